@@ -1,0 +1,72 @@
+"""Training Keras models on data that does not fit in memory, from plain `model.fit`.
+
+The public names are loaded when they are first used: packing imports neither Keras nor a backend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_bigdata.callbacks.best_weights import BestWeightsEarlyStopping
+    from keras_bigdata.callbacks.score_log import ScoreLog
+    from keras_bigdata.callbacks.weighted_validation import WeightedValidation
+    from keras_bigdata.errors import (
+        BigDataError,
+        CorruptShardError,
+        PackError,
+        ShardError,
+        UnsafePickleError,
+        WorkerError,
+    )
+    from keras_bigdata.loading.sequence import ShardSequence
+    from keras_bigdata.packing.pack import pack
+    from keras_bigdata.packing.sources import Arrays, ImageFolder, ImageTable
+    from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.writer import ShardWriter
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Arrays",
+    "BestWeightsEarlyStopping",
+    "BigDataError",
+    "CorruptShardError",
+    "ImageFolder",
+    "ImageTable",
+    "PackError",
+    "ScoreLog",
+    "ShardError",
+    "ShardIndex",
+    "ShardSequence",
+    "ShardWriter",
+    "UnsafePickleError",
+    "WeightedValidation",
+    "WorkerError",
+    "pack",
+]
+
+_MODULES = {
+    "Arrays": "packing.sources",
+    "BestWeightsEarlyStopping": "callbacks.best_weights",
+    "ImageFolder": "packing.sources",
+    "ImageTable": "packing.sources",
+    "ScoreLog": "callbacks.score_log",
+    "ShardIndex": "shards.index",
+    "ShardSequence": "loading.sequence",
+    "ShardWriter": "shards.writer",
+    "WeightedValidation": "callbacks.weighted_validation",
+    "pack": "packing.pack",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,120 @@
+"""Position in the stream -> batch: plan, reader and transform put together.
+
+Imports neither Keras nor a backend: worker processes run this too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import ShardError
+from keras_bigdata.loading.plan import EpochPlan, Shuffle
+from keras_bigdata.loading.reader import Reader
+from keras_bigdata.shards.index import ShardIndex
+
+Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
+Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
+
+# First part of the spawn key of a transform's generator; plan.py has 0 to 2.
+_TRANSFORM = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderConfig:
+    """All that a batch depends on; picklable."""
+
+    index: ShardIndex
+    fields: Sequence[str]
+    batch_size: int
+    shuffle: Shuffle
+    window_shards: int
+    seed: int
+    last_batch: Literal["keep", "drop"]
+    transform: Transform | None
+    trust: bool
+    keep_buffers: int
+
+
+class Loader:
+    """Loads any batch of the endless stream of passes over the data.
+
+    Position p is batch `p % num_batches` of pass `p // num_batches`; pass e reads variant
+    `e % variants`. Thread-safe where the transform is.
+    """
+
+    def __init__(self, config: LoaderConfig) -> None:
+        self.config = config
+        index = config.index
+        # The shards of each variant, and the order of its rows.
+        self._variants = [np.flatnonzero(index.variant == v) for v in range(index.variants)]
+        self._plans = [
+            EpochPlan(
+                index.samples[shards],
+                config.batch_size,
+                shuffle=config.shuffle,
+                window_shards=config.window_shards,
+                seed=config.seed,
+                last_batch=config.last_batch,
+            )
+            for shards in self._variants
+        ]
+        self.num_samples = self._plans[0].num_samples
+        self.num_batches = self._plans[0].num_batches
+        self.reader = Reader(
+            index,
+            config.fields,
+            config.batch_size,
+            local=config.shuffle != "global",
+            cached_shards=2 * config.window_shards + 2,
+            keep_buffers=config.keep_buffers,
+            trust=config.trust,
+        )
+        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
+
+    def load(self, position: int) -> Batch:
+        """The batch at a position: a dict of arrays, a row a sample."""
+        epoch, batch = divmod(position, self.num_batches)
+        variant = epoch % len(self._plans)
+        shards, rows = self._plans[variant].rows(epoch, batch)
+        arrays = self.reader.read(self._variants[variant][shards], rows)
+        if self.config.transform is None:
+            return arrays
+        rng = np.random.Generator(
+            np.random.PCG64(
+                np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, batch))
+            )
+        )
+        return self._checked(self.config.transform(arrays, rng), len(rows), epoch, batch)
+
+    def _checked(self, result: Any, rows: int, epoch: int, batch: int) -> Batch:
+        where = f"`transform` at epoch {epoch}, batch {batch}"
+        fields = list(self.config.fields)
+        if not isinstance(result, dict) or set(result) != set(fields):
+            received = sorted(map(str, result)) if isinstance(result, dict) else type(result)
+            raise ShardError(
+                f"{where} must return a dict with the keys it was given, {fields}. "
+                f"Received: {received}"
+            )
+        arrays = {name: np.asarray(result[name]) for name in fields}
+        for name, array in arrays.items():
+            if array.shape[:1] != (rows,):
+                raise ShardError(
+                    f"{where} must keep the number of rows, {rows}, of {name!r}. "
+                    f"Received: shape {array.shape}"
+                )
+        kinds = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
+        if self._kinds is None:
+            self._kinds = kinds
+        if kinds != self._kinds:
+            name = next(name for name in fields if kinds[name] != self._kinds[name])
+            raise ShardError(
+                f"{where} gave {name!r} with dtype {kinds[name][0]} and row shape "
+                f"{kinds[name][1]}, but {self._kinds[name][0]} and {self._kinds[name][1]} for "
+                "other batches. It may change dtype and shape only alike for every batch."
+            )
+        return arrays

@@ -1,0 +1,188 @@
+"""The plan: which rows make batch i of epoch e. Pure: NumPy and nothing else."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Int64Array: TypeAlias = npt.NDArray[np.int64]
+UInt64Array: TypeAlias = npt.NDArray[np.uint64]
+Shuffle: TypeAlias = Literal["window", "shards", "global"] | None
+
+# First part of the spawn key, so that no two uses of a seed share a stream.
+_SHARDS, _WINDOW, _GLOBAL = range(3)
+
+# Positions of a global shuffle that are computed together: the cost of a call to NumPy
+# is shared by some 64 batches, and a random access wastes half a millisecond.
+_BLOCK = 8192
+
+_ROUNDS = 8
+
+
+class EpochPlan:
+    """The order of the rows, as a pure function of (seed, epoch, batch).
+
+    The same under any number of workers and any order of requests, and the same for every
+    release: it is built on raw bits of PCG64, which NumPy promises never to change.
+
+    Args:
+        samples: rows of each shard.
+        batch_size: rows of a batch.
+        shuffle: `"window"`: shards in random order, rows mixed across each window of
+            `window_shards`; `"shards"`: shards in random order, rows as they lie;
+            `"global"`: any row anywhere; `None`: as they lie. Defaults to `"window"`.
+        window_shards: shards whose rows are mixed at one time. Defaults to `6`.
+        seed: non-negative integer. Defaults to `0`.
+        last_batch: `"keep"`: the last batch may be smaller; `"drop"`: it is left out,
+            other rows in each epoch. Defaults to `"keep"`.
+
+    Example:
+
+    ```python
+    plan = EpochPlan(np.array([3, 5]), batch_size=4, seed=1)
+    shards, rows = plan.rows(epoch=0, batch=1)
+    ```
+    """
+
+    def __init__(
+        self,
+        samples: Int64Array,
+        batch_size: int,
+        *,
+        shuffle: Shuffle = "window",
+        window_shards: int = 6,
+        seed: int = 0,
+        last_batch: Literal["keep", "drop"] = "keep",
+    ) -> None:
+        self.samples = np.asarray(samples, np.int64)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.window_shards = window_shards if shuffle == "window" else 1
+        self.seed = seed
+        self.last_batch = last_batch
+        self.num_samples = int(self.samples.sum())
+        whole, rest = divmod(self.num_samples, batch_size)
+        self.num_batches = whole + (rest > 0 and last_batch == "keep")
+        self._ends = np.cumsum(self.samples)
+        # Rows by which the files' order is turned each epoch, so that "drop" leaves out
+        # other rows where the shuffle would not.
+        self._turn = rest if last_batch == "drop" and shuffle in ("shards", None) else 0
+        # Caches of pure results, one an instance: a batch needs at most a few windows.
+        self._shard_order = lru_cache(maxsize=4)(self._make_shard_order)
+        self._window = lru_cache(maxsize=4)(self._make_window)
+        self._block = lru_cache(maxsize=4)(self._make_block)
+
+    def rows(self, epoch: int, batch: int) -> tuple[Int64Array, Int64Array]:
+        """The rows of one batch, in order.
+
+        Args:
+            epoch: non-negative integer.
+            batch: integer in `[0, num_batches)`.
+
+        Returns:
+            Two int64 arrays of equal length: the shard of each row, and its row there.
+        """
+        start = batch * self.batch_size
+        stop = min(start + self.batch_size, self.num_samples)
+        turn = epoch * self._turn % self.num_samples if self._turn else 0
+        start, stop = start + turn, stop + turn
+        n = self.num_samples
+        if stop <= n:
+            return self._range(epoch, start, stop)
+        if start >= n:
+            return self._range(epoch, start - n, stop - n)
+        head, tail = self._range(epoch, start, n), self._range(epoch, 0, stop - n)
+        return np.concatenate((head[0], tail[0])), np.concatenate((head[1], tail[1]))
+
+    def _range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
+        if self.shuffle == "global":
+            blocks = range(start // _BLOCK, (stop - 1) // _BLOCK + 1)
+            parts = [self._block(epoch, block) for block in blocks]
+            first = blocks[0] * _BLOCK
+        else:
+            ends = self._shard_order(epoch if self.shuffle else 0)[1]
+            low, high = np.searchsorted(ends, (start, stop - 1), side="right")
+            parts = [self._window(epoch, window) for window in range(int(low), int(high) + 1)]
+            first = int(ends[low - 1]) if low else 0
+        inside = slice(start - first, stop - first)
+        if len(parts) == 1:
+            return parts[0][0][inside], parts[0][1][inside]
+        return (
+            np.concatenate([part[0] for part in parts])[inside],
+            np.concatenate([part[1] for part in parts])[inside],
+        )
+
+    def _make_shard_order(self, epoch: int) -> tuple[Int64Array, Int64Array]:
+        """The shards of an epoch in order, and the position at which each window ends."""
+        count = len(self.samples)
+        order = (
+            np.arange(count)
+            if self.shuffle is None
+            else permutation(count, self.seed, _SHARDS, epoch)
+        )
+        ends = np.cumsum(self.samples[order])
+        lasts = np.arange(self.window_shards, count + self.window_shards, self.window_shards) - 1
+        return order, ends[np.minimum(lasts, count - 1)]
+
+    def _make_window(self, epoch: int, window: int) -> tuple[Int64Array, Int64Array]:
+        order = self._shard_order(epoch if self.shuffle else 0)[0]
+        shards = order[window * self.window_shards : (window + 1) * self.window_shards]
+        sizes = self.samples[shards]
+        shard = np.repeat(shards, sizes)
+        starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        row = np.arange(len(shard)) - starts
+        if self.shuffle == "window":
+            mixed = permutation(len(shard), self.seed, _WINDOW, epoch, window)
+            shard, row = shard[mixed], row[mixed]
+        return shard, row
+
+    def _make_block(self, epoch: int, block: int) -> tuple[Int64Array, Int64Array]:
+        start = block * _BLOCK
+        positions = np.arange(start, min(start + _BLOCK, self.num_samples))
+        rows = scatter(positions, self.num_samples, self.seed, _GLOBAL, epoch)
+        shard = np.searchsorted(self._ends, rows, side="right")
+        return shard, rows - (self._ends[shard] - self.samples[shard])
+
+
+def _bits(count: int, seed: int, *use: int) -> UInt64Array:
+    sequence = np.random.SeedSequence(seed, spawn_key=use)
+    return np.random.PCG64(sequence).random_raw(count)
+
+
+def permutation(count: int, seed: int, *use: int) -> Int64Array:
+    """A random permutation of `range(count)`: the order of as many random numbers."""
+    return np.argsort(_bits(count, seed, *use), kind="stable")
+
+
+def scatter(positions: Int64Array, count: int, seed: int, *use: int) -> Int64Array:
+    """What a random permutation of `range(count)` puts at these positions, in O(1) memory.
+
+    A Feistel network over Z_a x Z_b with a * b just above `count`, walked again for the
+    few results beyond it (Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002).
+    """
+    a = np.uint64(int(np.ceil(np.sqrt(count))))
+    b = np.uint64(-(-count // int(a)))
+    keys = _bits(_ROUNDS, seed, *use)
+    result = positions.astype(np.uint64)
+    todo = np.arange(len(result))
+    while len(todo):
+        left, right = result[todo] // b, result[todo] % b
+        for number, key in enumerate(keys):
+            if number % 2:
+                right = (right + _mix(left, key) % b) % b
+            else:
+                left = (left + _mix(right, key) % a) % a
+        result[todo] = left * b + right
+        todo = todo[result[todo] >= count]
+    return result.astype(np.int64)
+
+
+def _mix(values: UInt64Array, key: np.uint64) -> UInt64Array:
+    """SplitMix64's finaliser (Steele, Lea, Flood 2014)."""
+    z = values ^ key
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

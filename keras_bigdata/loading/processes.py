@@ -1,0 +1,242 @@
+"""Read-ahead in processes of our own, for transforms that hold the GIL.
+
+Workers are started afresh by loky, never forked from a process full of threads, and live as
+long as the sequence. A batch comes back in memory that the parent owns, so a worker that
+dies leaves nothing behind, and a pipe (0.1 to 0.2 GB/s) is not the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import mmap
+import os
+import pickle
+import signal
+import tempfile
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import WorkerError
+from keras_bigdata.loading.buffers import ALIGNMENT, BufferPool
+from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig
+
+# Where the worker put an array: name, dtype, shape, byte offset in the segment.
+_Placed: TypeAlias = "list[tuple[str, np.dtype[Any], tuple[int, ...], int]]"
+
+# A transform may turn uint8 into float32, or crop out of larger pictures; memory of a
+# segment that is not written to is never taken, so room costs nothing.
+_ROOM = 8
+
+_PARENT_POLL_SECONDS = 1.0
+
+# Segments that a worker keeps mapped.
+_MAPPED = 64
+
+
+class Processes:
+    """Loads in worker processes.
+
+    Args:
+        config: what to load.
+        workers: number of processes.
+    """
+
+    def __init__(self, config: LoaderConfig, workers: int) -> None:
+        import cloudpickle
+
+        try:
+            self._config = cloudpickle.dumps(config)
+        except Exception as error:
+            raise ValueError(
+                "With `use_multiprocessing=True` the `transform` is sent to other processes, and "
+                f"this one cannot be pickled ({error}). Received: transform={config.transform!r}"
+            ) from error
+        self._workers = workers
+        row_bytes = sum(config.index.fields[name].row_bytes for name in config.fields)
+        self._room = _ROOM * max(row_bytes * config.batch_size, 1 << 16)
+        self._segments = BufferPool(config.keep_buffers, _Segment)
+        self._lock = threading.Lock()
+        self._executor: Any = None
+        self._pids: set[int] = set()
+
+    def load(self, position: int) -> Batch:
+        return self.submit(position).result()
+
+    def submit(self, position: int) -> Future[Batch]:
+        array, segment = self._segments.take(self._room)
+        batch: Future[Batch] = Future()
+        try:
+            placed = self._pool().submit(_work, position, segment.path, segment.serial, self._room)
+        except (BrokenProcessPool, RuntimeError) as error:
+            batch.set_exception(self._failed(error, position))
+            return batch
+
+        def finish(future: Future[tuple[int, _Placed | Batch]]) -> None:
+            # Holds `array`: the segment is not free before the worker is done with it,
+            # even where nobody wants the batch any more.
+            if future.cancelled() or not batch.set_running_or_notify_cancel():
+                return
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                batch.set_exception(self._failed(error, position))
+            elif error is not None:
+                batch.set_exception(error)
+            else:
+                pid, result = future.result()
+                self._pids.add(pid)
+                batch.set_result(_views(array, result))
+
+        # Weakly: a cycle of futures would keep the segment until the next collection.
+        working = weakref.ref(placed)
+
+        def forget(future: Future[Batch]) -> None:
+            if future.cancelled() and (abandoned := working()) is not None:
+                abandoned.cancel()
+
+        batch.add_done_callback(forget)
+        placed.add_done_callback(finish)
+        return batch
+
+    def close(self) -> None:
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False, kill_workers=True)
+
+    def _pool(self) -> Any:
+        from loky import ProcessPoolExecutor
+
+        with self._lock:
+            if self._executor is None:
+                self._executor = ProcessPoolExecutor(
+                    self._workers, initializer=_start, initargs=(self._config, os.getpid())
+                )
+            return self._executor
+
+    def _failed(self, error: BaseException, position: int) -> WorkerError:
+        """The error that a user sees; the next request starts new workers."""
+        workers = f"one of {sorted(self._pids)}" if self._pids else "it had just been started"
+        self.close()
+        self._pids = set()
+        failure = WorkerError(
+            f"A worker process of the read-ahead died ({workers}) while batch {position} of the "
+            f"stream was being loaded: {error} If the system killed it for want of memory, use "
+            "fewer `workers` or a smaller `max_queue_size`."
+        )
+        failure.__cause__ = error
+        return failure
+
+
+class _Segment(mmap.mmap):
+    """Memory that the workers can map too: an anonymous file, gone with its last mapping."""
+
+    path: str
+    serial: int
+    _serials = itertools.count()
+
+    def __new__(cls, nbytes: int) -> _Segment:
+        anonymous = hasattr(os, "memfd_create")
+        if anonymous:
+            fd = os.memfd_create("keras_bigdata")
+            path = f"/proc/{os.getpid()}/fd/{fd}"
+        else:
+            fd, path = tempfile.mkstemp(prefix="keras_bigdata-")
+        os.truncate(fd, nbytes)
+        self = super().__new__(cls, fd, nbytes)
+        self.path = path
+        # A descriptor's number is used again: this tells its files apart.
+        self.serial = next(cls._serials)
+        weakref.finalize(self, _discard, fd, None if anonymous else path)
+        return self
+
+
+def _discard(fd: int, path: str | None) -> None:
+    os.close(fd)
+    if path is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _views(segment: npt.NDArray[np.uint8], placed: _Placed | Batch) -> Batch:
+    if isinstance(placed, dict):
+        return placed
+    batch = {}
+    for name, dtype, shape, offset in placed:
+        nbytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        batch[name] = segment[offset : offset + nbytes].view(dtype).reshape(shape)
+    return batch
+
+
+# ---- In the workers
+
+
+class _Worker:
+    """What a worker process keeps between batches."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+        self.mapped: OrderedDict[int, mmap.mmap] = OrderedDict()
+
+    def map(self, path: str, serial: int, nbytes: int) -> mmap.mmap:
+        if serial not in self.mapped:
+            fd = os.open(path, os.O_RDWR)
+            try:
+                self.mapped[serial] = mmap.mmap(fd, nbytes)
+            finally:
+                os.close(fd)
+            if len(self.mapped) > _MAPPED:
+                self.mapped.popitem(last=False)
+        return self.mapped[serial]
+
+
+_worker: _Worker | None = None
+
+
+def _start(config: bytes, parent: int) -> None:
+    global _worker  # noqa: PLW0603 - a process has no other place for it
+    # Ctrl-C reaches the whole group; the parent decides what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    _worker = _Worker(Loader(pickle.loads(config)))
+
+
+def _watch(parent: int) -> None:
+    """Ends this process when the parent is gone; orphans otherwise live for minutes."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_SECONDS)
+    os._exit(1)
+
+
+def _work(position: int, path: str, serial: int, room: int) -> tuple[int, _Placed | Batch]:
+    """Loads a batch into a segment, or gives the batch itself where it has no room."""
+    assert _worker is not None
+    batch = _worker.loader.load(position)
+    placed: _Placed = []
+    end = 0
+    for name, array in batch.items():
+        offset = -(-end // ALIGNMENT) * ALIGNMENT
+        end = offset + array.nbytes
+        placed.append((name, array.dtype, array.shape, offset))
+    if end > room:
+        return os.getpid(), batch
+    segment = _worker.map(path, serial, room)
+    if hasattr(os, "posix_fallocate"):
+        # Memory that is not there is an error here, not a SIGBUS at the first write.
+        fd = os.open(path, os.O_RDWR)
+        try:
+            os.posix_fallocate(fd, 0, max(end, 1))
+        finally:
+            os.close(fd)
+    for (_, dtype, shape, offset), array in zip(placed, batch.values(), strict=True):
+        target = np.frombuffer(segment, np.uint8, array.nbytes, offset).view(dtype)
+        np.copyto(target.reshape(shape), array)
+    return os.getpid(), placed

@@ -1,0 +1,483 @@
+"""ShardSequence: what `fit` takes."""
+
+from __future__ import annotations
+
+import operator
+import os
+import random
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_bigdata.errors import ShardError
+from keras_bigdata.loading.ahead import ReadAhead, Source, Threads
+from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
+from keras_bigdata.loading.plan import Shuffle
+from keras_bigdata.loading.processes import Processes
+from keras_bigdata.shards.index import Field, ShardIndex
+from keras_bigdata.shards.roles import Roles, Structure, as_structure, fill
+from keras_bigdata.shards.scan import open_shards
+
+_STATE_VERSION = 1
+
+
+class ShardSequence(keras.utils.PyDataset):
+    """Batches from pickled shards, for `fit`, `evaluate` and `predict`.
+
+    Order is a pure function of (seed, epoch, batch index): the same for any number of
+    workers, threads or processes, any order of requests and on any backend. With
+    `last_batch="keep"` each epoch serves every row exactly once. Memory is
+    O(shards + window), never O(samples).
+
+    An epoch is over when `fit` has asked for every batch of it; one that was stopped before is
+    served again from its start. `evaluate` on a sequence counts as an epoch too; the
+    callbacks of this package use an unshuffled view instead (`unshuffled()`).
+
+    Thread-safe. `transform` is called from several threads (or processes) at once and must
+    be thread-safe and depend on nothing but its arguments.
+
+    Args:
+        shards: a directory with or without an index, searched with its subdirectories; or a
+            list of pickle files. Pickles are never executed. Each holds a dict (fields are
+            its keys), or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same
+            first dimension.
+        batch_size: rows of a batch. Defaults to `32`.
+        inputs: a field's name, a tuple of names, or a dict such as `{"image": "images"}`.
+            Defaults to what the index says.
+        targets: the same for `y`. With `inputs` given and `targets=None`, batches have no
+            targets, for `predict`. Defaults to what the index says if `inputs` is `None`.
+        sample_weights: the same for `sample_weight`. Defaults to `None`.
+        shuffle: `"window"`: shards in random order, rows mixed across each window of
+            `window_shards`; `"shards"`: only the order of the files; `"global"`: any row
+            anywhere; `None`: as the files lie. Defaults to `"window"`.
+        window_shards: shards whose rows are mixed at one time. Defaults to `6`.
+        seed: non-negative integer. With `None` it follows `keras.utils.set_random_seed`
+            without disturbing the global generators. Defaults to `None`.
+        last_batch: `"keep"`: the last batch of an epoch may be smaller; `"drop"`: it is left
+            out, other rows in each epoch. Defaults to `"keep"`.
+        steps_per_epoch: batches of an epoch, if not a pass over the data: epoch e is
+            batches `e * steps_per_epoch` and so on of the endless stream of passes. Give
+            it here and not to `fit`. Defaults to `None`.
+        transform: `transform(batch, rng) -> batch`, from a dict of arrays (the fields
+            used, a row a sample) to a dict with the same keys and rows. `rng` is a
+            `numpy.random.Generator` made from (seed, epoch, batch index). Defaults to `None`.
+        workers: threads (or processes) that read ahead; 0 for none. They are ours: Keras is
+            shown `workers=1`, because its own threads lose and double batches.
+            Defaults to `2`.
+        use_multiprocessing: run `transform` in worker processes. Without a `transform` it has
+            nothing to do, and threads read. Defaults to `False`.
+        max_queue_size: batches to be ahead, at most (and at most 512 MiB). Defaults to `10`.
+        trust: load pickles that would have to run code. Only for files that you wrote
+            yourself. Defaults to `False`.
+
+    Attributes:
+        epoch: the epoch that is served next, or is being served. May be set.
+        num_samples: rows in one pass.
+        fields: name -> `Field` (dtype and row shape) of every field.
+        classes: the label that class i stands for, or `None`.
+        index: the `ShardIndex`.
+
+    Raises:
+        ValueError: if an argument does not make sense.
+        ShardError: if the shards do not hold what is asked for.
+        CorruptShardError: if a shard is missing, cut short or changed; also while training.
+        UnsafePickleError: if a pickle would have to run code.
+        WorkerError: if a worker process dies.
+
+    Example:
+
+    ```python
+    train = ShardSequence("shards/train", batch_size=64)
+    model.fit(train, epochs=50, shuffle=False)
+    ```
+
+    Bare pickles of `{"images": ..., "texts": ..., "labels": ...}`:
+
+    ```python
+    train = ShardSequence("megabatches", inputs=("texts", "images"), targets="labels")
+    ```
+    """
+
+    def __init__(
+        self,
+        shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex,
+        batch_size: int = 32,
+        *,
+        inputs: Structure | list[Any] | None = None,
+        targets: Structure | list[Any] | None = None,
+        sample_weights: Structure | list[Any] | None = None,
+        shuffle: Shuffle = "window",
+        window_shards: int = 6,
+        seed: int | None = None,
+        last_batch: Literal["keep", "drop"] = "keep",
+        steps_per_epoch: int | None = None,
+        transform: Transform | None = None,
+        workers: int = 2,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+        trust: bool = False,
+    ) -> None:
+        batch_size = _count(batch_size, "batch_size", 1)
+        window_shards = _count(window_shards, "window_shards", 1)
+        self._read_workers = _count(workers, "workers", 0)
+        self._use_processes = bool(use_multiprocessing)
+        max_queue_size = _count(max_queue_size, "max_queue_size", 1)
+        if shuffle not in ("window", "shards", "global", None):
+            raise ValueError(
+                "`shuffle` must be 'window', 'shards', 'global' or None. "
+                f"Received: shuffle={shuffle!r}"
+            )
+        if last_batch not in ("keep", "drop"):
+            raise ValueError(
+                f"`last_batch` must be 'keep' or 'drop'. Received: last_batch={last_batch!r}"
+            )
+        if transform is not None and not callable(transform):
+            raise TypeError(
+                f"`transform` must be a function of (batch, rng). Received: transform={transform!r}"
+            )
+        if seed is None:
+            # A copy of the state that `keras.utils.set_random_seed` sets, so that nobody
+            # else's draws change.
+            private = random.Random()
+            private.setstate(random.getstate())
+            seed = private.getrandbits(63)
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=max_queue_size)
+        self.index, self.roles = _opened(shards, inputs, targets, sample_weights, trust)
+        self._config = LoaderConfig(
+            index=self.index,
+            fields=self.roles.names,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            window_shards=window_shards,
+            seed=_count(seed, "seed", 0),
+            last_batch=last_batch,
+            transform=transform,
+            trust=trust,
+            keep_buffers=max_queue_size + 8,
+        )
+        self._steps_per_epoch = (
+            None if steps_per_epoch is None else _count(steps_per_epoch, "steps_per_epoch", 1)
+        )
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._begun = False
+        self._prepare()
+        if not self.num_samples:
+            raise ShardError(f"{self.index.directory}: the shards hold no samples.")
+        if not self._loader.num_batches:
+            raise ValueError(
+                f'With `last_batch="drop"` there is no batch: {self.num_samples} samples are fewer '
+                f"than one batch. Received: batch_size={batch_size}"
+            )
+
+    def _prepare(self) -> None:
+        """What a copy in another process has to make anew."""
+        self._loader = Loader(self._config)
+        self._ahead: ReadAhead | None = None
+        self._pid = os.getpid()
+        self._asked = np.zeros(0, bool)
+
+    # ---- What Keras calls
+
+    def __len__(self) -> int:
+        return self._steps_per_epoch or self._loader.num_batches
+
+    def __getitem__(self, index: int) -> Any:
+        """Batch `index` of the current epoch: `(x, y)`, `(x, y, w)` or `(x,)`."""
+        index = operator.index(index)
+        length = len(self)
+        if not -length <= index < length:
+            raise IndexError(
+                f"Batch {index} is out of range: an epoch has {length} batches of "
+                f"{self.batch_size} rows."
+            )
+        return self.batch_of(self._epoch, index % length)
+
+    def batch_of(self, epoch: int, index: int) -> Any:
+        """Batch `index` of any epoch, as `__getitem__` gives it of the current one."""
+        with self._lock:
+            if self._begun and epoch == self._epoch:
+                self._asked[index] = True
+        return self._arranged(self._load(epoch * len(self) + index))
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras when an epoch begins."""
+        with self._lock:
+            self._begun = True
+            self._asked = np.zeros(len(self), bool)
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras when an epoch ends, and once more where nothing has ended.
+
+        The epoch advances only if every batch was asked for since `on_epoch_begin`.
+        """
+        with self._lock:
+            if self._begun and self._asked.all() and not _called_to_reset():
+                self._epoch += 1
+            self._begun = False
+
+    @property
+    def workers(self) -> int:
+        """1, which is what Keras is shown: reading ahead is done by this class."""
+        return 1
+
+    @property
+    def use_multiprocessing(self) -> bool:
+        """`False`, which is what Keras is shown: processes belong to this class."""
+        return False
+
+    # ---- What users read
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a full batch."""
+        return self._config.batch_size
+
+    @property
+    def read_workers(self) -> int:
+        """Threads or processes that read ahead."""
+        return self._read_workers
+
+    @property
+    def num_samples(self) -> int:
+        """Rows in one pass over the data."""
+        return self._loader.num_samples
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Every field of the shards."""
+        return self.index.fields
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """The label that class i stands for, or `None` if the shards do not say."""
+        return self.index.classes
+
+    @property
+    def seed(self) -> int:
+        """The seed of the order."""
+        return self._config.seed
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is served next, or is being served."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        value = _count(value, "epoch", 0)
+        with self._lock:
+            self._epoch = value
+            self._begun = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the order, for `load_state_dict`: a small dict of plain values."""
+        return {"version": _STATE_VERSION, "epoch": self._epoch, **self._identity()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where another sequence over the same data was.
+
+        Args:
+            state: what `state_dict()` gave.
+
+        Raises:
+            ValueError: if the state belongs to other data or other settings.
+        """
+        mine = {"version": _STATE_VERSION, **self._identity()}
+        for key, value in mine.items():
+            if key != "seed" and state.get(key) != value:
+                raise ValueError(
+                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in it "
+                    f"and {value!r} here."
+                )
+        seed = _count(state.get("seed"), "seed", 0)
+        if seed != self.seed:
+            self._reconfigured(seed=seed)
+        self.epoch = state["epoch"]
+
+    def class_weight(self) -> dict[int, float]:
+        """Balanced weights for `fit(class_weight=...)`.
+
+        Class c gets `samples / (classes * count[c])`, as scikit-learn's `"balanced"`
+        (King and Zeng, Logistic Regression in Rare Events Data, 2001); only classes
+        that occur are counted.
+
+        Returns:
+            A dict of class number to weight.
+        """
+        counts = self.index.class_counts or self._counted()
+        occurring = {label: count for label, count in enumerate(counts) if count}
+        total = sum(occurring.values())
+        return {label: total / (len(occurring) * count) for label, count in occurring.items()}
+
+    def unshuffled(self) -> ShardSequence:
+        """A view of the same data in the order of the files, each row once, from epoch 0."""
+        view = self.__class__.__new__(self.__class__)
+        view.__setstate__(self.__getstate__())
+        view._steps_per_epoch = None
+        view._reconfigured(shuffle=None, last_batch="keep")
+        view.epoch = 0
+        return view
+
+    def as_dataset(self) -> Any:
+        """The same batches as a `tf.data.Dataset`: an epoch each time it is iterated.
+
+        Shapes are static except for the rows of a batch where the last one is smaller;
+        the cardinality is known. Needs TensorFlow.
+        """
+        from keras_bigdata.loading.dataset import as_dataset
+
+        return as_dataset(self)
+
+    # ---- How it works
+
+    def _load(self, position: int) -> Batch:
+        if self._pid != os.getpid():
+            # A forked child: the threads stayed with the parent.
+            self._prepare()
+        if not self._read_workers:
+            return self._loader.load(position)
+        with self._lock:
+            if self._ahead is None:
+                self._ahead = ReadAhead(self._source(), self.max_queue_size)
+            ahead = self._ahead
+        return ahead.get(position)
+
+    def _source(self) -> Source:
+        if self._use_processes and self._config.transform is not None:
+            return Processes(self._config, self._read_workers)
+        return Threads(self._loader, self._read_workers)
+
+    def _arranged(self, batch: Batch) -> Any:
+        roles = [self.roles.inputs]
+        if self.roles.targets is not None:
+            roles.append(self.roles.targets)
+        if self.roles.sample_weights is not None:
+            roles.append(self.roles.sample_weights)
+        return tuple(fill(role, batch.__getitem__) for role in roles if role is not None)
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "num_samples": self.num_samples,
+            "num_shards": len(self.index),
+            "batch_size": self.batch_size,
+            "steps_per_epoch": self._steps_per_epoch,
+            "shuffle": self._config.shuffle,
+            "window_shards": self._config.window_shards,
+            "last_batch": self._config.last_batch,
+            "seed": self.seed,
+        }
+
+    def _reconfigured(self, **changes: Any) -> None:
+        from dataclasses import replace
+
+        self._config = replace(self._config, **changes)
+        self._prepare()
+
+    def _counted(self) -> list[int]:
+        """Samples of each class, read from the targets of shards that have no counts."""
+        target = self.roles.targets
+        field = self.fields[target] if isinstance(target, str) else None
+        if field is None or field.dtype.kind not in "iu" or field.shape not in ((), (1,)):
+            raise ShardError(
+                f"{self.index.directory}: class weights need one target of integer labels. "
+                f"The targets are {target!r}" + (f", {field}." if field else ".")
+            )
+        counts = np.zeros(0, np.int64)
+        for shard in np.flatnonzero(self.index.variant == 0).tolist():
+            labels = self._loader.reader.column(shard, field.name).reshape(-1)
+            if labels.size and labels.min() < 0:
+                raise ShardError(
+                    f"{self.index.path(shard)}: class weights need labels from 0. "
+                    f"Received: {labels.min()}"
+                )
+            here = np.bincount(labels, minlength=len(counts))
+            here[: len(counts)] += counts
+            counts = here
+        return [int(count) for count in counts]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # By configuration; threads, files and caches are made anew.
+        made = ("_loader", "_ahead", "_pid", "_asked", "_lock")
+        return {key: value for key, value in self.__dict__.items() if key not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+        self._begun = False
+        self._prepare()
+
+
+def _opened(
+    shards: Any, inputs: Any, targets: Any, sample_weights: Any, trust: bool
+) -> tuple[ShardIndex, Roles]:
+    """The index, and the roles given or else those in the index, checked against each other."""
+    roles = Roles(
+        as_structure(inputs, "inputs"),
+        as_structure(targets, "targets"),
+        as_structure(sample_weights, "sample_weights"),
+    )
+    index = open_shards(shards, used=roles.names if roles.inputs else (), trust=trust)
+    if roles.inputs is None:
+        roles = Roles(
+            index.roles.inputs,
+            roles.targets or index.roles.targets,
+            roles.sample_weights or index.roles.sample_weights,
+        )
+    listing = ", ".join(map(str, index.fields.values()))
+    if roles.inputs is None:
+        raise ValueError(
+            f"{index.directory}: say which fields are `inputs` and `targets`, such as "
+            f"inputs=('texts', 'images'), targets='labels'. The fields are: {listing}"
+        )
+    if roles.sample_weights is not None and roles.targets is None:
+        raise ValueError(
+            "`sample_weights` need `targets`. "
+            f"Received: sample_weights={roles.sample_weights!r}, targets=None"
+        )
+    for name in roles.names:
+        if name not in index.fields:
+            why = index.left_out.get(name)
+            raise ValueError(
+                f"{index.directory}: there is no field {name!r}"
+                + (f" ({why})" if why else "")
+                + f". The fields are: {listing}"
+            )
+    return index, roles
+
+
+def _called_to_reset() -> bool:
+    """Whether `on_epoch_end` comes from Keras preparing a fit, not from an epoch's end.
+
+    `EpochIterator.reset` calls it before the first epoch, on JAX and torch after a fetch of
+    batch 0 for the symbolic build, and on TensorFlow after a stopped fit whose prefetch may
+    have asked for everything. With short epochs the hooks alone do not tell this from
+    an epoch. Found by name; if Keras renames it, only those cases suffer.
+    """
+    frame = sys._getframe(1)
+    for _ in range(4):
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+        if frame.f_code.co_name == "reset" and "epoch_iterator" in frame.f_code.co_filename:
+            return True
+    return False
+
+
+def _count(value: Any, argument: str, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"`{argument}` must be an integer. Received: {argument}={value!r} "
+            f"of type {type(value).__name__}"
+        ) from None
+    if isinstance(value, (bool, np.bool_)) or number < least:
+        raise ValueError(
+            f"`{argument}` must be an integer of at least {least}. Received: {argument}={value!r}"
+        )
+    return number

@@ -1,0 +1,1 @@
+"""Anything -> shards. Nothing here imports Keras or a backend."""

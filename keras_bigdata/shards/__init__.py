@@ -1,0 +1,1 @@
+"""Files: where arrays lie inside pickles, the index of a set of shards, writing both."""

@@ -1,0 +1,309 @@
+"""The index of a set of shards: what `index.json` holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.files import atomic_path
+from keras_bigdata.shards.roles import Roles
+
+INDEX_NAME = "index.json"
+FORMAT = "keras_bigdata"
+VERSION = 1
+
+# In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte
+# order, so the shard has to be decoded whole to read it.
+DECODED = -1
+# In `ShardIndex.checksums`: not known.
+NO_CHECKSUM = -1
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One named array of the samples.
+
+    Args:
+        name: the key in the pickled dict.
+        dtype: NumPy dtype, in native byte order.
+        shape: shape of one row, without the first dimension.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+
+    def __str__(self) -> str:
+        rows = ", ".join(("rows", *map(str, self.shape)))
+        return f"{self.name!r}: {self.dtype} ({rows})"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """One shard.
+
+    Args:
+        name: path below the index's directory, with `/`.
+        samples: number of rows.
+        bytes: size of the file.
+        offsets: per field, the byte position of its first row, or -1 where the
+            shard has to be decoded whole.
+        checksum: CRC-32 of the whole file. Defaults to `None`, not known.
+        variant: which augmented copy of the data it belongs to. Defaults to `0`.
+    """
+
+    name: str
+    samples: int
+    bytes: int
+    offsets: Mapping[str, int]
+    checksum: int | None = None
+    variant: int = 0
+
+
+@dataclass(eq=False)
+class ShardIndex:
+    """What is known of a set of shards. Kept by column: 100,000 shards open fast.
+
+    Args:
+        directory: folder that the names are relative to.
+        fields: name -> `Field`.
+        names, samples, sizes, checksums, variant: one entry a shard.
+        offsets: per field, one entry a shard.
+        roles: which fields are inputs, targets and sample weights.
+        classes: the label that class i stands for. Defaults to `None`.
+        class_counts: samples of class i (first variant). Defaults to `None`.
+        vocabulary: the word that token i stands for. Defaults to `None`.
+        variants: number of augmented copies. Defaults to `1`.
+        made: how the shards were made, for people. Defaults to `{}`.
+        stamps: modification times in ns, one a shard, where the shards were scanned by
+            this process; never saved, because copying a file changes it.
+    """
+
+    directory: Path
+    fields: dict[str, Field]
+    names: list[str]
+    samples: Int64Array
+    sizes: Int64Array
+    offsets: dict[str, Int64Array]
+    checksums: Int64Array
+    variant: Int64Array
+    roles: Roles = field(default_factory=Roles)
+    classes: list[Any] | None = None
+    class_counts: list[int] | None = None
+    vocabulary: list[str] | None = None
+    variants: int = 1
+    made: dict[str, Any] = field(default_factory=dict)
+    stamps: Int64Array | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_shards(
+        cls,
+        directory: str | os.PathLike[str],
+        fields: Mapping[str, Field],
+        shards: Iterable[ShardInfo],
+        **about: Any,
+    ) -> ShardIndex:
+        """Builds the columns from one `ShardInfo` a shard."""
+        infos = list(shards)
+        return cls(
+            directory=Path(directory),
+            fields=dict(fields),
+            names=[info.name for info in infos],
+            samples=_column(info.samples for info in infos),
+            sizes=_column(info.bytes for info in infos),
+            offsets={name: _column(info.offsets[name] for info in infos) for name in fields},
+            checksums=_column(
+                NO_CHECKSUM if info.checksum is None else info.checksum for info in infos
+            ),
+            variant=_column(info.variant for info in infos),
+            **about,
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, shard: int) -> ShardInfo:
+        checksum = int(self.checksums[shard])
+        return ShardInfo(
+            name=self.names[shard],
+            samples=int(self.samples[shard]),
+            bytes=int(self.sizes[shard]),
+            offsets={name: int(column[shard]) for name, column in self.offsets.items()},
+            checksum=None if checksum == NO_CHECKSUM else checksum,
+            variant=int(self.variant[shard]),
+        )
+
+    def path(self, shard: int) -> Path:
+        """Where shard number `shard` lies."""
+        return self.directory / self.names[shard]
+
+    @property
+    def num_samples(self) -> int:
+        """Rows in one variant, which is what one epoch serves."""
+        return int(self.samples[self.variant == 0].sum())
+
+    def save(self) -> None:
+        """Writes `index.json` into the directory, atomically."""
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "num_samples": self.num_samples,
+            "fields": {
+                name: {
+                    "dtype": np.lib.format.dtype_to_descr(column.dtype),
+                    "shape": column.shape,
+                }
+                for name, column in self.fields.items()
+            },
+            "roles": self.roles.to_json(),
+            "classes": self.classes,
+            "class_counts": self.class_counts,
+            "vocabulary": self.vocabulary,
+            "variants": self.variants,
+            "made": self.made,
+            "shards": {
+                "name": self.names,
+                "samples": self.samples.tolist(),
+                "bytes": self.sizes.tolist(),
+                "crc32": self.checksums.tolist(),
+                "variant": self.variant.tolist(),
+                "offset": {name: column.tolist() for name, column in self.offsets.items()},
+            },
+        }
+        with atomic_path(self.directory / INDEX_NAME) as temporary:
+            Path(temporary).write_text(json.dumps(content, separators=(",", ":")), "utf-8")
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> ShardIndex:
+        """Reads `index.json` of a directory and checks that it makes sense."""
+        path = Path(directory) / INDEX_NAME
+        try:
+            content = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise CorruptShardError(
+                f"{path}: the index cannot be read ({error}). Restore it, or delete it and "
+                "pass `inputs` and `targets`: the shards are then scanned instead."
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise CorruptShardError(f"{path}: this is no index of keras_bigdata.")
+        if content.get("version") != VERSION:
+            raise ShardError(
+                f"{path}: the index has version {content.get('version')!r}; this release reads "
+                f"version {VERSION}. Install a release that matches, or pack the data again."
+            )
+        try:
+            return cls._from_content(Path(directory), content)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise CorruptShardError(
+                f"{path}: the index is damaged ({type(error).__name__}: {error}). Restore it, or "
+                "delete it and pass `inputs` and `targets`: the shards are then scanned instead."
+            ) from error
+
+    @classmethod
+    def _from_content(cls, directory: Path, content: dict[str, Any]) -> ShardIndex:
+        fields = {name: _field(name, entry) for name, entry in content["fields"].items()}
+        shards = content["shards"]
+        index = cls(
+            directory=directory,
+            fields=fields,
+            names=[_inside(name) for name in shards["name"]],
+            samples=_column(shards["samples"]),
+            sizes=_column(shards["bytes"]),
+            offsets={name: _column(shards["offset"][name]) for name in fields},
+            checksums=_column(shards["crc32"]),
+            variant=_column(shards["variant"]),
+            roles=Roles.from_json(content["roles"]),
+            classes=content["classes"],
+            class_counts=content["class_counts"],
+            vocabulary=content["vocabulary"],
+            variants=int(content["variants"]),
+            made=content["made"],
+        )
+        index._check()
+        return index
+
+    def _check(self) -> None:
+        columns = {
+            "samples": self.samples,
+            "bytes": self.sizes,
+            "crc32": self.checksums,
+            "variant": self.variant,
+            **{f"offset of {name}": column for name, column in self.offsets.items()},
+        }
+        for name, column in columns.items():
+            if column.shape != (len(self.names),):
+                raise ValueError(f"{name} has {column.size} entries for {len(self.names)} shards")
+        if (self.samples < 0).any() or (self.sizes < 0).any():
+            raise ValueError("a shard has a negative size")
+        if self.variants < 1 or ((self.variant < 0) | (self.variant >= self.variants)).any():
+            raise ValueError("a shard's variant is out of range")
+        per_variant = np.bincount(
+            self.variant, weights=self.samples.astype(np.float64), minlength=self.variants
+        )
+        if (per_variant != per_variant[0]).any():
+            raise ValueError(f"the variants differ in length: {per_variant.astype(int).tolist()}")
+        for name in self.roles.names:
+            if name not in self.fields:
+                raise ValueError(f"a role names {name!r}, which is no field")
+        for name, column in self.offsets.items():
+            # Python integers: rows * bytes may pass 64 bits in a damaged index.
+            row_bytes = self.fields[name].row_bytes
+            largest = int(self.samples.max(initial=0)) * row_bytes
+            ends = column + (self.samples * row_bytes if largest < 2**62 else 2**62)
+            if (column < DECODED).any() or ((column != DECODED) & (ends > self.sizes)).any():
+                raise ValueError(f"the rows of {name!r} do not fit their files")
+
+
+def _column(values: Iterable[int]) -> Int64Array:
+    column = np.array(values if isinstance(values, list) else list(values))
+    if column.size == 0:
+        return np.zeros(0, np.int64)
+    if column.ndim != 1 or column.dtype.kind not in "iu":
+        raise ValueError("a column of the shards holds something else than integers")
+    return column.astype(np.int64)
+
+
+def _field(name: str, entry: Mapping[str, Any]) -> Field:
+    dtype = np.lib.format.descr_to_dtype(_tuples(entry["dtype"]))
+    shape = tuple(int(size) for size in entry["shape"])
+    if dtype.hasobject or any(size < 0 for size in shape):
+        raise ValueError(f"field {name!r} has dtype {dtype} and row shape {shape}")
+    return Field(name, dtype, shape)
+
+
+def _tuples(descr: Any) -> Any:
+    """JSON has no tuples; a structured dtype's description needs them."""
+    if isinstance(descr, str):
+        return descr
+    return [
+        tuple(
+            _tuples(part) if position == 1 else tuple(part) if position == 2 else part
+            for position, part in enumerate(entry)
+        )
+        for entry in descr
+    ]
+
+
+def _inside(name: str) -> str:
+    """Refuses names that would lead out of the index's directory."""
+    posix = PurePosixPath(name)
+    windows = PureWindowsPath(name)
+    if windows.drive or windows.root or ".." in posix.parts + windows.parts:
+        raise ValueError(f"the shard name {name!r} leads out of the directory")
+    return name

@@ -1,0 +1,48 @@
+"""Data that many tests share: shards written by plain code, without our writer."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import numpy as np
+import pytest
+
+ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
+
+
+def write_shards(directory: Path, sizes: Sequence[int], protocol: int = 4) -> Path:
+    """Bare pickles of {"x", "id"}; ids count on over the files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    start = 0
+    for number, size in enumerate(sizes):
+        ids = np.arange(start, start + size, dtype=np.int32)
+        content = {"x": rows_of(ids), "id": ids}
+        with open(directory / f"{number:05d}.pkl", "wb") as file:
+            pickle.dump(content, file, protocol=protocol)
+        start += size
+    return directory
+
+
+def rows_of(ids: np.ndarray) -> np.ndarray:
+    """Inputs that tell the id of their row."""
+    return np.stack([ids, ids % 7, ids * 0 + 1], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Callable[..., Path]:
+    """`shards(sizes, protocol=4)` gives a new directory of bare pickles."""
+    count = 0
+
+    def make(sizes: Sequence[int], protocol: int = 4) -> Path:
+        nonlocal count
+        count += 1
+        return write_shards(tmp_path / f"shards{count}", sizes, protocol)
+
+    return make

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras_bigdata
+
+NAMES = [
+    "Arrays",
+    "BestWeightsEarlyStopping",
+    "BigDataError",
+    "CorruptShardError",
+    "ImageFolder",
+    "ImageTable",
+    "PackError",
+    "ScoreLog",
+    "ShardError",
+    "ShardIndex",
+    "ShardSequence",
+    "ShardWriter",
+    "UnsafePickleError",
+    "WeightedValidation",
+    "WorkerError",
+    "pack",
+]
+
+
+def test_public_names_are_these_and_exist():
+    assert keras_bigdata.__all__ == NAMES
+    for name in NAMES:
+        member = getattr(keras_bigdata, name)
+        assert member.__name__ == name
+        assert member.__doc__
+
+
+def test_packing_imports_neither_keras_nor_a_backend():
+    code = (
+        "import sys, keras_bigdata, keras_bigdata.cli\n"
+        "from keras_bigdata import pack, ImageTable, ImageFolder, Arrays, ShardWriter, ShardIndex\n"
+        "import keras_bigdata.loading.processes\n"
+        "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
