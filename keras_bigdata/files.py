@@ -35,6 +35,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Example:
 
     ```python
+    from keras_bigdata.files import atomic_path
+
     with atomic_path("scores.json") as temporary:
         temporary.write_text("[0.5, 0.75]")
     ```

@@ -1,0 +1,114 @@
+"""One `.weights.h5` file that holds the best weights and the score that made them the best."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+from keras_bigdata.files import atomic_path
+
+SUFFIX = ".weights.h5"
+
+
+@dataclass(frozen=True, slots=True)
+class BestRecord:
+    """What stands beside the weights, as HDF5 attributes of the file.
+
+    Args:
+        epoch: index of the epoch, counted from 0 as in Keras's hooks.
+        monitor: name of the monitored quantity.
+        value: its value at the end of that epoch.
+        mode: "min" or "max", what counts as better.
+        wait: epochs without improvement when the file was written; more than 0 only if a baseline
+            was not reached yet.
+    """
+
+    epoch: int
+    monitor: str
+    value: float
+    mode: str
+    wait: int
+
+
+def weights_path(filepath: Any) -> Path:
+    """Checks the name of a weights file.
+
+    Raises:
+        ValueError: if it cannot be the name of one local `.weights.h5` file.
+    """
+    text = str(filepath)
+    path = Path(filepath)
+    if "://" in text:
+        raise ValueError(f"`filepath` must be a local file. Received: filepath={text!r}")
+    if "{" in path.name:
+        raise ValueError(
+            "`filepath` names one file, which is replaced whenever there is a better epoch, so it "
+            f"takes no placeholders. Received: filepath={text!r}"
+        )
+    if not path.name.endswith(SUFFIX):
+        stem = path.name
+        for ending in (".keras", ".json", ".hdf5", ".h5", ".weights"):
+            stem = stem.removesuffix(ending)
+        raise ValueError(
+            f"`filepath` must end in {SUFFIX!r}, or Keras refuses to save weights there. "
+            f"Received: filepath={text!r}. Use {str(path.with_name(stem + SUFFIX))!r}."
+        )
+    if path.is_dir():
+        raise ValueError(f"`filepath` must be a file, not a directory. Received: filepath={text!r}")
+    return path
+
+
+def write_best(path: Path, model: Any, record: BestRecord) -> None:
+    """Replaces the file at once: weights and record change together or not at all."""
+    with atomic_path(path) as temporary:
+        model.save_weights(str(temporary))
+        with h5py.File(temporary, "r+") as file:
+            file.attrs.update(asdict(record))
+
+
+def read_record(path: Path) -> BestRecord:
+    """Reads what stands beside the weights.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a file that `write_best` wrote.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"There are no best weights at {path}: the file does not exist.")
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = file.attrs
+            return BestRecord(
+                epoch=int(attributes["epoch"]),
+                monitor=str(attributes["monitor"]),
+                value=float(attributes["value"]),
+                mode=str(attributes["mode"]),
+                wait=int(attributes["wait"]),
+            )
+    except KeyError as error:
+        raise ValueError(
+            f"{path} holds no score beside its weights, so BestWeightsEarlyStopping did not write "
+            "it. Load it with `model.load_weights`, or pass another `filepath`."
+        ) from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as an HDF5 file: {error}") from error
+
+
+def load_weights_only(model: Any, path: Path) -> None:
+    """Sets the model's weights from the file and leaves its optimizer as it is."""
+    # `load_weights` sets the optimizer's variables too, or warns that it has others.
+    optimizer = getattr(model, "optimizer", None)
+    variables = [] if optimizer is None else optimizer.variables
+    kept = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            model.load_weights(str(path))
+    finally:
+        for variable, value in zip(variables, kept, strict=True):
+            variable.assign(value)

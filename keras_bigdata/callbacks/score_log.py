@@ -1,0 +1,138 @@
+"""The scores of every epoch in a joblib file."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import keras
+
+from keras_bigdata.callbacks._monitor import lookup, missing
+from keras_bigdata.files import atomic_path, remove_leftovers
+
+
+class ScoreLog(keras.callbacks.Callback):
+    """Keeps the training and validation score of every epoch in a file.
+
+    The file is a joblib file (an ordinary pickle) of `{"train": [...], "val": [...]}`, one Python
+    float per epoch in each list, current after every epoch. It is replaced whole: at any instant,
+    a kill included, it holds all epochs up to the last or the last but one.
+
+    List it after the callback that computes the validation score. An epoch without any validation
+    (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that the lists stay of one length.
+
+    Args:
+        filepath: the file to write. Missing directories are made when training begins.
+        monitor: name of the score, without `val_`: `logs[monitor]` goes to `"train"`,
+            `logs["val_" + monitor]` to `"val"`. Defaults to `"accuracy"`.
+        resume: whether to append to the file, if it exists, instead of starting anew with each
+            `fit`. Defaults to `False`.
+
+    Attributes:
+        scores: the dict as it was last written.
+
+    Raises:
+        TypeError: if `filepath` is not a path.
+        ValueError: if an argument has a wrong value; while training: if one of the two scores is
+            not in the logs, or if the file to resume from is something else.
+
+    Example:
+
+    ```python
+    import joblib
+    import keras
+    import numpy as np
+    from keras_bigdata import ScoreLog, WeightedValidation
+
+    x, y = np.random.rand(100, 4), np.random.randint(0, 3, 100)
+    model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    callbacks = [WeightedValidation((x, y)), ScoreLog("scores.pkl")]
+    model.fit(x, y, epochs=3, callbacks=callbacks)
+    print(joblib.load("scores.pkl"))
+    ```
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "accuracy",
+        *,
+        resume: bool = False,
+    ) -> None:
+        super().__init__()
+        self.filepath = Path(filepath)
+        if self.filepath.is_dir():
+            raise ValueError(
+                f"`filepath` must be a file, not a directory. Received: filepath={str(filepath)!r}"
+            )
+        if not isinstance(monitor, str) or not monitor:
+            raise ValueError(f"`monitor` must be a metric's name. Received: monitor={monitor!r}")
+        if monitor.startswith("val_"):
+            raise ValueError(
+                f"`monitor` is the name without 'val_': both scores are kept. "
+                f"Received: monitor={monitor!r}. Use {monitor.removeprefix('val_')!r}."
+            )
+        self.monitor = monitor
+        self.resume = resume
+        self.scores: dict[str, list[float]] = {"train": [], "val": []}
+        self._validated = False
+        self._last_logs: dict[str, Any] | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ScoreLog:
+        twin = copy.copy(self)
+        twin.scores = {name: list(values) for name, values in self.scores.items()}
+        memo[id(self)] = twin
+        return twin
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.filepath.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.filepath)
+        self.scores = {"train": [], "val": []}
+        if self.resume and self.filepath.exists():
+            self.scores = _read(self.filepath)
+        self._validated = False
+        self._last_logs = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._last_logs = dict(logs or {})
+        train = lookup(self._last_logs, self.monitor, self)
+        val = lookup(self._last_logs, f"val_{self.monitor}", self)
+        self._validated = self._validated or val is not None
+        self.scores["train"].append(math.nan if train is None else train)
+        self.scores["val"].append(math.nan if val is None else val)
+        with atomic_path(self.filepath) as temporary:
+            joblib.dump(self.scores, temporary)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._last_logs is not None and not self._validated:
+            raise ValueError(
+                "Training ended without a validation. "
+                + missing(f"val_{self.monitor}", self._last_logs, self)
+            )
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads lists, dicts, strings and numbers, and refuses whatever could run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+
+def _read(path: Path) -> dict[str, list[float]]:
+    try:
+        with path.open("rb") as file:
+            loaded = _PlainUnpickler(file).load()
+        scores = {name: [float(value) for value in loaded[name]] for name in ("train", "val")}
+    except Exception as error:  # bytes that are no pickle can raise nearly anything
+        raise ValueError(
+            f"{path} is not a score log, a pickled {{'train': [...], 'val': [...]}} of Python "
+            f"numbers: {error}. Pass another `filepath`, or resume=False to replace it."
+        ) from error
+    return scores

@@ -1,0 +1,211 @@
+"""`keras-bigdata`: arguments and printing. What it does is done elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_bigdata import __version__
+from keras_bigdata.errors import BigDataError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line; gives the exit status."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except (BigDataError, ValueError) as error:
+        print(f"keras-bigdata: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("keras-bigdata: stopped. The same call goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keras-bigdata", description="Pack data once, train on it many times."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    pack = commands.add_parser("pack", help="write shards").add_subparsers(
+        required=True, metavar="KIND"
+    )
+    _add_pack_images(pack)
+
+    info = commands.add_parser("info", help="say what a directory of shards holds")
+    info.add_argument("directory", help="a directory of shards or bare pickles, or one pickle")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _add_pack_images(commands: Any) -> None:
+    images = commands.add_parser(
+        "images",
+        help="pack pictures named in a CSV, or sorted into class folders",
+        description="Packs pictures with their texts and labels. SOURCE is a CSV file, or a "
+        "folder that holds one folder of pictures for each class.",
+    )
+    images.add_argument("source", metavar="SOURCE")
+    images.add_argument("-o", "--output", required=True, help="directory for the shards")
+    images.add_argument(
+        "--size",
+        required=True,
+        type=_size,
+        metavar="HEIGHTxWIDTH",
+        help="pixels, such as 128x128",
+    )
+    images.add_argument("--grey", action="store_true", help="one channel instead of three")
+    images.add_argument("--image", help="column of the file names (CSV)")
+    images.add_argument("--label", help="column of the labels (CSV)")
+    images.add_argument("--text", help="column of the texts (CSV)")
+    images.add_argument("--root", help="folder of the files (default: the folder of the CSV)")
+    images.add_argument("--delimiter", default=",", help="between the columns (default: a comma)")
+    images.add_argument(
+        "--like",
+        metavar="DIR",
+        help="packed shards whose classes and vocabulary are to be used: give the training set "
+        "when you pack its validation set",
+    )
+    images.add_argument(
+        "--split",
+        type=float,
+        metavar="FRACTION",
+        help="put this part into OUTPUT/val and the rest into OUTPUT/train, stratified by label",
+    )
+    images.add_argument("--shard-samples", type=int, help="rows of a shard (default: about 64 MiB)")
+    images.add_argument("--seed", type=int, default=0, help="of the order and of the split")
+    images.add_argument("--workers", type=int, help="default: one for each CPU")
+    images.add_argument(
+        "--on-error",
+        choices=("raise", "skip"),
+        default="raise",
+        help="what to do with a row that cannot be read",
+    )
+    images.set_defaults(run=_pack_images)
+
+
+def _size(value: str) -> tuple[int, int]:
+    height, _, width = value.lower().partition("x")
+    try:
+        return int(height), int(width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected HEIGHTxWIDTH such as 128x128, received {value!r}"
+        ) from None
+
+
+def _pack_images(arguments: argparse.Namespace) -> None:
+    from keras_bigdata.packing.pack import pack
+
+    source = _image_source(arguments)
+    output = Path(arguments.output)
+    parts = {output: source}
+    if arguments.split is not None:
+        train, held_out = source.split(arguments.split, seed=arguments.seed)
+        parts = {output / "train": train, output / "val": held_out}
+    for directory, part in parts.items():
+        start = time.perf_counter()
+        index = pack(
+            part,
+            directory,
+            shard_samples=arguments.shard_samples,
+            seed=arguments.seed,
+            workers=arguments.workers,
+            on_error=arguments.on_error,
+        )
+        seconds = time.perf_counter() - start
+        print(
+            f"{directory}: {index.num_samples} samples in {_number(len(index), 'shard')}, "
+            f"{_bytes(index.sizes.sum())}, {seconds:.1f} s "
+            f"({index.num_samples / seconds:.0f} samples/s)"
+        )
+
+
+def _image_source(arguments: argparse.Namespace) -> Any:
+    from keras_bigdata.packing.sources import ImageFolder, ImageTable
+    from keras_bigdata.shards.index import ShardIndex
+
+    about: dict[str, Any] = {
+        "size": arguments.size,
+        "color": "grey" if arguments.grey else "rgb",
+    }
+    like = None if arguments.like is None else ShardIndex.load(arguments.like)
+    if like is not None and like.classes is not None:
+        about["classes"] = like
+    if Path(arguments.source).is_dir():
+        given = [name for name in ("image", "label", "text") if getattr(arguments, name)]
+        if given:
+            raise ValueError(
+                f"{arguments.source} is a folder: its class folders are the labels, and "
+                f"--{given[0]} is for a CSV."
+            )
+        return ImageFolder(arguments.source, **about)
+    if arguments.image is None:
+        raise ValueError(f"{arguments.source}: say with --image which column has the file names.")
+    if like is not None and arguments.text is not None and like.vocabulary is not None:
+        about["vocabulary"] = like
+    return ImageTable(
+        arguments.source,
+        image=arguments.image,
+        label=arguments.label,
+        text=arguments.text,
+        root=arguments.root,
+        delimiter=arguments.delimiter,
+        **about,
+    )
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    from keras_bigdata.shards.scan import open_shards
+
+    index = open_shards(arguments.directory)
+    scanned = index.made.get("by") == "scan"
+    print(f"{arguments.directory}: {'bare pickles without an index' if scanned else 'packed'}")
+    variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
+    print(f"samples: {index.num_samples}{variants}")
+    smallest, largest = int(index.samples.min()), int(index.samples.max())
+    rows = f"{smallest}" if smallest == largest else f"{smallest} to {largest}"
+    print(f"shards:  {len(index)} of {rows} samples, {_bytes(index.sizes.sum())}")
+    print("fields:")
+    for field in index.fields.values():
+        print(f"  {field}, {_bytes(field.row_bytes)} a row")
+    for name, why in index.left_out.items():
+        print(f"  {name!r} is no field: {why}")
+    for role, value in index.roles.to_json().items():
+        if value is not None:
+            print(f"{role}: {value}")
+    if index.classes is not None:
+        print(f"classes: {len(index.classes)}")
+        counts: Sequence[Any] = index.class_counts or ["?"] * len(index.classes)
+        for number, (label, count) in enumerate(zip(index.classes, counts, strict=True)):
+            print(f"  {number}: {label} ({count})")
+    if index.vocabulary is not None:
+        print(f"vocabulary: {len(index.vocabulary)} words")
+    skipped = index.made.get("skipped", [])
+    if skipped:
+        print(f"left out while packing: {_number(len(skipped), 'row')}")
+        for entry in skipped[:10]:
+            print(f"  row {entry['row']}: {entry['error']}")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

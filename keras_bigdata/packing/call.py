@@ -1,0 +1,94 @@
+"""A call of `pack`: its arguments checked, and what tells it from other calls."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.packing.make_shard import read_row
+
+
+def check_arguments(
+    source: Any,
+    *,
+    shard_samples: Any,
+    shuffle: Any,
+    seed: Any,
+    variants: Any,
+    augment: Any,
+    workers: Any,
+    on_error: Any,
+) -> None:
+    """Refuses what makes no sense, before any work."""
+    if not isinstance(shuffle, bool):
+        raise TypeError(f"`shuffle` must be True or False. Received: shuffle={shuffle!r}")
+    if isinstance(source, str | os.PathLike):
+        raise TypeError(
+            "`source` must be a source, such as ImageTable(csv, ...) or ImageFolder(directory, "
+            f"...), not a path. Received: source={source!r}"
+        )
+    if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
+        raise TypeError(
+            "`source` must have len() and [i] -> dict of arrays. "
+            f"Received: source={source!r} ({type(source).__name__})"
+        )
+    for name, value, least, optional in (
+        ("shard_samples", shard_samples, 1, True),
+        ("seed", seed, 0, False),
+        ("variants", variants, 1, False),
+        ("workers", workers, 1, True),
+    ):
+        if value is None and optional:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"`{name}` must be an integer, {least} or more. Received: {name}={value!r}"
+            )
+    if augment is not None and not callable(augment):
+        raise TypeError(f"`augment` must be a function. Received: augment={augment!r}")
+    if variants > 1 and augment is None:
+        raise ValueError(
+            f"`variants={variants}` needs `augment`: without it all copies would be equal."
+        )
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f'`on_error` must be "raise" or "skip". Received: on_error={on_error!r}')
+
+
+def describe_call(source: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells this call from others, as JSON gives it back."""
+    if hasattr(source, "fingerprint"):
+        about = source.fingerprint()
+    else:
+        about = {"kind": _name(type(source)), "rows": len(source)}
+        if len(source):
+            about["first_row_sha256"] = _digest(source)
+    augment = arguments["augment"]
+    arguments = {**arguments, "augment": None if augment is None else _name(augment)}
+    try:
+        call: dict[str, Any] = json.loads(json.dumps({"source": about, "arguments": arguments}))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`source.fingerprint()` must give plain JSON: {error}") from error
+    return call
+
+
+def _digest(source: Any) -> str | None:
+    try:
+        sample = read_row(source, 0)
+    except PackError:
+        return None
+    digest = hashlib.sha256()
+    for name, value in sample.items():
+        digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def _name(thing: Any) -> str:
+    if isinstance(thing, functools.partial):
+        return f"partial({_name(thing.func)}, {thing.args!r}, {thing.keywords!r})"
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{named.__module__}.{named.__qualname__}"

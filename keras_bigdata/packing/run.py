@@ -1,0 +1,86 @@
+"""Shards made side by side, by joblib."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import joblib
+
+from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.packing.make_shard import Job, Recipe, list_of_shards, make_shards
+from keras_bigdata.packing.shuffle import Rows
+from keras_bigdata.packing.unfinished import Record, stop
+from keras_bigdata.progress import track
+
+CONTINUE = "The same call, made again, continues from there."
+
+
+# A source that cannot be cut by `select` is sent whole with every task: half a second for a list
+# of a million file names. So a worker gets a few tasks of many shards, not one for each shard.
+_TASKS_A_WORKER = 4
+
+
+def make_all(
+    source: Any, shards: Sequence[Rows], recipe: Recipe, workers: int | None
+) -> list[Record]:
+    """Makes every shard. After an error no new ones are begun, and those begun are ended."""
+    records: list[Record] = []
+    failures: list[PackError] = []
+    results = _results(source, shards, recipe, workers)
+    try:
+        for result in track(results, len(shards), f"packing {recipe.directory}"):
+            if isinstance(result, PackError):
+                failures.append(result)
+                stop(recipe.directory)
+            else:
+                records.append(result)
+    except KeyboardInterrupt:
+        stop(recipe.directory)
+        done = f"{len(records)} of {len(shards)} shards are done"
+        print(f"{recipe.directory}: stopped; {done}. {CONTINUE}", file=sys.stderr)
+        raise
+    except (OSError, BigDataError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise PackError(f"{recipe.directory}: a worker failed ({reason}). {CONTINUE}") from error
+    if failures:
+        raise PackError(f"{failures[0]} {CONTINUE}")
+    return sorted(records, key=lambda record: record.number)
+
+
+def _results(
+    source: Any, shards: Sequence[Rows], recipe: Recipe, workers: int | None
+) -> Iterator[Record | PackError]:
+    jobs = _jobs(source, shards)
+    if workers == 1 or len(shards) == 1:
+        yield from make_shards(recipe, jobs)
+        return
+    at_once = joblib.effective_n_jobs(workers or -1)
+    threads = at_once <= getattr(source, "thread_workers", 1) and recipe.augment is None
+    options = {
+        "n_jobs": workers or -1,
+        "prefer": "threads" if threads else "processes",
+        "batch_size": 1,
+    }
+    try:
+        parallel = joblib.Parallel(**options, return_as="generator_unordered")
+    except ValueError:  # the backend that the user has chosen cannot
+        parallel = joblib.Parallel(**options)
+    tasks = min(len(shards), _TASKS_A_WORKER * at_once)
+    size = 1 if hasattr(source, "select") else -(-len(shards) // tasks)
+    groups = iter(lambda: list(itertools.islice(jobs, size)), [])
+    for results in parallel(joblib.delayed(list_of_shards)(recipe, group) for group in groups):
+        yield from results
+
+
+def _jobs(source: Any, shards: Sequence[Rows]) -> Iterator[Job]:
+    for number, rows in enumerate(shards):
+        numbers = [int(row) for row in rows]
+        if hasattr(source, "select"):
+            yield Job(number, source.select(rows), numbers, list(range(len(rows))))
+        else:
+            yield Job(number, source, numbers, numbers)

@@ -1,0 +1,318 @@
+"""Writing shards: each one whole or not at all, the index last."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import ShardError
+from keras_bigdata.files import atomic_path
+from keras_bigdata.shards.index import Field, ShardIndex, ShardInfo
+from keras_bigdata.shards.pickles import StoredArray, walk
+from keras_bigdata.shards.roles import Roles, as_structure
+
+# Labels above it are taken for something else than class numbers, and are not counted.
+MAX_CLASSES = 10_000
+
+Array = npt.NDArray[Any]
+
+
+def shard_name(number: int, variant: int = 0) -> str:
+    """The file name of a shard: `shard-00007.pkl`, and `shard-00007.v1.pkl` for variant 1."""
+    return f"shard-{number:05d}{f'.v{variant}' if variant else ''}.pkl"
+
+
+def write_shard(
+    directory: str | os.PathLike[str],
+    name: str,
+    arrays: Mapping[str, npt.ArrayLike],
+    *,
+    variant: int = 0,
+) -> ShardInfo:
+    """Writes a dict of arrays as one pickle, atomically.
+
+    The file is an ordinary protocol 5 pickle of a dict of C-contiguous arrays in native byte
+    order. Equal arrays give equal bytes. Before the file gets its name it is read back as
+    far as finding every array in it.
+
+    Args:
+        directory: an existing folder.
+        name: file name in it.
+        arrays: field name -> array of shape `(rows, ...)`, all with the same number of rows.
+        variant: which augmented copy of the data it belongs to. Defaults to `0`.
+
+    Returns:
+        `ShardInfo` with the file's size, its CRC-32 and the byte offset of each field.
+
+    Raises:
+        ShardError: if the arrays cannot be stored as one shard.
+        OSError: if the file cannot be written; nothing is left of it then.
+
+    Example:
+
+    ```python
+    info = write_shard("shards", "shard-00000.pkl", {"images": images, "labels": labels})
+    ```
+    """
+    path = Path(directory) / name
+    native = _native(arrays, str(path))
+    rows = len(next(iter(native.values())))
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as file:
+            output = _Checksummed(file)
+            pickle.Pickler(output, protocol=5).dump(native)
+        size = os.path.getsize(temporary)
+        offsets = _offsets(temporary, native)
+    return ShardInfo(name, rows, size, offsets, output.checksum, variant)
+
+
+class ShardWriter:
+    """Writes a set of shards and, when it is closed well, their index.
+
+    For data that comes out of a loop of one's own. Each `write` makes one shard; leaving the
+    `with` block writes `index.json`, which makes the set complete. After an exception there
+    is no index: the shards written so far stay, and a new writer refuses the directory until
+    it has been emptied.
+
+    Args:
+        directory: folder for the shards; made if missing, refused unless it is empty.
+        inputs: field name, or a (nested) tuple or dict of names, that `fit` gets as `x`.
+            Defaults to `None`: to be named when the shards are read.
+        targets: the same, for `y`. Defaults to `None`.
+        sample_weights: the same, for `sample_weight`. Defaults to `None`.
+        classes: the label that class i stands for. Defaults to `None`.
+        vocabulary: the word that token i stands for. Defaults to `None`.
+        made: how the shards were made, kept in the index for people; must be JSON.
+            Defaults to `None`.
+
+    Raises:
+        ShardError: if the directory holds anything, if a shard's arrays differ in length, or
+            if a field's dtype or row shape differs from that in the first shard.
+
+    Example:
+
+    ```python
+    with ShardWriter("shards/train", inputs="images", targets="labels") as writer:
+        for images, labels in batches:  # images: (rows, 28, 28, 1), labels: (rows,)
+            writer.write({"images": images, "labels": labels})
+    ```
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        inputs: Any = None,
+        targets: Any = None,
+        sample_weights: Any = None,
+        classes: Sequence[Any] | None = None,
+        vocabulary: Sequence[str] | None = None,
+        made: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.directory = Path(directory)
+        self.roles = Roles(
+            as_structure(inputs, "inputs"),
+            as_structure(targets, "targets"),
+            as_structure(sample_weights, "sample_weights"),
+        )
+        self.classes = None if classes is None else list(classes)
+        self.vocabulary = None if vocabulary is None else list(vocabulary)
+        self.made = dict(made or {})
+        self.fields: dict[str, Field] = {}
+        self.shards: list[ShardInfo] = []
+        self.index: ShardIndex | None = None
+        self._class_counts: list[list[int] | None] = []
+        self.directory.mkdir(parents=True, exist_ok=True)
+        held = sorted(entry.name for entry in self.directory.iterdir())
+        if held:
+            raise ShardError(
+                f"{self.directory}: the directory must be empty, but it holds {len(held)} "
+                f"entries: {', '.join(held[:5])}. Name another directory, or delete this one."
+            )
+
+    def write(self, arrays: Mapping[str, npt.ArrayLike], *, variant: int = 0) -> ShardInfo:
+        """Writes one shard.
+
+        Args:
+            arrays: field name -> array of shape `(rows, ...)`.
+            variant: which augmented copy of the data it belongs to. Defaults to `0`.
+
+        Returns:
+            What the index will hold of this shard.
+        """
+        if self.index is not None:
+            raise ValueError(f"{self.directory}: the writer is closed; its index is written.")
+        if isinstance(variant, bool) or not isinstance(variant, int) or variant < 0:
+            raise ValueError(f"`variant` must be 0 or more. Received: variant={variant!r}")
+        name = shard_name(sum(info.variant == variant for info in self.shards), variant)
+        native = _native(arrays, name)
+        self._check_fields(name, native)
+        info = write_shard(self.directory, name, native, variant=variant)
+        self.shards.append(info)
+        if variant == 0:
+            self._class_counts.append(count_classes(native, self.roles))
+        return info
+
+    def close(self) -> ShardIndex:
+        """Writes the index, which completes the set; the writer takes no more shards."""
+        if self.index is not None:
+            return self.index
+        if not self.shards:
+            raise ShardError(f"{self.directory}: nothing was written, so there is no index.")
+        variants = 1 + max(info.variant for info in self.shards)
+        rows = [
+            sum(info.samples for info in self.shards if info.variant == variant)
+            for variant in range(variants)
+        ]
+        if len(set(rows)) > 1:
+            raise ShardError(
+                f"{self.directory}: the variants must have equally many rows. Received: {rows}"
+            )
+        index = ShardIndex.from_shards(
+            self.directory,
+            self.fields,
+            self.shards,
+            roles=self.roles,
+            classes=self.classes,
+            class_counts=add_counts(self._class_counts, self.classes),
+            vocabulary=self.vocabulary,
+            variants=variants,
+            made=self.made,
+        )
+        index.save()
+        self.index = index
+        return index
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def _check_fields(self, name: str, arrays: Mapping[str, Array]) -> None:
+        fields = fields_of(arrays)
+        if not self.fields:
+            missing = [role for role in self.roles.names if role not in fields]
+            if missing:
+                raise ShardError(
+                    f"{self.directory / name}: the roles name {missing}, but the arrays are "
+                    f"{list(fields)}."
+                )
+            self.fields = fields
+        elif fields != self.fields:
+            first = self.shards[0].name if self.shards else name
+            raise ShardError(
+                f"{self.directory}: every shard must hold the same fields. {name} has "
+                f"{_listing(fields)}; {first} has {_listing(self.fields)}."
+            )
+
+
+def fields_of(arrays: Mapping[str, Array]) -> dict[str, Field]:
+    """What the index says of arrays with rows: dtype and row shape."""
+    return {name: Field(name, array.dtype, array.shape[1:]) for name, array in arrays.items()}
+
+
+def count_classes(arrays: Mapping[str, Array], roles: Roles) -> list[int] | None:
+    """Rows of each class 0, 1, 2, ..., if the targets are one column of class numbers."""
+    labels = arrays.get(roles.targets) if isinstance(roles.targets, str) else None
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        return None
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= MAX_CLASSES:
+        return None
+    return [int(count) for count in np.bincount(labels.astype(np.int64))]
+
+
+def add_counts(
+    counts: Iterable[list[int] | None], classes: Sequence[Any] | None
+) -> list[int] | None:
+    """The sum of several `count_classes`, with a place for every one of `classes`."""
+    total = np.zeros(len(classes or ()), np.int64)
+    for one in counts:
+        if one is None:
+            return None
+        size = max(len(total), len(one))
+        total = np.pad(total, (0, size - len(total))) + np.pad(one, (0, size - len(one)))
+    if classes is not None and len(total) > len(classes):
+        raise ShardError(
+            f"there are {len(classes)} classes, but the largest label is {len(total) - 1}."
+        )
+    return [int(count) for count in total]
+
+
+class _Checksummed:
+    """Hands on what is written and keeps its CRC-32. Large arrays pass without a copy."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.checksum = 0
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        self.checksum = zlib.crc32(data, self.checksum)
+        return self._file.write(data)
+
+
+def _native(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
+    """The arrays as they are stored: C-contiguous, native byte order, no subclasses."""
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise ShardError(
+            f"{where}: a shard is made of a dict of arrays. Received: {type(arrays).__name__}"
+        )
+    native: dict[str, Array] = {}
+    # The pickle refers back to objects it has seen: one object for equal dtypes, so that equal
+    # arrays give equal bytes in whatever process they were made.
+    dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
+    for name, value in arrays.items():
+        array = np.asarray(value)
+        dtype = array.dtype.newbyteorder("=")
+        dtype = dtypes.setdefault(dtype, dtype)
+        if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
+            raise ShardError(
+                f"{where}: every field must have a name (str) and an array with rows and a "
+                f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
+            )
+        # "W": what is read-only now would be read-only for everybody who loads the pickle.
+        array = np.require(array, dtype, ["C", "W"])
+        native[name] = array if array.dtype is dtype else array.view(dtype)
+    lengths = {name: len(array) for name, array in native.items()}
+    if len(set(lengths.values())) > 1:
+        raise ShardError(f"{where}: all fields must have the same number of rows: {lengths}")
+    if not all(lengths.values()):
+        raise ShardError(f"{where}: a shard needs at least one row; the arrays are empty.")
+    return native
+
+
+def _offsets(path: Path, arrays: Mapping[str, Array]) -> dict[str, int]:
+    """Where each array begins in the file, as the reader of the shards will find it."""
+    found = walk(path).fields
+    offsets = {}
+    for name, array in arrays.items():
+        stored = found.get(name)
+        if not isinstance(stored, StoredArray):
+            raise ShardError(
+                f"{path}: field {name!r} ({array.dtype}) cannot be stored as raw rows."
+            )
+        if stored.shape != array.shape or stored.dtype != array.dtype:
+            raise ShardError(
+                f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is found "
+                f"as {stored.dtype} {stored.shape}."
+            )
+        offsets[name] = stored.offset
+    return offsets
+
+
+def _listing(fields: Mapping[str, Field]) -> str:
+    return ", ".join(map(str, fields.values()))

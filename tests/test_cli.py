@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skimage import data, io
+
+from keras_bigdata import ShardIndex, ShardSequence
+from keras_bigdata.cli import main
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """30 pieces of two pictures, with captions."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with open(folder / "labels.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "caption", "label"])
+        for number in range(30):
+            label = ("coffee", "cat")[number % 3 == 0]
+            piece = getattr(data, label)()[number : number + 60, number : number + 50]
+            io.imsave(folder / f"{number}.png", piece, check_contrast=False)
+            table.writerow([f"{number}.png", f"piece {number} of {label}", label])
+    return folder
+
+
+COLUMNS = ["--image", "file", "--text", "caption", "--label", "label"]
+
+
+def test_pack_images_from_a_csv_and_info(photos, tmp_path, capsys):
+    table = str(photos / "labels.csv")
+    output = tmp_path / "shards"
+    assert main(["pack", "images", table, *COLUMNS, "--size", "20x24", "-o", str(output)]) == 0
+    assert "30 samples in 1 shard" in capsys.readouterr().out
+
+    assert main(["info", str(output)]) == 0
+    told = capsys.readouterr().out
+    for line in (
+        "samples: 30",
+        "'images': uint8 (rows, 20, 24, 3), 1.4 KB a row",
+        "'labels': int32 (rows), 4 B a row",
+        "inputs: ('images', 'texts')",
+        "targets: labels",
+        "0: cat (10)",
+        "1: coffee (20)",
+    ):
+        assert line in told
+
+
+def test_split_shares_classes_and_vocabulary(photos, tmp_path):
+    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "8x8"]
+    assert main([*command, "--split", "0.3", "-o", str(tmp_path / "shards")]) == 0
+    train = ShardIndex.load(tmp_path / "shards/train")
+    val = ShardIndex.load(tmp_path / "shards/val")
+    assert (train.num_samples, val.num_samples) == (21, 9)
+    assert train.classes == val.classes
+    assert train.vocabulary == val.vocabulary
+    assert train.fields == val.fields
+
+
+def test_like_uses_the_classes_vocabulary_and_length_of_the_training_set(photos, tmp_path):
+    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "8x8"]
+    assert main([*command, "-o", str(tmp_path / "train")]) == 0
+    with open(photos / "more.csv", "w", newline="") as file:
+        csv.writer(file).writerows(
+            [("file", "caption", "label"), ("1.png", "an unheard of piece of a longer text", "cat")]
+        )
+    more = ["pack", "images", str(photos / "more.csv"), *COLUMNS, "--size", "8x8"]
+    assert main([*more, "--like", str(tmp_path / "train"), "-o", str(tmp_path / "val")]) == 0
+    train, val = ShardIndex.load(tmp_path / "train"), ShardIndex.load(tmp_path / "val")
+    assert (val.classes, val.vocabulary, val.fields) == (
+        train.classes,
+        train.vocabulary,
+        train.fields,
+    )
+    (_, texts), labels = ShardSequence(tmp_path / "val")[0]
+    assert labels.tolist() == [0]
+    assert texts[0, 0] == 1  # an unknown word
+
+
+def test_pack_images_from_class_folders(photos, tmp_path, capsys):
+    for label in ("a", "b"):
+        (tmp_path / "classes" / label).mkdir(parents=True)
+    (photos / "1.png").rename(tmp_path / "classes/a/1.png")
+    (photos / "2.png").rename(tmp_path / "classes/b/2.png")
+    command = ["pack", "images", str(tmp_path / "classes"), "--size", "8x8", "--grey"]
+    assert main([*command, "-o", str(tmp_path / "shards")]) == 0
+    index = ShardIndex.load(tmp_path / "shards")
+    assert index.classes == ["a", "b"]
+    assert index.fields["images"].shape == (8, 8, 1)
+    assert main([*command, "--label", "x", "-o", str(tmp_path / "other")]) == 1
+    assert "--label is for a CSV" in capsys.readouterr().err
+
+
+def test_errors_are_one_line_and_status_1(photos, tmp_path, capsys):
+    (photos / "7.png").write_bytes(b"no picture")
+    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "8x8"]
+    assert main([*command, "-o", str(tmp_path / "shards")]) == 1
+    assert "7.png" in capsys.readouterr().err
+    assert main([*command, "-o", str(tmp_path / "skipped"), "--on-error", "skip"]) == 0
+    assert main(["info", str(tmp_path / "skipped")]) == 0
+    assert "left out while packing: 1 row" in capsys.readouterr().out
+    assert main(["info", str(tmp_path / "nowhere")]) == 1
+    assert "no such directory" in capsys.readouterr().err
+
+
+def test_info_of_bare_pickles(shards, capsys):
+    assert main(["info", str(shards([3, 4]))]) == 0
+    told = capsys.readouterr().out
+    assert "bare pickles without an index" in told
+    assert "samples: 7" in told
+    assert "2 of 3 to 4 samples" in told
+
+
+def test_a_size_that_is_none(capsys):
+    with pytest.raises(SystemExit):
+        main(["pack", "images", "x.csv", "--size", "big", "-o", "y"])
+    assert "expected HEIGHTxWIDTH such as 128x128" in capsys.readouterr().err
+
+
+def test_the_command_is_installed():
+    told = subprocess.run(
+        [sys.executable, "-m", "keras_bigdata.cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip()
+
+
+def test_grey_rows_are_what_was_packed(photos, tmp_path):
+    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "60x50", "--grey"]
+    assert main([*command, "-o", str(tmp_path / "shards")]) == 0
+    (images, _), _ = ShardSequence(tmp_path / "shards", 30)[0]
+    expected = io.imread(photos / "4.png").mean()
+    assert any(abs(float(image.mean()) - expected) < 20 for image in images)
+    assert images.dtype == np.uint8

@@ -1,0 +1,65 @@
+"""The examples do what they say, run as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import keras
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="once is enough; they take a minute"
+)
+
+
+def run(name: str, folder: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), str(folder)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
+
+
+def test_quickstart_learns_and_says_so(tmp_path):
+    told = run("quickstart.py", tmp_path)
+    assert "packed 2600 samples into 11 shards" in told
+    best = re.search(r"best epoch \d+: validation accuracy ([\d.]+)", told)
+    chance = re.search(r"chance would be ([\d.]+)", told)
+    assert best is not None
+    assert chance is not None
+    assert float(best[1]) > 5 * float(chance[1])
+    assert str(tmp_path / "models/best.weights.h5") in told
+    assert (tmp_path / "models/best.weights.h5").exists()
+
+
+def test_replace_training_loop_learns_and_logs(tmp_path):
+    told = run("replace_training_loop.py", tmp_path)
+    scores = joblib.load(tmp_path / "scores.joblib")
+    assert len(scores["train"]) == len(scores["val"]) == told.count("Epoch ")
+    assert max(scores["val"]) > 0.8
+
+
+def test_replace_keras_sequence_predicts_right(tmp_path):
+    told = run("replace_keras_sequence.py", tmp_path)
+    right = re.search(r"predicted 300 pictures, ([\d.]+) of them right", told)
+    assert right is not None
+    assert float(right[1]) > 0.9
+
+
+def test_with_keras_callbacks_logs_and_saves(tmp_path):
+    pytest.importorskip("tensorboard")
+    told = run("with_keras_callbacks.py", tmp_path)
+    assert "val_large_accuracy,val_large_loss,val_loss" in told
+    assert list(tmp_path.glob("*.keras"))
+    assert list((tmp_path / "tensorboard").rglob("events*"))

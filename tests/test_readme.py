@@ -1,0 +1,53 @@
+"""What the README shows is run."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from skimage import data, io
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+LINES = 15
+
+
+def test_from_files_to_fit_in_15_lines(tmp_path, monkeypatch):
+    snippet = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert snippet is not None
+    assert len(snippet[1].strip().splitlines()) <= LINES
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    with open(photos / "labels.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "caption", "label"])
+        for number in range(40):
+            label = ("brick", "cat")[number % 2]
+            y, x = rng.integers(0, 200, 2)
+            piece = getattr(data, label)()[y : y + 90, x : x + 80]
+            io.imsave(photos / f"{number}.png", piece, check_contrast=False)
+            table.writerow([f"{number}.png", f"a piece of {label}", label])
+
+    image = keras.Input((128, 128, 3))
+    text = keras.Input((4,), dtype="int32")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
+    t = keras.layers.Flatten()(keras.layers.Embedding(20, 2)(text))
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Concatenate()([x, t]))
+    model = keras.Model([image, text], outputs)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    monkeypatch.chdir(tmp_path)
+    exec(
+        compile(snippet[1].replace("epochs=50", "epochs=2"), "README.md", "exec"), {"model": model}
+    )
+    assert (tmp_path / "models/best.weights.h5").exists()
+    assert "val_accuracy" in (tmp_path / "log.csv").read_text()
+
+
+def test_the_promised_commands_are_there():
+    assert "pip install -e . && python examples/quickstart.py" in README
+    assert "pip install -e '.[test]' && python -m pytest" in README

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import copy
+import math
+import os
+import pickle
+
+import joblib
+import keras
+import numpy as np
+import pytest
+
+from keras_bigdata import ScoreLog, WeightedValidation
+
+
+def epochs(log, scores):
+    log.on_train_begin()
+    for epoch, logs in enumerate(scores):
+        log.on_epoch_end(epoch, logs)
+    log.on_train_end()
+
+
+def logs(train, val):
+    return {"accuracy": train, "loss": 1.0, "val_accuracy": val, "val_loss": 2.0}
+
+
+def test_the_file_is_current_after_every_epoch(tmp_path):
+    path = tmp_path / "made" / "scores.pkl"
+    log = ScoreLog(path)
+    log.on_train_begin()
+    log.on_epoch_end(0, logs(np.float32(0.5), 0.25))
+    assert joblib.load(path) == {"train": [0.5], "val": [0.25]}
+    log.on_epoch_end(1, logs(0.75, 0.5))
+    log.on_train_end()
+    scores = joblib.load(path)
+    assert scores == {"train": [0.5, 0.75], "val": [0.25, 0.5]}
+    assert {type(score) for both in scores.values() for score in both} == {float}
+    assert pickle.loads(path.read_bytes()) == scores
+    assert os.listdir(path.parent) == ["scores.pkl"]
+
+
+def test_in_a_fit(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    x, y = np.ones((8, 2)), np.ones(8)
+    log = ScoreLog(tmp_path / "scores", "mae")
+    validation = WeightedValidation([(x, y), (x[:1], y[:1])])
+    history = model.fit(x, y, epochs=3, verbose=0, callbacks=[validation, log]).history
+    assert joblib.load(tmp_path / "scores") == {"train": history["mae"], "val": history["val_mae"]}
+    assert log.scores["val"] == history["val_mae"]
+
+
+def test_each_fit_starts_anew_unless_it_resumes(tmp_path):
+    path = tmp_path / "scores"
+    log = ScoreLog(path)
+    epochs(log, [logs(0.1, 0.2)])
+    epochs(log, [logs(0.3, 0.4)])
+    assert joblib.load(path) == {"train": [0.3], "val": [0.4]}
+    epochs(ScoreLog(path, resume=True), [logs(0.5, 0.6)])
+    assert joblib.load(path) == {"train": [0.3, 0.5], "val": [0.4, 0.6]}
+    epochs(ScoreLog(tmp_path / "new", resume=True), [logs(0.5, 0.6)])
+    assert joblib.load(tmp_path / "new") == {"train": [0.5], "val": [0.6]}
+
+
+def test_nan_is_kept_and_an_epoch_without_validation_has_nan(tmp_path):
+    path = tmp_path / "scores"
+    epochs(ScoreLog(path), [{"accuracy": 0.5}, logs(math.nan, math.nan), logs(1.0, 1.0)])
+    np.testing.assert_array_equal(joblib.load(path)["train"], [0.5, math.nan, 1.0])
+    np.testing.assert_array_equal(joblib.load(path)["val"], [math.nan, math.nan, 1.0])
+
+
+def test_missing_scores_are_errors(tmp_path):
+    with pytest.raises(ValueError, match=r"watches 'acc'.*There are: 'accuracy', 'loss'"):
+        epochs(ScoreLog(tmp_path / "a", "acc"), [logs(0.1, 0.2)])
+    with pytest.raises(ValueError, match=r"'val_accuracy'.*'val_loss'.*before ScoreLog"):
+        epochs(ScoreLog(tmp_path / "a"), [{"accuracy": 0.5, "val_loss": 0.1}])
+    with pytest.raises(ValueError, match=r"ended without a validation.*'val_accuracy'"):
+        epochs(ScoreLog(tmp_path / "a"), [{"accuracy": 0.5}])
+    epochs(ScoreLog(tmp_path / "b"), [])
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Use 'accuracy'"):
+        ScoreLog("scores", "val_accuracy")
+    with pytest.raises(ValueError, match="`monitor`"):
+        ScoreLog("scores", "")
+    with pytest.raises(ValueError, match="not a directory"):
+        ScoreLog(tmp_path)
+    with pytest.raises(TypeError):
+        ScoreLog(3)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no pickle",
+        b"",
+        pickle.dumps([1, 2]),
+        pickle.dumps({"train": [1.0]}),
+        pickle.dumps({"train": ["a"], "val": []}),
+        b"cos\nsystem\n(S'touch ran'\ntR.",
+    ],
+)
+def test_resuming_from_something_else_is_refused(tmp_path, content, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scores").write_bytes(content)
+    with pytest.raises(ValueError, match="is not a score log"):
+        ScoreLog("scores", resume=True).on_train_begin()
+    assert os.listdir(tmp_path) == ["scores"]
+
+
+def test_a_copy_has_lists_of_its_own(tmp_path):
+    log = ScoreLog(tmp_path / "scores")
+    epochs(log, [logs(0.1, 0.2)])
+    twin = copy.deepcopy(log)
+    twin.on_epoch_end(1, logs(0.3, 0.4))
+    assert log.scores == {"train": [0.1], "val": [0.2]}
+    assert twin.scores == {"train": [0.1, 0.3], "val": [0.2, 0.4]}
