@@ -148,13 +148,13 @@ OBJECTS = {
 
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_more_objects_than_any_shard_holds(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("keras_bigdata.shards.machine.MAX_OBJECTS", 20_000)
+    monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_OBJECTS", 20_000)
     path = write(tmp_path / "a.pkl", OBJECTS[kind], b".")
     assert "more than 20,000 objects" in refusal(path, extra=10 << 20)
 
 
 def test_more_on_the_stack_than_any_shard_needs(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_bigdata.shards.opcodes.MAX_OBJECTS", 20_000)
+    monkeypatch.setattr("keras_bigdata.shards.pickles.opcodes.MAX_OBJECTS", 20_000)
     for values in (b"N" * 25_000, b"(".join([b"N" * 2_500] * 10)):
         path = write(tmp_path / "a.pkl", values, b".")
         assert "values at once" in refusal(path)

@@ -541,13 +541,14 @@ def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 def test_more_shards_than_files_that_may_be_open(shards):
-    import resource
-
-    directory = shards([3] * 300)
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[1]), before[1]))
-    try:
-        data = ShardSequence(directory, 50, **ROLES, shuffle="global", seed=1)
-        assert sorted(i for batch in ids_of(data) for i in batch) == list(range(900))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    code = textwrap.dedent(
+        """
+        import resource, sys
+        from keras_bigdata import ShardSequence
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        data = ShardSequence(sys.argv[1], 50, inputs="x", targets="id", shuffle="global")
+        ids = [id_ for index in range(len(data)) for id_ in data[index][1].tolist()]
+        assert sorted(ids) == list(range(900))
+        """
+    )
+    subprocess.run([sys.executable, "-c", code, str(shards([3] * 300))], check=True)

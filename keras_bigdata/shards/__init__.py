@@ -1,1 +1,1 @@
-"""Files: where arrays lie inside pickles, the index of a set of shards, writing both."""
+"""Files: where arrays lie inside pickles, the index of a set of shards, scanning and writing."""

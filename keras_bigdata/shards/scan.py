@@ -69,7 +69,7 @@ def _find(directory: Path) -> list[str]:
     found: list[str] = []
     others: list[str] = []
     packed: list[str] = []
-    for folder, folders, files in os.walk(directory):
+    for folder, folders, files in os.walk(directory, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if INDEX_NAME in files:
             packed.append(folder)
@@ -90,6 +90,11 @@ def _find(directory: Path) -> list[str]:
             "a list of files."
         )
     return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    """What `os.walk` cannot list it leaves out without a word."""
+    raise ShardError(f"{error.filename}: cannot be listed ({error.strerror}).") from error
 
 
 def _with_roles_of(index: ShardIndex, files: list[Path]) -> ShardIndex:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from keras_bigdata.errors import UnsafePickleError
-from keras_bigdata.shards.dtypes import set_dtype_state
-from keras_bigdata.shards.nodes import (
+from keras_bigdata.shards.pickles.dtypes import set_dtype_state
+from keras_bigdata.shards.pickles.nodes import (
     LARGEST,
     MAX_DIMENSIONS,
     ArrayNode,
@@ -25,8 +25,8 @@ from keras_bigdata.shards.nodes import (
     describe,
     show,
 )
-from keras_bigdata.shards.payloads import check_length
-from keras_bigdata.shards.stored import Source
+from keras_bigdata.shards.pickles.payloads import check_length
+from keras_bigdata.shards.pickles.stored import Source
 
 Count = Callable[[int], None]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from keras_bigdata.errors import CorruptShardError, ShardError, UnsafePickleError
-from keras_bigdata.shards.fields import PickleContents, fields_of
-from keras_bigdata.shards.opcodes import follow
-from keras_bigdata.shards.stored import Source, StoredArray, open_source, read_array
+from keras_bigdata.shards.pickles.fields import PickleContents, fields_of
+from keras_bigdata.shards.pickles.opcodes import follow
+from keras_bigdata.shards.pickles.stored import Source, StoredArray, open_source, read_array
 
 __all__ = ["PickleContents", "StoredArray", "read_array", "walk"]
 

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, UnsafePickleError
-from keras_bigdata.shards.stored import Source
+from keras_bigdata.shards.pickles.stored import Source
 
 # A file of one-byte opcodes would otherwise take 100 times its size in memory. A string in a list
 # counts three times (itself, its place, its memo entry), an array once, and a list of numbers

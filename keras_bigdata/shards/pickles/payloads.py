@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_bigdata.shards.nodes import Payload
-from keras_bigdata.shards.stored import Bytes, Source
+from keras_bigdata.shards.pickles.nodes import Payload
+from keras_bigdata.shards.pickles.stored import Bytes, Source
 
 # Text is decoded in pieces, so that it is in memory once, as the bytes that it stands for.
 _PIECE = 1 << 20

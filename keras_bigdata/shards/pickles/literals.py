@@ -7,9 +7,9 @@ import struct
 from collections.abc import Callable
 from typing import Literal
 
-from keras_bigdata.shards.machine import Machine
-from keras_bigdata.shards.nodes import SHORT_BYTES, SHORT_TEXT, Opaque, Payload
-from keras_bigdata.shards.payloads import unescape
+from keras_bigdata.shards.pickles.machine import Machine
+from keras_bigdata.shards.pickles.nodes import SHORT_BYTES, SHORT_TEXT, Opaque, Payload
+from keras_bigdata.shards.pickles.payloads import unescape
 
 # Longer integers are metadata at best, and reading decimal digits takes quadratic time.
 MAX_INT_BYTES = 255

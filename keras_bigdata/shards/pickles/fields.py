@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.decode import NUMBERS, Decoder, LeftOut
-from keras_bigdata.shards.nodes import (
+from keras_bigdata.shards.pickles.decode import NUMBERS, Decoder, LeftOut
+from keras_bigdata.shards.pickles.nodes import (
     ArrayNode,
     Numbers,
     Pairs,
@@ -21,7 +21,7 @@ from keras_bigdata.shards.nodes import (
     as_text,
     describe,
 )
-from keras_bigdata.shards.stored import Source, StoredArray
+from keras_bigdata.shards.pickles.stored import Source, StoredArray
 
 # Decoding gives at most this much, whatever a list repeats: an integer of two bytes in the file
 # becomes eight, and a short list of names of different length may grow more.

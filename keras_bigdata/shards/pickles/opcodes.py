@@ -12,10 +12,10 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from keras_bigdata.shards import literals, rebuild
-from keras_bigdata.shards.machine import MAX_OBJECTS, Machine
-from keras_bigdata.shards.nodes import Numbers, Opaque, Pairs, as_text
-from keras_bigdata.shards.stored import Source
+from keras_bigdata.shards.pickles import literals, rebuild
+from keras_bigdata.shards.pickles.machine import MAX_OBJECTS, Machine
+from keras_bigdata.shards.pickles.nodes import Numbers, Opaque, Pairs, as_text
+from keras_bigdata.shards.pickles.stored import Source
 
 MAX_PROTOCOL = 5
 # Real pickles nest a few containers; only their depth at one time counts.

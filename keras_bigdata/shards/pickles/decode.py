@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.shards.nodes import (
+from keras_bigdata.shards.pickles.nodes import (
     LARGEST,
     MAX_DIMENSIONS,
     ArrayNode,
@@ -21,8 +21,8 @@ from keras_bigdata.shards.nodes import (
     describe,
     show,
 )
-from keras_bigdata.shards.payloads import read_bytes, read_payload, read_text
-from keras_bigdata.shards.stored import Source, StoredArray, as_array
+from keras_bigdata.shards.pickles.payloads import read_bytes, read_payload, read_text
+from keras_bigdata.shards.pickles.stored import Source, StoredArray, as_array
 
 Array = npt.NDArray[Any]
 
