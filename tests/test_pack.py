@@ -538,6 +538,27 @@ def test_shards_that_were_harmed_meanwhile_are_made_again(
     assert contents(unfinished) == contents(tmp_path / "at once")
 
 
+def test_rows_left_out_before_a_stop_are_an_error_to_a_call_that_raises(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(self: ShardIndex) -> None:
+        raise OSError(28, "No space left on device")
+
+    break_some(photos)
+    out = tmp_path / "out"
+    options: dict[str, Any] = {"shard_samples": 6, "on_error": "skip", "workers": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(ShardIndex, "save", full)
+        with pytest.raises(PackError, match=r"cannot be written: .*No space left"):
+            pack(table(photos), out, **options)
+    assert len(list((out / ".packing").glob("shard-*.json"))) == ROWS // 6
+    with pytest.raises(PackError, match=r"row (10|21|30): "):
+        pack(table(photos), out, shard_samples=6, workers=1)
+    pack(table(photos), out, **options)
+    pack(table(photos), tmp_path / "at once", **options)
+    assert contents(out) == contents(tmp_path / "at once")
+
+
 def test_another_call_does_not_continue(photos: Path, unfinished: Path):
     before = contents(unfinished)
     with pytest.raises(PackError, match=r"unfinished pack of another call.*shard_samples was 6"):

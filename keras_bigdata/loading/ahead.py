@@ -8,13 +8,25 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Protocol
 
+from keras_bigdata.errors import BigDataError
 from keras_bigdata.loading.loader import Batch, Loader
 
 # Batches waiting to be trained take no more than this, however many were asked for.
 QUEUE_BYTES = 512 * 2**20
+
+# Runs that are kept: one in use, one being read, one that a jump left behind.
+_RUNS = 3
+
+
+class Pending(Protocol):
+    """A batch that is being loaded."""
+
+    def result(self) -> Batch: ...
+
+    def cancel(self) -> bool: ...
 
 
 class Source(Protocol):
@@ -22,26 +34,77 @@ class Source(Protocol):
 
     def load(self, position: int) -> Batch: ...
 
-    def submit(self, position: int) -> Future[Batch]: ...
+    def submit(self, position: int) -> Pending: ...
 
     def close(self) -> None: ...
 
 
 class Threads:
-    """Loads in threads of this process. Reading releases the GIL."""
+    """Loads in threads of this process. Reading releases the GIL.
+
+    Files are read in runs of batches that share them, a window at a time where it fits, and the
+    next run while one is in use. Transforms run a batch at a time, in threads of their own: they
+    must not wait behind the reading of the next run.
+    """
 
     def __init__(self, loader: Loader, workers: int) -> None:
         self._loader = loader
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="keras_bigdata")
+        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="keras_bigdata-read")
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="keras_bigdata")
+        self._lock = threading.Lock()
+        self._runs: OrderedDict[range, Future[dict[int, Batch]]] = OrderedDict()
 
     def load(self, position: int) -> Batch:
         return self._loader.load(position)
 
-    def submit(self, position: int) -> Future[Batch]:
-        return self._pool.submit(self._loader.load, position)
+    def submit(self, position: int) -> Pending:
+        run = self._loader.run(position)
+        with self._lock:
+            batch = _Read(self._loader, position, self._reading(run))
+            if len(run) > 1:
+                self._reading(self._loader.run(run.stop))
+        if self._loader.config.transform is None:
+            return batch
+        return self._workers.submit(lambda: self._loader.transformed(position, batch.result()))
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._readers, self._workers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _reading(self, run: range) -> Future[dict[int, Batch]]:
+        """The run, being read; begins it if need be."""
+        if run not in self._runs:
+            self._runs[run] = self._readers.submit(self._read, run)
+            if len(self._runs) > _RUNS:
+                self._runs.popitem(last=False)[1].cancel()
+        return self._runs[run]
+
+    def _read(self, run: range) -> dict[int, Batch]:
+        return dict(zip(run, self._loader.read(run), strict=True))
+
+
+class _Read:
+    """One batch of a run."""
+
+    def __init__(self, loader: Loader, position: int, run: Future[dict[int, Batch]]) -> None:
+        self._loader = loader
+        self._position = position
+        self._run = run
+
+    def result(self) -> Batch:
+        # Alone if need be: the run is cancelled if nobody seemed to want it; if it failed, that
+        # may be for the sake of another batch; and a batch is handed out only once, because
+        # whoever has it may change it.
+        try:
+            batch = self._run.result().pop(self._position, None)
+        except (CancelledError, BigDataError):
+            batch = None
+        if batch is None:
+            (batch,) = self._loader.read(range(self._position, self._position + 1))
+        return batch
+
+    def cancel(self) -> bool:
+        return False
 
 
 class ReadAhead:
@@ -58,7 +121,7 @@ class ReadAhead:
     def __init__(self, source: Source, depth: int) -> None:
         self._source = source
         self._depth = depth
-        self._pending: OrderedDict[int, Future[Batch]] = OrderedDict()
+        self._pending: OrderedDict[int, Pending] = OrderedDict()
         self._lock = threading.Lock()
         self._last: int | None = None
         self._streak = 0

@@ -20,6 +20,10 @@ from keras_bigdata.shards.index import ShardIndex
 Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
+# Batches that are read together take no more than this: two such runs, one in use and one
+# being read, are the memory of reading ahead.
+RUN_BYTES = 256 * 2**20
+
 # First part of the spawn key of a transform's generator; plan.py has 0 to 2.
 _TRANSFORM = 3
 
@@ -74,22 +78,40 @@ class Loader:
             keep_buffers=config.keep_buffers,
             trust=config.trust,
         )
+        batch_bytes = config.batch_size * sum(f.row_bytes for f in self.reader.fields.values())
+        self._longest_run = max(1, RUN_BYTES // max(1, batch_bytes))
         self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
 
     def load(self, position: int) -> Batch:
         """The batch at a position: a dict of arrays, a row a sample."""
+        return self.transformed(position, self.read(range(position, position + 1))[0])
+
+    def run(self, position: int) -> range:
+        """The positions that are best read together with this one."""
         epoch, batch = divmod(position, self.num_batches)
+        run = self._plans[epoch % len(self._plans)].run(epoch, batch, self._longest_run)
+        start = epoch * self.num_batches
+        return range(start + run.start, start + run.stop)
+
+    def read(self, positions: range) -> list[Batch]:
+        """The batches at some positions of one epoch, before the transform."""
+        epoch, first = divmod(positions.start, self.num_batches)
         variant = epoch % len(self._plans)
-        shards, rows = self._plans[variant].rows(epoch, batch)
-        arrays = self.reader.read(self._variants[variant][shards], rows)
+        wanted = []
+        for batch in range(first, first + len(positions)):
+            shards, rows = self._plans[variant].rows(epoch, batch)
+            wanted.append((self._variants[variant][shards], rows))
+        return self.reader.read(wanted)
+
+    def transformed(self, position: int, batch: Batch) -> Batch:
+        """A batch that was read, after the transform."""
         if self.config.transform is None:
-            return arrays
-        rng = np.random.Generator(
-            np.random.PCG64(
-                np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, batch))
-            )
-        )
-        return self._checked(self.config.transform(arrays, rng), len(rows), epoch, batch)
+            return batch
+        epoch, number = divmod(position, self.num_batches)
+        seed = np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, number))
+        rng = np.random.Generator(np.random.PCG64(seed))
+        rows = len(next(iter(batch.values())))
+        return self._checked(self.config.transform(batch, rng), rows, epoch, number)
 
     def _checked(self, result: Any, rows: int, epoch: int, batch: int) -> Batch:
         where = f"`transform` at epoch {epoch}, batch {batch}"

@@ -21,6 +21,9 @@ _BLOCK = 8192
 
 _ROUNDS = 8
 
+# Batches that are worth reading together even if their window is smaller.
+_LEAST_RUN = 8
+
 
 class EpochPlan:
     """The order of the rows, as a pure function of (seed, epoch, batch).
@@ -74,6 +77,7 @@ class EpochPlan:
         self._shard_order = lru_cache(maxsize=4)(self._make_shard_order)
         self._window = lru_cache(maxsize=4)(self._make_window)
         self._block = lru_cache(maxsize=4)(self._make_block)
+        self._run_starts = lru_cache(maxsize=4)(self._make_run_starts)
 
     def rows(self, epoch: int, batch: int) -> tuple[Int64Array, Int64Array]:
         """The rows of one batch, in order.
@@ -96,6 +100,39 @@ class EpochPlan:
             return self._range(epoch, start - n, stop - n)
         head, tail = self._range(epoch, start, n), self._range(epoch, 0, stop - n)
         return np.concatenate((head[0], tail[0])), np.concatenate((head[1], tail[1]))
+
+    def run(self, epoch: int, batch: int, most: int) -> range:
+        """The batches that are best read together with this one, because they share files.
+
+        Args:
+            epoch: non-negative integer.
+            batch: integer in `[0, num_batches)`.
+            most: length of a run at most.
+
+        Returns:
+            A range of batches of the same epoch; every batch of it has the same run.
+        """
+        starts = self._run_starts(epoch if self.shuffle else 0, most)
+        here = int(np.searchsorted(starts, batch, side="right"))
+        return range(int(starts[here - 1]), int(starts[here]))
+
+    def _make_run_starts(self, epoch: int, most: int) -> Int64Array:
+        """Where runs begin: with a window, where there are windows; and the end of the last."""
+        if self.shuffle != "window":
+            even = np.arange(0, self.num_batches, min(most, 2 * _LEAST_RUN))
+            return np.append(even, self.num_batches)
+        ends = self._shard_order(epoch)[1]
+        firsts = np.unique(np.minimum(-(-ends // self.batch_size), self.num_batches)).tolist()
+        starts = [0]
+        for end in firsts:
+            length = end - starts[-1]
+            if length < _LEAST_RUN and end < self.num_batches:
+                continue
+            parts = -(-length // most)
+            starts += [starts[-1] + length * part // parts for part in range(1, parts + 1)]
+        if starts[-1] < self.num_batches:
+            starts.append(self.num_batches)
+        return np.array(starts)
 
     def _range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
         if self.shuffle == "global":

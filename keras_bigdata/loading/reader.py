@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,17 @@ from keras_bigdata.shards.scan import layout
 # costs about 2 us whatever its size, a row of a column in memory some 0.1 us.
 COLUMN_ROW_BYTES = 4096
 
+# Unwanted bytes between two wanted rows that are read rather than left out by another call.
+BRIDGED_BYTES = 64 * 1024
+
+# Linux refuses more targets in one call.
+_MOST_TARGETS = 1024
+
 # Columns kept at least, whatever the window needs.
 COLUMN_CACHE_BYTES = 256 * 2**20
+
+
+Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
 
 class Reader:
@@ -72,35 +81,44 @@ class Reader:
         by_column = local or small_bytes * int(index.samples.sum()) <= COLUMN_CACHE_BYTES
         self._by_column = {f.name for f in small} if by_column else set()
 
-    def read(self, shards: Int64Array, rows: Int64Array) -> dict[str, npt.NDArray[Any]]:
-        """The rows named, in their order.
+    def read(self, wanted: Sequence[tuple[Int64Array, Int64Array]]) -> list[Arrays]:
+        """The rows of some batches, in their order.
+
+        Batches that share files are best read together: rows that lie one after the other in a
+        file are read by one call, wherever they go. A call gives up the GIL and has to get it
+        back from the training thread, so their number counts more than their size.
 
         Args:
-            shards: the shard of each row.
-            rows: the row in that shard.
+            wanted: for each batch, the shard of each row, and the row in that shard.
 
         Returns:
-            A dict of arrays with `len(rows)` rows. They are not touched again by the reader
-            as long as anything refers to them.
+            For each batch a dict of arrays with a row for each. They are not touched again by the
+            reader as long as anything refers to them.
 
         Raises:
             CorruptShardError: if a shard is missing, cut short or changed.
         """
-        runs = _runs(shards, rows)
-        batch = {}
+        sizes = [len(rows) for _, rows in wanted]
+        ends = np.cumsum(sizes).tolist()
+        shards = np.concatenate([shards for shards, _ in wanted])
+        rows = np.concatenate([rows for _, rows in wanted])
+        batches: list[Arrays] = [{} for _ in wanted]
         for name, field in self.fields.items():
-            out = self._pool.rows(len(rows), field.shape, field.dtype, self.batch_size)
-            decoded = self.index.offsets[name]
-            if name in self._by_column:
-                self._fill_from_columns(name, shards, rows, out)
-            elif field.row_bytes:
-                raw = decoded[shards] != DECODED
-                if raw.all():
-                    self._fill_from_files(field, runs, out)
-                else:
-                    self._fill_from_columns(name, shards, rows, out)
-            batch[name] = out
-        return batch
+            if name in self._by_column or (self.index.offsets[name][shards] == DECODED).any():
+                # One array for all: a view of it for each batch.
+                whole = self._pool.rows(len(rows), field.shape, field.dtype, len(rows))
+                self._fill_from_columns(name, shards, rows, whole)
+                outs = [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+            else:
+                outs = [
+                    self._pool.rows(size, field.shape, field.dtype, self.batch_size)
+                    for size in sizes
+                ]
+                if field.row_bytes:
+                    self._fill_from_files(field, shards, rows, outs)
+            for batch, out in zip(batches, outs, strict=True):
+                batch[name] = out
+        return batches
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
         """One field of one shard, whole."""
@@ -114,18 +132,33 @@ class Reader:
             out[here] = self.column(shard, name)[rows[here]]
 
     def _fill_from_files(
-        self, field: Field, runs: tuple[list[int], ...], out: npt.NDArray[Any]
+        self, field: Field, shards: Int64Array, rows: Int64Array, outs: list[npt.NDArray[Any]]
     ) -> None:
         row_bytes = field.row_bytes
+        targets = [
+            data[start : start + row_bytes]
+            for data in (out.reshape(-1).view(np.uint8).data for out in outs)
+            for start in range(0, len(data), row_bytes)
+        ]
+        # The order in the files.
+        order = np.lexsort((rows, shards))
+        shards, rows = shards[order], rows[order]
+        gaps = np.diff(rows) - 1
+        # A few rows that nobody wants cost less than another call.
+        bridged = (gaps >= 0) & (gaps * row_bytes <= BRIDGED_BYTES) & (np.diff(shards) == 0)
+        unwanted = memoryview(bytearray(BRIDGED_BYTES)) if (gaps[bridged] > 0).any() else None
+        starts = np.flatnonzero(np.concatenate(([True], ~bridged))).tolist()
+        wanted, gap_rows = order.tolist(), np.append(gaps, 0).tolist()
         offsets = self.index.offsets[field.name]
-        target = out.reshape(-1).view(np.uint8).data
-        files = {shard: self._files.open(shard) for shard in set(runs[1])}
-        starts = {shard: int(offsets[shard]) for shard in files}
-        for position, shard, row, count in zip(*runs, strict=True):
-            files[shard].read_into(
-                target[position * row_bytes : (position + count) * row_bytes],
-                starts[shard] + row * row_bytes,
-            )
+        for start, stop in zip(starts, [*starts[1:], len(wanted)], strict=True):
+            views = []
+            for number in range(start, stop):
+                views.append(targets[wanted[number]])
+                if unwanted is not None and number < stop - 1 and gap_rows[number]:
+                    views.append(unwanted[: gap_rows[number] * row_bytes])
+            shard = int(shards[start])
+            offset = int(offsets[shard]) + int(rows[start]) * row_bytes
+            self._files.open(shard).read_into(views, offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
@@ -139,16 +172,8 @@ class Reader:
             return np.ascontiguousarray(found, dtype=field.dtype)
         column = np.empty((samples, *field.shape), field.dtype)
         if column.nbytes:
-            file.read_into(column.reshape(-1).view(np.uint8).data, offset)
+            file.read_into([column.reshape(-1).view(np.uint8).data], offset)
         return column
-
-
-def _runs(shards: Int64Array, rows: Int64Array) -> tuple[list[int], ...]:
-    """Rows that lie one after the other and are wanted so: (position, shard, row, count)."""
-    breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(shards) != 0)) + 1
-    starts = np.concatenate(([0], breaks))
-    counts = np.diff(np.concatenate((starts, [len(rows)])))
-    return starts.tolist(), shards[starts].tolist(), rows[starts].tolist(), counts.tolist()
 
 
 class _File:
@@ -164,31 +189,44 @@ class _File:
     def __del__(self) -> None:
         os.close(self._fd)
 
-    def read_into(self, target: memoryview, offset: int) -> None:
-        """Fills `target` from the file at `offset`."""
-        done = 0
-        while done < len(target):
-            try:
-                count = self._read(target[done:] if done else target, offset + done)
-            except OSError as error:
-                raise CorruptShardError(
-                    f"{self.path}: cannot be read at byte {offset + done} ({error})."
-                ) from error
-            if not count:
-                raise CorruptShardError(
-                    f"{self.path}: ends at byte {offset + done}, expected {len(target)} bytes at "
-                    f"{offset}: it was cut short while it was being read. Restore the file."
-                )
-            done += count
+    def read_into(self, targets: list[memoryview], offset: int) -> None:
+        """Fills the targets, one after the other, from the file at `offset`."""
+        for first in range(0, len(targets), _MOST_TARGETS):
+            part = targets[first : first + _MOST_TARGETS]
+            size = sum(map(len, part))
+            done = 0
+            while done < size:
+                try:
+                    count = self._read(_after(part, done) if done else part, offset + done)
+                except OSError as error:
+                    raise CorruptShardError(
+                        f"{self.path}: cannot be read at byte {offset + done} ({error})."
+                    ) from error
+                if not count:
+                    raise CorruptShardError(
+                        f"{self.path}: ends at byte {offset + done}, expected {size} bytes at "
+                        f"{offset}: it was cut short while it was being read. Restore the file."
+                    )
+                done += count
+            offset += size
 
-    def _read(self, target: memoryview, offset: int) -> int:
+    def _read(self, targets: list[memoryview], offset: int) -> int:
         if hasattr(os, "preadv"):
-            return os.preadv(self._fd, [target], offset)
+            return os.preadv(self._fd, targets, offset)
         with self._lock:  # no preadv: Windows
             os.lseek(self._fd, offset, os.SEEK_SET)
-            data = os.read(self._fd, len(target))
-        target[: len(data)] = data
+            data = os.read(self._fd, len(targets[0]))
+        targets[0][: len(data)] = data
         return len(data)
+
+
+def _after(targets: list[memoryview], done: int) -> list[memoryview]:
+    """What is left to be filled after `done` bytes."""
+    for number, target in enumerate(targets):
+        if done < len(target):
+            return [target[done:], *targets[number + 1 :]]
+        done -= len(target)
+    return []
 
 
 class _Files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,7 +46,7 @@ class Arrays:
     """
 
     # Gathering rows, checksums and writing all run outside the GIL.
-    thread_workers = 1_000
+    thread_rows = sys.maxsize
 
     def __init__(
         self,

@@ -58,11 +58,13 @@ def pack(
     Each shard is written whole or not at all, the index last. A call that was stopped, by an
     error, a full disk or a kill, goes on where it was when it is made again, and ends with the
     same bytes as if it had not been stopped. A call that is done already returns at once. State is
-    kept in `<directory>/.packing` meanwhile.
+    kept in `<directory>/.packing` meanwhile. Calls are the same if their arguments and rows are,
+    `workers` and `on_error` aside; what is in the picture files is not compared.
 
-    The work is done by joblib: in threads where the source says that its reading runs well
-    in them and there is no `augment`, else in processes, or in the backend chosen with
-    `joblib.parallel_config` (Dask, Ray, Spark; the directory must then be shared).
+    The work is done by joblib: in threads for arrays and for up to 4,000 pictures, if there is
+    no `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
+    Ray, Spark; the directory must then be shared). A script that packs in processes needs no
+    `if __name__ == "__main__":`.
 
     A source is any object with `len(source)` and `source[i]`, a dict of arrays and numbers with
     the same names, dtypes and shapes in every row, that gives the same rows each time. It may
@@ -76,8 +78,8 @@ def pack(
       whole source, a few times each; large arrays in it travel as memory maps.
     - `fingerprint()`: a JSON dict that tells it from other sources. Without it class, length and
       first sample do.
-    - `thread_workers`: up to how many workers threads are as fast as processes. Without it
-      more than one worker means processes.
+    - `thread_rows`: up to how many rows the workers are to be threads. Without it they are
+      processes.
 
     Args:
         source: `ImageTable`, `ImageFolder`, `Arrays` or an object of your own.

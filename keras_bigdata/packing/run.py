@@ -60,7 +60,7 @@ def _results(
         yield from make_shards(recipe, jobs)
         return
     at_once = joblib.effective_n_jobs(workers or -1)
-    threads = at_once <= getattr(source, "thread_workers", 1) and recipe.augment is None
+    threads = len(source) <= getattr(source, "thread_rows", 0) and recipe.augment is None
     options = {
         "n_jobs": workers or -1,
         "prefer": "threads" if threads else "processes",
