@@ -539,6 +539,13 @@ def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
         ShardSequence(big.parent, **ROLES)
 
 
+def test_a_directory_that_is_not_packed_whole(shards):
+    directory = shards([10])
+    (directory / ".packing").mkdir()
+    with pytest.raises(ShardError, match=r"`pack` was stopped\. Make the same call again"):
+        ShardSequence(directory, **ROLES)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 def test_more_shards_than_files_that_may_be_open(shards):
     code = textwrap.dedent(

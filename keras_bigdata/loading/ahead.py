@@ -49,7 +49,8 @@ class Threads:
 
     def __init__(self, loader: Loader, workers: int) -> None:
         self._loader = loader
-        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="keras_bigdata-read")
+        # One is enough for the page cache (8 GB/s); two slow each other and the training down.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="keras_bigdata-read")
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="keras_bigdata")
         self._lock = threading.Lock()
         self._runs: OrderedDict[range, Future[dict[int, Batch]]] = OrderedDict()
@@ -68,13 +69,13 @@ class Threads:
         return self._workers.submit(lambda: self._loader.transformed(position, batch.result()))
 
     def close(self) -> None:
-        for pool in (self._readers, self._workers):
+        for pool in (self._reader, self._workers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _reading(self, run: range) -> Future[dict[int, Batch]]:
         """The run, being read; begins it if need be."""
         if run not in self._runs:
-            self._runs[run] = self._readers.submit(self._read, run)
+            self._runs[run] = self._reader.submit(self._read, run)
             if len(self._runs) > _RUNS:
                 self._runs.popitem(last=False)[1].cancel()
         return self._runs[run]

@@ -41,7 +41,7 @@ class LoaderConfig:
     last_batch: Literal["keep", "drop"]
     transform: Transform | None
     trust: bool
-    keep_buffers: int
+    max_queue_size: int
 
 
 class Loader:
@@ -69,17 +69,19 @@ class Loader:
         ]
         self.num_samples = self._plans[0].num_samples
         self.num_batches = self._plans[0].num_batches
+        batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
+        self._longest_run = max(1, RUN_BYTES // max(1, batch_bytes))
+        window = config.window_shards * int(index.samples.max(initial=0)) // config.batch_size
         self.reader = Reader(
             index,
             config.fields,
             config.batch_size,
             local=config.shuffle != "global",
             cached_shards=2 * config.window_shards + 2,
-            keep_buffers=config.keep_buffers,
+            # What is in use at a time: two runs, the queue, and what the backend prefetches.
+            keep_buffers=2 * min(window + 1, self._longest_run) + config.max_queue_size + 8,
             trust=config.trust,
         )
-        batch_bytes = config.batch_size * sum(f.row_bytes for f in self.reader.fields.values())
-        self._longest_run = max(1, RUN_BYTES // max(1, batch_bytes))
         self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
 
     def load(self, position: int) -> Batch:

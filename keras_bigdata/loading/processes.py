@@ -63,7 +63,7 @@ class Processes:
         self._workers = workers
         row_bytes = sum(config.index.fields[name].row_bytes for name in config.fields)
         self._room = _ROOM * max(row_bytes * config.batch_size, 1 << 16)
-        self._segments = BufferPool(config.keep_buffers, _Segment)
+        self._segments = BufferPool(config.max_queue_size + 8, _Segment)
         self._lock = threading.Lock()
         self._executor: Any = None
         self._pids: set[int] = set()

@@ -157,7 +157,7 @@ class ShardSequence(keras.utils.PyDataset):
             last_batch=last_batch,
             transform=transform,
             trust=trust,
-            keep_buffers=max_queue_size + 8,
+            max_queue_size=max_queue_size,
         )
         self._steps_per_epoch = (
             None if steps_per_epoch is None else _count(steps_per_epoch, "steps_per_epoch", 1)

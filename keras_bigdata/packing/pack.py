@@ -25,8 +25,8 @@ from keras_bigdata.packing.make_shard import (
 from keras_bigdata.packing.pictures import known
 from keras_bigdata.packing.run import CONTINUE, make_all
 from keras_bigdata.packing.shuffle import Rows, cut, permutation
-from keras_bigdata.packing.unfinished import STATE, Record, begin, claim, differences, finish
-from keras_bigdata.shards.index import INDEX_NAME, Field, ShardIndex
+from keras_bigdata.packing.unfinished import Record, begin, claim, differences, finish
+from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.writer import add_counts
 
@@ -292,7 +292,7 @@ def _finished(folder: Path, call: Mapping[str, Any], skip: bool) -> ShardIndex:
                 f"{path}: is missing or not {size} bytes long, as the index says. Delete "
                 f"{folder} to pack it anew."
             )
-    if (folder / STATE).exists():  # killed between the index and the end
+    if (folder / UNFINISHED).exists():  # killed between the index and the end
         finish(folder)
     print(f"{folder}: is packed already; nothing to do.", file=sys.stderr)
     return index

@@ -21,9 +21,8 @@ from typing import Any
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path
-from keras_bigdata.shards.index import INDEX_NAME, ShardInfo
+from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardInfo
 
-STATE = ".packing"
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
@@ -70,7 +69,7 @@ def read_record(directory: Path, number: int) -> Record | None:
 @contextlib.contextmanager
 def claim(directory: Path) -> Iterator[None]:
     """Makes the directory and keeps other packs out of it for the length of the block."""
-    state = directory / STATE
+    state = directory / UNFINISHED
     made = not directory.exists()
     state.mkdir(parents=True, exist_ok=True)
     descriptor = _locked(state / _LOCK, directory)
@@ -96,12 +95,12 @@ def begin(directory: Path, call: Mapping[str, Any]) -> None:
         entry.name
         for entry in directory.iterdir()
         if not (
-            entry.name == STATE
+            entry.name == UNFINISHED
             or entry.name.startswith(TEMPORARY_PREFIX)
             or _SHARD.fullmatch(entry.name)
         )
     ]
-    manifest = directory / STATE / _MANIFEST
+    manifest = directory / UNFINISHED / _MANIFEST
     progress = _progress(directory)
     if others or (progress and not manifest.exists()):
         names = sorted(others or progress)
@@ -121,7 +120,7 @@ def begin(directory: Path, call: Mapping[str, Any]) -> None:
                 "call to continue, or name another directory, or delete this one to start over."
             )
     sweep(directory)
-    (directory / STATE / _STOP).unlink(missing_ok=True)
+    (directory / UNFINISHED / _STOP).unlink(missing_ok=True)
     with atomic_path(manifest) as temporary:
         temporary.write_text(json.dumps(call), "utf-8")
 
@@ -129,22 +128,22 @@ def begin(directory: Path, call: Mapping[str, Any]) -> None:
 def stop(directory: Path) -> None:
     """Asks all workers, wherever they run, to begin no further shard."""
     with contextlib.suppress(OSError):
-        (directory / STATE / _STOP).touch()
+        (directory / UNFINISHED / _STOP).touch()
 
 
 def is_stopped(directory: Path) -> bool:
     """Whether `stop` was called since the pack began."""
-    return (directory / STATE / _STOP).exists()
+    return (directory / UNFINISHED / _STOP).exists()
 
 
 def finish(directory: Path) -> None:
     """Removes the state; the index must be in place."""
-    shutil.rmtree(directory / STATE, ignore_errors=True)
+    shutil.rmtree(directory / UNFINISHED, ignore_errors=True)
 
 
 def sweep(directory: Path) -> None:
     """Removes temporary files of writers that were killed."""
-    for folder in (directory, directory / STATE):
+    for folder in (directory, directory / UNFINISHED):
         for entry in folder.glob(f"{TEMPORARY_PREFIX}*"):
             entry.unlink(missing_ok=True)
 
@@ -173,14 +172,14 @@ def _short(value: Any) -> str:
 
 
 def _record_path(directory: Path, number: int) -> Path:
-    return directory / STATE / f"shard-{number:05d}.json"
+    return directory / UNFINISHED / f"shard-{number:05d}.json"
 
 
 def _progress(directory: Path) -> list[str]:
     """Names of what an unfinished pack has reached: shards, their records, an index."""
     return [
         entry.name
-        for folder in (directory, directory / STATE)
+        for folder in (directory, directory / UNFINISHED)
         if folder.exists()
         for entry in folder.iterdir()
         if entry.name.startswith("shard-") or entry.name == INDEX_NAME

@@ -17,6 +17,10 @@ from keras_bigdata.files import atomic_path
 from keras_bigdata.shards.roles import Roles
 
 INDEX_NAME = "index.json"
+
+# What `pack` keeps beside shards that have no index yet.
+UNFINISHED = ".packing"
+
 FORMAT = "keras_bigdata"
 VERSION = 1
 

@@ -12,7 +12,14 @@ import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.progress import track
-from keras_bigdata.shards.index import DECODED, INDEX_NAME, Field, ShardIndex, ShardInfo
+from keras_bigdata.shards.index import (
+    DECODED,
+    INDEX_NAME,
+    UNFINISHED,
+    Field,
+    ShardIndex,
+    ShardInfo,
+)
 from keras_bigdata.shards.pickles import StoredArray, walk
 
 SUFFIXES = (".pkl", ".pickle", ".pck", ".p")
@@ -70,9 +77,14 @@ def _find(directory: Path) -> list[str]:
     others: list[str] = []
     packed: list[str] = []
     for folder, folders, files in os.walk(directory, onerror=_raise):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
         if INDEX_NAME in files:
             packed.append(folder)
+        if UNFINISHED in folders:
+            raise ShardError(
+                f"{folder}: is not packed whole: `pack` was stopped. Make the same call again, it "
+                "goes on from there."
+            )
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in files:
             name = Path(folder, file).relative_to(directory).as_posix()
             known = file.lower().endswith(SUFFIXES) and not file.startswith(".")
