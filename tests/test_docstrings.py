@@ -1,0 +1,101 @@
+"""The examples in public docstrings run, in a folder that holds what they speak of."""
+
+from __future__ import annotations
+
+import csv
+import pickle
+import re
+import textwrap
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from skimage import data, io
+
+import keras_bigdata
+from keras_bigdata.loading.plan import EpochPlan
+from keras_bigdata.packing.images import load_image
+from keras_bigdata.shards.pickles import read_array, walk
+
+DOCUMENTED = [
+    *(getattr(keras_bigdata, name) for name in keras_bigdata.__all__),
+    EpochPlan,
+    load_image,
+    walk,
+]
+EXAMPLES = [
+    pytest.param(textwrap.dedent(code), id=f"{member.__name__}-{number}")
+    for member in DOCUMENTED
+    for number, code in enumerate(
+        re.findall(r"```python\n(.*?)```", member.__doc__ or "", re.DOTALL)
+    )
+]
+
+
+def pictures(folder, count):
+    folder.mkdir(parents=True)
+    names = [f"{number:04d}.jpg" for number in range(1, count + 1)]
+    for number, name in enumerate(names):
+        io.imsave(folder / name, data.coffee()[number : number + 90], check_contrast=False)
+    return names
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> dict[str, Any]:
+    """A folder with pictures, arrays and pickles, and the names that a user has by then."""
+    monkeypatch.chdir(tmp_path)
+    photos = pictures(tmp_path / "photos", 12)
+    for name in ("labels", "test"):
+        with open(tmp_path / f"photos/{name}.csv", "w", newline="") as file:
+            rows = [(photo, f"cup number {i}", "ab"[i % 2]) for i, photo in enumerate(photos)]
+            csv.writer(file).writerows([("file", "caption", "label"), *rows])
+    for folder in ("flowers/rose", "flowers/train/rose", "flowers/test/rose"):
+        pictures(tmp_path / folder, 3)
+    rng = np.random.default_rng(0)
+    batch = {
+        "texts": rng.integers(0, 9, (8, 3)),
+        "images": rng.integers(0, 255, (8, 28, 28, 1), np.uint8),
+        "labels": rng.integers(0, 3, 8),
+    }
+    (tmp_path / "megabatches").mkdir()
+    for path in ("megabatches/0.pkl", "data_batch_1"):
+        content = batch if path.startswith("mega") else {**batch, "data": batch["images"]}
+        (tmp_path / path).write_bytes(pickle.dumps({**content, "labels": [0, 1] * 4}))
+    x, y = rng.random((20, 4)), rng.integers(0, 3, 20)
+    np.save("x.npy", x)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    best = keras_bigdata.BestWeightsEarlyStopping("models/b.weights.h5", "accuracy")
+    return {
+        "__name__": "example",
+        "np": np,
+        "keras": keras,
+        "x": x,
+        "y": y,
+        "ages": np.arange(20.0),
+        "batches": [(batch["images"], batch["labels"])],
+        "model": model,
+        "best": best,
+        **{name: getattr(keras_bigdata, name) for name in keras_bigdata.__all__},
+        "load_image": load_image,
+        "walk": walk,
+        "read_array": read_array,
+        "EpochPlan": EpochPlan,
+    }
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_example_runs(code, world):
+    if "model.fit(train" in code:
+        keras_bigdata.pack(keras_bigdata.Arrays(x=world["x"], labels=world["y"]), "shards/train")
+        code = code.replace("epochs=50", "epochs=2")
+    # In processes a function has to be found by its module; the example is typed into none.
+    code = code.replace("augment=flip", "augment=flip, workers=1")
+    exec(compile(code, "docstring", "exec"), world)
+
+
+def test_there_are_examples():
+    members = {param.id.rsplit("-", 1)[0] for param in EXAMPLES}
+    plain = {name for name in keras_bigdata.__all__ if name.endswith("Error")}
+    assert set(keras_bigdata.__all__) - plain - {"ShardIndex"} <= members
