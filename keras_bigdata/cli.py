@@ -66,7 +66,12 @@ def _add_pack_images(commands: Any) -> None:
     images.add_argument("--label", help="column of the labels (CSV)")
     images.add_argument("--text", help="column of the texts (CSV)")
     images.add_argument("--root", help="folder of the files (default: the folder of the CSV)")
-    images.add_argument("--delimiter", default=",", help="between the columns (default: a comma)")
+    images.add_argument(
+        "--delimiter",
+        default=",",
+        type=_delimiter,
+        help=r"between the columns, such as ';' or '\t' (default: a comma)",
+    )
     images.add_argument(
         "--like",
         metavar="DIR",
@@ -99,6 +104,13 @@ def _size(value: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(
             f"expected HEIGHTxWIDTH such as 128x128, received {value!r}"
         ) from None
+
+
+def _delimiter(value: str) -> str:
+    value = value.replace("\\t", "\t")
+    if len(value) != 1:
+        raise argparse.ArgumentTypeError(f"expected one character, received {value!r}")
+    return value
 
 
 def _pack_images(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import warnings
 
 import h5py
 import keras
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -375,3 +376,18 @@ def test_a_copy_has_a_life_of_its_own(tmp_path):
     assert twin._best_weights is best._best_weights
     train(twin, [0.9, 0.95])
     assert (best.best, twin.best) == (0.5, 0.95)
+
+
+def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):
+    x, y = np.random.default_rng(0).random((20, 3)), np.arange(20) % 2
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    epochs = []
+    callbacks = [
+        BestWeightsEarlyStopping(tmp_path / "a.weights.h5"),
+        WeightedValidation((x, y)),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch)),
+    ]
+    with pytest.raises(ValueError, match="List WeightedValidation before BestWeights"):
+        model.fit(x, y, epochs=9, verbose=0, callbacks=callbacks)
+    assert epochs == [0]

@@ -122,6 +122,15 @@ def test_a_size_that_is_none(capsys):
     assert "expected HEIGHTxWIDTH such as 128x128" in capsys.readouterr().err
 
 
+def test_columns_may_be_apart_by_tabs(photos, tmp_path):
+    table = (photos / "labels.csv").read_text().replace(",", "\t")
+    (photos / "labels.tsv").write_text(table)
+    command = ["pack", "images", str(photos / "labels.tsv"), *COLUMNS, "--size", "8x8"]
+    assert main([*command, "--delimiter", r"\t", "-o", str(tmp_path / "shards")]) == 0
+    with pytest.raises(SystemExit):
+        main([*command, "--delimiter", ";;", "-o", str(tmp_path / "other")])
+
+
 def test_the_command_is_installed():
     told = subprocess.run(
         [sys.executable, "-m", "keras_bigdata.cli", "--version"],

@@ -116,3 +116,18 @@ def test_a_copy_has_lists_of_its_own(tmp_path):
     twin.on_epoch_end(1, logs(0.3, 0.4))
     assert log.scores == {"train": [0.1], "val": [0.2]}
     assert twin.scores == {"train": [0.1, 0.3], "val": [0.2, 0.4]}
+
+
+def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):
+    x, y = np.random.default_rng(0).random((20, 3)), np.arange(20) % 2
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    epochs = []
+    callbacks = [
+        ScoreLog(tmp_path / "scores.joblib"),
+        WeightedValidation((x, y)),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch)),
+    ]
+    with pytest.raises(ValueError, match="List WeightedValidation before ScoreLog"):
+        model.fit(x, y, epochs=9, verbose=0, callbacks=callbacks)
+    assert epochs == [0]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import keras
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 
 from keras_bigdata import (
+    Arrays,
     CorruptShardError,
     ShardError,
     ShardSequence,
     UnsafePickleError,
     WorkerError,
+    pack,
 )
 from tests.conftest import ROLES, rows_of
 
@@ -344,8 +347,118 @@ def test_as_dataset_has_static_shapes_and_the_next_epoch_each_time(shards, worke
     for epoch in range(3):
         plain.epoch = epoch
         assert [y.numpy().tolist() for _, y in dataset] == ids_of(plain)
+    assert data.epoch == 3
     ragged = ShardSequence(directory, 6, **ROLES).as_dataset()
     assert ragged.element_spec[0].shape.as_list() == [None, 3]
+
+
+# ---- Living with others
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")
+def test_sequences_that_keras_keeps_alive_hold_neither_threads_nor_files(shards):
+    # On TensorFlow `fit` never lets go of a dataset.
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    directory = shards([20] * 10)
+    counts = []
+    for _ in range(12):
+        model.fit(ShardSequence(directory, 8, **ROLES), verbose=0, shuffle=False)
+        counts.append((threading.active_count(), len(os.listdir("/proc/self/fd"))))
+    assert counts[-1][0] <= counts[4][0] + 2
+    assert counts[-1][1] <= counts[4][1] + 10
+
+
+def test_a_sequence_that_was_released_goes_on(shards):
+    directory = shards([20, 20])
+    sequences = [ShardSequence(directory, 6, **ROLES, seed=seed) for seed in range(7)]
+    expected = [ids_of(ShardSequence(directory, 6, **ROLES, seed=s, workers=0)) for s in range(7)]
+    got = [[] for _ in sequences]
+    for index in range(len(sequences[0])):
+        for sequence, ids in zip(sequences, got, strict=True):
+            ids.append(sequence[index][1].tolist())
+    assert got == expected
+
+
+def test_unshuffled_is_the_same_in_every_epoch(tmp_path):
+    def noisy(sample, rng):
+        return sample | {"x": sample["x"] + rng.normal()}
+
+    def jitter(batch, rng):
+        return batch | {"x": batch["x"] + rng.normal()}
+
+    source = Arrays(x=np.zeros((30, 2)), labels=np.arange(30))
+    pack(source, tmp_path / "packed", variants=3, augment=noisy, workers=1)
+    view = ShardSequence(tmp_path / "packed", 8, transform=jitter).unshuffled()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x[:, :1])])
+    model.compile("sgd", "mse")
+    losses = {model.evaluate(view, verbose=0) for _ in range(4)}
+    assert len(losses) == 1
+
+
+def test_a_relative_path_outlives_chdir(shards, monkeypatch):
+    directory = shards([10])
+    monkeypatch.chdir(directory.parent)
+    by_directory = ShardSequence(directory.name, 4, **ROLES, shuffle=None)
+    by_list = ShardSequence([f"{directory.name}/00000.pkl"], 4, **ROLES, shuffle=None)
+    monkeypatch.chdir("/")
+    assert ids_of(by_directory) == ids_of(by_list)
+
+
+def test_linked_subdirectories_are_searched(shards, tmp_path):
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    (parent / "a").symlink_to(shards([3]))
+    (parent / "loop").symlink_to(parent)
+    assert ShardSequence(parent, **ROLES).num_samples == 3
+
+
+def test_an_index_of_another_tool_does_not_forbid_a_list(shards):
+    directory = shards([3])
+    (directory / "index.json").write_text('{"version": 2}')
+    assert ShardSequence([directory / "00000.pkl"], **ROLES).num_samples == 3
+    with pytest.raises(CorruptShardError, match="pass a list of the shards"):
+        ShardSequence(directory, **ROLES)
+
+
+def test_a_copy_elsewhere_does_not_mind_other_times(shards):
+    directory = shards([10])
+    pickled = pickle.dumps(ShardSequence(directory, 4, **ROLES, shuffle=None))
+    os.utime(directory / "00000.pkl", ns=(1, 1))
+    assert ids_of(pickle.loads(pickled))[0] == [0, 1, 2, 3]
+
+
+def test_a_pickle_that_is_no_shard_is_named_with_the_reason(shards):
+    directory = shards([10])
+    dump(directory / "history.pkl", {"loss": [0.5, 0.4], "accuracy": [0.7, 0.8]})
+    with pytest.raises(ShardError, match=r"history\.pkl.*there is no array 'x'"):
+        ShardSequence(directory)
+    with pytest.raises(ShardError, match=r"history\.pkl: there is no array 'x'"):
+        ShardSequence(directory, **ROLES)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_the_process_ends_without_waiting_for_batches_nobody_wants(shards, processes):
+    code = textwrap.dedent(
+        """
+        import sys, time
+        from keras_bigdata import ShardSequence
+        def slow(batch, rng):
+            time.sleep(1)
+            return batch
+        data = ShardSequence(sys.argv[1], 4, inputs="x", targets="id", transform=slow,
+                             use_multiprocessing=sys.argv[2] == "True", max_queue_size=30)
+        started = time.time()
+        data[0]
+        print(started, time.time(), flush=True)
+        """
+    )
+    command = [sys.executable, "-c", code, str(shards([400])), str(processes)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    started, given = map(float, told.stdout.split())
+    # Nor has the first batch waited for the 30 that were submitted ahead.
+    assert given - started < 10
+    assert time.time() - given < 5
 
 
 # ---- Bad arguments

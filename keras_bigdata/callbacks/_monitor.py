@@ -37,6 +37,20 @@ def lookup(logs: Mapping[str, Any], monitor: str, callback: Any) -> float | None
         ) from None
 
 
+def refuse_if_late(logs: Mapping[str, Any] | None, monitor: str, callback: Any) -> None:
+    """Called after the epoch, when its logs hold what all callbacks wrote.
+
+    Raises:
+        ValueError: if there was a validation, but after the callback had read the logs.
+    """
+    if monitor.startswith("val_") and any(name.startswith("val_") for name in logs or ()):
+        raise ValueError(
+            f"{type(callback).__name__} watches {monitor!r}, and the validation came into the logs "
+            "only after it had read them. List WeightedValidation before "
+            f"{type(callback).__name__} in `callbacks`."
+        )
+
+
 def missing(monitor: str, logs: Mapping[str, Any], callback: Any) -> str:
     """Says that `monitor` is not in the logs, what is, and what to do."""
     text = (

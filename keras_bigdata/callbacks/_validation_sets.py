@@ -56,7 +56,7 @@ def _open(data: Any, batch_size: int, roles: Roles) -> Any:
         return _countable(_open_shards(data, batch_size, roles))
     # The user's own sequence of shards is never iterated here: its epochs count what it served.
     if callable(getattr(data, "unshuffled", None)):
-        return _countable(data.unshuffled())
+        return _countable(_with_targets(data.unshuffled()))
     if isinstance(data, keras.utils.PyDataset) or _is_tf_dataset(data):
         return _countable(data)
     if isinstance(data, Mapping):
@@ -86,7 +86,14 @@ def _open_shards(path: str | os.PathLike[str], batch_size: int, roles: Roles) ->
             "targets": roles.targets,
             "sample_weights": roles.sample_weights,
         }
-    return ShardSequence(path, batch_size=batch_size, shuffle=None, **given)
+    shards = ShardSequence(path, batch_size=batch_size, shuffle=None, **given)
+    return _with_targets(shards.unshuffled())
+
+
+def _with_targets(sequence: Any) -> Any:
+    if getattr(sequence, "roles", None) is not None and sequence.roles.targets is None:
+        raise ValueError("the shards have no targets: say which field is meant with `targets`.")
+    return sequence
 
 
 def _is_tf_dataset(data: Any) -> bool:

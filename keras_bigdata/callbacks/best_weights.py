@@ -19,7 +19,7 @@ from keras_bigdata.callbacks._best_file import (
     write_best,
 )
 from keras_bigdata.callbacks._interrupt import InterruptGuard
-from keras_bigdata.callbacks._monitor import direction, lookup, missing, say
+from keras_bigdata.callbacks._monitor import direction, lookup, missing, refuse_if_late, say
 from keras_bigdata.files import remove_leftovers
 
 
@@ -161,6 +161,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self._resumed_mode: str | None = None
         self._monitor_seen = False
         self._last_logs: dict[str, Any] | None = None
+        self._shared_logs: dict[str, Any] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BestWeightsEarlyStopping:
         twin = copy.copy(self)
@@ -184,7 +185,12 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._guard.check()
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._monitor_seen:
+            refuse_if_late(self._shared_logs, self.monitor, self)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._shared_logs = logs
         self._last_logs = dict(logs or {})
         value = lookup(self._last_logs, self.monitor, self)
         if value is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import joblib
 import keras
 
-from keras_bigdata.callbacks._monitor import lookup, missing
+from keras_bigdata.callbacks._monitor import lookup, missing, refuse_if_late
 from keras_bigdata.files import atomic_path, remove_leftovers
 
 
@@ -84,6 +84,7 @@ class ScoreLog(keras.callbacks.Callback):
         self.scores: dict[str, list[float]] = {"train": [], "val": []}
         self._validated = False
         self._last_logs: dict[str, Any] | None = None
+        self._shared_logs: dict[str, Any] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ScoreLog:
         twin = copy.copy(self)
@@ -99,8 +100,14 @@ class ScoreLog(keras.callbacks.Callback):
             self.scores = _read(self.filepath)
         self._validated = False
         self._last_logs = None
+        self._shared_logs = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._validated:
+            refuse_if_late(self._shared_logs, f"val_{self.monitor}", self)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._shared_logs = logs
         self._last_logs = dict(logs or {})
         train = lookup(self._last_logs, self.monitor, self)
         val = lookup(self._last_logs, f"val_{self.monitor}", self)

@@ -5,6 +5,7 @@ Keras's own enqueuer is not used: on JAX and torch its threads lose and double b
 
 from __future__ import annotations
 
+import atexit
 import threading
 import weakref
 from collections import OrderedDict
@@ -30,11 +31,13 @@ class Pending(Protocol):
 
 
 class Source(Protocol):
-    """Loads batches, now or later."""
+    """Loads batches."""
 
-    def load(self, position: int) -> Batch: ...
+    def urgent(self, position: int) -> Pending:
+        """A batch that somebody is waiting for."""
 
-    def submit(self, position: int) -> Pending: ...
+    def submit(self, position: int) -> Pending:
+        """A batch that will be asked for."""
 
     def close(self) -> None: ...
 
@@ -55,8 +58,8 @@ class Threads:
         self._lock = threading.Lock()
         self._runs: OrderedDict[range, Future[dict[int, Batch]]] = OrderedDict()
 
-    def load(self, position: int) -> Batch:
-        return self._loader.load(position)
+    def urgent(self, position: int) -> Pending:
+        return _Alone(self._loader, position)
 
     def submit(self, position: int) -> Pending:
         run = self._loader.run(position)
@@ -82,6 +85,20 @@ class Threads:
 
     def _read(self, run: range) -> dict[int, Batch]:
         return dict(zip(run, self._loader.read(run), strict=True))
+
+
+class _Alone:
+    """One batch, loaded by whoever waits for it."""
+
+    def __init__(self, loader: Loader, position: int) -> None:
+        self._loader = loader
+        self._position = position
+
+    def result(self) -> Batch:
+        return self._loader.load(self._position)
+
+    def cancel(self) -> bool:
+        return False
 
 
 class _Read:
@@ -117,35 +134,49 @@ class ReadAhead:
     Args:
         source: loads the batches.
         depth: number of batches to be ahead.
+        length: position after which 0 comes again; `None` for an endless stream.
+            Defaults to `None`.
     """
 
-    def __init__(self, source: Source, depth: int) -> None:
+    def __init__(self, source: Source, depth: int, length: int | None = None) -> None:
         self._source = source
         self._depth = depth
+        self._length = length
+        self._closed = False
         self._pending: OrderedDict[int, Pending] = OrderedDict()
         self._lock = threading.Lock()
         self._last: int | None = None
         self._streak = 0
         self._finalizer = weakref.finalize(self, source.close)
+        _live.add(self)
 
     def get(self, position: int) -> Batch:
         """The batch at a position of the stream."""
         with self._lock:
             found = self._pending.pop(position, None)
-            follows = self._last is not None and position == self._last + 1
+            follows = self._last is not None and position == self._after(self._last, 1)
             self._streak = self._streak + 1 if follows else 0
             # Reading on pays where requests come in order. At the end of an epoch
             # TensorFlow asks once or twice for the beginning of the old one, for nothing:
             # a single step must not throw away what is ready for the new one.
-            if found is not None or self._streak > 1 or not self._pending:
+            ready = found is not None or self._streak > 1 or not self._pending
+            if found is None:
+                found = self._source.urgent(position)
+            if ready and not self._closed:
                 self._extend(position)
             self._last = position
-        batch = self._source.load(position) if found is None else found.result()
+        try:
+            batch = found.result()
+        except CancelledError:  # closed from another thread while this one was waiting
+            batch = self._source.urgent(position).result()
         self._bound(batch)
         return batch
 
+    def _after(self, position: int, steps: int) -> int:
+        return position + steps if self._length is None else (position + steps) % self._length
+
     def _extend(self, position: int) -> None:
-        wanted = range(position + 1, position + 1 + self._depth)
+        wanted = [self._after(position, steps) for steps in range(1, self._depth + 1)]
         for stale in [p for p in self._pending if p not in wanted]:
             self._pending.pop(stale).cancel()
         for ahead in wanted:
@@ -158,5 +189,20 @@ class ReadAhead:
             self._depth = max(1, QUEUE_BYTES // nbytes)
 
     def close(self) -> None:
-        """Stops reading ahead."""
+        """Stops reading ahead. Batches are still given, loaded on the spot."""
+        with self._lock:
+            self._closed = True
         self._finalizer()
+
+
+_live: weakref.WeakSet[ReadAhead] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for ahead in list(_live):
+        ahead.close()
+
+
+# Before the pools' own exit hooks, which wait until everything that was submitted is done: nobody
+# wants those batches any more. Plain `atexit` comes after them.
+getattr(threading, "_register_atexit", atexit.register)(_close_all)

@@ -31,15 +31,12 @@ def as_dataset(sequence: ShardSequence) -> Any:
         sequence.on_epoch_begin()
         return np.int64(sequence.epoch)
 
+    def end() -> np.int64:
+        sequence.on_epoch_end()
+        return np.int64(0)
+
     def load(epoch: np.int64, index: np.int64) -> list[Any]:
         return list(keras.tree.flatten(sequence.batch_of(int(epoch), int(index))))
-
-    def batches(epoch: Any) -> Any:
-        return tf.data.Dataset.range(length).map(
-            lambda index: arranged(epoch, index),
-            num_parallel_calls=max(1, sequence.read_workers),
-            deterministic=True,
-        )
 
     def arranged(epoch: Any, index: Any) -> Any:
         tensors = tf.numpy_function(load, [epoch, index], dtypes)
@@ -47,9 +44,16 @@ def as_dataset(sequence: ShardSequence) -> Any:
             tensor.set_shape(shape)
         return keras.tree.pack_sequence_as(first, tensors)
 
-    start = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(begin, [], tf.int64))
+    def indices(epoch: Any, count: Any) -> Any:
+        return tf.data.Dataset.range(count).map(lambda index: (epoch, index))
+
+    once = tf.data.Dataset.range(1)
+    epoch = once.flat_map(lambda _: indices(tf.numpy_function(begin, [], tf.int64), length))
+    # Nothing comes of it, but it is asked for after the last batch.
+    ending = once.flat_map(lambda zero: indices(zero, tf.numpy_function(end, [], tf.int64)))
     return (
-        start.flat_map(batches)
+        epoch.concatenate(ending)
+        .map(arranged, num_parallel_calls=max(1, sequence.read_workers), deterministic=True)
         .apply(tf.data.experimental.assert_cardinality(length))
         .prefetch(tf.data.AUTOTUNE)
     )

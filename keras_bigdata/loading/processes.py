@@ -68,8 +68,8 @@ class Processes:
         self._executor: Any = None
         self._pids: set[int] = set()
 
-    def load(self, position: int) -> Batch:
-        return self.submit(position).result()
+    def urgent(self, position: int) -> Future[Batch]:
+        return self.submit(position)
 
     def submit(self, position: int) -> Future[Batch]:
         array, segment = self._segments.take(self._room)
@@ -226,7 +226,7 @@ def _work(position: int, path: str, serial: int, room: int) -> tuple[int, _Place
         offset = -(-end // ALIGNMENT) * ALIGNMENT
         end = offset + array.nbytes
         placed.append((name, array.dtype, array.shape, offset))
-    if end > room:
+    if end > room or any(array.dtype.hasobject for array in batch.values()):
         return os.getpid(), batch
     segment = _worker.map(path, serial, room)
     if hasattr(os, "posix_fallocate"):

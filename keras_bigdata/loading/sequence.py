@@ -7,6 +7,8 @@ import os
 import random
 import sys
 import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -24,6 +26,15 @@ from keras_bigdata.shards.scan import open_shards
 
 _STATE_VERSION = 1
 
+# More are no classes but, say, identifiers.
+_MOST_CLASSES = 10_000_000
+
+# Sequences that hold threads, files and memory at a time. On TensorFlow `fit` keeps every dataset
+# it was ever given alive (`tf.data.Dataset.from_generator` does): they cannot wait to be deleted.
+_HOLDING = 4
+_holders: OrderedDict[int, weakref.ref[ShardSequence]] = OrderedDict()
+_holders_lock = threading.Lock()
+
 
 class ShardSequence(keras.utils.PyDataset):
     """Batches from pickled shards, for `fit`, `evaluate` and `predict`.
@@ -35,7 +46,8 @@ class ShardSequence(keras.utils.PyDataset):
 
     An epoch is over when `fit` has asked for every batch of it; one that was stopped before is
     served again from its start. `evaluate` on a sequence counts as an epoch too; the
-    callbacks of this package use an unshuffled view instead (`unshuffled()`).
+    callbacks of this package use an unshuffled view instead (`unshuffled()`). A new sequence
+    begins with epoch 0 and cannot know of `fit(initial_epoch=n)`: set `sequence.epoch = n`.
 
     Thread-safe. `transform` is called from several threads (or processes) at once and must
     be thread-safe and depend on nothing but its arguments.
@@ -165,6 +177,7 @@ class ShardSequence(keras.utils.PyDataset):
         self._lock = threading.Lock()
         self._epoch = 0
         self._begun = False
+        self._fixed = False
         self._prepare()
         if not self.num_samples:
             raise ShardError(f"{self.index.directory}: the shards hold no samples.")
@@ -216,7 +229,8 @@ class ShardSequence(keras.utils.PyDataset):
         The epoch advances only if every batch was asked for since `on_epoch_begin`.
         """
         with self._lock:
-            if self._begun and self._asked.all() and not _called_to_reset():
+            over = self._begun and self._asked.all() and not _called_to_reset()
+            if over and not self._fixed:
                 self._epoch += 1
             self._begun = False
 
@@ -294,7 +308,10 @@ class ShardSequence(keras.utils.PyDataset):
                     f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in it "
                     f"and {value!r} here."
                 )
-        seed = _count(state.get("seed"), "seed", 0)
+        for key in ("seed", "epoch"):
+            if key not in state:
+                raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
+        seed = _count(state["seed"], "seed", 0)
         if seed != self.seed:
             self._reconfigured(seed=seed)
         self.epoch = state["epoch"]
@@ -315,19 +332,25 @@ class ShardSequence(keras.utils.PyDataset):
         return {label: total / (len(occurring) * count) for label, count in occurring.items()}
 
     def unshuffled(self) -> ShardSequence:
-        """A view of the same data in the order of the files, each row once, from epoch 0."""
+        """A view of the same data that serves the same in every epoch.
+
+        Each row once in the order of the files, of the first variant, and what `transform`
+        makes of it in epoch 0: for validation.
+        """
         view = self.__class__.__new__(self.__class__)
         view.__setstate__(self.__getstate__())
         view._steps_per_epoch = None
         view._reconfigured(shuffle=None, last_batch="keep")
         view.epoch = 0
+        view._fixed = True
         return view
 
     def as_dataset(self) -> Any:
         """The same batches as a `tf.data.Dataset`: an epoch each time it is iterated.
 
         Shapes are static except for the rows of a batch where the last one is smaller;
-        the cardinality is known. Needs TensorFlow.
+        the cardinality is known. Pass `shuffle=False` to `fit`, which would warn otherwise.
+        Needs TensorFlow.
         """
         from keras_bigdata.loading.dataset import as_dataset
 
@@ -342,10 +365,22 @@ class ShardSequence(keras.utils.PyDataset):
         if not self._read_workers:
             return self._loader.load(position)
         with self._lock:
-            if self._ahead is None:
-                self._ahead = ReadAhead(self._source(), self.max_queue_size)
             ahead = self._ahead
+            if ahead is None:
+                length = len(self) if self._fixed else None
+                self._ahead = ReadAhead(self._source(), self.max_queue_size, length)
+        if ahead is None:
+            _release_others(self)
+            return self._load(position)
         return ahead.get(position)
+
+    def _release(self) -> None:
+        """Gives back threads, files and memory until the next request."""
+        with self._lock:
+            ahead, self._ahead = self._ahead, None
+            self._loader = Loader(self._config)
+        if ahead is not None:
+            ahead.close()
 
     def _source(self) -> Source:
         if self._use_processes and self._config.transform is not None:
@@ -394,6 +429,11 @@ class ShardSequence(keras.utils.PyDataset):
                 raise ShardError(
                     f"{self.index.path(shard)}: class weights need labels from 0. "
                     f"Received: {labels.min()}"
+                )
+            if labels.size and labels.max() > _MOST_CLASSES:
+                raise ShardError(
+                    f"{self.index.path(shard)}: class weights need labels that count classes from "
+                    f"0. Received: {labels.max()}"
                 )
             here = np.bincount(labels, minlength=len(counts))
             here[: len(counts)] += counts
@@ -448,6 +488,19 @@ def _opened(
                 + f". The fields are: {listing}"
             )
     return index, roles
+
+
+def _release_others(newest: ShardSequence) -> None:
+    """Of all sequences that read ahead, only the last few go on holding what it takes."""
+    with _holders_lock:
+        _holders[id(newest)] = weakref.ref(newest)
+        _holders.move_to_end(id(newest))
+        released = []
+        while len(_holders) > _HOLDING:
+            released.append(_holders.popitem(last=False)[1]())
+    for sequence in released:
+        if sequence is not None:
+            sequence._release()
 
 
 def _called_to_reset() -> bool:

@@ -139,6 +139,10 @@ class ShardIndex:
             **about,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        # On another machine the files have other times.
+        return {**self.__dict__, "stamps": None}
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -196,7 +200,9 @@ class ShardIndex:
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> ShardIndex:
         """Reads `index.json` of a directory and checks that it makes sense."""
-        path = Path(directory) / INDEX_NAME
+        # Absolute: the working directory may change before a shard is read.
+        directory = Path(os.path.abspath(directory))
+        path = directory / INDEX_NAME
         try:
             content = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
@@ -205,14 +211,16 @@ class ShardIndex:
                 "pass `inputs` and `targets`: the shards are then scanned instead."
             ) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise CorruptShardError(f"{path}: this is no index of keras_bigdata.")
+            raise CorruptShardError(
+                f"{path}: this is no index of keras_bigdata. Move it, or pass a list of the shards."
+            )
         if content.get("version") != VERSION:
             raise ShardError(
                 f"{path}: the index has version {content.get('version')!r}; this release reads "
                 f"version {VERSION}. Install a release that matches, or pack the data again."
             )
         try:
-            return cls._from_content(Path(directory), content)
+            return cls._from_content(directory, content)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise CorruptShardError(
                 f"{path}: the index is damaged ({type(error).__name__}: {error}). Restore it, or "

@@ -56,12 +56,16 @@ def open_shards(
     if isinstance(shards, ShardIndex):
         return shards
     if not isinstance(shards, (str, os.PathLike)):
-        files = [Path(file) for file in shards]
+        if shards is None:
+            raise TypeError("`shards` must be a directory or a list of files. Received: None")
+        files = [Path(os.path.abspath(file)) for file in shards]
         if not files:
             raise ShardError("The list of shards is empty. Pass at least one pickle file.")
-        index = _scan(Path("."), [str(file) for file in files], used, trust)
+        index = _scan(Path(os.path.abspath(".")), [str(file) for file in files], used, trust)
         return _with_roles_of(index, files)
-    path = Path(shards)
+    if not str(shards):
+        raise ValueError("`shards` must be a directory or a list of files. Received: ''")
+    path = Path(os.path.abspath(shards))
     if path.is_file():
         return open_shards([path], used=used, trust=trust)
     if not path.is_dir():
@@ -76,7 +80,13 @@ def _find(directory: Path) -> list[str]:
     found: list[str] = []
     others: list[str] = []
     packed: list[str] = []
-    for folder, folders, files in os.walk(directory, onerror=_raise):
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(directory, onerror=_raise, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add(real)
         if INDEX_NAME in files:
             packed.append(folder)
         if UNFINISHED in folders:
@@ -113,7 +123,10 @@ def _with_roles_of(index: ShardIndex, files: list[Path]) -> ShardIndex:
     """A list of files out of one packed directory keeps what its index knows."""
     parents = {file.parent for file in files}
     if len(parents) == 1 and (parents.copy().pop() / INDEX_NAME).exists():
-        whole = ShardIndex.load(parents.pop())
+        try:
+            whole = ShardIndex.load(parents.pop())
+        except ShardError:  # whatever it is, nobody asked for it
+            return index
         if {file.name for file in files} <= set(whole.names) and whole.variants == 1:
             index.roles, index.classes, index.vocabulary = (
                 whole.roles,
@@ -171,7 +184,10 @@ def _scan(directory: Path, names: list[str], used: Sequence[str], trust: bool) -
     if not fields:
         raise ShardError(
             f"{directory / names[0]}: the pickle holds no arrays that could be fields."
-            + "".join(f" {name!r}: {why}." for name, why in layouts[0].left_out.items())
+            + "".join(
+                f" {name!r}: {why}." for name, why in (layouts[0].left_out | left_out).items()
+            )
+            + " If it is no shard, move it, or pass a list of the shards."
         )
     assert leader is not None
     infos = (
