@@ -203,6 +203,13 @@ def _close_all() -> None:
         ahead.close()
 
 
-# Before the pools' own exit hooks, which wait until everything that was submitted is done: nobody
-# wants those batches any more. Plain `atexit` comes after them.
-getattr(threading, "_register_atexit", atexit.register)(_close_all)
+def close_at_exit() -> None:
+    """Sees to it that the process ends without loading batches that nobody wants any more.
+
+    The pools have exit hooks that wait until everything submitted is done. Ours has to come before
+    them, and plain `atexit` comes after.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(_close_all)
+
+
+close_at_exit()

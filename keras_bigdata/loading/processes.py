@@ -20,12 +20,14 @@ import weakref
 from collections import OrderedDict
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import WorkerError
+from keras_bigdata.loading.ahead import close_at_exit
 from keras_bigdata.loading.buffers import ALIGNMENT, BufferPool
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig
 
@@ -76,6 +78,7 @@ class Processes:
         batch: Future[Batch] = Future()
         try:
             placed = self._pool().submit(_work, position, segment.path, segment.serial, self._room)
+            _leave_before_loky()
         except (BrokenProcessPool, RuntimeError) as error:
             batch.set_exception(self._failed(error, position))
             return batch
@@ -117,6 +120,7 @@ class Processes:
 
         with self._lock:
             if self._executor is None:
+                self._pids = set()
                 self._executor = ProcessPoolExecutor(
                     self._workers, initializer=_start, initargs=(self._config, os.getpid())
                 )
@@ -126,7 +130,6 @@ class Processes:
         """The error that a user sees; the next request starts new workers."""
         workers = f"one of {sorted(self._pids)}" if self._pids else "it had just been started"
         self.close()
-        self._pids = set()
         failure = WorkerError(
             f"A worker process of the read-ahead died ({workers}) while batch {position} of the "
             f"stream was being loaded: {error} If the system killed it for want of memory, use "
@@ -134,6 +137,15 @@ class Processes:
         )
         failure.__cause__ = error
         return failure
+
+
+@cache
+def _leave_before_loky() -> None:
+    """At exit loky waits for all that was submitted, unless we have closed before.
+
+    Exit hooks run in reverse order, and loky sets its own with the first task.
+    """
+    close_at_exit()
 
 
 class _Segment(mmap.mmap):
