@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.loading.buffers import BufferPool
+from keras_bigdata.loading.scatter import Places, read_into
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, read_array, walk
 from keras_bigdata.shards.scan import layout
@@ -25,9 +26,6 @@ COLUMN_ROW_BYTES = 4096
 # Unwanted bytes between two wanted rows that are read rather than left out by another call.
 BRIDGED_BYTES = 64 * 1024
 
-# Linux refuses more targets in one call.
-_MOST_TARGETS = 1024
-
 # Columns kept at least, whatever the window needs.
 COLUMN_CACHE_BYTES = 256 * 2**20
 
@@ -38,8 +36,8 @@ Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
 class Reader:
     """Reads rows of shards into arrays.
 
-    Thread-safe. Rows that lie raw in a file are read straight into the batch with
-    `os.preadv`, which, unlike a map, cannot crash the interpreter when a file shrinks.
+    Thread-safe. Rows that lie raw in a file are read straight into the batch with `preadv`,
+    which, unlike a map, cannot crash the interpreter when a file shrinks.
 
     Args:
         index: the shards.
@@ -135,30 +133,31 @@ class Reader:
         self, field: Field, shards: Int64Array, rows: Int64Array, outs: list[npt.NDArray[Any]]
     ) -> None:
         row_bytes = field.row_bytes
-        targets = [
-            data[start : start + row_bytes]
-            for data in (out.reshape(-1).view(np.uint8).data for out in outs)
-            for start in range(0, len(data), row_bytes)
-        ]
+        addresses = np.concatenate(
+            [out.ctypes.data + np.arange(len(out), dtype=np.int64) * row_bytes for out in outs]
+        )
         # The order in the files.
         order = np.lexsort((rows, shards))
-        shards, rows = shards[order], rows[order]
+        shards, rows, addresses = shards[order], rows[order], addresses[order]
         gaps = np.diff(rows) - 1
         # A few rows that nobody wants cost less than another call.
         bridged = (gaps >= 0) & (gaps * row_bytes <= BRIDGED_BYTES) & (np.diff(shards) == 0)
-        unwanted = memoryview(bytearray(BRIDGED_BYTES)) if (gaps[bridged] > 0).any() else None
-        starts = np.flatnonzero(np.concatenate(([True], ~bridged))).tolist()
-        wanted, gap_rows = order.tolist(), np.append(gaps, 0).tolist()
-        offsets = self.index.offsets[field.name]
-        for start, stop in zip(starts, [*starts[1:], len(wanted)], strict=True):
-            views = []
-            for number in range(start, stop):
-                views.append(targets[wanted[number]])
-                if unwanted is not None and number < stop - 1 and gap_rows[number]:
-                    views.append(unwanted[: gap_rows[number] * row_bytes])
-            shard = int(shards[start])
-            offset = int(offsets[shard]) + int(rows[start]) * row_bytes
-            self._files.open(shard).read_into(views, offset)
+        places = np.stack((addresses, np.full(len(rows), row_bytes)), axis=1)
+        crossed = np.flatnonzero(bridged & (gaps > 0))
+        unwanted = np.empty(BRIDGED_BYTES if len(crossed) else 0, np.uint8)
+        nowhere = [(unwanted.ctypes.data, gap * row_bytes) for gap in gaps[crossed].tolist()]
+        if nowhere:
+            places = np.insert(places, crossed + 1, nowhere, axis=0)
+        starts = np.flatnonzero(np.concatenate(([True], ~bridged)))
+        # Where each stretch begins among the places, which the gaps have moved.
+        firsts = starts + np.searchsorted(crossed, starts)
+        stops = np.append(firsts[1:], len(places)).tolist()
+        offsets = self.index.offsets[field.name][shards[starts]] + rows[starts] * row_bytes
+        places = places.astype(np.uint64)
+        for shard, offset, first, stop in zip(
+            shards[starts].tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
+        ):
+            self._files.open(shard).read_into(places[first:stop], offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
@@ -172,61 +171,37 @@ class Reader:
             return np.ascontiguousarray(found, dtype=field.dtype)
         column = np.empty((samples, *field.shape), field.dtype)
         if column.nbytes:
-            file.read_into([column.reshape(-1).view(np.uint8).data], offset)
+            places = np.array([[column.ctypes.data, column.nbytes]], np.uint64)
+            file.read_into(places, offset)
         return column
 
 
 class _File:
     """An open shard. Closed when nothing refers to it, so never under a reading thread."""
 
-    __slots__ = ("_fd", "_lock", "path")
+    __slots__ = ("fd", "path")
 
     def __init__(self, path: str, fd: int) -> None:
         self.path = path
-        self._fd = fd
-        self._lock = threading.Lock()
+        self.fd = fd
 
     def __del__(self) -> None:
-        os.close(self._fd)
+        os.close(self.fd)
 
-    def read_into(self, targets: list[memoryview], offset: int) -> None:
-        """Fills the targets, one after the other, from the file at `offset`."""
-        for first in range(0, len(targets), _MOST_TARGETS):
-            part = targets[first : first + _MOST_TARGETS]
-            size = sum(map(len, part))
-            done = 0
-            while done < size:
-                try:
-                    count = self._read(_after(part, done) if done else part, offset + done)
-                except OSError as error:
-                    raise CorruptShardError(
-                        f"{self.path}: cannot be read at byte {offset + done} ({error})."
-                    ) from error
-                if not count:
-                    raise CorruptShardError(
-                        f"{self.path}: ends at byte {offset + done}, expected {size} bytes at "
-                        f"{offset}: it was cut short while it was being read. Restore the file."
-                    )
-                done += count
-            offset += size
-
-    def _read(self, targets: list[memoryview], offset: int) -> int:
-        if hasattr(os, "preadv"):
-            return os.preadv(self._fd, targets, offset)
-        with self._lock:  # no preadv: Windows
-            os.lseek(self._fd, offset, os.SEEK_SET)
-            data = os.read(self._fd, len(targets[0]))
-        targets[0][: len(data)] = data
-        return len(data)
-
-
-def _after(targets: list[memoryview], done: int) -> list[memoryview]:
-    """What is left to be filled after `done` bytes."""
-    for number, target in enumerate(targets):
-        if done < len(target):
-            return [target[done:], *targets[number + 1 :]]
-        done -= len(target)
-    return []
+    def read_into(self, places: Places, offset: int) -> None:
+        """Fills the places, one after the other, from the file at `offset`."""
+        size = int(places[:, 1].sum())
+        try:
+            count = read_into(self.fd, places, offset)
+        except OSError as error:
+            raise CorruptShardError(
+                f"{self.path}: cannot be read at byte {offset} ({error})."
+            ) from error
+        if count < size:
+            raise CorruptShardError(
+                f"{self.path}: ends at byte {offset + count}, expected {size} bytes at {offset}: "
+                "it was cut short while it was being read. Restore the file."
+            )
 
 
 class _Files:
@@ -259,7 +234,7 @@ class _Files:
         path = str(self._index.path(shard))
         try:
             file = _File(path, os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
-            stat = os.fstat(file._fd)
+            stat = os.fstat(file.fd)
         except OSError as error:
             raise CorruptShardError(
                 f"{path}: the shard cannot be opened ({error.strerror}). Restore it, or pack the "
