@@ -152,3 +152,30 @@ GOLDEN = {
     "shards": "1.0 1.1 1.2 2.0 2.1 2.2 2.3 2.4 0.0 0.1 0.2 0.3",
     "global": "2.2 0.1 0.2 2.3 1.0 2.4 0.3 2.0 0.0 1.2 1.1 2.1",
 }
+
+
+@settings(deadline=None)
+@given(
+    samples=st.lists(st.integers(0, 200), min_size=1, max_size=30).filter(any),
+    batch_size=st.integers(1, 50),
+    shuffle=st.sampled_from(MODES),
+    window_shards=st.integers(1, 8),
+    most=st.integers(1, 100),
+    epoch=st.integers(0, 3),
+)
+def test_runs_cut_an_epoch_into_pieces(samples, batch_size, shuffle, window_shards, most, epoch):
+    plan = EpochPlan(np.array(samples), batch_size, shuffle=shuffle, window_shards=window_shards)
+    batch = 0
+    while batch < plan.num_batches:
+        run = plan.run(epoch, batch, most)
+        assert run.start == batch
+        assert 0 < len(run) <= most
+        assert {plan.run(epoch, inside, most) for inside in run} == {run}
+        batch = run.stop
+    assert batch == plan.num_batches
+
+
+def test_a_run_is_a_window_where_windows_are_large():
+    plan = EpochPlan(np.full(12, 100), 20, shuffle="window", window_shards=4)
+    runs = {plan.run(0, batch, 1000) for batch in range(plan.num_batches)}
+    assert runs == {range(0, 20), range(20, 40), range(40, 60)}

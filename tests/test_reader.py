@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_bigdata.loading.reader import Reader
+from keras_bigdata.shards.scan import open_shards
+
+SIZES = [5, 0, 40, 17]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """Shards with rows of 6,000 bytes (read one by one), of 12 and of 4 bytes (by columns)."""
+    folder = tmp_path_factory.mktemp("reader")
+    rng = np.random.default_rng(0)
+    for number, size in enumerate(SIZES):
+        content = {
+            "big": rng.integers(0, 1000, (size, 1500)).astype(np.int32),
+            "small": rng.random((size, 3)).astype(np.float32),
+            "fortran": np.asfortranarray(rng.integers(0, 9, (size, 1200)).astype(np.int32)),
+            "nothing": np.zeros((size, 0)),
+        }
+        (folder / f"{number}.pkl").write_bytes(pickle.dumps(content, protocol=5))
+    return open_shards(folder)
+
+
+def contents(index):
+    return [pickle.loads(index.path(shard).read_bytes()) for shard in range(len(index))]
+
+
+rows_of_a_shard = st.sampled_from([0, 2, 3]).flatmap(
+    lambda shard: st.tuples(st.just(shard), st.integers(0, SIZES[shard] - 1))
+)
+
+
+@settings(deadline=None)
+@given(
+    wanted=st.lists(st.lists(rows_of_a_shard, min_size=1, max_size=30), min_size=1, max_size=5),
+    local=st.booleans(),
+)
+def test_rows_in_any_order_and_number(index, wanted, local):
+    reader = Reader(index, list(index.fields), batch_size=30, local=local)
+    arrays = [np.array(rows, np.int64).reshape(-1, 2).T for rows in wanted]
+    batches = reader.read([(shards, rows) for shards, rows in arrays])
+    expected = contents(index)
+    assert len(batches) == len(wanted)
+    for batch, rows in zip(batches, wanted, strict=True):
+        for name, array in batch.items():
+            np.testing.assert_array_equal(
+                array, [expected[shard][name][row] for shard, row in rows]
+            )
+            assert array.flags.c_contiguous
+
+
+def test_a_column_is_loaded_by_one_thread_only(index, monkeypatch):
+    reader = Reader(index, ["small"], batch_size=8)
+    loads = []
+    load = reader._load_column
+    barrier = threading.Barrier(4)
+
+    def counting(shard, name):
+        loads.append(shard)
+        return load(shard, name)
+
+    monkeypatch.setattr(reader, "_load_column", counting)
+
+    def read():
+        barrier.wait()
+        reader.column(2, "small")
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == [2]
+
+
+def test_columns_are_bounded_in_bytes(index, monkeypatch):
+    monkeypatch.setattr("keras_bigdata.loading.reader.COLUMN_CACHE_BYTES", 300)
+    reader = Reader(index, ["small"], batch_size=8, cached_shards=0)
+    for shard in (2, 3, 0, 2):
+        np.testing.assert_array_equal(
+            reader.column(shard, "small"), contents(index)[shard]["small"]
+        )
+    assert reader._columns._bytes <= 480  # the one that was asked for last stays
