@@ -80,6 +80,31 @@ def test_once_per_epoch_in_processes(shards, model, workers, fit_shuffle):
         assert epochs == trained(model, threads, epochs=3, shuffle=False)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [1, 10, 16, 200])
+@pytest.mark.parametrize("fit_shuffle", [True, False])
+@pytest.mark.parametrize("shuffle", MODES)
+def test_once_per_epoch_in_processes_any_way(shards, model, shuffle, fit_shuffle, batch_size):
+    directory = shards(SIZES)
+    settings = {**ROLES, "shuffle": shuffle, "window_shards": 3, "seed": 5}
+    threads = ShardSequence(directory, batch_size, **settings, workers=0)
+    expected = trained(model, threads, shuffle=False)
+    for workers in (1, 2, 4):
+        data = ShardSequence(
+            directory,
+            batch_size,
+            **settings,
+            workers=workers,
+            use_multiprocessing=True,
+            transform=identity,
+            max_queue_size=3,
+        )
+        epochs = trained(model, data, shuffle=fit_shuffle)
+        assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
+        if not fit_shuffle:
+            assert epochs == expected
+
+
 @pytest.mark.parametrize("shuffle", MODES)
 def test_processes_without_a_transform_read_in_threads(shards, model, shuffle):
     data = ShardSequence(
