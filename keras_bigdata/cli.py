@@ -18,7 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
-    except (BigDataError, ValueError) as error:
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stdout = None
+        return 0
+    except (BigDataError, ValueError, OSError) as error:
         print(f"keras-bigdata: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

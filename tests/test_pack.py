@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import json
 import os
 import pickle
@@ -820,3 +821,36 @@ def test_other_sources_are_told_by_class_length_and_first_row(tmp_path: Path):
     pack(Numbers(), tmp_path / "out", workers=1)
     with pytest.raises(PackError, match=r"source.rows was 20 and is 21"):
         pack(Numbers(21), tmp_path / "out")
+
+
+def test_another_augment_of_the_same_name_is_another_call(tmp_path: Path):
+    def made(amount: int) -> Any:
+        names: dict[str, Any] = {}
+        code = f"def shift(sample, rng): return {{'x': sample['x'] + {amount}}}"
+        exec(code, names)
+        return names["shift"]
+
+    source = Arrays(x=np.zeros(4))
+    pack(source, tmp_path / "a", augment=made(1), workers=1)
+    pack(source, tmp_path / "a", augment=made(1), workers=1)
+    with pytest.raises(PackError, match=r"another call.*shift"):
+        pack(source, tmp_path / "a", augment=made(2), workers=1)
+
+
+def test_a_partial_over_an_object_is_the_same_call_again(tmp_path: Path, capsys: Any):
+    class Amount:
+        value = 2.0
+
+    def shift(sample: dict[str, Any], rng: Any, by: Amount) -> dict[str, Any]:
+        return {"x": sample["x"] + by.value}
+
+    for _ in range(2):
+        augment = functools.partial(shift, by=Amount())
+        pack(Arrays(x=np.zeros(4)), tmp_path / "a", augment=augment, workers=1)
+    assert "packed already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", [{"x": np.zeros(2)}, (np.zeros(2), np.zeros(2))])
+def test_arrays_alone_are_no_source(source: Any, tmp_path: Path):
+    with pytest.raises(TypeError, match=r"must be a source: Arrays\("):
+        pack(source, tmp_path)

@@ -453,7 +453,7 @@ def test_arrays_that_do_not_fit_are_refused():
         Arrays(a=np.zeros(0))
     with pytest.raises(ValueError, match="Received: none"):
         Arrays()
-    with pytest.raises(TypeError, match="plain dtype"):
+    with pytest.raises(TypeError, match="must be an array of numbers"):
         Arrays(a=np.array([{}, {}]))
 
 
@@ -472,3 +472,45 @@ def test_a_pickled_part_of_arrays_takes_its_rows_only():
     content = pickle.dumps(part)
     assert len(content) < 2000
     assert [int(sample["x"]) for sample in pickle.loads(content)] == [5, 7]
+
+
+def test_a_quote_that_is_never_closed_swallows_nothing(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    path.write_text('file,text\na.png,fine\nb.png,"not closed\nc.png,x\n')
+    with pytest.raises(PackError, match=r"row that begins in line 3 cannot be read .*double quote"):
+        ImageTable(path, image="file", text="text", size=(8, 8))
+    path.write_text('file,text\na.png,"two\nlines and ""quotes"""\n\n,\nb.png,x\n')
+    assert len(ImageTable(path, image="file", text="text", size=(8, 8))) == 2
+
+
+@pytest.mark.parametrize("columns", [{"image": None}, {"image": "f", "label": np.zeros(2)}])
+def test_a_column_is_named_by_a_string(columns):
+    with pytest.raises(TypeError, match=r"must be the name of a column.*df\.assign"):
+        ImageTable({"f": ["a", "b"]}, size=(8, 8), **columns)
+
+
+def test_arrays_with_any_other_value_are_other_sources():
+    labels = np.zeros(5000, np.int32)
+    changed = labels.copy()
+    changed[1234] = 1
+    assert (
+        Arrays(labels=labels).fingerprint()
+        == Arrays(labels=labels.copy()).fingerprint()
+        != Arrays(labels=changed).fingerprint()
+    )
+
+
+def test_a_missing_label_among_strings_is_no_class():
+    with pytest.raises((PackError, ValueError), match="row 1"):
+        Arrays(x=np.ones(3), labels=["a", float("nan"), "b"])
+
+
+def test_text_is_no_array():
+    with pytest.raises(TypeError, match="array of numbers"):
+        Arrays(x=np.ones(2), words=["a", "b"])
+
+
+def test_large_numbers_are_different_classes():
+    big = 2**53
+    assert len(Arrays(x=np.ones(2), labels=[str(big + 1), str(big)]).classes) == 2
+    assert clean_labels([big + 1, big], "here") == [big + 1, big]

@@ -12,6 +12,7 @@ import pytest
 from keras_bigdata import ShardError, ShardIndex, ShardWriter
 from keras_bigdata.shards.pickles import read_array, walk
 from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.writer import MAX_CLASSES, add_counts, count_classes, write_shard
 
 
@@ -169,9 +170,11 @@ def test_no_index_after_an_exception_and_then_the_directory_is_refused(tmp_path:
 
     with pytest.raises(ZeroDivisionError):
         loop()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["shard-00000.pkl"]
-    with pytest.raises(ShardError, match=r"must be empty, .* 1 entries: shard-00000\.pkl"):
+    assert {entry.name for entry in tmp_path.iterdir()} == {".writing", "shard-00000.pkl"}
+    with pytest.raises(ShardError, match=r"must be empty, .* 2 entries: .*shard-00000\.pkl"):
         ShardWriter(tmp_path)
+    with pytest.raises(ShardError, match="not written whole: a ShardWriter was stopped"):
+        open_shards(tmp_path)
 
 
 def test_a_directory_with_anything_in_it_is_refused_and_left_alone(tmp_path: Path):
@@ -212,9 +215,16 @@ def test_nothing_written_is_an_error(tmp_path: Path):
 
 def test_labels_beyond_the_classes_are_an_error(tmp_path: Path):
     writer = ShardWriter(tmp_path, targets="labels", classes=["a", "b"])
-    writer.write({"labels": np.array([0, 1, 5])})
     with pytest.raises(ShardError, match="2 classes, but the largest label is 5"):
-        writer.close()
+        writer.write({"labels": np.array([0, 1, 5])})
+
+
+def test_what_the_index_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path):
+    with pytest.raises(TypeError, match="`made` must be plain JSON"):
+        ShardWriter(tmp_path / "a", made={"rate": np.float32(1)})
+    with ShardWriter(tmp_path / "b", targets="labels", classes=np.array([3, 4])) as writer:
+        writer.write({"labels": np.array([0, 1])})
+    assert ShardIndex.load(tmp_path / "b").classes == [3, 4]
 
 
 def test_class_counts_are_of_class_numbers_only():
@@ -239,6 +249,6 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         patched.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space left"):
             writer.write(make_arrays())
-    assert [entry.name for entry in tmp_path.iterdir()] == ["shard-00000.pkl"]
+    assert {entry.name for entry in tmp_path.iterdir()} == {".writing", "shard-00000.pkl"}
     writer.write(make_arrays())
     assert writer.close().num_samples == 10

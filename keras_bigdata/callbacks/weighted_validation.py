@@ -53,7 +53,8 @@ class WeightedValidation(keras.callbacks.Callback):
               `(samples, ...)` or a tuple, list or dict of arrays, `y` likewise,
             - a dict of arrays such as `{"images": ..., "texts": ..., "labels": ...}`,
             - a `keras.utils.PyDataset` or a `tf.data.Dataset` of batches,
-            - the path of a directory of shards, read in order with `batch_size`,
+            - the path of a directory of shards, read in order with `batch_size` and without a
+              `transform`: if training has one, pass a `ShardSequence` with the same one,
             - a `ShardSequence`, of which an unshuffled view is evaluated; the sequence itself is
               left alone.
         batch_size: samples per batch of arrays and shards. Defaults to `32`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from keras_bigdata.shards.roles import Roles, as_structure, names
 from keras_bigdata.shards.writer import MAX_CLASSES
 
 LABELS = "labels"
+
+
+# Fields up to this size are told apart by all their values; it takes some 40 ms.
+HASHED_BYTES = 64 * 1024**2
 
 
 class Arrays:
@@ -58,7 +62,10 @@ class Arrays:
         **fields: npt.ArrayLike,
     ) -> None:
         arrays = {
-            name: values if isinstance(values, np.ndarray) else np.asarray(values)
+            # Labels as they are: NumPy would turn a NaN among strings into a string.
+            name: values
+            if isinstance(values, np.ndarray)
+            else np.asarray(values, object if name == LABELS and _strings(values) else None)
             for name, values in fields.items()
         }
         self.classes = None if classes is None else known(classes, "classes", "classes")
@@ -66,9 +73,9 @@ class Arrays:
         if labels is not None and labels.dtype.kind in "UO" and labels.ndim == 1:
             arrays[LABELS] = self._numbers(labels)
         for name, array in arrays.items():
-            if array.ndim == 0 or array.dtype.hasobject:
+            if array.ndim == 0 or array.dtype.hasobject or array.dtype.kind in "US":
                 raise TypeError(
-                    f"Field {name!r} must be an array with rows and a plain dtype. "
+                    f"Field {name!r} must be an array of numbers with rows. "
                     f"Received: dtype {array.dtype}, shape {array.shape}"
                 )
         lengths = {name: len(array) for name, array in arrays.items()}
@@ -135,11 +142,12 @@ class Arrays:
         return self.select(first), self.select(second)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this source from others; of the values, 64 rows are looked at."""
+        """What tells this source from others: all values, of large fields those of 64 rows."""
         sample = hashlib.sha256()
-        for row in np.unique(np.linspace(0, len(self) - 1, 64).astype(np.int64)):
-            for value in self[int(row)].values():
-                sample.update(value.tobytes())
+        for array in self._arrays.values():
+            large = array.nbytes > HASHED_BYTES
+            seen = np.unique(np.linspace(0, len(array) - 1, 64).astype(np.int64))
+            sample.update((array[seen] if large else array).tobytes())
         if self._rows is not None:
             sample.update(self._rows.tobytes())
         return {
@@ -187,3 +195,7 @@ def default_roles(
     if unknown:
         raise ValueError(f"The roles name {unknown}, but the fields are {left}.")
     return roles
+
+
+def _strings(values: Any) -> bool:
+    return isinstance(values, Sequence) and any(isinstance(value, str) for value in values)

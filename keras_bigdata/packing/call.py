@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from types import CodeType
 from typing import Any
 
 from keras_bigdata.errors import PackError
@@ -32,6 +33,12 @@ def check_arguments(
             "`source` must be a source, such as ImageTable(csv, ...) or ImageFolder(directory, "
             f"...), not a path. Received: source={source!r}"
         )
+    for kinds, remedy in (
+        (Mapping, "Arrays(**fields)"),
+        ((tuple, list), "Arrays(x=x, labels=y)"),
+    ):
+        if isinstance(source, kinds):
+            raise TypeError(f"`source` must be a source: {remedy}. Received: {type(source)}")
     if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
         raise TypeError(
             "`source` must have len() and [i] -> dict of arrays. "
@@ -45,7 +52,7 @@ def check_arguments(
     ):
         if value is None and optional:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
             raise ValueError(
                 f"`{name}` must be an integer, {least} or more. Received: {name}={value!r}"
             )
@@ -88,7 +95,30 @@ def _digest(source: Any) -> str | None:
 
 
 def _name(thing: Any) -> str:
+    """A function's or class's name, with a digest of a function's own code."""
     if isinstance(thing, functools.partial):
-        return f"partial({_name(thing.func)}, {thing.args!r}, {thing.keywords!r})"
+        arguments = [_value(value) for value in thing.args]
+        arguments += [f"{name}={_value(value)}" for name, value in thing.keywords.items()]
+        return f"partial({', '.join([_name(thing.func), *arguments])})"
     named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"
+    code = getattr(thing, "__code__", None)
+    digest = f" {_code_digest(code)}" if isinstance(code, CodeType) else ""
+    return f"{named.__module__}.{named.__qualname__}{digest}"
+
+
+def _value(value: Any) -> str:
+    # The plain `repr` of an object holds its address.
+    plain: Any = object.__repr__
+    return _name(type(value)) if type(value).__repr__ is plain else repr(value)
+
+
+def _code_digest(code: CodeType) -> str:
+    digest = hashlib.sha256(code.co_code + repr(code.co_names).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            digest.update(_code_digest(constant).encode())
+        elif isinstance(constant, frozenset):  # in another order in each process
+            digest.update(repr(sorted(map(repr, constant))).encode())
+        else:
+            digest.update(repr(constant).encode())
+    return digest.hexdigest()[:16]

@@ -52,7 +52,11 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
     elif numbers is None:
         table = {value: str(value).strip() for value in known}
     elif all(number.is_integer() for number in numbers.values()):
-        table = {value: int(number) for value, number in numbers.items()}
+        # Not by way of a float, which cannot tell large numbers apart.
+        table = {
+            value: int(number) if isinstance(value, float) or "." in str(value) else int(value)
+            for value, number in numbers.items()
+        }
     else:
         sample = next(value for value, number in numbers.items() if not number.is_integer())
         raise PackError(

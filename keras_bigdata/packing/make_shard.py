@@ -224,6 +224,11 @@ def _arrays(sample: Any) -> dict[str, Array]:
                 f"field {name!r} must have a string as its name and an array or a number as its "
                 f"value. Received: {value!r:.80}"
             )
+        if array.dtype.kind in "US":
+            raise PackError(
+                f"field {name!r} holds text, which no model takes from an array: give numbers of "
+                f"classes or tokens. Received: {value!r:.80}"
+            )
         arrays[name] = array
     return arrays
 

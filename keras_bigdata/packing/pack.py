@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,9 @@ def pack(
     error, a full disk or a kill, goes on where it was when it is made again, and ends with the
     same bytes as if it had not been stopped. A call that is done already returns at once. State is
     kept in `<directory>/.packing` meanwhile. Calls are the same if their arguments and rows are,
-    `workers` and `on_error` aside; what is in the picture files is not compared.
+    `workers` and `on_error` aside. Compared are file names, labels, texts, arrays (of those over
+    64 MiB, 64 rows) and the code of `augment`; not what is in the picture files, nor what `augment`
+    calls: delete the directory if those have changed.
 
     The work is done by joblib: in threads for arrays and for up to 4,000 pictures, if there is
     no `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
@@ -121,7 +124,7 @@ def pack(
     print(index.num_samples, len(index))
     ```
     """
-    arguments = {
+    arguments: dict[str, Any] = {
         "shard_samples": shard_samples,
         "shuffle": shuffle,
         "seed": seed,
@@ -129,6 +132,11 @@ def pack(
         "augment": augment,
     }
     check_arguments(source, **arguments, workers=workers, on_error=on_error)
+    arguments |= {
+        name: operator.index(value)
+        for name, value in arguments.items()
+        if name in ("shard_samples", "seed", "variants") and value is not None
+    }
     skip = on_error == "skip"
     folder = Path(directory)
     with quiet_pillow():

@@ -48,7 +48,7 @@ def make_all(
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise PackError(f"{recipe.directory}: a worker failed ({reason}). {CONTINUE}") from error
     if failures:
-        raise PackError(f"{failures[0]} {CONTINUE}")
+        raise PackError(f"{str(failures[0]).rstrip('.')}. {CONTINUE}")
     return sorted(records, key=lambda record: record.number)
 
 

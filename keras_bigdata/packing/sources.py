@@ -97,7 +97,14 @@ class ImageTable(Pictures):
             raise ValueError("`classes` needs `label`, the column of the labels.")
         if vocabulary is not None and text is None:
             raise ValueError("`vocabulary` needs `text`, the column of the texts.")
-        columns = read_columns(table, [name for name in (image, label, text) if name], delimiter)
+        for argument, name in (("image", image), ("label", label), ("text", text)):
+            if not isinstance(name, str) and (name is not None or argument == "image"):
+                raise TypeError(
+                    f"`{argument}` must be the name of a column; add what is in memory to the "
+                    f"table first, as df.assign(label=labels). Received: a {type(name).__name__}"
+                )
+        wanted = [name for name in (image, label, text) if name is not None]
+        columns = read_columns(table, wanted, delimiter)
         names = ["" if is_missing(name) else str(name) for name in columns.values[image]]
         problems = {row: "there is no file name" for row, name in enumerate(names) if not name}
 

@@ -62,22 +62,26 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
 
 def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
     lines: list[int] = []
+    begun = 1
     try:
         # "-sig": spreadsheets put a byte order mark before the header.
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+            # Strict: otherwise a quote that is never closed swallows the rest of the table.
+            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if not header:
                 raise PackError(f"{path}: the file is empty; it needs a header and rows.")
             _check_header(str(path), header, names)
             wanted = {name: header.index(name) for name in names}
             values: dict[str, list[Any]] = {name: [] for name in wanted}
+            begun = reader.line_num + 1
             for row in reader:
-                if not row:
+                begun, line = reader.line_num + 1, begun
+                if not any(map(str.strip, row)):
                     continue
                 if len(row) != len(header):
                     raise PackError(
-                        f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} "
+                        f"{path}, line {line}: {len(row)} values for {len(header)} "
                         f"columns. Put values that hold a {delimiter!r} in double quotes."
                     )
                 lines.append(reader.line_num)
@@ -91,7 +95,10 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
             "pandas.read_csv(path, encoding=...)."
         ) from error
     except csv.Error as error:
-        raise PackError(f"{path}, line {reader.line_num}: {error}.") from error
+        raise PackError(
+            f"{path}: the row that begins in line {begun} cannot be read ({error}). A value that "
+            "holds a double quote must stand in double quotes, and its own be doubled."
+        ) from error
     if not lines:
         raise PackError(f"{path}: there are no rows below the header.")
     return Columns(str(path), path.parent, values, lines)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,7 @@ import numpy.typing as npt
 PADDING = ""
 UNKNOWN = "[UNK]"
 
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
+_WORD = re.compile(r"\w+(?:'\w+)*")
 
 Tokens = npt.NDArray[np.int32]
 
@@ -21,10 +24,24 @@ Tokens = npt.NDArray[np.int32]
 def words(text: str) -> list[str]:
     """The words of a text, in lower case.
 
-    A word is a run of letters, digits and underscores of any script; an apostrophe inside it
-    belongs to it. Everything else only separates.
+    A word is a run of letters, digits and underscores of any script, with their marks; an
+    apostrophe inside it belongs to it. Everything else only separates. However a letter with a
+    mark is written, as one character or two, it is the same.
     """
-    return _WORD.findall(text.lower().replace("\u2019", "'"))
+    text = unicodedata.normalize("NFC", text).lower().replace("\u2019", "'")
+    return (_WORD if text.isascii() else _any_script()).findall(text)
+
+
+@cache
+def _any_script() -> re.Pattern[str]:
+    """Words where vowels may be marks, which the `\\w` of Python leaves out: Hindi, Thai, ..."""
+    marks = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(character).startswith("M")
+    ]
+    letter = f"[\\w{''.join(marks)}]"
+    return re.compile(rf"{letter}+(?:'{letter}+)*")
 
 
 def build_vocabulary(texts: Iterable[Sequence[str]], max_tokens: int) -> list[str]:

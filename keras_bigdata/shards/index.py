@@ -21,6 +21,9 @@ INDEX_NAME = "index.json"
 # What `pack` keeps beside shards that have no index yet.
 UNFINISHED = ".packing"
 
+# The same, of a `ShardWriter`.
+WRITING = ".writing"
+
 FORMAT = "keras_bigdata"
 VERSION = 1
 

@@ -16,6 +16,7 @@ from keras_bigdata.shards.index import (
     DECODED,
     INDEX_NAME,
     UNFINISHED,
+    WRITING,
     Field,
     ShardIndex,
     ShardInfo,
@@ -93,6 +94,11 @@ def _find(directory: Path) -> list[str]:
             raise ShardError(
                 f"{folder}: is not packed whole: `pack` was stopped. Make the same call again, it "
                 "goes on from there."
+            )
+        if WRITING in files:
+            raise ShardError(
+                f"{folder}: is not written whole: a ShardWriter was stopped before it was closed. "
+                "Delete the directory and write it again."
             )
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import zlib
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
-from keras_bigdata.shards.index import Field, ShardIndex, ShardInfo
+from keras_bigdata.shards.index import WRITING, Field, ShardIndex, ShardInfo
 from keras_bigdata.shards.pickles import StoredArray, walk
 from keras_bigdata.shards.roles import Roles, as_structure
 
@@ -123,9 +124,18 @@ class ShardWriter:
             as_structure(targets, "targets"),
             as_structure(sample_weights, "sample_weights"),
         )
-        self.classes = None if classes is None else list(classes)
+        self.classes = None if classes is None else np.asarray(classes, object).tolist()
         self.vocabulary = None if vocabulary is None else list(vocabulary)
         self.made = dict(made or {})
+        for name, value in (
+            ("classes", self.classes),
+            ("vocabulary", self.vocabulary),
+            ("made", self.made),
+        ):
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"`{name}` must be plain JSON: {error}") from error
         self.fields: dict[str, Field] = {}
         self.shards: list[ShardInfo] = []
         self.index: ShardIndex | None = None
@@ -137,6 +147,7 @@ class ShardWriter:
                 f"{self.directory}: the directory must be empty, but it holds {len(held)} "
                 f"entries: {', '.join(held[:5])}. Name another directory, or delete this one."
             )
+        (self.directory / WRITING).touch()
 
     def write(self, arrays: Mapping[str, npt.ArrayLike], *, variant: int = 0) -> ShardInfo:
         """Writes one shard.
@@ -155,10 +166,15 @@ class ShardWriter:
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
         native = _native(arrays, name)
         self._check_fields(name, native)
+        counts = count_classes(native, self.roles)
+        try:
+            add_counts([counts], self.classes)
+        except ShardError as error:
+            raise ShardError(f"{self.directory / name}: {error}") from error
         info = write_shard(self.directory, name, native, variant=variant)
         self.shards.append(info)
         if variant == 0:
-            self._class_counts.append(count_classes(native, self.roles))
+            self._class_counts.append(counts)
         return info
 
     def close(self) -> ShardIndex:
@@ -188,6 +204,7 @@ class ShardWriter:
             made=self.made,
         )
         index.save()
+        (self.directory / WRITING).unlink(missing_ok=True)
         self.index = index
         return index
 
