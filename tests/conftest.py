@@ -12,11 +12,11 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-# A run in the background inherits SIGINT ignored, and would hand that on to the tests of Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import numpy as np
 import pytest
+
+# A run in the background inherits SIGINT ignored, and would hand that on to the tests of Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
 
