@@ -90,3 +90,13 @@ def test_columns_are_bounded_in_bytes(index, monkeypatch):
             reader.column(shard, "small"), contents(index)[shard]["small"]
         )
     assert reader._columns._bytes <= 480  # the one that was asked for last stays
+
+
+def test_memory_for_runs_of_any_length_is_of_few_sizes(tmp_path):
+    content = {"small": np.zeros((40_000, 3), np.float32)}
+    (tmp_path / "0.pkl").write_bytes(pickle.dumps(content, protocol=5))
+    reader = Reader(open_shards(tmp_path), ["small"], batch_size=64)
+    for length in range(20_000, 40_000, 500):
+        rows = np.arange(length)
+        reader.read([(np.zeros(length, np.int64), rows)])
+    assert len(reader._pool._free) <= 2

@@ -396,6 +396,26 @@ def test_unshuffled_is_the_same_in_every_epoch(tmp_path):
     assert len(losses) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_in_mid_epoch_reads_on(shards):
+    code = textwrap.dedent(
+        """
+        import os, sys
+        from keras_bigdata import ShardSequence
+        data = ShardSequence(sys.argv[1], 4, inputs="x", targets="id", shuffle=None)
+        data.on_epoch_begin()
+        first = data[0][1].tolist()
+        child = os.fork()
+        ids = [data[index][1].tolist() for index in range(len(data))]
+        assert ids[0] == first and sum(ids, []) == list(range(40)), ids
+        if not child:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        """
+    )
+    subprocess.run([sys.executable, "-c", code, str(shards([40]))], check=True, timeout=60)
+
+
 def test_a_relative_path_outlives_chdir(shards, monkeypatch):
     directory = shards([10])
     monkeypatch.chdir(directory.parent)

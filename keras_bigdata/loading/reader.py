@@ -103,8 +103,10 @@ class Reader:
         batches: list[Arrays] = [{} for _ in wanted]
         for name, field in self.fields.items():
             if name in self._by_column or (self.index.offsets[name][shards] == DECODED).any():
-                # One array for all: a view of it for each batch.
-                whole = self._pool.rows(len(rows), field.shape, field.dtype, len(rows))
+                # One array for all: a view of it for each batch. Runs of uneven shards are of any
+                # length; rounded up, their memory is of few sizes, or it would never be used again.
+                most = 1 << (len(rows) - 1).bit_length()
+                whole = self._pool.rows(len(rows), field.shape, field.dtype, most)
                 self._fill_from_columns(name, shards, rows, whole)
                 outs = [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
             else:

@@ -176,7 +176,6 @@ class ShardSequence(keras.utils.PyDataset):
         )
         self._lock = threading.Lock()
         self._epoch = 0
-        self._begun = False
         self._fixed = False
         self._prepare()
         if not self.num_samples:
@@ -192,6 +191,8 @@ class ShardSequence(keras.utils.PyDataset):
         self._loader = Loader(self._config)
         self._ahead: ReadAhead | None = None
         self._pid = os.getpid()
+        # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
+        self._begun = False
         self._asked = np.zeros(0, bool)
 
     # ---- What Keras calls
@@ -448,7 +449,6 @@ class ShardSequence(keras.utils.PyDataset):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
-        self._begun = False
         self._prepare()
 
 
