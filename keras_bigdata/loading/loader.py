@@ -99,11 +99,8 @@ class Loader:
         """The batches at some positions of one epoch, before the transform."""
         epoch, first = divmod(positions.start, self.num_batches)
         variant = epoch % len(self._plans)
-        wanted = []
-        for batch in range(first, first + len(positions)):
-            shards, rows = self._plans[variant].rows(epoch, batch)
-            wanted.append((self._variants[variant][shards], rows))
-        return self.reader.read(wanted)
+        shards, rows = self._plans[variant].rows(epoch, first, len(positions))
+        return self.reader.read(self._variants[variant][shards], rows)
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """A batch that was read, after the transform."""

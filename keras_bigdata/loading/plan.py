@@ -79,18 +79,19 @@ class EpochPlan:
         self._block = lru_cache(maxsize=4)(self._make_block)
         self._run_starts = lru_cache(maxsize=4)(self._make_run_starts)
 
-    def rows(self, epoch: int, batch: int) -> tuple[Int64Array, Int64Array]:
-        """The rows of one batch, in order.
+    def rows(self, epoch: int, batch: int, count: int = 1) -> tuple[Int64Array, Int64Array]:
+        """The rows of one batch or of several that follow each other, in order.
 
         Args:
             epoch: non-negative integer.
             batch: integer in `[0, num_batches)`.
+            count: number of batches, which must be of one epoch. Defaults to `1`.
 
         Returns:
             Two int64 arrays of equal length: the shard of each row, and its row there.
         """
         start = batch * self.batch_size
-        stop = min(start + self.batch_size, self.num_samples)
+        stop = min(start + count * self.batch_size, self.num_samples)
         turn = epoch * self._turn % self.num_samples if self._turn else 0
         start, stop = start + turn, stop + turn
         n = self.num_samples

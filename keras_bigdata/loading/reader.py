@@ -1,23 +1,18 @@
-"""Rows -> arrays. The one place where training touches the files."""
+"""Rows -> batches: from open files, straight into recycled memory, or from cached columns."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.loading.buffers import BufferPool
-from keras_bigdata.loading.scatter import Places, read_into
+from keras_bigdata.loading.columns import Columns
+from keras_bigdata.loading.open_files import OpenFiles
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, read_array, walk
-from keras_bigdata.shards.scan import layout
 
 # A field with smaller rows is read by whole columns, which are kept: one read of a row
 # costs about 2 us whatever its size, a row of a column in memory some 0.1 us.
@@ -25,6 +20,10 @@ COLUMN_ROW_BYTES = 4096
 
 # Unwanted bytes between two wanted rows that are read rather than left out by another call.
 BRIDGED_BYTES = 64 * 1024
+
+# Columns are joined, so that one call of NumPy gathers from them all, if they have no more rows
+# than so many times what is wanted.
+_JOINED_ROWS = 4
 
 # Columns kept at least, whatever the window needs.
 COLUMN_CACHE_BYTES = 256 * 2**20
@@ -64,58 +63,66 @@ class Reader:
         self.fields = {name: index.fields[name] for name in fields}
         self.batch_size = batch_size
         self.trust = trust
-        self._files = _Files(index, self.fields, trust)
+        self._files = OpenFiles(index, self.fields, trust)
+        self._some_decoded = {f for f in self.fields if (index.offsets[f] == DECODED).any()}
         self._pool = BufferPool(keep_buffers)
         small = [f for f in self.fields.values() if f.row_bytes < COLUMN_ROW_BYTES]
         small_bytes = sum(f.row_bytes for f in small)
         shard_bytes = int(index.samples.max(initial=0)) * sum(
-            f.row_bytes
-            for f in self.fields.values()
-            if f in small or (index.offsets[f.name] == DECODED).any()
+            f.row_bytes for f in self.fields.values() if f in small or f.name in self._some_decoded
         )
         budget = max(COLUMN_CACHE_BYTES, cached_shards * shard_bytes)
-        self._columns = _Columns(budget)
+        self._columns = Columns(budget)
         # Without locality a column is read for a row or two, unless all of them fit.
         by_column = local or small_bytes * int(index.samples.sum()) <= COLUMN_CACHE_BYTES
         self._by_column = {f.name for f in small} if by_column else set()
 
-    def read(self, wanted: Sequence[tuple[Int64Array, Int64Array]]) -> list[Arrays]:
-        """The rows of some batches, in their order.
+    def read(self, shards: Int64Array, rows: Int64Array) -> list[Arrays]:
+        """Some rows in their order, cut into batches.
 
         Batches that share files are best read together: rows that lie one after the other in a
         file are read by one call, wherever they go. A call gives up the GIL and has to get it
-        back from the training thread, so their number counts more than their size.
+        back from the training thread, so their number counts more than their size; the same is
+        true of calls of NumPy, which work on all rows at once for this reason.
 
         Args:
-            wanted: for each batch, the shard of each row, and the row in that shard.
+            shards: int64 array, the shard of each row.
+            rows: int64 array of equal length, the row in that shard.
 
         Returns:
-            For each batch a dict of arrays with a row for each. They are not touched again by the
-            reader as long as anything refers to them.
+            For every `batch_size` rows, and for what is left, a dict of arrays with a row for
+            each. They are not touched again by the reader as long as anything refers to them.
 
         Raises:
             CorruptShardError: if a shard is missing, cut short or changed.
         """
-        sizes = [len(rows) for _, rows in wanted]
-        ends = np.cumsum(sizes).tolist()
-        shards = np.concatenate([shards for shards, _ in wanted])
-        rows = np.concatenate([rows for _, rows in wanted])
-        batches: list[Arrays] = [{} for _ in wanted]
+        count = len(rows)
+        starts = range(0, count, self.batch_size)
+        batches: list[Arrays] = [{} for _ in starts]
+        stretches: _Stretches | None = None
+        gather: _Gather | None = None
         for name, field in self.fields.items():
-            if name in self._by_column or (self.index.offsets[name][shards] == DECODED).any():
+            if name in self._by_column or self._decoded(name, shards):
                 # One array for all: a view of it for each batch. Runs of uneven shards are of any
                 # length; rounded up, their memory is of few sizes, or it would never be used again.
-                most = 1 << (len(rows) - 1).bit_length()
-                whole = self._pool.rows(len(rows), field.shape, field.dtype, most)
-                self._fill_from_columns(name, shards, rows, whole)
-                outs = [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+                most = 1 << (count - 1).bit_length()
+                whole = self._pool.rows(count, field.shape, field.dtype, most)
+                gather = gather or _Gather(shards, rows, self.index.samples)
+                self._fill_from_columns(name, gather, whole)
+                outs = [whole[start : start + self.batch_size] for start in starts]
             else:
                 outs = [
-                    self._pool.rows(size, field.shape, field.dtype, self.batch_size)
-                    for size in sizes
+                    self._pool.rows(
+                        min(self.batch_size, count - start),
+                        field.shape,
+                        field.dtype,
+                        self.batch_size,
+                    )
+                    for start in starts
                 ]
                 if field.row_bytes:
-                    self._fill_from_files(field, shards, rows, outs)
+                    stretches = stretches or _Stretches(shards, rows)
+                    self._fill_from_files(field, stretches, outs)
             for batch, out in zip(batches, outs, strict=True):
                 batch[name] = out
         return batches
@@ -124,42 +131,52 @@ class Reader:
         """One field of one shard, whole."""
         return self._columns.get((shard, name), lambda: self._load_column(shard, name))
 
-    def _fill_from_columns(
-        self, name: str, shards: Int64Array, rows: Int64Array, out: npt.NDArray[Any]
-    ) -> None:
-        for shard in np.unique(shards).tolist():
-            here = np.flatnonzero(shards == shard)
-            out[here] = self.column(shard, name)[rows[here]]
+    def _decoded(self, name: str, shards: Int64Array) -> bool:
+        return name in self._some_decoded and bool(
+            (self.index.offsets[name][shards] == DECODED).any()
+        )
+
+    def _fill_from_columns(self, name: str, gather: _Gather, out: npt.NDArray[Any]) -> None:
+        columns = [self.column(shard, name) for shard in gather.shards.tolist()]
+        if gather.joined is not None:
+            field = self.fields[name]
+            count = int(gather.sizes.sum())
+            joined = self._pool.rows(count, field.shape, field.dtype, 1 << count.bit_length())
+            np.concatenate(columns, out=joined)
+            np.take(joined, gather.joined, axis=0, out=out, mode="clip")
+            return
+        for column, (here, rows) in zip(columns, gather.parts, strict=True):
+            out[here] = column[rows]
 
     def _fill_from_files(
-        self, field: Field, shards: Int64Array, rows: Int64Array, outs: list[npt.NDArray[Any]]
+        self, field: Field, stretches: _Stretches, outs: list[npt.NDArray[Any]]
     ) -> None:
         row_bytes = field.row_bytes
-        addresses = np.concatenate(
-            [out.ctypes.data + np.arange(len(out), dtype=np.int64) * row_bytes for out in outs]
-        )
-        # The order in the files.
-        order = np.lexsort((rows, shards))
-        shards, rows, addresses = shards[order], rows[order], addresses[order]
-        gaps = np.diff(rows) - 1
+        order, gaps = stretches.order, stretches.gaps
+        bases = np.array([out.__array_interface__["data"][0] for out in outs], np.int64)
+        places = np.empty((len(order), 2), np.int64)
+        places[:, 0] = bases[order // self.batch_size] + order % self.batch_size * row_bytes
+        places[:, 1] = row_bytes
         # A few rows that nobody wants cost less than another call.
-        bridged = (gaps >= 0) & (gaps * row_bytes <= BRIDGED_BYTES) & (np.diff(shards) == 0)
-        places = np.stack((addresses, np.full(len(rows), row_bytes)), axis=1)
+        bridged = (gaps >= 0) & (gaps <= BRIDGED_BYTES // row_bytes)
         crossed = np.flatnonzero(bridged & (gaps > 0))
-        unwanted = np.empty(BRIDGED_BYTES if len(crossed) else 0, np.uint8)
-        nowhere = [(unwanted.ctypes.data, gap * row_bytes) for gap in gaps[crossed].tolist()]
-        if nowhere:
+        if len(crossed):
+            unwanted = np.empty(BRIDGED_BYTES, np.uint8)
+            nowhere = np.empty((len(crossed), 2), np.int64)
+            nowhere[:, 0] = unwanted.ctypes.data
+            nowhere[:, 1] = gaps[crossed] * row_bytes
             places = np.insert(places, crossed + 1, nowhere, axis=0)
         starts = np.flatnonzero(np.concatenate(([True], ~bridged)))
         # Where each stretch begins among the places, which the gaps have moved.
         firsts = starts + np.searchsorted(crossed, starts)
         stops = np.append(firsts[1:], len(places)).tolist()
-        offsets = self.index.offsets[field.name][shards[starts]] + rows[starts] * row_bytes
-        places = places.astype(np.uint64)
+        shards = stretches.shards[starts]
+        offsets = self.index.offsets[field.name][shards] + stretches.rows[starts] * row_bytes
+        addresses = places.view(np.uint64)
         for shard, offset, first, stop in zip(
-            shards[starts].tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
+            shards.tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
         ):
-            self._files.open(shard).read_into(places[first:stop], offset)
+            self._files.open(shard).read_into(addresses[first:stop], offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
@@ -178,144 +195,30 @@ class Reader:
         return column
 
 
-class _File:
-    """An open shard. Closed when nothing refers to it, so never under a reading thread."""
+class _Gather:
+    """Rows as they are found in whole columns: shard by shard, or in all of them joined."""
 
-    __slots__ = ("fd", "path")
-
-    def __init__(self, path: str, fd: int) -> None:
-        self.path = path
-        self.fd = fd
-
-    def __del__(self) -> None:
-        os.close(self.fd)
-
-    def read_into(self, places: Places, offset: int) -> None:
-        """Fills the places, one after the other, from the file at `offset`."""
-        size = int(places[:, 1].sum())
-        try:
-            count = read_into(self.fd, places, offset)
-        except OSError as error:
-            raise CorruptShardError(
-                f"{self.path}: cannot be read at byte {offset} ({error})."
-            ) from error
-        if count < size:
-            raise CorruptShardError(
-                f"{self.path}: ends at byte {offset + count}, expected {size} bytes at {offset}: "
-                "it was cut short while it was being read. Restore the file."
-            )
+    def __init__(self, shards: Int64Array, rows: Int64Array, samples: Int64Array) -> None:
+        self.shards = np.flatnonzero(np.bincount(shards))
+        self.sizes = samples[self.shards]
+        self.parts: list[tuple[Int64Array, Int64Array]] = []
+        self.joined: Int64Array | None = None
+        if int(self.sizes.sum()) <= _JOINED_ROWS * len(rows):
+            firsts = np.cumsum(self.sizes) - self.sizes
+            self.joined = firsts[np.searchsorted(self.shards, shards)] + rows
+        else:
+            for shard in self.shards.tolist():
+                here = np.flatnonzero(shards == shard)
+                self.parts.append((here, rows[here]))
 
 
-class _Files:
-    """Open shards, a bounded number of them, each checked against the index when opened."""
+class _Stretches:
+    """Rows in the order in which they lie in the files."""
 
-    def __init__(self, index: ShardIndex, fields: Mapping[str, Field], trust: bool) -> None:
-        self._index = index
-        self._fields = fields
-        self._trust = trust
-        self._open: OrderedDict[int, _File] = OrderedDict()
-        self._stamps = np.zeros(len(index), np.int64) if index.stamps is None else index.stamps
-        self._lock = threading.Lock()
-        # A quarter of what the process may open: the user needs some too.
-        self._most = max(8, min(512, _open_files_allowed() // 4))
-
-    def open(self, shard: int) -> _File:
-        with self._lock:
-            file = self._open.get(shard)
-            if file is not None:
-                self._open.move_to_end(shard)
-                return file
-        file = self._checked(shard)
-        with self._lock:
-            self._open[shard] = file
-            if len(self._open) > self._most:
-                self._open.popitem(last=False)
-        return file
-
-    def _checked(self, shard: int) -> _File:
-        path = str(self._index.path(shard))
-        try:
-            file = _File(path, os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
-            stat = os.fstat(file.fd)
-        except OSError as error:
-            raise CorruptShardError(
-                f"{path}: the shard cannot be opened ({error.strerror}). Restore it, or pack the "
-                "data again."
-            ) from error
-        expected = int(self._index.sizes[shard])
-        if stat.st_size != expected:
-            raise CorruptShardError(
-                f"{path}: the shard has {stat.st_size} bytes, expected {expected}: it was cut "
-                "short or replaced since it was indexed. Restore it, or pack the data again."
-            )
-        stamp = int(self._stamps[shard])
-        if stamp and stamp != stat.st_mtime_ns:
-            raise CorruptShardError(
-                f"{path}: the shard was changed since it was opened (modified at "
-                f"{stat.st_mtime_ns} ns, expected {stamp}). Make the ShardSequence again."
-            )
-        if not stamp:
-            self._compare(shard, path)
-            self._stamps[shard] = stat.st_mtime_ns
-        return file
-
-    def _compare(self, shard: int, path: str) -> None:
-        """The index was written elsewhere and before: does the file still say the same?"""
-        arrays = layout(path, self._trust).arrays
-        for name, field in self._fields.items():
-            expected = (
-                field.dtype,
-                (int(self._index.samples[shard]), *field.shape),
-                int(self._index.offsets[name][shard]),
-            )
-            if arrays.get(name) != expected:
-                raise CorruptShardError(
-                    f"{path}: holds {name!r} as (dtype, shape, byte offset) {arrays.get(name)}, "
-                    f"expected {expected} from the index. Restore the file, or pack the data again."
-                )
-
-
-def _open_files_allowed() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 512
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-class _Columns:
-    """Least recently used columns, bounded in bytes; each is loaded by one thread only."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._entries: OrderedDict[tuple[int, str], Future[npt.NDArray[Any]]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[int, str], load: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None:
-                self._entries.move_to_end(key)
-                mine = False
-            else:
-                entry = self._entries[key] = Future()
-                mine = True
-        if not mine:
-            return entry.result()
-        try:
-            column = load()
-        except BaseException as error:
-            with self._lock:
-                self._entries.pop(key, None)
-            entry.set_exception(error)
-            raise
-        entry.set_result(column)
-        with self._lock:
-            self._bytes += column.nbytes
-            while self._bytes > self._max_bytes and len(self._entries) > 1:
-                oldest = next(iter(self._entries))
-                if not self._entries[oldest].done():
-                    break
-                self._bytes -= self._entries.pop(oldest).result().nbytes
-        return column
+    def __init__(self, shards: Int64Array, rows: Int64Array) -> None:
+        self.order = np.lexsort((rows, shards))
+        self.shards = shards[self.order]
+        self.rows = rows[self.order]
+        # Rows between one and the next in the same shard; negative where the shard changes, or a
+        # row comes twice.
+        self.gaps = np.where(np.diff(self.shards) == 0, np.diff(self.rows) - 1, -1)

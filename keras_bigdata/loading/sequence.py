@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import os
 import random
-import sys
 import threading
 import weakref
 from collections import OrderedDict
@@ -17,6 +16,7 @@ import numpy as np
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.ahead import ReadAhead, Source, Threads
+from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
 from keras_bigdata.loading.plan import Shuffle
 from keras_bigdata.loading.processes import Processes
@@ -45,7 +45,10 @@ class ShardSequence(keras.utils.PyDataset):
     O(shards + window), never O(samples).
 
     An epoch is over when `fit` has asked for every batch of it; one that was stopped before is
-    served again from its start. `evaluate` on a sequence counts as an epoch too; the
+    served again from its start. `fit(shuffle=True)`, which is Keras's default, asks for batches in
+    a random order of its own; as they are shuffled already, they are served in the order of the
+    plan all the same (with `shuffle="shards"` or `None` they are not). `evaluate` on a sequence
+    counts as an epoch too; the
     callbacks of this package use an unshuffled view instead (`unshuffled()`). A new sequence
     begins with epoch 0 and cannot know of `fit(initial_epoch=n)`: set `sequence.epoch = n`.
 
@@ -190,6 +193,7 @@ class ShardSequence(keras.utils.PyDataset):
         """What a copy in another process has to make anew."""
         self._loader = Loader(self._config)
         self._ahead: ReadAhead | None = None
+        self._fit_order = FitOrder(len(self))
         self._pid = os.getpid()
         # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
         self._begun = False
@@ -209,7 +213,10 @@ class ShardSequence(keras.utils.PyDataset):
                 f"Batch {index} is out of range: an epoch has {length} batches of "
                 f"{self.batch_size} rows."
             )
-        return self.batch_of(self._epoch, index % length)
+        index %= length
+        if self._config.shuffle in ("window", "global") and not self._fixed:
+            index = self._fit_order.place(index)
+        return self.batch_of(self._epoch, index)
 
     def batch_of(self, epoch: int, index: int) -> Any:
         """Batch `index` of any epoch, as `__getitem__` gives it of the current one."""
@@ -230,7 +237,7 @@ class ShardSequence(keras.utils.PyDataset):
         The epoch advances only if every batch was asked for since `on_epoch_begin`.
         """
         with self._lock:
-            over = self._begun and self._asked.all() and not _called_to_reset()
+            over = self._begun and self._asked.all() and not called_to_reset()
             if over and not self._fixed:
                 self._epoch += 1
             self._begun = False
@@ -443,7 +450,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     def __getstate__(self) -> dict[str, Any]:
         # By configuration; threads, files and caches are made anew.
-        made = ("_loader", "_ahead", "_pid", "_asked", "_lock")
+        made = ("_loader", "_ahead", "_fit_order", "_pid", "_asked", "_lock")
         return {key: value for key, value in self.__dict__.items() if key not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -501,24 +508,6 @@ def _release_others(newest: ShardSequence) -> None:
     for sequence in released:
         if sequence is not None:
             sequence._release()
-
-
-def _called_to_reset() -> bool:
-    """Whether `on_epoch_end` comes from Keras preparing a fit, not from an epoch's end.
-
-    `EpochIterator.reset` calls it before the first epoch, on JAX and torch after a fetch of
-    batch 0 for the symbolic build, and on TensorFlow after a stopped fit whose prefetch may
-    have asked for everything. With short epochs the hooks alone do not tell this from
-    an epoch. Found by name; if Keras renames it, only those cases suffer.
-    """
-    frame = sys._getframe(1)
-    for _ in range(4):
-        if frame.f_back is None:
-            return False
-        frame = frame.f_back
-        if frame.f_code.co_name == "reset" and "epoch_iterator" in frame.f_code.co_filename:
-            return True
-    return False
 
 
 def _count(value: Any, argument: str, least: int) -> int:

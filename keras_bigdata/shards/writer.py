@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
 from keras_bigdata.shards.index import WRITING, Field, ShardIndex, ShardInfo
+from keras_bigdata.shards.output import AlignedOutput
 from keras_bigdata.shards.pickles import StoredArray, walk
 from keras_bigdata.shards.roles import Roles, as_structure
 
@@ -68,8 +68,9 @@ def write_shard(
     rows = len(next(iter(native.values())))
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as file:
-            output = _Checksummed(file)
+            output = AlignedOutput(file)
             pickle.Pickler(output, protocol=5).dump(native)
+            output.close()
         size = os.path.getsize(temporary)
         offsets = _offsets(temporary, native)
     return ShardInfo(name, rows, size, offsets, output.checksum, variant)
@@ -268,18 +269,6 @@ def add_counts(
             f"there are {len(classes)} classes, but the largest label is {len(total) - 1}."
         )
     return [int(count) for count in total]
-
-
-class _Checksummed:
-    """Hands on what is written and keeps its CRC-32. Large arrays pass without a copy."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.checksum = 0
-        self._file = file
-
-    def write(self, data: Any) -> int:
-        self.checksum = zlib.crc32(data, self.checksum)
-        return self._file.write(data)
 
 
 def _native(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
