@@ -21,13 +21,6 @@ QUEUE_BYTES = 512 * 2**20
 # Runs that are kept: one in use, one being read, one that a jump left behind.
 _RUNS = 3
 
-# Batches at the beginning of an epoch for which nothing is read. There TensorFlow destroys the
-# iterator of the last epoch, and waits for its autotuning thread, which it wakes up and which goes
-# to sleep again for up to as long as the epoch took (60 s at most) if it looks before it
-# is told to end. With an idle core it looks too late: such waits became as rare as with a
-# dataset that reads nothing, one epoch in six instead of one in two (2 cores).
-_QUIET_BATCHES = 14
-
 
 class Pending(Protocol):
     """A batch that is being loaded."""
@@ -72,7 +65,7 @@ class Threads:
         run = self._loader.run(position)
         with self._lock:
             batch = _Read(self._loader, position, self._reading(run))
-            if len(run) > 1 and position - run.start >= min(self._lead(run), len(run) - 1):
+            if len(run) > 1:
                 self._reading(self._loader.run(run.stop))
         if self._loader.config.transform is None:
             return batch
@@ -81,10 +74,6 @@ class Threads:
     def close(self) -> None:
         for pool in (self._reader, self._workers):
             pool.shutdown(wait=False, cancel_futures=True)
-
-    def _lead(self, run: range) -> int:
-        """Batches of a run that are asked for before the next one is begun."""
-        return _QUIET_BATCHES if run.start % self._loader.num_batches == 0 else 0
 
     def _reading(self, run: range) -> Future[dict[int, Batch]]:
         """The run, being read; begins it if need be."""
@@ -106,6 +95,7 @@ class _Alone:
         self._position = position
 
     def result(self) -> Batch:
+        self._loader.reader.gate.set()  # somebody waits: no time for quiet
         return self._loader.load(self._position)
 
     def cancel(self) -> bool:
@@ -125,6 +115,8 @@ class _Read:
         # may be for the sake of another batch; and a batch is handed out only once, because
         # whoever has it may change it.
         try:
+            if not self._run.done():
+                self._loader.reader.gate.set()
             batch = self._run.result().pop(self._position, None)
         except (CancelledError, BigDataError):
             batch = None
@@ -206,7 +198,47 @@ class ReadAhead:
         self._finalizer()
 
 
-_live: weakref.WeakSet[ReadAhead] = weakref.WeakSet()
+class RunAhead:
+    """Gives whole runs of batches, and reads the next one in a thread meanwhile.
+
+    Args:
+        loader: loads the runs.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="keras_bigdata-run")
+        self._lock = threading.Lock()
+        self._next: tuple[range, Future[Batch]] | None = None
+        self._closed = False
+        _live.add(self)
+
+    def get(self, run: range, following: range) -> Batch:
+        """The batches at some positions, joined; `following` will be asked for next."""
+        with self._lock:
+            known, self._next = self._next, None
+        batch = self._result(known[1]) if known is not None and known[0] == run else None
+        if batch is None:
+            batch = self._loader.read_joined(run)
+        with self._lock:
+            if not self._closed:
+                self._next = following, self._reader.submit(self._loader.read_joined, following)
+        return batch
+
+    def _result(self, future: Future[Batch]) -> Batch | None:
+        try:
+            return future.result()
+        except (CancelledError, BigDataError):
+            return None  # tried again by who asks, for the error to come from there
+
+    def close(self) -> None:
+        """Stops reading ahead."""
+        with self._lock:
+            self._closed, self._next = True, None
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+
+_live: weakref.WeakSet[ReadAhead | RunAhead] = weakref.WeakSet()
 
 
 def _close_all() -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.plan import EpochPlan, Shuffle
 from keras_bigdata.loading.reader import Reader
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index import Int64Array, ShardIndex
 
 Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
@@ -95,12 +95,25 @@ class Loader:
         start = epoch * self.num_batches
         return range(start + run.start, start + run.stop)
 
+    def short(self, position: int) -> bool:
+        """Whether the batch has fewer rows than others: the last of a pass, if it is kept."""
+        last = position % self.num_batches == self.num_batches - 1
+        return last and self.num_samples < self.num_batches * self.config.batch_size
+
     def read(self, positions: range) -> list[Batch]:
         """The batches at some positions of one epoch, before the transform."""
+        return self.reader.read(*self._rows(positions))
+
+    def read_joined(self, positions: range) -> Batch:
+        """The same as one batch."""
+        shards, rows = self._rows(positions)
+        return self.reader.read(shards, rows, cut=len(rows))[0]
+
+    def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
         variant = epoch % len(self._plans)
         shards, rows = self._plans[variant].rows(epoch, first, len(positions))
-        return self.reader.read(self._variants[variant][shards], rows)
+        return self._variants[variant][shards], rows
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """A batch that was read, after the transform."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -28,6 +29,8 @@ _JOINED_ROWS = 4
 # Columns kept at least, whatever the window needs.
 COLUMN_CACHE_BYTES = 256 * 2**20
 
+# For so long at most, and then on.
+_QUIET_SECONDS = 0.02
 
 Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
@@ -63,6 +66,9 @@ class Reader:
         self.fields = {name: index.fields[name] for name in fields}
         self.batch_size = batch_size
         self.trust = trust
+        # Closed for a moment by who wants quiet; a read that has begun goes on.
+        self.gate = threading.Event()
+        self.gate.set()
         self._files = OpenFiles(index, self.fields, trust)
         self._some_decoded = {f for f in self.fields if (index.offsets[f] == DECODED).any()}
         self._pool = BufferPool(keep_buffers)
@@ -77,7 +83,7 @@ class Reader:
         by_column = local or small_bytes * int(index.samples.sum()) <= COLUMN_CACHE_BYTES
         self._by_column = {f.name for f in small} if by_column else set()
 
-    def read(self, shards: Int64Array, rows: Int64Array) -> list[Arrays]:
+    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Arrays]:
         """Some rows in their order, cut into batches.
 
         Batches that share files are best read together: rows that lie one after the other in a
@@ -88,41 +94,40 @@ class Reader:
         Args:
             shards: int64 array, the shard of each row.
             rows: int64 array of equal length, the row in that shard.
+            cut: rows of a batch. Defaults to `batch_size`.
 
         Returns:
-            For every `batch_size` rows, and for what is left, a dict of arrays with a row for
+            For every `cut` rows, and for what is left, a dict of arrays with a row for
             each. They are not touched again by the reader as long as anything refers to them.
 
         Raises:
             CorruptShardError: if a shard is missing, cut short or changed.
         """
         count = len(rows)
-        starts = range(0, count, self.batch_size)
+        cut = cut or self.batch_size
+        # Runs of uneven shards are of any length: rounded up, their memory is of few sizes, or it
+        # would never be used again.
+        rounded = 1 << (count - 1).bit_length()
+        most = cut if cut == self.batch_size else rounded
+        starts = range(0, count, cut)
         batches: list[Arrays] = [{} for _ in starts]
         stretches: _Stretches | None = None
         gather: _Gather | None = None
         for name, field in self.fields.items():
             if name in self._by_column or self._decoded(name, shards):
-                # One array for all: a view of it for each batch. Runs of uneven shards are of any
-                # length; rounded up, their memory is of few sizes, or it would never be used again.
-                most = 1 << (count - 1).bit_length()
-                whole = self._pool.rows(count, field.shape, field.dtype, most)
+                # One array for all: a view of it for each batch.
+                whole = self._pool.rows(count, field.shape, field.dtype, rounded)
                 gather = gather or _Gather(shards, rows, self.index.samples)
                 self._fill_from_columns(name, gather, whole)
-                outs = [whole[start : start + self.batch_size] for start in starts]
+                outs = [whole[start : start + cut] for start in starts]
             else:
                 outs = [
-                    self._pool.rows(
-                        min(self.batch_size, count - start),
-                        field.shape,
-                        field.dtype,
-                        self.batch_size,
-                    )
+                    self._pool.rows(min(cut, count - start), field.shape, field.dtype, most)
                     for start in starts
                 ]
                 if field.row_bytes:
                     stretches = stretches or _Stretches(shards, rows)
-                    self._fill_from_files(field, stretches, outs)
+                    self._fill_from_files(field, stretches, outs, cut)
             for batch, out in zip(batches, outs, strict=True):
                 batch[name] = out
         return batches
@@ -149,13 +154,13 @@ class Reader:
             out[here] = column[rows]
 
     def _fill_from_files(
-        self, field: Field, stretches: _Stretches, outs: list[npt.NDArray[Any]]
+        self, field: Field, stretches: _Stretches, outs: list[npt.NDArray[Any]], cut: int
     ) -> None:
         row_bytes = field.row_bytes
         order, gaps = stretches.order, stretches.gaps
         bases = np.array([out.__array_interface__["data"][0] for out in outs], np.int64)
         places = np.empty((len(order), 2), np.int64)
-        places[:, 0] = bases[order // self.batch_size] + order % self.batch_size * row_bytes
+        places[:, 0] = bases[order // cut] + order % cut * row_bytes
         places[:, 1] = row_bytes
         # A few rows that nobody wants cost less than another call.
         bridged = (gaps >= 0) & (gaps <= BRIDGED_BYTES // row_bytes)
@@ -176,6 +181,7 @@ class Reader:
         for shard, offset, first, stop in zip(
             shards.tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
         ):
+            self.gate.wait(_QUIET_SECONDS)
             self._files.open(shard).read_into(addresses[first:stop], offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:

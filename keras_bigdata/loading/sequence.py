@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.ahead import ReadAhead, Source, Threads
+from keras_bigdata.loading.ahead import ReadAhead, RunAhead, Source, Threads
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
 from keras_bigdata.loading.plan import Shuffle
@@ -28,6 +28,14 @@ _STATE_VERSION = 1
 
 # More are no classes but, say, identifiers.
 _MOST_CLASSES = 10_000_000
+
+# Between the beginning of an epoch and the time when so many batches were asked for, TensorFlow
+# destroys the iterator of the last epoch. It waits for an autotuning thread, which it wakes before
+# it says what for: if the thread is quick to look it goes to sleep again, for up to as long as the
+# epoch took (60 s at most), and `fit` with it. It is quick where all cores are busy. Nothing is
+# read in that moment: on 2 cores one epoch in three begins so late, and not every other; with a
+# dataset that reads nothing at all it is one in seven.
+_QUIET_BATCHES = 2
 
 # Sequences that hold threads, files and memory at a time. On TensorFlow `fit` keeps every dataset
 # it was ever given alive (`tf.data.Dataset.from_generator` does): they cannot wait to be deleted.
@@ -177,6 +185,7 @@ class ShardSequence(keras.utils.PyDataset):
         self._steps_per_epoch = (
             None if steps_per_epoch is None else _count(steps_per_epoch, "steps_per_epoch", 1)
         )
+        self._quiet = keras.backend.backend() == "tensorflow"
         self._lock = threading.Lock()
         self._epoch = 0
         self._fixed = False
@@ -193,6 +202,7 @@ class ShardSequence(keras.utils.PyDataset):
         """What a copy in another process has to make anew."""
         self._loader = Loader(self._config)
         self._ahead: ReadAhead | None = None
+        self._runs: RunAhead | None = None
         self._fit_order = FitOrder(len(self))
         self._pid = os.getpid()
         # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
@@ -223,13 +233,55 @@ class ShardSequence(keras.utils.PyDataset):
         with self._lock:
             if self._begun and epoch == self._epoch:
                 self._asked[index] = True
+                if index == _QUIET_BATCHES:
+                    self._loader.reader.gate.set()
         return self._arranged(self._load(epoch * len(self) + index))
+
+    def run_at(self, epoch: int, index: int) -> range:
+        """The batches from this one on that are best read together; a smaller one is alone."""
+        start = epoch * len(self)
+        stop = min(start + len(self), self._loader.run(start + index).stop)
+        if stop - start - index > 1 and self._loader.short(stop - 1):
+            stop -= 1
+        return range(index, stop - start)
+
+    def run_of(self, epoch: int, run: range) -> Any:
+        """Such batches in one: arrays of shape `(batches, rows, ...)`, before any `transform`."""
+        with self._lock:
+            if self._begun and epoch == self._epoch:
+                self._asked[run.start : run.stop] = True
+        if self._pid != os.getpid():
+            self._prepare()
+        self._loader.reader.gate.set()
+        positions = range(epoch * len(self) + run.start, epoch * len(self) + run.stop)
+        if self._read_workers:
+            with self._lock:
+                begun = self._runs is None
+                self._runs = runs = self._runs or RunAhead(self._loader)
+            if begun:
+                _release_others(self)
+            if run.stop < len(self):
+                following = self.run_at(epoch, run.stop)
+            else:
+                epoch += not self._fixed
+                following = self.run_at(epoch, 0)
+            start = epoch * len(self)
+            joined = runs.get(positions, range(start + following.start, start + following.stop))
+        else:
+            joined = self._loader.read_joined(positions)
+        cut = {
+            name: array.reshape(len(run), len(array) // len(run), *array.shape[1:])
+            for name, array in joined.items()
+        }
+        return self._arranged(cut)
 
     def on_epoch_begin(self) -> None:
         """Called by Keras when an epoch begins."""
         with self._lock:
             self._begun = True
             self._asked = np.zeros(len(self), bool)
+            if self._quiet and len(self) > _QUIET_BATCHES:
+                self._loader.reader.gate.clear()
 
     def on_epoch_end(self) -> None:
         """Called by Keras when an epoch ends, and once more where nothing has ended.
@@ -241,6 +293,7 @@ class ShardSequence(keras.utils.PyDataset):
             if over and not self._fixed:
                 self._epoch += 1
             self._begun = False
+            self._loader.reader.gate.set()
 
     @property
     def workers(self) -> int:
@@ -385,10 +438,12 @@ class ShardSequence(keras.utils.PyDataset):
     def _release(self) -> None:
         """Gives back threads, files and memory until the next request."""
         with self._lock:
-            ahead, self._ahead = self._ahead, None
+            held: list[ReadAhead | RunAhead | None] = [self._ahead, self._runs]
+            self._ahead = self._runs = None
             self._loader = Loader(self._config)
-        if ahead is not None:
-            ahead.close()
+        for ahead in held:
+            if ahead is not None:
+                ahead.close()
 
     def _source(self) -> Source:
         if self._use_processes and self._config.transform is not None:
@@ -450,7 +505,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     def __getstate__(self) -> dict[str, Any]:
         # By configuration; threads, files and caches are made anew.
-        made = ("_loader", "_ahead", "_fit_order", "_pid", "_asked", "_lock")
+        made = ("_loader", "_ahead", "_runs", "_fit_order", "_pid", "_asked", "_lock")
         return {key: value for key, value in self.__dict__.items() if key not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
