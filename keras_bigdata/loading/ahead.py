@@ -9,6 +9,7 @@ import atexit
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -199,7 +200,7 @@ class ReadAhead:
 
 
 class RunAhead:
-    """Gives whole runs of batches, and reads the next one in a thread meanwhile.
+    """Gives whole runs of batches, and reads the next ones in a thread meanwhile.
 
     Args:
         loader: loads the runs.
@@ -209,32 +210,39 @@ class RunAhead:
         self._loader = loader
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="keras_bigdata-run")
         self._lock = threading.Lock()
-        self._next: tuple[range, Future[Batch]] | None = None
+        self._ahead: dict[range, Future[Batch]] = {}
         self._closed = False
         _live.add(self)
 
-    def get(self, run: range, following: range) -> Batch:
-        """The batches at some positions, joined; `following` will be asked for next."""
+    def get(self, run: range, following: Iterable[range]) -> Batch:
+        """The batches at some positions, joined; what follows will be asked for next."""
         with self._lock:
-            known, self._next = self._next, None
-        batch = self._result(known[1]) if known is not None and known[0] == run else None
-        if batch is None:
-            batch = self._loader.read_joined(run)
-        with self._lock:
-            if not self._closed:
-                self._next = following, self._reader.submit(self._loader.read_joined, following)
-        return batch
-
-    def _result(self, future: Future[Batch]) -> Batch | None:
+            future = self._ahead.pop(run, None)
+            if future is None:
+                future = self._begin(run)
+            wanted = list(following)
+            for stale in [other for other in self._ahead if other not in wanted]:
+                self._ahead.pop(stale).cancel()
+            for other in wanted:
+                if other not in self._ahead and not self._closed:
+                    self._ahead[other] = self._begin(other)
         try:
             return future.result()
         except (CancelledError, BigDataError):
-            return None  # tried again by who asks, for the error to come from there
+            return self._loader.read_joined(run)  # for the error to come from who asks
+
+    def _begin(self, run: range) -> Future[Batch]:
+        if not self._closed:
+            return self._reader.submit(self._loader.read_joined, run)
+        future: Future[Batch] = Future()
+        future.cancel()
+        return future
 
     def close(self) -> None:
         """Stops reading ahead."""
         with self._lock:
-            self._closed, self._next = True, None
+            self._closed = True
+            self._ahead.clear()
         self._reader.shutdown(wait=False, cancel_futures=True)
 
 

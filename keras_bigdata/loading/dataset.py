@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from keras_bigdata.loading.sequence import ShardSequence
 
+# Batches cut or loaded before they are asked for.
+_PREFETCH = 4
+
 
 def as_dataset(sequence: ShardSequence) -> Any:
     """Batches in order; each iteration begins the next epoch if the last was asked for whole."""
@@ -21,8 +24,14 @@ def as_dataset(sequence: ShardSequence) -> Any:
     # 1.5 to 2 times as fast as a call for each batch, which has to have the GIL each time.
     by_run = sequence._config.transform is None and all(dtype.is_numeric for dtype in dtypes)
     batches = _runs(sequence, first, dtypes) if by_run else _singles(sequence, first, dtypes)
-    return batches.apply(tf.data.experimental.assert_cardinality(len(sequence))).prefetch(
-        tf.data.AUTOTUNE
+    options = tf.data.Options()
+    # Autotuning runs in a thread for which TensorFlow waits at the end of an epoch, now and then
+    # for as long as the epoch took. Without it AUTOTUNE stands for all cores.
+    options.autotune.enabled = False
+    return (
+        batches.apply(tf.data.experimental.assert_cardinality(len(sequence)))
+        .prefetch(_PREFETCH)
+        .with_options(options)
     )
 
 

@@ -72,6 +72,8 @@ class Loader:
         batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
         self._longest_run = max(1, RUN_BYTES // max(1, batch_bytes))
         window = config.window_shards * int(index.samples.max(initial=0)) // config.batch_size
+        # Batches of a usual run.
+        self.window_batches = min(window + 1, self._longest_run)
         self.reader = Reader(
             index,
             config.fields,
@@ -79,7 +81,7 @@ class Loader:
             local=config.shuffle != "global",
             cached_shards=2 * config.window_shards + 2,
             # What is in use at a time: two runs, the queue, and what the backend prefetches.
-            keep_buffers=2 * min(window + 1, self._longest_run) + config.max_queue_size + 8,
+            keep_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
         self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None

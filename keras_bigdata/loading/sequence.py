@@ -8,7 +8,7 @@ import random
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import keras
@@ -260,13 +260,7 @@ class ShardSequence(keras.utils.PyDataset):
                 self._runs = runs = self._runs or RunAhead(self._loader)
             if begun:
                 _release_others(self)
-            if run.stop < len(self):
-                following = self.run_at(epoch, run.stop)
-            else:
-                epoch += not self._fixed
-                following = self.run_at(epoch, 0)
-            start = epoch * len(self)
-            joined = runs.get(positions, range(start + following.start, start + following.stop))
+            joined = runs.get(positions, self._following(epoch, run))
         else:
             joined = self._loader.read_joined(positions)
         cut = {
@@ -274,6 +268,18 @@ class ShardSequence(keras.utils.PyDataset):
             for name, array in joined.items()
         }
         return self._arranged(cut)
+
+    def _following(self, epoch: int, run: range) -> Iterator[range]:
+        """The positions of the next run, and of another where that is a short one."""
+        batches = 0
+        while 2 * batches < self._loader.window_batches:
+            if run.stop == len(self):
+                epoch += not self._fixed
+                run = self.run_at(epoch, 0)
+            else:
+                run = self.run_at(epoch, run.stop)
+            batches += len(run)
+            yield range(epoch * len(self) + run.start, epoch * len(self) + run.stop)
 
     def on_epoch_begin(self) -> None:
         """Called by Keras when an epoch begins."""
