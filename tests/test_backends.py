@@ -13,6 +13,7 @@ import pytest
 FILES = [
     "test_exactly_once.py",
     "test_fit_contract.py",
+    "test_recycled_memory.py",
     "test_replace_training_loop.py",
     "test_sequence.py",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -112,3 +114,38 @@ def test_load_weights_ignores_attributes_in_the_file(tmp_path):
     target.load_weights(path)
     for one, other in zip(source.get_weights(), target.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_fit_hides_its_order_in_indices_of_finite_generator():
+    """The names by which `loading/fit_calls.py` finds the order in which `fit` asks."""
+    found = []
+
+    class Looking(Calls):
+        def __getitem__(self, index: int):
+            frame = sys._getframe(1)
+            if frame.f_code.co_name == "_finite_generator":
+                found.append((index, frame.f_locals["indices"]))
+            return super().__getitem__(index)
+
+    model().fit(Looking(batches=30), verbose=0)
+    orders = {id(indices): indices for _, indices in found}
+    assert all(isinstance(indices, list) for indices in orders.values())
+    whole = next(iter(orders.values()))
+    assert sorted(whole) == list(range(30))
+    assert [index for index, indices in found if indices is whole][:30] == whole
+
+
+def test_the_reset_before_a_fit_is_named_so():
+    callers = []
+
+    class Looking(Calls):
+        def on_epoch_end(self) -> None:
+            frame = sys._getframe(1)
+            names = set()
+            for _ in range(4):
+                names.add((frame.f_code.co_name, "epoch_iterator" in frame.f_code.co_filename))
+                frame = frame.f_back
+            callers.append(("reset", True) in names)
+
+    model().fit(Looking(), epochs=2, verbose=0)
+    assert callers[-3:] == [True, False, False]

@@ -100,3 +100,23 @@ def test_memory_for_runs_of_any_length_is_of_few_sizes(tmp_path):
         rows = np.arange(length)
         reader.read(np.zeros(length, np.int64), rows)
     assert len(reader._pool._free) <= 2
+
+
+def test_neighbouring_rows_are_read_without_their_columns(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    content = {"text": rng.integers(0, 99, (300, 200)).astype(np.int32)}  # rows of 800 bytes
+    (tmp_path / "0.pkl").write_bytes(pickle.dumps(content, protocol=5))
+    reader = Reader(open_shards(tmp_path), ["text"], batch_size=64)
+    columns = []
+    load = reader._load_column
+    monkeypatch.setattr(reader, "_load_column", lambda *key: columns.append(key) or load(*key))
+    rows = rng.permutation(300)
+    batches = reader.read(np.zeros(300, np.int64), rows)
+    np.testing.assert_array_equal(
+        np.concatenate([batch["text"] for batch in batches]), content["text"][rows]
+    )
+    assert columns == []
+    few = rows[:20]
+    (batch,) = reader.read(np.zeros(20, np.int64), few)
+    np.testing.assert_array_equal(batch["text"], content["text"][few])
+    assert columns == [(0, "text")]

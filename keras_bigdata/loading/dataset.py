@@ -18,7 +18,7 @@ def as_dataset(sequence: ShardSequence) -> Any:
     """Batches in order; each iteration begins the next epoch if the last was asked for whole."""
     import tensorflow as tf
 
-    first = sequence[0]
+    first = sequence.example()
     dtypes = [tf.as_dtype(array.dtype) for array in keras.tree.flatten(first)]
     # Python is asked for a whole run of batches at a time, which TensorFlow cuts without copying:
     # 1.5 to 2 times as fast as a call for each batch, which has to have the GIL each time.

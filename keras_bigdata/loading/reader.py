@@ -22,6 +22,11 @@ COLUMN_ROW_BYTES = 4096
 # Unwanted bytes between two wanted rows that are read rather than left out by another call.
 BRIDGED_BYTES = 64 * 1024
 
+# Unless they are at least so big and lie one after the other, as those of a whole run do: a column
+# is copied three times on its way, they only once.
+DIRECT_ROW_BYTES = 512
+_ROWS_OF_A_READ = 16
+
 # Columns are joined, so that one call of NumPy gathers from them all, if they have no more rows
 # than so many times what is wanted.
 _JOINED_ROWS = 4
@@ -114,7 +119,11 @@ class Reader:
         stretches: _Stretches | None = None
         gather: _Gather | None = None
         for name, field in self.fields.items():
-            if name in self._by_column or self._decoded(name, shards):
+            by_column = name in self._by_column
+            if by_column and field.row_bytes >= DIRECT_ROW_BYTES:
+                stretches = stretches or _Stretches(shards, rows)
+                by_column = stretches.short
+            if by_column or self._decoded(name, shards):
                 # One array for all: a view of it for each batch.
                 whole = self._pool.rows(count, field.shape, field.dtype, rounded)
                 gather = gather or _Gather(shards, rows, self.index.samples)
@@ -228,3 +237,8 @@ class _Stretches:
         # Rows between one and the next in the same shard; negative where the shard changes, or a
         # row comes twice.
         self.gaps = np.where(np.diff(self.shards) == 0, np.diff(self.rows) - 1, -1)
+
+    @property
+    def short(self) -> bool:
+        """Whether there are few rows to a read."""
+        return bool(np.count_nonzero(self.gaps) * _ROWS_OF_A_READ > len(self.rows))

@@ -237,6 +237,10 @@ class ShardSequence(keras.utils.PyDataset):
                     self._loader.reader.gate.set()
         return self._arranged(self._load(epoch * len(self) + index))
 
+    def example(self) -> Any:
+        """The first batch of the current epoch, without beginning to read ahead."""
+        return self._arranged(self._loader.load(self._epoch * len(self)))
+
     def run_at(self, epoch: int, index: int) -> range:
         """The batches from this one on that are best read together; a smaller one is alone."""
         start = epoch * len(self)
