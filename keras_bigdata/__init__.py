@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from keras_bigdata.loading.sequence import ShardSequence
+    from keras_bigdata.packing.capture import capture
     from keras_bigdata.packing.pack import pack
     from keras_bigdata.packing.sources import Arrays, ImageFolder, ImageTable
     from keras_bigdata.shards.index import ShardIndex
@@ -44,6 +45,7 @@ __all__ = [
     "UnsafePickleError",
     "WeightedValidation",
     "WorkerError",
+    "capture",
     "pack",
 ]
 
@@ -57,6 +59,7 @@ _MODULES = {
     "ShardSequence": "loading.sequence",
     "ShardWriter": "shards.writer",
     "WeightedValidation": "callbacks.weighted_validation",
+    "capture": "packing.capture",
     "pack": "packing.pack",
 }
 

@@ -14,15 +14,18 @@ QUIET_SECONDS = 2.0
 LINE_SECONDS = 15.0
 
 
-def track(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
-    """Yields the items and tells on stderr how far they are, if it takes long."""
+def track(items: Iterable[Item], total: int | None, description: str) -> Iterator[Item]:
+    """Yields the items and tells on stderr how far they are, if it takes long.
+
+    `total` is `None` where only the end will tell.
+    """
     if sys.stderr.isatty():
         yield from _bar(items, total, description)
     else:
         yield from _lines(items, total, description)
 
 
-def _bar(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
+def _bar(items: Iterable[Item], total: int | None, description: str) -> Iterator[Item]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -39,10 +42,11 @@ def _bar(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
         progress.stop()
 
 
-def _lines(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
+def _lines(items: Iterable[Item], total: int | None, description: str) -> Iterator[Item]:
     told = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         if time.monotonic() - told > LINE_SECONDS:
             told = time.monotonic()
-            print(f"{description}: {done} of {total}", file=sys.stderr, flush=True)
+            of = "" if total is None else f" of {total}"
+            print(f"{description}: {done}{of}", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ NAMES = [
     "UnsafePickleError",
     "WeightedValidation",
     "WorkerError",
+    "capture",
     "pack",
 ]
 
@@ -36,7 +37,8 @@ def test_public_names_are_these_and_exist():
 def test_packing_imports_neither_keras_nor_a_backend():
     code = (
         "import sys, keras_bigdata, keras_bigdata.cli\n"
-        "from keras_bigdata import pack, ImageTable, ImageFolder, Arrays, ShardWriter, ShardIndex\n"
+        "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays\n"
+        "from keras_bigdata import ShardWriter, ShardIndex\n"
         "import keras_bigdata.loading.processes\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"

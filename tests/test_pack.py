@@ -32,7 +32,7 @@ from keras_bigdata import (
     ShardIndex,
     pack,
 )
-from keras_bigdata.packing.pack import _shard_samples
+from keras_bigdata.packing.pack import default_shard_samples
 from keras_bigdata.packing.run import CONTINUE
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
@@ -198,7 +198,7 @@ def test_a_memory_map_is_packed_by_parts(tmp_path: Path):
 )
 def test_shards_are_neither_tiny_nor_huge(rows: int, row_bytes: int, expected: int):
     fields = {"x": Field("x", np.dtype("uint8"), (row_bytes,))}
-    assert _shard_samples(rows, fields) == expected
+    assert default_shard_samples(rows, fields) == expected
 
 
 # Workers

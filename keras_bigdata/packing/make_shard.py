@@ -173,7 +173,7 @@ def read_row(source: Any, row: int) -> dict[str, Array]:
     except (PackError, MemoryError):
         raise
     except Exception as error:
-        raise PackError(_told(error)) from error
+        raise PackError(told(error)) from error
     return _arrays(sample)
 
 
@@ -190,7 +190,7 @@ def augment_row(
     except MemoryError:
         raise
     except Exception as error:
-        raise PackError(f"it fails: {_told(error)}") from error
+        raise PackError(f"it fails: {told(error)}") from error
     return _arrays(changed)
 
 
@@ -233,7 +233,7 @@ def _arrays(sample: Any) -> dict[str, Array]:
     return arrays
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """The error and the place in the user's code: a traceback does not survive the worker."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}, in {frame.name})"

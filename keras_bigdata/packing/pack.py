@@ -156,7 +156,7 @@ def pack(
                 recipe = Recipe(
                     folder, fields, roles, seed, variants, augment, skip, parent=os.getpid()
                 )
-                size = shard_samples or _shard_samples(len(rows), fields)
+                size = shard_samples or default_shard_samples(len(rows), fields)
                 records = make_all(source, cut(rows, size), recipe, workers)
                 index = _index(recipe, records, classes=classes, vocabulary=vocabulary)
                 index.made |= call
@@ -206,7 +206,7 @@ def _fields(
     raise PackError(f"none of the {len(rows)} rows can be read. {first}")
 
 
-def _shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
+def default_shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
     """Rows a shard, the same on every machine."""
     row_bytes = max(1, sum(field.row_bytes for field in fields.values()))
     aim = min(max(rows * row_bytes // FEW_SHARDS, SMALL_SHARD_BYTES), SHARD_BYTES)

@@ -26,7 +26,7 @@ from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardInfo
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
-_SHARD = re.compile(r"shard-\d{5,}(\.v\d+)?\.pkl")
+SHARD_NAME = re.compile(r"shard-\d{5,}(\.v\d+)?\.pkl")
 
 # Reading a shard to check it.
 _CHUNK = 1 << 20
@@ -72,7 +72,7 @@ def claim(directory: Path) -> Iterator[None]:
     state = directory / UNFINISHED
     made = not directory.exists()
     state.mkdir(parents=True, exist_ok=True)
-    descriptor = _locked(state / _LOCK, directory)
+    descriptor = lock_file(state / _LOCK, directory)
     try:
         yield
     finally:
@@ -97,7 +97,7 @@ def begin(directory: Path, call: Mapping[str, Any]) -> None:
         if not (
             entry.name == UNFINISHED
             or entry.name.startswith(TEMPORARY_PREFIX)
-            or _SHARD.fullmatch(entry.name)
+            or SHARD_NAME.fullmatch(entry.name)
         )
     ]
     manifest = directory / UNFINISHED / _MANIFEST
@@ -197,7 +197,7 @@ def _is_whole(directory: Path, info: ShardInfo) -> bool:
     return checksum == info.checksum
 
 
-def _locked(path: Path, directory: Path) -> int:
+def lock_file(path: Path, directory: Path) -> int:
     """A descriptor that holds the lock file until it is closed, or this process ends."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,161 @@
+"""A batch as Keras takes it -> named arrays, and the roles that give it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.shards.index import Field
+from keras_bigdata.shards.roles import Roles, Structure
+
+Array = npt.NDArray[Any]
+
+_PARTS = ("x", "y", "w")
+
+# Booleans, integers, floating-point and complex numbers.
+_KINDS = "biufc"
+
+
+def fields_of_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
+    """Takes a batch apart.
+
+    Args:
+        batch: `(x, y, sample_weight)`, `(x, y)`, `(x,)`, or `x` alone if it is an array or a
+            dict; each part an array or a tensor, or a (nested) tuple, list or dict of them.
+
+    Returns:
+        `(roles, arrays)`: which field is what, and field name -> array. A field is named by its
+        path: `x`, `y.1`, `x.image`. Arrays may be the batch's own, not copies.
+
+    Raises:
+        PackError: if the batch is something else; it names the field.
+    """
+    x, y, w = _parts(batch)
+    if x is None or (y is None and w is not None):
+        absent = "inputs" if x is None else "targets"
+        raise PackError(f"there are no {absent}: the batch has None for them")
+    leaves: dict[str, Any] = {}
+    roles = Roles(
+        *(
+            None if part is None else _structure(part, name, leaves)
+            for name, part in zip(_PARTS, (x, y, w), strict=True)
+        )
+    )
+    arrays = {
+        name: _array(value, name)
+        for name, value in leaves.items()
+        if value is not None or not name.startswith("w.")
+    }
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if len(array) != len(arrays[first]):
+            raise PackError(
+                f"field {name!r} has {len(array)} rows, but field {first!r} has "
+                f"{len(arrays[first])}"
+            )
+    for name in leaves:
+        if name not in arrays:  # None for one output's sample weights
+            arrays[name] = np.ones(len(arrays[first]), np.float32)
+    return roles, {name: arrays[name] for name in leaves}
+
+
+def check_like_first(
+    roles: Roles, arrays: Mapping[str, Array], first: Roles, fields: Mapping[str, Field]
+) -> None:
+    """Raises `PackError` if a batch is not like the first one in all but the number of rows."""
+    if roles != first:
+        raise PackError(
+            f"the structure is {_told(roles)}, but in the first batch it was {_told(first)}"
+        )
+    for name, field in fields.items():
+        array = arrays[name]
+        if array.dtype.newbyteorder("=") != field.dtype:
+            raise PackError(
+                f"field {name!r} has dtype {array.dtype}, but {field.dtype} in the first batch"
+            )
+        if array.shape[1:] != field.shape:
+            raise PackError(
+                f"field {name!r} has rows of shape {array.shape[1:]}, but of shape {field.shape} "
+                "in the first batch. Pad or resize them to one shape"
+            )
+
+
+def _parts(batch: Any) -> tuple[Any, Any, Any]:
+    if not isinstance(batch, tuple | list):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise PackError(
+            "a batch must be (x, y), (x, y, sample_weight), (x,) or x alone. Received: "
+            f"a {type(batch).__name__} of {len(batch)}"
+        )
+    x, y, w = (*batch, None, None)[:3]
+    return x, y, w
+
+
+def _structure(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
+    """The nesting of one part with names for its arrays, which go into `leaves`."""
+    if isinstance(value, Mapping | list | tuple) and not value:
+        raise PackError(f"field {name!r} is an empty {type(value).__name__}")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise PackError(f"field {name!r} is a dict whose keys must be str, not {key!r}")
+        return {key: _structure(item, f"{name}.{key}", leaves) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(
+            _structure(item, f"{name}.{position}", leaves) for position, item in enumerate(value)
+        )
+    if name in leaves:
+        raise PackError(f"two fields would have the name {name!r}: rename a key of the dict")
+    leaves[name] = value
+    return name
+
+
+def _array(value: Any, name: str) -> Array:
+    array = _converted(value, name)
+    kind = type(value).__name__
+    if value is None or (array.ndim == 0 and array.dtype.hasobject):
+        raise PackError(
+            f"field {name!r} is {'None' if value is None else f'a {kind}'}, which is no array"
+        )
+    if array.ndim == 0:
+        raise PackError(
+            f"field {name!r} is a single number ({kind}), not an array with a row a sample. Lists "
+            "and tuples stand for several inputs or outputs: make rows one array"
+        )
+    if array.dtype.hasobject:
+        raise PackError(
+            f"field {name!r} ({kind}) holds rows of different length, texts or other objects, not "
+            "numbers. Pad rows to one length; encode texts as numbers"
+        )
+    if array.dtype.kind in "US":
+        raise PackError(f"field {name!r} holds texts: encode them as numbers")
+    if array.dtype.kind not in _KINDS:
+        raise PackError(
+            f"field {name!r} has dtype {array.dtype}, which shards do not hold: cast it, "
+            "bfloat16 to float32, say"
+        )
+    return array
+
+
+def _converted(value: Any, name: str) -> Array:
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        if hasattr(value, "detach"):  # torch
+            value = value.detach().cpu()
+        return np.asarray(value)
+    except Exception as error:
+        raise PackError(
+            f"field {name!r} is a {type(value).__name__}, which cannot be made an array: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _told(roles: Roles) -> str:
+    parts = (roles.inputs, roles.targets, roles.sample_weights)
+    return f"({', '.join(str(part).replace(chr(39), '') for part in parts if part is not None)})"
