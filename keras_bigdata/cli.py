@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_bigdata import __version__
 from keras_bigdata.errors import BigDataError
+
+if TYPE_CHECKING:
+    from keras_bigdata.shards.index import ShardIndex
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"keras-bigdata: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("keras-bigdata: stopped. The same call goes on from here.", file=sys.stderr)
+        print(f"keras-bigdata: stopped. The same call {parsed.again}.", file=sys.stderr)
         return 130
     return 0
 
@@ -34,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="keras-bigdata", description="Pack data once, train on it many times."
     )
+    parser.set_defaults(again="goes on from here")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -41,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True, metavar="KIND"
     )
     _add_pack_images(pack)
+    _add_pack_generator(pack)
 
     info = commands.add_parser("info", help="say what a directory of shards holds")
     info.add_argument("directory", help="a directory of shards or bare pickles, or one pickle")
@@ -99,6 +104,64 @@ def _add_pack_images(commands: Any) -> None:
     images.set_defaults(run=_pack_images)
 
 
+def _add_pack_generator(commands: Any) -> None:
+    generator = commands.add_parser(
+        "generator",
+        help="run an existing generator once and store its batches",
+        description="Stores what a generator yields. MODULE:FUNCTION is called without arguments "
+        "and returns a generator, an iterator, a keras.utils.PyDataset or a tf.data.Dataset. "
+        "Modules in the current directory are found.",
+    )
+    generator.add_argument("function", metavar="MODULE:FUNCTION")
+    generator.add_argument("-o", "--output", required=True, help="directory for the shards")
+    generator.add_argument(
+        "--steps", type=int, help="batches of each variant (default: to the generator's end)"
+    )
+    generator.add_argument(
+        "--variants",
+        type=int,
+        default=1,
+        help="augmented copies, one for each epoch in turn (default: 1)",
+    )
+    generator.add_argument(
+        "--shard-samples", type=int, help="rows of a shard (default: about 64 MiB)"
+    )
+    generator.set_defaults(run=_pack_generator, again="starts over")
+
+
+def _pack_generator(arguments: argparse.Namespace) -> None:
+    from keras_bigdata.packing.capture import capture
+    from keras_bigdata.packing.make_shard import told
+    from keras_bigdata.packing.named import named_function
+
+    function = named_function(arguments.function)
+    start = time.perf_counter()
+    try:
+        batches = function()
+    except Exception as error:
+        raise ValueError(f"{arguments.function}() raised {told(error)}") from error
+    try:
+        index = capture(
+            batches,
+            arguments.output,
+            steps=arguments.steps,
+            variants=arguments.variants,
+            shard_samples=arguments.shard_samples,
+        )
+    except TypeError as error:
+        raise ValueError(f"{arguments.function}() does not return batches: {error}") from error
+    _tell_packed(arguments.output, index, time.perf_counter() - start)
+
+
+def _tell_packed(directory: str | Path, index: ShardIndex, seconds: float) -> None:
+    variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
+    print(
+        f"{directory}: {index.num_samples} samples{variants} in {_number(len(index), 'shard')}, "
+        f"{_bytes(index.sizes.sum())}, {seconds:.1f} s "
+        f"({index.samples.sum() / seconds:.0f} samples/s)"
+    )
+
+
 def _size(value: str) -> tuple[int, int]:
     height, _, width = value.lower().partition("x")
     try:
@@ -135,12 +198,7 @@ def _pack_images(arguments: argparse.Namespace) -> None:
             workers=arguments.workers,
             on_error=arguments.on_error,
         )
-        seconds = time.perf_counter() - start
-        print(
-            f"{directory}: {index.num_samples} samples in {_number(len(index), 'shard')}, "
-            f"{_bytes(index.sizes.sum())}, {seconds:.1f} s "
-            f"({index.num_samples / seconds:.0f} samples/s)"
-        )
+        _tell_packed(directory, index, time.perf_counter() - start)
 
 
 def _image_source(arguments: argparse.Namespace) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 FILES = [
+    "test_epochs.py",
     "test_exactly_once.py",
     "test_fit_contract.py",
     "test_recycled_memory.py",

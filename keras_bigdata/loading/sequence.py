@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.ahead import ReadAhead, RunAhead, Source, Threads
+from keras_bigdata.loading.epochs import Epoch
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
 from keras_bigdata.loading.plan import Shuffle
@@ -59,6 +60,10 @@ class ShardSequence(keras.utils.PyDataset):
     counts as an epoch too; the
     callbacks of this package use an unshuffled view instead (`unshuffled()`). A new sequence
     begins with epoch 0 and cannot know of `fit(initial_epoch=n)`: set `sequence.epoch = n`.
+
+    Loops of one's own iterate over it: `for x, y in sequence:` is one epoch, and the next such
+    loop the next epoch. Whoever iterates while a `fit` is running (or gives a training sequence to
+    `adapt` of a layer) takes epochs from it; iterate over `unshuffled()` instead.
 
     Thread-safe. `transform` is called from several threads (or processes) at once and must
     be thread-safe and depend on nothing but its arguments.
@@ -208,6 +213,8 @@ class ShardSequence(keras.utils.PyDataset):
         # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
         self._begun = False
         self._asked = np.zeros(0, bool)
+        # The epoch whose last batch a loop was given, until the loop or the next one says so.
+        self._given: int | None = None
 
     # ---- What Keras calls
 
@@ -315,6 +322,45 @@ class ShardSequence(keras.utils.PyDataset):
         """`False`, which is what Keras is shown: processes belong to this class."""
         return False
 
+    # ---- Loops of one's own
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of the current epoch, in order; at their end the epoch advances."""
+        yield from Epoch(self, self._settled())
+
+    def epochs(self, count: int) -> Iterator[Epoch]:
+        """The next epochs, one after the other, for a training loop of one's own.
+
+        An epoch that is broken off is served again from its start, as `fit` does it: by the
+        next one of these, too.
+
+        Args:
+            count: how many to give, broken off or not.
+
+        Returns:
+            An iterator of `Epoch`s: each has its `number`, `len()` batches, and gives them when it
+            is iterated.
+
+        Example:
+
+        ```python
+        for epoch in train.epochs(10):
+            for x, y in epoch:
+                loss = model.train_on_batch(x, y)
+            print(epoch.number, loss)
+        ```
+        """
+        return (Epoch(self, self._settled()) for _ in range(_count(count, "count", 0)))
+
+    def _settled(self) -> int:
+        """The epoch, advanced if a loop has been given all of it."""
+        with self._lock:
+            if self._given == self._epoch and not self._fixed:
+                self._epoch += 1
+                self._begun = False
+            self._given = None
+            return self._epoch
+
     # ---- What users read
 
     @property
@@ -358,6 +404,7 @@ class ShardSequence(keras.utils.PyDataset):
         with self._lock:
             self._epoch = value
             self._begun = False
+            self._given = None
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the order, for `load_state_dict`: a small dict of plain values."""
