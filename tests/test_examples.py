@@ -19,10 +19,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(name: str, folder: Path) -> str:
+def run(name: str, folder: Path, *arguments: str, **environment: str) -> str:
     result = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), str(folder)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        [sys.executable, str(EXAMPLES / name), str(folder), *arguments],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -63,3 +63,29 @@ def test_with_keras_callbacks_logs_and_saves(tmp_path):
     assert "val_large_accuracy,val_large_loss,val_loss" in told
     assert list(tmp_path.glob("*.keras"))
     assert list((tmp_path / "tensorboard").rglob("events*"))
+
+
+@pytest.mark.slow
+def test_from_image_data_generator_pays(tmp_path):
+    told = run(
+        "from_image_data_generator.py", tmp_path, "--pieces=60", "--epochs=15", "--variants=3"
+    )
+    assert "540 pieces, 15 epochs, 3 variants" in told
+    live, stored = map(float, re.findall(r", ([\d.]+) s an epoch", told))
+    assert stored < live
+    assert re.search(r"break-even: at the end of epoch \d+", told)
+    accuracies = re.search(r"validation accuracy: generator ([\d.]+), captured ([\d.]+)", told)
+    chance = re.search(r"chance would be ([\d.]+)", told)
+    assert accuracies is not None
+    assert chance is not None
+    assert min(map(float, accuracies.groups())) > 3 * float(chance[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_custom_loops_learn(tmp_path, backend):
+    pytest.importorskip(backend)
+    told = run("custom_loop.py", tmp_path, KERAS_BACKEND=backend)
+    accuracies = re.findall(rf" on {backend}: validation accuracy ([\d.]+)", told)
+    assert len(accuracies) == 2
+    assert min(map(float, accuracies)) > 0.9

@@ -1,0 +1,155 @@
+"""Loops of one's own over shards: `train_on_batch`, and a hand-written step on any backend.
+
+    KERAS_BACKEND=jax python examples/custom_loop.py [FOLDER]
+
+`for x, y in train:` is one epoch, each row once; the next loop is the next epoch, in another
+order, and the following batches are read meanwhile. A loop that is broken off is served again from
+its start. The script trains the same network twice, by `train_on_batch` and by a training step as
+TensorFlow, JAX or PyTorch want it, and validates by hand.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from skimage import data
+
+from keras_bigdata import Arrays, ShardSequence, pack
+
+PIECE = 28
+EPOCHS = 3
+
+
+def pieces(count: int, seed: int) -> Arrays:
+    """Grey pieces of two kinds of stone."""
+    rng = np.random.default_rng(seed)
+    stones = (data.brick(), data.gravel())
+    labels = rng.integers(0, 2, count)
+    corners = rng.integers(0, 512 - PIECE, (count, 2))
+    images = [
+        stones[label][y : y + PIECE, x : x + PIECE, None]
+        for label, (y, x) in zip(labels, corners, strict=True)
+    ]
+    return Arrays(images=np.stack(images), labels=labels)
+
+
+def build_model() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((PIECE, PIECE, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
+            keras.layers.Conv2D(32, 3, strides=2, activation="relu"),
+            keras.layers.GlobalMaxPooling2D(),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def loss_of(labels, logits):
+    losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return keras.ops.mean(losses)
+
+
+def tensorflow_step(model, optimizer):
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_of(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        return loss
+
+    return step
+
+
+def jax_step(model, optimizer):
+    import jax
+
+    def forward(trainable, others, x, y):
+        logits, others = model.stateless_call(trainable, others, x, training=True)
+        return loss_of(y, logits), others
+
+    @jax.jit
+    def pure_step(state, x, y):
+        trainable, others, optimizer_state = state
+        (loss, others), gradients = jax.value_and_grad(forward, has_aux=True)(
+            trainable, others, x, y
+        )
+        trainable, optimizer_state = optimizer.stateless_apply(
+            optimizer_state, gradients, trainable
+        )
+        return loss, (trainable, others, optimizer_state)
+
+    optimizer.build(model.trainable_variables)
+    variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+
+    def step(x, y):
+        # A long loop would keep the state in a local variable and write it back once an epoch.
+        loss, state = pure_step([[v.value for v in part] for part in variables], x, y)
+        for part, values in zip(variables, state, strict=True):
+            for variable, value in zip(part, values, strict=True):
+                variable.assign(value)
+        return loss
+
+    return step
+
+
+def torch_step(model, optimizer):
+    import torch
+
+    def step(x, y):
+        loss = loss_of(y, model(x, training=True))
+        model.zero_grad()
+        loss.backward()
+        variables = model.trainable_variables
+        with torch.no_grad():
+            optimizer.apply([variable.value.grad for variable in variables], variables)
+        return loss
+
+    return step
+
+
+def accuracy(model, batches) -> float:
+    right = [
+        keras.ops.convert_to_numpy(model(x, training=False)).argmax(axis=1) == y for x, y in batches
+    ]
+    return float(np.concatenate(right).mean())
+
+
+def main(folder: Path) -> None:
+    keras.utils.set_random_seed(1)
+    backend = keras.backend.backend()
+    pack(pieces(2000, seed=0), folder / "train", shard_samples=256)
+    pack(pieces(400, seed=1), folder / "val", shard_samples=256)
+    validation = ShardSequence(folder / "val", 64, shuffle=None)
+
+    model = build_model()
+    model.compile(keras.optimizers.Adam(0.003), loss_of, metrics=["accuracy"])
+    train = ShardSequence(folder / "train", batch_size=32)
+    for epoch in train.epochs(EPOCHS):
+        for x, y in epoch:
+            loss = model.train_on_batch(x, y)[0]
+        print(f"train_on_batch, epoch {epoch.number}: last loss {loss:.3f}")
+    print(f"train_on_batch on {backend}: validation accuracy {accuracy(model, validation):.3f}")
+
+    model = build_model()
+    makers = {"tensorflow": tensorflow_step, "jax": jax_step, "torch": torch_step}
+    train_step = makers[backend](model, keras.optimizers.Adam(0.003))
+    train = ShardSequence(folder / "train", batch_size=32)
+    while train.epoch < EPOCHS:
+        losses = [
+            train_step(keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
+            for x, y in train
+        ]
+        mean = np.mean([float(loss) for loss in losses])
+        print(f"own step, epoch {train.epoch - 1}: mean loss {mean:.3f}")
+    print(f"own step on {backend}: validation accuracy {accuracy(model, validation):.3f}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="custom-loop-")))
