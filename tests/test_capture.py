@@ -480,7 +480,7 @@ def ragged():
         ((ragged(), Y[:2]), "field 'x' .* holds rows of different length"),
         ((X, np.array(["a"] * 6)), "field 'y' holds texts"),
         ((X, np.zeros(6, "M8[s]")), "field 'y' has dtype datetime64"),
-        ((X, object()), "field 'y' is a object, which is no array"),
+        ((X, object()), "field 'y' is a object, which is no array. Make it one"),
         ((X, {}), "field 'y' is an empty dict"),
         ((X, {1: Y}), "field 'y' is a dict whose keys must be str, not 1"),
         (({"a.b": X, "a": {"b": X}}, Y), "two fields would have the name 'x.a.b'"),

@@ -68,9 +68,9 @@ def test_with_keras_callbacks_logs_and_saves(tmp_path):
 @pytest.mark.slow
 def test_from_image_data_generator_pays(tmp_path):
     told = run(
-        "from_image_data_generator.py", tmp_path, "--pieces=60", "--epochs=15", "--variants=3"
+        "from_image_data_generator.py", tmp_path, "--pieces=50", "--epochs=10", "--variants=3"
     )
-    assert "540 pieces, 15 epochs, 3 variants" in told
+    assert "450 pieces, 10 epochs, 3 variants" in told
     live, stored = map(float, re.findall(r", ([\d.]+) s an epoch", told))
     assert stored < live
     assert re.search(r"break-even: at the end of epoch \d+", told)
@@ -89,3 +89,14 @@ def test_custom_loops_learn(tmp_path, backend):
     accuracies = re.findall(rf" on {backend}: validation accuracy ([\d.]+)", told)
     assert len(accuracies) == 2
     assert min(map(float, accuracies)) > 0.9
+
+
+@pytest.mark.slow
+def test_from_tf_data_is_faster_from_shards(tmp_path):
+    told = run("from_tf_data.py", tmp_path, "--pieces=60", "--epochs=8")
+    assert "240 images, 8 epochs" in told
+    live, stored = map(float, re.findall(r", ([\d.]+) s an epoch", told))
+    assert stored < live
+    accuracies = re.search(r"validation accuracy: ([\d.]+) and ([\d.]+)", told)
+    assert accuracies is not None
+    assert min(map(float, accuracies.groups())) > 0.6

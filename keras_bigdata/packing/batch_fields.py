@@ -118,9 +118,12 @@ def _structure(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
 def _array(value: Any, name: str) -> Array:
     array = _converted(value, name)
     kind = type(value).__name__
-    if value is None or (array.ndim == 0 and array.dtype.hasobject):
+    if value is None:
+        raise PackError(f"field {name!r} is None: leave it out, or give an array")
+    if array.ndim == 0 and array.dtype.hasobject:
         raise PackError(
-            f"field {name!r} is {'None' if value is None else f'a {kind}'}, which is no array"
+            f"field {name!r} is a {kind}, which is no array. Make it one: ragged rows padded, "
+            "sparse ones dense"
         )
     if array.ndim == 0:
         raise PackError(
