@@ -124,8 +124,8 @@ def accuracy(model, batches) -> float:
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(1)
     backend = keras.backend.backend()
-    pack(pieces(2000, seed=0), folder / "train", shard_samples=256)
-    pack(pieces(400, seed=1), folder / "val", shard_samples=256)
+    pack(pieces(1200, seed=0), folder / "train", shard_samples=100)
+    pack(pieces(300, seed=1), folder / "val", shard_samples=100)
     validation = ShardSequence(folder / "val", 64, shuffle=None)
 
     model = build_model()

@@ -155,6 +155,18 @@ class Again:
         return batches()
 
 
+class OnlyIndex:
+    """The sequence protocol of old: indices until an IndexError."""
+
+    def __getitem__(self, index):
+        return list(batches())[index]
+
+
+class FloatLength(OldSequence):
+    def __len__(self):
+        return np.ceil(2.5)
+
+
 def endless():
     for number in itertools.count():
         yield from batches(start=number * TOTAL)
@@ -170,6 +182,7 @@ def endless():
         pytest.param(lambda: Locked(batches()), id="wrapper"),
         pytest.param(lambda: OnlyNext(batches()), id="only next"),
         pytest.param(Again, id="iterable"),
+        pytest.param(OnlyIndex, id="only index"),
         pytest.param(lambda: zip(*map(list, zip(*batches(), strict=True)), strict=True), id="zip"),
         pytest.param(lambda: map(list, batches()), id="map, lists for tuples"),
     ],
@@ -225,13 +238,13 @@ def test_a_sequence_of_our_own_can_be_captured(tmp_path):
         assert stored_ids(tmp_path / "b", variant) == expected
 
 
-def test_a_sequence_without_an_end_needs_steps(tmp_path):
-    class Endless(keras.utils.PyDataset):
-        num_batches = None
+@pytest.mark.parametrize("said", [{"num_batches": None}, {}])
+def test_a_sequence_without_an_end_needs_steps(tmp_path, said):
+    def batch(self, index):
+        ids = np.arange(4) + 4 * index
+        return rows_of(ids), ids
 
-        def __getitem__(self, index):
-            ids = np.arange(4) + 4 * index
-            return rows_of(ids), ids
+    Endless = type("Endless", (keras.utils.PyDataset,), {"__getitem__": batch, **said})
 
     with pytest.raises(ValueError, match="a Endless that never ends needs `steps`"):
         capture(Endless(), tmp_path / "s")
@@ -325,17 +338,18 @@ def test_image_and_mask_pairs_train(tmp_path):
         np.testing.assert_array_equal(x, images)
         np.testing.assert_array_equal(y, masks)
     layers = keras.layers
+    keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
             keras.Input((24, 24, 3)),
-            layers.Rescaling(1 / 255),
+            layers.Rescaling(1 / 127.5, -1),
             layers.Conv2D(8, 3, padding="same", activation="relu"),
             layers.Conv2D(1, 1, activation="sigmoid"),
         ]
     )
     model.compile(keras.optimizers.Adam(0.03), "binary_crossentropy")
     losses = model.fit(
-        ShardSequence(tmp_path / "s", 5), epochs=8, verbose=0, shuffle=False
+        ShardSequence(tmp_path / "s", 5), epochs=10, verbose=0, shuffle=False
     ).history["loss"]
     assert losses[-1] < 0.7 * losses[0]
 
@@ -415,6 +429,7 @@ def test_several_inputs_outputs_and_weights_train(tmp_path):
             yield {"a": a, "b": b}, targets, {"sum": np.full(8, 0.5), "sign": None}
 
     capture(generator(), tmp_path / "s")
+    keras.utils.set_random_seed(1)
     a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
     model = keras.Model(
         {"a": a, "b": b},
@@ -439,7 +454,10 @@ def test_class_counts_of_integer_targets(tmp_path):
     assert ShardSequence(tmp_path / "s", 2).class_weight() == {0: 1.5, 1: 0.75}
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize(
+    "backend",
+    ["tensorflow", *(pytest.param(name, marks=pytest.mark.slow) for name in ("jax", "torch"))],
+)
 def test_tensors(tmp_path, backend):
     module = pytest.importorskip(backend)
     if backend == "tensorflow":
@@ -448,6 +466,9 @@ def test_tensors(tmp_path, backend):
         x = module.numpy.asarray(X)
     else:
         x = module.from_numpy(X.copy()).requires_grad_()
+        rows = module.utils.data.TensorDataset(x.detach(), module.from_numpy(Y))
+        capture(module.utils.data.DataLoader(rows, batch_size=4), tmp_path / "loader", variants=2)
+        assert stored_ids(tmp_path / "loader", variant=1) == Y.tolist()
     capture([(x, Y)], tmp_path / "s")
     ((got, _),) = stored(tmp_path / "s")
     np.testing.assert_array_equal(got, X)
@@ -670,6 +691,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
         ({"x": X}, {}, TypeError, "object of type dict"),
         ("shards", {}, TypeError, "Received: 'shards' of type str"),
         (None, {}, TypeError, "Received: None"),
+        (FloatLength([1]), {}, TypeError, "len.. of the FloatLength fails: .*float"),
         (batches(), {"steps": 2.5}, ValueError, "steps=2.5 of type float"),
         (batches(), {"steps": 0}, ValueError, "`steps` must be an integer of at least 1"),
         (batches(), {"steps": True}, ValueError, "`steps` must be"),

@@ -42,7 +42,10 @@ def ids(batches):
     [
         {"workers": 0},
         {"workers": 2, "max_queue_size": 3},
-        {"workers": 2, "transform": identity, "use_multiprocessing": True},
+        pytest.param(
+            {"workers": 2, "transform": identity, "use_multiprocessing": True},
+            marks=pytest.mark.slow,
+        ),
         {"shuffle": "global"},
         {"last_batch": "drop"},
         {"steps_per_epoch": 4},
@@ -170,8 +173,7 @@ def test_a_count_that_is_none(directory, count):
         sequence(directory).epochs(count)
 
 
-@pytest.mark.parametrize("broken_off", [False, True])
-@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize(("built", "broken_off"), [(False, False), (True, True)])
 def test_loops_and_fits_take_turns(directory, built, broken_off):
     train = sequence(directory)
     expected = epochs_of(directory, 6)

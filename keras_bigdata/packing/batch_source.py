@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -36,7 +37,7 @@ class BatchSource:
         self.kind = type(batches).__name__
         self.length = _length(batches)
         self._by_index = hasattr(batches, "__getitem__") and (
-            self.length is not None or hasattr(batches, "num_batches")
+            self.length is not None or hasattr(type(batches), "num_batches")
         )
         self.once = not self._by_index and hasattr(batches, "__next__")
         self.endless = self.length is None if self._by_index else _is_endless(batches)
@@ -126,7 +127,7 @@ class BatchSource:
             length = _length(self._batches)  # may change at an epoch's end
             for index in itertools.count() if length is None else range(length):
                 yield self._batches[index]
-        elif hasattr(self._batches, "__iter__"):
+        elif hasattr(self._batches, "__iter__") or hasattr(self._batches, "__getitem__"):
             for batch in self._batches:
                 yield batch
         else:
@@ -166,10 +167,16 @@ def _length(batches: Any) -> int | None:
     """Batches of one pass, as far as the source says so."""
     try:
         return len(batches)
-    except (TypeError, AttributeError, NotImplementedError):
-        pass
-    number = getattr(batches, "num_batches", None)
-    return number if isinstance(number, int) else None
+    except (TypeError, AttributeError, NotImplementedError) as error:
+        if hasattr(type(batches), "__len__") and hasattr(batches, "__getitem__"):
+            raise TypeError(
+                f"len() of the {type(batches).__name__} fails: {error}. It must be an integer, the "
+                "number of batches"
+            ) from error
+    with contextlib.suppress(NotImplementedError):  # a PyDataset that does not say
+        number = getattr(batches, "num_batches", None)
+        return number if isinstance(number, int) else None
+    return None
 
 
 def _is_endless(batches: Any) -> bool:
