@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; gives the exit status."""
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        status: int | None = parsed.run(parsed)
     except BrokenPipeError:  # `| head` has seen enough
         sys.stdout = None
         return 0
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"keras-bigdata: stopped. The same call {parsed.again}.", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="say what a directory of shards holds")
     info.add_argument("directory", help="a directory of shards or bare pickles, or one pickle")
     info.set_defaults(run=_info)
+
+    _add_migrate(commands)
     return parser
 
 
@@ -266,6 +268,35 @@ def _info(arguments: argparse.Namespace) -> None:
         print(f"left out while packing: {_number(len(skipped), 'row')}")
         for entry in skipped[:10]:
             print(f"  row {entry['row']}: {entry['error']}")
+
+
+def _add_migrate(commands: Any) -> None:
+    migrate = commands.add_parser(
+        "migrate",
+        help="move legacy Keras scripts to today's Keras and this package",
+        description="Prints, as a unified diff, what has to be changed in scripts for Keras 1 and "
+        "2 and is surely understood. What a person has to decide is listed on stderr as "
+        "FILE:LINE: MESSAGE. Comments and formatting are kept; a second run changes nothing more.",
+        epilog="Exit status: 0 if all files were done, whether or not something was changed or "
+        "listed; 1 if one could not be read, is not Python 3 or could not be written (the others "
+        "are done all the same); 2 if the command line is wrong.",
+    )
+    migrate.add_argument("files", nargs="+", metavar="FILE", help="a Python script")
+    migrate.add_argument("--write", action="store_true", help="change the files; print no diff")
+    migrate.set_defaults(run=_migrate)
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    try:
+        import libcst  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            "migrate reads scripts with libcst, which is not installed. Install it with: pip "
+            "install 'keras_bigdata[migrate]'"
+        ) from error
+    from keras_bigdata.migrate.files import migrate_files
+
+    return 0 if migrate_files(arguments.files, write=arguments.write) else 1
 
 
 def _number(count: int, what: str) -> str:

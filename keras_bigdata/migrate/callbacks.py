@@ -1,0 +1,69 @@
+"""Arguments of Keras's callbacks."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from keras_bigdata.migrate import layout
+from keras_bigdata.migrate.script import Script
+
+# Arguments of TensorBoard that did nothing beside, or that mean nothing with this value.
+_DROPPED = {
+    "batch_size": None,
+    "write_grads": "False",
+    "embeddings_layer_names": "None",
+    "embeddings_data": "None",
+}
+
+
+def plan(script: Script) -> None:
+    """Has the arguments changed, or leaves them to a person."""
+    for call in script.calls:
+        name = script.name_of(call.func)
+        if name == "keras.callbacks.ModelCheckpoint":
+            _checkpoint(script, call)
+        elif name == "keras.callbacks.TensorBoard":
+            _tensorboard(script, call)
+        elif name == "keras.callbacks.ReduceLROnPlateau":
+            given = layout.keyword_names(call)
+            if "epsilon" in given and "min_delta" not in given:
+                script.edit(call, lambda new: layout.renamed(new, {"epsilon": "min_delta"}))
+
+
+def _checkpoint(script: Script, call: cst.Call) -> None:
+    period = layout.argument(call, "period", 6)
+    if period is None:
+        return
+    value = script.code(period.value)
+    if value == "1" and period.keyword is not None:
+        script.edit(call, lambda new: layout.without(new, "period"))
+        return
+    if period.keyword is None and value == "'epoch'":
+        return
+    script.note(
+        call,
+        f"ModelCheckpoint: a period of {value} epochs is save_freq={value} * (batches of an epoch) "
+        "today, if their number is known; or leave it, and call keras_bigdata.legacy.install() "
+        "first.",
+    )
+
+
+def _tensorboard(script: Script, call: cst.Call) -> None:
+    for name, harmless in _DROPPED.items():
+        arg = layout.argument(call, name)
+        if arg is None:
+            continue
+        if harmless is None or script.code(arg.value) == harmless:
+            script.edit(call, _drop(name))
+        else:
+            script.note(call, f"TensorBoard: {name} is gone; remove it.")
+    if len(layout.positional(call)) > 2:
+        script.note(
+            call,
+            "TensorBoard: the third argument by position was batch_size and is write_graph. Give "
+            "arguments by name.",
+        )
+
+
+def _drop(name: str) -> layout.CallEdit:
+    return lambda new: layout.without(new, name)
