@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_bigdata import Arrays, ShardSequence, pack
+from keras_bigdata.cli import main
+from keras_bigdata.cost import EpochCost, feed_rate
+from tests.conftest import ROLES, rows_of
+
+# Hours, of a set of several hundred thousand pictures.
+EXAMPLE = EpochCost(read=1, decode=4, augment=2, train=1.5)
+
+
+def test_the_example_of_127_5_and_44_5_and_255_hours():
+    assert EXAMPLE.prepare == 7
+    assert EXAMPLE.on_the_fly(15) == (1.5 + 7) * 15 == 127.5
+    assert EXAMPLE.packed(15) == 7 + (1.5 + 1) * 15 == 44.5
+    assert EXAMPLE.on_the_fly(15, slowdown=2) == 2 * (1.5 + 7) * 15 == 255
+
+
+def test_break_even_of_the_example():
+    assert EXAMPLE.on_the_fly(1) < EXAMPLE.packed(1)
+    assert EXAMPLE.packed(2) < EXAMPLE.on_the_fly(2)
+    assert EXAMPLE.break_even() == 2
+    assert EXAMPLE.break_even(variants=4) == 5  # 28 hours of packing, 6 saved in each epoch
+    assert EXAMPLE.break_even(slowdown=2) == 1
+
+
+times = st.floats(0, 1000)
+
+
+@given(times, times, times, times, st.one_of(st.none(), times), st.integers(1, 5), st.booleans())
+def test_break_even_is_the_first_epoch_with_less_time(
+    train, read, decode, augment, feed, variants, overlap
+):
+    cost = EpochCost(train, read, decode, augment, feed)
+    even = cost.break_even(variants=variants, overlap=overlap)
+
+    def lead(epochs):
+        packed = cost.packed(epochs, variants=variants, overlap=overlap)
+        return cost.on_the_fly(epochs, overlap=overlap) - packed
+
+    slack = 1e-9 * (1 + train + variants * cost.prepare)
+    if even is None:
+        assert lead(10**6) <= slack * 10**6
+    else:
+        assert lead(even) > -slack * even
+        assert even == 1 or lead(even - 1) <= slack * even
+
+
+def test_with_overlap_an_epoch_takes_the_longer_of_the_two():
+    assert EXAMPLE.on_the_fly(15, overlap=True) == 7 * 15
+    assert EXAMPLE.packed(15, overlap=True) == 7 + 1.5 * 15
+    hidden = EpochCost(train=10, read=1, decode=4)
+    assert hidden.break_even(overlap=True) is None  # training hides all of it
+
+
+@pytest.mark.parametrize("name", ["train", "read", "decode", "augment", "feed"])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_times_that_are_none(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a time"):
+        EpochCost(**{"train": 1, "read": 1, name: value})
+
+
+def test_counts_that_are_none():
+    for call in (EXAMPLE.on_the_fly, EXAMPLE.packed):
+        for epochs in (0, -1, 1.5, True):
+            with pytest.raises(ValueError, match="`epochs` must be an integer of 1 or more"):
+                call(epochs)
+    with pytest.raises(ValueError, match="`variants`"):
+        EXAMPLE.packed(1, variants=0)
+    with pytest.raises(ValueError, match="`slowdown` must be above 0"):
+        EXAMPLE.on_the_fly(1, slowdown=0)
+
+
+def test_feed_rate_counts_the_samples_it_has_seen(shards, monkeypatch):
+    now = iter(range(100))
+    monkeypatch.setattr("keras_bigdata.cost.time.perf_counter", lambda: next(now) * 0.5)
+    # Batches of 4, 4, 3: the first is not counted; the clock is read at the start, behind each
+    # batch and at the end: 7 samples in 1.5 s.
+    sequence = ShardSequence(shards([5, 6]), 4, **ROLES)
+    assert feed_rate(sequence, seconds=100) == pytest.approx(7 / 1.5)
+    assert feed_rate(sequence, seconds=0.1) == pytest.approx(4 / 1.0)
+    assert sequence.epoch == 0
+    with pytest.raises(ValueError, match="too few to measure"):
+        feed_rate(ShardSequence(shards([3]), 4, **ROLES))
+
+
+def test_estimate(tmp_path, capsys):
+    ids = list(range(200))
+    source = Arrays(x=rows_of(np.array(ids)), labels=ids)
+    pack(source, tmp_path / "shards", variants=2, augment=lambda sample, rng: sample, workers=1)
+    command = ["estimate", str(tmp_path / "shards"), "--epochs", "15", "--pack-seconds", "14"]
+    # 7 s to prepare, 1 s to feed, 1.5 s to train.
+    rates = ["--samples-per-second", "200", "--train-samples-per-second", str(200 / 1.5)]
+    assert main([*command, *rates]) == 0
+    told = capsys.readouterr().out
+    assert "200 samples; packed data are read at 200 samples/s (as given)" in told
+    assert "one after the other: 2.1 min on the fly, 51.5 s packed once" in told
+    assert "packing pays from epoch 3" in told
+    assert "data while the model trains: 105.0 s on the fly, 36.5 s packed once" in told
+
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"read at \d+ samples/s \(measured\)", told)
+    assert "training itself is left out" in told
+    assert main([*command, "--samples-per-second", "0"]) == 1
+    assert "must be above 0" in capsys.readouterr().err
