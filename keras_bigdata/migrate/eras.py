@@ -13,15 +13,16 @@ from keras_bigdata.migrate.script import Script
 
 Era = Literal["", "1", "2", "both"]
 
-_CALL_1 = {
-    "samples_per_epoch",
-    "nb_epoch",
-    "nb_val_samples",
-    "val_samples",
-    "max_q_size",
-    "nb_worker",
-    "pickle_safe",
+# Of these the values mean something else.
+_SAMPLES = {"samples_per_epoch", "nb_val_samples", "val_samples"}
+# These are only called otherwise.
+SYNONYMS = {
+    "nb_epoch": "epochs",
+    "max_q_size": "max_queue_size",
+    "nb_worker": "workers",
+    "pickle_safe": "use_multiprocessing",
 }
+_CALL_1 = _SAMPLES | set(SYNONYMS)
 _CALL_2 = {
     "steps_per_epoch",
     "epochs",
@@ -60,14 +61,19 @@ _NAMES_2 = re.compile(r"Conv[123]D(Transpose)?|SeparableConv2D")
 
 def of_call(call: cst.Call) -> Era:
     """What the argument names of a generator call tell; `""` if nothing."""
-    return _era(layout.keyword_names(call), _CALL_1, _CALL_2)
+    names = layout.keyword_names(call)
+    era = _era(names, _CALL_1, _CALL_2)
+    # Keras 2 took the old names too. Where it is only names, that is what the call was for.
+    if era == "both" and not names & _SAMPLES and len(layout.positional(call)) < 2:
+        return "2"
+    return era
 
 
 def of_script(script: Script) -> Era:
     """What the rest of the file tells, if it speaks with one voice; `""` otherwise."""
     names = {name for call in script.calls for name in layout.keyword_names(call)}
     found = _era(names, _KERAS_1, _KERAS_2)
-    later = any(_NAMES_2.fullmatch(script.keras_name(call.func)) for call in script.calls) or any(
+    later = any(_NAMES_2.fullmatch(name) for name in script.imported) or any(
         script.qualified(call.func).startswith("tensorflow.") and script.keras_name(call.func)
         for call in script.calls
     )

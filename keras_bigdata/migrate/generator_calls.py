@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from keras_bigdata.migrate import layout
-from keras_bigdata.migrate.eras import of_call, of_script
+from keras_bigdata.migrate.eras import SYNONYMS, of_call, of_script
 from keras_bigdata.migrate.iterators import knows_its_length, length_of
 from keras_bigdata.migrate.script import Script
 
@@ -184,6 +184,8 @@ def _to_function(script: Script, call: cst.Call) -> None:
         if era == "1":
             count = len(layout.positional(new))
             new = layout.with_keywords(new, {n: KERAS_1[name][n] for n in range(1, count)})
+        elif era == "2":
+            new = layout.renamed(new, SYNONYMS)
         return layout.as_function(new, f"{module}.{name}", column, new_column)
 
     script.edit(call, edit)

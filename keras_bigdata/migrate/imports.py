@@ -58,7 +58,7 @@ def _place(
     """Where a name has to be imported from, if not from where it is; notes what is unknown."""
     root, module = root_of(written), canonical(written)
     submodule = SUBMODULES.get(f"{module}.{name}")
-    if submodule is not None and submodule.module != written:
+    if submodule is not None and (submodule.module, submodule.name) != (written, name):
         used = _used_of(script, alias)
         if submodule.allows(used):
             return _at(root, submodule.module), submodule.name

@@ -146,17 +146,24 @@ def realigned(call: cst.Call, column: int, new_column: int) -> cst.Call:
 
 
 def _aligned(arg: cst.Arg, column: int, new_column: int) -> cst.Arg:
-    if not isinstance(arg.comma, cst.Comma):
-        return arg
-    space = arg.comma.whitespace_after
-    if not isinstance(space, cst.ParenthesizedWhitespace) or not space.indent:
-        return arg
+    if isinstance(arg.comma, cst.Comma):
+        space = _moved(arg.comma.whitespace_after, column, new_column)
+        arg = arg.with_changes(comma=arg.comma.with_changes(whitespace_after=space))
+    end = _moved(arg.whitespace_after_arg, column, new_column)
+    return arg.with_changes(whitespace_after_arg=end)
+
+
+def _moved(
+    space: cst.BaseParenthesizableWhitespace, column: int, new_column: int
+) -> cst.BaseParenthesizableWhitespace:
     # The block's own indentation comes on top of `last_line`.
-    width = len(space.last_line.value)
-    if width != column or "\t" in space.last_line.value:
-        return arg
-    moved = space.with_changes(last_line=cst.SimpleWhitespace(" " * new_column))
-    return arg.with_changes(comma=arg.comma.with_changes(whitespace_after=moved))
+    if (
+        not isinstance(space, cst.ParenthesizedWhitespace)
+        or not space.indent
+        or space.last_line.value != " " * column
+    ):
+        return space
+    return space.with_changes(last_line=cst.SimpleWhitespace(" " * new_column))
 
 
 def _comments(space: cst.BaseParenthesizableWhitespace | None) -> list[cst.Comment]:

@@ -232,7 +232,7 @@ class Submodule:
 
     def wanted(self, used: set[str]) -> bool:
         """Whether the import has to change for these uses."""
-        return not used or not used <= self.others
+        return not used <= self.others if used else not self.others
 
     def allows(self, used: set[str]) -> bool:
         """Whether it can change for these uses."""

@@ -60,7 +60,7 @@ class Script:
             raise _syntax_error(self._content, error) from error
         if module.bytes != self._content:
             raise ValueError("cannot be written back as it is: it has form feeds or the like.")
-        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+        wrapper = MetadataWrapper(module)
         self.module = wrapper.module
         self._positions = wrapper.resolve(PositionProvider)
         self._parents = wrapper.resolve(ParentNodeProvider)
@@ -76,6 +76,13 @@ class Script:
             for node in self.all(cst.ImportFrom)
             if isinstance(node.names, cst.ImportStar) and node.module is not None
         ]
+        # The names that are imported from Keras.
+        self.imported = {
+            alias.evaluated_name
+            for node in self.all(cst.ImportFrom)
+            if node.module is not None and canonical(dotted(node.module)).startswith("keras")
+            for alias in (() if isinstance(node.names, cst.ImportStar) else node.names)
+        }
         self._augmented = {
             node.target.value
             for node in self.all(cst.AugAssign)
@@ -85,11 +92,7 @@ class Script:
             (canonical(dotted(name)) + ".").startswith("keras.")
             for node in self.nodes
             for name in _imported_modules(node)
-        ) or any(
-            self.name_of(node).startswith("keras.")
-            for node in self.all(cst.Attribute)
-            if dotted(node).startswith("tf.keras.")
-        )
+        ) or any(self.name_of(node).startswith("keras.") for node in self.all(cst.Attribute))
 
     def all(self, kind: type[Node]) -> list[Node]:
         """All nodes of a type, in the order of the file."""
