@@ -494,7 +494,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), max_size=12),
     st.sampled_from(["\n", "\r\n"]),

@@ -9,6 +9,7 @@ from typing import Literal
 import libcst as cst
 
 from keras_bigdata.migrate import layout
+from keras_bigdata.migrate.names import canonical
 from keras_bigdata.migrate.script import Script
 
 Era = Literal["", "1", "2", "both"]
@@ -35,27 +36,28 @@ _CALL_2 = {
     "shuffle",
 }
 
-# Names of arguments that only one of them had, in any call of the file.
-_KERAS_1 = _CALL_1 | {
-    "nb_filter",
-    "nb_row",
-    "nb_col",
-    "border_mode",
-    "subsample",
-    "dim_ordering",
+# What the rest of a file tells it by. Only what `migrate` itself never changes, or a second run
+# would see another file: arguments of layers, and counts that are written out.
+_KERAS_1 = _SAMPLES | {
     "W_regularizer",
     "b_regularizer",
-    "nb_classes",
+    "border_mode",
+    "dim_ordering",
+    "nb_col",
+    "nb_filter",
+    "nb_row",
+    "subsample",
 }
-_KERAS_2 = _CALL_2 - {"shuffle", "steps", "workers"} | {
-    "kernel_size",
+_KERAS_2 = {
+    "data_format",
     "kernel_initializer",
     "kernel_regularizer",
+    "kernel_size",
     "padding",
-    "strides",
     "recurrent_dropout",
-    "data_format",
+    "strides",
 }
+_STEPS = {"steps_per_epoch", "validation_steps", "steps"}
 _NAMES_2 = re.compile(r"Conv[123]D(Transpose)?|SeparableConv2D")
 
 
@@ -72,14 +74,28 @@ def of_call(call: cst.Call) -> Era:
 def of_script(script: Script) -> Era:
     """What the rest of the file tells, if it speaks with one voice; `""` otherwise."""
     names = {name for call in script.calls for name in layout.keyword_names(call)}
-    found = _era(names, _KERAS_1, _KERAS_2)
-    later = any(_NAMES_2.fullmatch(name) for name in script.imported) or any(
-        script.qualified(call.func).startswith("tensorflow.") and script.keras_name(call.func)
-        for call in script.calls
+    later = (
+        bool(names & _KERAS_2)
+        or any(_NAMES_2.fullmatch(name) for name in script.imported)
+        or any(_is_later(script, call) for call in script.calls)
     )
-    if later:
-        found = "2" if found in ("", "2") else "both"
-    return "" if found == "both" else found
+    if names & _KERAS_1:
+        return "" if later else "1"
+    return "2" if later else ""
+
+
+def _is_later(script: Script, call: cst.Call) -> bool:
+    full = script.qualified(call.func)
+    if full.startswith("tensorflow.") and canonical(full).startswith("keras."):
+        # The former home of the rest of `preprocessing` was Keras, and imports are changed.
+        return not canonical(full).startswith("keras.preprocessing.")
+    return any(
+        arg.keyword is not None
+        and arg.keyword.value in _STEPS
+        # These are dropped where Keras's own `fit` takes over.
+        and not re.match(r"len\(|None$", script.code(arg.value))
+        for arg in call.args
+    )
 
 
 def _era(names: set[str], first: set[str], second: set[str]) -> Era:
