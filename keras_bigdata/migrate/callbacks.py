@@ -20,6 +20,12 @@ def plan(script: Script) -> None:
     """Has the arguments changed, or leaves them to a person."""
     for call in script.calls:
         name = script.name_of(call.func)
+        if not name and script.may_be_starred(call.func) in ("ModelCheckpoint", "TensorBoard"):
+            script.note(
+                call,
+                f"{script.code(call.func)} comes from an import of *, so nothing here is changed. "
+                "If it is Keras's, import it by name and migrate again.",
+            )
         if name == "keras.callbacks.ModelCheckpoint":
             _checkpoint(script, call)
         elif name == "keras.callbacks.TensorBoard":

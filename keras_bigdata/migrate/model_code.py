@@ -71,6 +71,7 @@ def plan(script: Script) -> None:
             _call(script, call, name)
         elif isinstance(call.func, cst.Attribute) and script.uses_keras:
             _method(script, call)
+    _backend(script)
     for node in script.all(cst.ClassDef):
         _iterator_class(script, node)
 
@@ -80,14 +81,6 @@ def _call(script: Script, call: cst.Call, full: str) -> None:
     given = layout.keyword_names(call)
     if name == "Model" and given & {"input", "output"}:
         script.edit(call, lambda new: layout.renamed(new, {"input": "inputs", "output": "outputs"}))
-    if full.startswith("keras.backend."):
-        if not _in_backend(name):
-            script.note(
-                call,
-                f"{full} is gone: keras.ops has most of what the backend had, and "
-                "tensorflow.keras.backend has it still, on TensorFlow alone.",
-            )
-        return
     if not is_public("keras.layers", name) and name not in _CONVOLUTIONS:
         return
     found = sorted(given & (set(_LAYER_ARGUMENTS) - _STILL.get(name, set())))
@@ -103,6 +96,26 @@ def _call(script: Script, call: cst.Call, full: str) -> None:
             f"{name}: the third argument by position ({third}) is `strides` today. If it was the "
             "second side of the kernel, write the kernel as a tuple.",
         )
+
+
+def _backend(script: Script) -> None:
+    """One note for all uses: there may be hundreds."""
+    gone: dict[str, cst.Call] = {}
+    for call in script.calls:
+        module, _, name = script.name_of(call.func).partition("keras.backend.")
+        if name and not module and not _in_backend(name) and not _of_tensorflow(script, call):
+            gone.setdefault(name, call)
+    if gone:
+        first = min(gone.values(), key=script.line)
+        script.note(
+            first,
+            f"keras.backend has lost {', '.join(sorted(gone))}. keras.ops has most of it; "
+            "tensorflow.keras.backend has it still, on TensorFlow alone.",
+        )
+
+
+def _of_tensorflow(script: Script, call: cst.Call) -> bool:
+    return script.qualified(call.func).startswith("tensorflow.keras.")
 
 
 def _in_backend(name: str) -> bool:

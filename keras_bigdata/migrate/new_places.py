@@ -118,7 +118,6 @@ _NAMES: dict[str, tuple[str, str]] = {
 # Public names that private copies of Keras (`tensorflow.python.keras`) had too.
 _PUBLIC = {
     "keras.layers": _LAYERS,
-    "keras.losses": _LOSSES - {"kl_divergence", "log_cosh"},
     "keras.models": frozenset({"Model", "Sequential", "load_model", "model_from_json"}),
     "keras.optimizers": _OPTIMIZERS,
     "keras.preprocessing.image": _IMAGE | _IMAGE_OF_TENSORFLOW,

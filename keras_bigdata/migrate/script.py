@@ -119,7 +119,7 @@ class Script:
         stars = self._star_modules
         # Which of them a name is from cannot be known, so they must all be Keras's.
         keras = bool(stars) and all(module.startswith("keras") for module in stars)
-        if keras and isinstance(node, cst.Name) and not self.is_bound(node.value):
+        if keras and isinstance(node, cst.Name) and self.may_be_starred(node):
             return f"{stars[-1]}.{node.value}"
         return ""
 
@@ -127,6 +127,12 @@ class Script:
         """The last part of a full name within Keras, such as `Dense`; `""` of anything else."""
         name = self.name_of(node)
         return name.rpartition(".")[2] if name.startswith("keras.") else ""
+
+    def may_be_starred(self, node: cst.CSTNode) -> str:
+        """A name that nothing in the script binds, if there is an import of `*`; else `""`."""
+        if not isinstance(node, cst.Name) or not self._star_modules or self.is_bound(node.value):
+            return ""
+        return node.value
 
     def qualified(self, node: cst.CSTNode) -> str:
         """As `name_of`, but as it is written in the import."""
