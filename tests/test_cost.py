@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import numpy as np
 import pytest
@@ -111,3 +112,9 @@ def test_estimate(tmp_path, capsys):
     assert "training itself is left out" in told
     assert main([*command, "--samples-per-second", "0"]) == 1
     assert "must be above 0" in capsys.readouterr().err
+
+
+def test_the_example_in_the_docstring_runs(capsys):
+    code = EpochCost.__doc__.split("```python")[1].split("```")[0]
+    exec(compile(textwrap.dedent(code), "docstring", "exec"), {})
+    assert capsys.readouterr().out == "127.5 255.0 44.5\n2\n"
