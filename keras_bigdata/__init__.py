@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_bigdata.callbacks.best_weights import BestWeightsEarlyStopping
+    from keras_bigdata.callbacks.resume import ResumeTraining
     from keras_bigdata.callbacks.score_log import ScoreLog
     from keras_bigdata.callbacks.weighted_validation import WeightedValidation
     from keras_bigdata.errors import (
@@ -37,6 +38,7 @@ __all__ = [
     "ImageFolder",
     "ImageTable",
     "PackError",
+    "ResumeTraining",
     "ScoreLog",
     "ShardError",
     "ShardIndex",
@@ -54,6 +56,7 @@ _MODULES = {
     "BestWeightsEarlyStopping": "callbacks.best_weights",
     "ImageFolder": "packing.sources",
     "ImageTable": "packing.sources",
+    "ResumeTraining": "callbacks.resume",
     "ScoreLog": "callbacks.score_log",
     "ShardIndex": "shards.index",
     "ShardSequence": "loading.sequence",

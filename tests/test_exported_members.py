@@ -13,6 +13,7 @@ NAMES = [
     "ImageFolder",
     "ImageTable",
     "PackError",
+    "ResumeTraining",
     "ScoreLog",
     "ShardError",
     "ShardIndex",

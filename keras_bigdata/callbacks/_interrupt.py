@@ -79,6 +79,11 @@ class InterruptGuard:
         os.write(2, b"\nInterrupted: ending after this batch. Press Ctrl-C again to end at once.\n")
 
 
+def is_pending() -> bool:
+    """Whether Ctrl-C was pressed and the training is about to end for it."""
+    return _active is not None and _active._pending
+
+
 class InterruptCheck(keras.callbacks.Callback):
     """Lets a Ctrl-C end an `evaluate` between two batches, if a training is being guarded."""
 

@@ -22,6 +22,20 @@ from keras_bigdata.callbacks._interrupt import InterruptGuard
 from keras_bigdata.callbacks._monitor import direction, lookup, missing, refuse_if_late, say
 from keras_bigdata.files import remove_leftovers
 
+# What `_reset` sets and `fit` changes; the logs that are shared with others are a copy there.
+_STATE = (
+    "best",
+    "best_epoch",
+    "wait",
+    "stopped_epoch",
+    "_best_weights",
+    "_restored",
+    "_direction",
+    "_monitor_seen",
+    "_last_logs",
+    "_shared_logs",
+)
+
 
 class BestWeightsEarlyStopping(keras.callbacks.Callback):
     """Stops when a score no longer improves, and keeps the best weights in a file.
@@ -162,6 +176,15 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self._monitor_seen = False
         self._last_logs: dict[str, Any] | None = None
         self._shared_logs: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers of the training so far, as plain values and arrays."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict()` gave, within a training. The file is left alone."""
+        for name in _STATE:
+            setattr(self, name, state[name])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BestWeightsEarlyStopping:
         twin = copy.copy(self)

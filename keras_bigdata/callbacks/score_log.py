@@ -86,6 +86,24 @@ class ScoreLog(keras.callbacks.Callback):
         self._last_logs: dict[str, Any] | None = None
         self._shared_logs: dict[str, Any] | None = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers of the training so far, as plain values."""
+        return {
+            "scores": self.scores,
+            "validated": self._validated,
+            "last_logs": self._last_logs,
+            "shared_logs": self._shared_logs,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict()` gave, within a training; the file goes back too."""
+        self.scores = state["scores"]
+        self._validated = state["validated"]
+        self._last_logs = state["last_logs"]
+        self._shared_logs = state["shared_logs"]
+        if self.scores["train"]:
+            self._write()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> ScoreLog:
         twin = copy.copy(self)
         twin.scores = {name: list(values) for name, values in self.scores.items()}
@@ -114,6 +132,9 @@ class ScoreLog(keras.callbacks.Callback):
         self._validated = self._validated or val is not None
         self.scores["train"].append(math.nan if train is None else train)
         self.scores["val"].append(math.nan if val is None else val)
+        self._write()
+
+    def _write(self) -> None:
         with atomic_path(self.filepath) as temporary:
             joblib.dump(self.scores, temporary)
 

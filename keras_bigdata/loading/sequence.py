@@ -108,6 +108,7 @@ class ShardSequence(keras.utils.PyDataset):
         fields: name -> `Field` (dtype and row shape) of every field.
         classes: the label that class i stands for, or `None`.
         index: the `ShardIndex`.
+        seed_given: whether `seed` was given, or drawn.
 
     Raises:
         ValueError: if an argument does not make sense.
@@ -167,6 +168,7 @@ class ShardSequence(keras.utils.PyDataset):
             raise TypeError(
                 f"`transform` must be a function of (batch, rng). Received: transform={transform!r}"
             )
+        self.seed_given = seed is not None
         if seed is None:
             # A copy of the state that `keras.utils.set_random_seed` sets, so that nobody
             # else's draws change.
@@ -193,6 +195,9 @@ class ShardSequence(keras.utils.PyDataset):
         self._quiet = keras.backend.backend() == "tensorflow"
         self._lock = threading.Lock()
         self._epoch = 0
+        # First batch that is served: of the next epoch to begin, and of the one under way.
+        self._next_start = 0
+        self._start = 0
         self._fixed = False
         self._prepare()
         if not self.num_samples:
@@ -221,10 +226,18 @@ class ShardSequence(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self._steps_per_epoch or self._loader.num_batches
 
+    @property
+    def num_batches(self) -> int:
+        """Batches that are left of the epoch under way: `len()`, unless it is being resumed.
+
+        Keras asks once before the first epoch, for all epochs, and at the start of each.
+        """
+        return len(self) if _called_to_reset() else len(self) - self._start
+
     def __getitem__(self, index: int) -> Any:
         """Batch `index` of the current epoch: `(x, y)`, `(x, y, w)` or `(x,)`."""
         index = operator.index(index)
-        length = len(self)
+        length = len(self) - self._start
         if not -length <= index < length:
             raise IndexError(
                 f"Batch {index} is out of range: an epoch has {length} batches of "
@@ -234,6 +247,7 @@ class ShardSequence(keras.utils.PyDataset):
         if self._config.shuffle in ("window", "global") and not self._fixed:
             index = self._fit_order.place(index)
         return self.batch_of(self._epoch, index)
+        return self.batch_of(self._epoch, self._start + index % length)
 
     def batch_of(self, epoch: int, index: int) -> Any:
         """Batch `index` of any epoch, as `__getitem__` gives it of the current one."""
@@ -299,6 +313,8 @@ class ShardSequence(keras.utils.PyDataset):
             self._asked = np.zeros(len(self), bool)
             if self._quiet and len(self) > _QUIET_BATCHES:
                 self._loader.reader.gate.clear()
+            self._start = self._next_start
+            self._asked = np.arange(len(self)) < self._start
 
     def on_epoch_end(self) -> None:
         """Called by Keras when an epoch ends, and once more where nothing has ended.
@@ -309,6 +325,9 @@ class ShardSequence(keras.utils.PyDataset):
             over = self._begun and self._asked.all() and not called_to_reset()
             if over and not self._fixed:
                 self._epoch += 1
+            if over:
+                self._next_start = 0
+            self._start = 0
             self._begun = False
             self._loader.reader.gate.set()
 
@@ -403,18 +422,29 @@ class ShardSequence(keras.utils.PyDataset):
         value = _count(value, "epoch", 0)
         with self._lock:
             self._epoch = value
+            self._next_start = self._start = 0
             self._begun = False
             self._given = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the order, for `load_state_dict`: a small dict of plain values."""
-        return {"version": _STATE_VERSION, "epoch": self._epoch, **self._identity()}
+        """The state of the order, for `load_state_dict`: a small dict of plain values.
+
+        `"batch"` is where the next epoch begins to be served: 0, unless one was loaded. A sequence
+        knows what was fetched, not what was trained; `ResumeTraining` puts that number here.
+        """
+        return {
+            "version": _STATE_VERSION,
+            "epoch": self._epoch,
+            "batch": self._next_start,
+            **self._identity(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where another sequence over the same data was.
 
         Args:
-            state: what `state_dict()` gave.
+            state: what `state_dict()` gave. With a `"batch"`, the next epoch that `fit` begins is
+                served from that batch on, once.
 
         Raises:
             ValueError: if the state belongs to other data or other settings.
@@ -432,7 +462,11 @@ class ShardSequence(keras.utils.PyDataset):
         seed = _count(state["seed"], "seed", 0)
         if seed != self.seed:
             self._reconfigured(seed=seed)
+        batch = _count(state.get("batch", 0), "batch", 0)
+        if batch >= len(self):
+            raise ValueError(f"The state is at batch {batch}, and an epoch has {len(self)}.")
         self.epoch = state["epoch"]
+        self._next_start = batch
 
     def class_weight(self) -> dict[int, float]:
         """Balanced weights for `fit(class_weight=...)`.
@@ -568,6 +602,7 @@ class ShardSequence(keras.utils.PyDataset):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
+        self._start = 0
         self._prepare()
 
 

@@ -1,0 +1,163 @@
+"""The checkpoints of a directory: numbered files, written one at a time, the newest two kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+from keras_bigdata.callbacks import _checkpoint_file
+from keras_bigdata.callbacks._checkpoint_file import Encoded
+from keras_bigdata.files import TEMPORARY_PREFIX
+
+_NAME = re.compile(r"checkpoint-(\d+)\.zip")
+_LOCK = ".lock"
+
+# Directories that this process writes to: a second fit takes over from one that died.
+_open: dict[Path, CheckpointDirectory] = {}
+
+
+class CheckpointDirectory:
+    """Writes checkpoints in a thread beside training, never two at once.
+
+    At any instant, a kill included, the newest complete checkpoint is there.
+
+    Args:
+        path: the directory; made by `open` if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write_seconds = 0.0  # of a processor, by the last write
+        self._thread: threading.Thread | None = None
+        self._error: OSError | None = None
+        self._lock: IO[bytes] | None = None
+        self._number = 0
+
+    def open(self) -> None:
+        """Makes the directory ready and keeps other processes out.
+
+        Raises:
+            OSError: if nothing can be written there.
+            RuntimeError: if another process trains with it.
+        """
+        former = _open.pop(self.path, None)
+        if former is not None:
+            former.close()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+            self._lock = _locked(self.path / _LOCK)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"Checkpoints cannot be written to {self.path}: {error.strerror}"
+            ) from error
+        _open[self.path] = self
+        for entry in self.path.glob(f"{TEMPORARY_PREFIX}*-checkpoint-*.zip"):
+            with contextlib.suppress(OSError):
+                entry.unlink()
+        self._number = max(self._numbers(), default=0)
+
+    def close(self) -> None:
+        """Ends the write under way and lets other processes in."""
+        self.wait()
+        if _open.get(self.path) is self:
+            del _open[self.path]
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def newest(self) -> Any | None:
+        """The newest checkpoint that is whole, or `None` if there is none.
+
+        Raises:
+            ValueError: if there are checkpoints and none is whole.
+        """
+        self.wait()
+        errors = []
+        for number in sorted(self._numbers(), reverse=True):
+            try:
+                found = _checkpoint_file.read(self._file(number))
+            except (ValueError, OSError) as error:
+                errors.append(str(error))
+                continue
+            for text in errors:
+                warnings.warn(f"{text}. The one before it is used.", stacklevel=2)
+            return found
+        if errors:
+            raise ValueError(
+                "; ".join(errors) + f". Delete {self.path} to begin the training anew."
+            )
+        return None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a write is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def write(self, encoded: Encoded) -> None:
+        """Begins to write the next checkpoint, after the one under way."""
+        self.wait()
+        self._number += 1
+        # Not a daemon: a program that ends with an exception first finishes the file.
+        self._thread = threading.Thread(
+            target=self._write, args=(self._number, encoded), name="keras_bigdata-checkpoint"
+        )
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Waits for the write under way."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def error(self) -> OSError | None:
+        """What the last write failed with, once."""
+        error, self._error = self._error, None
+        return error
+
+    def _write(self, number: int, encoded: Encoded) -> None:
+        began = time.thread_time()
+        try:
+            _checkpoint_file.write(self._file(number), encoded)
+        except OSError as error:
+            self._error = error
+        else:
+            for old in sorted(self._numbers())[:-2]:
+                with contextlib.suppress(OSError):
+                    self._file(old).unlink()
+        self.write_seconds = time.thread_time() - began
+
+    def _numbers(self) -> list[int]:
+        found = (_NAME.fullmatch(entry.name) for entry in self.path.iterdir())
+        return [int(match[1]) for match in found if match]
+
+    def _file(self, number: int) -> Path:
+        return self.path / f"checkpoint-{number:08d}.zip"
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """A file that no other process has locked. The system unlocks it however a process ends."""
+    file = open(path, "ab")  # noqa: SIM115
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RuntimeError(
+            f"Another process is training with the checkpoints in {path.parent}. Wait for it to "
+            f"end, or pass another directory. This process is {os.getpid()}."
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    return file
