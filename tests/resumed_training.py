@@ -69,7 +69,7 @@ def sequence(folder: Path, workers=0, processes=False, **arguments):
     )
 
 
-def build_model(rate=0.01, **arguments):
+def build_model(rate=0.01, use_ema=False, **arguments):
     x, ids = keras.Input((6, 6, 1)), keras.Input((), dtype="int32")
     y = CountRows()(x, ids)
     y = keras.layers.RandomFlip()(y)
@@ -80,7 +80,9 @@ def build_model(rate=0.01, **arguments):
     y = keras.layers.Dropout(0.4)(y)
     model = keras.Model([x, ids], keras.layers.Dense(3, activation="softmax")(y))
     model.compile(
-        keras.optimizers.Adam(rate),
+        keras.optimizers.Adam(
+            rate, use_ema=use_ema, ema_overwrite_frequency=4 if use_ema else None
+        ),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         **arguments,
@@ -88,10 +90,11 @@ def build_model(rate=0.01, **arguments):
     return model
 
 
-def callbacks(folder: Path, rate=0.01):
+def callbacks(folder: Path, rate=0.01, validation=False):
     x, ids, labels = data(40, 1)
+    sets = {"a": ((x, ids), labels), "b": ((x[:7], ids[:7]), labels[:7])}
     found = [
-        WeightedValidation({"a": ((x, ids), labels), "b": ((x[:7], ids[:7]), labels[:7])}),
+        *([] if validation else [WeightedValidation(sets)]),
         BestWeightsEarlyStopping(folder / "best.weights.h5", "val_loss", patience=50),
         ScoreLog(folder / "scores.pkl"),
         keras.callbacks.CSVLogger(folder / "log.csv"),
@@ -116,18 +119,38 @@ def row_counts(model):
     return keras.ops.convert_to_numpy(counts).tolist()
 
 
-def run(folder: Path, more=(), epochs=EPOCHS, every=0, rate=0.01, compiled=None, **arguments):
+def run(
+    folder: Path,
+    more=(),
+    epochs=EPOCHS,
+    every=0,
+    rate=0.01,
+    use_ema=False,
+    compiled=None,
+    validation=False,
+    **arguments,
+):
     """The script that is run again. Returns what must be the same after any kills."""
     keras.utils.clear_session()  # names are counted from 0 again, as in a new process
     keras.utils.set_random_seed(7)
-    model = build_model(rate, **(compiled or {}))
+    model = build_model(rate, use_ema, **(compiled or {}))
     train = sequence(folder, **arguments)
-    found = [*callbacks(folder, rate), ExactlyOnce(), *more]
+    found = [*callbacks(folder, rate, validation), ExactlyOnce(), *more]
     resume = ResumeTraining(folder / "checkpoints", train, every=every)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "ResumeTraining does not know the state of .*")
         listed = resume.around(found)
-    history = model.fit(train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed)
+    x, ids, labels = data(40, 1)
+    given = {"validation_data": ((x, ids), labels)} if validation else {}
+    try:
+        history = model.fit(
+            train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed, **given
+        )
+    finally:
+        for callback in found:
+            # Keras leaves it open after an exception, and closes it without one.
+            if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file:
+                callback.csv_file.close()
     return digest(model, history, folder, found)
 
 

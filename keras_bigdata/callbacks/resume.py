@@ -13,22 +13,15 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.callbacks import _callback_states, _model_state, _random_state
+from keras_bigdata.callbacks import _callback_states, _model_state, _random_state, _training_state
 from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._checkpoint_file import encode
-from keras_bigdata.callbacks._data_identity import identity
 from keras_bigdata.callbacks._interrupt import InterruptGuard, is_pending
 from keras_bigdata.callbacks._monitor import say
+from keras_bigdata.callbacks._pace import Pace
+from keras_bigdata.callbacks._ran_out import RanOutSilence
 from keras_bigdata.callbacks._running_fit import refuse_inexact
 from keras_bigdata.loading.sequence import ShardSequence
-
-_VERSION = 1
-
-# With `every=None`: checkpoints take this share of the time, and are no closer than this.
-_SHARE = 0.01
-_LEAST_SECONDS = 10.0
-
-_RAN_OUT = "Your input ran out of data"
 
 
 class ResumeTraining(keras.callbacks.Callback):
@@ -126,6 +119,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._siblings: list[Any] | None = None
         self._files = CheckpointDirectory(Path(os.path.realpath(self.directory)))
         self._guard = InterruptGuard(lambda: None)
+        self._silence = RanOutSilence()
         self._reset()
 
     def _reset(self) -> None:
@@ -139,9 +133,7 @@ class ResumeTraining(keras.callbacks.Callback):
         # Before the first step there are variables that do not exist yet.
         self._stepped = False
         self._at_phantom: dict[str, Any] | None = None
-        self._silenced: Any = None
-        self._saved_at: float | None = None
-        self._copy_seconds = 0.0
+        self._pace = Pace(self.every)
         self._checked = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ResumeTraining:
@@ -150,6 +142,7 @@ class ResumeTraining(keras.callbacks.Callback):
         twin._siblings = copy.deepcopy(self._siblings, memo)
         twin._files = CheckpointDirectory(self._files.path)
         twin._guard = InterruptGuard(lambda: None)
+        twin._silence = RanOutSilence()
         return twin
 
     def around(self, callbacks: Iterable[Any] | Any = ()) -> list[Any]:
@@ -189,7 +182,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._files.open()
         found = self._files.newest()
         if found is not None:
-            self._refuse_other(found)
+            self._refuse(_training_state.other_data(found, self.sequence))
             self._go_to(found)
         self._guard.start()
 
@@ -212,7 +205,7 @@ class ResumeTraining(keras.callbacks.Callback):
             else:
                 self._start = position["batch"]
                 if self._start:
-                    self._silence()
+                    self._silence.begin()
         self._sequence_epoch = self.sequence.epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -225,7 +218,7 @@ class ResumeTraining(keras.callbacks.Callback):
         elif position >= len(self.sequence):
             # TensorFlow finds the data at its end within the step, when it has advanced what
             # does not depend on data: seeds, and the optimizer's count.
-            self._at_phantom = self._values()
+            self._at_phantom = _training_state.values(self.model)
             return
         elif self._stepped and (self._is_due() or is_pending()):
             self._save({"epoch": self._epoch, "batch": position, "ended": False, "stopped": False})
@@ -242,7 +235,7 @@ class ResumeTraining(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._undo_phantom()
-        self._unsilence()
+        self._silence.end()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._guard.stop()
@@ -264,15 +257,7 @@ class ResumeTraining(keras.callbacks.Callback):
 
     def _is_due(self) -> bool:
         self._tell_error()
-        if self._saved_at is None:
-            return True
-        if self._files.busy:
-            return False
-        every = self.every
-        if every is None:
-            cost = self._copy_seconds + self._files.write_seconds
-            every = max(_LEAST_SECONDS, cost / _SHARE)
-        return time.monotonic() - self._saved_at >= every
+        return not self._files.busy and self._pace.is_due(self._files.write_seconds)
 
     def _save(self, position: dict[str, Any]) -> None:
         self._files.wait()
@@ -280,34 +265,22 @@ class ResumeTraining(keras.callbacks.Callback):
         model = self.model
         _model_state.wait_for_step(model)
         began = time.perf_counter()
-        sequence = self.sequence.state_dict()
-        sequence.update(epoch=self._sequence_epoch, batch=position["batch"])
-        history = model.history
-        document = {
-            "version": _VERSION,
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "position": position,
-            "sequence": sequence,
-            "data": identity(self.sequence),
-            "variables": _model_state.description(model),
-            **self._values(),
-            "history": {"epoch": history.epoch, "history": history.history},
-            "callbacks": _callback_states.read(self._siblings or []),
-        }
+        document = _training_state.document(
+            model,
+            self._siblings or [],
+            self.sequence,
+            position=position,
+            sequence_epoch=self._sequence_epoch,
+        )
         self._files.write(encode(document))
-        self._saved_at = time.monotonic()
-        self._copy_seconds = time.perf_counter() - began
-
-    def _values(self) -> dict[str, Any]:
-        return {"values": _model_state.read(self.model), "random": _random_state.read()}
+        self._pace.done(time.perf_counter() - began)
 
     def _tell_error(self) -> None:
         if self._files.busy:
             return
         error = self._files.error()
         if error is None:
-            self._checked = self._checked or self._saved_at is not None
+            self._checked = self._checked or self._pace.begun
             return
         text = f"No checkpoint could be written to {self.directory}: {error}"
         if not self._checked:
@@ -316,20 +289,12 @@ class ResumeTraining(keras.callbacks.Callback):
 
     # ---- Restoring
 
-    def _refuse_other(self, found: dict[str, Any]) -> None:
-        mine = {"version": _VERSION, "backend": keras.backend.backend(), **identity(self.sequence)}
-        saved = {"version": found["version"], "backend": found["backend"], **found["data"]}
-        if self.sequence.seed_given:
-            mine["seed"], saved["seed"] = self.sequence.seed, found["sequence"]["seed"]
-        for key, value in mine.items():
-            if saved.get(key) != value:
-                raise self._another(f"{key} is {saved.get(key)!r} in it and {value!r} here")
-
-    def _another(self, what: str) -> ValueError:
-        return ValueError(
-            f"{self.directory} holds a checkpoint of another training: {what}. Pass another "
-            "directory, or delete this one to begin anew."
-        )
+    def _refuse(self, difference: str | None) -> None:
+        if difference:
+            raise ValueError(
+                f"{self.directory} holds a checkpoint of another training: {difference}. Pass "
+                "another directory, or delete this one to begin anew."
+            )
 
     def _go_to(self, found: dict[str, Any]) -> None:
         """Has `fit` begin with the epoch of the checkpoint."""
@@ -355,39 +320,13 @@ class ResumeTraining(keras.callbacks.Callback):
 
     def _restore(self, found: dict[str, Any]) -> None:
         model = self.model
-        self._build(found)
-        different = _model_state.difference(found["variables"], _model_state.description(model))
-        if different:
-            raise self._another(different)
-        _model_state.assign(model, found["values"])
-        model.history.epoch = found["history"]["epoch"]
-        model.history.history = found["history"]["history"]
-        _callback_states.restore(self._siblings or [], found["callbacks"])
-        _random_state.restore(found["random"])
+        self._refuse(_training_state.other_model(found, model, self.sequence))
+        _training_state.restore(found, model, self._siblings or [])
         self._found = None
         self._stepped = True
-        self._saved_at = time.monotonic()
-
-    def _build(self, found: dict[str, Any]) -> None:
-        """Has Keras make the variables that come into being with the first step."""
-        model = self.model
-        counts = {kind: len(members) for kind, members in found["variables"].items()}
-        here = {kind: len(members) for kind, members in _model_state.variables(model).items()}
-        if here != counts:
-            model.train_on_batch(*self.sequence.unshuffled()[0])
+        self._pace.done()
 
     def _undo_phantom(self) -> None:
         if self._at_phantom is not None:
-            before, self._at_phantom = self._at_phantom, None
-            _model_state.assign(self.model, before["values"])
-            _random_state.restore(before["random"])
-
-    def _silence(self) -> None:
-        """A resumed epoch ends by running out of data, of which Keras would warn."""
-        warnings.filterwarnings("ignore", _RAN_OUT, UserWarning)
-        self._silenced = warnings.filters[0]
-
-    def _unsilence(self) -> None:
-        if self._silenced in warnings.filters:
-            warnings.filters.remove(self._silenced)  # type: ignore[attr-defined]
-        self._silenced = None
+            _training_state.restore_values(self._at_phantom, self.model)
+            self._at_phantom = None
