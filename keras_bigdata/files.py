@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Every temporary name starts with this, so that leftovers of a killed process can be told apart.
 TEMPORARY_PREFIX = ".tmp-"
+
+_ATTEMPTS = 5
 
 
 @contextlib.contextmanager
@@ -58,10 +60,36 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync_directory(target.parent)
 
 
+def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
+    """Replaces a file at once, as `atomic_path` does, where other processes may do so too.
+
+    Another process that begins to save to this name takes the temporary file of this one for a
+    leftover. Then it is written again.
+
+    Args:
+        path: the file to write; its directory must exist.
+        write: writes the file of the name it is given.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            with atomic_path(path) as temporary:
+                write(temporary)
+            return
+        except FileNotFoundError:
+            if not Path(os.path.realpath(path)).parent.is_dir():
+                raise
+    with atomic_path(path) as temporary:
+        write(temporary)
+
+
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Removes the temporary files that killed writers of `path` left beside it.
 
-    Not for a file that another process may be writing at the same time.
+    Of a file that another process may be writing at the same time only if that one uses
+    `replace_file`.
     """
     target = Path(os.path.realpath(path))
     for entry in target.parent.glob(f"{TEMPORARY_PREFIX}*"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,9 +12,13 @@ from typing import Any
 import h5py
 import keras
 
-from keras_bigdata.files import atomic_path
+from keras_bigdata.callbacks._disk_room import reserve
+from keras_bigdata.files import replace_file
 
 SUFFIX = ".weights.h5"
+
+# What HDF5 needs for a dataset or a group beside the numbers; measured: 1 to 2 KiB.
+_HDF5_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,14 @@ def weights_path(filepath: Any) -> Path:
 
 def write_best(path: Path, model: Any, record: BestRecord) -> None:
     """Replaces the file at once: weights and record change together or not at all."""
-    with atomic_path(path) as temporary:
+
+    def save(temporary: Path) -> None:
+        reserve(temporary, _size_at_most(model))
         model.save_weights(str(temporary))
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(asdict(record))
+
+    replace_file(path, save)
 
 
 def read_record(path: Path) -> BestRecord:
@@ -102,8 +112,7 @@ def read_record(path: Path) -> BestRecord:
 def load_weights_only(model: Any, path: Path) -> None:
     """Sets the model's weights from the file and leaves its optimizer as it is."""
     # `load_weights` sets the optimizer's variables too, or warns that it has others.
-    optimizer = getattr(model, "optimizer", None)
-    variables = [] if optimizer is None else optimizer.variables
+    variables = _optimizer_variables(model)
     kept = [keras.ops.convert_to_numpy(variable) for variable in variables]
     try:
         with warnings.catch_warnings():
@@ -112,3 +121,20 @@ def load_weights_only(model: Any, path: Path) -> None:
     finally:
         for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)
+
+
+def _size_at_most(model: Any) -> int:
+    variables = [*getattr(model, "variables", ()), *_optimizer_variables(model)]
+    parts = len(variables) + len(getattr(model, "layers", ())) + 8
+    numbers = sum(math.prod(v.shape) * _bytes_of_a(v.dtype) for v in variables)
+    return int(numbers) + parts * _HDF5_BYTES
+
+
+def _bytes_of_a(dtype: Any) -> int:
+    bits = re.search(r"\d+", keras.backend.standardize_dtype(dtype))  # float8_e4m3fn, bool
+    return max(1, int(bits[0]) // 8) if bits else 1
+
+
+def _optimizer_variables(model: Any) -> list[Any]:
+    optimizer = getattr(model, "optimizer", None)
+    return [] if optimizer is None else list(optimizer.variables)

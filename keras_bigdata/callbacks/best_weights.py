@@ -300,7 +300,15 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         if self.baseline is None or self._is_better(value, self.baseline):
             self.wait = 0
         record = BestRecord(epoch, self.monitor, value, str(self._direction), self.wait)
-        write_best(self.filepath, self.model, record)
+        try:
+            write_best(self.filepath, self.model, record)
+        except OSError as error:
+            stays = "" if self.best is None else " The former best stays there."
+            raise OSError(
+                error.errno,
+                f"The weights of epoch {epoch + 1}, the best so far, could not be written to "
+                f"{self.filepath}: {error.strerror or error}.{stays}",
+            ) from error
         self.best, self.best_epoch = value, epoch
         if self.restore_best_weights:
             self._best_weights = self.model.get_weights()

@@ -13,7 +13,7 @@ import joblib
 import keras
 
 from keras_bigdata.callbacks._monitor import lookup, missing, refuse_if_late
-from keras_bigdata.files import atomic_path, remove_leftovers
+from keras_bigdata.files import remove_leftovers, replace_file
 
 
 class ScoreLog(keras.callbacks.Callback):
@@ -135,8 +135,7 @@ class ScoreLog(keras.callbacks.Callback):
         self._write()
 
     def _write(self) -> None:
-        with atomic_path(self.filepath) as temporary:
-            joblib.dump(self.scores, temporary)
+        replace_file(self.filepath, lambda temporary: joblib.dump(self.scores, temporary))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._last_logs is not None and not self._validated:

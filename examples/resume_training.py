@@ -1,0 +1,140 @@
+"""A training that is killed again and again ends as if it had never been.
+
+    python examples/resume_training.py [FOLDER]
+
+The script trains once without interruption. Then it runs the same training in processes that it
+kills, by SIGKILL, at random moments, and starts again until one comes to its end. Weights,
+optimizer, History and the CSV file are compared bit by bit.
+"""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from skimage import data
+
+from keras_bigdata import (
+    Arrays,
+    BestWeightsEarlyStopping,
+    ResumeTraining,
+    ShardSequence,
+    WeightedValidation,
+    pack,
+)
+
+PIECE = 16
+EPOCHS = 4
+KILLS = 2
+
+
+def pieces(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces of scikit-image's brick and grass."""
+    rng = np.random.default_rng(seed)
+    textures = [data.brick(), data.grass()]
+    labels = rng.integers(0, 2, count).astype(np.int32)
+    corners = rng.integers(0, 512 - PIECE, (count, 2))
+    images = [
+        textures[label][y : y + PIECE, x : x + PIECE, None]
+        for label, (y, x) in zip(labels, corners, strict=True)
+    ]
+    return np.stack(images), labels
+
+
+class SlowSteps(keras.callbacks.Callback):
+    """Leaves time for a kill."""
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        time.sleep(0.01)
+
+
+def train(folder: Path) -> None:
+    """The training script. It does not know whether it is the first run."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((PIECE, PIECE, 1), dtype="uint8"),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.RandomFlip(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(32, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    sequence = ShardSequence(folder.parent / "shards", batch_size=20)
+    resume = ResumeTraining(folder / "checkpoints", sequence, every=0.1)
+    history = model.fit(
+        sequence,
+        epochs=EPOCHS,
+        shuffle=False,
+        verbose=0,
+        callbacks=resume.around(
+            [
+                WeightedValidation(pieces(200, seed=1)),
+                BestWeightsEarlyStopping(folder / "best.weights.h5", patience=EPOCHS),
+                keras.callbacks.ReduceLROnPlateau(patience=1),
+                keras.callbacks.CSVLogger(folder / "log.csv"),
+                SlowSteps(),
+            ]
+        ),
+    )
+    digest = hashlib.sha256()
+    for variable in [*model.variables, *model.optimizer.variables]:
+        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
+    result = {"weights and optimizer": digest.hexdigest(), "History": history.history}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def newest_checkpoint(folder: Path) -> int:
+    numbers = [int(path.stem.split("-")[1]) for path in folder.glob("checkpoints/checkpoint-*.zip")]
+    return max(numbers, default=0)
+
+
+def run(folder: Path, checkpoints_to_live: int | None = None) -> bool:
+    """Runs the training in a process of its own. Returns whether it came to its end."""
+    folder.mkdir(exist_ok=True)
+    first = newest_checkpoint(folder)
+    process = subprocess.Popen([sys.executable, __file__, "--train", str(folder)])
+    while process.poll() is None:
+        if checkpoints_to_live and newest_checkpoint(folder) - first >= checkpoints_to_live:
+            process.kill()
+            process.wait()
+            return False
+        time.sleep(0.005)
+    if process.returncode:
+        sys.exit(f"the training failed with status {process.returncode}")
+    return True
+
+
+def main(folder: Path) -> None:
+    images, labels = pieces(1000, seed=0)
+    pack(Arrays(images=images, labels=labels), folder / "shards", shard_samples=128)
+
+    run(folder / "whole")
+    rng, kills = random.Random(1), 0
+    while not run(folder / "killed", rng.randint(2, 6) if kills < KILLS else None):
+        kills += 1
+
+    results = [folder / name / "result.json" for name in ("whole", "killed")]
+    whole, killed = (json.loads(path.read_text()) for path in results)
+    print(f"killed {kills} times")
+    for name in whole:
+        print(f"{name} equal: {whole[name] == killed[name]}")
+    logs = [(folder / name / "log.csv").read_bytes() for name in ("whole", "killed")]
+    print(f"log.csv equal: {logs[0] == logs[1]}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--train"]:
+        train(Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="resume-")))
