@@ -76,7 +76,13 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
     for _ in range(_ATTEMPTS - 1):
         try:
             with atomic_path(path) as temporary:
-                write(temporary)
+                try:
+                    write(temporary)
+                except OSError as error:
+                    # HDF5 says anything of a file that vanishes while it is opened.
+                    if temporary.exists():
+                        raise
+                    raise FileNotFoundError(str(temporary)) from error
             return
         except FileNotFoundError:
             if not Path(os.path.realpath(path)).parent.is_dir():
