@@ -16,6 +16,7 @@ FILES = [
     "test_fit_contract.py",
     "test_recycled_memory.py",
     "test_replace_training_loop.py",
+    "test_resume.py",
     "test_sequence.py",
 ]
 

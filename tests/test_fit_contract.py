@@ -149,3 +149,97 @@ def test_the_reset_before_a_fit_is_named_so():
 
     model().fit(Looking(), epochs=2, verbose=0)
     assert callers[-3:] == [True, False, False]
+# ---- What ResumeTraining relies on
+class Shorter(Calls):
+    """Its second epoch begins in the middle, as a resumed one does."""
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.epochs_begun = 0
+    @property
+    def num_batches(self):
+        self.calls.append("num_batches")
+        return 2 if self.epochs_begun == 2 else 4
+    def on_epoch_begin(self):
+        super().on_epoch_begin()
+        self.epochs_begun += 1
+class Begins(keras.callbacks.Callback):
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+        self.batches: list[tuple[int, int]] = []
+    def on_train_begin(self, logs=None):
+        self.data.calls.clear()
+        self.data.epochs_begun = 0
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.data.calls.append("callbacks begin")
+    def on_train_batch_begin(self, batch, logs=None):
+        self.batches.append((self.epoch, batch))
+def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_whole():
+    data, made = Shorter(), model()
+    begins = Begins(data)
+    with pytest.warns(UserWarning, match="^Your input ran out of data"):
+        made.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[begins])
+    # On TensorFlow and JAX, one more step begins and finds no data. TensorFlow has counted it.
+    backend = keras.backend.backend()
+    second = [(1, 0), (1, 1), *([(1, 2)] if backend != "torch" else [])]
+    assert begins.batches == [*((0, b) for b in range(4)), *second, *((2, b) for b in range(4))]
+    assert int(made.optimizer.iterations) == (11 if backend == "tensorflow" else 10)
+    # The callbacks' `on_epoch_begin` comes before the dataset's, and only then its length is asked.
+    first = data.calls[: data.calls.index("0")]
+    assert [c for c in first if c != "num_batches"] == ["callbacks begin", "begin"]
+    assert first[-1] == "num_batches"
+def test_initial_epoch_is_read_after_on_train_begin():
+    epochs = []
+    class Later(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            assert self.model._initial_epoch is None
+            self.model._initial_epoch = 2
+        def on_epoch_begin(self, epoch, logs=None):
+            epochs.append(epoch)
+    model().fit(Calls(), epochs=4, verbose=0, callbacks=[Later()])
+    assert epochs == [2, 3]
+def test_with_no_epochs_left_history_is_what_callbacks_made_it():
+    class Finished(keras.callbacks.Callback):
+            self.model._initial_epoch = 4
+        def on_train_end(self, logs=None):
+            self.model.history.history = {"loss": [1.0]}
+    history = model().fit(Calls(), epochs=4, verbose=0, callbacks=[Finished()])
+    assert history.history == {"loss": [1.0]}
+def test_the_frame_of_fit_tells_its_data_and_order():
+    from keras_bigdata.callbacks import _running_fit
+    seen = []
+    class Look(keras.callbacks.Callback):
+            seen.append(_running_fit._epoch_iterator())
+    data = Calls()
+    model().fit(data, verbose=0, shuffle=False, callbacks=[Look()])
+    model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[Look()])
+    for iterator, shuffle, steps in zip(seen, (False, True), (None, 2), strict=True):
+        assert iterator.data_adapter.py_dataset is data
+        assert iterator.data_adapter.shuffle is shuffle
+        assert iterator.steps_per_epoch == steps
+def test_the_variables_of_a_training_are_these_and_some_come_with_the_first_step():
+    made = keras.Sequential([keras.Input((1,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    made.compile(keras.optimizers.Adam(), "mse", metrics=["mae"])
+    assert [v.name for v in made.variables].count("seed_generator_state") == 1
+    before = len(made.metrics_variables), len(made.optimizer.variables)
+    made.train_on_batch(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32))
+    after = len(made.metrics_variables), len(made.optimizer.variables)
+    assert after[0] > before[0]
+    assert after[1] == 2 + 2 * 2 > before[1]
+def test_a_csv_logger_appends_no_header_where_it_is_told_so(tmp_path):
+    from keras_bigdata.callbacks import _csv_file
+    logger = keras.callbacks.CSVLogger(tmp_path / "a.csv")
+    logger.on_train_begin()
+    logger.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})
+    state = _csv_file.read(logger)
+    logger.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
+    logger.on_train_end()
+    whole = (tmp_path / "a.csv").read_bytes()
+    again = keras.callbacks.CSVLogger(tmp_path / "a.csv")
+    again.on_train_begin()
+    assert (tmp_path / "a.csv").read_bytes() == b""
+    _csv_file.restore(again, state)
+    again.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
+    again.on_train_end()
+    assert (tmp_path / "a.csv").read_bytes() == whole

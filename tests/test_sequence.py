@@ -297,6 +297,46 @@ def test_state_of_other_data_is_refused_with_both_values(shards):
         ShardSequence(shards([10, 11]), 6, **ROLES).load_state_dict(state)
 
 
+def test_an_epoch_is_served_from_the_batch_in_the_state_once(shards):
+    data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8, workers=0)
+    data.epoch = 3
+    whole = ids_of(data)
+    data.load_state_dict({**data.state_dict(), "batch": 1})
+    assert (len(data), data.num_batches) == (4, 4)  # Keras asks before the epoch, for all of them
+    data.on_epoch_begin()
+    assert (len(data), data.num_batches) == (4, 3)
+    assert [data[i][1].tolist() for i in range(3)] == whole[1:]
+    with pytest.raises(IndexError):
+        data[3]
+    data.on_epoch_end()
+    assert (data.epoch, data.num_batches) == (4, 4)
+    data.on_epoch_begin()
+    assert data.state_dict()["batch"] == 0
+    assert data[0][1].tolist() != whole[0]
+    assert data.num_batches == 4
+
+
+def test_an_epoch_that_was_resumed_and_stopped_is_resumed_again(shards):
+    data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8, workers=0)
+    whole = ids_of(data)
+    data.load_state_dict({**data.state_dict(), "batch": 2})
+    for _ in range(2):
+        data.on_epoch_begin()
+        assert data[0][1].tolist() == whole[2]
+        data.on_epoch_end()
+    assert data.epoch == 0
+    assert data.unshuffled().num_batches == 4
+    data.epoch = 0
+    data.on_epoch_begin()
+    assert data[0][1].tolist() == whole[0]
+
+
+def test_a_batch_beyond_the_epoch_is_refused(shards):
+    data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8)
+    with pytest.raises(ValueError, match="at batch 4, and an epoch has 4"):
+        data.load_state_dict({**data.state_dict(), "batch": 4})
+
+
 def test_copies_serve_the_same_batches(shards):
     data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8)
     data.epoch = 2

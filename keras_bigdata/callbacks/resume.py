@@ -216,8 +216,8 @@ class ResumeTraining(keras.callbacks.Callback):
             # Earlier, the others' `on_epoch_begin` and Keras would undo it.
             self._restore(self._found)
         elif position >= len(self.sequence):
-            # TensorFlow finds the data at its end within the step, when it has advanced what
-            # does not depend on data: seeds, and the optimizer's count.
+            # Keras finds the data at its end within the step, and TensorFlow has advanced by then
+            # what does not depend on data: seeds, and the optimizer's count.
             self._at_phantom = _training_state.values(self.model)
             return
         elif self._stepped and (self._is_due() or is_pending()):
