@@ -28,12 +28,12 @@ def wait_for_step(model: Any) -> None:
 
 
 def read(model: Any) -> Values:
-    """A copy of all values.
+    """All values, to be copied before the next step.
 
     On the CPU, arrays may share memory with variables, and JAX gives that memory away.
     """
     return {
-        kind: [np.array(keras.ops.convert_to_numpy(v), copy=True) for v in members]
+        kind: [np.asarray(keras.ops.convert_to_numpy(v)) for v in members]
         for kind, members in variables(model).items()
     }
 

@@ -19,7 +19,7 @@ _VERSION = 1
 def document(
     model: Any, callbacks: Sequence[Any], sequence: ShardSequence, **where: Any
 ) -> dict[str, Any]:
-    """The state of everything.
+    """The state of everything, to be copied before the next step.
 
     Args:
         model: the model, brought up to date.
@@ -44,7 +44,7 @@ def document(
 
 
 def values(model: Any) -> dict[str, Any]:
-    """All variables and random generators."""
+    """All variables and random generators, to be copied before the next step."""
     return {"values": _model_state.read(model), "random": _random_state.read()}
 
 

@@ -218,7 +218,7 @@ class ResumeTraining(keras.callbacks.Callback):
         elif position >= len(self.sequence):
             # Keras finds the data at its end within the step, and TensorFlow has advanced by then
             # what does not depend on data: seeds, and the optimizer's count.
-            self._at_phantom = _training_state.values(self.model)
+            self._at_phantom = copy.deepcopy(_training_state.values(self.model))
             return
         elif self._stepped and (self._is_due() or is_pending()):
             self._save({"epoch": self._epoch, "batch": position, "ended": False, "stopped": False})
