@@ -100,6 +100,9 @@ def test_from_tf_data_is_faster_from_shards(tmp_path):
     accuracies = re.search(r"validation accuracy: ([\d.]+) and ([\d.]+)", told)
     assert accuracies is not None
     assert min(map(float, accuracies.groups())) > 0.6
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_resume_training_ends_the_same(tmp_path):
     told = run("resume_training.py", tmp_path)

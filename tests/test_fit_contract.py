@@ -149,32 +149,46 @@ def test_the_reset_before_a_fit_is_named_so():
 
     model().fit(Looking(), epochs=2, verbose=0)
     assert callers[-3:] == [True, False, False]
+
+
 # ---- What ResumeTraining relies on
+
+
 class Shorter(Calls):
     """Its second epoch begins in the middle, as a resumed one does."""
+
     def __init__(self) -> None:
         super().__init__(4)
         self.epochs_begun = 0
+
     @property
     def num_batches(self):
         self.calls.append("num_batches")
         return 2 if self.epochs_begun == 2 else 4
+
     def on_epoch_begin(self):
         super().on_epoch_begin()
         self.epochs_begun += 1
+
+
 class Begins(keras.callbacks.Callback):
     def __init__(self, data):
         super().__init__()
         self.data = data
         self.batches: list[tuple[int, int]] = []
+
     def on_train_begin(self, logs=None):
         self.data.calls.clear()
         self.data.epochs_begun = 0
+
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
         self.data.calls.append("callbacks begin")
+
     def on_train_batch_begin(self, batch, logs=None):
         self.batches.append((self.epoch, batch))
+
+
 def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_whole():
     data, made = Shorter(), model()
     begins = Begins(data)
@@ -189,28 +203,44 @@ def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_whole():
     first = data.calls[: data.calls.index("0")]
     assert [c for c in first if c != "num_batches"] == ["callbacks begin", "begin"]
     assert first[-1] == "num_batches"
+
+
 def test_initial_epoch_is_read_after_on_train_begin():
     epochs = []
+
     class Later(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             assert self.model._initial_epoch is None
             self.model._initial_epoch = 2
+
         def on_epoch_begin(self, epoch, logs=None):
             epochs.append(epoch)
+
     model().fit(Calls(), epochs=4, verbose=0, callbacks=[Later()])
     assert epochs == [2, 3]
+
+
 def test_with_no_epochs_left_history_is_what_callbacks_made_it():
     class Finished(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
             self.model._initial_epoch = 4
+
         def on_train_end(self, logs=None):
             self.model.history.history = {"loss": [1.0]}
+
     history = model().fit(Calls(), epochs=4, verbose=0, callbacks=[Finished()])
     assert history.history == {"loss": [1.0]}
+
+
 def test_the_frame_of_fit_tells_its_data_and_order():
     from keras_bigdata.callbacks import _running_fit
+
     seen = []
+
     class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
             seen.append(_running_fit._epoch_iterator())
+
     data = Calls()
     model().fit(data, verbose=0, shuffle=False, callbacks=[Look()])
     model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[Look()])
@@ -218,6 +248,8 @@ def test_the_frame_of_fit_tells_its_data_and_order():
         assert iterator.data_adapter.py_dataset is data
         assert iterator.data_adapter.shuffle is shuffle
         assert iterator.steps_per_epoch == steps
+
+
 def test_the_variables_of_a_training_are_these_and_some_come_with_the_first_step():
     made = keras.Sequential([keras.Input((1,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
     made.compile(keras.optimizers.Adam(), "mse", metrics=["mae"])
@@ -227,8 +259,11 @@ def test_the_variables_of_a_training_are_these_and_some_come_with_the_first_step
     after = len(made.metrics_variables), len(made.optimizer.variables)
     assert after[0] > before[0]
     assert after[1] == 2 + 2 * 2 > before[1]
+
+
 def test_a_csv_logger_appends_no_header_where_it_is_told_so(tmp_path):
     from keras_bigdata.callbacks import _csv_file
+
     logger = keras.callbacks.CSVLogger(tmp_path / "a.csv")
     logger.on_train_begin()
     logger.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})

@@ -39,13 +39,9 @@ class FitOrder:
     over the files: 38,000 samples/s became 95,000 by undoing it. So the n-th number that
     `fit` asks for in an epoch gets the n-th batch. Without the name batches are served by number,
     as to everybody else.
-
-    Args:
-        length: batches of an epoch.
     """
 
-    def __init__(self, length: int) -> None:
-        self._length = length
+    def __init__(self) -> None:
         self._known: tuple[list[int], npt.NDArray[np.int64]] | None = None
 
     def place(self, index: int) -> int:
@@ -55,8 +51,8 @@ class FitOrder:
             return index
         known = self._known
         if known is None or known[0] is not order:
-            places = np.empty(self._length, np.int64)
-            places[order] = np.arange(self._length)
+            places = np.empty(len(order), np.int64)
+            places[order] = np.arange(len(order))
             # Held, so that no other list can be taken for this one.
             known = self._known = (order, places)
         return int(known[1][index])
@@ -65,9 +61,7 @@ class FitOrder:
         for frame in _callers():
             if frame.f_code.co_name == "_finite_generator":
                 order = frame.f_locals.get("indices")
-                if isinstance(order, list) and len(order) == self._length:
-                    return order
-                return None
+                return order if isinstance(order, list) else None
         return None
 
 

@@ -213,7 +213,7 @@ class ShardSequence(keras.utils.PyDataset):
         self._loader = Loader(self._config)
         self._ahead: ReadAhead | None = None
         self._runs: RunAhead | None = None
-        self._fit_order = FitOrder(len(self))
+        self._fit_order = FitOrder()
         self._pid = os.getpid()
         # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
         self._begun = False
@@ -232,7 +232,7 @@ class ShardSequence(keras.utils.PyDataset):
 
         Keras asks once before the first epoch, for all epochs, and at the start of each.
         """
-        return len(self) if _called_to_reset() else len(self) - self._start
+        return len(self) if called_to_reset() else len(self) - self._start
 
     def __getitem__(self, index: int) -> Any:
         """Batch `index` of the current epoch: `(x, y)`, `(x, y, w)` or `(x,)`."""
@@ -246,15 +246,14 @@ class ShardSequence(keras.utils.PyDataset):
         index %= length
         if self._config.shuffle in ("window", "global") and not self._fixed:
             index = self._fit_order.place(index)
-        return self.batch_of(self._epoch, index)
-        return self.batch_of(self._epoch, self._start + index % length)
+        return self.batch_of(self._epoch, self._start + index)
 
     def batch_of(self, epoch: int, index: int) -> Any:
         """Batch `index` of any epoch, as `__getitem__` gives it of the current one."""
         with self._lock:
             if self._begun and epoch == self._epoch:
                 self._asked[index] = True
-                if index == _QUIET_BATCHES:
+                if index == self._start + _QUIET_BATCHES:
                     self._loader.reader.gate.set()
         return self._arranged(self._load(epoch * len(self) + index))
 
@@ -310,11 +309,10 @@ class ShardSequence(keras.utils.PyDataset):
         """Called by Keras when an epoch begins."""
         with self._lock:
             self._begun = True
-            self._asked = np.zeros(len(self), bool)
-            if self._quiet and len(self) > _QUIET_BATCHES:
-                self._loader.reader.gate.clear()
             self._start = self._next_start
             self._asked = np.arange(len(self)) < self._start
+            if self._quiet and len(self) - self._start > _QUIET_BATCHES:
+                self._loader.reader.gate.clear()
 
     def on_epoch_end(self) -> None:
         """Called by Keras when an epoch ends, and once more where nothing has ended.
