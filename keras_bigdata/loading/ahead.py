@@ -177,12 +177,12 @@ class ReadAhead:
             if ready and not self._closed:
                 self._extend(position)
             self._last = position
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
             batch = found.result()
         except CancelledError:  # closed from another thread while this one was waiting
             batch = self._source.urgent(position).result()
-        self._slow.note(follows, time.perf_counter() - started, batch)
+        self._slow.note(follows, time.monotonic() - started, batch)
         self._bound(batch)
         return batch
 
