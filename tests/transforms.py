@@ -10,3 +10,11 @@ def identity(batch, rng):
 def add_noise(batch, rng):
     noise = rng.normal(scale=0.1, size=batch["x"].shape).astype("float32")
     return {**batch, "x": batch["x"] + noise}
+
+
+def busy(batch, rng):
+    """Some 15 ms of Python that holds the GIL."""
+    number = 0
+    for step in range(400_000):
+        number += step & 3
+    return {**batch, "labels": batch["labels"] + 0 * number}
