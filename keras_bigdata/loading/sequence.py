@@ -6,8 +6,6 @@ import operator
 import os
 import random
 import threading
-import weakref
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -16,19 +14,19 @@ import numpy as np
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.ahead import ReadAhead, RunAhead, Source, Threads
+from keras_bigdata.loading.arguments import checked_count
+from keras_bigdata.loading.class_counts import class_counts
 from keras_bigdata.loading.epochs import Epoch
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
+from keras_bigdata.loading.holders import release_others
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
+from keras_bigdata.loading.opening import opened
 from keras_bigdata.loading.plan import Shuffle
 from keras_bigdata.loading.processes import Processes
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.roles import Roles, Structure, as_structure, fill
-from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.roles import Structure, fill
 
 _STATE_VERSION = 1
-
-# More are no classes but, say, identifiers.
-_MOST_CLASSES = 10_000_000
 
 # Between the beginning of an epoch and the time when so many batches were asked for, TensorFlow
 # destroys the iterator of the last epoch. It waits for an autotuning thread, which it wakes before
@@ -37,12 +35,6 @@ _MOST_CLASSES = 10_000_000
 # read in that moment: on 2 cores one epoch in three begins so late, and not every other; with a
 # dataset that reads nothing at all it is one in seven.
 _QUIET_BATCHES = 2
-
-# Sequences that hold threads, files and memory at a time. On TensorFlow `fit` keeps every dataset
-# it was ever given alive (`tf.data.Dataset.from_generator` does): they cannot wait to be deleted.
-_HOLDING = 4
-_holders: OrderedDict[int, weakref.ref[ShardSequence]] = OrderedDict()
-_holders_lock = threading.Lock()
 
 
 class ShardSequence(keras.utils.PyDataset):
@@ -150,11 +142,11 @@ class ShardSequence(keras.utils.PyDataset):
         max_queue_size: int = 10,
         trust: bool = False,
     ) -> None:
-        batch_size = _count(batch_size, "batch_size", 1)
-        window_shards = _count(window_shards, "window_shards", 1)
-        self._read_workers = _count(workers, "workers", 0)
+        batch_size = checked_count(batch_size, "batch_size", 1)
+        window_shards = checked_count(window_shards, "window_shards", 1)
+        self._read_workers = checked_count(workers, "workers", 0)
         self._use_processes = bool(use_multiprocessing)
-        max_queue_size = _count(max_queue_size, "max_queue_size", 1)
+        max_queue_size = checked_count(max_queue_size, "max_queue_size", 1)
         if shuffle not in ("window", "shards", "global", None):
             raise ValueError(
                 "`shuffle` must be 'window', 'shards', 'global' or None. "
@@ -176,21 +168,23 @@ class ShardSequence(keras.utils.PyDataset):
             private.setstate(random.getstate())
             seed = private.getrandbits(63)
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=max_queue_size)
-        self.index, self.roles = _opened(shards, inputs, targets, sample_weights, trust)
+        self.index, self.roles = opened(shards, inputs, targets, sample_weights, trust)
         self._config = LoaderConfig(
             index=self.index,
             fields=self.roles.names,
             batch_size=batch_size,
             shuffle=shuffle,
             window_shards=window_shards,
-            seed=_count(seed, "seed", 0),
+            seed=checked_count(seed, "seed", 0),
             last_batch=last_batch,
             transform=transform,
             trust=trust,
             max_queue_size=max_queue_size,
         )
         self._steps_per_epoch = (
-            None if steps_per_epoch is None else _count(steps_per_epoch, "steps_per_epoch", 1)
+            None
+            if steps_per_epoch is None
+            else checked_count(steps_per_epoch, "steps_per_epoch", 1)
         )
         self._quiet = keras.backend.backend() == "tensorflow"
         self._lock = threading.Lock()
@@ -283,7 +277,7 @@ class ShardSequence(keras.utils.PyDataset):
                 begun = self._runs is None
                 self._runs = runs = self._runs or RunAhead(self._loader)
             if begun:
-                _release_others(self)
+                release_others(self)
             joined = runs.get(positions, self._following(epoch, run))
         else:
             joined = self._loader.read_joined(positions)
@@ -367,7 +361,7 @@ class ShardSequence(keras.utils.PyDataset):
             print(epoch.number, loss)
         ```
         """
-        return (Epoch(self, self._settled()) for _ in range(_count(count, "count", 0)))
+        return (Epoch(self, self._settled()) for _ in range(checked_count(count, "count", 0)))
 
     def _settled(self) -> int:
         """The epoch, advanced if a loop has been given all of it."""
@@ -417,7 +411,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        value = _count(value, "epoch", 0)
+        value = checked_count(value, "epoch", 0)
         with self._lock:
             self._epoch = value
             self._next_start = self._start = 0
@@ -457,10 +451,10 @@ class ShardSequence(keras.utils.PyDataset):
         for key in ("seed", "epoch"):
             if key not in state:
                 raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
-        seed = _count(state["seed"], "seed", 0)
+        seed = checked_count(state["seed"], "seed", 0)
         if seed != self.seed:
             self._reconfigured(seed=seed)
-        batch = _count(state.get("batch", 0), "batch", 0)
+        batch = checked_count(state.get("batch", 0), "batch", 0)
         if batch >= len(self):
             raise ValueError(f"The state is at batch {batch}, and an epoch has {len(self)}.")
         self.epoch = state["epoch"]
@@ -476,7 +470,9 @@ class ShardSequence(keras.utils.PyDataset):
         Returns:
             A dict of class number to weight.
         """
-        counts = self.index.class_counts or self._counted()
+        counts = self.index.class_counts or class_counts(
+            self.index, self._loader.reader, self.roles.targets
+        )
         occurring = {label: count for label, count in enumerate(counts) if count}
         total = sum(occurring.values())
         return {label: total / (len(occurring) * count) for label, count in occurring.items()}
@@ -520,11 +516,11 @@ class ShardSequence(keras.utils.PyDataset):
                 length = len(self) if self._fixed else None
                 self._ahead = ReadAhead(self._source(), self.max_queue_size, length)
         if ahead is None:
-            _release_others(self)
+            release_others(self)
             return self._load(position)
         return ahead.get(position)
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Gives back threads, files and memory until the next request."""
         with self._lock:
             held: list[ReadAhead | RunAhead | None] = [self._ahead, self._runs]
@@ -565,33 +561,6 @@ class ShardSequence(keras.utils.PyDataset):
         self._config = replace(self._config, **changes)
         self._prepare()
 
-    def _counted(self) -> list[int]:
-        """Samples of each class, read from the targets of shards that have no counts."""
-        target = self.roles.targets
-        field = self.fields[target] if isinstance(target, str) else None
-        if field is None or field.dtype.kind not in "iu" or field.shape not in ((), (1,)):
-            raise ShardError(
-                f"{self.index.directory}: class weights need one target of integer labels. "
-                f"The targets are {target!r}" + (f", {field}." if field else ".")
-            )
-        counts = np.zeros(0, np.int64)
-        for shard in np.flatnonzero(self.index.variant == 0).tolist():
-            labels = self._loader.reader.column(shard, field.name).reshape(-1)
-            if labels.size and labels.min() < 0:
-                raise ShardError(
-                    f"{self.index.path(shard)}: class weights need labels from 0. "
-                    f"Received: {labels.min()}"
-                )
-            if labels.size and labels.max() > _MOST_CLASSES:
-                raise ShardError(
-                    f"{self.index.path(shard)}: class weights need labels that count classes from "
-                    f"0. Received: {labels.max()}"
-                )
-            here = np.bincount(labels, minlength=len(counts))
-            here[: len(counts)] += counts
-            counts = here
-        return [int(count) for count in counts]
-
     def __getstate__(self) -> dict[str, Any]:
         # By configuration; threads, files and caches are made anew.
         made = ("_loader", "_ahead", "_runs", "_fit_order", "_pid", "_asked", "_lock")
@@ -602,69 +571,3 @@ class ShardSequence(keras.utils.PyDataset):
         self._lock = threading.Lock()
         self._start = 0
         self._prepare()
-
-
-def _opened(
-    shards: Any, inputs: Any, targets: Any, sample_weights: Any, trust: bool
-) -> tuple[ShardIndex, Roles]:
-    """The index, and the roles given or else those in the index, checked against each other."""
-    roles = Roles(
-        as_structure(inputs, "inputs"),
-        as_structure(targets, "targets"),
-        as_structure(sample_weights, "sample_weights"),
-    )
-    index = open_shards(shards, used=roles.names if roles.inputs else (), trust=trust)
-    if roles.inputs is None:
-        roles = Roles(
-            index.roles.inputs,
-            roles.targets or index.roles.targets,
-            roles.sample_weights or index.roles.sample_weights,
-        )
-    listing = ", ".join(map(str, index.fields.values()))
-    if roles.inputs is None:
-        raise ValueError(
-            f"{index.directory}: say which fields are `inputs` and `targets`, such as "
-            f"inputs=('texts', 'images'), targets='labels'. The fields are: {listing}"
-        )
-    if roles.sample_weights is not None and roles.targets is None:
-        raise ValueError(
-            "`sample_weights` need `targets`. "
-            f"Received: sample_weights={roles.sample_weights!r}, targets=None"
-        )
-    for name in roles.names:
-        if name not in index.fields:
-            why = index.left_out.get(name)
-            raise ValueError(
-                f"{index.directory}: there is no field {name!r}"
-                + (f" ({why})" if why else "")
-                + f". The fields are: {listing}"
-            )
-    return index, roles
-
-
-def _release_others(newest: ShardSequence) -> None:
-    """Of all sequences that read ahead, only the last few go on holding what it takes."""
-    with _holders_lock:
-        _holders[id(newest)] = weakref.ref(newest)
-        _holders.move_to_end(id(newest))
-        released = []
-        while len(_holders) > _HOLDING:
-            released.append(_holders.popitem(last=False)[1]())
-    for sequence in released:
-        if sequence is not None:
-            sequence._release()
-
-
-def _count(value: Any, argument: str, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"`{argument}` must be an integer. Received: {argument}={value!r} "
-            f"of type {type(value).__name__}"
-        ) from None
-    if isinstance(value, (bool, np.bool_)) or number < least:
-        raise ValueError(
-            f"`{argument}` must be an integer of at least {least}. Received: {argument}={value!r}"
-        )
-    return number

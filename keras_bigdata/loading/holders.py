@@ -1,0 +1,34 @@
+"""Of all sequences only the last few hold threads, files and memory."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from typing import Protocol
+
+
+class Holder(Protocol):
+    """What holds them, and can do without until it is asked for the next batch."""
+
+    def release(self) -> None: ...
+
+
+# Sequences that hold threads, files and memory at a time. On TensorFlow `fit` keeps every dataset
+# it was ever given alive (`tf.data.Dataset.from_generator` does): they cannot wait to be deleted.
+_HOLDING = 4
+_holders: OrderedDict[int, weakref.ref[Holder]] = OrderedDict()
+_holders_lock = threading.Lock()
+
+
+def release_others(newest: Holder) -> None:
+    """Of all sequences that read ahead, only the last few go on holding what it takes."""
+    with _holders_lock:
+        _holders[id(newest)] = weakref.ref(newest)
+        _holders.move_to_end(id(newest))
+        released = []
+        while len(_holders) > _HOLDING:
+            released.append(_holders.popitem(last=False)[1]())
+    for holder in released:
+        if holder is not None:
+            holder.release()
