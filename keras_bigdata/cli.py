@@ -53,7 +53,66 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_migrate(commands)
     _add_estimate(commands)
+    _add_bench(commands)
     return parser
+
+
+def _add_bench(commands: Any) -> None:
+    bench = commands.add_parser(
+        "bench",
+        help="measure what the shards can feed, and what would limit a model",
+        description="Measures, in turn: a plain loop over the shards; `fit` with a model that "
+        "trains nothing; the same with one batch that never changes; `fit` on arrays in memory; "
+        "reading the files from the disk. KERAS_BACKEND chooses the backend. Takes a minute or so.",
+    )
+    bench.add_argument("directory", help="a directory of shards or of bare pickles")
+    bench.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
+    bench.add_argument("--inputs", type=_names, help="fields of bare pickles, such as texts,images")
+    bench.add_argument("--targets", type=_names, help="the same for the targets")
+    bench.add_argument(
+        "--rate",
+        type=float,
+        action="append",
+        metavar="SAMPLES_PER_SECOND",
+        help="of your model, to be told what it would wait for; may be given several times",
+    )
+    bench.add_argument("--rounds", type=int, default=5, help="default: 5")
+    bench.add_argument("--seconds", type=float, default=1.0, help="of one measurement; default: 1")
+    bench.set_defaults(run=_bench)
+
+
+def _names(value: str) -> str | tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    return names[0] if len(names) == 1 else names
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from keras_bigdata.bench import bench
+
+    rates = bench(
+        arguments.directory,
+        arguments.batch_size,
+        inputs=arguments.inputs,
+        targets=arguments.targets,
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+    )
+    rows = [
+        ("a plain loop over the shards", rates.alone),
+        ("fit, a model that trains nothing", rates.fit),
+        ("  one batch that never changes", rates.ceiling),
+        ("  arrays in memory", rates.memory),
+        ("the disk, nothing cached", rates.disk),
+    ]
+    print(f"{'':34} {'samples/s':>12} {'MB/s':>9} {'fit is':>8}")
+    for name, rate in rows:
+        if rate is None:
+            print(f"{name:34} {'unknown':>12}")
+        else:
+            megabytes, times = rate * rates.row_bytes / 1e6, rates.fit / rate
+            print(f"{name:34} {rate:12,.0f} {megabytes:9,.0f} {times:7.2f}x")
+    for rate in arguments.rate or [100, 1_000, 10_000]:
+        print(rates.verdict(rate))
 
 
 def _add_pack_images(commands: Any) -> None:

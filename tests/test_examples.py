@@ -31,6 +31,7 @@ def run(name: str, folder: Path, *arguments: str, **environment: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_quickstart_learns_and_says_so(tmp_path):
     told = run("quickstart.py", tmp_path)
     assert "packed 2600 samples into 11 shards" in told
@@ -43,6 +44,7 @@ def test_quickstart_learns_and_says_so(tmp_path):
     assert (tmp_path / "models/best.weights.h5").exists()
 
 
+@pytest.mark.slow
 def test_replace_training_loop_learns_and_logs(tmp_path):
     told = run("replace_training_loop.py", tmp_path)
     scores = joblib.load(tmp_path / "scores.joblib")
@@ -50,6 +52,7 @@ def test_replace_training_loop_learns_and_logs(tmp_path):
     assert max(scores["val"]) > 0.8
 
 
+@pytest.mark.slow
 def test_replace_keras_sequence_predicts_right(tmp_path):
     told = run("replace_keras_sequence.py", tmp_path)
     right = re.search(r"predicted 300 pictures, ([\d.]+) of them right", told)
@@ -57,6 +60,7 @@ def test_replace_keras_sequence_predicts_right(tmp_path):
     assert float(right[1]) > 0.9
 
 
+@pytest.mark.slow
 def test_with_keras_callbacks_logs_and_saves(tmp_path):
     pytest.importorskip("tensorboard")
     told = run("with_keras_callbacks.py", tmp_path)
@@ -65,6 +69,7 @@ def test_with_keras_callbacks_logs_and_saves(tmp_path):
     assert list((tmp_path / "tensorboard").rglob("events*"))
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_from_image_data_generator_pays(tmp_path):
     told = run(
@@ -83,6 +88,7 @@ def test_from_image_data_generator_pays(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.slow
 def test_custom_loops_learn(tmp_path, backend):
     pytest.importorskip(backend)
     told = run("custom_loop.py", tmp_path, KERAS_BACKEND=backend)
@@ -91,6 +97,7 @@ def test_custom_loops_learn(tmp_path, backend):
     assert min(map(float, accuracies)) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_from_tf_data_is_faster_from_shards(tmp_path):
     told = run("from_tf_data.py", tmp_path, "--pieces=60", "--epochs=8")
@@ -104,6 +111,7 @@ def test_from_tf_data_is_faster_from_shards(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.slow
 def test_resume_training_ends_the_same(tmp_path):
     told = run("resume_training.py", tmp_path)
     kills = re.search(r"killed (\d+) times", told)
@@ -111,3 +119,17 @@ def test_resume_training_ends_the_same(tmp_path):
     assert int(kills[1]) >= 1
     for name in ("weights and optimizer", "History", "log.csv"):
         assert f"{name} equal: True" in told
+
+
+@pytest.mark.slow
+@pytest.mark.slow
+def test_compare_pipelines_prints_ratios(tmp_path):
+    told = run("compare_pipelines.py", tmp_path, "--samples=512", "--rounds=1")
+    ratios = re.findall(r"^(\S.*?) +[\d,]+ +([\d.]+)$", told, re.MULTILINE)
+    assert [name for name, _ in ratios][:3] == [
+        "ShardSequence",
+        "ShardSequence.as_dataset()",
+        "arrays in memory",
+    ]
+    assert len(ratios) == 8
+    assert float(ratios[0][1]) == 1
