@@ -70,7 +70,6 @@ def test_with_keras_callbacks_logs_and_saves(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_from_image_data_generator_pays(tmp_path):
     told = run(
         "from_image_data_generator.py", tmp_path, "--pieces=50", "--epochs=10", "--variants=3"
@@ -88,7 +87,6 @@ def test_from_image_data_generator_pays(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-@pytest.mark.slow
 def test_custom_loops_learn(tmp_path, backend):
     pytest.importorskip(backend)
     told = run("custom_loop.py", tmp_path, KERAS_BACKEND=backend)
@@ -97,7 +95,6 @@ def test_custom_loops_learn(tmp_path, backend):
     assert min(map(float, accuracies)) > 0.9
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_from_tf_data_is_faster_from_shards(tmp_path):
     told = run("from_tf_data.py", tmp_path, "--pieces=60", "--epochs=8")
@@ -111,7 +108,6 @@ def test_from_tf_data_is_faster_from_shards(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-@pytest.mark.slow
 def test_resume_training_ends_the_same(tmp_path):
     told = run("resume_training.py", tmp_path)
     kills = re.search(r"killed (\d+) times", told)
@@ -121,7 +117,6 @@ def test_resume_training_ends_the_same(tmp_path):
         assert f"{name} equal: True" in told
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_compare_pipelines_prints_ratios(tmp_path):
     told = run("compare_pipelines.py", tmp_path, "--samples=512", "--rounds=1")
