@@ -250,6 +250,7 @@ def test_trains_in_another_thread(tmp_path, model):
     assert best.best is not None
 
 
+@pytest.mark.slow
 def test_ctrl_c_from_a_terminal(tmp_path):
     script = textwrap.dedent(
         f"""

@@ -246,6 +246,7 @@ def test_a_killed_worker_is_an_error_that_names_it_and_no_hang(shards):
     assert int(data[90][1][0]) != worker
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")
 def test_workers_do_not_outlive_a_killed_parent(shards):
     code = textwrap.dedent(
@@ -497,6 +498,7 @@ def test_a_pickle_that_is_no_shard_is_named_with_the_reason(shards):
         ShardSequence(directory, **ROLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [False, True])
 def test_the_process_ends_without_waiting_for_batches_nobody_wants(shards, processes):
     code = textwrap.dedent(
