@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,16 +35,21 @@ def training_batch(raw: Any) -> Batch:
     return (x, y, _ones_for_none(weight, rows))
 
 
-def inputs_batch(raw: Any) -> Batch:
+def inputs_batch(raw: Any, inputs: int | None = None) -> Batch:
     """`(x,)`, from what a generator for training or one for prediction yields.
 
     A tuple is `(x, y)` or `(x, y, sample_weight)`; anything else is `x`, a list several inputs.
+
+    Args:
+        raw: what the generator gave.
+        inputs: how many inputs the model has, if known. With one, a list `[x, y]` is as a tuple.
 
     Raises:
         ValueError: if it is a tuple of another length, or has no rows.
         TypeError: if there is no array where one must be.
     """
-    if isinstance(raw, tuple):
+    as_tuple = isinstance(raw, list) and inputs == 1 and len(raw) > 1 and not _holds_numbers(raw)
+    if isinstance(raw, tuple) or as_tuple:
         if not 1 <= len(raw) <= 3:
             raise ValueError(
                 "A generator to predict from must give x, (x, y) or (x, y, sample_weight). "
@@ -118,13 +123,13 @@ def mapped(function: Callable[..., Any], structure: Any, *others: Any) -> Any:
         ValueError: if another one is built in another way.
     """
     for other in others:
-        same_keys = not isinstance(structure, dict) or (
-            isinstance(other, dict) and structure.keys() == other.keys()
-        )
-        same_parts = not isinstance(structure, tuple) or (
-            isinstance(other, tuple) and len(structure) == len(other)
-        )
-        if not (same_keys and same_parts):
+        if isinstance(structure, dict):
+            same = isinstance(other, dict) and structure.keys() == other.keys()
+        elif isinstance(structure, tuple):
+            same = isinstance(other, tuple) and len(structure) == len(other)
+        else:
+            same = not isinstance(other, (dict, tuple))
+        if not same:
             raise ValueError(
                 f"batches differ in structure: {described(structure)} and {described(other)}"
             )
@@ -165,6 +170,33 @@ def _holds_numbers(value: Any) -> bool:
     if isinstance(first, (list, tuple)):
         return _holds_numbers(first)
     return isinstance(first, (int, float, np.number, np.bool_))
+
+
+def in_output_order(batch: Batch, names: Sequence[str]) -> Batch:
+    """Targets and weights that are dicts of output names, as tuples in the model's order.
+
+    Args:
+        batch: `(x, y)` or `(x, y, sample_weight)`.
+        names: the names of the model's outputs.
+    """
+    x, y, weight = (*batch, None, None)[:3]
+    if not isinstance(y, dict) and not isinstance(weight, dict):
+        return batch
+    if isinstance(y, dict):
+        if set(y) != set(names):
+            return batch
+        y = _in_order(y, names)
+    if weight is None:
+        return (x, y)
+    if isinstance(weight, dict) and set(weight) <= set(names):
+        rows = rows_of((x,))
+        weight = _ones_for_none(_in_order(weight, names), rows)
+    return (x, y, weight)
+
+
+def _in_order(values: dict[str, Any], names: Sequence[str]) -> Any:
+    parts = tuple(values.get(name) for name in names)
+    return parts[0] if len(parts) == 1 else parts
 
 
 def _ones_for_none(weight: Any, rows: int) -> Any:

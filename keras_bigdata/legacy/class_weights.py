@@ -31,7 +31,7 @@ def weighting(class_weight: Any, output_names: Sequence[str]) -> Callable[[Batch
         warnings.warn(
             f"class_weight={class_weight!r} is ignored, as it was in Keras 2: it must be a dict of "
             "class to weight.",
-            stacklevel=4,
+            stacklevel=5,
         )
         return None
     by_output = _by_output(class_weight, output_names)

@@ -130,7 +130,7 @@ class ClosingEarly(Closing):
             self.model.stop_training = True
 
 
-def warn_if_ended_early(feed: Feed, what: str, stacklevel: int = 3) -> None:
+def warn_if_ended_early(feed: Feed, what: str, stacklevel: int = 4) -> None:
     """Says that a source had less than was asked for."""
     if feed.ended_early and feed.error is None:
         wanted = "whole passes" if feed.amount is None else f"{feed.amount.count:g}"

@@ -11,7 +11,13 @@ from keras_bigdata.legacy.arguments import Amount
 from keras_bigdata.legacy.batches import Batch, rows_of
 from keras_bigdata.legacy.prefetch import Prefetch
 from keras_bigdata.legacy.rounds import Rounds
-from keras_bigdata.legacy.sources import is_iterator, is_sequence, pass_length, pieces
+from keras_bigdata.legacy.sources import (
+    is_iterator,
+    is_sequence,
+    is_source,
+    pass_length,
+    pieces,
+)
 
 # More than any epoch has, for rounds whose number of batches is known only at their end.
 _WITHOUT_END = 2**31 - 1
@@ -51,6 +57,11 @@ class Feed:
         max_queue_size: int,
         lock: threading.Lock | None = None,
     ) -> None:
+        if not is_source(source):
+            raise TypeError(
+                f"A {type(source).__name__} gives no batches. Pass a generator, an iterator, a "
+                "keras.utils.Sequence or a dataset; arrays go to `fit`, `evaluate` and `predict`."
+            )
         if amount is None:
             length = pass_length(source)
             if length is not None:

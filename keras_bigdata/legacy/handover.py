@@ -59,6 +59,7 @@ def _signature(model: Any, seen: list[Batch]) -> Any:
     """
     import tensorflow as tf
 
+    mapped(lambda *arrays: None, *seen)  # refuses batches that differ in structure
     inputs = _shapes(model, "inputs")
     outputs = _shapes(model, "outputs")
 

@@ -18,8 +18,8 @@ from keras_bigdata.legacy.arguments import (
     fit_arguments,
     run_arguments,
 )
-from keras_bigdata.legacy.batches import Batch, inputs_batch, training_batch
-from keras_bigdata.legacy.class_weights import weighting
+from keras_bigdata.legacy.batches import Batch, inputs_batch
+from keras_bigdata.legacy.conversion import conversion
 from keras_bigdata.legacy.driver import (
     Closing,
     ClosingEarly,
@@ -43,7 +43,7 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     lock = threading.Lock()
     train = Feed(
         asked.generator,
-        _conversion(model, asked.class_weight),
+        conversion(model, asked.class_weight),
         asked.steps,
         asked.epochs - asked.initial_epoch,
         name="steps_per_epoch",
@@ -99,7 +99,7 @@ def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     """See `keras_bigdata.legacy.evaluate_generator`."""
     _check_model(model, "evaluate_generator")
     asked = run_arguments("evaluate_generator", model, args, kwargs)
-    with _one_round(model, asked, training_batch) as (feed, handover):
+    with _one_round(model, asked, conversion(model, None)) as (feed, handover):
         driver = Driver(test=Counter(feed, handover))
         results = model.evaluate(
             handover.data(feed.one_round),
@@ -115,7 +115,11 @@ def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     """See `keras_bigdata.legacy.predict_generator`."""
     _check_model(model, "predict_generator")
     asked = run_arguments("predict_generator", model, args, kwargs)
-    with _one_round(model, asked, inputs_batch) as (feed, handover):
+    try:
+        inputs = len(model.inputs)
+    except (AttributeError, TypeError, ValueError):  # not built, or a class of the user's
+        inputs = None
+    with _one_round(model, asked, lambda raw: inputs_batch(raw, inputs)) as (feed, handover):
         driver = Driver(predict=Counter(feed, handover))
         results = model.predict(
             handover.data(feed.one_round),
@@ -168,14 +172,6 @@ def _errors_of(*feeds: Feed | None) -> Iterator[None]:
                 if feed is not None and feed.error is not None and feed.error is not error:
                     raise feed.error from None
             raise
-
-
-def _conversion(model: Any, class_weight: Any) -> Callable[[Any], Batch]:
-    names = list(getattr(model, "output_names", None) or ())
-    weigh = weighting(class_weight, names)
-    if weigh is None:
-        return training_batch
-    return lambda raw: weigh(training_batch(raw))
 
 
 def _run_callbacks(model: Any, driver: Driver, feed: Feed, asked: RunArguments) -> Any:

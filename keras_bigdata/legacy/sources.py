@@ -23,7 +23,8 @@ def is_sequence(source: Any) -> bool:
     """Whether batches are asked for by index: a Keras `Sequence`, or something like one."""
     if not hasattr(source, "__getitem__") or isinstance(source, (list, tuple)):
         return False
-    if hasattr(source, "num_batches") or hasattr(source, "on_epoch_end"):
+    # Of the class: the property of a Keras sequence calls len(), which may fail.
+    if hasattr(type(source), "num_batches") or hasattr(source, "on_epoch_end"):
         return True
     return hasattr(source, "__len__") and not hasattr(source, "__iter__")
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from keras_bigdata.callbacks._array_batches import ArrayBatches
 from keras_bigdata.legacy.arguments import FitArguments
-from keras_bigdata.legacy.batches import rows_of, training_batch
+from keras_bigdata.legacy.batches import rows_of
+from keras_bigdata.legacy.conversion import conversion
 from keras_bigdata.legacy.driver import Counter, Driver
 from keras_bigdata.legacy.feed import Feed
 from keras_bigdata.legacy.handover import Handover
@@ -53,7 +54,7 @@ class Validation:
         times = sum(map(self._due, range(asked.initial_epoch, asked.epochs)))
         self.feed = Feed(
             data,
-            training_batch,
+            conversion(model, None),
             asked.validation_steps,
             times,
             name="validation_steps",
