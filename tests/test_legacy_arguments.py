@@ -121,6 +121,7 @@ def test_a_model_that_was_called_as_in_keras_1_stays_there():
     fit_arguments(model, ("g",), {"samples_per_epoch": 100, "nb_epoch": 2})
     assert run_arguments("f", model, ("g", 70), {}).steps == Amount(70, "samples")
     assert run_arguments("f", model, ("g",), {"steps": 70}).steps == Amount(70, "batches")
+    assert fit_arguments(model, ("g", 70), {}).steps == Amount(70, "batches")
     assert run("g", 70).steps == Amount(70, "batches")
 
 

@@ -124,9 +124,9 @@ def test_a_second_call_goes_on_and_evaluation_takes_as_much_as_asked(model):
     legacy.fit_generator(model, train, 3, 1, 0)
     legacy.fit_generator(model, train, 3, initial_epoch=4, epochs=6, verbose=0)
     assert numbers(model.take()) == list(range(9))
-    legacy.evaluate_generator(model, train, 2)
+    legacy.evaluate_generator(model, train, steps=2)
     assert numbers(model.take_tested()) == [9, 10]
-    assert legacy.predict_generator(model, train, 2).shape == (4, 1)
+    assert legacy.predict_generator(model, train, steps=2).shape == (4, 1)
     assert float(next(train)[1][0, 0]) == 13
 
 
@@ -397,9 +397,9 @@ def test_a_validation_that_runs_dry_is_told(model):
     assert numbers(model.take_tested()) == [0, 1, 2]
     assert len(history.history["val_loss"]) == 2
     with pytest.warns(UserWarning, match="ended after 2 batches; the prediction"):
-        assert len(legacy.predict_generator(model, numbered(end=2), 5)) == 4
+        assert len(legacy.predict_generator(model, numbered(end=2), steps=5)) == 4
     with pytest.warns(UserWarning, match="ended after 2 batches; the evaluation"):
-        legacy.evaluate_generator(model, numbered(end=2), 5)
+        legacy.evaluate_generator(model, numbered(end=2), steps=5)
     with pytest.raises(ValueError, match="no batch"):
         legacy.fit_generator(model, iter([]), 5)
     with pytest.raises(ValueError, match="no batch"):

@@ -47,8 +47,9 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         steps_per_epoch: batches of an epoch; a float counts up to the next batch, as in Keras 2.
             Can be left out for a `Sequence` and for what can be read again: an epoch is one pass.
             `samples_per_epoch` (Keras 1) counts samples: an epoch ends with the batch that reaches
-            or passes it. A number without a name counts batches, unless the call or an earlier one
-            with this model had a name that only Keras 1 knew, as `nb_epoch`; see `install(keras=)`.
+            or passes it. A number without a name counts batches, unless the call has a name that
+            only Keras 1 knew, as `nb_epoch`, and none that only Keras 2 knew; see
+            `install(keras=)`.
         epochs: the number of the last epoch. `nb_epoch` in Keras 1. Defaults to `1`.
         verbose: 0, 1 (a progress bar) or 2 (a line each epoch). Defaults to `1`.
         callbacks: a list of callbacks. They find each quantity under its old and its new name:
@@ -109,7 +110,8 @@ def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         model: a compiled `keras.Model`.
         generator: a source of batches, as for `fit_generator`.
         steps: batches to evaluate; can be left out for a `Sequence` and what can be read again.
-            `val_samples` (Keras 1) counts samples.
+            `val_samples` (Keras 1) counts samples, and so does a number without a name if the model
+            was trained by a call with the names of Keras 1.
         callbacks: a list of callbacks.
         max_queue_size, workers, use_multiprocessing: as for `fit_generator`.
         verbose: 0 or 1. Defaults to `0`.
@@ -148,7 +150,8 @@ def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         model: a `keras.Model`.
         generator: a source of batches, as for `fit_generator`.
         steps: batches to predict for; can be left out for a `Sequence` and what can be read again.
-            `val_samples` (Keras 1) counts samples, and is the number of rows returned.
+            `val_samples` (Keras 1) counts samples, and is the number of rows returned; so does a
+            number without a name if the model was trained by a call with the names of Keras 1.
         callbacks: a list of callbacks.
         max_queue_size, workers, use_multiprocessing: as for `fit_generator`.
         verbose: 0 or 1. Defaults to `0`.

@@ -61,7 +61,8 @@ _FIT_START = (
 )
 _FIT_MIDDLE = ("class_weight", "max_queue_size", "workers", "use_multiprocessing")
 
-# Models that were given a Keras 1 name once: a number without a name then counts samples.
+# Models that were trained by a call of Keras 1: to evaluate them, a number without a name counts
+# samples.
 _speak_keras_1: weakref.WeakSet[Any] = weakref.WeakSet()
 _keras_of_positions = 2
 
@@ -124,8 +125,10 @@ def fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
         ValueError: if a number is not one that the argument can have.
     """
     values = _bind("fit_generator", _fit_positions(args), _FIT_NAMES, args, kwargs)
-    samples = _by_name_or_position("steps", model, kwargs)
-    validation_samples = _by_name_or_position("validation_steps", model, kwargs)
+    samples = _in_samples("steps", kwargs)
+    validation_samples = _in_samples("validation_steps", kwargs)
+    if _is_keras_1(kwargs):
+        _speak_keras_1.add(model)
     return FitArguments(
         **_shared(values),
         steps=_amount(values, "steps", samples, "steps_per_epoch"),
@@ -150,7 +153,8 @@ def run_arguments(
         ValueError: if a number is not one that the argument can have.
     """
     values = _bind(function, _run_positions(args), _RUN_NAMES, args, kwargs)
-    samples = _by_name_or_position("steps", model, kwargs)
+    # These two are often called without any name.
+    samples = _in_samples("steps", kwargs, otherwise=model in _speak_keras_1)
     return RunArguments(
         **{"verbose": 0, **_shared(values, default_verbose=0)},
         steps=_amount(values, "steps", samples, "steps"),
@@ -213,19 +217,19 @@ def _bind(
     return values
 
 
-def _by_name_or_position(meaning: str, model: Any, kwargs: Mapping[str, Any]) -> bool:
-    """Whether the amount `meaning` counts samples."""
-    old = _ONLY_KERAS_1 & set(kwargs)
-    new = _ONLY_KERAS_2 & set(kwargs)
-    if old and not new:
-        _speak_keras_1.add(model)
+def _in_samples(meaning: str, kwargs: Mapping[str, Any], otherwise: bool = False) -> bool:
+    """Whether the amount `meaning` counts samples: by its name, else by those beside it."""
     table = {**_RUN_NAMES, **_FIT_NAMES}
     for name in kwargs:
         if table[name] == meaning:
             return name in _IN_SAMPLES
-    if new:
+    if _ONLY_KERAS_2 & set(kwargs):
         return False
-    return bool(old) or model in _speak_keras_1 or _keras_of_positions == 1
+    return _is_keras_1(kwargs) or otherwise or _keras_of_positions == 1
+
+
+def _is_keras_1(kwargs: Mapping[str, Any]) -> bool:
+    return bool(_ONLY_KERAS_1 & set(kwargs)) and not _ONLY_KERAS_2 & set(kwargs)
 
 
 def _shared(values: Mapping[str, Any], default_verbose: int = 1) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy.feed import Feed
-from keras_bigdata.legacy.handover import Handover
 
 Logs = dict[str, Any] | None
 
@@ -17,18 +16,26 @@ Logs = dict[str, Any] | None
 class Counter:
     """Follows a feed through the steps that are made of it."""
 
-    def __init__(self, feed: Feed, handover: Handover) -> None:
+    def __init__(self, feed: Feed) -> None:
         self.feed = feed
-        self._handover = handover
         self.steps = 0
 
+    def begin(self) -> None:
+        """Called when Keras holds no batch of the feed."""
+        self.steps = self.feed.given
+
     def before_step(self, count: int) -> None:
-        """Called before a step, which takes `count` batches.
+        """Called before a step, which takes `count` batches: those that Keras lacks are made here.
+
+        An error within the step would leave a model on JAX without its variables, and end in
+        TensorFlow's own words.
 
         Raises:
             StopIteration: if there is no batch left, which ends Keras's loop in good order.
+            Exception: what the source raised.
         """
-        if self._handover.pulls and not self.feed.fill(count):
+        held = self.feed.given - self.steps
+        if held < count and not self.feed.fill(count - held) and held == 0:
             raise StopIteration
         self.steps += count
 

@@ -20,24 +20,21 @@ class Handover:
 
     Keras's own way for generators reads ahead on TensorFlow, on threads of TensorFlow: errors of
     the source get lost in it, and batches between two evaluations. So there the batches go through
-    a `tf.data.Dataset` without any reading ahead; `pulls` says that a batch must be in the feed's
-    slot before each step.
+    a `tf.data.Dataset` without any reading ahead.
     """
 
     def __init__(self, model: Any, feed: Feed) -> None:
         self._feed = feed
         self._spec: Any = None
-        self.pulls = False
         feed.fill(_SEEN_FIRST)
         seen = feed.waiting()
         if keras.backend.backend() == "tensorflow" and seen and all(map(_is_plain, seen)):
-            self.pulls = True
             self._spec = _signature(model, seen)
             feed.check = _Conform(self._spec)
 
     def data(self, batches: Callable[[], Iterator[Batch]]) -> Any:
         """What to pass to the model. `batches` is `feed.all_rounds` or `feed.one_round`."""
-        if not self.pulls:
+        if self._spec is None:
             return batches()
         import tensorflow as tf
 

@@ -62,7 +62,7 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
             handover = Handover(model, train)
             if not train.waiting():
                 raise ValueError("The generator gave no batch to train on.")
-            driver = Driver(train=Counter(train, handover), validate=validation)
+            driver = Driver(train=Counter(train), validate=validation)
             closing = (Closing if train.is_exact else ClosingEarly)(driver, asked.epochs - 1)
             progress = _progress_bar(asked.verbose, users)
             callbacks = _callback_list(
@@ -100,7 +100,7 @@ def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     _check_model(model, "evaluate_generator")
     asked = run_arguments("evaluate_generator", model, args, kwargs)
     with _one_round(model, asked, conversion(model, None)) as (feed, handover):
-        driver = Driver(test=Counter(feed, handover))
+        driver = Driver(test=Counter(feed))
         results = model.evaluate(
             handover.data(feed.one_round),
             steps=feed.most_steps,
@@ -120,7 +120,7 @@ def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     except (AttributeError, TypeError, ValueError):  # not built, or a class of the user's
         inputs = None
     with _one_round(model, asked, lambda raw: inputs_batch(raw, inputs)) as (feed, handover):
-        driver = Driver(predict=Counter(feed, handover))
+        driver = Driver(predict=Counter(feed))
         results = model.predict(
             handover.data(feed.one_round),
             steps=feed.most_steps,

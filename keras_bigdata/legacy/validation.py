@@ -92,7 +92,9 @@ class Validation:
         if self._handover is None:
             self._handover = Handover(self._model, feed)
             if self.driver is not None:
-                self.driver.test = Counter(feed, self._handover)
+                self.driver.test = Counter(feed)
+        if self.driver is not None and self.driver.test is not None:
+            self.driver.test.begin()
         return self._evaluate(self._handover.data(feed.one_round), feed.most_steps)
 
     def close(self) -> None:
