@@ -15,6 +15,8 @@ FILES = [
     "test_exactly_once.py",
     "test_fit_contract.py",
     "test_recycled_memory.py",
+    "test_legacy_callbacks.py",
+    "test_legacy_fit.py",
     "test_replace_training_loop.py",
     "test_resume.py",
     "test_sequence.py",

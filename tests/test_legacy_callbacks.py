@@ -1,0 +1,321 @@
+"""History, monitors, checkpoints and logs under old names, and batches of old shapes."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import threading
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_bigdata import legacy
+from keras_bigdata.legacy.class_weights import sample_weights, weighting
+from keras_bigdata.legacy.names import alias
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.random((8, 3), np.float32), RNG.integers(0, 2, 8)
+
+
+def classifier(metric="accuracy"):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[metric])
+    return model
+
+
+def batches():
+    return itertools.repeat((X, Y))
+
+
+@pytest.mark.parametrize("metric", ["acc", "accuracy"])
+def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
+    class Reads(keras.callbacks.Callback):
+        seen = ()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen = sorted(logs)
+            assert logs["acc"] == logs["accuracy"]
+
+        def on_train_batch_end(self, batch, logs=None):
+            assert logs["acc"] == logs["accuracy"]
+
+    reads, lines = Reads(), tmp_path / "log.csv"
+    stop = keras.callbacks.EarlyStopping("val_acc", patience=2, mode="auto")
+    callbacks = [
+        reads,
+        stop,
+        keras.callbacks.EarlyStopping("val_accuracy", patience=9),
+        keras.callbacks.ReduceLROnPlateau("acc", patience=1),
+        keras.callbacks.ModelCheckpoint(
+            tmp_path / "{epoch:02d}-{val_acc:.2f}-{val_accuracy:.2f}.keras", "val_acc"
+        ),
+        keras.callbacks.CSVLogger(lines),
+    ]
+    model = classifier(metric)
+    history = legacy.fit_generator(model, batches(), 2, 2, 0, callbacks, (X, Y)).history
+    assert {"acc", "accuracy", "val_acc", "val_accuracy", "loss", "val_loss"} <= set(history)
+    assert history["val_acc"] == history["val_accuracy"]
+    assert history["lr"] == history["learning_rate"]
+    assert type(history) is dict
+    assert "val_acc" in reads.seen
+    assert (stop.mode, stop.best) == ("auto", max(history["val_acc"]))
+    names = [f"{e + 1:02d}-{a:.2f}-{a:.2f}.keras" for e, a in enumerate(history["val_acc"])]
+    assert sorted(path.name for path in tmp_path.glob("*.keras")) == names
+    with open(lines) as file:
+        row = next(csv.DictReader(file))
+    assert row["val_acc"] == row["val_accuracy"]
+
+
+def test_the_progress_bar_shows_each_figure_once(capsys):
+    legacy.fit_generator(classifier(), batches(), 2, 1, 2, None, (X, Y))
+    shown = capsys.readouterr().out
+    assert "val_accuracy" in shown
+    assert "val_acc:" not in shown
+    legacy.fit_generator(classifier(), batches(), samples_per_epoch=24, nb_epoch=1, verbose=2)
+    assert "3/3" in capsys.readouterr().out
+
+
+def test_other_names():
+    assert alias("val_output_accuracy") == "val_output_acc"
+    assert alias("output_acc") == "output_accuracy"
+    assert alias("categorical_accuracy") is alias("val_binary_accuracy") is alias("loss") is None
+    assert alias("macc") is None
+
+
+def test_auto_mode_of_a_function_is_that_of_keras_2():
+    def dice(y_true, y_pred):
+        return keras.ops.mean(y_pred)
+
+    stop = keras.callbacks.EarlyStopping("val_dice", patience=1)
+    with pytest.warns(UserWarning, match="greater or a smaller 'val_dice'"):
+        legacy.fit_generator(classifier(dice), batches(), 1, 1, 0, [stop], (X, Y))
+    assert stop.mode == "auto"
+
+
+@pytest.mark.parametrize("ending", [".h5", ".hdf5", "", ".weights.h5", ".ckpt"])
+def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending):
+    path = tmp_path / f"new/best{ending}"
+    model = classifier()
+    checkpoint = legacy.ModelCheckpoint(str(path), "val_acc", 0, True, True, "max")
+    legacy.fit_generator(model, batches(), 2, 1, 0, [checkpoint], (X, Y))
+    weights = model.get_weights()
+    other = classifier()
+    if ending in (".h5", ".hdf5", ".weights.h5"):
+        other.load_weights(path)
+        for one, two in zip(weights, other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert h5py.is_hdf5(path)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".hdf5", ".keras", ".model"])
+def test_models_are_written_under_the_name_that_was_given(tmp_path, ending):
+    path = tmp_path / f"model{ending}"
+    model = classifier()
+    legacy.fit_generator(model, batches(), 1, 1, 0, [legacy.ModelCheckpoint(path)])
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    if ending != ".model":
+        loaded = keras.models.load_model(path)
+        np.testing.assert_allclose(
+            loaded.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("by_position", [True, False])
+def test_period(tmp_path, by_position):
+    path = str(tmp_path / "{epoch}.h5")
+    if by_position:
+        checkpoint = legacy.ModelCheckpoint(path, "val_loss", 0, False, True, "auto", 2)
+    else:
+        checkpoint = legacy.ModelCheckpoint(path, save_weights_only=True, period=2)
+    legacy.fit_generator(classifier(), batches(), 1, 5, 0, [checkpoint])
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["2.h5", "4.h5"]
+
+
+def test_checkpoint_arguments():
+    with pytest.raises(ValueError, match="`period` must be at least 1"):
+        legacy.ModelCheckpoint("a.h5", period=0)
+    with pytest.warns(UserWarning, match="load_weights_on_restart"):
+        legacy.ModelCheckpoint("a.h5", load_weights_on_restart=True)
+    assert legacy.ModelCheckpoint("a.h5", "loss", 0, True, True, "min", "epoch").period == 1
+    assert legacy.ModelCheckpoint("a.h5", save_freq=7).save_freq == 7
+
+
+def test_checkpoint_works_in_plain_fit(tmp_path):
+    checkpoint = legacy.ModelCheckpoint(
+        str(tmp_path / "{epoch}-{val_acc:.1f}.hdf5"), "val_acc", save_best_only=True
+    )
+    classifier().fit(X, Y, validation_data=(X, Y), verbose=0, callbacks=[checkpoint])
+    assert len(list(tmp_path.glob("1-*.hdf5"))) == 1
+
+
+BOARDS = {
+    "Keras 1": ((1, True, False), {}),
+    "Keras 2": ((1, 32, True, False, False, 0, None, None, None, "epoch"), {}),
+    "tf.keras 2": ((1, True, False, False, "epoch", 0, 0, None), {}),
+    "names": ((), {"batch_size": 32, "write_grads": True, "embeddings_layer_names": None}),
+}
+
+
+@pytest.mark.parametrize("release", BOARDS)
+def test_tensorboard_takes_the_arguments_of(tmp_path, release):
+    pytest.importorskip("tensorboard")
+    others, named = BOARDS[release]
+    board = legacy.TensorBoard(str(tmp_path), *others, **named)
+    assert board.histogram_freq == (1 if others else 0)
+    assert (board.write_graph, board.write_images, board.update_freq) == (True, False, "epoch")
+    if release == "names":
+        legacy.fit_generator(classifier(), batches(), 1, 1, 0, [board])
+        assert list(tmp_path.rglob("events*"))
+    with pytest.raises(TypeError, match="no argument 'foo'"):
+        legacy.TensorBoard(foo=1)
+    with pytest.raises(TypeError, match="'write_graph' twice"):
+        legacy.TensorBoard("logs", 0, True, write_graph=True)
+
+
+def two_in_two_out():
+    keras.utils.set_random_seed(2)
+    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
+    joined = keras.layers.Concatenate()([a, b])
+    outputs = [
+        keras.layers.Dense(3, activation="softmax", name="kind")(joined),
+        keras.layers.Dense(1, name="size")(joined),
+    ]
+    model = keras.Model(inputs=[a, b], outputs=outputs)
+    model.compile(
+        "sgd", {"kind": "categorical_crossentropy", "size": "mse"}, metrics={"kind": ["accuracy"]}
+    )
+    return model
+
+
+A, B = RNG.random((6, 2)), RNG.random((6, 3))
+KIND, SIZE = np.eye(3)[[0, 1, 2, 0, 1, 2]], RNG.random((6, 1))
+ONES = np.ones(6)
+SHAPES = [
+    ([A, B], [KIND, SIZE]),
+    [[A, B], [KIND, SIZE]],
+    ({"a": A, "b": B}, {"kind": KIND, "size": SIZE}),
+    ({"b": B, "a": A}, [KIND, SIZE]),
+    ([A, B], {"size": SIZE, "kind": KIND}),
+    ([A, B], [KIND, SIZE], [ONES, None]),
+    ([A, B], {"size": SIZE, "kind": KIND}, {"kind": ONES}),
+]
+
+
+def test_all_shapes_of_several_inputs_and_outputs_train_alike():
+    class_weight = {"kind": {0: 1.0, 1: 1.0, 2: 3.0}}
+    model = two_in_two_out()
+    start = model.get_weights()
+    for weights in (None, class_weight, [class_weight["kind"], None]):
+        results = []
+        for shape in SHAPES:
+            model.set_weights(start)
+            history = legacy.fit_generator(
+                model, itertools.repeat(shape), 2, 1, 0, class_weight=weights
+            ).history
+            assert history["kind_acc"] == history["kind_accuracy"]
+            results.append(model.get_weights())
+        for other in results[1:]:
+            for one, two in zip(results[0], other, strict=True):
+                np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+    assert len(legacy.evaluate_generator(model, itertools.repeat(SHAPES[-1]), steps=1)) == 4
+    predicted = legacy.predict_generator(model, iter([[A, B], [A, B]]), 2)
+    assert [part.shape for part in predicted] == [(12, 3), (12, 1)]
+
+
+def test_class_weights_are_those_of_the_classes():
+    weights = {0: 0.5, 1: 2.0, 2: 4.0}
+    expected = np.array([4.0, 0.5, 2.0], np.float32)
+    for y in (np.array([2, 0, 1]), np.array([[2], [0], [1]]), np.eye(3)[[2, 0, 1]]):
+        np.testing.assert_array_equal(sample_weights(y, weights), expected)
+    x, y = np.ones((3, 1)), np.array([2, 0, 1])
+    for given in (weights, [0.5, 2.0, 4.0], np.array([0.5, 2.0, 4.0]), {"out": weights}):
+        found = weighting(given, ["out"])((x, y, np.array([1.0, 2.0, 3.0])))
+        np.testing.assert_array_equal(found[2], [4.0, 1.0, 6.0])
+    with pytest.raises(ValueError, match=r"Not in it: \[2\]"):
+        sample_weights(y, {0: 1.0, 1: 1.0})
+    with pytest.raises(ValueError, match="one class a row"):
+        sample_weights(np.ones((3, 4, 2)), weights)
+    with pytest.raises(ValueError, match="no outputs of the model"):
+        weighting({"other": weights}, ["out"])
+    with pytest.warns(UserWarning, match="ignored, as it was in Keras 2"):
+        assert weighting("auto", []) is None
+
+
+def test_dimensions_that_the_model_leaves_open_may_vary():
+    inputs = keras.Input((None, None, 1))
+    outputs = keras.layers.Conv2D(1, 3, padding="same")(inputs)
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+
+    def scales():
+        for size in (4, 4, 6, 8, 5):
+            yield np.ones((2, size, size, 1)), np.zeros((2, size, size, 1))
+
+    legacy.fit_generator(model, scales(), 5, verbose=0)
+    legacy.evaluate_generator(model, scales(), 5)
+
+
+def test_a_batch_that_does_not_go_with_the_others_is_named():
+    def odd():
+        for rows in (3, 3, 3, 4):
+            yield np.ones((2, rows)), np.ones(2)
+
+    model = classifier()
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(ValueError, match=r"Batch 3 \(from 0\).*\(2, 4\)"):
+            legacy.fit_generator(model, odd(), 4, verbose=0)
+    else:
+        with pytest.raises(ValueError, match=r"incompatible|shape"):
+            legacy.fit_generator(model, odd(), 4, verbose=0)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """`install()`, taken back afterwards."""
+    import sys
+
+    checkpoint, board = keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard
+    for new, old in ((legacy.ModelCheckpoint, checkpoint), (legacy.TensorBoard, board)):
+        monkeypatch.setattr(sys.modules[old.__module__], old.__name__, old)
+        for name, module in list(sys.modules.items()):
+            if name.endswith("keras.callbacks") and hasattr(module, new.__name__):
+                monkeypatch.setattr(module, new.__name__, getattr(module, new.__name__))
+    for name in ("save_weights", "load_weights"):
+        monkeypatch.setattr(keras.Model, name, getattr(keras.Model, name))
+    legacy.install()
+    yield
+    for name in ("fit_generator", "evaluate_generator", "predict_generator"):
+        delattr(keras.Model, name)
+
+
+def test_install_puts_things_where_scripts_look_for_them(tmp_path, installed):
+    legacy.install()
+    model = classifier()
+    history = model.fit_generator(batches(), steps_per_epoch=2, epochs=1, verbose=0)
+    assert "acc" in history.history
+    assert len(model.evaluate_generator(batches(), 2)) == 2
+    assert model.predict_generator(batches(), 2).shape == (16, 2)
+    from keras.callbacks import ModelCheckpoint, TensorBoard
+    from keras.preprocessing.image import ImageDataGenerator
+
+    assert ModelCheckpoint is legacy.ModelCheckpoint
+    assert TensorBoard is legacy.TensorBoard
+    assert issubclass(ModelCheckpoint, keras.callbacks.Callback)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        assert tf.keras.callbacks.ModelCheckpoint is ModelCheckpoint
+        assert tf.keras.callbacks.TensorBoard is TensorBoard
+    flow = ImageDataGenerator().flow(np.ones((6, 4, 4, 3)), np.arange(6), batch_size=4)
+    x, _ = flow.next()
+    assert x.shape == (4, 4, 4, 3)
+    for name in ("first_try.h5", "first_try.weights.h5", "first_try"):
+        model.save_weights(str(tmp_path / name))
+        other = keras.models.clone_model(model)
+        other.load_weights(str(tmp_path / name))
+        np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("legacy-")]
