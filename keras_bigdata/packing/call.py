@@ -13,6 +13,9 @@ from typing import Any
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.make_shard import read_row
 
+# It holds the object's address.
+_PLAIN_REPR: Any = object.__repr__
+
 
 def check_arguments(
     source: Any,
@@ -100,6 +103,8 @@ def _name(thing: Any) -> str:
         arguments = [_value(value) for value in thing.args]
         arguments += [f"{name}={_value(value)}" for name, value in thing.keywords.items()]
         return f"partial({', '.join([_name(thing.func), *arguments])})"
+    if not hasattr(thing, "__qualname__") and type(thing).__repr__ is not _PLAIN_REPR:
+        return f"{type(thing).__module__}.{thing!r}"  # what says its own arguments
     named = thing if hasattr(thing, "__qualname__") else type(thing)
     code = getattr(thing, "__code__", None)
     digest = f" {_code_digest(code)}" if isinstance(code, CodeType) else ""
@@ -107,9 +112,7 @@ def _name(thing: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    # The plain `repr` of an object holds its address.
-    plain: Any = object.__repr__
-    return _name(type(value)) if type(value).__repr__ is plain else repr(value)
+    return _name(type(value)) if type(value).__repr__ is _PLAIN_REPR else repr(value)
 
 
 def _code_digest(code: CodeType) -> str:
