@@ -98,6 +98,7 @@ def until_the_end(folder, kills, **arguments):
     return run(folder, more=[Kill(1000)], **arguments)
 
 
+@pytest.mark.slow
 def test_killed_in_any_epoch_it_ends_as_if_never_killed(tmp_path, data):
     whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
     expected = run(whole, more=[Kill(1000)], epochs=2)

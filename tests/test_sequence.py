@@ -437,6 +437,7 @@ def test_unshuffled_is_the_same_in_every_epoch(tmp_path):
     assert len(losses) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_forked_in_mid_epoch_reads_on(shards):
     code = textwrap.dedent(
@@ -721,6 +722,7 @@ def test_a_directory_that_is_not_packed_whole(shards):
         ShardSequence(directory, **ROLES)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 def test_more_shards_than_files_that_may_be_open(shards):
     code = textwrap.dedent(
