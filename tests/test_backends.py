@@ -17,6 +17,7 @@ FILES = [
     "test_recycled_memory.py",
     "test_legacy_callbacks.py",
     "test_legacy_fit.py",
+    "test_legacy_install.py",
     "test_replace_training_loop.py",
     "test_resume.py",
     "test_sequence.py",

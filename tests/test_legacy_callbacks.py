@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import threading
 
 import h5py
 import keras
@@ -271,51 +270,3 @@ def test_a_batch_that_does_not_go_with_the_others_is_named():
     else:
         with pytest.raises(ValueError, match=r"incompatible|shape"):
             legacy.fit_generator(model, odd(), 4, verbose=0)
-
-
-@pytest.fixture
-def installed(monkeypatch):
-    """`install()`, taken back afterwards."""
-    import sys
-
-    checkpoint, board = keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard
-    for new, old in ((legacy.ModelCheckpoint, checkpoint), (legacy.TensorBoard, board)):
-        monkeypatch.setattr(sys.modules[old.__module__], old.__name__, old)
-        for name, module in list(sys.modules.items()):
-            if name.endswith("keras.callbacks") and hasattr(module, new.__name__):
-                monkeypatch.setattr(module, new.__name__, getattr(module, new.__name__))
-    for name in ("save_weights", "load_weights"):
-        monkeypatch.setattr(keras.Model, name, getattr(keras.Model, name))
-    legacy.install()
-    yield
-    for name in ("fit_generator", "evaluate_generator", "predict_generator"):
-        delattr(keras.Model, name)
-
-
-def test_install_puts_things_where_scripts_look_for_them(tmp_path, installed):
-    legacy.install()
-    model = classifier()
-    history = model.fit_generator(batches(), steps_per_epoch=2, epochs=1, verbose=0)
-    assert "acc" in history.history
-    assert len(model.evaluate_generator(batches(), 2)) == 2
-    assert model.predict_generator(batches(), 2).shape == (16, 2)
-    from keras.callbacks import ModelCheckpoint, TensorBoard
-    from keras.preprocessing.image import ImageDataGenerator
-
-    assert ModelCheckpoint is legacy.ModelCheckpoint
-    assert TensorBoard is legacy.TensorBoard
-    assert issubclass(ModelCheckpoint, keras.callbacks.Callback)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        assert tf.keras.callbacks.ModelCheckpoint is ModelCheckpoint
-        assert tf.keras.callbacks.TensorBoard is TensorBoard
-    flow = ImageDataGenerator().flow(np.ones((6, 4, 4, 3)), np.arange(6), batch_size=4)
-    x, _ = flow.next()
-    assert x.shape == (4, 4, 4, 3)
-    for name in ("first_try.h5", "first_try.weights.h5", "first_try"):
-        model.save_weights(str(tmp_path / name))
-        other = keras.models.clone_model(model)
-        other.load_weights(str(tmp_path / name))
-        np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("legacy-")]

@@ -187,7 +187,9 @@ def install(keras: int | None = None) -> None:
       `keras.Model`, and `save_weights` takes the names of old HDF5 files.
     - `ModelCheckpoint` and `TensorBoard` at `keras.callbacks` and `tf.keras.callbacks` take the
       arguments of Keras 1 and 2.
-    - `ImageDataGenerator` is at `keras.preprocessing.image` again, its iterators have `next()`.
+    - `ImageDataGenerator` is at `keras.preprocessing.image` again, its iterators have `next()`;
+      `keras.layers.core`, `keras.utils.np_utils` and others of the kind can be imported; optimizers
+      take `lr=` and have `.lr`.
 
     Call it before the script imports names from Keras, or run the script with
     `python -m keras_bigdata.legacy script.py`. A second call changes nothing more.

@@ -133,6 +133,6 @@ class _Conform:
         wanted = np.dtype(spec.dtype.as_numpy_dtype)
         if array.dtype == wanted or wanted.kind == "O":
             return array
-        if not np.can_cast(array.dtype, wanted, "same_kind"):
+        if not np.can_cast(array.dtype, wanted, "same_kind") and np.any(array != np.rint(array)):
             raise ValueError(f"an array has dtype {array.dtype}, and {wanted} was expected.")
         return array.astype(wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from keras_bigdata import legacy
 from keras_bigdata.legacy import weights_files
 from keras_bigdata.legacy.arguments import set_keras_of_positions
 from keras_bigdata.legacy.checkpoints import ModelCheckpoint
+from keras_bigdata.legacy.old_imports import restore_lr, restore_modules
 from keras_bigdata.legacy.tensorboard import TensorBoard
 
 _MARK = "_keras_bigdata_legacy"
@@ -31,7 +31,8 @@ def install(keras_of_positions: int | None) -> None:
     _replace_weights_methods(model)
     for new in (ModelCheckpoint, TensorBoard):
         _replace_class(new)
-    _restore_image_data_generator()
+    restore_modules()
+    restore_lr()
 
 
 def _replace_class(new: type) -> None:
@@ -70,18 +71,3 @@ def _replace_weights_methods(model_class: Any) -> None:
     for new in (save_weights, load_weights):
         setattr(new, _MARK, True)
         setattr(model_class, new.__name__, new)
-
-
-def _restore_image_data_generator() -> None:
-    """Keras keeps it, under the names of `tf.keras` only."""
-    try:
-        kept = importlib.import_module("keras._tf_keras.keras.preprocessing.image")
-    except ImportError:
-        return
-    for name in _NAMES_OF_KERAS:
-        module = sys.modules.get(f"{name}.preprocessing.image")
-        for member in ("ImageDataGenerator", "DirectoryIterator", "NumpyArrayIterator", "Iterator"):
-            if module is not None and not hasattr(module, member) and hasattr(kept, member):
-                setattr(module, member, getattr(kept, member))
-    if not hasattr(kept.Iterator, "next"):
-        kept.Iterator.next = kept.Iterator.__next__

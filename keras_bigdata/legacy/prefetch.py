@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 # How long `close` waits for a generator that is at work. A generator that waits for something
 # itself must not hang the program: its thread is a daemon.
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 
 
 class Prefetch(Generic[Item]):

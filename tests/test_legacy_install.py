@@ -1,0 +1,123 @@
+"""`install()`, the old imports, and the examples in the docstrings."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bigdata import legacy
+from keras_bigdata.legacy.old_imports import _OPTIMIZERS
+
+METHODS = ("fit_generator", "evaluate_generator", "predict_generator")
+X, Y = np.random.default_rng(0).random((8, 3), np.float32), np.arange(8) % 2
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """`install()`, taken back afterwards."""
+    for new in (legacy.ModelCheckpoint, legacy.TensorBoard):
+        old = new.__mro__[1]
+        for module in list(sys.modules.values()):
+            if getattr(module, "__dict__", {}).get(old.__name__) is old:
+                monkeypatch.setattr(module, old.__name__, old)
+    for name in ("save_weights", "load_weights"):
+        monkeypatch.setattr(keras.Model, name, getattr(keras.Model, name))
+    for name in _OPTIMIZERS:
+        optimizer = getattr(keras.optimizers, name)
+        monkeypatch.setattr(optimizer, "__init__", optimizer.__init__)
+    modules = set(sys.modules)
+    legacy.install()
+    yield
+    for name in METHODS:
+        delattr(keras.Model, name)
+    del keras.optimizers.Optimizer.lr
+    for name in set(sys.modules) - modules:
+        if sys.modules[name] is keras.layers or name.startswith(("keras.utils.", "keras.engine")):
+            del sys.modules[name]
+
+
+def classifier(optimizer="sgd"):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def batches():
+    while True:
+        yield X, Y
+
+
+def test_things_are_where_scripts_look_for_them(tmp_path, installed):
+    legacy.install()
+    model = classifier()
+    history = model.fit_generator(batches(), steps_per_epoch=2, epochs=1, verbose=0)
+    assert "acc" in history.history
+    assert len(model.evaluate_generator(batches(), 2)) == 2
+    assert model.predict_generator(batches(), 2).shape == (16, 2)
+    from keras.callbacks import ModelCheckpoint, TensorBoard
+    from keras.preprocessing.image import ImageDataGenerator
+
+    assert ModelCheckpoint is legacy.ModelCheckpoint
+    assert TensorBoard is legacy.TensorBoard
+    assert issubclass(ModelCheckpoint, keras.callbacks.Callback)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        assert tf.keras.callbacks.ModelCheckpoint is ModelCheckpoint
+        assert tf.keras.callbacks.TensorBoard is TensorBoard
+    flow = ImageDataGenerator().flow(np.ones((6, 4, 4, 3)), np.arange(6), batch_size=4)
+    x, _ = flow.next()
+    assert x.shape == (4, 4, 4, 3)
+    for name in ("first_try.h5", "first_try.weights.h5", "first_try"):
+        model.save_weights(str(tmp_path / name))
+        other = keras.models.clone_model(model)
+        other.load_weights(str(tmp_path / name))
+        np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        "first_try",
+        "first_try.h5",
+        "first_try.weights.h5",
+    ]
+
+
+def test_old_imports_and_the_old_learning_rate(installed):
+    code = """
+        from keras.engine.topology import Layer
+        from keras.layers.convolutional import Conv2D
+        from keras.layers.core import Activation, Dense
+        from keras.layers.normalization import BatchNormalization
+        from keras.preprocessing.image import ImageDataGenerator, img_to_array
+        from keras.preprocessing.text import Tokenizer
+        from keras.utils import np_utils
+        from keras.utils.np_utils import to_categorical
+        from keras.utils.vis_utils import plot_model
+    """
+    names = {}
+    exec(textwrap.dedent(code), names)
+    assert names["Dense"] is keras.layers.Dense
+    assert names["np_utils"].to_categorical is names["to_categorical"]
+    for name in _OPTIMIZERS:
+        optimizer = getattr(keras.optimizers, name)(lr=0.25)
+        assert float(optimizer.lr) == float(optimizer.learning_rate) == 0.25
+    with pytest.raises(TypeError, match="`lr` and `learning_rate`"):
+        keras.optimizers.SGD(lr=0.1, learning_rate=0.1)
+    model = classifier(keras.optimizers.SGD(lr=0.25, momentum=0.9))
+    model.optimizer.lr = 0.5
+    model.fit_generator(batches(), 1, verbose=0)
+    assert float(model.optimizer.learning_rate) == 0.5
+
+
+@pytest.mark.parametrize("name", legacy.__all__)
+def test_examples_in_docstrings_run(name, tmp_path, monkeypatch, installed):
+    monkeypatch.chdir(tmp_path)
+    codes = re.findall(r"```python\n(.*?)```", getattr(legacy, name).__doc__, re.DOTALL)
+    assert codes
+    world = {"__name__": "example", "x": X, "y": Y, "model": classifier()}
+    for code in codes:
+        exec(compile(textwrap.dedent(code), name, "exec"), world)
