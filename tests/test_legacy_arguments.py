@@ -115,12 +115,14 @@ def test_numbers_without_a_name_count_samples_beside_names_of_keras_1():
     assert fit("g", steps_per_epoch=9, nb_val_samples=50).validation_steps == Amount(50, "samples")
 
 
-def test_a_model_that_was_called_as_in_keras_1_stays_there():
+def test_a_model_is_evaluated_in_the_words_it_was_last_trained_in():
     model = Model()
     assert run_arguments("f", model, ("g", 70), {}).steps == Amount(70, "batches")
     fit_arguments(model, ("g",), {"samples_per_epoch": 100, "nb_epoch": 2})
     assert run_arguments("f", model, ("g", 70), {}).steps == Amount(70, "samples")
     assert run_arguments("f", model, ("g",), {"steps": 70}).steps == Amount(70, "batches")
+    fit_arguments(model, ("g", 5), {"epochs": 2})
+    assert run_arguments("f", model, ("g", 70), {}).steps == Amount(70, "batches")
     assert fit_arguments(model, ("g", 70), {}).steps == Amount(70, "batches")
     assert run("g", 70).steps == Amount(70, "batches")
 

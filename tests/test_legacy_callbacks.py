@@ -25,6 +25,12 @@ def classifier(metric="accuracy"):
     return model
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """A model for tests that do not mind what it was trained on."""
+    return classifier()
+
+
 def batches():
     return itertools.repeat((X, Y))
 
@@ -68,12 +74,12 @@ def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
     assert row["val_acc"] == row["val_accuracy"]
 
 
-def test_the_progress_bar_shows_each_figure_once(capsys):
-    legacy.fit_generator(classifier(), batches(), 2, 1, 2, None, (X, Y))
+def test_the_progress_bar_shows_each_figure_once(capsys, shared):
+    legacy.fit_generator(shared, batches(), 2, 1, 2, None, (X, Y))
     shown = capsys.readouterr().out
     assert "val_accuracy" in shown
     assert "val_acc:" not in shown
-    legacy.fit_generator(classifier(), batches(), samples_per_epoch=24, nb_epoch=1, verbose=2)
+    legacy.fit_generator(shared, batches(), samples_per_epoch=24, nb_epoch=1, verbose=2)
     assert "3/3" in capsys.readouterr().out
 
 
@@ -95,9 +101,9 @@ def test_auto_mode_of_a_function_is_that_of_keras_2():
 
 
 @pytest.mark.parametrize("ending", [".h5", ".hdf5", "", ".weights.h5", ".ckpt"])
-def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending):
+def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending, shared):
     path = tmp_path / f"new/best{ending}"
-    model = classifier()
+    model = shared
     checkpoint = legacy.ModelCheckpoint(str(path), "val_acc", 0, True, True, "max")
     legacy.fit_generator(model, batches(), 2, 1, 0, [checkpoint], (X, Y))
     weights = model.get_weights()
@@ -111,9 +117,10 @@ def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", [".h5", ".hdf5", ".keras", ".model"])
-def test_models_are_written_under_the_name_that_was_given(tmp_path, ending):
+def test_models_are_written_under_the_name_that_was_given(tmp_path, ending, shared):
     path = tmp_path / f"model{ending}"
-    model = classifier()
+    # Keras forgets the optimizer of a model that it has saved as HDF5 once.
+    model = classifier() if ending == ".keras" else shared
     legacy.fit_generator(model, batches(), 1, 1, 0, [legacy.ModelCheckpoint(path)])
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     if ending != ".model":
@@ -124,13 +131,13 @@ def test_models_are_written_under_the_name_that_was_given(tmp_path, ending):
 
 
 @pytest.mark.parametrize("by_position", [True, False])
-def test_period(tmp_path, by_position):
+def test_period(tmp_path, by_position, shared):
     path = str(tmp_path / "{epoch}.h5")
     if by_position:
         checkpoint = legacy.ModelCheckpoint(path, "val_loss", 0, False, True, "auto", 2)
     else:
         checkpoint = legacy.ModelCheckpoint(path, save_weights_only=True, period=2)
-    legacy.fit_generator(classifier(), batches(), 1, 5, 0, [checkpoint])
+    legacy.fit_generator(shared, batches(), 1, 5, 0, [checkpoint])
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["2.h5", "4.h5"]
 
 
@@ -143,11 +150,11 @@ def test_checkpoint_arguments():
     assert legacy.ModelCheckpoint("a.h5", save_freq=7).save_freq == 7
 
 
-def test_checkpoint_works_in_plain_fit(tmp_path):
+def test_checkpoint_works_in_plain_fit(tmp_path, shared):
     checkpoint = legacy.ModelCheckpoint(
         str(tmp_path / "{epoch}-{val_acc:.1f}.hdf5"), "val_acc", save_best_only=True
     )
-    classifier().fit(X, Y, validation_data=(X, Y), verbose=0, callbacks=[checkpoint])
+    shared.fit(X, Y, validation_data=(X, Y), verbose=0, callbacks=[checkpoint])
     assert len(list(tmp_path.glob("1-*.hdf5"))) == 1
 
 
@@ -160,14 +167,14 @@ BOARDS = {
 
 
 @pytest.mark.parametrize("release", BOARDS)
-def test_tensorboard_takes_the_arguments_of(tmp_path, release):
+def test_tensorboard_takes_the_arguments_of(tmp_path, release, shared):
     pytest.importorskip("tensorboard")
     others, named = BOARDS[release]
     board = legacy.TensorBoard(str(tmp_path), *others, **named)
     assert board.histogram_freq == (1 if others else 0)
     assert (board.write_graph, board.write_images, board.update_freq) == (True, False, "epoch")
     if release == "names":
-        legacy.fit_generator(classifier(), batches(), 1, 1, 0, [board])
+        legacy.fit_generator(shared, batches(), 1, 1, 0, [board])
         assert list(tmp_path.rglob("events*"))
     with pytest.raises(TypeError, match="no argument 'foo'"):
         legacy.TensorBoard(foo=1)
@@ -204,6 +211,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.slow
 def test_all_shapes_of_several_inputs_and_outputs_train_alike():
     class_weight = {"kind": {0: 1.0, 1: 1.0, 2: 3.0}}
     model = two_in_two_out()
@@ -221,6 +229,15 @@ def test_all_shapes_of_several_inputs_and_outputs_train_alike():
             for one, two in zip(results[0], other, strict=True):
                 np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
     assert len(legacy.evaluate_generator(model, itertools.repeat(SHAPES[-1]), steps=1)) == 4
+
+
+def test_several_inputs_and_outputs():
+    model = two_in_two_out()
+    weights = {"kind": {0: 1.0, 1: 1.0, 2: 3.0}}
+    history = legacy.fit_generator(
+        model, itertools.repeat(SHAPES[4]), 2, 1, 0, class_weight=weights
+    ).history
+    assert history["kind_acc"] == history["kind_accuracy"]
     predicted = legacy.predict_generator(model, iter([[A, B], [A, B]]), 2)
     assert [part.shape for part in predicted] == [(12, 3), (12, 1)]
 

@@ -111,7 +111,7 @@ def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         generator: a source of batches, as for `fit_generator`.
         steps: batches to evaluate; can be left out for a `Sequence` and what can be read again.
             `val_samples` (Keras 1) counts samples, and so does a number without a name if the model
-            was trained by a call with the names of Keras 1.
+            was last trained by a call with the names of Keras 1.
         callbacks: a list of callbacks.
         max_queue_size, workers, use_multiprocessing: as for `fit_generator`.
         verbose: 0 or 1. Defaults to `0`.
@@ -151,7 +151,7 @@ def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         generator: a source of batches, as for `fit_generator`.
         steps: batches to predict for; can be left out for a `Sequence` and what can be read again.
             `val_samples` (Keras 1) counts samples, and is the number of rows returned; so does a
-            number without a name if the model was trained by a call with the names of Keras 1.
+            number without a name if the model was last trained by a call with the names of Keras 1.
         callbacks: a list of callbacks.
         max_queue_size, workers, use_multiprocessing: as for `fit_generator`.
         verbose: 0 or 1. Defaults to `0`.

@@ -61,8 +61,8 @@ _FIT_START = (
 )
 _FIT_MIDDLE = ("class_weight", "max_queue_size", "workers", "use_multiprocessing")
 
-# Models that were trained by a call of Keras 1: to evaluate them, a number without a name counts
-# samples.
+# Models that were last trained by a call of Keras 1: to evaluate them, a number without a name
+# counts samples.
 _speak_keras_1: weakref.WeakSet[Any] = weakref.WeakSet()
 _keras_of_positions = 2
 
@@ -129,6 +129,8 @@ def fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     validation_samples = _in_samples("validation_steps", kwargs)
     if _is_keras_1(kwargs):
         _speak_keras_1.add(model)
+    elif _ONLY_KERAS_2 & set(kwargs):
+        _speak_keras_1.discard(model)
     return FitArguments(
         **_shared(values),
         steps=_amount(values, "steps", samples, "steps_per_epoch"),
