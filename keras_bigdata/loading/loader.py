@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
+from keras_bigdata.loading.left_out import CorruptShards, substitute
 from keras_bigdata.loading.plan import EpochPlan, Shuffle
-from keras_bigdata.loading.reader import Reader
+from keras_bigdata.loading.reader import Arrays, Reader, UnreadableShardError
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
 Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
@@ -42,6 +43,7 @@ class LoaderConfig:
     transform: Transform | None
     trust: bool
     max_queue_size: int
+    on_corrupt: Literal["raise", "skip"] = "raise"
 
 
 class Loader:
@@ -49,10 +51,16 @@ class Loader:
 
     Position p is batch `p % num_batches` of pass `p // num_batches`; pass e reads variant
     `e % variants`. Thread-safe where the transform is.
+
+    Args:
+        config: what to load.
+        corrupt: where corrupt shards are noted, with `on_corrupt="skip"`. Defaults to `None`: in
+            this object.
     """
 
-    def __init__(self, config: LoaderConfig) -> None:
+    def __init__(self, config: LoaderConfig, corrupt: CorruptShards | None = None) -> None:
         self.config = config
+        self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
         index = config.index
         # The shards of each variant, and the order of its rows.
         self._variants = [np.flatnonzero(index.variant == v) for v in range(index.variants)]
@@ -104,12 +112,47 @@ class Loader:
 
     def read(self, positions: range) -> list[Batch]:
         """The batches at some positions of one epoch, before the transform."""
-        return self.reader.read(*self._rows(positions))
+        return self._read(positions, joined=False)
 
     def read_joined(self, positions: range) -> Batch:
         """The same as one batch."""
+        return self._read(positions, joined=True)[0]
+
+    def _read(self, positions: range, *, joined: bool) -> list[Arrays]:
         shards, rows = self._rows(positions)
-        return self.reader.read(shards, rows, cut=len(rows))[0]
+        cut = len(rows) if joined else None
+        while self.config.on_corrupt == "skip":
+            if self.corrupt:
+                shards, rows = self._substituted(positions, *self._rows(positions))
+            try:
+                return self.reader.read(shards, rows, cut)
+            except UnreadableShardError as error:
+                self.corrupt.add(error.shard, str(error))
+        return self.reader.read(shards, rows, cut)
+
+    def _substituted(
+        self, positions: range, shards: Int64Array, rows: Int64Array
+    ) -> tuple[Int64Array, Int64Array]:
+        epoch, first = divmod(positions.start, self.num_batches)
+        index, variant = self.config.index, self._variants[epoch % len(self._variants)]
+        # Batch by batch, so that it does not matter which are read together.
+        parts = []
+        for number in range(len(positions)):
+            part = slice(number * self.config.batch_size, (number + 1) * self.config.batch_size)
+            seed = (self.config.seed, epoch, first + number)
+            parts.append(
+                substitute(
+                    shards[part],
+                    rows[part],
+                    corrupt=self.corrupt,
+                    index=index,
+                    variant=variant,
+                    seed=seed,
+                )
+            )
+        return np.concatenate([part[0] for part in parts]), np.concatenate(
+            [part[1] for part in parts]
+        )
 
     def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)

@@ -29,10 +29,14 @@ import numpy.typing as npt
 from keras_bigdata.errors import WorkerError
 from keras_bigdata.loading.ahead import close_at_exit
 from keras_bigdata.loading.buffers import ALIGNMENT, BufferPool
+from keras_bigdata.loading.left_out import CorruptShards
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig
 
 # Where the worker put an array: name, dtype, shape, byte offset in the segment.
 _Placed: TypeAlias = "list[tuple[str, np.dtype[Any], tuple[int, ...], int]]"
+
+# Process, arrays (or where they are), and what was found corrupt: (shard, error) each.
+_Result: TypeAlias = "tuple[int, _Placed | Batch, list[tuple[int, str]]]"
 
 # A transform may turn uint8 into float32, or crop out of larger pictures; memory of a
 # segment that is not written to is never taken, so room costs nothing.
@@ -50,9 +54,12 @@ class Processes:
     Args:
         config: what to load.
         workers: number of processes.
+        corrupt: where shards that a worker finds corrupt are noted here. Defaults to `None`.
     """
 
-    def __init__(self, config: LoaderConfig, workers: int) -> None:
+    def __init__(
+        self, config: LoaderConfig, workers: int, corrupt: CorruptShards | None = None
+    ) -> None:
         import cloudpickle
 
         try:
@@ -63,6 +70,7 @@ class Processes:
                 f"this one cannot be pickled ({error}). Received: transform={config.transform!r}"
             ) from error
         self._workers = workers
+        self._corrupt = corrupt
         row_bytes = sum(config.index.fields[name].row_bytes for name in config.fields)
         self._room = _ROOM * max(row_bytes * config.batch_size, 1 << 16)
         self._segments = BufferPool(config.max_queue_size + 8, _Segment)
@@ -83,7 +91,7 @@ class Processes:
             batch.set_exception(self._failed(error, position))
             return batch
 
-        def finish(future: Future[tuple[int, _Placed | Batch]]) -> None:
+        def finish(future: Future[_Result]) -> None:
             # Holds `array`: the segment is not free before the worker is done with it,
             # even where nobody wants the batch any more.
             if future.cancelled() or not batch.set_running_or_notify_cancel():
@@ -94,9 +102,16 @@ class Processes:
             elif error is not None:
                 batch.set_exception(error)
             else:
-                pid, result = future.result()
+                pid, result, found = future.result()
                 self._pids.add(pid)
-                batch.set_result(_views(array, result))
+                try:
+                    for shard, told in found:
+                        if self._corrupt is not None:
+                            self._corrupt.add(shard, told)
+                except Warning as warning:  # made an error by the user
+                    batch.set_exception(warning)
+                else:
+                    batch.set_result(_views(array, result))
 
         # Weakly: a cycle of futures would keep the segment until the next collection.
         working = weakref.ref(placed)
@@ -197,6 +212,8 @@ class _Worker:
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
         self.mapped: OrderedDict[int, mmap.mmap] = OrderedDict()
+        self.found: list[tuple[int, str]] = []
+        loader.corrupt.on_found = lambda shard, error: self.found.append((shard, error))
 
     def map(self, path: str, serial: int, nbytes: int) -> mmap.mmap:
         if serial not in self.mapped:
@@ -228,10 +245,11 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _work(position: int, path: str, serial: int, room: int) -> tuple[int, _Placed | Batch]:
+def _work(position: int, path: str, serial: int, room: int) -> _Result:
     """Loads a batch into a segment, or gives the batch itself where it has no room."""
     assert _worker is not None
     batch = _worker.loader.load(position)
+    found, _worker.found[:] = list(_worker.found), []
     placed: _Placed = []
     end = 0
     for name, array in batch.items():
@@ -239,7 +257,7 @@ def _work(position: int, path: str, serial: int, room: int) -> tuple[int, _Place
         end = offset + array.nbytes
         placed.append((name, array.dtype, array.shape, offset))
     if end > room or any(array.dtype.hasobject for array in batch.values()):
-        return os.getpid(), batch
+        return os.getpid(), batch, found
     segment = _worker.map(path, serial, room)
     if hasattr(os, "posix_fallocate"):
         # Memory that is not there is an error here, not a SIGBUS at the first write.
@@ -251,4 +269,4 @@ def _work(position: int, path: str, serial: int, room: int) -> tuple[int, _Place
     for (_, dtype, shape, offset), array in zip(placed, batch.values(), strict=True):
         target = np.frombuffer(segment, np.uint8, array.nbytes, offset).view(dtype)
         np.copyto(target.reshape(shape), array)
-    return os.getpid(), placed
+    return os.getpid(), placed, found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.buffers import BufferPool
 from keras_bigdata.loading.columns import Columns
 from keras_bigdata.loading.open_files import OpenFiles
@@ -38,6 +40,28 @@ COLUMN_CACHE_BYTES = 256 * 2**20
 _QUIET_SECONDS = 0.02
 
 Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
+
+
+class UnreadableShardError(CorruptShardError):
+    """A `CorruptShardError` that tells the number of the shard."""
+
+    def __init__(self, message: str, shard: int) -> None:
+        super().__init__(message, shard)
+        self.shard = shard
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@contextlib.contextmanager
+def _naming(shard: int) -> Iterator[None]:
+    """Whatever is wrong with a file that was fine when it was indexed, it is corrupt."""
+    try:
+        yield
+    except UnreadableShardError:
+        raise
+    except ShardError as error:
+        raise UnreadableShardError(str(error), shard) from error
 
 
 class Reader:
@@ -106,7 +130,7 @@ class Reader:
             each. They are not touched again by the reader as long as anything refers to them.
 
         Raises:
-            CorruptShardError: if a shard is missing, cut short or changed.
+            UnreadableShardError: if a shard is missing, cut short or changed.
         """
         count = len(rows)
         cut = cut or self.batch_size
@@ -191,9 +215,14 @@ class Reader:
             shards.tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
         ):
             self.gate.wait(_QUIET_SECONDS)
-            self._files.open(shard).read_into(addresses[first:stop], offset)
+            with _naming(shard):
+                self._files.open(shard).read_into(addresses[first:stop], offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
+        with _naming(shard):
+            return self._column_of(shard, name)
+
+    def _column_of(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
         samples = int(self.index.samples[shard])
         file = self._files.open(shard)

@@ -6,6 +6,7 @@ import operator
 import os
 import random
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from keras_bigdata.loading.class_counts import class_counts
 from keras_bigdata.loading.epochs import Epoch
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
 from keras_bigdata.loading.holders import release_others
+from keras_bigdata.loading.left_out import CorruptShards, LeftOutShard
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
 from keras_bigdata.loading.opening import opened
 from keras_bigdata.loading.plan import Shuffle
@@ -27,6 +29,9 @@ from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Structure, fill
 
 _STATE_VERSION = 1
+
+# Corrupt shards that a warning names.
+_SHOWN = 5
 
 # Between the beginning of an epoch and the time when so many batches were asked for, TensorFlow
 # destroys the iterator of the last epoch. It waits for an autotuning thread, which it wakes before
@@ -93,6 +98,12 @@ class ShardSequence(keras.utils.PyDataset):
         max_queue_size: batches to be ahead, at most (and at most 512 MiB). Defaults to `10`.
         trust: load pickles that would have to run code. Only for files that you wrote
             yourself. Defaults to `False`.
+        on_corrupt: what to do about a shard that turns out missing, cut short, changed or
+            unreadable while training. `"raise"`: stop. `"skip"`: warn once, as soon as it is
+            found, and serve other rows in place of its rows, so that batches keep their shapes and
+            epochs their length; which ones is a function of (seed, epoch, batch) and of the
+            shards that are corrupt. Bytes that changed in place are noticed by `verify` only.
+            Defaults to `"raise"`.
 
     Attributes:
         epoch: the epoch that is served next, or is being served. May be set.
@@ -101,6 +112,8 @@ class ShardSequence(keras.utils.PyDataset):
         classes: the label that class i stands for, or `None`.
         index: the `ShardIndex`.
         seed_given: whether `seed` was given, or drawn.
+        left_out: shard path -> `LeftOutShard` (rows and error) of every shard that was found
+            corrupt, with `on_corrupt="skip"`.
 
     Raises:
         ValueError: if an argument does not make sense.
@@ -141,6 +154,7 @@ class ShardSequence(keras.utils.PyDataset):
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
         trust: bool = False,
+        on_corrupt: Literal["raise", "skip"] = "raise",
     ) -> None:
         batch_size = checked_count(batch_size, "batch_size", 1)
         window_shards = checked_count(window_shards, "window_shards", 1)
@@ -155,6 +169,10 @@ class ShardSequence(keras.utils.PyDataset):
         if last_batch not in ("keep", "drop"):
             raise ValueError(
                 f"`last_batch` must be 'keep' or 'drop'. Received: last_batch={last_batch!r}"
+            )
+        if on_corrupt not in ("raise", "skip"):
+            raise ValueError(
+                f"`on_corrupt` must be 'raise' or 'skip'. Received: on_corrupt={on_corrupt!r}"
             )
         if transform is not None and not callable(transform):
             raise TypeError(
@@ -180,7 +198,9 @@ class ShardSequence(keras.utils.PyDataset):
             transform=transform,
             trust=trust,
             max_queue_size=max_queue_size,
+            on_corrupt=on_corrupt,
         )
+        self._corrupt = CorruptShards(self.index)
         self._steps_per_epoch = (
             None
             if steps_per_epoch is None
@@ -204,7 +224,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     def _prepare(self) -> None:
         """What a copy in another process has to make anew."""
-        self._loader = Loader(self._config)
+        self._loader = Loader(self._config, self._corrupt)
         self._ahead: ReadAhead | None = None
         self._runs: RunAhead | None = None
         self._fit_order = FitOrder()
@@ -314,6 +334,7 @@ class ShardSequence(keras.utils.PyDataset):
         The epoch advances only if every batch was asked for since `on_epoch_begin`.
         """
         with self._lock:
+            epoch = self._epoch
             over = self._begun and self._asked.all() and not called_to_reset()
             if over and not self._fixed:
                 self._epoch += 1
@@ -322,6 +343,8 @@ class ShardSequence(keras.utils.PyDataset):
             self._start = 0
             self._begun = False
             self._loader.reader.gate.set()
+        if over and self._corrupt:
+            self._tell_left_out(epoch)
 
     @property
     def workers(self) -> int:
@@ -366,11 +389,25 @@ class ShardSequence(keras.utils.PyDataset):
     def _settled(self) -> int:
         """The epoch, advanced if a loop has been given all of it."""
         with self._lock:
-            if self._given == self._epoch and not self._fixed:
+            given, self._given = self._given, None
+            if given == self._epoch and not self._fixed:
                 self._epoch += 1
                 self._begun = False
-            self._given = None
-            return self._epoch
+            epoch = self._epoch
+        if given is not None and self._corrupt:
+            self._tell_left_out(given)
+        return epoch
+
+    def _tell_left_out(self, epoch: int) -> None:
+        found = list(self._corrupt.known().values())
+        files = ", ".join(shard.path for shard in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        warnings.warn(
+            f"Epoch {epoch} was served without {sum(shard.rows for shard in found)} rows, all rows "
+            f"of {len(found)} corrupt shards: {files}{more}. Others were served in their place. "
+            "See `left_out` of the sequence.",
+            stacklevel=3,
+        )
 
     # ---- What users read
 
@@ -393,6 +430,11 @@ class ShardSequence(keras.utils.PyDataset):
     def fields(self) -> dict[str, Field]:
         """Every field of the shards."""
         return self.index.fields
+
+    @property
+    def left_out(self) -> dict[str, LeftOutShard]:
+        """The shards found corrupt and left out, with `on_corrupt="skip"`, by their paths."""
+        return {shard.path: shard for shard in self._corrupt.known().values()}
 
     @property
     def classes(self) -> list[Any] | None:
@@ -525,14 +567,14 @@ class ShardSequence(keras.utils.PyDataset):
         with self._lock:
             held: list[ReadAhead | RunAhead | None] = [self._ahead, self._runs]
             self._ahead = self._runs = None
-            self._loader = Loader(self._config)
+            self._loader = Loader(self._config, self._corrupt)
         for ahead in held:
             if ahead is not None:
                 ahead.close()
 
     def _source(self) -> Source:
         if self._use_processes and self._config.transform is not None:
-            return Processes(self._config, self._read_workers)
+            return Processes(self._config, self._read_workers, self._corrupt)
         return Threads(self._loader, self._read_workers)
 
     def _arranged(self, batch: Batch) -> Any:
