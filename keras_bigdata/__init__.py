@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from keras_bigdata.callbacks.resume import ResumeTraining
     from keras_bigdata.callbacks.score_log import ScoreLog
     from keras_bigdata.callbacks.weighted_validation import WeightedValidation
+    from keras_bigdata.checking.repair import repair
+    from keras_bigdata.checking.verify import verify
     from keras_bigdata.errors import (
         BigDataError,
         CorruptShardError,
@@ -49,6 +51,8 @@ __all__ = [
     "WorkerError",
     "capture",
     "pack",
+    "repair",
+    "verify",
 ]
 
 _MODULES = {
@@ -64,6 +68,8 @@ _MODULES = {
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",
     "pack": "packing.pack",
+    "repair": "checking.repair",
+    "verify": "checking.verify",
 }
 
 

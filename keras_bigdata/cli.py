@@ -51,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("directory", help="a directory of shards or bare pickles, or one pickle")
     info.set_defaults(run=_info)
 
+    _add_verify(commands)
+    _add_repair(commands)
     _add_migrate(commands)
     _add_estimate(commands)
     _add_bench(commands)
@@ -163,6 +165,12 @@ def _add_pack_images(commands: Any) -> None:
         default="raise",
         help="what to do with a row that cannot be read",
     )
+    images.add_argument(
+        "--repair",
+        action="store_true",
+        help="make again the shards in OUTPUT that are missing, damaged or in quarantine, and no "
+        "others; all else as when they were packed",
+    )
     images.set_defaults(run=_pack_images)
 
 
@@ -250,6 +258,12 @@ def _pack_images(arguments: argparse.Namespace) -> None:
     if arguments.split is not None:
         train, held_out = source.split(arguments.split, seed=arguments.seed)
         parts = {output / "train": train, output / "val": held_out}
+    if arguments.repair:
+        from keras_bigdata.checking.repair import repair
+
+        for directory, part in parts.items():
+            _tell_repair(repair(directory, source=part, workers=arguments.workers, apply=True))
+        return
     for directory, part in parts.items():
         start = time.perf_counter()
         index = pack(
@@ -328,6 +342,130 @@ def _info(arguments: argparse.Namespace) -> None:
         print(f"left out while packing: {_number(len(skipped), 'row')}")
         for entry in skipped[:10]:
             print(f"  row {entry['row']}: {entry['error']}")
+
+
+def _add_verify(commands: Any) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="check shards against their index, byte for byte",
+        description="Reads every shard whole and lists what is wrong, with what to do. Nothing is "
+        "changed and no pickle is executed.",
+        epilog="Exit status: 0 if there is no fault, 1 if there are some or DIR cannot be checked, "
+        "2 if the command line is wrong.",
+    )
+    verify.add_argument("directory", metavar="DIR", help="shards, with or without an index")
+    verify.add_argument(
+        "--against", metavar="DIR2", help="other shards, that are to have no row in common with DIR"
+    )
+    verify.add_argument(
+        "--fields",
+        type=_names,
+        metavar="NAME,NAME",
+        help="to compare rows by, and that bare pickles need to have (default: inputs, targets and "
+        "sample weights)",
+    )
+    verify.set_defaults(run=_verify, again="starts over")
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from keras_bigdata.checking.verify import verify
+
+    report = verify(arguments.directory, arguments.against, fields=arguments.fields)
+    for fault in report.faults:
+        print(fault)
+    for file, row, twin, twin_row in report.duplicates:
+        print(f"  {file}, row {row} = {twin}, row {twin_row}")
+    for note in report.notes:
+        print(f"note: {note}")
+    rate = f", {_bytes(report.nbytes / report.seconds)}/s" if report.seconds > 1 else ""
+    faults = _number(len(report.faults), "fault") if report.faults else "no faults"
+    print(
+        f"{report.directory}: {faults}; {_number(report.shards, 'shard')}, {report.rows} sound "
+        f"rows, {_bytes(report.nbytes)} in {report.seconds:.1f} s{rate}"
+    )
+    return 0 if report.ok else 1
+
+
+def _add_repair(commands: Any) -> None:
+    repair = commands.add_parser(
+        "repair",
+        help="mend shards as far as that is possible",
+        description="Makes a lost index anew from the shards, makes damaged shards again from "
+        "their source, or moves them to DIR/quarantine and goes on without them. Nothing is "
+        "deleted; and without --yes nothing is changed: the plan is printed.",
+        epilog="Exit status: 0 if all is well or was mended; 1 if something is to be done and "
+        "--yes was not given, or it cannot be done; 2 if the command line is wrong.",
+    )
+    repair.add_argument("directory", metavar="DIR")
+    repair.add_argument("--yes", action="store_true", help="do it")
+    repair.add_argument(
+        "--from",
+        dest="source",
+        metavar="MODULE:FUNCTION",
+        help="called without arguments, returns the source that was packed (or that and the "
+        "`augment` function); for pictures see also: pack images --repair",
+    )
+    repair.add_argument("--workers", type=int, help="with --from (default: one for each CPU)")
+    repair.add_argument(
+        "--like",
+        metavar="DIR2",
+        help="for a lost index: packed shards with the same roles, classes and vocabulary",
+    )
+    for role in ("inputs", "targets", "sample-weights"):
+        repair.add_argument(
+            f"--{role}", type=_names, metavar="NAME,NAME", help="for a lost index: names of fields"
+        )
+    repair.set_defaults(run=_repair, again="goes on from here")
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    from keras_bigdata.checking.repair import repair
+    from keras_bigdata.packing.named import named_function
+
+    source = augment = None
+    if arguments.source is not None:
+        source = named_function(arguments.source)()
+        if isinstance(source, tuple):
+            source, augment = source
+    roles = {
+        name: value[0] if value is not None and len(value) == 1 else value
+        for name in ("inputs", "targets", "sample_weights")
+        for value in [getattr(arguments, name)]
+    }
+    found = repair(
+        arguments.directory,
+        source=source,
+        augment=augment,
+        workers=arguments.workers,
+        like=arguments.like,
+        apply=arguments.yes,
+        **roles,
+    )
+    _tell_repair(found)
+    return 0 if found.done or not found.steps else 1
+
+
+def _tell_repair(found: Any) -> None:
+    for step in found.steps:
+        print(step)
+    for note in found.notes:
+        print(f"note: {note}")
+    if found.gone:
+        known = [rows for rows in found.gone.values() if rows is not None]
+        print(
+            f"gone: all rows of {_number(len(found.gone), 'shard')}: "
+            + (f"{sum(known)}" if len(known) == len(found.gone) else "nobody knows how many")
+        )
+    if not found.steps:
+        print(f"{found.directory}: nothing to repair.")
+    elif found.done:
+        print(f"{found.directory}: done.")
+    else:
+        print(f"{found.directory}: nothing was changed. Add --yes to do this.")
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(","))
 
 
 def _add_migrate(commands: Any) -> None:

@@ -24,6 +24,8 @@ NAMES = [
     "WorkerError",
     "capture",
     "pack",
+    "repair",
+    "verify",
 ]
 
 
@@ -39,7 +41,7 @@ def test_packing_imports_neither_keras_nor_a_backend():
     code = (
         "import sys, keras_bigdata, keras_bigdata.cli\n"
         "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays\n"
-        "from keras_bigdata import ShardWriter, ShardIndex\n"
+        "from keras_bigdata import ShardWriter, ShardIndex, verify, repair\n"
         "import keras_bigdata.loading.processes\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"

@@ -144,9 +144,9 @@ def pack(
         try:
             if (folder / INDEX_NAME).exists():
                 return _finished(folder, call, skip)
-            rows = _rows(source, shuffle, seed, skip)
-            fields = _fields(source, rows, augment, seed, skip)
-            roles = _roles(source, fields)
+            rows = rows_in_order(source, shuffle, seed, skip)
+            fields = fields_of_first(source, rows, augment, seed, skip)
+            roles = roles_of(source, fields)
             classes = _names(source, "classes")
             vocabulary = _names(source, "vocabulary")
             with claim(folder):
@@ -168,7 +168,7 @@ def pack(
     return index
 
 
-def _rows(source: Any, shuffle: bool, seed: int, skip: bool) -> Rows:
+def rows_in_order(source: Any, shuffle: bool, seed: int, skip: bool) -> Rows:
     """The rows to pack, in order. Rows known to be bad are an error before any work is done."""
     if len(source) == 0:
         raise PackError("the source has no rows.")
@@ -182,7 +182,7 @@ def _rows(source: Any, shuffle: bool, seed: int, skip: bool) -> Rows:
     return permutation(len(source), seed) if shuffle else np.arange(len(source))
 
 
-def _fields(
+def fields_of_first(
     source: Any, rows: Rows, augment: Augment | None, seed: int, skip: bool
 ) -> dict[str, Field]:
     """The fields of the first row that can be read: all others must have the same."""
@@ -214,7 +214,7 @@ def default_shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
     return -(-rows // shards)
 
 
-def _roles(source: Any, fields: Mapping[str, Field]) -> Roles:
+def roles_of(source: Any, fields: Mapping[str, Field]) -> Roles:
     roles = getattr(source, "roles", None)
     if roles is None:
         return default_roles(fields)
@@ -287,6 +287,14 @@ def _finished(folder: Path, call: Mapping[str, Any], skip: bool) -> ShardIndex:
             f"{folder}: holds the shards of another call. {changes}. Name another directory, or "
             "delete this one to pack it anew."
         )
+    gone = index.made.get("gone")
+    if gone:
+        raise PackError(
+            f"{folder}: {len(gone)} of its shards were left out by `repair`: "
+            f"{_listed([entry['name'] for entry in gone], ', ')}. Make them again with "
+            f"keras_bigdata.repair({str(folder)!r}, source=...), or delete the directory to pack "
+            "it anew."
+        )
     if index.made["skipped"] and not skip:
         raise PackError(
             f'{folder}: was packed with on_error="skip", and '
@@ -297,8 +305,9 @@ def _finished(folder: Path, call: Mapping[str, Any], skip: bool) -> ShardIndex:
         path = index.path(shard)
         if not path.exists() or path.stat().st_size != size:
             raise CorruptShardError(
-                f"{path}: is missing or not {size} bytes long, as the index says. Delete "
-                f"{folder} to pack it anew."
+                f"{path}: is missing or not {size} bytes long, as the index says. Make it again "
+                f"with keras_bigdata.repair({str(folder)!r}, source=...), or delete {folder} to "
+                "pack it anew."
             )
     if (folder / UNFINISHED).exists():  # killed between the index and the end
         finish(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,10 +26,18 @@ MAX_CLASSES = 10_000
 
 Array = npt.NDArray[Any]
 
+_SHARD_NAME = re.compile(r"shard-(\d{5,})(?:\.v(\d+))?\.pkl")
+
 
 def shard_name(number: int, variant: int = 0) -> str:
     """The file name of a shard: `shard-00007.pkl`, and `shard-00007.v1.pkl` for variant 1."""
     return f"shard-{number:05d}{f'.v{variant}' if variant else ''}.pkl"
+
+
+def shard_number(name: str) -> tuple[int, int] | None:
+    """Number and variant of a shard, by its file name; `None` for another name."""
+    match = _SHARD_NAME.fullmatch(name)
+    return None if match is None else (int(match[1]), int(match[2] or 0))
 
 
 def write_shard(
