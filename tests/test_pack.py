@@ -705,7 +705,7 @@ class Dying(Numbers):
 # joblib's warning of a worker that was killed
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_worker_that_dies_is_an_error_and_the_call_can_be_repeated(tmp_path: Path):
-    with pytest.raises(PackError, match=rf"a worker failed \(Term.*\)\. {CONTINUE}"):
+    with pytest.raises(PackError, match=rf"a worker process ended .*`workers=1`.*{CONTINUE}"):
         pack(Dying(os.getpid()), tmp_path / "out", shard_samples=2, workers=2)
     assert not list((tmp_path / "out").glob(".tmp-*")) if (tmp_path / "out").exists() else True
     index = pack(Dying(os.getpid()), tmp_path / "out", shard_samples=2, workers=1)
