@@ -69,8 +69,10 @@ def _add_bench(commands: Any) -> None:
     )
     bench.add_argument("directory", help="a directory of shards or of bare pickles")
     bench.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
-    bench.add_argument("--inputs", type=_names, help="fields of bare pickles, such as texts,images")
-    bench.add_argument("--targets", type=_names, help="the same for the targets")
+    bench.add_argument(
+        "--inputs", type=_structure, help="fields of bare pickles, such as texts,images"
+    )
+    bench.add_argument("--targets", type=_structure, help="the same for the targets")
     bench.add_argument(
         "--rate",
         type=float,
@@ -83,8 +85,8 @@ def _add_bench(commands: Any) -> None:
     bench.set_defaults(run=_bench)
 
 
-def _names(value: str) -> str | tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(","))
+def _structure(value: str) -> str | tuple[str, ...]:
+    names = _names(value)
     return names[0] if len(names) == 1 else names
 
 
