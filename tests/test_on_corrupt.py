@@ -107,7 +107,7 @@ def test_processes_tell_what_they_find(packed):
     with pytest.warns(UserWarning, match=r"shard-00004\.pkl: .*is left out"):
         assert [there[i][1].tolist() for i in range(len(there))] == expected
     assert list(there.left_out) == [str(packed / "shard-00004.pkl")]
-    there._release()
+    there.release()
 
 
 def test_fit_warns_at_once_and_at_the_end_of_each_epoch(packed):
