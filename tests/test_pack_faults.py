@@ -103,6 +103,74 @@ def ended(process: subprocess.Popen[str]) -> bool:
     return process.poll() is not None
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
+    """A child without threads forks one process for each moment, which kills itself there."""
+    script = tmp_path / "moments.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, shutil, signal, sys
+            from pathlib import Path
+            sys.path.insert(0, sys.argv[2])
+            from keras_bigdata import files
+            from keras_bigdata.packing import make_shard
+            from keras_bigdata.shards import writer
+            from keras_bigdata.shards.index import ShardIndex
+            from tests.test_pack_faults import contents, packed
+
+            expected = contents(Path(sys.argv[3]))
+            calls = [
+                (writer.AlignedOutput, "_write"), (files.os, "fsync"), (files.os, "replace"),
+                (make_shard, "write_record"), (ShardIndex, "save"), (shutil, "rmtree"),
+            ]
+            moments = 0
+            for holder, name in calls:
+                original = getattr(holder, name)
+                for after in (False, True):
+                    for number in (1, 2, 9):
+                        out, made = Path(sys.argv[1], f"{name}-{after}-{number}"), []
+
+                        def dying(*arguments, **options):
+                            made.append(1)
+                            if len(made) == number and not after:
+                                os.kill(os.getpid(), signal.SIGKILL)
+                            result = original(*arguments, **options)
+                            if len(made) == number:
+                                os.kill(os.getpid(), signal.SIGKILL)
+                            return result
+
+                        pid = os.fork()
+                        if not pid:
+                            setattr(holder, name, dying)
+                            packed(out)
+                            os._exit(0)
+                        status = os.waitpid(pid, 0)[1]
+                        if os.WIFEXITED(status):
+                            assert os.WEXITSTATUS(status) == 0, (name, after, number)
+                            assert number > 1, name
+                        else:
+                            moments += 1
+                        for path, data in contents(out).items() if out.exists() else ():
+                            if not path.startswith(".tmp-"):
+                                assert data == expected[path], (name, after, number, path)
+                        packed(out)
+                        assert contents(out) == expected, (name, after, number)
+                        assert not (out / ".packing").exists()
+            print(moments)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "out", ROOT, tmp_path / "at once"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 24
+
+
 # Disks and permissions: at each system call that writes
 
 

@@ -89,9 +89,12 @@ def repair(
     Example:
 
     ```python
-    plan = repair("shards/train")
+    flowers = ImageFolder("flowers/train", size=(128, 128))
+    pack(flowers, "shards/flowers")
+    ...
+    plan = repair("shards/flowers")  # changes nothing
     print(plan.steps, plan.gone)
-    repair("shards/train", source=ImageFolder("flowers", size=(128, 128)), apply=True)
+    repair("shards/flowers", source=flowers, apply=True)
     ```
     """
     folder = Path(os.path.abspath(directory))

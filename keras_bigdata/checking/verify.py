@@ -62,6 +62,9 @@ def verify(
     Example:
 
     ```python
+    train, val = Arrays(x=x, labels=y).split(0.2)
+    pack(train, "shards/train")
+    pack(val, "shards/val")
     report = verify("shards/train", against="shards/val")
     for fault in report.faults:
         print(fault)
