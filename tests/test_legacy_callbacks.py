@@ -16,6 +16,7 @@ from keras_bigdata.legacy.names import alias
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((8, 3), np.float32), RNG.integers(0, 2, 8)
+REST = (".h5", ".weights.h5", ".ckpt")
 
 
 def classifier(metric="accuracy"):
@@ -100,7 +101,9 @@ def test_auto_mode_of_a_function_is_that_of_keras_2():
     assert stop.mode == "auto"
 
 
-@pytest.mark.parametrize("ending", [".h5", ".hdf5", "", ".weights.h5", ".ckpt"])
+@pytest.mark.parametrize(
+    "ending", [".hdf5", "", *(pytest.param(e, marks=pytest.mark.slow) for e in REST)]
+)
 def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending, shared):
     path = tmp_path / f"new/best{ending}"
     model = shared
@@ -116,7 +119,9 @@ def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending, sha
     assert h5py.is_hdf5(path)
 
 
-@pytest.mark.parametrize("ending", [".h5", ".hdf5", ".keras", ".model"])
+@pytest.mark.parametrize(
+    "ending", [".hdf5", pytest.param(".keras", marks=pytest.mark.slow), ".model"]
+)
 def test_models_are_written_under_the_name_that_was_given(tmp_path, ending, shared):
     path = tmp_path / f"model{ending}"
     # Keras forgets the optimizer of a model that it has saved as HDF5 once.

@@ -252,7 +252,7 @@ class Old(keras.utils.Sequence):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("workers", [0, 4])
 def test_a_sequence_is_read_by_index_each_batch_once_a_pass(model, workers):
     sequence, val, seen = Old(5), Old(3), EveryEpoch()
     legacy.fit_generator(
@@ -336,8 +336,7 @@ def failing(after):
     raise OSError("picture 17 is missing")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("after", [0, 1, 5])
+@pytest.mark.parametrize(("workers", "after"), [(0, 1), (1, 0), (1, 5)])
 def test_an_error_of_the_generator_comes_with_its_traceback(model, workers, after):
     def check(call):
         with pytest.raises(OSError, match="picture 17 is missing") as caught:

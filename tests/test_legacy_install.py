@@ -86,6 +86,7 @@ def test_things_are_where_scripts_look_for_them(tmp_path, installed):
     ]
 
 
+@pytest.mark.slow
 def test_old_imports_and_the_old_learning_rate(installed):
     code = """
         from keras.engine.topology import Layer
@@ -113,6 +114,7 @@ def test_old_imports_and_the_old_learning_rate(installed):
     assert float(model.optimizer.learning_rate) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", legacy.__all__)
 def test_examples_in_docstrings_run(name, tmp_path, monkeypatch, installed):
     monkeypatch.chdir(tmp_path)
