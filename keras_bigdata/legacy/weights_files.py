@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -71,13 +72,13 @@ def load_weights(filepath: Any, load: Callable[[str], Any]) -> Any:
     known = name.endswith((*_MODELS, ".weights.json"))
     if known or not os.path.isfile(name) or not h5py.is_hdf5(name):
         return load(name)
-    # Beside it, because a link may not lead to another disk.
-    with_ending = Path(f"{name}.{os.getpid()}.h5")
-    os.link(name, with_ending)
-    try:
-        return load(str(with_ending))
-    finally:
-        with_ending.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        with_ending = os.path.join(folder, "weights.h5")
+        try:
+            os.symlink(os.path.abspath(name), with_ending)
+        except OSError:  # Windows allows links to few
+            shutil.copyfile(name, with_ending)
+        return load(with_ending)
 
 
 def _make_directory(name: str) -> None:
