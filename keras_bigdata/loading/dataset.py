@@ -40,78 +40,84 @@ def _runs(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
 
     shapes = [(None, *shape) for shape in _shapes(sequence, first)]
 
-    def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
-        return list(keras.tree.flatten(sequence.run_of(int(epoch), range(int(start), int(stop)))))
-
     def begin() -> list[Any]:
-        _begin(sequence)
-        epoch, ends = sequence.epoch, [0]
+        epoch, ends = _begun(sequence), [0]
         while ends[-1] < len(sequence):
             ends.append(sequence.run_at(epoch, ends[-1]).stop)
         bounds = np.array(ends, np.int64)
-        return [np.full_like(bounds[1:], epoch), bounds[:-1], bounds[1:]]
+        return [np.int64(epoch), bounds[:-1], bounds[1:]]
 
-    def epoch(_: Any) -> Any:
-        vectors = tf.numpy_function(begin, [], [tf.int64] * 3)
-        for vector in vectors:
-            vector.set_shape((None,))
-        return tf.data.Dataset.from_tensor_slices(tuple(vectors))
-
-    def loaded(*run: Any) -> Any:
-        tensors = tf.numpy_function(load, list(run), dtypes)
-        for tensor, shape in zip(tensors, shapes, strict=True):
-            tensor.set_shape(shape)
-        return tuple(tensors)
+    def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
+        # A run that is loaded has not been asked for: only those before it have, for sure.
+        sequence.ask(int(epoch), int(start))
+        return list(keras.tree.flatten(sequence.run_of(int(epoch), range(int(start), int(stop)))))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
 
-    # The next run is read by the sequence meanwhile, over the end of an epoch too.
-    runs = tf.data.Dataset.range(1).flat_map(epoch).map(loaded)
-    return runs.flat_map(cut).concatenate(_ending(sequence, first, dtypes))
+    def iteration(_: Any) -> Any:
+        epoch, starts, stops = tf.numpy_function(begin, [], [tf.int64] * 3)
+        epoch.set_shape(())
+        for vector in (starts, stops):
+            vector.set_shape((None,))
+
+        def loaded(start: Any, stop: Any) -> Any:
+            tensors = tf.numpy_function(load, [epoch, start, stop], dtypes)
+            for tensor, shape in zip(tensors, shapes, strict=True):
+                tensor.set_shape(shape)
+            return tuple(tensors)
+
+        # The next run is read by the sequence meanwhile, over the end of an epoch too.
+        runs = tf.data.Dataset.from_tensor_slices((starts, stops)).map(loaded).flat_map(cut)
+        return runs.concatenate(_ending(sequence, epoch, first, dtypes))
+
+    return tf.data.Dataset.range(1).flat_map(iteration)
 
 
 def _singles(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
     import tensorflow as tf
 
     shapes = _shapes(sequence, first)
+    calls = max(1, sequence.read_workers)
+
+    def begin() -> np.int64:
+        return np.int64(_begun(sequence))
 
     def load(epoch: np.int64, index: np.int64) -> list[Any]:
         return list(keras.tree.flatten(sequence.batch_of(int(epoch), int(index))))
 
-    def begin() -> np.int64:
-        _begin(sequence)
-        return np.int64(sequence.epoch)
+    def iteration(_: Any) -> Any:
+        epoch = tf.numpy_function(begin, [], tf.int64)
+        epoch.set_shape(())
 
-    def loaded(epoch: Any, index: Any) -> Any:
-        tensors = tf.numpy_function(load, [epoch, index], dtypes)
-        for tensor, shape in zip(tensors, shapes, strict=True):
-            tensor.set_shape(shape)
-        return keras.tree.pack_sequence_as(first, tensors)
+        def loaded(index: Any) -> Any:
+            tensors = tf.numpy_function(load, [epoch, index], dtypes)
+            for tensor, shape in zip(tensors, shapes, strict=True):
+                tensor.set_shape(shape)
+            return keras.tree.pack_sequence_as(first, tensors)
 
-    def epoch(_: Any) -> Any:
-        number = tf.numpy_function(begin, [], tf.int64)
-        return tf.data.Dataset.range(len(sequence)).map(lambda index: (number, index))
+        indices = tf.data.Dataset.range(len(sequence))
+        batches = indices.map(loaded, num_parallel_calls=calls, deterministic=True)
+        return batches.concatenate(_ending(sequence, epoch, first, dtypes))
 
-    return (
-        tf.data.Dataset.range(1)
-        .flat_map(epoch)
-        .map(loaded, num_parallel_calls=max(1, sequence.read_workers), deterministic=True)
-        .concatenate(_ending(sequence, first, dtypes))
-    )
+    return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _begin(sequence: ShardSequence) -> None:
+def _begun(sequence: ShardSequence) -> int:
+    """Begins an epoch: the next one, if the last was asked for whole."""
     sequence.on_epoch_end()
     sequence.on_epoch_begin()
+    return sequence.epoch
 
 
-def _ending(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
-    """A dataset of nothing, which is asked for after the last batch."""
+def _ending(sequence: ShardSequence, epoch: Any, first: Any, dtypes: list[Any]) -> Any:
+    """A dataset of nothing, which is asked for after the last batch of an epoch."""
     import tensorflow as tf
 
-    def end() -> np.int64:
-        sequence.on_epoch_end()
+    def end(ended: np.int64) -> np.int64:
+        if sequence.epoch == ended:  # not that of an iterator that somebody forgot
+            sequence.ask(int(ended), len(sequence))
+            sequence.on_epoch_end()
         return np.int64(0)
 
     def nothing(_: Any) -> Any:
@@ -119,10 +125,10 @@ def _ending(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         tensors = [tf.zeros(*spec) for spec in zip(shapes, dtypes, strict=True)]
         return keras.tree.pack_sequence_as(first, tensors)
 
-    def none(_: Any) -> Any:
-        return tf.data.Dataset.range(tf.numpy_function(end, [], tf.int64)).map(nothing)
+    def none(ended: Any) -> Any:
+        return tf.data.Dataset.range(tf.numpy_function(end, [ended], tf.int64)).map(nothing)
 
-    return tf.data.Dataset.range(1).flat_map(none)
+    return tf.data.Dataset.from_tensors(epoch).flat_map(none)
 
 
 def _shapes(sequence: ShardSequence, first: Any) -> list[tuple[int | None, ...]]:

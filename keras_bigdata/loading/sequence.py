@@ -283,11 +283,17 @@ class ShardSequence(keras.utils.PyDataset):
             stop -= 1
         return range(index, stop - start)
 
-    def run_of(self, epoch: int, run: range) -> Any:
-        """Such batches in one: arrays of shape `(batches, rows, ...)`, before any `transform`."""
+    def ask(self, epoch: int, count: int) -> None:
+        """Notes that the first batches of an epoch were asked for, if it is under way."""
         with self._lock:
             if self._begun and epoch == self._epoch:
-                self._asked[run.start : run.stop] = True
+                self._asked[:count] = True
+
+    def run_of(self, epoch: int, run: range) -> Any:
+        """Such batches in one: arrays of shape `(batches, rows, ...)`, before any `transform`.
+
+        That they were asked for is for the caller to `ask`.
+        """
         if self._pid != os.getpid():
             self._prepare()
         self._loader.reader.gate.set()
