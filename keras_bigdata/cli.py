@@ -13,6 +13,7 @@ from keras_bigdata import __version__
 from keras_bigdata.errors import BigDataError
 
 if TYPE_CHECKING:
+    from keras_bigdata.bench import Rates
     from keras_bigdata.shards.index import ShardIndex
 
 
@@ -65,7 +66,8 @@ def _add_bench(commands: Any) -> None:
         help="measure what the shards can feed, and what would limit a model",
         description="Measures, in turn: a plain loop over the shards; `fit` with a model that "
         "trains nothing; the same with one batch that never changes; `fit` on arrays in memory; "
-        "reading the files from the disk. KERAS_BACKEND chooses the backend. Takes a minute or so.",
+        "reading the files from the disk. Of large sets a part of 1 GiB is taken. KERAS_BACKEND "
+        "chooses the backend. Takes a minute or so.",
     )
     bench.add_argument("directory", help="a directory of shards or of bare pickles")
     bench.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
@@ -75,7 +77,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--targets", type=_structure, help="the same for the targets")
     bench.add_argument(
         "--rate",
-        type=float,
+        type=_rate,
         action="append",
         metavar="SAMPLES_PER_SECOND",
         help="of your model, to be told what it would wait for; may be given several times",
@@ -83,6 +85,16 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--rounds", type=int, default=5, help="default: 5")
     bench.add_argument("--seconds", type=float, default=1.0, help="of one measurement; default: 1")
     bench.set_defaults(run=_bench)
+
+
+def _rate(value: str) -> float:
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not rate > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, received {value!r}")
+    return rate
 
 
 def _structure(value: str) -> str | tuple[str, ...]:
@@ -101,22 +113,40 @@ def _bench(arguments: argparse.Namespace) -> None:
         rounds=arguments.rounds,
         seconds=arguments.seconds,
     )
-    rows = [
-        ("a plain loop over the shards", rates.alone),
-        ("fit, a model that trains nothing", rates.fit),
-        ("  one batch that never changes", rates.ceiling),
-        ("  arrays in memory", rates.memory),
-        ("the disk, nothing cached", rates.disk),
-    ]
-    print(f"{'':34} {'samples/s':>12} {'MB/s':>9} {'fit is':>8}")
-    for name, rate in rows:
-        if rate is None:
-            print(f"{name:34} {'unknown':>12}")
-        else:
-            megabytes, times = rate * rates.row_bytes / 1e6, rates.fit / rate
-            print(f"{name:34} {rate:12,.0f} {megabytes:9,.0f} {times:7.2f}x")
-    for rate in arguments.rate or [100, 1_000, 10_000]:
+    _print_rates(rates)
+    print(rates.limits())
+    for rate in arguments.rate or ():
         print(rates.verdict(rate))
+
+
+def _print_rates(rates: Rates) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None)
+    table.add_column("", no_wrap=True)
+    for heading in ("samples/s", "GB/s", "fit is"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    held = _bytes(rates.memory_samples * rates.row_bytes)
+    for name, rate, each in (
+        ("a plain loop over the shards", rates.alone, rates.row_bytes),
+        ("fit, a model that trains nothing", rates.fit, rates.row_bytes),
+        ("  one batch that never changes", rates.ceiling, rates.row_bytes),
+        (f"  shuffled arrays in memory ({held})", rates.memory, rates.row_bytes),
+        ("the disk, nothing cached", rates.disk, rates.file_bytes),
+    ):
+        if rate is None:
+            table.add_row(name, "unknown", "", "")
+        else:
+            gigabytes, times = rate * each / 1e9, rates.fit / rate
+            table.add_row(name, f"{rate:,.0f}", f"{gigabytes:.2f}", f"{times:.2f}x")
+    console.print(table)
+    if rates.disk is None:
+        print("The disk's rate is unknown: the page cache cannot be emptied of these files.")
+    if rates.shards < rates.shards_of:
+        print(f"Measured on {rates.shards} of {_number(rates.shards_of, 'shard')}.")
 
 
 def _add_pack_images(commands: Any) -> None:
