@@ -12,10 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_bigdata import Arrays, ShardError, ShardWriter, pack, verify
+from keras_bigdata import (
+    Arrays,
+    CorruptShardError,
+    ShardError,
+    ShardWriter,
+    pack,
+    repair,
+    verify,
+)
 from keras_bigdata.checking import content, duplicates
 from keras_bigdata.cli import main
 from tests.conftest import ROLES, rows_of
+
+INFO = {"name": "", "samples": 1, "bytes": 9, "offsets": {}, "checksum": 1, "variant": 0}
 
 
 def arrays(start=0, rows=60):
@@ -99,6 +109,37 @@ def test_an_index_that_says_otherwise_than_the_pickles(packed):
     assert "'x' as float32 (10, 3)" in found["shard-00003.pkl"].expected
     assert found["index.json"].found == "shard-00004.pkl 2 times"
     assert found["shard-00005.pkl"].kind == "extra"
+
+
+def test_an_index_that_counts_its_classes_wrong(tmp_path):
+    pack(Arrays(x=np.zeros((9, 2)), labels=np.arange(9) % 3), tmp_path / "set")
+    path = tmp_path / "set" / "index.json"
+    index = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**index, "class_counts": [4, 2, 3]}))
+    fault = faults(tmp_path / "set")["index.json"]
+    assert (fault.expected, fault.found) == ("class counts [4, 2, 3]", "[3, 3, 3]")
+    path.write_text(json.dumps({**index, "classes": ["a", "b"], "class_counts": [4, 5]}))
+    assert "the largest label is 2" in faults(tmp_path / "set")["index.json"].found
+
+
+@pytest.mark.parametrize(
+    "gone", [7, [7], [{"name": "a"}], [{**INFO, "name": "../shard-00001.pkl"}], {"a": 1}]
+)
+def test_a_list_of_left_out_shards_that_is_nonsense(packed, gone):
+    index = json.loads((packed / "index.json").read_bytes())
+    index["made"]["gone"] = gone
+    (packed / "index.json").write_text(json.dumps(index))
+    assert "left out is damaged" in faults(packed)["index.json"].found
+    with pytest.raises(CorruptShardError, match="left out is damaged"):
+        repair(packed, source=arrays(), apply=True)
+
+
+def test_links_are_followed_once(tmp_path, shards):
+    folder = shards([3])
+    other = shards([4])
+    os.symlink(other, folder / "more")
+    os.symlink(folder, other / "back")
+    assert verify(folder).rows == 7
 
 
 def test_a_shard_that_was_replaced_by_a_hostile_one_is_not_run(packed, tmp_path):

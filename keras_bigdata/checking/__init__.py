@@ -5,6 +5,9 @@ content     one file against its entry: size, checksum, structure
 listing     the files there are
 bare        pickles without an index, against each other
 verify      all of it
+class_counts  rows of each class
+gone        shards that an earlier repair has left out
+variants    augmented copies that have to stay equally long
 columns     fields of a shard, whole
 duplicates  rows that two sets share
 lost_index  an index made anew from the shards

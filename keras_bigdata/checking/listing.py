@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from keras_bigdata.checking.quarantine import QUARANTINE
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import TEMPORARY_PREFIX
 from keras_bigdata.shards.index import INDEX_NAME
@@ -28,11 +27,17 @@ def leftovers(directory: Path) -> list[str]:
 
 def _files(directory: Path) -> list[str]:
     found = []
-    for folder, folders, files in os.walk(directory, onerror=_raise):
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(directory, onerror=_raise, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add(real)
         if folder != str(directory) and INDEX_NAME in files:
             folders.clear()
             continue
-        folders[:] = [name for name in folders if name[0] != "." and name != QUARANTINE]
+        folders[:] = [name for name in folders if name[0] != "."]
         found += [Path(folder, name).relative_to(directory).as_posix() for name in files]
     return sorted(found)
 

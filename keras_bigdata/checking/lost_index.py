@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from keras_bigdata.checking.bare import BareFile, check_bare
-from keras_bigdata.checking.columns import read_columns
+from keras_bigdata.checking.class_counts import counted_classes
 from keras_bigdata.checking.listing import pickles
 from keras_bigdata.checking.report import Fault
 from keras_bigdata.checking.variants import even_out
 from keras_bigdata.checking.verify import side_by_side
 from keras_bigdata.errors import ShardError
 from keras_bigdata.packing.arrays import default_roles
-from keras_bigdata.progress import track
 from keras_bigdata.shards.index import (
     FORMAT,
     INDEX_NAME,
@@ -27,7 +26,7 @@ from keras_bigdata.shards.index import (
 )
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.scan import open_shards
-from keras_bigdata.shards.writer import add_counts, count_classes, shard_number
+from keras_bigdata.shards.writer import shard_number
 
 # The fields of packed pictures and texts, which say by their names what they are for.
 _TELLING = {"images", "texts", "labels"}
@@ -105,25 +104,6 @@ def rebuild(directory: Path, roles: Roles, like: ShardIndex | None) -> Rebuilt:
     return rebuilt
 
 
-def recount(index: ShardIndex) -> None:
-    """Counts the classes anew, from the targets in the shards."""
-    target = index.roles.targets
-    index.class_counts = None
-    if not isinstance(target, str) or index.fields[target].shape != ():
-        return
-    shards = [shard for shard in range(len(index)) if not index.variant[shard]]
-    counts = []
-    for shard in track(shards, len(shards), "Counting classes"):
-        columns = read_columns(index.path(shard), [target])
-        counts.append(count_classes(columns, index.roles))
-    try:
-        index.class_counts = add_counts(counts, index.classes)
-    except ShardError as error:
-        raise ShardError(
-            f"{index.directory}: {error} These classes belong to other data."
-        ) from error
-
-
 def _fill_in(index: ShardIndex, roles: Roles, like: ShardIndex | None, rebuilt: Rebuilt) -> None:
     """Roles, classes and vocabulary: given, of the set that this is like, of the old index."""
     old = _salvaged(index.directory)
@@ -169,7 +149,7 @@ def _fill_in(index: ShardIndex, roles: Roles, like: ShardIndex | None, rebuilt: 
         rebuilt.notes.append(
             "how the set was packed is lost: the call that packed it will not know it again."
         )
-    recount(index)
+    index.class_counts = counted_classes(index)
 
 
 def _salvaged(directory: Path) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.checking import quarantine
+from keras_bigdata.checking.class_counts import counted_classes
 from keras_bigdata.checking.content import check_content
-from keras_bigdata.checking.lost_index import rebuild, recount
+from keras_bigdata.checking.gone import gone_shards, with_gone
+from keras_bigdata.checking.lost_index import rebuild
 from keras_bigdata.checking.report import Fault
 from keras_bigdata.checking.variants import even_out
 from keras_bigdata.checking.verify import side_by_side
@@ -85,6 +87,7 @@ def repair(
         ShardError: if there is nothing that could be mended, or if the variants would no longer
             have equally many rows.
         PackError: if the source is not the one that was packed, or gives other bytes now.
+        OSError: if a file cannot be written or moved; the same call goes on from there.
 
     Example:
 
@@ -149,7 +152,7 @@ def _from_source(
     index, folder = result.index, result.directory
     assert index is not None
     check_source(index, source, augment)
-    gone = [ShardInfo(**entry) for entry in index.made.get("gone", [])]
+    gone = gone_shards(index)
     wanted = [index[shard] for shard in damaged] + gone
     if not wanted:
         return
@@ -167,8 +170,7 @@ def _from_source(
     if gone:
         infos = [index[shard] for shard in range(len(index))] + gone
         infos.sort(key=lambda info: (info.variant, shard_number(info.name) or (0, 0), info.name))
-        about = {name: value for name, value in index.made.items() if name != "gone"}
-        result.index = _like(index, infos, about)
+        result.index = _like(index, infos, with_gone(index.made, []))
         result.index.save()
     clear_stage(index)
     result.done = True
@@ -203,8 +205,8 @@ def _without(result: Repair, faults: dict[int, Fault], *, apply: bool) -> None:
         result.notes.append("the same shards can be made again from their source: give it.")
     if not apply:
         return
-    gone = [*index.made.get("gone", []), *map(asdict, dropped)]
-    result.index = _like(index, kept, {**index.made, "gone": gone})
+    made = with_gone(index.made, [*gone_shards(index), *dropped])
+    result.index = _like(index, kept, made)
     # First: at any instant the index names only files that are there.
     result.index.save()
     _quarantine(folder, [info.name for info in dropped])
@@ -268,5 +270,5 @@ def _like(index: ShardIndex, infos: Sequence[ShardInfo], made: dict[str, Any]) -
         variants=index.variants,
         made=made,
     )
-    recount(new)
+    new.class_counts = counted_classes(new)
     return new

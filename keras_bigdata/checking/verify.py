@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from keras_bigdata.checking.bare import BareFile, check_bare
+from keras_bigdata.checking.class_counts import counted_classes
 from keras_bigdata.checking.content import check_content
 from keras_bigdata.checking.duplicates import find_duplicates
+from keras_bigdata.checking.gone import gone_shards
 from keras_bigdata.checking.listing import leftovers, pickles
 from keras_bigdata.checking.report import Fault, Report
 from keras_bigdata.errors import CorruptShardError, ShardError
@@ -37,7 +39,8 @@ def verify(
     """Reads every shard whole and says what is wrong; nothing is changed.
 
     Of a packed set: the size and CRC-32 of each file, dtypes, shapes and byte offsets of its
-    arrays against the index, files that are missing, and pickles that the index does not name. Of
+    arrays against the index, files that are missing, pickles that the index does not name, and the
+    rows of each class. Of
     bare pickles: whether each can be read, and whether they fit together; they have no checksums,
     so bytes that changed in place are not noticed. No pickle is executed.
 
@@ -77,6 +80,9 @@ def verify(
     if index is not None:
         good = _check_indexed(index, report, trust)
         _check_listing(index, report)
+        _check_gone(index, report)
+        if report.ok:
+            _check_classes(index, report)
     else:
         _check_bare(folder, report, fields or (), trust)
         good = []
@@ -163,13 +169,6 @@ def _check_indexed(index: ShardIndex, report: Report, trust: bool) -> list[int]:
             report.nbytes += int(index.sizes[shard])
         else:
             report.faults.append(fault)
-    gone = index.made.get("gone", [])
-    if gone:
-        rows = sum(entry["samples"] for entry in gone if not entry["variant"])
-        report.notes.append(
-            f"{len(gone)} shards ({rows} rows) were left out by an earlier repair: "
-            f"{', '.join(entry['name'] for entry in gone[:5])}{', ...' if len(gone) > 5 else ''}."
-        )
     return good
 
 
@@ -185,16 +184,46 @@ def _check_listing(index: ShardIndex, report: Report) -> None:
                 )
             )
     for name in sorted(name for name, count in counts.items() if count > 1):
-        found = f"{name} {counts[name]} times"
-        report.faults.append(
-            Fault(
-                str(index.directory / INDEX_NAME),
-                "index",
-                "each shard once",
-                found,
-                "Restore the index from a copy.",
-            )
+        _index_fault(index, report, "each shard once", f"{name} {counts[name]} times")
+
+
+def _check_gone(index: ShardIndex, report: Report) -> None:
+    try:
+        gone = gone_shards(index)
+    except CorruptShardError as error:
+        _index_fault(index, report, "shards that were left out", str(error).partition(": ")[2])
+        return
+    if gone:
+        rows = sum(info.samples for info in gone if not info.variant)
+        report.notes.append(
+            f"{len(gone)} shards ({rows} rows) were left out by an earlier repair: "
+            f"{', '.join(info.name for info in gone[:5])}{', ...' if len(gone) > 5 else ''}."
         )
+
+
+def _check_classes(index: ShardIndex, report: Report) -> None:
+    if index.class_counts is None:
+        return
+    try:
+        found = counted_classes(index)
+    except ShardError as error:
+        _index_fault(index, report, "labels of its classes", str(error).rstrip("."))
+        return
+    if found != index.class_counts:
+        _index_fault(
+            index, report, f"class counts {_some(index.class_counts)}", _some(found or ["none"])
+        )
+
+
+def _index_fault(index: ShardIndex, report: Report, expected: str, found: str) -> None:
+    path = str(index.directory / INDEX_NAME)
+    report.faults.append(
+        Fault(path, "index", expected, found.rstrip("."), "Restore the index from a copy.")
+    )
+
+
+def _some(values: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, values[:20]))}{', ...' if len(values) > 20 else ''}]"
 
 
 def _check_bare(folder: Path, report: Report, fields: Sequence[str], trust: bool) -> None:

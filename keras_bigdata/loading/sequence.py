@@ -102,8 +102,9 @@ class ShardSequence(keras.utils.PyDataset):
             unreadable while training. `"raise"`: stop. `"skip"`: warn once, as soon as it is
             found, and serve other rows in place of its rows, so that batches keep their shapes and
             epochs their length; which ones is a function of (seed, epoch, batch) and of the
-            shards that are corrupt. Bytes that changed in place are noticed by `verify` only.
-            Defaults to `"raise"`.
+            shards that are corrupt. Bytes that changed in place are noticed by `verify` only. A
+            bare pickle that is corrupt when the sequence is made is an error in any case: nobody
+            knows how many rows it had. Defaults to `"raise"`.
 
     Attributes:
         epoch: the epoch that is served next, or is being served. May be set.

@@ -290,8 +290,7 @@ def _finished(folder: Path, call: Mapping[str, Any], skip: bool) -> ShardIndex:
     gone = index.made.get("gone")
     if gone:
         raise PackError(
-            f"{folder}: {len(gone)} of its shards were left out by `repair`: "
-            f"{_listed([entry['name'] for entry in gone], ', ')}. Make them again with "
+            f"{folder}: {len(gone)} of its shards were left out by `repair`. Make them again with "
             f"keras_bigdata.repair({str(folder)!r}, source=...), or delete the directory to pack "
             "it anew."
         )
