@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -253,6 +255,35 @@ def test_bare_pickles_against_packed_ones(shards, tmp_path):
     # Rows of damaged shards of the set itself are left out, the others compared.
     found = faults(tmp_path / "packed", against=bare)
     assert found["shard-00001.pkl"].kind == "size"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+def test_comparing_rows_takes_memory_for_a_part_of_them(tmp_path):
+    """Of 0.4 and of 1.6 million rows, when 100,000 at a time are sorted."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import sys
+from keras_bigdata import verify
+from keras_bigdata.checking import duplicates
+
+duplicates._AT_ONCE = 100_000
+verify(sys.argv[1], sys.argv[2])
+(line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(int(line.split()[1]) / 1024)
+"""
+    )
+    pack(Arrays(x=np.arange(9, dtype=np.int32)), tmp_path / "few", workers=1)
+    peaks = []
+    for rows in (400_000, 1_600_000):
+        many = tmp_path / str(rows)
+        pack(Arrays(x=np.arange(rows, dtype=np.int32)), many, shard_samples=50_000, workers=1)
+        call = [sys.executable, script, many, tmp_path / "few"]
+        done = subprocess.run(call, check=True, capture_output=True, text=True)
+        peaks.append(float(done.stdout))
+    print(peaks)
+    assert peaks[1] < peaks[0] + 45, peaks  # unbounded it is 100 more
 
 
 @pytest.mark.slow

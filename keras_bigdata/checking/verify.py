@@ -48,7 +48,7 @@ def verify(
         directory: a directory of shards, with or without an index.
         against: another one. Rows that are in both are a fault: validation data among the training
             data, say. Rows are told by 128 bits of BLAKE2b over their bytes; memory is that of
-            two shards and some 100 MB. Defaults to `None`.
+            a few shards and some 250 MB, digests go to temporary files. Defaults to `None`.
         fields: names of the fields to compare rows by, and that bare pickles need to have. Defaults
             to `None`: inputs, targets and sample weights, or all fields of bare pickles.
         trust: load pickles that would have to run code. Only for files that you wrote
