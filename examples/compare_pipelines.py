@@ -1,12 +1,14 @@
 """How fast pipelines feed `fit`: a ShardSequence against what one would write instead.
 
-    python examples/compare_pipelines.py
+    python examples/compare_pipelines.py [FOLDER] [--samples N] [--rounds N]
 
 Makes a data set of random pictures and tokens in each pipeline's own format, in a temporary folder,
 and times each pipeline in a process of its own, in turn, several rounds, with a model that trains
-nothing. What counts are the ratios; the figures depend on the machine. An epoch is timed from its
-first batch on, and medians are taken: at the end of an epoch TensorFlow sometimes waits for
-100 ms for a thread of its own, whatever the pipeline.
+nothing. What counts are the ratios; the figures depend on the machine. An epoch is the time from
+its first batch to its end (the median over epochs and rounds), and the shortest time that lay
+between the end of one and the first batch of the next: filling a shuffle buffer counts. In some of
+these gaps, more of them on a busy machine, TensorFlow waits for a thread of its own for up to as
+long as an epoch, whatever feeds it. The first epoch is left out.
 
 With the defaults it needs 4 GB of disk, 3 GB of memory, TensorFlow, and about four minutes.
 """
@@ -14,6 +16,7 @@ With the defaults it needs 4 GB of disk, 3 GB of memory, TensorFlow, and about f
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import pickle
@@ -32,8 +35,10 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import numpy as np
 
-SIDE, TOKENS, SHARD, BATCH, EPOCHS = 128, 64, 512, 128, 4
-MOST_JPEGS = 2048
+SIDE, TOKENS, SHARD, BATCH = 128, 64, 512, 128
+LEAST_EPOCHS = 4  # of one measurement, and the first
+# An epoch of the slow pipelines is this many samples: their rate does not depend on it.
+MOST_OF_SLOW = 2048
 
 
 def make(folder: Path, count: int) -> None:
@@ -68,14 +73,30 @@ def make(folder: Path, count: int) -> None:
                 for row in range(SHARD):
                     parts = [shard[name][row].tobytes() for name in ("images", "texts", "labels")]
                     records.write(_example(parts))
-                    if start + row < MOST_JPEGS:
+                    if start + row < MOST_OF_SLOW:
                         target = folder / f"photos/{(start + row) % 10}/{start + row:06d}.jpg"
                         target.parent.mkdir(parents=True, exist_ok=True)
                         Image.fromarray(images[row]).save(target, quality=90)
         hdf5["texts"], hdf5["labels"] = np.concatenate(texts), np.concatenate(labels)
+    if has_grain():
+        _make_array_records(folder, mapped[:MOST_OF_SLOW], np.concatenate(texts))
     mapped.flush()
     np.save(folder / "texts.npy", np.concatenate(texts))
     np.save(folder / "labels.npy", np.concatenate(labels))
+
+
+def has_grain() -> bool:
+    """Whether grain and the file format that it is used with are installed."""
+    return all(importlib.util.find_spec(name) for name in ("grain", "array_record"))
+
+
+def _make_array_records(folder: Path, images: Any, texts: Any) -> None:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    writer = ArrayRecordWriter(str(folder / "all.array_record"), "group_size:1,uncompressed")
+    for row, image in enumerate(images):
+        writer.write(image.tobytes() + texts[row].tobytes() + np.int32(row).tobytes())
+    writer.close()
 
 
 def _example(parts: list[bytes]) -> bytes:
@@ -194,7 +215,22 @@ def jpeg_folder(folder: Path, count: int) -> dict[str, Any]:
     photos = keras.utils.image_dataset_from_directory(
         folder / "photos", image_size=(SIDE, SIDE), batch_size=BATCH, verbose=False
     )
-    return {"x": photos, "samples": min(count, MOST_JPEGS)}
+    return {"x": photos, "samples": min(count, MOST_OF_SLOW)}
+
+
+def grain_over_array_record(folder: Path, count: int) -> dict[str, Any]:
+    import grain
+
+    source = grain.sources.ArrayRecordDataSource(str(folder / "all.array_record"))
+    pixels = SIDE * SIDE * 3
+
+    def parsed(record: bytes) -> Any:
+        content = np.frombuffer(record, np.uint8)
+        numbers = content[pixels:].view(np.int32)
+        return (numbers[:-1], content[:pixels].reshape(SIDE, SIDE, 3)), numbers[-1]
+
+    records = grain.MapDataset.source(source).shuffle(seed=0).map(parsed)
+    return {"x": records.batch(BATCH, drop_remainder=True), "samples": min(count, MOST_OF_SLOW)}
 
 
 PIPELINES = {
@@ -207,9 +243,11 @@ PIPELINES = {
     "TFRecord, window shuffle": tfrecord,
     "JPEG folder": jpeg_folder,
 }
+if has_grain():
+    PIPELINES["grain over ArrayRecord"] = grain_over_array_record
 
 
-def measure(folder: Path, name: str) -> float:
+def measure(folder: Path, name: str, seconds: float) -> float:
     """Samples a second of one pipeline, in this process."""
     import keras
     import tensorflow as tf
@@ -227,38 +265,48 @@ def measure(folder: Path, name: str) -> float:
             return {"loss": tf.zeros(())}
 
     class Times(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.epochs: list[float] = []
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.firsts: list[float] = []
+            self.ends: list[float] = []
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             if batch == 0:
-                self.started = time.perf_counter()
+                self.firsts.append(time.perf_counter())
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.epochs.append(time.perf_counter() - self.started)
+            self.ends.append(time.perf_counter())
+            enough = self.ends[-1] - self.ends[0] >= seconds
+            self.model.stop_training = enough and len(self.ends) > LEAST_EPOCHS
+
+        def typical(self) -> float:
+            firsts = self.firsts[1:]
+            gaps = [first - end for end, first in zip(self.ends, firsts, strict=False)]
+            epochs = [end - first for first, end in zip(firsts, self.ends[1:], strict=True)]
+            return min(gaps) + statistics.median(epochs)
 
     count = len(np.load(folder / "labels.npy", mmap_mode="r"))
     arguments = PIPELINES[name](folder, count)
     samples, times = arguments.pop("samples", count), Times()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        Null().fit(epochs=EPOCHS, verbose=0, callbacks=[times], **arguments)
-    return samples / statistics.median(times.epochs[1:])
+        Null().fit(epochs=1_000_000, verbose=0, callbacks=[times], **arguments)
+    return samples / times.typical()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("folder", nargs="?", help="where to make the data; removed at the end")
     parser.add_argument("--samples", type=int, default=16_384, help=f"a multiple of {SHARD}")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement, at least")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(Path(arguments.one[0]), arguments.one[1])))
+        print(json.dumps(measure(Path(arguments.one[0]), arguments.one[1], arguments.seconds)))
         return
     if arguments.samples < SHARD or arguments.samples % SHARD or arguments.rounds < 1:
         parser.error(f"--samples must be a multiple of {SHARD}, --rounds at least 1")
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as directory:
         folder = Path(directory) / "data"
         print(f"making {arguments.samples} samples ...", flush=True)
         make(folder, arguments.samples)
@@ -266,16 +314,19 @@ def main() -> None:
         for number in range(arguments.rounds):
             print(f"round {number + 1} of {arguments.rounds} ...", flush=True)
             for name, found in rates.items():
-                command = [sys.executable, __file__, "--one", str(folder), name]
+                command = [sys.executable, __file__, f"--seconds={arguments.seconds}"]
+                command += ["--one", str(folder), name]
                 result = subprocess.run(command, capture_output=True, text=True, check=False)
                 if result.returncode:
                     sys.exit(f"{name} failed:\n{result.stderr}")
                 found.append(json.loads(result.stdout.splitlines()[-1]))
+    row_bytes = SIDE * SIDE * 3 + 4 * TOKENS + 4
     ours = statistics.median(rates["ShardSequence"])
-    print(f"{'':32} {'samples/s':>10}  ShardSequence against it")
+    print(f"{'':32} {'samples/s':>10} {'GB/s':>6}  ShardSequence against it")
     for name, found in rates.items():
         rate = statistics.median(found)
-        print(f"{name:32} {rate:10,.0f}  {ours / rate:6.2f}")
+        gigabytes = rate * row_bytes / 1e9  # of what `fit` gets, not of what lies on the disk
+        print(f"{name:32} {rate:10,.0f} {gigabytes:6.2f}  {ours / rate:6.2f}")
 
 
 if __name__ == "__main__":

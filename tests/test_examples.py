@@ -119,12 +119,13 @@ def test_resume_training_ends_the_same(tmp_path):
 
 @pytest.mark.slow
 def test_compare_pipelines_prints_ratios(tmp_path):
-    told = run("compare_pipelines.py", tmp_path, "--samples=512", "--rounds=1")
-    ratios = re.findall(r"^(\S.*?) +[\d,]+ +([\d.]+)$", told, re.MULTILINE)
+    told = run("compare_pipelines.py", tmp_path, "--samples=512", "--rounds=1", "--seconds=0.1")
+    ratios = re.findall(r"^(\S.*?) +[\d,]+ +[\d.]+ +([\d.]+)$", told, re.MULTILINE)
     assert [name for name, _ in ratios][:3] == [
         "ShardSequence",
         "ShardSequence.as_dataset()",
         "arrays in memory",
     ]
-    assert len(ratios) == 8
+    assert len(ratios) >= 8  # and grain, where it is installed
     assert float(ratios[0][1]) == 1
+    assert not list(tmp_path.iterdir())
