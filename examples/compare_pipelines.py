@@ -176,7 +176,8 @@ def generator_over_pickles(folder: Path, count: int) -> dict[str, Any]:
         while True:
             random.shuffle(files)
             for name in files:
-                shard = pickle.loads(name.read_bytes())
+                with open(name, "rb") as file:
+                    shard = pickle.load(file)
                 for start in range(0, SHARD, BATCH):
                     rows = slice(start, start + BATCH)
                     x = (shard["texts"][rows], shard["images"][rows])
