@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from multiprocessing import resource_tracker
 from typing import Any
 
 import joblib
@@ -94,8 +97,28 @@ def _results(
     tasks = min(count, _TASKS_A_WORKER * at_once)
     size = 1 if hasattr(source, "select") else -(-count // tasks)
     groups = iter(lambda: list(itertools.islice(jobs, size)), [])
-    for results in parallel(joblib.delayed(list_of_shards)(recipe, group) for group in groups):
-        yield from results
+    with _interrupts_held_back():
+        results = parallel(joblib.delayed(list_of_shards)(recipe, group) for group in groups)
+    for result in results:
+        yield from result
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Workers started within are deaf to Ctrl-C, which a terminal sends to them as well.
+
+    They are stopped from here. Left to themselves, those that are just starting each print
+    a traceback of their imports.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # it would let them through again when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _jobs(source: Any, shards: Sequence[Rows], numbers: Sequence[int]) -> Iterator[Job]:
