@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     )
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.capture import capture
+    from keras_bigdata.packing.frame_folder import FrameFolder
     from keras_bigdata.packing.pack import pack
+    from keras_bigdata.packing.ragged import padded
     from keras_bigdata.packing.sources import Arrays, ImageFolder, ImageTable
+    from keras_bigdata.packing.text import encode_texts
+    from keras_bigdata.packing.text_table import TextTable
     from keras_bigdata.shards.index import ShardIndex
     from keras_bigdata.shards.writer import ShardWriter
 
@@ -37,6 +41,7 @@ __all__ = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "FrameFolder",
     "ImageFolder",
     "ImageTable",
     "PackError",
@@ -46,11 +51,14 @@ __all__ = [
     "ShardIndex",
     "ShardSequence",
     "ShardWriter",
+    "TextTable",
     "UnsafePickleError",
     "WeightedValidation",
     "WorkerError",
     "capture",
+    "encode_texts",
     "pack",
+    "padded",
     "repair",
     "verify",
 ]
@@ -58,6 +66,7 @@ __all__ = [
 _MODULES = {
     "Arrays": "packing.sources",
     "BestWeightsEarlyStopping": "callbacks.best_weights",
+    "FrameFolder": "packing.frame_folder",
     "ImageFolder": "packing.sources",
     "ImageTable": "packing.sources",
     "ResumeTraining": "callbacks.resume",
@@ -65,9 +74,12 @@ _MODULES = {
     "ShardIndex": "shards.index",
     "ShardSequence": "loading.sequence",
     "ShardWriter": "shards.writer",
+    "TextTable": "packing.text_table",
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",
+    "encode_texts": "packing.text",
     "pack": "packing.pack",
+    "padded": "packing.ragged",
     "repair": "checking.repair",
     "verify": "checking.verify",
 }

@@ -362,7 +362,10 @@ def _info(arguments: argparse.Namespace) -> None:
     for role, value in index.roles.to_json().items():
         if value is not None:
             print(f"{role}: {value}")
-    if index.classes is not None:
+    if isinstance(index.classes, dict):
+        for name, classes in index.classes.items():
+            print(f"classes of {name}: {len(classes)} ({', '.join(map(str, classes[:10]))})")
+    elif index.classes is not None:
         print(f"classes: {len(index.classes)}")
         counts: Sequence[Any] = index.class_counts or ["?"] * len(index.classes)
         for number, (label, count) in enumerate(zip(index.classes, counts, strict=True)):

@@ -52,6 +52,11 @@ def world(tmp_path, monkeypatch) -> dict[str, Any]:
             csv.writer(file).writerows([("file", "caption", "label"), *rows])
     for folder in ("flowers/rose", "flowers/train/rose", "flowers/test/rose"):
         pictures(tmp_path / folder, 3)
+    for video in range(4):
+        pictures(tmp_path / f"clips/{'ab'[video % 2]}/{video}", 3)
+    with open(tmp_path / "reviews.csv", "w", newline="") as file:
+        rows = [("review", "stars"), ("Worth the money", 5), ("Not good", 1)]
+        csv.writer(file).writerows(rows)
     rng = np.random.default_rng(0)
     batch = {
         "texts": rng.integers(0, 9, (8, 3)),

@@ -10,6 +10,7 @@ NAMES = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "FrameFolder",
     "ImageFolder",
     "ImageTable",
     "PackError",
@@ -19,11 +20,14 @@ NAMES = [
     "ShardIndex",
     "ShardSequence",
     "ShardWriter",
+    "TextTable",
     "UnsafePickleError",
     "WeightedValidation",
     "WorkerError",
     "capture",
+    "encode_texts",
     "pack",
+    "padded",
     "repair",
     "verify",
 ]
@@ -42,6 +46,8 @@ def test_packing_imports_neither_keras_nor_a_backend():
         "import sys, keras_bigdata, keras_bigdata.cli\n"
         "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays\n"
         "from keras_bigdata import ShardWriter, ShardIndex, verify, repair\n"
+        "from keras_bigdata import FrameFolder, TextTable\n"
+        "from keras_bigdata import encode_texts, padded\n"
         "import keras_bigdata.loading.processes\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import unicodedata
 
+import numpy as np
 import pytest
 
+from keras_bigdata import Arrays, ShardIndex, ShardSequence, TextTable, encode_texts, pack
 from keras_bigdata.packing.text import words
 
 
@@ -24,3 +26,29 @@ def test_words_of_any_script(text, expected):
 
 def test_a_letter_is_the_same_however_it_is_written():
     assert words(unicodedata.normalize("NFD", "café")) == words("café")
+
+
+def test_new_texts_are_encoded_as_the_packed_ones(tmp_path):
+    texts = ["A red cup", "the cup, the saucer", "It's café time", ""]
+    source = TextTable({"t": texts}, text="t", text_length=4)
+    index = pack(source, tmp_path / "shards", shuffle=False)
+    packed = ShardSequence(tmp_path / "shards", 4, inputs="texts", shuffle=None)
+    x = packed[0][0]
+    for holder in (source, index, packed, ShardIndex.load(tmp_path / "shards")):
+        np.testing.assert_array_equal(encode_texts(texts, holder), x)
+    np.testing.assert_array_equal(encode_texts(texts, index.vocabulary, 4), x)
+    new = encode_texts(["The UNSEEN cup", None], index)
+    assert new.dtype == np.int32
+    words = [[index.vocabulary[token] for token in row] for row in new]
+    assert words == [["the", "[UNK]", "cup", ""], [""] * 4]
+    assert encode_texts(texts, index, text_length=2).shape == (4, 2)
+
+
+def test_texts_that_cannot_be_encoded_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="a list of texts, not one"):
+        encode_texts("a cup", ["", "[UNK]"], 3)
+    with pytest.raises(ValueError, match="`text_length` has to be given"):
+        encode_texts(["a cup"], ["", "[UNK]"])
+    index = pack(Arrays(x=np.zeros((4, 2)), labels=[0, 1, 0, 1]), tmp_path / "shards")
+    with pytest.raises(ValueError, match="that has vocabulary"):
+        encode_texts(["a cup"], index)

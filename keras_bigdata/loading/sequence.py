@@ -110,7 +110,8 @@ class ShardSequence(keras.utils.PyDataset):
         epoch: the epoch that is served next, or is being served. May be set.
         num_samples: rows in one pass.
         fields: name -> `Field` (dtype and row shape) of every field.
-        classes: the label that class i stands for, or `None`.
+        classes: the label that class i stands for (a dict of such lists where several fields are
+            labels), or `None`.
         index: the `ShardIndex`.
         seed_given: whether `seed` was given, or drawn.
         left_out: shard path -> `LeftOutShard` (rows and error) of every shard that was found
@@ -444,7 +445,7 @@ class ShardSequence(keras.utils.PyDataset):
         return {shard.path: shard for shard in self._corrupt.known().values()}
 
     @property
-    def classes(self) -> list[Any] | None:
+    def classes(self) -> Any:
         """The label that class i stands for, or `None` if the shards do not say."""
         return self.index.classes
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.packing.labels import NO_CLASS, class_numbers, clean_labels, distinct
-from keras_bigdata.packing.pictures import check_split, known
+from keras_bigdata.packing.rows import check_split, known
 from keras_bigdata.packing.shuffle import Rows, split_rows
 from keras_bigdata.shards.roles import Roles, as_structure, names
 from keras_bigdata.shards.writer import MAX_CLASSES

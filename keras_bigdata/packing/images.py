@@ -73,8 +73,15 @@ def load_image(path: str | os.PathLike[str], size: tuple[int, int], color: Color
     pixels = load_image("photos/0001.jpg", (128, 128), "rgb")
     ```
     """
-    try:
+    with picture_errors():
         return _load(path, size, color)
+
+
+@contextlib.contextmanager
+def picture_errors() -> Iterator[None]:
+    """Whatever fails while a picture is read is a `PackError` with the reason."""
+    try:
+        yield
     except (PackError, MemoryError):
         raise
     except Image.DecompressionBombError as error:

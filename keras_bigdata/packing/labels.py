@@ -61,7 +61,8 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
         sample = next(value for value, number in numbers.items() if not number.is_integer())
         raise PackError(
             f"{where}: the labels are numbers with fractions, such as {sample!r}, and so no "
-            'classes. For regression use arrays: Arrays(images=x, age=ages, targets="age").'
+            "classes. For regression use `target` instead of `label`; or, of arrays, "
+            'Arrays(images=x, age=ages, targets="age").'
         )
     return [None if is_missing(value) else table[value] for value in plain]
 

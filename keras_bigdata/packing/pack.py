@@ -23,7 +23,7 @@ from keras_bigdata.packing.make_shard import (
     augment_row,
     read_row,
 )
-from keras_bigdata.packing.pictures import known
+from keras_bigdata.packing.rows import known
 from keras_bigdata.packing.run import CONTINUE, make_all
 from keras_bigdata.packing.shuffle import Rows, cut, permutation
 from keras_bigdata.packing.unfinished import Record, begin, claim, differences, finish
@@ -75,7 +75,7 @@ def pack(
 
     - `roles`: a dict such as `{"inputs": "x", "targets": "y"}`. Without it a field `labels` is
       the target and the others are inputs.
-    - `classes`, `vocabulary`: lists for the index.
+    - `classes`, `vocabulary`: lists for the index; `classes` may be a dict of field -> list.
     - `file(i)`: the file behind a row, for the list of rows left out.
     - `select(rows)`: a source of these rows only. Without it worker processes are sent the
       whole source, a few times each; large arrays in it travel as memory maps.
@@ -231,15 +231,23 @@ def roles_of(source: Any, fields: Mapping[str, Field]) -> Roles:
     return roles
 
 
-def _names(source: Any, attribute: str) -> list[Any] | None:
+def _names(source: Any, attribute: str) -> Any:
     """The source's classes or vocabulary, as the index keeps them."""
-    if getattr(source, attribute, None) is None:
+    value = getattr(source, attribute, None)
+    if value is None:
         return None
-    names = known(source, attribute, f"source.{attribute}")
+    where = f"source.{attribute}"
+    names: Any
+    if isinstance(value, Mapping):
+        names = {
+            str(key): known(part, attribute, f"{where}[{key!r}]") for key, part in value.items()
+        }
+    else:
+        names = known(source, attribute, where)
     try:
         json.dumps(names)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"`source.{attribute}` must hold plain JSON values: {error}") from error
+        raise TypeError(f"`{where}` must hold plain JSON values: {error}") from error
     return names
 
 
@@ -247,7 +255,7 @@ def _index(
     recipe: Recipe,
     records: Sequence[Record],
     *,
-    classes: list[Any] | None,
+    classes: Any,
     vocabulary: list[str] | None,
 ) -> ShardIndex:
     skipped = [entry for record in records for entry in record.skipped]

@@ -3,57 +3,83 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.arrays import Arrays
+from keras_bigdata.packing.class_folders import class_folders
+from keras_bigdata.packing.file_names import file_names, pattern_columns
+from keras_bigdata.packing.frames import is_picture
 from keras_bigdata.packing.images import Color
-from keras_bigdata.packing.labels import class_numbers, clean_labels, distinct, is_missing
-from keras_bigdata.packing.pictures import Pictures, check_pictures, known, label_problems
+from keras_bigdata.packing.labels import class_numbers
+from keras_bigdata.packing.pictures import Pictures, check_frames, check_pictures
+from keras_bigdata.packing.rows import known, label_problems
 from keras_bigdata.packing.table import read_columns
-from keras_bigdata.packing.text import PADDING, UNKNOWN, build_vocabulary, encode, words
+from keras_bigdata.packing.targets import (
+    Label,
+    add_role,
+    label_fields,
+    read_targets,
+    target_columns,
+)
+from keras_bigdata.packing.text import read_texts
 
 __all__ = ["Arrays", "ImageFolder", "ImageTable"]
 
-IMAGE_SUFFIX = re.compile(
-    r"\.(avif|bmp|dib|gif|jfif|jp2|jpe?g?|pbm|pgm|png|pnm|ppm|tga|tiff?|webp)", re.IGNORECASE
-)
-
-# Without `text_length`, texts are cut at the longest one's length or here.
-MAX_TEXT_LENGTH = 64
-
 
 class ImageTable(Pictures):
-    """A table with a column of picture files, and columns of labels and short texts.
+    """A table with a column of picture files, and columns of labels, texts, masks or values.
 
-    Makes the fields `images` (uint8, `(rows, height, width, channels)`), `texts` (int32 token
-    ids, `(rows, text_length)`, 0 is padding, 1 an unknown word) and `labels` (int32 class
-    numbers, `(rows,)`); `images` and `texts` are the inputs, `labels` the targets. Pictures of
-    any size and mode are stretched to `size`. Texts are taken as words in lower case.
+    Makes the fields
 
-    Nothing is decoded before `pack` or `source[i]` asks for it. A row without a label or a file
-    name, and a file that cannot be read, are errors of `pack`, or are left out with its
+    - `images` (uint8, `(rows, height, width, channels)`), an input; or, with `frames`, `videos`
+      (uint8, `(rows, frames, height, width, channels)`),
+    - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), an input,
+    - `masks` (uint8 class numbers, `(rows, height, width, 1)`), a target,
+    - `labels` (int32 class numbers, `(rows,)`), a target; with `separator` multi-hot (uint8,
+      `(rows, classes)`); of several columns a field each, of the columns' names,
+    - `targets` (float32, `(rows,)` or `(rows, columns)`), a target.
+
+    Several targets are a tuple in this order, or a dict if `label` is one. Pictures of any size
+    and mode are stretched to `size`, masks to the nearest pixel, so that their values stay as they
+    are in the file. Texts are taken as words in lower case.
+
+    Nothing is decoded before `pack` or `source[i]` asks for it. A row without a label, a number or
+    a file name, and a file that cannot be read, are errors of `pack`, or are left out with its
     `on_error="skip"`.
 
     Args:
         table: path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, or a
             dict of lists.
-        image: the column of file names.
-        label: the column of labels: strings, whole numbers or booleans. Defaults to `None`.
+        image: the column of file names; or a pattern with columns in braces, such as
+            `"photos/{id}.png"` for ids without folder and extension. With `frames`, of folders.
+        label: the column of labels: strings, whole numbers or booleans. Several columns are a list
+            or, to name the fields after the model's outputs, a dict such as
+            `{"colour": "main_colour"}`. Defaults to `None`.
         text: the column of texts. Defaults to `None`.
+        mask: the column, or the pattern, of the files of masks: pictures with one channel whose
+            values (with a palette its numbers) are the classes, or `.npy` files. Defaults to
+            `None`.
+        target: the column of numbers to predict, or a list of them. Defaults to `None`.
+        separator: what stands between the labels of a row that may have several, such as `"|"`; a
+            row without any has none of the classes. Defaults to `None`: one label a row.
+        frames: number of pictures, evenly spaced, to take of each video, which is a folder of
+            pictures. Defaults to `None`: `image` names files.
         root: folder that the file names start from. Defaults to `None`: the CSV file's folder,
             the current one for other tables.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grey"`. Defaults to `"rgb"`.
         text_length: tokens a row; longer texts are cut, shorter ones padded at the end. Defaults
-            to `None`: that of the longest text, at most 64.
-        max_tokens: the most entries of the vocabulary, the most frequent words, with padding and
-            unknown among them. Defaults to `20000`.
+            to `None`: the length of the longest one, at most 64.
+        max_tokens: the most entries of the vocabulary, padding and unknown included. Defaults to
+            `20000`.
         classes: the labels in the order of their numbers, as a list, or a source or `ShardIndex`
-            to take them from. Defaults to `None`: all labels there are, sorted.
+            to take them from; with several label columns a dict of lists. Defaults to `None`: all
+            labels there are, sorted.
         vocabulary: the same for the words, and with a source or index for `text_length` too.
             Defaults to `None`: made from all texts of this table.
         delimiter: between the values of a CSV file. Defaults to `","`.
@@ -61,7 +87,7 @@ class ImageTable(Pictures):
     Raises:
         PackError: if the table cannot be read, lacks a column or has no rows, or if the labels
             are numbers with fractions.
-        ValueError: if an argument makes no sense.
+        ValueError, TypeError: if an argument makes no sense.
 
     Example:
 
@@ -73,6 +99,8 @@ class ImageTable(Pictures):
     pack(validation, "shards/validation")
     test = ImageTable("photos/test.csv", image="file", text="caption", label="label",
                       size=(128, 128), classes=source, vocabulary=source)
+    scenes = ImageTable({"id": ["cup1", "cup2"]}, image="scenes/{id}.jpg", mask="masks/{id}.png",
+                        size=(128, 128))
     ```
     """
 
@@ -81,8 +109,12 @@ class ImageTable(Pictures):
         table: Any,
         *,
         image: str,
-        label: str | None = None,
+        label: Label | None = None,
         text: str | None = None,
+        mask: str | None = None,
+        target: str | Sequence[str] | None = None,
+        separator: str | None = None,
+        frames: int | None = None,
         root: str | os.PathLike[str] | None = None,
         size: tuple[int, int],
         color: Color = "rgb",
@@ -95,44 +127,63 @@ class ImageTable(Pictures):
         size = check_pictures(size, color)
         if classes is not None and label is None:
             raise ValueError("`classes` needs `label`, the column of the labels.")
+        if separator is not None and (label is None or not isinstance(separator, str)):
+            raise ValueError(
+                "`separator` must be what stands between the labels of the column `label`, such "
+                f'as "|". Received: separator={separator!r}, label={label!r}'
+            )
         if vocabulary is not None and text is None:
             raise ValueError("`vocabulary` needs `text`, the column of the texts.")
-        for argument, name in (("image", image), ("label", label), ("text", text)):
-            if not isinstance(name, str) and (name is not None or argument == "image"):
-                raise TypeError(
-                    f"`{argument}` must be the name of a column; add what is in memory to the "
-                    f"table first, as df.assign(label=labels). Received: a {type(name).__name__}"
-                )
-        wanted = [name for name in (image, label, text) if name is not None]
-        columns = read_columns(table, wanted, delimiter)
-        names = ["" if is_missing(name) else str(name) for name in columns.values[image]]
-        problems = {row: "there is no file name" for row, name in enumerate(names) if not name}
-
-        numbers = None
-        if label is not None:
-            labels = clean_labels(columns.values[label], f"{columns.name}, column {label!r}")
-            classes = distinct(labels) if classes is None else known(classes, "classes", "classes")
-            numbers = class_numbers(labels, classes)
-            problems |= label_problems(labels, numbers, classes)
-        tokens = None
+        if text is not None and not isinstance(text, str):
+            raise TypeError(
+                "`text` must be the name of a column; add what is in memory to the table first, "
+                f"as df.assign(text=texts). Received: a {type(text).__name__}"
+            )
+        if frames is not None:
+            check_frames(frames)
+            if mask is not None:
+                raise ValueError("`mask` is for pictures; with `frames` there are none.")
+        wanted = [
+            *pattern_columns("image", image),
+            *(() if mask is None else pattern_columns("mask", mask)),
+            *label_fields(label).values(),
+            *target_columns(target),
+            *(() if text is None else (text,)),
+        ]
+        columns = read_columns(table, list(dict.fromkeys(wanted)), delimiter)
+        names, problems = file_names(columns, "image", image)
+        masks = None
+        if mask is not None:
+            masks, lacking = file_names(columns, "mask", mask)
+            problems = lacking | problems
+        made = read_targets(
+            columns, label=label, target=target, separator=separator, classes=classes
+        )
+        fields = made.columns
+        taken = {"images", "videos", "masks", "texts"} & set(fields)
+        if taken:
+            raise ValueError(
+                f"The label columns {sorted(taken)} have names of other fields: pass a dict, such "
+                f'as label={{"kind": {min(taken)!r}}}.'
+            )
+        words = None
         if text is not None:
-            texts = [
-                [] if is_missing(value) else words(str(value)) for value in columns.values[text]
-            ]
-            vocabulary, length = _vocabulary(texts, vocabulary, text_length, max_tokens)
-            tokens = encode(texts, vocabulary, length)
+            tokens, words = read_texts(columns.values[text], vocabulary, text_length, max_tokens)
+            fields = {"texts": tokens, **fields}
         super().__init__(
             columns.folder if root is None else root,
             names,
             size,
             color,
-            labels=numbers,
-            classes=classes,
-            tokens=tokens,
-            vocabulary=vocabulary,
+            columns=fields,
+            masks=masks,
+            frames=frames,
+            targets=made.roles if masks is None else add_role(made.roles, "masks"),
+            classes=made.classes,
+            vocabulary=words,
             table=columns.name,
             lines=columns.lines,
-            problems=problems,
+            problems=made.problems | problems,
         )
 
 
@@ -174,11 +225,7 @@ class ImageFolder(Pictures):
     ) -> None:
         size = check_pictures(size, color)
         folder = Path(directory)
-        if not folder.is_dir():
-            raise PackError(f"{folder}: there is no such folder.")
-        folders = sorted(
-            entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
-        )
+        folders = class_folders(folder)
         names: list[str] = []
         labels: list[Any] = []
         for label in folders:
@@ -198,36 +245,11 @@ class ImageFolder(Pictures):
             names,
             size,
             color,
-            labels=numbers,
+            columns={"labels": np.asarray(numbers, np.int32)},
+            targets="labels",
             classes=classes,
             problems=label_problems(labels, numbers, classes),
         )
-
-
-def _vocabulary(
-    texts: Sequence[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
-) -> tuple[list[str], int]:
-    """The vocabulary and the text length to use, from the arguments or the texts."""
-    for argument, value, least in (("text_length", length, 1), ("max_tokens", max_tokens, 3)):
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise ValueError(
-                f"`{argument}` must be an integer, {least} or more. Received: {argument}={value!r}"
-            )
-    if vocabulary is None:
-        longest = max(map(len, texts))
-        return build_vocabulary(texts, max_tokens), length or min(max(longest, 1), MAX_TEXT_LENGTH)
-    entries = known(vocabulary, "vocabulary", "vocabulary")
-    if entries[:2] != [PADDING, UNKNOWN]:
-        raise ValueError(
-            f"`vocabulary` must begin with {PADDING!r} (padding) and {UNKNOWN!r} (unknown words), "
-            f"as that of keras.layers.TextVectorization does. Received: {entries[:3]}..."
-        )
-    length = length or getattr(vocabulary, "text_length", None)
-    if length is None and "texts" in getattr(vocabulary, "fields", {}):
-        length = vocabulary.fields["texts"].shape[0]
-    if length is None:
-        raise ValueError("With a list as `vocabulary`, `text_length` has to be given too.")
-    return entries, length
 
 
 def _pictures_below(folder: Path, label: str) -> list[str]:
@@ -238,6 +260,6 @@ def _pictures_below(folder: Path, label: str) -> list[str]:
         names += [
             os.path.relpath(os.path.join(place, file), folder)
             for file in sorted(files)
-            if not file.startswith(".") and IMAGE_SUFFIX.fullmatch(Path(file).suffix)
+            if is_picture(file)
         ]
     return names

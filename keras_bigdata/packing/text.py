@@ -8,13 +8,20 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.packing.labels import is_missing
+from keras_bigdata.packing.rows import known
+
 # Ids 0 and 1, as in `keras.layers.TextVectorization`.
 PADDING = ""
 UNKNOWN = "[UNK]"
+
+# Without `text_length`, texts are cut at the longest one's length or here.
+MAX_TEXT_LENGTH = 64
 
 _WORD = re.compile(r"\w+(?:'\w+)*")
 
@@ -64,3 +71,83 @@ def encode(texts: Sequence[Sequence[str]], vocabulary: Sequence[str], length: in
         known = [ids.get(word, 1) for word in text[:length]]
         tokens[row, : len(known)] = known
     return tokens
+
+
+def read_texts(
+    values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int
+) -> tuple[Tokens, list[str]]:
+    """The token ids of a column of texts, and the vocabulary: the one given or a new one."""
+    texts = [_words_of(value) for value in values]
+    entries, length = _vocabulary(texts, vocabulary, length, max_tokens)
+    return encode(texts, entries, length), entries
+
+
+def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None = None) -> Tokens:
+    """Makes of new texts the token ids that `pack` would have made of them.
+
+    Args:
+        texts: the texts; a missing one (None, NaN) is an empty one.
+        vocabulary: what has the vocabulary: a `ShardIndex`, a `ShardSequence`, a source, or a list
+            of words.
+        text_length: tokens a row. Defaults to `None`: that of the packed texts.
+
+    Returns:
+        int32 array of shape `(texts, text_length)`: 0 is padding, 1 an unknown word.
+
+    Raises:
+        ValueError: if there is no vocabulary, or if no text length is known.
+        TypeError: if `texts` is one text.
+
+    Example:
+
+    ```python
+    from keras_bigdata import encode_texts
+
+    photos = ImageTable("photos/labels.csv", image="file", text="caption", size=(64, 64))
+    index = pack(photos, "shards/captions")  # or later: ShardIndex.load("shards/captions")
+    tokens = encode_texts(["a red cup"], index)
+    ```
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"`texts` must be a list of texts, not one. Received: texts={texts!r}")
+    rows = [_words_of(text) for text in texts]
+    holder = getattr(vocabulary, "index", vocabulary)
+    # A list has a method of that name.
+    holder = vocabulary if callable(holder) else holder
+    entries, length = _known_vocabulary(holder, text_length)
+    return encode(rows, entries, length)
+
+
+def _words_of(value: Any) -> list[str]:
+    return [] if is_missing(value) else words(str(value))
+
+
+def _vocabulary(
+    texts: Sequence[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
+) -> tuple[list[str], int]:
+    """The vocabulary and the text length to use, from the arguments or the texts."""
+    for argument, value, least in (("text_length", length, 1), ("max_tokens", max_tokens, 3)):
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise ValueError(
+                f"`{argument}` must be an integer, {least} or more. Received: {argument}={value!r}"
+            )
+    if vocabulary is None:
+        longest = max(map(len, texts))
+        return build_vocabulary(texts, max_tokens), length or min(max(longest, 1), MAX_TEXT_LENGTH)
+    return _known_vocabulary(vocabulary, length)
+
+
+def _known_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
+    """A vocabulary that exists, with the text length given or the one it was used with."""
+    entries = known(vocabulary, "vocabulary", "vocabulary")
+    if entries[:2] != [PADDING, UNKNOWN]:
+        raise ValueError(
+            f"`vocabulary` must begin with {PADDING!r} (padding) and {UNKNOWN!r} (unknown words), "
+            f"as that of keras.layers.TextVectorization does. Received: {entries[:3]}..."
+        )
+    length = length or getattr(vocabulary, "text_length", None)
+    if length is None and "texts" in getattr(vocabulary, "fields", {}):
+        length = vocabulary.fields["texts"].shape[0]
+    if length is None:
+        raise ValueError("With a list as `vocabulary`, `text_length` has to be given too.")
+    return entries, length

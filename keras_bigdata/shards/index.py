@@ -92,7 +92,8 @@ class ShardIndex:
         names, samples, sizes, checksums, variant: one entry a shard.
         offsets: per field, one entry a shard.
         roles: which fields are inputs, targets and sample weights.
-        classes: the label that class i stands for. Defaults to `None`.
+        classes: the label that class i stands for; a dict of field -> such a list where several
+            fields are labels. Defaults to `None`.
         class_counts: samples of class i (first variant). Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
         variants: number of augmented copies. Defaults to `1`.
@@ -110,7 +111,7 @@ class ShardIndex:
     checksums: Int64Array
     variant: Int64Array
     roles: Roles = field(default_factory=Roles)
-    classes: list[Any] | None = None
+    classes: Any = None
     class_counts: list[int] | None = None
     vocabulary: list[str] | None = None
     variants: int = 1

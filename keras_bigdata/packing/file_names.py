@@ -1,0 +1,76 @@
+"""The file name of each row of a table: a column, or a pattern such as `"photos/{id}.png"`."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.packing.labels import is_missing
+from keras_bigdata.packing.table import Columns
+
+_FORMATTER = string.Formatter()
+
+
+def pattern_columns(argument: str, pattern: Any) -> list[str]:
+    """The columns that a file name is made of.
+
+    Raises:
+        TypeError: if it is no string.
+        ValueError: if it is no pattern that can be read.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(
+            f"`{argument}` must be the name of a column; add what is in memory to the table "
+            f"first, as df.assign(file=names). Received: a {type(pattern).__name__}"
+        )
+    if "{" not in pattern:
+        return [pattern]
+    try:
+        columns = [name for _, name, _, _ in _FORMATTER.parse(pattern) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"`{argument}`: {error}. Received: {argument}={pattern!r}") from None
+    if not columns or not all(columns) or any(set(name) & set(".[]") for name in columns):
+        raise ValueError(
+            f"`{argument}` must be a column or a pattern with columns in braces, such as "
+            f"'photos/{{id}}.png'. Received: {argument}={pattern!r}"
+        )
+    return columns
+
+
+def file_names(table: Columns, argument: str, pattern: str) -> tuple[list[str], dict[int, str]]:
+    """The name of each row, and what is wrong with rows that have none."""
+    columns = [table.values[name] for name in pattern_columns(argument, pattern)]
+    what = "file name" if argument == "image" else f"file name in {pattern!r}"
+    names: list[str] = []
+    problems: dict[int, str] = {}
+    for row, values in enumerate(zip(*columns, strict=True)):
+        if any(map(is_missing, values)):
+            names.append("")
+            problems[row] = f"there is no {what}"
+        else:
+            names.append(_name(table, pattern, values, row))
+    return names, problems
+
+
+def _name(table: Columns, pattern: str, values: Sequence[Any], row: int) -> str:
+    if "{" not in pattern:
+        return str(values[0])
+    left = iter(values)
+    parts = []
+    for text, column, layout, _ in _FORMATTER.parse(pattern):
+        parts.append(text)
+        if column is None:
+            continue
+        value = next(left)
+        try:
+            # In a CSV file all is text; "{id:05d}" wants a number.
+            number = layout and layout[-1] == "d" and isinstance(value, str)
+            parts.append(format(int(value) if number else value, layout or ""))
+        except (TypeError, ValueError) as error:
+            raise PackError(
+                f"{table.name}, row {row}: {value!r} in column {column!r} does not suit the "
+                f"pattern {pattern!r} ({error})."
+            ) from error
+    return "".join(parts)

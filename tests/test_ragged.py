@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_bigdata import Arrays, ShardSequence, pack, padded
+
+
+def test_ragged_token_lists_are_padded_and_packed(tmp_path: Path):
+    lists = [[4, 9, 2], [7], [], np.array([1, 2, 3, 4])]
+    tokens = padded(lists, 3)
+    np.testing.assert_array_equal(tokens, [[4, 9, 2], [7, 0, 0], [0, 0, 0], [1, 2, 3]])
+    pack(Arrays(texts=tokens, labels=["a", "b", "a", "b"]), tmp_path / "shards", shuffle=False)
+    x, y = ShardSequence(tmp_path / "shards", 4, shuffle=None)[0]
+    np.testing.assert_array_equal(x, tokens)
+    assert (x.dtype, y.tolist()) == (np.int32, [0, 1, 0, 1])
+
+
+def test_the_longest_row_the_value_and_the_dtype():
+    array = padded([[0.5], [1, 2]], value=-1, dtype="float32")
+    np.testing.assert_array_equal(array, np.float32([[0.5, -1], [1, 2]]))
+    points = padded([np.ones((2, 3)), np.zeros((1, 3))], dtype=np.float64)
+    assert points.shape == (2, 2, 3)
+    assert points[1, 1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([], {}, "There must be rows"),
+        ([[], []], {}, "There must be rows"),
+        ([[1]], {"length": 0}, "There must be rows"),
+        ([[1]], {"length": 1.5}, "`length` must be an integer"),
+        ([[1], [0.5]], {}, "Row 1 has entries of float64"),
+        ([[1], [float("nan")]], {}, "Row 1 has entries of float64"),
+        ([[1], [2**40]], {}, "Row 1 has entries of int64"),
+        ([[1], ["a"]], {}, "Row 1 has entries of <U1"),
+        ([[1], [[2]]], {}, r"Row 1 has entries of int64 and shape \(1,\)"),
+    ],
+)
+def test_rows_that_make_no_array_are_refused(rows, options, message):
+    with pytest.raises(ValueError, match=message):
+        padded(rows, **options)

@@ -1,0 +1,228 @@
+"""Targets of every kind, from real files through `pack` to batches and `fit`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage import data, io
+
+from keras_bigdata import ImageTable, PackError, ShardIndex, ShardSequence, TextTable, pack
+
+SIZE = (8, 12)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twelve pieces of a photograph, 00.png to 11.png."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(12):
+        io.imsave(folder / f"{number:02d}.png", data.coffee()[number * 9 :][:64, :96])
+    return folder
+
+
+def table(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame({"id": range(12), **columns})
+
+
+def open_photos(frame: object, folder: Path, **options: object) -> ImageTable:
+    return ImageTable(frame, image="{id:02d}.png", root=folder, size=SIZE, **options)
+
+
+COLOURS = ["red", "blue", "red", "green"] * 3
+KINDS = ["cup", "cup", "spoon", "spoon"] * 3
+
+
+# Several label columns
+
+
+def test_several_label_columns_are_several_targets(photos: Path, tmp_path: Path):
+    source = open_photos(table(colour=COLOURS, kind=KINDS), photos, label=["colour", "kind"])
+    assert source.classes == {"colour": ["blue", "green", "red"], "kind": ["cup", "spoon"]}
+    index = pack(source, tmp_path / "shards", shuffle=False)
+    assert index.roles.targets == ("colour", "kind")
+    assert ShardIndex.load(tmp_path / "shards").classes == source.classes
+    _, (colour, kind) = ShardSequence(tmp_path / "shards", batch_size=12, shuffle=None)[0]
+    assert [index.classes["colour"][number] for number in colour] == COLOURS
+    assert [index.classes["kind"][number] for number in kind] == KINDS
+
+
+def test_a_dict_of_labels_feeds_the_outputs_of_those_names(photos: Path, tmp_path: Path):
+    frame = table(colour=COLOURS, kind=KINDS, price=np.linspace(1, 2, 12))
+    label = {"hue": "colour", "thing": "kind"}
+    source = open_photos(frame, photos, label=label, target="price")
+    train, held_out = source.split(0.25)
+    pack(train, tmp_path / "train")
+    index = pack(held_out, tmp_path / "val")
+    assert index.classes == {"hue": ["blue", "green", "red"], "thing": ["cup", "spoon"]}
+    again = open_photos(frame[:1], photos, label=label, target="price", classes=index)
+    assert (again[0]["hue"], again[0]["thing"], again[0]["targets"]) == (2, 0, 1)
+    picture = keras.Input((*SIZE, 3), dtype="uint8")
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(picture))
+    model = keras.Model(
+        picture,
+        {
+            "hue": keras.layers.Dense(3, activation="softmax", name="hue")(pooled),
+            "thing": keras.layers.Dense(2, activation="softmax", name="thing")(pooled),
+            "targets": keras.layers.Dense(1, name="targets")(pooled),
+        },
+    )
+    crossentropy = "sparse_categorical_crossentropy"
+    model.compile("sgd", {"hue": crossentropy, "thing": crossentropy, "targets": "mse"})
+    history = model.fit(ShardSequence(tmp_path / "train", 4), shuffle=False, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_splits_keep_every_combination_of_labels(photos: Path):
+    source = open_photos(table(colour=COLOURS, kind=KINDS), photos, label=["colour", "kind"])
+    train, held_out = source.split(1 / 3)
+    pairs = [(int(row["colour"]), int(row["kind"])) for row in (held_out[i] for i in range(4))]
+    assert sorted(pairs) == sorted({(2, 0), (0, 0), (2, 1), (1, 1)})
+    assert len(train) == 8
+
+
+def test_label_columns_with_names_of_other_fields_are_refused(photos: Path):
+    with pytest.raises(ValueError, match=r"\['texts'\] have names of other fields"):
+        open_photos(table(texts=COLOURS, kind=KINDS), photos, label=["texts", "kind"])
+    with pytest.raises(ValueError, match="a list for each label, and none for 'kind'"):
+        open_photos(
+            table(kind=KINDS, colour=COLOURS), photos, label=["kind", "colour"], classes=["cup"]
+        )
+
+
+@pytest.mark.parametrize("label", [[], ["a", "a"], 3, [3], {"a": 3}])
+def test_labels_that_name_no_columns_are_refused(photos: Path, label: object):
+    with pytest.raises(TypeError, match="`label` must"):
+        open_photos(table(a=KINDS), photos, label=label)
+
+
+# Several labels a row
+
+
+def test_multi_label_strings_become_multi_hot(photos: Path, tmp_path: Path):
+    tags = ["cat|dog", "dog", "", "bird | cat", "cat|cat", None] * 2
+    source = open_photos(table(tags=tags), photos, label="tags", separator="|")
+    assert source.classes == ["bird", "cat", "dog"]
+    index = pack(source, tmp_path / "shards", shuffle=False)
+    assert (index.classes, index.class_counts) == (["bird", "cat", "dog"], None)
+    _, y = ShardSequence(tmp_path / "shards", batch_size=6, shuffle=None)[0]
+    assert y.dtype == np.uint8
+    rows = [[0, 1, 1], [0, 0, 1], [0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    np.testing.assert_array_equal(y, rows)
+    # The same classes for another table, though it lacks some.
+    more = open_photos(table(tags=["dog"] * 12), photos, label="tags", separator="|", classes=index)
+    np.testing.assert_array_equal(more[0]["labels"], [0, 0, 1])
+    as_lists = table(tags=[["dog", "cat"]] * 12)
+    listed = open_photos(as_lists, photos, label="tags", separator="|", classes=index)
+    np.testing.assert_array_equal(listed[0]["labels"], [0, 1, 1])
+
+
+def test_multi_hot_targets_train(photos: Path, tmp_path: Path):
+    source = open_photos(table(tags=["a|b", "a", "b", ""] * 3), photos, label="tags", separator="|")
+    train, held_out = source.split(1 / 3)
+    assert sorted(tuple(held_out[row]["labels"]) for row in range(4)) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+    pack(train, tmp_path / "train")
+    model = keras.Sequential(
+        [
+            keras.Input((*SIZE, 3), dtype="uint8"),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="sigmoid"),
+        ]
+    )
+    model.compile("sgd", "binary_crossentropy", metrics=["binary_accuracy"])
+    history = model.fit(ShardSequence(tmp_path / "train", 4), shuffle=False, verbose=0).history
+    assert 0 <= history["binary_accuracy"][0] <= 1
+
+
+def test_an_unknown_label_among_several_is_named(photos: Path, tmp_path: Path):
+    frame = table(tags=["cat|cow", *["cat"] * 11])
+    source = open_photos(frame, photos, label="tags", separator="|", classes=["cat", "dog"])
+    with pytest.raises(PackError, match=r"00\.png.*'cow' is not among the classes \('cat', 'dog'"):
+        pack(source, tmp_path / "shards")
+    with pytest.raises(ValueError, match="`separator` must be what stands between"):
+        open_photos(frame, photos, separator="|")
+    with pytest.raises(PackError, match="no label in any row"):
+        open_photos(table(tags=[""] * 12), photos, label="tags", separator="|")
+
+
+# Measured values
+
+
+def test_regression_targets(photos: Path, tmp_path: Path):
+    ages = [0.5, 1, "2.25", *range(3, 12)]
+    source = open_photos(table(age=ages), photos, target="age")
+    index = pack(source, tmp_path / "one", shuffle=False)
+    assert (str(index.fields["targets"]), index.classes) == ("'targets': float32 (rows)", None)
+    _, y = ShardSequence(tmp_path / "one", 12, shuffle=None)[0]
+    np.testing.assert_array_equal(y, np.asarray(ages, np.float32))
+    both = open_photos(table(x=ages, y=ages[::-1]), photos, target=["x", "y"])
+    np.testing.assert_array_equal(both[2]["targets"], np.float32([2.25, 9]))
+    assert [len(part) for part in both.split(0.25)] == [9, 3]
+
+
+def test_a_missing_number_is_told_or_left_out(photos: Path, tmp_path: Path):
+    frame = table(age=[1.0, None, "old", float("inf"), *range(8)])
+    source = open_photos(frame, photos, target="age")
+    with pytest.raises(PackError, match=r"01\.png: age: there is no number.*'old' is no number"):
+        pack(source, tmp_path / "shards")
+    index = pack(source, tmp_path / "shards", on_error="skip")
+    assert index.num_samples == 9
+    assert [entry["row"] for entry in index.made["skipped"]] == [1, 2, 3]
+
+
+# Texts without pictures
+
+
+def test_a_table_of_texts(tmp_path: Path):
+    path = tmp_path / "reviews.csv"
+    path.write_text('review,stars\n"Good, really good",5\nbad,1\ngood,5\nBAD thing,1\n,5\n')
+    source = TextTable(path, text="review", label="stars", text_length=3)
+    index = pack(source, tmp_path / "shards", shuffle=False)
+    assert index.vocabulary == ["", "[UNK]", "good", "bad", "really", "thing"]
+    assert (index.classes, index.class_counts) == ([1, 5], [2, 3])
+    (x, y) = ShardSequence(tmp_path / "shards", 5, shuffle=None)[0]
+    np.testing.assert_array_equal(x, [[2, 4, 2], [3, 0, 0], [2, 0, 0], [3, 5, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(y, [1, 0, 1, 0, 1])
+    train, held_out = source.split(0.4)
+    assert (len(train), len(held_out), held_out.vocabulary) == (3, 2, index.vocabulary)
+    json.dumps(source.fingerprint())
+
+
+def test_a_text_without_a_label_is_named_by_its_line(tmp_path: Path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("review,stars\ngood,5\nbad,\n")
+    with pytest.raises(PackError, match=r"reviews\.csv, line 3: there is no label"):
+        pack(TextTable(path, text="review", label="stars"), tmp_path / "shards")
+
+
+# File names
+
+
+def test_ids_without_extension(photos: Path, tmp_path: Path):
+    Image.fromarray(data.cat()).save(photos / "x.JPG")
+    (tmp_path / "ids.csv").write_text("id,folder\n3,photos\n11,photos\n")
+    source = ImageTable(tmp_path / "ids.csv", image="{folder}/{id:02d}.png", size=SIZE)
+    assert source.file(1) == str(photos / "11.png")
+    assert source[1]["images"].shape == (*SIZE, 3)
+    (tmp_path / "ids.csv").write_text("id\nx\n\ny\n")
+    named = ImageTable(tmp_path / "ids.csv", image="photos/{id}.JPG", size=SIZE)
+    assert [named.file(0), len(named)] == [str(photos / "x.JPG"), 2]
+    with pytest.raises(PackError, match="'x' in column 'id' does not suit the pattern"):
+        ImageTable(tmp_path / "ids.csv", image="{id:02d}.png", size=SIZE)
+    with pytest.raises(PackError, match="no column 'name'"):
+        ImageTable(tmp_path / "ids.csv", image="{name}.png", size=SIZE)
+    for pattern in ("{}.png", "{id", "{id.x}.png"):
+        with pytest.raises(ValueError, match="`image`"):
+            ImageTable(tmp_path / "ids.csv", image=pattern, size=SIZE)
