@@ -15,7 +15,7 @@ from keras_bigdata.loading.buffers import BufferPool
 from keras_bigdata.loading.columns import Columns
 from keras_bigdata.loading.open_files import OpenFiles
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
-from keras_bigdata.shards.pickles import StoredArray, read_array, walk
+from keras_bigdata.shards.pickles import read_fields
 
 # A field with smaller rows is read by whole columns, which are kept: one read of a row
 # costs about 2 us whatever its size, a row of a column in memory some 0.1 us.
@@ -167,7 +167,11 @@ class Reader:
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
         """One field of one shard, whole."""
-        return self._columns.get((shard, name), lambda: self._load_column(shard, name))
+        if name in self._some_decoded and self.index.offsets[name][shard] == DECODED:
+            return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
+        return self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})[
+            name
+        ]
 
     def _decoded(self, name: str, shards: Int64Array) -> bool:
         return name in self._some_decoded and bool(
@@ -228,15 +232,31 @@ class Reader:
         file = self._files.open(shard)
         offset = int(self.index.offsets[name][shard])
         if offset == DECODED:
-            found = walk(self.index.path(shard), trust=self.trust).fields[name]
-            if isinstance(found, StoredArray):
-                found = read_array(self.index.path(shard), found)
-            return np.ascontiguousarray(found, dtype=field.dtype)
+            return self._decode(shard, [name])[name]
         column = np.empty((samples, *field.shape), field.dtype)
         if column.nbytes:
             places = np.array([[column.ctypes.data, column.nbytes]], np.uint64)
             file.read_into(places, offset)
         return column
+
+    def _load_decoded(self, shard: int) -> Arrays:
+        """All fields that a shard must be decoded for: a compressed one is expanded once."""
+        self._files.open(shard)
+        names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
+        return self._decode(shard, names)
+
+    def _decode(self, shard: int, names: Sequence[str]) -> Arrays:
+        found = read_fields(self.index.path(shard), names, trust=self.trust)
+        columns = {}
+        for name, array in found.items():
+            field, samples = self.index.fields[name], int(self.index.samples[shard])
+            if array.shape != (samples, *field.shape):
+                raise CorruptShardError(
+                    f"{self.index.path(shard)}: {name!r} has shape {array.shape}, expected "
+                    f"{(samples, *field.shape)}: it was changed. Make the ShardSequence again."
+                )
+            columns[name] = np.ascontiguousarray(array, dtype=field.dtype)
+        return columns
 
 
 class _Gather:

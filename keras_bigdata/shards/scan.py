@@ -23,7 +23,9 @@ from keras_bigdata.shards.index import (
 )
 from keras_bigdata.shards.pickles import StoredArray, walk
 
-SUFFIXES = (".pkl", ".pickle", ".pck", ".p")
+SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
+# Any of these may have one of those behind it.
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".lz4", ".z")
 
 # Below this many files, starting worker processes (about a second) costs more than walking.
 PROCESS_FILES = 4000
@@ -103,8 +105,7 @@ def _find(directory: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in files:
             name = Path(folder, file).relative_to(directory).as_posix()
-            known = file.lower().endswith(SUFFIXES) and not file.startswith(".")
-            (found if known else others).append(name)
+            (found if _is_pickle(file) else others).append(name)
     if packed:
         raise ShardError(
             f"{directory}: has no {INDEX_NAME} of its own but holds sets of shards that have one: "
@@ -118,6 +119,12 @@ def _find(directory: Path) -> list[str]:
             "a list of files."
         )
     return sorted(found)
+
+
+def _is_pickle(file: str) -> bool:
+    name = file.lower()
+    ending = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
+    return name.removesuffix(ending).endswith(SUFFIXES) and not file.startswith(".")
 
 
 def _raise(error: OSError) -> None:
@@ -166,6 +173,7 @@ def layout(path: str | os.PathLike[str], trust: bool = False) -> _Layout:
             isinstance(array, StoredArray)
             and array.dtype == native
             and (array.order == "C" or len(array.shape) == 1)
+            and not contents.compressed
         )
         arrays[name] = (native, tuple(array.shape), array.offset if raw else DECODED)  # type: ignore[union-attr]
     return _Layout(stat.st_size, stat.st_mtime_ns, arrays, contents.left_out)

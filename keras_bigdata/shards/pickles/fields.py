@@ -36,10 +36,12 @@ class PickleContents:
     Args:
         fields: name -> `StoredArray`, or the array where it had to be decoded.
         left_out: name -> why no array can be made of it (text, a number, a ragged list).
+        compressed: whether positions are those in what the file expands to. Defaults to `False`.
     """
 
     fields: dict[str, StoredArray | npt.NDArray[Any]]
     left_out: dict[str, str]
+    compressed: bool = False
 
 
 def fields_of(source: Source, tree: object, *, trusted: bool = False) -> PickleContents:
@@ -56,7 +58,7 @@ def fields_of(source: Source, tree: object, *, trusted: bool = False) -> PickleC
             it is far larger than the file.
     """
     decoder = Decoder(source, math.inf if trusted else _GROWTH * source.size + _FREE)
-    contents = PickleContents({}, {})
+    contents = PickleContents({}, {}, source.compressed)
     for name, value in _named(source, tree, contents.left_out).items():
         try:
             contents.fields[name] = decoder.field(name, value)

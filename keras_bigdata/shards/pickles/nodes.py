@@ -145,6 +145,15 @@ def as_text(value: object) -> str | None:
     return None
 
 
+def dimensions(value: object) -> tuple[int, ...] | None:
+    """A shape, if it is one that an array can have."""
+    if type(value) is not tuple or len(value) > MAX_DIMENSIONS:
+        return None
+    if not all(type(size) is int and 0 <= size <= LARGEST for size in value):
+        return None
+    return value
+
+
 def describe(value: object) -> str:
     """What a value is, in words for people."""
     if isinstance(value, Opaque):

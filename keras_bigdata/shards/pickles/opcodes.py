@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from keras_bigdata.shards.pickles import literals, rebuild
+from keras_bigdata.shards.pickles import joblib_arrays, literals, rebuild
 from keras_bigdata.shards.pickles.machine import MAX_OBJECTS, Machine
 from keras_bigdata.shards.pickles.nodes import Numbers, Opaque, Pairs, as_text
 from keras_bigdata.shards.pickles.stored import Source
@@ -229,7 +229,14 @@ def _reduce(machine: Machine) -> None:
 
 def _build(machine: Machine) -> None:
     state = machine.stack.pop()
-    rebuild.set_state(machine.source, machine.count, machine.stack[-1], state, machine.at)
+    target = machine.stack[-1]
+    machine.stack[-1] = rebuild.set_state(machine.source, machine.count, target, state, machine.at)
+
+
+def _new_object(machine: Machine) -> None:
+    args = machine.stack.pop()
+    cls = machine.stack.pop()
+    machine.push_object(joblib_arrays.new_object(machine.source, cls, args, machine.at))
 
 
 def _instance(machine: Machine) -> None:
@@ -252,7 +259,7 @@ def _unknown(machine: Machine) -> None:
 _U1, _U2, _U4, _U8 = (struct.Struct(layout) for layout in ("<B", "<H", "<I", "<Q"))
 _I4, _F8 = struct.Struct("<i"), struct.Struct(">d")
 _STOP = ord(".")
-_MAKES_OBJECT = "makes an object of a class, which can run code"
+_MAKES_OBJECT = joblib_arrays.MAKES_OBJECT
 _OUT_OF_BAND = (
     "an array's bytes were kept outside the file (buffer_callback of pickle.dump); write it "
     "without buffer_callback"
@@ -319,7 +326,7 @@ _BY_OPCODE: dict[bytes, Callable[[Machine], None]] = {
     b"b": _build,
     b"i": _instance,
     b"o": _refuse(_MAKES_OBJECT),
-    b"\x81": _refuse(_MAKES_OBJECT),
+    b"\x81": _new_object,
     b"\x92": _refuse(_MAKES_OBJECT),
     b"\x82": _refuse(_EXTENSION),
     b"\x83": _refuse(_EXTENSION),

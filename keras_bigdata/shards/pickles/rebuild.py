@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from keras_bigdata.errors import UnsafePickleError
+from keras_bigdata.shards.pickles import joblib_arrays
 from keras_bigdata.shards.pickles.dtypes import set_dtype_state
 from keras_bigdata.shards.pickles.nodes import (
     LARGEST,
-    MAX_DIMENSIONS,
     ArrayNode,
     DType,
     Global,
@@ -23,6 +23,7 @@ from keras_bigdata.shards.pickles.nodes import (
     ScalarNode,
     as_text,
     describe,
+    dimensions,
     show,
 )
 from keras_bigdata.shards.pickles.payloads import check_length
@@ -54,28 +55,24 @@ def call(source: Source, count: Count, function: object, args: object, at: int) 
     form = _FORMS.get(function.name)
     result = form(source, count, args) if form else None
     if result is None:
+        if _MEMMAP in args:  # otherwise harmless: joblib names it where it writes an array
+            raise refused_name(source, "numpy", "memmap", at)
         kinds = ", ".join(map(describe, args[:6]))
         raise source.unsafe(f"calls {function.name} with ({kinds}), which no array needs", at)
     return result
 
 
-def set_state(source: Source, count: Count, target: object, state: object, at: int) -> None:
-    """Follows BUILD: a dtype or an array gets the rest of its description."""
+def set_state(source: Source, count: Count, target: object, state: object, at: int) -> object:
+    """What stands in for the target after BUILD: a dtype or an array that is described further."""
+    if isinstance(target, joblib_arrays.Wrapper):
+        return joblib_arrays.array_of(source, state, at)
     if isinstance(target, DType) and not target.ready:
         set_dtype_state(source, count, target, state, at)
     elif isinstance(target, ArrayNode) and not target.ready:
         _set_array_state(source, target, state, at)
     else:
         raise source.unsafe(f"sets the state of {describe(target)}, which can run code", at)
-
-
-def dimensions(value: object) -> tuple[int, ...] | None:
-    """A shape, if it is one that an array can have."""
-    if type(value) is not tuple or len(value) > MAX_DIMENSIONS:
-        return None
-    if not all(type(size) is int and 0 <= size <= LARGEST for size in value):
-        return None
-    return value
+    return target
 
 
 def _describe_array(
@@ -233,10 +230,14 @@ _FORMS: dict[str, Callable[[Source, Count, tuple[Any, ...]], object]] = {
     "collections.OrderedDict": _ordered_dict,
 }
 _NDARRAY = Global("numpy.ndarray")
+_MEMMAP = Global("numpy.memmap")
+_WRAPPER = Global(joblib_arrays.WRAPPER)
 
 
 def _known_names() -> dict[tuple[str, str], Global]:
     names = {("numpy", "ndarray"): _NDARRAY}
+    names |= {(module, "memmap"): _MEMMAP for module in ("numpy", "numpy.core.memmap")}
+    names |= {(module, "NumpyArrayWrapper"): _WRAPPER for module in joblib_arrays.MODULES}
     for name in _FORMS:
         module, _, last = name.rpartition(".")
         modules = {
@@ -251,12 +252,15 @@ def _known_names() -> dict[tuple[str, str], Global]:
 _GLOBALS = _known_names()
 
 _ARRAY_SUBCLASS = "an array subclass: save np.asarray(...) of it"
+_OLD_PROTOCOL = "if the file was written by joblib.dump, leave out protocol=0 or 1"
 _ADVICE = (
     (
         "joblib.",
-        "the file was written by joblib.dump: load it with joblib.load and write its arrays with "
-        "pickle.dump (trust=True does not help)",
+        "joblib before 0.10 kept arrays in files beside this one: load it with joblib.load and "
+        "write it again with joblib.dump or pickle.dump",
     ),
+    ("copyreg.", _OLD_PROTOCOL),
+    ("copy_reg.", _OLD_PROTOCOL),
     ("numpy.ma.", "a masked array: save its .data and its .mask"),
     ("numpy.matrix", _ARRAY_SUBCLASS),
     ("numpy.rec", _ARRAY_SUBCLASS),

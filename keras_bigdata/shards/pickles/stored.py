@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import CorruptShardError, UnsafePickleError
 
 # One read covers the header of a typical shard; three arrays cost three reads more.
-_CHUNK = 16 * 1024
+CHUNK = 16 * 1024
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -26,7 +26,8 @@ class StoredArray:
     Args:
         dtype: as stored; it may be big-endian, structured or a datetime.
         shape: size of each dimension.
-        offset: byte position of the first element in the file.
+        offset: byte position of the first element in the file, or in what it expands to if it is
+            compressed.
         order: `"C"` if the last index varies fastest, `"F"` if the first does.
     """
 
@@ -39,34 +40,6 @@ class StoredArray:
     def nbytes(self) -> int:
         """Bytes of the whole array."""
         return self.dtype.itemsize * math.prod(self.shape)
-
-
-def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) -> npt.NDArray[Any]:
-    """Reads a `StoredArray` whole.
-
-    A file descriptor is left open and, where the system has `os.pread`, its position is left
-    alone, so that threads may share one.
-
-    Args:
-        path_or_fd: the pickle's path, or a descriptor open for reading.
-        stored: what `walk` found in that file.
-
-    Returns:
-        A new, writable array of `stored.dtype` (byte order as stored) and `stored.shape`.
-
-    Raises:
-        CorruptShardError: if the file cannot be read or is shorter than the array needs.
-
-    Example:
-
-    ```python
-    contents = walk("train_00000.pickle")
-    images = read_array("train_00000.pickle", contents.fields["images"])
-    ```
-    """
-    with open_source(path_or_fd) as source:
-        data = source.read(stored.offset, stored.nbytes)
-    return as_array(data, stored.dtype, stored.shape, stored.order)
 
 
 def as_array(
@@ -85,6 +58,8 @@ class Source:
         path: name of the file, for messages.
         file: the open file, unbuffered.
     """
+
+    compressed = False
 
     def __init__(self, path: str, file: io.FileIO) -> None:
         self.path = path
@@ -119,7 +94,7 @@ class Source:
         """Makes at least `count` bytes available in `buffer[pos:]`."""
         at = self.position
         self.check(at, count)
-        self.buffer = self.read(at, max(count, min(_CHUNK, self.size - at))).tobytes()
+        self.buffer = self.read(at, max(count, min(CHUNK, self.size - at))).tobytes()
         self.start, self.pos = at, 0
 
     def skip(self, count: int) -> None:
@@ -139,7 +114,7 @@ class Source:
         at = self.position
         scanned = self.start + len(self.buffer)
         while scanned < self.size:
-            chunk = self.read(scanned, min(_CHUNK, self.size - scanned)).tobytes()
+            chunk = self.read(scanned, min(CHUNK, self.size - scanned)).tobytes()
             end = chunk.find(b"\n")
             if end >= 0:
                 return scanned + end - at
@@ -162,7 +137,7 @@ class Source:
         done = 0
         while done < count:
             try:
-                got = _read_some(self.file, view[done:], offset + done)
+                got = read_some(self.file, view[done:], offset + done)
             except OSError as error:
                 raise self.corrupt(f"cannot be read at byte {offset + done} ({error})") from error
             if got == 0:
@@ -172,6 +147,12 @@ class Source:
                 )
             done += got
         return data
+
+    def expand(self) -> None:
+        """Makes bytes anywhere in the file quick to read."""
+
+    def finish(self) -> None:
+        """Makes sure that the file is whole, as far as it tells."""
 
     def corrupt(self, what: str) -> CorruptShardError:
         """The error for a file that is cut short, damaged or no pickle."""
@@ -191,29 +172,13 @@ class Source:
         )
 
 
-def open_source(path: str | os.PathLike[str] | int) -> Source:
-    """Opens a file for reading; whatever fails is a `CorruptShardError`."""
-    name = f"file descriptor {path}" if isinstance(path, int) else os.fspath(path)
-    try:
-        if isinstance(path, int):
-            return Source(name, io.FileIO(path, closefd=False))
-        # Opening a named pipe would wait for a writer.
-        if os.path.exists(name) and not os.path.isfile(name):
-            raise CorruptShardError(f"{name}: this is no file. A pickle file was expected.")
-        return Source(name, io.FileIO(name))
-    except OSError as error:
-        raise CorruptShardError(
-            f"{name}: the file cannot be opened ({error.strerror or error}). Restore it, or leave "
-            "it out of the shards."
-        ) from error
-
-
 def _printable(text: str) -> str:
     """Text from a file may hold halves of characters, which no terminal can print."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _read_some(file: io.FileIO, view: memoryview, offset: int) -> int:
+def read_some(file: io.FileIO, view: memoryview, offset: int) -> int:
+    """Reads into the view what there is at once; gives the number of bytes."""
     # pread leaves the position alone, so threads can share a descriptor; Windows has none.
     if hasattr(os, "preadv"):
         return os.preadv(file.fileno(), [view], offset)
