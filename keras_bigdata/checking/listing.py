@@ -8,16 +8,12 @@ from pathlib import Path
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import TEMPORARY_PREFIX
 from keras_bigdata.shards.index import INDEX_NAME
-from keras_bigdata.shards.scan import SUFFIXES
+from keras_bigdata.shards.scan import is_pickle
 
 
 def pickles(directory: Path) -> list[str]:
     """Names of the pickles below a directory, but not of those in sets of their own."""
-    return [
-        name
-        for name in _files(directory)
-        if name.lower().endswith(SUFFIXES) and not Path(name).name.startswith(".")
-    ]
+    return [name for name in _files(directory) if is_pickle(Path(name).name)]
 
 
 def leftovers(directory: Path) -> list[str]:

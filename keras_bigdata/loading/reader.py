@@ -169,9 +169,8 @@ class Reader:
         """One field of one shard, whole."""
         if name in self._some_decoded and self.index.offsets[name][shard] == DECODED:
             return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
-        return self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})[
-            name
-        ]
+        columns = self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})
+        return columns[name]
 
     def _decoded(self, name: str, shards: Int64Array) -> bool:
         return name in self._some_decoded and bool(
@@ -241,9 +240,10 @@ class Reader:
 
     def _load_decoded(self, shard: int) -> Arrays:
         """All fields that a shard must be decoded for: a compressed one is expanded once."""
-        self._files.open(shard)
         names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
-        return self._decode(shard, names)
+        with _naming(shard):
+            self._files.open(shard)
+            return self._decode(shard, names)
 
     def _decode(self, shard: int, names: Sequence[str]) -> Arrays:
         found = read_fields(self.index.path(shard), names, trust=self.trust)

@@ -6,7 +6,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -63,7 +63,7 @@ def build_vocabulary(texts: Iterable[Sequence[str]], max_tokens: int) -> list[st
     return [PADDING, UNKNOWN, *ranked[: max_tokens - 2]]
 
 
-def encode(texts: Sequence[Sequence[str]], vocabulary: Sequence[str], length: int) -> Tokens:
+def encode(texts: Collection[Sequence[str]], vocabulary: Sequence[str], length: int) -> Tokens:
     """Token ids, int32 of shape `(texts, length)`: cut at the end, padded with 0 at the end."""
     ids = {word: number for number, word in enumerate(vocabulary)}
     tokens = np.zeros((len(texts), length), np.int32)
@@ -78,7 +78,7 @@ def read_texts(
 ) -> tuple[Tokens, list[str]]:
     """The token ids of a column of texts, and the vocabulary: the one given or a new one."""
     texts = [_words_of(value) for value in values]
-    entries, length = _vocabulary(texts, vocabulary, length, max_tokens)
+    entries, length = choose_vocabulary(texts, vocabulary, length, max_tokens)
     return encode(texts, entries, length), entries
 
 
@@ -122,8 +122,8 @@ def _words_of(value: Any) -> list[str]:
     return [] if is_missing(value) else words(str(value))
 
 
-def _vocabulary(
-    texts: Sequence[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
+def choose_vocabulary(
+    texts: Collection[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
 ) -> tuple[list[str], int]:
     """The vocabulary and the text length to use, from the arguments or the texts."""
     for argument, value, least in (("text_length", length, 1), ("max_tokens", max_tokens, 3)):

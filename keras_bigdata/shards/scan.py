@@ -105,7 +105,7 @@ def _find(directory: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in files:
             name = Path(folder, file).relative_to(directory).as_posix()
-            (found if _is_pickle(file) else others).append(name)
+            (found if is_pickle(file) else others).append(name)
     if packed:
         raise ShardError(
             f"{directory}: has no {INDEX_NAME} of its own but holds sets of shards that have one: "
@@ -121,7 +121,8 @@ def _find(directory: Path) -> list[str]:
     return sorted(found)
 
 
-def _is_pickle(file: str) -> bool:
+def is_pickle(file: str) -> bool:
+    """Whether a file is taken for a pickle, by its name."""
     name = file.lower()
     ending = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
     return name.removesuffix(ending).endswith(SUFFIXES) and not file.startswith(".")

@@ -102,8 +102,8 @@ def read_fields(
             found = fields.get(name)
             if found is None:
                 raise CorruptShardError(
-                    f"{source.path}: there is no array {name!r} any more; it was there when the "
-                    "file was scanned. Make the ShardSequence again."
+                    f"{source.path}: there is no array {name!r} in the file; the arrays are "
+                    f"{list(fields)}. It was changed: restore it."
                 )
             if isinstance(found, StoredArray):
                 data = source.read(found.offset, found.nbytes)
