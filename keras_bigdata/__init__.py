@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.capture import capture
     from keras_bigdata.packing.frame_folder import FrameFolder
+    from keras_bigdata.packing.hdf5 import HDF5Table
     from keras_bigdata.packing.pack import pack
     from keras_bigdata.packing.ragged import padded
     from keras_bigdata.packing.sources import Arrays, ImageFolder, ImageTable
@@ -42,6 +43,7 @@ __all__ = [
     "BigDataError",
     "CorruptShardError",
     "FrameFolder",
+    "HDF5Table",
     "ImageFolder",
     "ImageTable",
     "PackError",
@@ -67,6 +69,7 @@ _MODULES = {
     "Arrays": "packing.sources",
     "BestWeightsEarlyStopping": "callbacks.best_weights",
     "FrameFolder": "packing.frame_folder",
+    "HDF5Table": "packing.hdf5",
     "ImageFolder": "packing.sources",
     "ImageTable": "packing.sources",
     "ResumeTraining": "callbacks.resume",

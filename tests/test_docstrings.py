@@ -8,6 +8,7 @@ import re
 import textwrap
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def world(tmp_path, monkeypatch) -> dict[str, Any]:
         (tmp_path / path).write_bytes(pickle.dumps({**content, "labels": [0, 1] * 4}))
     x, y = rng.random((20, 4)), rng.integers(0, 3, 20)
     np.save("x.npy", x)
+    with h5py.File("photos.h5", "w") as file:
+        for name, column in {"x": x, "train/x": x, "train/y": y, "y": y, "age": y * 0.5}.items():
+            file[name] = column
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     best = keras_bigdata.BestWeightsEarlyStopping("models/b.weights.h5", "accuracy")

@@ -11,6 +11,7 @@ NAMES = [
     "BigDataError",
     "CorruptShardError",
     "FrameFolder",
+    "HDF5Table",
     "ImageFolder",
     "ImageTable",
     "PackError",
@@ -44,7 +45,7 @@ def test_public_names_are_these_and_exist():
 def test_packing_imports_neither_keras_nor_a_backend():
     code = (
         "import sys, keras_bigdata, keras_bigdata.cli\n"
-        "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays\n"
+        "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays, HDF5Table\n"
         "from keras_bigdata import ShardWriter, ShardIndex, verify, repair\n"
         "from keras_bigdata import FrameFolder, TextTable\n"
         "from keras_bigdata import encode_texts, padded\n"

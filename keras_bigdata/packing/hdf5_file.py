@@ -1,0 +1,186 @@
+"""Datasets of an HDF5 file: one row of each belongs together."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+from weakref import WeakValueDictionary
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import PackError
+
+Array = npt.NDArray[Any]
+
+# One read of a dataset; what lies between two wanted rows is read along and thrown away.
+READ_BYTES = 4 * 1024**2
+# A chunk that does not fit is decompressed again for every read of a part of it.
+CHUNK_CACHE_BYTES = 32 * 1024**2
+
+# Datasets that an error names.
+_SHOWN = 20
+
+
+class HDF5File:
+    """Some datasets of a file, checked to have equally many rows, and read in parts.
+
+    Opened once by each process; copies that are sent to another process open it there.
+
+    Args:
+        path: the file.
+        names: of the datasets.
+
+    Raises:
+        PackError: if the file cannot be read, or the datasets are not there or do not fit
+            together.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], names: Iterable[str]) -> None:
+        self.path = os.path.abspath(path)
+        self._open: tuple[int, Any] | None = None
+        file = self.file
+        found = {name: self._find(name) for name in names}
+        rows = {len(dataset) for dataset in found.values()}
+        if len(rows) > 1 or 0 in rows:
+            problem = "differ in their number of rows" if len(rows) > 1 else "have no rows"
+            shapes = ", ".join(f"{name!r} {file[name].shape}" for name in found)
+            raise PackError(
+                f"{self.path}: the datasets {problem}: {shapes}. The datasets of the file are: "
+                f"{self.listed()}"
+            )
+        self.rows = int(rows.pop())
+        self.shapes: dict[str, tuple[int, ...]] = {n: each.shape for n, each in found.items()}
+        self.dtypes: dict[str, np.dtype[Any]] = {n: each.dtype for n, each in found.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": None}
+
+    @property
+    def file(self) -> Any:
+        """The open `h5py.File` of this process."""
+        if self._open is None or self._open[0] != os.getpid():
+            self._open = os.getpid(), _handle(self.path)
+        return self._open[1]
+
+    def row_bytes(self, name: str) -> int:
+        """Bytes of one row of a dataset in memory."""
+        return self.dtypes[name].itemsize * math.prod(self.shapes[name][1:])
+
+    def about(self, name: str) -> str:
+        """File, dataset and shape, for errors."""
+        return f"{self.path}: the dataset {name!r} of shape {self.shapes[name]}"
+
+    def listed(self) -> str:
+        """The datasets that there are, for errors."""
+        found: list[str] = []
+
+        def note(name: str, item: Any) -> bool | None:
+            if isinstance(item, h5py.Dataset):
+                found.append(f"{name!r} {item.dtype} {item.shape}")
+            return True if len(found) > _SHOWN else None  # enough
+
+        self.file.visititems(note)
+        more = ["..."] if len(found) > _SHOWN else []
+        return ", ".join([*found[:_SHOWN], *more]) or "none"
+
+    def read(self, name: str, rows: npt.NDArray[np.int64]) -> Array:
+        """Rows in any order, read in the order of the file and by whole chunks."""
+        dataset = self._dataset(name)
+        out = np.empty((len(rows), *self.shapes[name][1:]), self.dtypes[name])
+        step = self._step(name)
+        if dataset.chunks:
+            step = min(dataset.chunks[0], step)
+        order = np.argsort(rows, kind="stable")
+        rising = rows[order]
+        cuts = np.flatnonzero(np.diff(rising // step)) + 1
+        for places, group in zip(np.split(order, cuts), np.split(rising, cuts), strict=True):
+            if len(group):
+                first, last = int(group[0]), int(group[-1])
+                out[places] = self._stretch(name, dataset, first, last + 1)[group - first]
+        return out
+
+    def blocks(self, name: str) -> Iterator[tuple[int, Array]]:
+        """A dataset in parts, each with the number of its first row."""
+        dataset = self._dataset(name)
+        step = self._step(name)
+        for first in range(0, self.rows, step):
+            yield first, self._stretch(name, dataset, first, min(first + step, self.rows))
+
+    def text(self, name: str, row: int, value: Any) -> str:
+        """A string of a dataset, which HDF5 may keep as bytes."""
+        try:
+            return value.decode() if isinstance(value, bytes) else str(value)
+        except UnicodeDecodeError as error:
+            raise PackError(
+                f"{self.about(name)}: row {row} is no UTF-8 ({error}). Write the strings as UTF-8."
+            ) from error
+
+    def _find(self, name: str) -> Any:
+        try:
+            found = self.file.get(name)
+        except (KeyError, OSError, ValueError) as error:
+            raise PackError(f"{self.path}: {name!r} cannot be opened ({error}).") from error
+        if not isinstance(found, h5py.Dataset):
+            problem = "is not there" if found is None else "is a group, not a dataset"
+        elif not found.shape:
+            problem = f"has the shape {found.shape}, and so no rows"
+        else:
+            return found
+        raise PackError(
+            f"{self.path}: the dataset {name!r} {problem}. The datasets are: {self.listed()}"
+        )
+
+    def _dataset(self, name: str) -> Any:
+        dataset = self._find(name)
+        if (dataset.shape, dataset.dtype) != (self.shapes[name], self.dtypes[name]):
+            raise PackError(
+                f"{self.about(name)} and dtype {self.dtypes[name]} has {dataset.shape} and "
+                f"{dataset.dtype} now: the file was changed. Make the HDF5Table again."
+            )
+        return dataset
+
+    def _step(self, name: str) -> int:
+        return max(1, READ_BYTES // max(1, self.row_bytes(name)))
+
+    def _stretch(self, name: str, dataset: Any, first: int, stop: int) -> Array:
+        try:
+            return np.asarray(dataset[first:stop])
+        except (OSError, RuntimeError, ValueError) as error:
+            raise PackError(
+                f"{self.about(name)}: rows {first} to {stop - 1} cannot be read ({error}). The "
+                "file is damaged: restore it."
+            ) from error
+
+
+def is_text(dtype: np.dtype[Any]) -> bool:
+    """Whether a dataset of this dtype holds strings."""
+    return h5py.check_string_dtype(dtype) is not None
+
+
+# One handle a process for each file, closed when no source refers to it. By process, because a
+# forked one must not use the handle of its parent.
+_handles: WeakValueDictionary[tuple[int, str], Any] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def _handle(path: str) -> Any:
+    with _lock:
+        key = os.getpid(), path
+        file = _handles.get(key)
+        if file is None:
+            if not os.path.isfile(path):
+                raise PackError(f"{path}: there is no such file.")
+            try:
+                file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+            except OSError as error:
+                raise PackError(
+                    f"{path}: cannot be read as HDF5 ({error}). It is damaged, no HDF5 file, or "
+                    "another program is writing it."
+                ) from error
+            _handles[key] = file
+        return file
