@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     )
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.capture import capture
-    from keras_bigdata.packing.frame_folder import FrameFolder
-    from keras_bigdata.packing.hdf5 import HDF5Table
     from keras_bigdata.packing.pack import pack
-    from keras_bigdata.packing.ragged import padded
-    from keras_bigdata.packing.sources import Arrays, ImageFolder, ImageTable
-    from keras_bigdata.packing.text import encode_texts
-    from keras_bigdata.packing.text_table import TextTable
+    from keras_bigdata.packing.sources.arrays import Arrays
+    from keras_bigdata.packing.sources.frame_folder import FrameFolder
+    from keras_bigdata.packing.sources.hdf5 import HDF5Table
+    from keras_bigdata.packing.sources.image_folder import ImageFolder
+    from keras_bigdata.packing.sources.image_table import ImageTable
+    from keras_bigdata.packing.sources.ragged import padded
+    from keras_bigdata.packing.sources.text import encode_texts
+    from keras_bigdata.packing.sources.text_table import TextTable
     from keras_bigdata.shards.index import ShardIndex
     from keras_bigdata.shards.writer import ShardWriter
 
@@ -66,23 +68,23 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Arrays": "packing.sources",
+    "Arrays": "packing.sources.arrays",
     "BestWeightsEarlyStopping": "callbacks.best_weights",
-    "FrameFolder": "packing.frame_folder",
-    "HDF5Table": "packing.hdf5",
-    "ImageFolder": "packing.sources",
-    "ImageTable": "packing.sources",
+    "FrameFolder": "packing.sources.frame_folder",
+    "HDF5Table": "packing.sources.hdf5",
+    "ImageFolder": "packing.sources.image_folder",
+    "ImageTable": "packing.sources.image_table",
     "ResumeTraining": "callbacks.resume",
     "ScoreLog": "callbacks.score_log",
     "ShardIndex": "shards.index",
     "ShardSequence": "loading.sequence",
     "ShardWriter": "shards.writer",
-    "TextTable": "packing.text_table",
+    "TextTable": "packing.sources.text_table",
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",
-    "encode_texts": "packing.text",
+    "encode_texts": "packing.sources.text",
     "pack": "packing.pack",
-    "padded": "packing.ragged",
+    "padded": "packing.sources.ragged",
     "repair": "checking.repair",
     "verify": "checking.verify",
 }

@@ -310,7 +310,8 @@ def _pack_images(arguments: argparse.Namespace) -> None:
 
 
 def _image_source(arguments: argparse.Namespace) -> Any:
-    from keras_bigdata.packing.sources import ImageFolder, ImageTable
+    from keras_bigdata.packing.sources.image_folder import ImageFolder
+    from keras_bigdata.packing.sources.image_table import ImageTable
     from keras_bigdata.shards.index import ShardIndex
 
     about: dict[str, Any] = {

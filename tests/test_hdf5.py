@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import HDF5Table, PackError, ShardSequence, pack
-from keras_bigdata.packing import hdf5, hdf5_file
+from keras_bigdata.packing.sources import hdf5, hdf5_file
 
 ROWS = 97
 SIDE = 6
@@ -214,6 +214,7 @@ def part_sum(part: HDF5Table) -> int:
     return sum(int(part[row]["images"].sum()) for row in range(len(part)))
 
 
+@pytest.mark.slow
 def test_pickled_sources_read_in_worker_processes(path):
     source = HDF5Table(path)
     parts = [source.select(np.arange(start, start + 30)) for start in (0, 30, 60)]

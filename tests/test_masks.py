@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 from keras_bigdata import FrameFolder, ImageTable, PackError, ShardSequence, pack
-from keras_bigdata.packing.masks import load_mask
+from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.shards.roles import Roles
 
 SIZE = (32, 48)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from keras_bigdata import Arrays, ImageFolder, ImageTable, PackError, ShardWriter
-from keras_bigdata.packing.labels import clean_labels
-from keras_bigdata.packing.shuffle import cut, permutation, split_rows
-from keras_bigdata.packing.text import build_vocabulary, encode, words
+from keras_bigdata.packing.shuffle import cut, permutation
+from keras_bigdata.packing.sources.labels import clean_labels
+from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.packing.sources.text import build_vocabulary, encode, words
 from keras_bigdata.shards.roles import Roles
 
 SIZE = (4, 6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, ShardIndex, ShardSequence, TextTable, encode_texts, pack
-from keras_bigdata.packing.text import words
+from keras_bigdata.packing.sources.text import words
 
 
 @pytest.mark.parametrize(

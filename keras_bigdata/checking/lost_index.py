@@ -15,7 +15,7 @@ from keras_bigdata.checking.report import Fault
 from keras_bigdata.checking.variants import even_out
 from keras_bigdata.checking.verify import side_by_side
 from keras_bigdata.errors import ShardError
-from keras_bigdata.packing.arrays import default_roles
+from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.shards.index import (
     FORMAT,
     INDEX_NAME,

@@ -11,7 +11,6 @@ from typing import Any
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.call import describe_call
-from keras_bigdata.packing.images import quiet_pillow
 from keras_bigdata.packing.make_shard import Recipe
 from keras_bigdata.packing.pack import (
     default_shard_samples,
@@ -21,6 +20,7 @@ from keras_bigdata.packing.pack import (
 )
 from keras_bigdata.packing.run import make_all
 from keras_bigdata.packing.shuffle import cut
+from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.packing.unfinished import differences, lock_file
 from keras_bigdata.shards.index import UNFINISHED, ShardIndex, ShardInfo
 from keras_bigdata.shards.writer import shard_number

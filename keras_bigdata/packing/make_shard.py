@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import BigDataError, PackError
-from keras_bigdata.packing.arrays import Arrays
-from keras_bigdata.packing.images import quiet_pillow
+from keras_bigdata.packing.sources.arrays import Arrays
+from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.packing.unfinished import Record, is_stopped, read_record, write_record
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles

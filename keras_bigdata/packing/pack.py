@@ -13,9 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
-from keras_bigdata.packing.arrays import default_roles
 from keras_bigdata.packing.call import check_arguments, describe_call
-from keras_bigdata.packing.images import quiet_pillow
 from keras_bigdata.packing.make_shard import (
     SKIP_HINT,
     Augment,
@@ -23,9 +21,11 @@ from keras_bigdata.packing.make_shard import (
     augment_row,
     read_row,
 )
-from keras_bigdata.packing.rows import known
 from keras_bigdata.packing.run import CONTINUE, make_all
 from keras_bigdata.packing.shuffle import Rows, cut, permutation
+from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.packing.sources.images import quiet_pillow
+from keras_bigdata.packing.sources.rows import known
 from keras_bigdata.packing.unfinished import Record, begin, claim, differences, finish
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, Field, ShardIndex
 from keras_bigdata.shards.roles import Roles

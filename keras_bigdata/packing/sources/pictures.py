@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.frames import load_frames
-from keras_bigdata.packing.images import CHANNELS, Color, load_image
-from keras_bigdata.packing.masks import load_mask
-from keras_bigdata.packing.rows import TableRows
+from keras_bigdata.packing.sources.frames import load_frames
+from keras_bigdata.packing.sources.images import CHANNELS, Color, load_image
+from keras_bigdata.packing.sources.masks import load_mask
+from keras_bigdata.packing.sources.rows import TableRows
 from keras_bigdata.shards.roles import Structure
 
 Self = TypeVar("Self", bound="Pictures")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.labels import is_missing
-from keras_bigdata.packing.table import Columns
+from keras_bigdata.packing.sources.labels import is_missing
+from keras_bigdata.packing.sources.table import Columns
 
 _FORMATTER = string.Formatter()
 

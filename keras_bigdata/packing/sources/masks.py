@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.images import Pixels, picture_errors
+from keras_bigdata.packing.sources.images import Pixels, picture_errors
 
 _LARGEST = np.iinfo(np.uint8).max
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.labels import NO_CLASS, class_numbers, clean_labels, distinct
-from keras_bigdata.packing.rows import check_split, known
-from keras_bigdata.packing.shuffle import Rows, split_rows
+from keras_bigdata.packing.shuffle import Rows
+from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, clean_labels, distinct
+from keras_bigdata.packing.sources.rows import check_split, known
+from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.shards.roles import Roles, as_structure, names
 from keras_bigdata.shards.writer import MAX_CLASSES
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.labels import NO_CLASS
-from keras_bigdata.packing.shuffle import split_rows
+from keras_bigdata.packing.sources.labels import NO_CLASS
+from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.shards.roles import Roles, Structure, names
 
 Array = npt.NDArray[Any]

@@ -1,34 +1,23 @@
-"""Sources for `pack`: tables of picture files, class folders and (from `arrays`) arrays."""
+"""A table of picture files as a source for `pack`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from keras_bigdata.errors import PackError
-from keras_bigdata.packing.arrays import Arrays
-from keras_bigdata.packing.class_folders import class_folders
-from keras_bigdata.packing.file_names import file_names, pattern_columns
-from keras_bigdata.packing.frames import is_picture
-from keras_bigdata.packing.images import Color
-from keras_bigdata.packing.labels import class_numbers
-from keras_bigdata.packing.pictures import Pictures, check_frames, check_pictures
-from keras_bigdata.packing.rows import known, label_problems
-from keras_bigdata.packing.table import read_columns
-from keras_bigdata.packing.targets import (
+from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
+from keras_bigdata.packing.sources.images import Color
+from keras_bigdata.packing.sources.pictures import Pictures, check_frames, check_pictures
+from keras_bigdata.packing.sources.table import read_columns
+from keras_bigdata.packing.sources.targets import (
     Label,
     add_role,
     label_fields,
     read_targets,
     target_columns,
 )
-from keras_bigdata.packing.text import read_texts
-
-__all__ = ["Arrays", "ImageFolder", "ImageTable"]
+from keras_bigdata.packing.sources.text import read_texts
 
 
 class ImageTable(Pictures):
@@ -185,81 +174,3 @@ class ImageTable(Pictures):
             lines=columns.lines,
             problems=made.problems | problems,
         )
-
-
-class ImageFolder(Pictures):
-    """A folder with one folder of pictures for each class: `flowers/rose/0001.jpg`.
-
-    Makes the fields `images` (uint8, `(rows, height, width, channels)`), the input, and `labels`
-    (int32 class numbers, `(rows,)`), the targets. The classes are the names of the folders in
-    alphabetical order, empty ones included. Files below them are taken at any depth by their
-    suffix (`.jpg`, `.png`, `.tif`, ...); hidden files and folders are left out.
-
-    Args:
-        directory: the folder that holds the class folders.
-        size: `(height, width)` in pixels.
-        color: `"rgb"` or `"grey"`. Defaults to `"rgb"`.
-        classes: the names in the order of their numbers, as a list, or a source or `ShardIndex`
-            to take them from. Defaults to `None`: the class folders there are.
-
-    Raises:
-        PackError: if there is no such folder, or no picture in a class folder.
-        ValueError: if an argument makes no sense.
-
-    Example:
-
-    ```python
-    train = ImageFolder("flowers/train", size=(128, 128))
-    pack(train, "shards/train")
-    pack(ImageFolder("flowers/test", size=(128, 128), classes=train), "shards/test")
-    ```
-    """
-
-    def __init__(
-        self,
-        directory: str | os.PathLike[str],
-        *,
-        size: tuple[int, int],
-        color: Color = "rgb",
-        classes: Any = None,
-    ) -> None:
-        size = check_pictures(size, color)
-        folder = Path(directory)
-        folders = class_folders(folder)
-        names: list[str] = []
-        labels: list[Any] = []
-        for label in folders:
-            found = _pictures_below(folder, label)
-            names += found
-            labels += [label] * len(found)
-        if not names:
-            raise PackError(
-                f"{folder}: there are no pictures in class folders. Expected files such as "
-                f"{folder / 'cat' / '1.jpg'}; found folders: {', '.join(folders) or 'none'}. For "
-                "pictures without class folders use ImageTable."
-            )
-        classes = folders if classes is None else known(classes, "classes", "classes")
-        numbers = class_numbers(labels, classes)
-        super().__init__(
-            folder,
-            names,
-            size,
-            color,
-            columns={"labels": np.asarray(numbers, np.int32)},
-            targets="labels",
-            classes=classes,
-            problems=label_problems(labels, numbers, classes),
-        )
-
-
-def _pictures_below(folder: Path, label: str) -> list[str]:
-    """Paths, relative to the folder, of the pictures of one class, in alphabetical order."""
-    names = []
-    for place, folders, files in os.walk(folder / label):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names += [
-            os.path.relpath(os.path.join(place, file), folder)
-            for file in sorted(files)
-            if is_picture(file)
-        ]
-    return names

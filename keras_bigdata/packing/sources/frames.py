@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.images import Color, Pixels, load_image
+from keras_bigdata.packing.sources.images import Color, Pixels, load_image
 
 IMAGE_SUFFIX = re.compile(
     r"\.(avif|bmp|dib|gif|jfif|jp2|jpe?g?|pbm|pgm|png|pnm|ppm|tga|tiff?|webp)", re.IGNORECASE

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.hdf5_file import HDF5File, is_text
-from keras_bigdata.packing.labels import Label, clean_labels, is_missing
-from keras_bigdata.packing.text import words
+from keras_bigdata.packing.sources.hdf5_file import HDF5File, is_text
+from keras_bigdata.packing.sources.labels import Label, clean_labels, is_missing
+from keras_bigdata.packing.sources.text import words
 
 
 def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDArray[np.int64]]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.labels import is_missing
-from keras_bigdata.packing.rows import known
+from keras_bigdata.packing.sources.labels import is_missing
+from keras_bigdata.packing.sources.rows import known
 
 # Ids 0 and 1, as in `keras.layers.TextVectorization`.
 PADDING = ""
