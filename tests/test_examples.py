@@ -129,3 +129,15 @@ def test_compare_pipelines_prints_ratios(tmp_path):
     assert len(ratios) >= 8  # and grain, where it is installed
     assert float(ratios[0][1]) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_image_and_mask_finds_coins(tmp_path):
+    told = run("image_and_mask.py", tmp_path)
+    assert "90 pairs in 8 variants" in told
+    found = re.search(r"intersection over union ([\d.]+)", told)
+    threshold = re.search(r"threshold on brightness: ([\d.]+)", told)
+    assert found is not None
+    assert threshold is not None
+    assert float(found[1]) > float(threshold[1])
+    assert (tmp_path / "pairs.png").exists()
