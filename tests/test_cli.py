@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from skimage import data, io
@@ -148,3 +149,72 @@ def test_grey_rows_are_what_was_packed(photos, tmp_path):
     expected = io.imread(photos / "4.png").mean()
     assert any(abs(float(image.mean()) - expected) < 20 for image in images)
     assert images.dtype == np.uint8
+
+
+def test_pack_images_with_masks_several_labels_and_measures(tmp_path):
+    folder = tmp_path / "scenes"
+    (folder / "masks").mkdir(parents=True)
+    with open(folder / "scenes.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "kind", "weather", "height"])
+        for number in range(6):
+            picture = data.cat()[number : number + 20, :30]
+            io.imsave(folder / f"{number}.png", picture, check_contrast=False)
+            io.imsave(
+                folder / "masks" / f"{number}.png",
+                (picture[..., 0] > 120).astype(np.uint8),
+                check_contrast=False,
+            )
+            table.writerow([number, "ab"[number % 2], ["sun", "rain"][number // 3], number / 2])
+    command = ["pack", "images", str(folder / "scenes.csv"), "--image", "{id}.png"]
+    command += ["--mask", "masks/{id}.png", "--size", "8x10", "-o", str(tmp_path / "shards")]
+    assert main([*command, "--label", "kind", "--label", "weather", "--target", "height"]) == 0
+    index = ShardIndex.load(tmp_path / "shards")
+    assert index.classes == {"kind": ["a", "b"], "weather": ["rain", "sun"]}
+    assert index.fields["masks"].shape == (8, 10, 1)
+    assert set(index.roles.names) == {"images", "masks", "kind", "weather", "targets"}
+    assert main(["info", str(tmp_path / "shards")]) == 0
+
+
+def test_pack_videos_from_class_folders(tmp_path):
+    for label, video in (("wave", "1"), ("wave", "2"), ("jump", "1")):
+        folder = tmp_path / "clips" / label / video
+        folder.mkdir(parents=True)
+        for frame in range(4):
+            picture = data.cat()[:9, frame : frame + 9]
+            io.imsave(folder / f"{frame}.png", picture, check_contrast=False)
+    command = ["pack", "images", str(tmp_path / "clips"), "--frames", "3", "--size", "8x8"]
+    assert main([*command, "-o", str(tmp_path / "shards")]) == 0
+    index = ShardIndex.load(tmp_path / "shards")
+    assert index.fields["videos"].shape == (3, 8, 8, 3)
+    assert index.classes == ["jump", "wave"]
+
+
+def test_pack_texts(tmp_path):
+    table = tmp_path / "reviews.csv"
+    table.write_text("review,tags\na good cup,tea|good\na bad one,\nnot good at all,good\n")
+    command = ["pack", "texts", str(table), "--text", "review", "--label", "tags"]
+    assert main([*command, "--separator", "|", "-o", str(tmp_path / "shards")]) == 0
+    index = ShardIndex.load(tmp_path / "shards")
+    assert index.fields["texts"].shape == (4,)
+    assert index.fields["labels"].shape == (2,)
+    more = ["pack", "texts", str(table), "--text", "review", "--like", str(tmp_path / "shards")]
+    assert main([*more, "-o", str(tmp_path / "more")]) == 0
+    assert ShardIndex.load(tmp_path / "more").vocabulary == index.vocabulary
+
+
+def test_pack_hdf5(tmp_path, capsys):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["train/x"] = np.arange(60).reshape(20, 3)
+        file["y"] = np.arange(20) % 2
+        file["x"] = np.ones((20, 2, 2), np.uint8)
+        file["age"] = np.linspace(0, 1, 20)
+    command = ["pack", "hdf5", str(tmp_path / "data.h5")]
+    assert main([*command, "--split", "0.25", "-o", str(tmp_path / "plain")]) == 0
+    assert ShardIndex.load(tmp_path / "plain" / "val").classes == [0, 1]
+    ages = ["--image", "train/x", "--target", "age", "-o", str(tmp_path / "ages")]
+    assert main([*command, *ages]) == 0
+    index = ShardIndex.load(tmp_path / "ages")
+    assert (index.roles.inputs, index.roles.targets) == ("images", "age")
+    assert main([*command, "--image", "none", "-o", str(tmp_path / "none")]) == 1
+    assert "The datasets are: 'age'" in capsys.readouterr().err
