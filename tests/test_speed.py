@@ -116,6 +116,9 @@ def test_the_shuffle_of_fit_costs_little(directory):
     assert times < 2  # 1.0 to 1.2
 
 
+# Keras forks its workers; where another test has imported JAX, that warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:os.fork")
 def test_processes_beat_those_of_keras(directory):
     class Naive(keras.utils.PyDataset):
         def __init__(self):

@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from keras_bigdata.callbacks import _checkpoint_file
 from keras_bigdata.callbacks._checkpoint_file import Encoded
@@ -37,7 +37,7 @@ class CheckpointDirectory:
         self.write_seconds = 0.0  # of a processor, by the last write
         self._thread: threading.Thread | None = None
         self._error: OSError | None = None
-        self._lock: IO[bytes] | None = None
+        self._lock: int | None = None
         self._number = 0
 
     def open(self) -> None:
@@ -71,7 +71,7 @@ class CheckpointDirectory:
         if _open.get(self.path) is self:
             del _open[self.path]
         if self._lock is not None:
-            self._lock.close()
+            os.close(self._lock)
             self._lock = None
 
     def newest(self) -> Any | None:
@@ -143,21 +143,24 @@ class CheckpointDirectory:
         return self.path / f"checkpoint-{number:08d}.zip"
 
 
-def _locked(path: Path) -> IO[bytes]:
-    """A file that no other process has locked. The system unlocks it however a process ends."""
-    file = open(path, "ab")  # noqa: SIM115
+def _locked(path: Path) -> int:
+    """A descriptor of a file that no other process has locked.
+
+    The system unlocks it however a process ends; a file object would complain at exit.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
         import fcntl
     except ImportError:  # Windows
-        return file
+        return descriptor
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(descriptor)
         raise RuntimeError(
             f"Another process is training with the checkpoints in {path.parent}. Wait for it to "
             f"end, or pass another directory. This process is {os.getpid()}."
         ) from None
     except OSError:  # a file system without locks
         pass
-    return file
+    return descriptor
