@@ -71,6 +71,7 @@ def test_a_rate_that_is_none(rate, capsys):
     assert "expected a number above 0" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_measures_everything(shards):
     rates = bench(shards([60, 41]), 8, rounds=2, seconds=0.02, **ROLES)
     assert rates.row_bytes == 16
@@ -92,6 +93,7 @@ def test_inputs_alone_and_nested_inputs_of_a_packed_set(tmp_path):
     assert rates.memory_samples == 15
 
 
+@pytest.mark.slow
 def test_of_a_large_set_a_part_from_all_over_it_is_measured(shards, monkeypatch):
     directory = shards([100] * 10)
     index = open_shards(directory)

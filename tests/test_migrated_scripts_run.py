@@ -187,6 +187,7 @@ def assert_gone():
             continue
 
 
+@pytest.mark.slow
 def test_what_has_moved_or_is_gone_is_not_where_it_was():
     # In a process of its own: `legacy.install()` of another test brings some of it back.
     code = "from tests.test_migrated_scripts_run import assert_gone; assert_gone()"

@@ -450,6 +450,7 @@ def test_the_examples_of_the_docstrings_run(documented, tmp_path, monkeypatch):
     exec(code, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on_the_other_backends(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
