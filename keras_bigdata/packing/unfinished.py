@@ -52,7 +52,12 @@ class Record:
 def write_record(directory: Path, record: Record) -> None:
     """Notes that a shard is done; its files must be in place."""
     # Not synced: a record that a kill has cut short is no JSON, and the shard is made again.
-    _record_path(directory, record.number).write_text(json.dumps(asdict(record)), "utf-8")
+    content = {
+        "shards": [asdict(info) for info in record.shards],
+        "skipped": record.skipped,
+        "counts": record.counts,  # thousands where there are many classes: not copied by `asdict`
+    }
+    _record_path(directory, record.number).write_text(json.dumps(content), "utf-8")
 
 
 def read_record(directory: Path, number: int) -> Record | None:
