@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,14 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.shards.entries import (
+    LARGEST,
+    check_about,
+    inside,
+    int_column,
+    row_dtype,
+    row_shape,
+)
 from keras_bigdata.shards.roles import Roles
 
 INDEX_NAME = "index.json"
@@ -30,6 +39,9 @@ VERSION = 1
 # In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte
 # order, so the shard has to be decoded whole to read it.
 DECODED = -1
+# Copies that an index without a shard may have.
+MAX_EMPTY_VARIANTS = 1_000
+
 # In `ShardIndex.checksums`: not known.
 NO_CHECKSUM = -1
 
@@ -53,7 +65,7 @@ class Field:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+        return self.dtype.itemsize * math.prod(self.shape)
 
     def __str__(self) -> str:
         rows = ", ".join(("rows", *map(str, self.shape)))
@@ -133,13 +145,13 @@ class ShardIndex:
             directory=Path(directory),
             fields=dict(fields),
             names=[info.name for info in infos],
-            samples=_column(info.samples for info in infos),
-            sizes=_column(info.bytes for info in infos),
-            offsets={name: _column(info.offsets[name] for info in infos) for name in fields},
-            checksums=_column(
+            samples=int_column(info.samples for info in infos),
+            sizes=int_column(info.bytes for info in infos),
+            offsets={name: int_column(info.offsets[name] for info in infos) for name in fields},
+            checksums=int_column(
                 NO_CHECKSUM if info.checksum is None else info.checksum for info in infos
             ),
-            variant=_column(info.variant for info in infos),
+            variant=int_column(info.variant for info in infos),
             **about,
         )
 
@@ -211,7 +223,7 @@ class ShardIndex:
             content = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise CorruptShardError(
-                f"{path}: the index cannot be read ({error}). Restore it, or delete it and "
+                f"{path}: the index cannot be read ({_short(error)}). Restore it, or delete it and "
                 "pass `inputs` and `targets`: the shards are then scanned instead."
             ) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -220,30 +232,36 @@ class ShardIndex:
             )
         if content.get("version") != VERSION:
             raise ShardError(
-                f"{path}: the index has version {content.get('version')!r}; this release reads "
-                f"version {VERSION}. Install a release that matches, or pack the data again."
+                f"{path}: the index has version {_short(repr(content.get('version')))}; this "
+                f"release reads version {VERSION}. Install a release that matches, or pack the "
+                "data again."
             )
         try:
             return cls._from_content(directory, content)
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        except (
+            KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError
+        ) as error:  # fmt: skip
             raise CorruptShardError(
-                f"{path}: the index is damaged ({type(error).__name__}: {error}). Restore it, or "
-                "delete it and pass `inputs` and `targets`: the shards are then scanned instead."
+                f"{path}: the index is damaged ({type(error).__name__}: {_short(error)}). "
+                "Restore it, or delete it and pass `inputs` and `targets`: the shards are then "
+                "scanned instead."
             ) from error
 
     @classmethod
     def _from_content(cls, directory: Path, content: dict[str, Any]) -> ShardIndex:
         fields = {name: _field(name, entry) for name, entry in content["fields"].items()}
         shards = content["shards"]
+        about = (content[name] for name in ("classes", "class_counts", "vocabulary", "made"))
+        check_about(*about)
         index = cls(
             directory=directory,
             fields=fields,
-            names=[_inside(name) for name in shards["name"]],
-            samples=_column(shards["samples"]),
-            sizes=_column(shards["bytes"]),
-            offsets={name: _column(shards["offset"][name]) for name in fields},
-            checksums=_column(shards["crc32"]),
-            variant=_column(shards["variant"]),
+            names=[inside(name) for name in shards["name"]],
+            samples=int_column(shards["samples"]),
+            sizes=int_column(shards["bytes"]),
+            offsets={name: int_column(shards["offset"][name]) for name in fields},
+            checksums=int_column(shards["crc32"]),
+            variant=int_column(shards["variant"]),
             roles=Roles.from_json(content["roles"]),
             classes=content["classes"],
             class_counts=content["class_counts"],
@@ -267,7 +285,12 @@ class ShardIndex:
                 raise ValueError(f"{name} has {column.size} entries for {len(self.names)} shards")
         if (self.samples < 0).any() or (self.sizes < 0).any():
             raise ValueError("a shard has a negative size")
-        if self.variants < 1 or ((self.variant < 0) | (self.variant >= self.variants)).any():
+        # Sums of them are taken in 64 bits.
+        if max(self.samples.sum(dtype=np.float64), self.sizes.sum(dtype=np.float64)) > LARGEST:
+            raise ValueError("the shards are larger than any disk")
+        if not 1 <= self.variants <= max(len(self.names), MAX_EMPTY_VARIANTS):
+            raise ValueError(f"{self.variants} variants of {len(self.names)} shards")
+        if ((self.variant < 0) | (self.variant >= self.variants)).any():
             raise ValueError("a shard's variant is out of range")
         per_variant = np.bincount(
             self.variant, weights=self.samples.astype(np.float64), minlength=self.variants
@@ -277,49 +300,21 @@ class ShardIndex:
         for name in self.roles.names:
             if name not in self.fields:
                 raise ValueError(f"a role names {name!r}, which is no field")
-        for name, column in self.offsets.items():
-            # Python integers: rows * bytes may pass 64 bits in a damaged index.
-            row_bytes = self.fields[name].row_bytes
-            largest = int(self.samples.max(initial=0)) * row_bytes
-            ends = column + (self.samples * row_bytes if largest < 2**62 else 2**62)
-            if (column < DECODED).any() or ((column != DECODED) & (ends > self.sizes)).any():
+        for name, offsets in self.offsets.items():
+            stored = offsets != DECODED
+            # Divided, not multiplied: rows * bytes may pass 64 bits in a damaged index.
+            room = (self.sizes - offsets) // max(self.fields[name].row_bytes, 1)
+            if (offsets < DECODED).any() or (stored & (offsets > self.sizes)).any():
+                raise ValueError(f"the rows of {name!r} do not fit their files")
+            if self.fields[name].row_bytes and (stored & (self.samples > room)).any():
                 raise ValueError(f"the rows of {name!r} do not fit their files")
 
 
-def _column(values: Iterable[int]) -> Int64Array:
-    column = np.array(values if isinstance(values, list) else list(values))
-    if column.size == 0:
-        return np.zeros(0, np.int64)
-    if column.ndim != 1 or column.dtype.kind not in "iu":
-        raise ValueError("a column of the shards holds something else than integers")
-    return column.astype(np.int64)
-
-
 def _field(name: str, entry: Mapping[str, Any]) -> Field:
-    dtype = np.lib.format.descr_to_dtype(_tuples(entry["dtype"]))
-    shape = tuple(int(size) for size in entry["shape"])
-    if dtype.hasobject or any(size < 0 for size in shape):
-        raise ValueError(f"field {name!r} has dtype {dtype} and row shape {shape}")
-    return Field(name, dtype, shape)
+    dtype = row_dtype(entry["dtype"])
+    return Field(name, dtype, row_shape(entry["shape"], dtype.itemsize))
 
 
-def _tuples(descr: Any) -> Any:
-    """JSON has no tuples; a structured dtype's description needs them."""
-    if isinstance(descr, str):
-        return descr
-    return [
-        tuple(
-            _tuples(part) if position == 1 else tuple(part) if position == 2 else part
-            for position, part in enumerate(entry)
-        )
-        for entry in descr
-    ]
-
-
-def _inside(name: str) -> str:
-    """Refuses names that would lead out of the index's directory."""
-    posix = PurePosixPath(name)
-    windows = PureWindowsPath(name)
-    if windows.drive or windows.root or ".." in posix.parts + windows.parts:
-        raise ValueError(f"the shard name {name!r} leads out of the directory")
-    return name
+def _short(reason: object) -> str:
+    """A reason that may quote what somebody else wrote."""
+    return str(reason)[:300].encode("utf-8", "backslashreplace").decode()

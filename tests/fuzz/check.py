@@ -6,8 +6,8 @@ import os
 import re
 import sys
 import time
-import tracemalloc
 import traceback
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -35,8 +35,10 @@ class Blocked(BaseException):
 
 
 def _witness(event: str, args: tuple[Any, ...]) -> None:
-    if _armed and event not in _HARMLESS and not (
-        event == "open" and (type(args[0]) is int or str(args[0]) == _opens)
+    if (
+        _armed
+        and event not in _HARMLESS
+        and not (event == "open" and (type(args[0]) is int or str(args[0]) == _opens))
     ):
         _events.append(event)
         raise Blocked(event)
@@ -131,12 +133,14 @@ def _check(fd: int, data: bytes) -> str:
                 not outcome.compressed and field.offset + field.nbytes > len(data)
             ):
                 raise Finding("an array outside the file")
-            field = guarded(read_array, fd, field)
-            if isinstance(field, BigDataError):
-                raise Finding(f"read_array refuses what walk found: {_refused(field)}")
-        if field.dtype != array.dtype or field.shape != array.shape:
+            found = guarded(read_array, fd, field)
+            if isinstance(found, BigDataError):
+                raise Finding(f"read_array refuses what walk found: {_refused(found)}")
+        else:
+            found = field
+        if found.dtype != array.dtype or found.shape != array.shape:
             raise Finding("walk and read_fields differ")
-        if not oracle.same(field, array):
+        if not oracle.same(found, array):
             raise Finding("walk and read_fields read other bytes")
         if not outcome.compressed and array.nbytes > 4 * len(data) + (4 << 20):
             raise Finding("a field far larger than the file")
@@ -144,7 +148,7 @@ def _check(fd: int, data: bytes) -> str:
     if difference:
         raise Finding(f"pickle.load differs: {difference}")
     kinds = "".join(sorted({f"{a.dtype.kind}{a.ndim}" for a in read.values()}))
-    return f"fields {len(read)} {kinds} {sorted(map(_template, outcome.left_out.values()))}"
+    return f"fields {len(read)} {kinds} {sorted(map(template, outcome.left_out.values()))}"
 
 
 def _refused(error: BigDataError) -> str:
@@ -152,13 +156,13 @@ def _refused(error: BigDataError) -> str:
     if len(message) > 3000:
         raise Finding("a message of more than 3000 characters")
     message.encode()  # can be printed
-    return f"{type(error).__name__} {_template(message)}"
+    return f"{type(error).__name__} {template(message)}"
 
 
 _VARIABLE = re.compile(r"\d+|'[^']*'|0x..|\([^)]*\)|refers to [^,]*")
 
 
-def _template(message: str) -> str:
+def template(message: str) -> str:
     return _VARIABLE.sub("_", message[:160])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import pickle
 import pickletools
 from collections import OrderedDict
@@ -84,6 +86,7 @@ def of_python_2() -> list[bytes]:
     dates = b"cnumpy\ndtype\n(U\x02M8K\0K\1tR" + (
         tup(num(4), b"U\x01<", b"NNN", num(-1), num(-1), num(0), unit) + b"b"
     )
+    pair = structure(8, a=(dtype("i4"), 0), b=(dtype("f4"), 4))
     frombuffer = name("numpy.core.numeric", "_frombuffer")
     return [
         b"\x80\x02}q\x01("
@@ -104,8 +107,7 @@ def of_python_2() -> list[bytes]:
         )
         + b".",
         dic(a=array(dates, tup(num(1)), b"C\x08" + bytes(8))) + b".",
-        dic(a=array(structure(8, a=(dtype("i4"), 0), b=(dtype("f4"), 4)), tup(num(2)), raw(bytes(16))))
-        + b".",
+        dic(a=array(pair, tup(num(2)), raw(bytes(16)))) + b".",
         dic(a=call(frombuffer, raw(bytes(24)), dtype("i4"), tup(num(2), num(3)), text("K"),
                    tup(num(1), num(0)))) + b".",
     ]  # fmt: skip
@@ -114,12 +116,10 @@ def of_python_2() -> list[bytes]:
 def opcodes(data: bytes) -> Chunks:
     """The file cut at its opcodes; what follows an array of joblib stays in one piece."""
     cuts: list[int] = []
-    try:
+    with contextlib.suppress(Exception):
         cuts += [position or 0 for _, _, position in pickletools.genops(data)]
-    except Exception:
-        pass
     cuts.append(len(data))
-    return [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 def seeds() -> list[Chunks]:

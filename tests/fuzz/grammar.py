@@ -150,7 +150,9 @@ class Grammar:
             inner = tup(self.typed("i4"), tup(*[b"K\2"] * self.rng.choice((0, 1, 2))))
             return dtype("V8", "|", 8, subarray=inner)
         if code == "M8":
-            metadata = tup(b"}", tup(b"C\x01s", b"K" + bytes([self.rng.choice((0, 1, 25))]), b"K\1", b"K\1"))
+            metadata = tup(
+                b"}", tup(b"C\x01s", b"K" + bytes([self.rng.choice((0, 1, 25))]), b"K\1", b"K\1")
+            )
             state = tup(b"K\4", text("<"), b"NNN", b"J\xff\xff\xff\xff" * 2, b"K\0", metadata)
             return call(name("numpy", "dtype"), text("M8"), b"K\0", b"K\1") + state + b"b"
         order = "|" if code in ("u1", "b1", "S4", "V8", "O8", "S0") else self.rng.choice("<>")

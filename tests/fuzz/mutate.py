@@ -55,7 +55,8 @@ PIECES = [
     name("builtins", "bytearray"), name("builtins", "bytes"), name("builtins", "set"),
     name("builtins", "complex"), name("collections", "OrderedDict"), num(-1), b"L12L\n", b"K\0",
     b"F1.5\n", b"S'a'\n", b"Vb\n", b"I01\n", b"I00\n", b"L00\n", b"I010\n", b"G" + bytes(8),
-    b"r\0\0\1\0", b"\x8a\x09" + bytes(8) + b"\1", b"U\x01a", b"X\0\0\0\0", b"\x95" + bytes(8), *EVIL,
+    b"r\0\0\1\0", b"\x8a\x09" + bytes(8) + b"\1", b"U\x01a", b"X\0\0\0\0", b"\x95" + bytes(8),
+    *EVIL,
 ]  # fmt: skip
 _PACKERS = (
     lambda data: zlib.compress(data, 1),

@@ -21,7 +21,8 @@ from tests.fuzz import check, corpus, grammar, indexes, mutate
 from tests.fuzz.check import Finding
 
 BATCH = 500
-EXPANDED = 8 << 20  # limit for compressed files here, so that bombs are quick
+EXPANDED = 8 << 20  # limits for compressed files here, so that bombs are quick
+WALKED = 1 << 20
 PLAIN_MEMORY = 64 << 20
 COMPRESSED_MEMORY = 600 << 20  # xz may ask for 256 MiB
 SILENT = 60.0  # seconds without an execution are a hang
@@ -99,8 +100,6 @@ class Fuzzer:
         limit_memory(COMPRESSED_MEMORY)
         with tempfile.TemporaryDirectory(dir=_in_memory()) as name:
             directory = Path(name)
-            os.symlink("/etc", directory / "out")
-            (directory / "sub").mkdir()
             for _ in range(BATCH // 4):
                 data = indexes.mutated(rng, self.indexes)
                 self.index_runs += 1
@@ -111,7 +110,7 @@ class Fuzzer:
 
     def keep(self, symptom: str, data: bytes) -> None:
         """Keeps the first and shortest file of every symptom."""
-        title = check._template(symptom)
+        title = check.template(symptom)
         if title in self.findings and len(self.findings[title]) <= len(data):
             return
         self.findings[title] = data
@@ -120,7 +119,7 @@ class Fuzzer:
 
 
 def keep(found: Path, symptom: str, data: bytes) -> None:
-    title = hashlib.sha1(check._template(symptom).encode()).hexdigest()[:12]
+    title = hashlib.sha1(check.template(symptom).encode()).hexdigest()[:12]
     path = found / f"{title}.bin"
     if path.exists() and path.stat().st_size <= len(data):
         return
@@ -149,7 +148,7 @@ def _child(fuzzer: Fuzzer, shared: mmap.mmap, until: float, executions: int, bat
     _limited = True
     counts = dict(zip(_COUNTS, struct.unpack("6q", shared[:48]), strict=True))
     base = dict(counts)
-    for done in range(batches):
+    for _ in range(batches):
         fuzzer.batch(counts["batches"])
         counts["batches"] += 1
         counts["executions"] = base["executions"] + fuzzer.executions
@@ -171,7 +170,7 @@ def main() -> None:
     parsed = parser.parse_args()
     parsed.found.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("error")
-    compressed.EXPANDED_AT_LEAST = EXPANDED
+    compressed.EXPANDED_AT_LEAST, compressed.WALKED_AT_LEAST = EXPANDED, WALKED
     fuzzer = Fuzzer(parsed.seed, parsed.found)
     shared = mmap.mmap(-1, 4096)
     start, last = time.time(), 0.0

@@ -26,6 +26,11 @@ EXPANDED_RATIO = 256
 EXPANDED_AT_LEAST = 256 * 2**20
 UNBOUNDED = 2**62
 
+# So many of the expanded bytes, or so many times the file, may be walked one by one, which takes a
+# second for some millions; the others are in arrays and texts, and passed over.
+WALKED_RATIO = 16
+WALKED_AT_LEAST = 8 * 2**20
+
 # What an xz file may ask for to be expanded; the highest level takes 65 MiB.
 _XZ_MEMORY = 256 * 2**20
 _PIECE = 1 << 20
@@ -119,7 +124,9 @@ class Compressed(Source):
         # What is not yet known is taken for the most that it can be.
         self.size = self.limit
         self.known = False
+        self.promised = 0  # what the pickle says that there is
         self.data: Bytes | None = None
+        self.to_walk = max(WALKED_AT_LEAST, WALKED_RATIO * self.packed) if bounded else UNBOUNDED
         self._begin()
 
     def expand(self) -> None:
@@ -137,8 +144,10 @@ class Compressed(Source):
         """Follows the file to its end: its checksum is compared, its size known."""
         while not self.known and self._next(_PIECE):
             pass
+        self.check(0, self.promised)
 
     def fill(self, count: int) -> None:
+        self._count_walked()
         if self.data is not None:
             return super().fill(count)
         at = self.position
@@ -156,6 +165,8 @@ class Compressed(Source):
 
     def skip(self, count: int) -> None:
         left = count - (len(self.buffer) - self.pos)
+        if left > 0:
+            self._count_walked()
         if self.data is not None or left <= 0:
             return super().skip(count)
         at = self.position
@@ -175,8 +186,10 @@ class Compressed(Source):
         return super().line_length()
 
     def check(self, offset: int, count: int) -> None:
-        if not self.known and offset + count > self.limit:
-            raise self._too_large()
+        if not self.known:
+            if offset + count > self.limit:
+                raise self._too_large()
+            self.promised = max(self.promised, offset + count)
         super().check(offset, count)
 
     def read(self, offset: int, count: int) -> Bytes:
@@ -184,6 +197,12 @@ class Compressed(Source):
         self.check(offset, count)
         assert self.data is not None
         return self.data[offset : offset + count].copy()
+
+    def _count_walked(self) -> None:
+        """Counts what was used of a buffer that is given up."""
+        self.to_walk -= self.pos
+        if self.to_walk < 0:
+            raise self._too_many()
 
     def _begin(self) -> None:
         self.given = 0  # bytes expanded
@@ -251,4 +270,13 @@ class Compressed(Source):
             f"{self.limit:,}, the limit ({EXPANDED_RATIO} times the file, or "
             f"{EXPANDED_AT_LEAST:,} if that is more); nothing was kept. Expand the file with the "
             f"tool {self.form.name}; or, if you wrote it yourself, trust=True lifts the limit."
+        )
+
+    def _too_many(self) -> UnsafePickleError:
+        return UnsafePickleError(
+            f"{self.path}: {self.packed:,} bytes, {self.form.name}-compressed, expand to more "
+            f"numbers and containers than can be walked one by one in good time "
+            f"({WALKED_RATIO} times the bytes of the file, or {WALKED_AT_LEAST:,} if that is "
+            "more); nothing was kept. Write the numbers as NumPy arrays; or, if you wrote it "
+            "yourself, trust=True lifts the limit."
         )

@@ -21,6 +21,7 @@ from keras_bigdata.shards.pickles.nodes import (
     as_text,
     describe,
 )
+from keras_bigdata.shards.pickles.payloads import read_bytes
 from keras_bigdata.shards.pickles.stored import Source, StoredArray
 
 # Decoding gives at most this much, whatever a list repeats: an integer of two bytes in the file
@@ -95,6 +96,7 @@ def _keyed(
 ) -> dict[str, object]:
     named: dict[str, object] = {}
     kinds: dict[str, type] = {}
+    nameless: set[tuple[type, str]] = set()
     for key, value in pairs:
         name = as_text(key)
         if isinstance(key, bytes):
@@ -103,12 +105,43 @@ def _keyed(
             name = str(key)
         if name is None:
             left_out[f"({describe(key)})"] = "its key is no str and no int, or is very long"
+            nameless |= _equal_to(source, key)
             continue
         # The same key again replaces the value, as in any dict.
-        if kinds.setdefault(name, type(key)) is not type(key):
-            raise ShardError(
-                f"{source.path}: two different keys both name the field {name[:100]!a}. "
-                "Write the file again with keys that differ as text."
-            )
+        kind = _kind(key)
+        if kinds.setdefault(name, kind) is not kind:
+            raise _ambiguous(source, name)
         named[name] = value
+    for kind, name in nameless:
+        if kinds.get(name) is kind:
+            raise _ambiguous(source, name)
     return named
+
+
+def _kind(key: object) -> type:
+    if isinstance(key, Payload) and key.kind != "str":
+        return bytes
+    return type(key) if isinstance(key, (int, bytes)) else str
+
+
+def _equal_to(source: Source, key: object) -> set[tuple[type, str]]:
+    """The named key that a number or a NumPy scalar is equal to: 1 is True and 1.0."""
+    try:
+        if isinstance(key, ScalarNode):
+            key = np.frombuffer(read_bytes(source, key.payload), key.dtype)[0].item()
+        if isinstance(key, complex) and not key.imag:
+            key = key.real
+        if isinstance(key, (bool, int)) or (isinstance(key, float) and key.is_integer()):
+            return {(int, str(int(key)))}
+    except ValueError:  # a text that is none
+        return set()
+    if isinstance(key, bytes):
+        return {(bytes, key.decode("latin-1"))}
+    return {(str, key)} if isinstance(key, str) else set()
+
+
+def _ambiguous(source: Source, name: str) -> ShardError:
+    return ShardError(
+        f"{source.path}: two different keys both name the field {name[:100]!a}. "
+        "Write the file again with keys that differ as text."
+    )

@@ -32,9 +32,12 @@ _PLAIN = ("numpy.ndarray", "numpy.memmap")
 
 
 class Wrapper:
-    """A `NumpyArrayWrapper` that has no state yet."""
+    """A `NumpyArrayWrapper`, which gets its state once: joblib would add a second to the first."""
 
-    __slots__ = ()
+    __slots__ = ("used",)
+
+    def __init__(self) -> None:
+        self.used = False
 
 
 def new_object(source: Source, cls: object, args: object, at: int) -> Wrapper:
@@ -44,8 +47,11 @@ def new_object(source: Source, cls: object, args: object, at: int) -> Wrapper:
     raise source.unsafe(MAKES_OBJECT, at)
 
 
-def array_of(source: Source, state: object, at: int) -> ArrayNode:
+def array_of(source: Source, wrapper: Wrapper, state: object, at: int) -> ArrayNode:
     """The array whose description is complete. Its bytes, which follow, are passed over."""
+    if wrapper.used:
+        raise source.unsafe("gives an array of joblib a second state", at)
+    wrapper.used = True
     items = _items(state)
     shape = dimensions(items.get("shape"))
     dtype, order = items.get("dtype"), as_text(items.get("order"))

@@ -15,7 +15,9 @@ from keras_bigdata.shards.pickles.payloads import unescape
 MAX_INT_BYTES = 255
 MAX_DIGITS = 600
 
-_INTEGER = re.compile(rb"[+-]?[0-9]+\Z")
+# As Python writes them. pickle reads 010 as octal, and +1 as True.
+_INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]*)\Z")
+_BOOLS = {b"00": False, b"01": True}
 
 
 def constant(value: object) -> Callable[[Machine], None]:
@@ -31,20 +33,36 @@ def number(layout: struct.Struct) -> Callable[[Machine], None]:
     return push
 
 
-def decimal(machine: Machine) -> None:
+def integer_line(machine: Machine) -> None:
+    text = _digits(machine)
+    if text in _BOOLS:
+        machine.stack.append(_BOOLS[text])
+    elif text is not None:
+        machine.stack.append(_integer(machine, text))
+
+
+def long_integer_line(machine: Machine) -> None:
+    text = _digits(machine)
+    if text is not None:
+        machine.stack.append(_integer(machine, text.removesuffix(b"L")))
+
+
+def _digits(machine: Machine) -> bytes | None:
+    """A line of few digits; one of many stands for something that is no field."""
     length = machine.source.line_length()
     if length > MAX_DIGITS:
         machine.source.skip(length + 1)
-        return machine.push_object(Opaque("an integer of many digits"))
+        machine.push_object(Opaque("an integer of many digits"))
+        return None
     text = machine.source.take(length)
     machine.source.skip(1)
-    if text in (b"00", b"01"):
-        return machine.stack.append(text == b"01")
-    text = text.removesuffix(b"L")
+    return text
+
+
+def _integer(machine: Machine, text: bytes) -> int:
     if not _INTEGER.match(text):
         raise machine.bad("text that is no integer")
-    machine.stack.append(int(text))
-    return None
+    return int(text)
 
 
 def long_integer(layout: struct.Struct) -> Callable[[Machine], None]:

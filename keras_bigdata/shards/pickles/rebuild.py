@@ -65,7 +65,7 @@ def call(source: Source, count: Count, function: object, args: object, at: int) 
 def set_state(source: Source, count: Count, target: object, state: object, at: int) -> object:
     """What stands in for the target after BUILD: a dtype or an array that is described further."""
     if isinstance(target, joblib_arrays.Wrapper):
-        return joblib_arrays.array_of(source, state, at)
+        return joblib_arrays.array_of(source, target, state, at)
     if isinstance(target, DType) and not target.ready:
         set_dtype_state(source, count, target, state, at)
     elif isinstance(target, ArrayNode) and not target.ready:

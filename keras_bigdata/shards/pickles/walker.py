@@ -101,9 +101,10 @@ def read_fields(
         for name in names:
             found = fields.get(name)
             if found is None:
+                names_there = f"{', '.join(map(ascii, list(fields)[:20]))}"[:500]
                 raise CorruptShardError(
                     f"{source.path}: there is no array {name!r} in the file; the arrays are "
-                    f"{list(fields)}. It was changed: restore it."
+                    f"[{names_there}]. It was changed: restore it."
                 )
             if isinstance(found, StoredArray):
                 data = source.read(found.offset, found.nbytes)
