@@ -63,8 +63,16 @@ def row_shape(sizes: Any, itemsize: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def inside(name: str) -> str:
+def names_inside(names: Any) -> list[str]:
     """Refuses names that would lead out of the index's directory, or that no file can have."""
+    if not isinstance(names, list):
+        raise ValueError("the names of the shards are no list")
+    for name in names:
+        _check_name(name)
+    return names
+
+
+def _check_name(name: str) -> None:
     if len(name) > MAX_NAME:
         raise ValueError(f"a shard name has {len(name):,} characters")
     posix = PurePosixPath(name)
@@ -74,7 +82,6 @@ def inside(name: str) -> str:
     if "\0" in name:
         raise ValueError(f"the shard name {name[:200]!r} has a null character")
     os.fsencode(name)
-    return name
 
 
 def check_about(classes: Any, class_counts: Any, vocabulary: Any, made: Any) -> None:

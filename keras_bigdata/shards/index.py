@@ -18,8 +18,8 @@ from keras_bigdata.files import atomic_path
 from keras_bigdata.shards.entries import (
     LARGEST,
     check_about,
-    inside,
     int_column,
+    names_inside,
     row_dtype,
     row_shape,
 )
@@ -256,7 +256,7 @@ class ShardIndex:
         index = cls(
             directory=directory,
             fields=fields,
-            names=[inside(name) for name in shards["name"]],
+            names=names_inside(shards["name"]),
             samples=int_column(shards["samples"]),
             sizes=int_column(shards["bytes"]),
             offsets={name: int_column(shards["offset"][name]) for name in fields},

@@ -168,11 +168,12 @@ def _without_buffers(value: Any) -> Any:
 
 
 def same(found: np.ndarray, expected: np.ndarray) -> bool:
-    """Bit for bit but for the byte order and what pads structures."""
+    """Bit for bit but for the byte order and what pads structures and long doubles."""
     if found.dtype.names:
         return all(same(found[name], expected[name]) for name in found.dtype.names)
     if found.dtype.kind in "fc" and found.dtype.itemsize > 8:
-        return np.array_equal(found, expected) or bool(np.isnan(found).any())
+        with np.errstate(all="ignore"):
+            return np.array_equal(found, expected) or bool(np.isnan(found).any())
     return found.astype(found.dtype.newbyteorder("=")).tobytes() == (
         expected.astype(found.dtype.newbyteorder("=")).tobytes()
     )
