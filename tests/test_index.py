@@ -4,13 +4,14 @@ import contextlib
 import json
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, ShardError, ShardIndex
 from keras_bigdata.shards.index import INDEX_NAME, Field, ShardInfo
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.roles import Roles, as_structure
 
 
 def made(directory, count=3, **about):
@@ -175,6 +176,15 @@ def test_deep_nesting_is_no_crash(tmp_path, depth, where):
     path.write_text(data.replace(before, before.split(":")[0] + ":" + deep))
     with contextlib.suppress(CorruptShardError):
         assert len(ShardIndex.load(tmp_path)) == 3
+
+
+def test_roles_nested_without_end_are_refused():
+    deep: Any = "images"
+    for _ in range(33):
+        deep = (deep,)
+    with pytest.raises(ValueError, match="nested more than 32 deep"):
+        as_structure(deep, "inputs")
+    assert as_structure(deep[0], "inputs") == deep[0]
 
 
 def test_the_last_of_two_equal_keys_counts_and_is_checked(tmp_path):

@@ -16,6 +16,7 @@ from keras_bigdata.checking.variants import even_out
 from keras_bigdata.checking.verify import side_by_side
 from keras_bigdata.errors import ShardError
 from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.shards.entries import check_about
 from keras_bigdata.shards.index import (
     FORMAT,
     INDEX_NAME,
@@ -162,13 +163,22 @@ def _salvaged(directory: Path) -> dict[str, Any]:
         return {}
     old: dict[str, Any] = {}
     for name, kind in (("classes", list), ("vocabulary", list), ("made", dict)):
-        if isinstance(content.get(name), kind):
+        if isinstance(content.get(name), kind) and _sound(name, content[name]):
             old[name] = content[name]
     try:
         old["roles"] = Roles.from_json(content["roles"])
     except (KeyError, ValueError, AttributeError, TypeError):
         return old
     return old
+
+
+def _sound(name: str, value: Any) -> bool:
+    about = {"classes": None, "class_counts": None, "vocabulary": None, "made": {}, name: value}
+    try:
+        check_about(**about)
+    except ValueError:
+        return False
+    return True
 
 
 def _place(name: str) -> tuple[int, int, str]:

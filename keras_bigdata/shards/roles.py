@@ -9,23 +9,28 @@ from typing import Any, TypeAlias
 # A field's name, or a tuple or dict of structures.
 Structure: TypeAlias = "str | tuple[Structure, ...] | dict[str, Structure]"
 
+# No model nests its inputs as deep; everything that walks them recurses.
+MAX_DEPTH = 32
 
-def as_structure(value: Any, argument: str) -> Structure | None:
+
+def as_structure(value: Any, argument: str, depth: int = 0) -> Structure | None:
     """Checks a role given by a user or read from JSON; lists become tuples."""
     if value is None or isinstance(value, str):
         return value
+    if depth == MAX_DEPTH:
+        raise ValueError(f"`{argument}` must not be nested more than {MAX_DEPTH} deep.")
     if isinstance(value, Mapping) and value:
-        return {str(key): _required(item, argument) for key, item in value.items()}
+        return {str(key): _required(item, argument, depth) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes) and value:
-        return tuple(_required(item, argument) for item in value)
+        return tuple(_required(item, argument, depth) for item in value)
     raise ValueError(
         f"`{argument}` must be a field's name, or a tuple or dict of names. "
         f"Received: {argument}={value!r}"
     )
 
 
-def _required(value: Any, argument: str) -> Structure:
-    structure = as_structure(value, argument)
+def _required(value: Any, argument: str, depth: int) -> Structure:
+    structure = as_structure(value, argument, depth + 1)
     if structure is None:
         raise ValueError(
             f"`{argument}` must not hold None: leave the field out instead. "
