@@ -12,6 +12,7 @@ import pytest
 from keras_bigdata import CorruptShardError, ShardError, ShardIndex
 from keras_bigdata.shards.index import INDEX_NAME, Field, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
+from tests.pickle_bytes import nothing_runs
 
 
 def made(directory, count=3, **about):
@@ -213,6 +214,16 @@ def test_every_dtype_that_shards_have_is_read_back(tmp_path):
         shard = ShardInfo("0.pkl", 1, 1000, {"r": 10})
         ShardIndex.from_shards(tmp_path, {"r": Field("r", dtype, (3,))}, [shard]).save()
         assert ShardIndex.load(tmp_path).fields["r"].dtype == dtype
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
+def test_an_index_in_another_encoding_is_refused_without_an_import(tmp_path, encoding):
+    made(tmp_path).save()
+    path = tmp_path / INDEX_NAME
+    data = path.read_text().replace("sub", "s\u00fcb").encode(encoding)
+    path.write_bytes(data)
+    with nothing_runs(path), pytest.raises(CorruptShardError):
+        ShardIndex.load(tmp_path)
 
 
 def test_half_an_index_is_refused(tmp_path):

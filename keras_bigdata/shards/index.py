@@ -220,7 +220,8 @@ class ShardIndex:
         directory = Path(os.path.abspath(directory))
         path = directory / INDEX_NAME
         try:
-            content = json.loads(path.read_bytes())
+            # As text: from bytes, json would guess the encoding and import it.
+            content = json.loads(path.read_bytes().decode("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise CorruptShardError(
                 f"{path}: the index cannot be read ({_short(error)}). Restore it, or delete it and "
