@@ -389,3 +389,51 @@ def test_of_two_packs_that_begin_at_once_one_is_refused(tmp_path: Path):
         for value in pickle.loads((tmp_path / "out" / name).read_bytes())["x"][:, 0]
     ]
     assert sorted(rows) == list(range(30))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_a_kill_before_the_workers_have_a_task_leaves_no_orphans(tmp_path: Path):
+    script = tmp_path / "slow_to_send.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+            from keras_bigdata import pack
+
+            class SlowToSend:
+                def __len__(self):
+                    return 100
+
+                def __getitem__(self, row):
+                    return {"x": row}
+
+                def __getstate__(self):
+                    time.sleep(60)
+                    return {}
+
+            if __name__ == "__main__":
+                pack(SlowToSend(), sys.argv[1], shard_samples=5, workers=2)
+            """
+        )
+    )
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path / "out"], start_new_session=True
+    ) as process:
+        wait_for(lambda: len(workers_of_session(process.pid)) == 2)
+        time.sleep(0.5)
+        process.kill()
+    wait_for(lambda: not workers_of_session(process.pid), 10)
+
+
+def workers_of_session(session: int) -> list[int]:
+    """Worker processes of joblib in a session."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session
+            if ours and b"LokyProcess" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except (OSError, ValueError):  # gone meanwhile
+            continue
+    return found

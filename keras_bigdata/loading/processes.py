@@ -12,10 +12,8 @@ import itertools
 import mmap
 import os
 import pickle
-import signal
 import tempfile
 import threading
-import time
 import weakref
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -31,6 +29,7 @@ from keras_bigdata.loading.ahead import close_at_exit
 from keras_bigdata.loading.buffers import ALIGNMENT, BufferPool
 from keras_bigdata.loading.left_out import CorruptShards
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig
+from keras_bigdata.workers import end_with, interrupts_held_back
 
 # Where the worker put an array: name, dtype, shape, byte offset in the segment.
 _Placed: TypeAlias = "list[tuple[str, np.dtype[Any], tuple[int, ...], int]]"
@@ -41,8 +40,6 @@ _Result: TypeAlias = "tuple[int, _Placed | Batch, list[tuple[int, str]]]"
 # A transform may turn uint8 into float32, or crop out of larger pictures; memory of a
 # segment that is not written to is never taken, so room costs nothing.
 _ROOM = 8
-
-_PARENT_POLL_SECONDS = 1.0
 
 # Segments that a worker keeps mapped.
 _MAPPED = 64
@@ -85,7 +82,10 @@ class Processes:
         array, segment = self._segments.take(self._room)
         batch: Future[Batch] = Future()
         try:
-            placed = self._pool().submit(_work, position, segment.path, segment.serial, self._room)
+            with interrupts_held_back():  # it is here that workers are started
+                placed = self._pool().submit(
+                    _work, position, segment.path, segment.serial, self._room
+                )
             _leave_before_loky()
         except (BrokenProcessPool, RuntimeError) as error:
             batch.set_exception(self._failed(error, position))
@@ -232,17 +232,8 @@ _worker: _Worker | None = None
 
 def _start(config: bytes, parent: int) -> None:
     global _worker  # noqa: PLW0603 - a process has no other place for it
-    # Ctrl-C reaches the whole group; the parent decides what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    end_with(parent)
     _worker = _Worker(Loader(pickle.loads(config)))
-
-
-def _watch(parent: int) -> None:
-    """Ends this process when the parent is gone; orphans otherwise live for minutes."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_SECONDS)
-    os._exit(1)
 
 
 def _work(position: int, path: str, serial: int, room: int) -> _Result:

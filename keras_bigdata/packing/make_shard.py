@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,15 +19,13 @@ from keras_bigdata.packing.unfinished import Record, is_stopped, read_record, wr
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.writer import count_classes, shard_name, write_shard
+from keras_bigdata.workers import end_with
 
 Sample: TypeAlias = Mapping[str, Any]
 Array: TypeAlias = npt.NDArray[Any]
 Augment: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
 
 SKIP_HINT = 'Correct it, or pass on_error="skip" to leave such rows out.'
-
-# How soon a worker ends that lost the process it works for.
-_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,7 @@ def make_shards(recipe: Recipe, jobs: Iterable[Job]) -> Iterator[Record | PackEr
     An error is given back, not raised: a worker that raises makes joblib kill the others, who may
     be writing.
     """
-    _end_with(recipe.parent)
+    end_with(recipe.parent)
     for job in jobs:
         if is_stopped(recipe.directory):
             return
@@ -237,30 +232,3 @@ def told(error: Exception) -> str:
     """The error and the place in the user's code: a traceback does not survive the worker."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}, in {frame.name})"
-
-
-_watching: set[int] = set()
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process soon after the one that packs, however that is killed, if it is its child.
-
-    Without it the workers would go on with what is queued, beside the next run, and then wait.
-    """
-    if os.getpid() == parent:
-        return
-    if os.getppid() != parent:
-        # A worker of joblib's own is always a child: its parent was killed before this task began.
-        if multiprocessing.current_process().name.startswith("LokyProcess"):
-            os._exit(1)
-        return
-    if parent in _watching:
-        return
-    _watching.add(parent)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_POLL_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="keras_bigdata-parent", daemon=True).start()

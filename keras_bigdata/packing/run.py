@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from multiprocessing import resource_tracker
 from typing import Any
 
 import joblib
@@ -18,6 +15,7 @@ from keras_bigdata.packing.make_shard import Job, Recipe, list_of_shards, make_s
 from keras_bigdata.packing.shuffle import Rows
 from keras_bigdata.packing.unfinished import Record, stop
 from keras_bigdata.progress import track
+from keras_bigdata.workers import end_with, interrupts_held_back
 
 CONTINUE = "The same call, made again, continues from there."
 
@@ -85,11 +83,14 @@ def _results(
         return
     at_once = joblib.effective_n_jobs(workers or -1)
     threads = len(source) <= getattr(source, "thread_rows", 0) and recipe.augment is None
-    options = {
+    options: dict[str, Any] = {
         "n_jobs": workers or -1,
         "prefer": "threads" if threads else "processes",
         "batch_size": 1,
     }
+    if not threads:
+        # From its first moment on: one without a task yet would outlive a kill of this process.
+        options |= {"initializer": end_with, "initargs": (recipe.parent,)}
     try:
         parallel = joblib.Parallel(**options, return_as="generator_unordered")
     except ValueError:  # the backend that the user has chosen cannot
@@ -97,28 +98,10 @@ def _results(
     tasks = min(count, _TASKS_A_WORKER * at_once)
     size = 1 if hasattr(source, "select") else -(-count // tasks)
     groups = iter(lambda: list(itertools.islice(jobs, size)), [])
-    with _interrupts_held_back():
+    with interrupts_held_back():
         results = parallel(joblib.delayed(list_of_shards)(recipe, group) for group in groups)
     for result in results:
         yield from result
-
-
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Workers started within are deaf to Ctrl-C, which a terminal sends to them as well.
-
-    They are stopped from here. Left to themselves, those that are just starting each print
-    a traceback of their imports.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # it would let them through again when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _jobs(source: Any, shards: Sequence[Rows], numbers: Sequence[int]) -> Iterator[Job]:
