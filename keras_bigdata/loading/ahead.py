@@ -6,6 +6,7 @@ Keras's own enqueuer is not used: on JAX and torch its threads lose and double b
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import warnings
@@ -181,6 +182,8 @@ class ReadAhead:
         try:
             batch = found.result()
         except CancelledError:  # closed from another thread while this one was waiting
+            if _exit.is_set():
+                raise
             batch = self._source.urgent(position).result()
         self._slow.note(follows, time.monotonic() - started, batch)
         self._bound(batch)
@@ -284,9 +287,25 @@ class RunAhead:
 
 
 _live: weakref.WeakSet[ReadAhead | RunAhead] = weakref.WeakSet()
+_of_parent: list[ReadAhead | RunAhead] = []
+_exit = threading.Event()
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: the threads and processes are the parent's, locks may be held by them."""
+    for ahead in list(_live):
+        if isinstance(ahead, ReadAhead):
+            ahead._finalizer.detach()
+        _of_parent.append(ahead)  # never closed, nor collected, which would close it
+    _live.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _close_all() -> None:
+    _exit.set()
     for ahead in list(_live):
         ahead.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -19,6 +20,13 @@ class Holder(Protocol):
 _HOLDING = 4
 _holders: OrderedDict[int, weakref.ref[Holder]] = OrderedDict()
 _holders_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # Nobody else holds it in the moment of a fork, or the child would wait for ever.
+    os.register_at_fork(
+        before=_holders_lock.acquire,
+        after_in_parent=_holders_lock.release,
+        after_in_child=_holders_lock.release,
+    )
 
 
 def release_others(newest: Holder) -> None:

@@ -87,6 +87,10 @@ class CorruptShards:
             stacklevel=2,
         )
 
+    def forked(self) -> None:
+        """In a forked child: the lock may have been held by a thread that stayed behind."""
+        self._lock = threading.Lock()
+
     def __getstate__(self) -> dict[str, Any]:
         # The bound method would come back as that of the copy in any case.
         kept = ("_index", "_bad", "_found")

@@ -25,6 +25,9 @@ Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 # being read, are the memory of reading ahead.
 RUN_BYTES = 256 * 2**20
 
+# What the error of a transform tells of its batch.
+_SHOWN_SHARDS, _SHOWN_ROWS = 6, 8
+
 # First part of the spawn key of a transform's generator; plan.py has 0 to 2.
 _TRANSFORM = 3
 
@@ -168,7 +171,35 @@ class Loader:
         seed = np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, number))
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
-        return self._checked(self.config.transform(batch, rng), rows, epoch, number)
+        try:
+            return self._checked(self.config.transform(batch, rng), rows, epoch, number)
+        except StopIteration as error:
+            # To who asks for batches it would mean that there are no more.
+            failure = RuntimeError("`transform` raised StopIteration.")
+            failure.add_note(self._origin(position))
+            raise failure from error
+        except Exception as error:
+            error.add_note(self._origin(position))
+            raise
+
+    def _origin(self, position: int) -> str:
+        """Where a batch comes from, for who has to find out what is wrong with it."""
+        epoch, number = divmod(position, self.num_batches)
+        shards, rows = self._rows(range(position, position + 1))
+        if self.corrupt:
+            shards, rows = self._substituted(range(position, position + 1), shards, rows)
+        found = np.unique(shards).tolist()
+        parts = []
+        for shard in found[:_SHOWN_SHARDS]:
+            here = rows[shards == shard].tolist()
+            more = f" and {len(here) - _SHOWN_ROWS} more" if len(here) > _SHOWN_ROWS else ""
+            listed = ", ".join(map(str, here[:_SHOWN_ROWS]))
+            parts.append(f"{self.config.index.path(shard)} (rows {listed}{more})")
+        more = f"; and of {len(found) - _SHOWN_SHARDS} more" if len(found) > _SHOWN_SHARDS else ""
+        return (
+            f"It was raised by `transform` at epoch {epoch}, batch {number}, which was given, in "
+            f"some order, rows of {'; '.join(parts)}{more}."
+        )
 
     def _checked(self, result: Any, rows: int, epoch: int, batch: int) -> Batch:
         where = f"`transform` at epoch {epoch}, batch {batch}"

@@ -14,9 +14,10 @@ import os
 import pickle
 import tempfile
 import threading
+import traceback
 import weakref
 from collections import OrderedDict
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from typing import Any, TypeAlias
@@ -24,9 +25,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.errors import WorkerError
+from keras_bigdata.errors import ShardError, WorkerError
 from keras_bigdata.loading.ahead import close_at_exit
 from keras_bigdata.loading.buffers import ALIGNMENT, BufferPool
+from keras_bigdata.loading.descriptors import with_room
 from keras_bigdata.loading.left_out import CorruptShards
 from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig
 from keras_bigdata.workers import end_with, interrupts_held_back
@@ -34,8 +36,8 @@ from keras_bigdata.workers import end_with, interrupts_held_back
 # Where the worker put an array: name, dtype, shape, byte offset in the segment.
 _Placed: TypeAlias = "list[tuple[str, np.dtype[Any], tuple[int, ...], int]]"
 
-# Process, arrays (or where they are), and what was found corrupt: (shard, error) each.
-_Result: TypeAlias = "tuple[int, _Placed | Batch, list[tuple[int, str]]]"
+# Arrays (or where they are), and what was found corrupt: (shard, error) each.
+_Result: TypeAlias = "tuple[_Placed | Batch, list[tuple[int, str]]]"
 
 # A transform may turn uint8 into float32, or crop out of larger pictures; memory of a
 # segment that is not written to is never taken, so room costs nothing.
@@ -73,22 +75,24 @@ class Processes:
         self._segments = BufferPool(config.max_queue_size + 8, _Segment)
         self._lock = threading.Lock()
         self._executor: Any = None
-        self._pids: set[int] = set()
+        self._pids: list[int] = []
+        self._dead: list[int] = []
 
     def urgent(self, position: int) -> Future[Batch]:
         return self.submit(position)
 
     def submit(self, position: int) -> Future[Batch]:
-        array, segment = self._segments.take(self._room)
         batch: Future[Batch] = Future()
+        executor: Any = None
         try:
-            with interrupts_held_back():  # it is here that workers are started
-                placed = self._pool().submit(
-                    _work, position, segment.path, segment.serial, self._room
-                )
-            _leave_before_loky()
-        except (BrokenProcessPool, RuntimeError) as error:
-            batch.set_exception(self._failed(error, position))
+            array, segment = with_room(lambda: self._segments.take(self._room))
+            executor = with_room(self._pool)
+            placed = executor.submit(_work, position, segment.path, segment.serial, self._room)
+        except ShardError as error:
+            batch.set_exception(error)
+            return batch
+        except (BrokenProcessPool, RuntimeError, OSError) as error:
+            batch.set_exception(self._failed(executor, error, position))
             return batch
 
         def finish(future: Future[_Result]) -> None:
@@ -98,12 +102,11 @@ class Processes:
                 return
             error = future.exception()
             if isinstance(error, BrokenProcessPool):
-                batch.set_exception(self._failed(error, position))
+                batch.set_exception(self._failed(executor, error, position))
             elif error is not None:
-                batch.set_exception(error)
+                batch.set_exception(CancelledError() if _is_closing(error) else error)
             else:
-                pid, result, found = future.result()
-                self._pids.add(pid)
+                result, found = future.result()
                 try:
                     for shard, told in found:
                         if self._corrupt is not None:
@@ -127,31 +130,74 @@ class Processes:
     def close(self) -> None:
         with self._lock:
             executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=False, kill_workers=True)
+        _stop(executor)
 
     def _pool(self) -> Any:
         from loky import ProcessPoolExecutor
 
         with self._lock:
-            if self._executor is None:
-                self._pids = set()
-                self._executor = ProcessPoolExecutor(
+            if self._executor is not None:
+                return self._executor
+            with interrupts_held_back():
+                executor = ProcessPoolExecutor(
                     self._workers, initializer=_start, initargs=(self._config, os.getpid())
                 )
-            return self._executor
+                try:
+                    executor.submit(os.getpid)  # starts the workers, here and now
+                except BaseException:
+                    _stop(executor)
+                    raise
+                self._executor = executor
+                self._pids = [process.pid for process in _processes_of(executor)]
+                self._dead = []
+                _leave_before_loky()
+            return executor
 
-    def _failed(self, error: BaseException, position: int) -> WorkerError:
+    def _failed(self, executor: Any, error: BaseException, position: int) -> WorkerError:
         """The error that a user sees; the next request starts new workers."""
-        workers = f"one of {sorted(self._pids)}" if self._pids else "it had just been started"
-        self.close()
+        with self._lock:
+            # For the first batch of many that fail; then loky ends the others.
+            self._dead = self._dead or _dead_of(executor)
+            which = f"process {', '.join(map(str, self._dead))}"
+            if not self._dead:
+                which = f"one of {', '.join(map(str, self._pids))}" if self._pids else "not started"
+            # Not those that somebody has started since.
+            if self._executor is executor:
+                self._executor = None
+        _stop(executor)
         failure = WorkerError(
-            f"A worker process of the read-ahead died ({workers}) while batch {position} of the "
-            f"stream was being loaded: {error} If the system killed it for want of memory, use "
-            "fewer `workers` or a smaller `max_queue_size`."
+            f"A worker process of the read-ahead died ({which}) while batch "
+            f"{position} of the stream was being loaded: {error} If the system killed it for want "
+            "of memory, use fewer `workers` or a smaller `max_queue_size`."
         )
         failure.__cause__ = error
         return failure
+
+
+def _stop(executor: Any) -> None:
+    if executor is None:
+        return
+    by_half = getattr(executor, "_executor_manager_thread", True) is None
+    executor.shutdown(wait=False, kill_workers=True)
+    if by_half:  # out of files, say, while they were being started: nobody else ends them
+        for process in _processes_of(executor):
+            process.terminate()
+
+
+def _is_closing(error: BaseException) -> bool:
+    """Whether a task was given up because the pool was closed while somebody waited for it."""
+    from loky.process_executor import ShutdownExecutorError
+
+    return isinstance(error, ShutdownExecutorError)
+
+
+def _processes_of(executor: Any) -> list[Any]:
+    return list((getattr(executor, "_processes", None) or {}).values())
+
+
+def _dead_of(executor: Any) -> list[int]:
+    """Worker processes that have ended by themselves, by their numbers."""
+    return [process.pid for process in _processes_of(executor) if process.exitcode is not None]
 
 
 @cache
@@ -182,13 +228,13 @@ class _Segment(mmap.mmap):
         self.path = path
         # A descriptor's number is used again: this tells its files apart.
         self.serial = next(cls._serials)
-        weakref.finalize(self, _discard, fd, None if anonymous else path)
+        weakref.finalize(self, _discard, fd, None if anonymous else path, os.getpid())
         return self
 
 
-def _discard(fd: int, path: str | None) -> None:
+def _discard(fd: int, path: str | None, owner: int) -> None:
     os.close(fd)
-    if path is not None:
+    if path is not None and os.getpid() == owner:  # not a forked child
         with contextlib.suppress(OSError):
             os.unlink(path)
 
@@ -236,10 +282,27 @@ def _start(config: bytes, parent: int) -> None:
     _worker = _Worker(Loader(pickle.loads(config)))
 
 
+def _travels(error: Exception) -> bool:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
+
+
 def _work(position: int, path: str, serial: int, room: int) -> _Result:
     """Loads a batch into a segment, or gives the batch itself where it has no room."""
     assert _worker is not None
-    batch = _worker.loader.load(position)
+    try:
+        batch = _worker.loader.load(position)
+    except Exception as error:
+        if _travels(error):
+            raise
+        told = "\n".join(traceback.format_exception(error)).rstrip()
+        raise WorkerError(
+            f"Batch {position} of the stream failed in a worker process with an error that cannot "
+            f"be pickled, {type(error).__name__}: {error}\n{told}"
+        ) from None
     found, _worker.found[:] = list(_worker.found), []
     placed: _Placed = []
     end = 0
@@ -248,7 +311,7 @@ def _work(position: int, path: str, serial: int, room: int) -> _Result:
         end = offset + array.nbytes
         placed.append((name, array.dtype, array.shape, offset))
     if end > room or any(array.dtype.hasobject for array in batch.values()):
-        return os.getpid(), batch, found
+        return batch, found
     segment = _worker.map(path, serial, room)
     if hasattr(os, "posix_fallocate"):
         # Memory that is not there is an error here, not a SIGBUS at the first write.
@@ -260,4 +323,4 @@ def _work(position: int, path: str, serial: int, room: int) -> _Result:
     for (_, dtype, shape, offset), array in zip(placed, batch.values(), strict=True):
         target = np.frombuffer(segment, np.uint8, array.nbytes, offset).view(dtype)
         np.copyto(target.reshape(shape), array)
-    return os.getpid(), placed, found
+    return placed, found

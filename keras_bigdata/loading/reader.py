@@ -13,6 +13,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.buffers import BufferPool
 from keras_bigdata.loading.columns import Columns
+from keras_bigdata.loading.descriptors import TooManyOpenFilesError
 from keras_bigdata.loading.open_files import OpenFiles
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
 from keras_bigdata.shards.pickles import read_fields
@@ -58,7 +59,7 @@ def _naming(shard: int) -> Iterator[None]:
     """Whatever is wrong with a file that was fine when it was indexed, it is corrupt."""
     try:
         yield
-    except UnreadableShardError:
+    except (UnreadableShardError, TooManyOpenFilesError):
         raise
     except ShardError as error:
         raise UnreadableShardError(str(error), shard) from error
@@ -131,6 +132,7 @@ class Reader:
 
         Raises:
             UnreadableShardError: if a shard is missing, cut short or changed.
+            TooManyOpenFilesError: if no file can be opened.
         """
         count = len(rows)
         cut = cut or self.batch_size
@@ -219,7 +221,7 @@ class Reader:
         ):
             self.gate.wait(_QUIET_SECONDS)
             with _naming(shard):
-                self._files.open(shard).read_into(addresses[first:stop], offset)
+                self._files.read_into(shard, addresses[first:stop], offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         with _naming(shard):
@@ -228,25 +230,27 @@ class Reader:
     def _column_of(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
         samples = int(self.index.samples[shard])
-        file = self._files.open(shard)
         offset = int(self.index.offsets[name][shard])
         if offset == DECODED:
             return self._decode(shard, [name])[name]
         column = np.empty((samples, *field.shape), field.dtype)
         if column.nbytes:
             places = np.array([[column.ctypes.data, column.nbytes]], np.uint64)
-            file.read_into(places, offset)
+            self._files.read_into(shard, places, offset)
+        else:
+            self._files.open(shard)
         return column
 
     def _load_decoded(self, shard: int) -> Arrays:
         """All fields that a shard must be decoded for: a compressed one is expanded once."""
         names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
         with _naming(shard):
-            self._files.open(shard)
             return self._decode(shard, names)
 
     def _decode(self, shard: int, names: Sequence[str]) -> Arrays:
-        found = read_fields(self.index.path(shard), names, trust=self.trust)
+        found = self._files.read_anew(
+            shard, lambda: read_fields(self.index.path(shard), names, trust=self.trust)
+        )
         columns = {}
         for name, array in found.items():
             field, samples = self.index.fields[name], int(self.index.samples[shard])

@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -203,6 +204,7 @@ class ShardSequence(keras.utils.PyDataset):
             on_corrupt=on_corrupt,
         )
         self._corrupt = CorruptShards(self.index)
+        _sequences.add(self)
         self._steps_per_epoch = (
             None
             if steps_per_epoch is None
@@ -230,7 +232,6 @@ class ShardSequence(keras.utils.PyDataset):
         self._ahead: ReadAhead | None = None
         self._runs: RunAhead | None = None
         self._fit_order = FitOrder()
-        self._pid = os.getpid()
         # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
         self._begun = False
         self._asked = np.zeros(0, bool)
@@ -296,8 +297,6 @@ class ShardSequence(keras.utils.PyDataset):
 
         That they were asked for is for the caller to `ask`.
         """
-        if self._pid != os.getpid():
-            self._prepare()
         self._loader.reader.gate.set()
         positions = range(epoch * len(self) + run.start, epoch * len(self) + run.stop)
         if self._read_workers:
@@ -555,9 +554,6 @@ class ShardSequence(keras.utils.PyDataset):
     # ---- How it works
 
     def _load(self, position: int) -> Batch:
-        if self._pid != os.getpid():
-            # A forked child: the threads stayed with the parent.
-            self._prepare()
         if not self._read_workers:
             return self._loader.load(position)
         with self._lock:
@@ -613,7 +609,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     def __getstate__(self) -> dict[str, Any]:
         # By configuration; threads, files and caches are made anew.
-        made = ("_loader", "_ahead", "_runs", "_fit_order", "_pid", "_asked", "_lock")
+        made = ("_loader", "_ahead", "_runs", "_fit_order", "_asked", "_lock")
         return {key: value for key, value in self.__dict__.items() if key not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -621,3 +617,22 @@ class ShardSequence(keras.utils.PyDataset):
         self._lock = threading.Lock()
         self._start = 0
         self._prepare()
+        _sequences.add(self)
+
+    def _forked(self) -> None:
+        # The threads stayed with the parent, and one of them may have held a lock.
+        self._lock = threading.Lock()
+        self._corrupt.forked()
+        self._prepare()
+
+
+_sequences: weakref.WeakSet[ShardSequence] = weakref.WeakSet()
+
+
+def _in_forked_child() -> None:
+    for sequence in list(_sequences):
+        sequence._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
