@@ -18,3 +18,22 @@ def busy(batch, rng):
     for step in range(400_000):
         number += step & 3
     return {**batch, "labels": batch["labels"] + 0 * number}
+
+
+def fails_at_three(batch, rng):
+    if 48 in batch["id"]:
+        raise KeyError("no such colour")
+    return batch
+
+
+class NeedsTwo(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def cannot_be_sent(batch, rng):
+    raise NeedsTwo(1, 2)
+
+
+def ends_too_early(batch, rng):
+    return next(iter([]))

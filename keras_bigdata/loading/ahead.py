@@ -185,6 +185,9 @@ class ReadAhead:
             if _exit.is_set():
                 raise
             batch = self._source.urgent(position).result()
+        except BaseException:
+            self._forget()
+            raise
         self._slow.note(follows, time.monotonic() - started, batch)
         self._bound(batch)
         return batch
@@ -199,6 +202,12 @@ class ReadAhead:
         for ahead in wanted:
             if ahead not in self._pending:
                 self._pending[ahead] = self._source.submit(ahead)
+
+    def _forget(self) -> None:
+        """Nothing that was begun beside what failed is served to a later training."""
+        with self._lock:
+            while self._pending:
+                self._pending.popitem()[1].cancel()
 
     def _bound(self, batch: Batch) -> None:
         nbytes = sum(array.nbytes for array in batch.values())

@@ -12,6 +12,7 @@ import itertools
 import mmap
 import os
 import pickle
+import signal
 import tempfile
 import threading
 import traceback
@@ -62,7 +63,8 @@ class Processes:
         import cloudpickle
 
         try:
-            self._config = cloudpickle.dumps(config)
+            # Times of the files are left out of a pickle; here they are the same files.
+            self._config = cloudpickle.dumps((config, config.index.stamps))
         except Exception as error:
             raise ValueError(
                 "With `use_multiprocessing=True` the `transform` is sent to other processes, and "
@@ -278,8 +280,11 @@ _worker: _Worker | None = None
 
 def _start(config: bytes, parent: int) -> None:
     global _worker  # noqa: PLW0603 - a process has no other place for it
+    # Where it cannot be held back while they start.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
-    _worker = _Worker(Loader(pickle.loads(config)))
+    loaded, loaded.index.stamps = pickle.loads(config)
+    _worker = _Worker(Loader(loaded))
 
 
 def _travels(error: Exception) -> bool:
