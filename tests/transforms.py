@@ -37,3 +37,11 @@ def cannot_be_sent(batch, rng):
 
 def ends_too_early(batch, rng):
     return next(iter([]))
+
+
+def busy_x(batch, rng):
+    """Some 3 ms of Python that holds the GIL."""
+    number = 0
+    for step in range(80_000):
+        number += step & 3
+    return {**batch, "x": batch["x"] + 0 * number}

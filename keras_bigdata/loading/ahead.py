@@ -14,6 +14,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from multiprocessing.util import Finalize
 from typing import Protocol
 
 from keras_bigdata.errors import BigDataError
@@ -323,9 +324,11 @@ def close_at_exit() -> None:
     """Sees to it that the process ends without loading batches that nobody wants any more.
 
     The pools have exit hooks that wait until everything submitted is done. Ours has to come before
-    them, and plain `atexit` comes after.
+    them, and plain `atexit` comes after. A child of `multiprocessing` waits for its own children,
+    among them our workers, before it comes to any of them, but after its finalizers.
     """
     getattr(threading, "_register_atexit", atexit.register)(_close_all)
+    Finalize(None, _close_all, exitpriority=100)
 
 
 close_at_exit()

@@ -152,7 +152,7 @@ class Processes:
                 self._executor = executor
                 self._pids = [process.pid for process in _processes_of(executor)]
                 self._dead = []
-                _leave_before_loky()
+                _leave_before_loky(os.getpid())
             return executor
 
     def _failed(self, executor: Any, error: BaseException, position: int) -> WorkerError:
@@ -203,7 +203,7 @@ def _dead_of(executor: Any) -> list[int]:
 
 
 @cache
-def _leave_before_loky() -> None:
+def _leave_before_loky(pid: int) -> None:
     """At exit loky waits for all that was submitted, unless we have closed before.
 
     Exit hooks run in reverse order, and loky sets its own with the first task.
