@@ -33,7 +33,7 @@ def trained(model, data, epochs=2, **fit):
     return ids.epochs
 
 
-@pytest.mark.parametrize("batch_size", [1, 10, 16, 200])
+@pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.slow), 10, 16, 200])
 @pytest.mark.parametrize("fit_shuffle", [True, False])
 @pytest.mark.parametrize("shuffle", MODES)
 def test_once_per_epoch_in_threads(shards, model, shuffle, fit_shuffle, batch_size):
@@ -116,7 +116,10 @@ def test_processes_without_a_transform_read_in_threads(shards, model, shuffle):
 
 @pytest.mark.parametrize(
     ("batches", "built", "validate", "workers"),
-    list(itertools.product([1, 2, 3, 20], [True, False], [True, False], [0, 2])),
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] if case[0] in (2, 20) else [])
+        for case in itertools.product([1, 2, 3, 20], [True, False], [True, False], [0, 2])
+    ],
 )
 def test_two_fits_of_short_epochs(shards, batches, built, validate, workers):
     total = 6 * batches - 1
