@@ -118,20 +118,8 @@ else:
 print(json.dumps(watch.seen))
 """
 
-MODES = [
-    "plain",
-    "here",
-    "threads",
-    "processes",
-    "global",
-    "parts",
-    "shuffled",
-    "loop",
-    "dataset",
-    "validation",
-    "fits",
-    "sequences",
-]
+# Further ones are "plain", "global", "parts" and "fits".
+MODES = ["here", "threads", "processes", "shuffled", "loop", "dataset", "validation", "sequences"]
 
 
 @pytest.mark.parametrize("mode", MODES)
