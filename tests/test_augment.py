@@ -121,6 +121,18 @@ def test_images_and_masks_go_together():
         assert ((changed["images"] > 127) == (changed["mask"] == 1)).mean() > 0.98
 
 
+def test_the_masks_of_a_source_are_not_left_behind_by_their_pictures():
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 25:50] = 1
+    sample = {"images": mask * 255, "masks": mask[..., None]}
+    changed = Augment(rotate(80), shift(0.2, 0.2))(sample, np.random.default_rng(0))
+    assert (changed["masks"] != sample["masks"]).any()
+    assert ((changed["images"] > 127) == (changed["masks"][..., 0] == 1)).mean() > 0.98
+    kept = Augment(rotate(80), masks=())(sample, np.random.default_rng(0))
+    np.testing.assert_array_equal(kept["masks"], sample["masks"])
+    assert (kept["images"] != sample["images"]).any()
+
+
 def test_nothing_drawn_changes_nothing():
     sample = {"images": PHOTO}
     assert Augment()(sample, np.random.default_rng(0))["images"] is PHOTO

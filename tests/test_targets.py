@@ -182,6 +182,12 @@ def test_a_missing_number_is_told_or_left_out(photos: Path, tmp_path: Path):
     assert [entry["row"] for entry in index.made["skipped"]] == [1, 2, 3]
 
 
+def test_a_number_that_float32_would_make_infinite_is_told():
+    source = TextTable({"t": ["a", "b"], "y": ["1e300", 3e38]}, text="t", target="y")
+    assert source.problems == {0: "row 0: y: '1e300' is too large for float32"}
+    assert source[1]["targets"] == np.float32(3e38)
+
+
 # Texts without pictures
 
 
@@ -207,6 +213,27 @@ def test_a_text_without_a_label_is_named_by_its_line(tmp_path: Path):
         pack(TextTable(path, text="review", label="stars"), tmp_path / "shards")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"separator": "|"}, "`separator` must be what stands between"),
+        ({"label": "kind", "separator": ""}, "`separator` must be what stands between"),
+        ({"label": "kind", "separator": 3}, "`separator` must be what stands between"),
+        ({"classes": ["a"]}, "`classes` needs `label`"),
+        # Labels used to be put in the place of the tokens, and numbers in that of labels.
+        ({"label": {"texts": "kind"}}, r"\['texts'\] have names of other fields"),
+        (
+            {"label": {"targets": "kind"}, "target": "n"},
+            r"\['targets'\] have names of other fields",
+        ),
+    ],
+)
+def test_a_table_of_texts_refuses_what_one_of_pictures_refuses(options, message):
+    columns = {"review": ["good", "bad"], "kind": ["a", "b"], "n": [1, 2]}
+    with pytest.raises(ValueError, match=message):
+        TextTable(columns, text="review", **options)
+
+
 # File names
 
 
@@ -219,10 +246,31 @@ def test_ids_without_extension(photos: Path, tmp_path: Path):
     (tmp_path / "ids.csv").write_text("id\nx\n\ny\n")
     named = ImageTable(tmp_path / "ids.csv", image="photos/{id}.JPG", size=SIZE)
     assert [named.file(0), len(named)] == [str(photos / "x.JPG"), 2]
-    with pytest.raises(PackError, match="'x' in column 'id' does not suit the pattern"):
-        ImageTable(tmp_path / "ids.csv", image="{id:02d}.png", size=SIZE)
+    source = ImageTable(tmp_path / "ids.csv", image="{id:02d}.png", size=SIZE)
+    with pytest.raises(PackError, match=r"ids.csv, line 2\): 'x' in column 'id' does not suit the"):
+        pack(source, tmp_path / "shards")
     with pytest.raises(PackError, match="no column 'name'"):
         ImageTable(tmp_path / "ids.csv", image="{name}.png", size=SIZE)
     for pattern in ("{}.png", "{id", "{id.x}.png"):
         with pytest.raises(ValueError, match="`image`"):
             ImageTable(tmp_path / "ids.csv", image=pattern, size=SIZE)
+
+
+def test_whole_ids_that_pandas_made_floats_name_files(photos: Path, tmp_path: Path):
+    frame = pd.DataFrame({"id": [3.0, None, 11.0], "kind": ["a", "b", "c"]})
+    for pattern in ("{id:02d}.png", "{id:02.0f}.png"):
+        source = ImageTable(frame, image=pattern, root=photos, size=SIZE)
+        assert [source.file(row) for row in (0, 2)] == [
+            str(photos / n) for n in ("03.png", "11.png")
+        ]
+        index = pack(source, tmp_path / pattern[4:7], on_error="skip")
+        assert [entry["row"] for entry in index.made["skipped"]] == [1]
+    assert ImageTable(frame, image="{id}.png", root="p", size=SIZE).file(2) == "p/11.png"
+
+
+def test_folders_in_a_table_from_windows_are_found(photos: Path, tmp_path: Path):
+    (tmp_path / "table.csv").write_text("file,kind\nphotos\\01.png,a\nphotos\\none.png,b\n")
+    source = ImageTable(tmp_path / "table.csv", image="file", mask="file", size=SIZE, color="grey")
+    assert source.file(0) == str(photos / "01.png")
+    with pytest.raises(PackError, match=r"none\.png .*line 3.: No such file"):
+        source[1]

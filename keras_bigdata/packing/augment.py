@@ -14,6 +14,9 @@ Sample: TypeAlias = "dict[str, Any]"
 FillMode: TypeAlias = Literal["nearest", "constant", "reflect", "wrap"]
 Matrix: TypeAlias = "npt.NDArray[np.float64]"
 
+# What sources of pictures call the field of class numbers.
+MASKS = "masks"
+
 # What Keras and SciPy call so, by the names of `skimage.transform.warp`.
 _MODES = {"nearest": "edge", "constant": "constant", "reflect": "symmetric", "wrap": "wrap"}
 
@@ -175,8 +178,8 @@ class Augment:
             Defaults to `0.0`.
         images: fields that are pictures, arrays of shape `(height, width)` or `(height, width,
             channels)`. Defaults to `("images",)`.
-        masks: fields with a class number for each pixel, of the same height and width.
-            Defaults to `()`.
+        masks: fields with a class number for each pixel, of the same height and width; `()` leaves
+            them as they are. Defaults to `None`: the field `masks`, if a sample has it.
 
     Raises:
         ValueError: if an argument does not make sense, or a sample's field is no picture.
@@ -198,7 +201,7 @@ class Augment:
         fill_mode: FillMode = "nearest",
         cval: float = 0.0,
         images: str | tuple[str, ...] = ("images",),
-        masks: str | tuple[str, ...] = (),
+        masks: str | tuple[str, ...] | None = None,
     ) -> None:
         for piece in pieces:
             if isinstance(piece, type) or not hasattr(piece, "matrix"):
@@ -214,8 +217,10 @@ class Augment:
         self.fill_mode = fill_mode
         self.cval = float(cval)
         self.images = (images,) if isinstance(images, str) else tuple(images)
-        self.masks = (masks,) if isinstance(masks, str) else tuple(masks)
-        if not self.images + self.masks:
+        self.masks = (
+            (masks,) if isinstance(masks, str) else masks if masks is None else tuple(masks)
+        )
+        if not self.images and not self.masks:
             raise ValueError("Name at least one field in `images` or `masks`.")
 
     def __repr__(self) -> str:
@@ -236,7 +241,10 @@ class Augment:
             A dict with the same fields.
         """
         changed = dict(sample)
-        arrays = {name: _picture(sample, name) for name in self.images + self.masks}
+        masks = self.masks
+        if masks is None:
+            masks = (MASKS,) if MASKS in sample and MASKS not in self.images else ()
+        arrays = {name: _picture(sample, name) for name in self.images + masks}
         sizes = {name: array.shape[:2] for name, array in arrays.items()}
         height, width = next(iter(sizes.values()))
         if len(set(sizes.values())) > 1:
@@ -253,7 +261,7 @@ class Augment:
             matrix = about @ matrix @ np.linalg.inv(about)
         for name in self.images:
             changed[name] = self._changed(arrays[name], matrix, 1, self.cval, factor)
-        for name in self.masks:
+        for name in masks:
             changed[name] = self._changed(arrays[name], matrix, 0, 0.0, 1.0)
         return changed
 

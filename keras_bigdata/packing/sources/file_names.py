@@ -49,12 +49,16 @@ def file_names(table: Columns, argument: str, pattern: str) -> tuple[list[str], 
         if any(map(is_missing, values)):
             names.append("")
             problems[row] = f"there is no {what}"
-        else:
-            names.append(_name(table, pattern, values, row))
+            continue
+        try:
+            names.append(_name(pattern, values))
+        except PackError as error:
+            names.append("")
+            problems[row] = str(error)
     return names, problems
 
 
-def _name(table: Columns, pattern: str, values: Sequence[Any], row: int) -> str:
+def _name(pattern: str, values: Sequence[Any]) -> str:
     if "{" not in pattern:
         return str(values[0])
     left = iter(values)
@@ -67,10 +71,11 @@ def _name(table: Columns, pattern: str, values: Sequence[Any], row: int) -> str:
         try:
             # In a CSV file all is text; "{id:05d}" wants a number.
             number = layout and layout[-1] == "d" and isinstance(value, str)
+            # A column of whole numbers in which one is missing is one of floats in pandas.
+            number = number or (isinstance(value, float) and value.is_integer())
             parts.append(format(int(value) if number else value, layout or ""))
         except (TypeError, ValueError) as error:
             raise PackError(
-                f"{table.name}, row {row}: {value!r} in column {column!r} does not suit the "
-                f"pattern {pattern!r} ({error})."
+                f"{value!r} in column {column!r} does not suit the pattern {pattern!r} ({error})"
             ) from error
     return "".join(parts)

@@ -114,13 +114,6 @@ class ImageTable(Pictures):
         delimiter: str = ",",
     ) -> None:
         size = check_pictures(size, color)
-        if classes is not None and label is None:
-            raise ValueError("`classes` needs `label`, the column of the labels.")
-        if separator is not None and (label is None or not isinstance(separator, str)):
-            raise ValueError(
-                "`separator` must be what stands between the labels of the column `label`, such "
-                f'as "|". Received: separator={separator!r}, label={label!r}'
-            )
         if vocabulary is not None and text is None:
             raise ValueError("`vocabulary` needs `text`, the column of the texts.")
         if text is not None and not isinstance(text, str):
@@ -149,12 +142,6 @@ class ImageTable(Pictures):
             columns, label=label, target=target, separator=separator, classes=classes
         )
         fields = made.columns
-        taken = {"images", "videos", "masks", "texts"} & set(fields)
-        if taken:
-            raise ValueError(
-                f"The label columns {sorted(taken)} have names of other fields: pass a dict, such "
-                f'as label={{"kind": {min(taken)!r}}}.'
-            )
         words = None
         if text is not None:
             tokens, words = read_texts(columns.values[text], vocabulary, text_length, max_tokens)

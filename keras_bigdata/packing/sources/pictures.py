@@ -80,7 +80,7 @@ class Pictures(TableRows):
         except PackError as error:
             raise PackError(f"{self._place(row)}: {error}") from error
         if self._masks is not None:
-            mask = os.path.join(self._folder, self._masks[row])
+            mask = self._path(self._masks[row])
             try:
                 sample["masks"] = load_mask(mask, self.size)
             except PackError as error:
@@ -89,7 +89,7 @@ class Pictures(TableRows):
 
     def file(self, row: int) -> str:
         """The path of a row's picture."""
-        return os.path.join(self._folder, self._names[row])
+        return self._path(self._names[row])
 
     def select(self: Self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Self:
         """A source of these rows only, with the same classes, vocabulary and text length."""
@@ -117,6 +117,13 @@ class Pictures(TableRows):
         files = [os.path.normpath(name) for name in self._names]
         numbers = {file: number for number, file in enumerate(dict.fromkeys(files))}
         return [numbers[file] for file in files]
+
+    def _path(self, name: str) -> str:
+        path = os.path.join(self._folder, name)
+        if "\\" in name and os.sep == "/" and not os.path.exists(path):
+            # Tables that were made on Windows.
+            return os.path.join(self._folder, name.replace("\\", "/"))
+        return path
 
     def _place(self, row: int) -> str:
         line = "" if self._lines is None else f" ({self._table}, line {self._lines[row]})"

@@ -18,6 +18,11 @@ from keras_bigdata.shards.roles import Structure
 
 LABELS = "labels"
 TARGETS = "targets"
+# Fields that tables make of other columns.
+_OTHERS = {"images", "videos", "masks", "texts"}
+
+# Beyond it a number becomes infinite.
+LARGEST = float(np.finfo(np.float32).max)
 
 # A column, several of them, or field name -> column.
 Label: TypeAlias = "str | Sequence[str] | Mapping[str, str]"
@@ -80,6 +85,7 @@ def read_targets(
             uint8 of shape `(rows, classes)`. Defaults to `None`.
         classes: what the user gave, or `None`.
     """
+    _check(label, target, separator, classes)
     made = Targets()
     several = label is not None and not isinstance(label, str)
     names: dict[str, list[Any]] = {}
@@ -118,6 +124,26 @@ def add_role(roles: Structure | None, name: str) -> Structure:
     if roles is None:
         return name
     return (name, roles) if isinstance(roles, str) else (name, *roles)
+
+
+def _check(
+    label: Label | None, target: str | Sequence[str] | None, separator: Any, classes: Any
+) -> None:
+    """Refuses arguments that do not go together."""
+    if classes is not None and label is None:
+        raise ValueError("`classes` needs `label`, the column of the labels.")
+    if separator is not None and (label is None or not isinstance(separator, str) or not separator):
+        raise ValueError(
+            "`separator` must be what stands between the labels of the column `label`, such "
+            f'as "|". Received: separator={separator!r}, label={label!r}'
+        )
+    others = _OTHERS | ({TARGETS} if target is not None else set())
+    taken = sorted(others & set(label_fields(label)))
+    if taken:
+        raise ValueError(
+            f"The label columns {taken} have names of other fields: pass a dict, such as "
+            f'label={{"kind": {taken[0]!r}}}.'
+        )
 
 
 def _columns(argument: str, names: Any, *, key: bool) -> dict[str, str]:
@@ -202,6 +228,8 @@ def _measured(
             number = math.nan
         if not math.isfinite(number):
             problems.setdefault(row, f"{column}: {value!r} is no number")
+        elif abs(number) > LARGEST:
+            problems.setdefault(row, f"{column}: {value!r} is too large for float32")
         else:
             numbers[row] = number
     return numbers
