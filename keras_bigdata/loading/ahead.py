@@ -69,7 +69,7 @@ class Threads:
         self._runs: OrderedDict[range, Future[dict[int, Batch]]] = OrderedDict()
 
     def urgent(self, position: int) -> Pending:
-        return _Alone(self._loader, position)
+        return Alone(self._loader, position)
 
     def submit(self, position: int) -> Pending:
         run = self._loader.run(position)
@@ -97,7 +97,7 @@ class Threads:
         return dict(zip(run, self._loader.read(run), strict=True))
 
 
-class _Alone:
+class Alone:
     """One batch, loaded by whoever waits for it."""
 
     def __init__(self, loader: Loader, position: int) -> None:
@@ -183,8 +183,6 @@ class ReadAhead:
         try:
             batch = found.result()
         except CancelledError:  # closed from another thread while this one was waiting
-            if _exit.is_set():
-                raise
             batch = self._source.urgent(position).result()
         except BaseException:
             self._forget()
@@ -312,6 +310,11 @@ def _leave_to_parent() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def exiting() -> bool:
+    """Whether the interpreter ends, and nothing may be started any more."""
+    return _exit.is_set()
 
 
 def _close_all() -> None:

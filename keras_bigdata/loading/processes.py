@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError, WorkerError
-from keras_bigdata.loading.ahead import close_at_exit
+from keras_bigdata.loading.ahead import Alone, Pending, close_at_exit, exiting
 from keras_bigdata.loading.buffers import ALIGNMENT, BufferPool
 from keras_bigdata.loading.descriptors import with_room
 from keras_bigdata.loading.left_out import CorruptShards
@@ -80,10 +80,14 @@ class Processes:
         self._pids: list[int] = []
         self._dead: list[int] = []
 
-    def urgent(self, position: int) -> Future[Batch]:
+    def urgent(self, position: int) -> Pending:
         return self.submit(position)
 
-    def submit(self, position: int) -> Future[Batch]:
+    def submit(self, position: int) -> Pending:
+        if exiting():
+            # A thread of a backend, or of the user's, still waits for a batch: with an error it
+            # would print a traceback after Ctrl-C.
+            return Alone(Loader(_loaded(self._config)), position)
         batch: Future[Batch] = Future()
         executor: Any = None
         try:
@@ -123,6 +127,9 @@ class Processes:
 
         def forget(future: Future[Batch]) -> None:
             if future.cancelled() and (abandoned := working()) is not None:
+                # When it kills its workers, loky (3.7) sets an exception even on what was
+                # cancelled, which is refused, and prints a traceback for it.
+                abandoned.set_exception = _unheard
                 abandoned.cancel()
 
         batch.add_done_callback(forget)
@@ -174,6 +181,10 @@ class Processes:
         )
         failure.__cause__ = error
         return failure
+
+
+def _unheard(exception: BaseException | None) -> None:
+    """In place of `set_exception` of a future that nobody waits for."""
 
 
 def _stop(executor: Any) -> None:
@@ -283,8 +294,13 @@ def _start(config: bytes, parent: int) -> None:
     # Where it cannot be held back while they start.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
-    loaded, loaded.index.stamps = pickle.loads(config)
-    _worker = _Worker(Loader(loaded))
+    _worker = _Worker(Loader(_loaded(config)))
+
+
+def _loaded(pickled: bytes) -> LoaderConfig:
+    config: LoaderConfig
+    config, config.index.stamps = pickle.loads(pickled)
+    return config
 
 
 def _travels(error: Exception) -> bool:
