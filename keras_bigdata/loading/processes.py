@@ -142,24 +142,40 @@ class Processes:
         _stop(executor)
 
     def _pool(self) -> Any:
+        executor = self._executor
+        if executor is not None:
+            return executor
+        # In a thread, where no KeyboardInterrupt is raised: a worker that is left in the middle of
+        # its start prints a traceback.
+        started: Future[Any] = Future()
+
+        def start() -> None:
+            try:
+                started.set_result(self._started())
+            except BaseException as error:
+                started.set_exception(error)
+
+        threading.Thread(target=start, name="keras_bigdata-start").start()
+        return started.result()
+
+    def _started(self) -> Any:
         from loky import ProcessPoolExecutor
 
-        with self._lock:
+        with self._lock, interrupts_held_back():
             if self._executor is not None:
                 return self._executor
-            with interrupts_held_back():
-                executor = ProcessPoolExecutor(
-                    self._workers, initializer=_start, initargs=(self._config, os.getpid())
-                )
-                try:
-                    executor.submit(os.getpid)  # starts the workers, here and now
-                except BaseException:
-                    _stop(executor)
-                    raise
-                self._executor = executor
-                self._pids = [process.pid for process in _processes_of(executor)]
-                self._dead = []
-                _leave_before_loky(os.getpid())
+            executor = ProcessPoolExecutor(
+                self._workers, initializer=_start, initargs=(self._config, os.getpid())
+            )
+            try:
+                executor.submit(os.getpid)  # starts the workers, here and now
+            except BaseException:
+                _stop(executor)
+                raise
+            self._executor = executor
+            self._pids = [process.pid for process in _processes_of(executor)]
+            self._dead = []
+            _leave_before_loky(os.getpid())
             return executor
 
     def _failed(self, executor: Any, error: BaseException, position: int) -> WorkerError:
