@@ -118,8 +118,8 @@ else:
 print(json.dumps(watch.seen))
 """
 
-# Further ones are "plain", "global", "parts" and "fits".
-MODES = ["here", "threads", "processes", "shuffled", "loop", "dataset", "validation", "sequences"]
+# Further ones are "plain", "here", "global", "parts", "shuffled", "loop" and "fits".
+MODES = ["threads", "processes", "dataset", "validation", "sequences"]
 
 
 @pytest.mark.parametrize("mode", MODES)
