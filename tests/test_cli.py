@@ -218,3 +218,21 @@ def test_pack_hdf5(tmp_path, capsys):
     assert (index.roles.inputs, index.roles.targets) == ("images", "age")
     assert main([*command, "--image", "none", "-o", str(tmp_path / "none")]) == 1
     assert "The datasets are: 'age'" in capsys.readouterr().err
+
+
+def test_like_is_for_test_sets_without_labels_too(photos, tmp_path, capsys):
+    command = ["pack", "images", str(photos / "labels.csv"), "--image", "file", "--size", "8x8"]
+    assert main([*command, *COLUMNS, "-o", str(tmp_path / "train")]) == 0
+    like = ["--like", str(tmp_path / "train"), "-o", str(tmp_path / "test")]
+    assert main([*command, "--text", "caption", *like]) == 0
+    train, test = ShardIndex.load(tmp_path / "train"), ShardIndex.load(tmp_path / "test")
+    assert (test.vocabulary, test.classes, test.roles.targets) == (train.vocabulary, None, None)
+    # Words and classes that are not there were made anew, and would have had other numbers.
+    bare = ["--label", "label", "-o", str(tmp_path / "bare")]
+    assert main([*command, *bare]) == 0
+    more = ["--like", str(tmp_path / "bare"), "-o", str(tmp_path / "more")]
+    assert main([*command, *COLUMNS, *more]) == 1
+    assert "bare: these shards have no vocabulary" in capsys.readouterr().err
+    more[1] = str(tmp_path / "test")
+    assert main([*command, *COLUMNS, *more]) == 1
+    assert "test: these shards have no classes" in capsys.readouterr().err

@@ -183,3 +183,36 @@ def test_bad_videos_are_named(clips: Path, tmp_path: Path):
         FrameFolder(clips, frames=0, size=(4, 6))
     with pytest.raises(ValueError, match="`mask` is for pictures"):
         ImageTable({"a": ["b"]}, image="a", mask="a", frames=2, size=(4, 6))
+
+
+def test_masks_lie_on_pictures_that_a_camera_turned(tmp_path: Path):
+    """Saved lying, with an EXIF orientation that raises them."""
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    upright = np.zeros((60, 40), np.uint8)
+    upright[5:30, 10:20] = 255
+    on_its_side = Image.fromarray(np.rot90(upright))
+    on_its_side.save(tmp_path / "picture.png", exif=lying)
+    Image.fromarray(upright // 255).save(tmp_path / "upright.png")
+    Image.fromarray(np.rot90(upright) // 255).save(tmp_path / "turned.png", exif=lying)
+    Image.fromarray(np.rot90(upright) // 255).save(tmp_path / "lying.png")
+    names = ["upright.png", "turned.png", "lying.png"]
+    columns = {"picture": ["picture.png"] * 3, "mask": names}
+    source = ImageTable(
+        columns, image="picture", mask="mask", root=tmp_path, size=(60, 40), color="grey"
+    )
+    for row in (0, 1):
+        np.testing.assert_array_equal(source[row]["images"] // 255, source[row]["masks"])
+    with pytest.raises(PackError, match=r"lying\.png, the mask of .*40 high and 60 wide.*EXIF"):
+        source[2]
+
+
+def test_whole_floats_are_class_numbers(tmp_path: Path):
+    mask = np.arange(12.0).reshape(3, 4)
+    np.save(tmp_path / "whole.npy", mask)
+    np.testing.assert_array_equal(load_mask(tmp_path / "whole.npy", (3, 4))[..., 0], mask)
+    for value in (0.5, np.nan, 256, -1, 1e9):
+        mask[0, 0] = value
+        np.save(tmp_path / "other.npy", mask)
+        with pytest.raises(PackError, match="whole numbers from 0 to 255"):
+            load_mask(tmp_path / "other.npy", (3, 4))

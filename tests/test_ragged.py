@@ -23,6 +23,7 @@ def test_the_longest_row_the_value_and_the_dtype():
     np.testing.assert_array_equal(array, np.float32([[0.5, -1], [1, 2]]))
     points = padded([np.ones((2, 3)), np.zeros((1, 3))], dtype=np.float64)
     assert points.shape == (2, 2, 3)
+    assert np.isnan(padded([[1.0], []], np.int64(2), value=np.nan, dtype="float32")[0, 1])
     assert points[1, 1].tolist() == [0, 0, 0]
 
 
@@ -36,6 +37,11 @@ def test_the_longest_row_the_value_and_the_dtype():
         ([[1], [0.5]], {}, "Row 1 has entries of float64"),
         ([[1], [float("nan")]], {}, "Row 1 has entries of float64"),
         ([[1], [2**40]], {}, "Row 1 has entries of int64"),
+        ([[1]], {"length": True}, "`length` must be an integer"),
+        ([[1e6], [1.0]], {"dtype": "float16"}, "Row 0 has entries of float64"),
+        ([[1]], {"value": 0.5}, "`value` must be a number that is int32"),
+        ([[1]], {"value": float("nan")}, "`value` must be a number that is int32"),
+        ([[1]], {"value": -1, "dtype": "uint8"}, "`value` must be a number that is uint8"),
         ([[1], ["a"]], {}, "Row 1 has entries of <U1"),
         ([[1], [[2]]], {}, r"Row 1 has entries of int64 and shape \(1,\)"),
     ],

@@ -274,3 +274,26 @@ def test_folders_in_a_table_from_windows_are_found(photos: Path, tmp_path: Path)
     assert source.file(0) == str(photos / "01.png")
     with pytest.raises(PackError, match=r"none\.png .*line 3.: No such file"):
         source[1]
+
+
+def test_columns_of_a_table_without_a_header_have_numbers():
+    frame = pd.DataFrame([["good", "a"], ["bad", "b"]])
+    source = TextTable(frame, text="0", label="1")
+    assert (source.classes, len(source.vocabulary)) == (["a", "b"], 4)
+
+
+def test_nan_among_numbers_is_no_class(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text("review,stars\ngood,10\nbad,2\nso so,nan\n")
+    source = TextTable(path, text="review", label="stars")
+    assert source.classes == [2, 10]  # not "10", "2", "nan"
+    assert source.problems == {2: f"{path}, line 4: there is no label"}
+    named = TextTable({"t": ["a", "b"], "l": ["nan", "naan"]}, text="t", label="l")
+    assert named.classes == ["naan", "nan"]
+
+
+def test_a_text_that_is_too_long_for_a_csv_is_told_as_such(tmp_path: Path):
+    path = tmp_path / "books.csv"
+    path.write_text("text,label\na,b\n" + "word " * 30_000 + ",c\n")
+    with pytest.raises(PackError, match=r"line 3 has more than 131,072 .*pandas\.read_csv"):
+        TextTable(path, text="text", label="label")

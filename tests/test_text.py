@@ -3,6 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from keras_bigdata import Arrays, ShardIndex, ShardSequence, TextTable, encode_texts, pack
@@ -52,3 +53,9 @@ def test_texts_that_cannot_be_encoded_are_refused(tmp_path):
     index = pack(Arrays(x=np.zeros((4, 2)), labels=[0, 1, 0, 1]), tmp_path / "shards")
     with pytest.raises(ValueError, match="that has vocabulary"):
         encode_texts(["a cup"], index)
+    for length in (0, -1, 2.5, True):
+        with pytest.raises(ValueError, match="`text_length` must be an integer, 1 or more"):
+            encode_texts(["a cup"], ["", "[UNK]"], length)
+    with pytest.raises(TypeError, match="must be a column of a table"):
+        encode_texts(pd.DataFrame({"text": ["a cup"]}), ["", "[UNK]"], 3)
+    assert encode_texts(["a cup"], ["", "[UNK]"], np.int64(3)).shape == (1, 3)

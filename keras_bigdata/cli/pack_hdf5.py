@@ -62,6 +62,11 @@ def _pack_hdf5(arguments: argparse.Namespace) -> None:
         arguments.text,
         columns=[*arguments.column, *(arguments.target or ())],
         **roles,
-        **from_like(arguments, text=arguments.text is not None),
+        **from_like(
+            arguments,
+            text=arguments.text is not None,
+            label=label is not None,
+            always_classes=False,  # one-hot labels have none
+        ),
     )
     pack_source(arguments, source)

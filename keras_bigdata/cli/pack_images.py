@@ -64,7 +64,11 @@ def _source(arguments: argparse.Namespace) -> Any:
     about: dict[str, Any] = {
         "size": arguments.size,
         "color": "grey" if arguments.grey else "rgb",
-        **from_like(arguments, text=arguments.text is not None),
+        **from_like(
+            arguments,
+            text=arguments.text is not None,
+            label=arguments.label is not None or Path(arguments.source).is_dir(),
+        ),
     }
     if Path(arguments.source).is_dir():
         given = [name for name in _FOR_TABLES if getattr(arguments, name)]

@@ -77,16 +77,24 @@ def one_or_several(columns: Sequence[str] | None) -> str | list[str] | None:
     return columns[0] if len(columns) == 1 else list(columns)
 
 
-def from_like(arguments: argparse.Namespace, text: bool) -> dict[str, Any]:
-    """`classes` and `vocabulary` of the packed set that `--like` names."""
+def from_like(
+    arguments: argparse.Namespace, *, text: bool, label: bool, always_classes: bool = True
+) -> dict[str, Any]:
+    """`classes` and `vocabulary` of the packed set that `--like` names, where they are used."""
     from keras_bigdata.shards.index import ShardIndex
 
     about: dict[str, Any] = {}
-    like = None if arguments.like is None else ShardIndex.load(arguments.like)
-    if like is not None and like.classes is not None:
-        about["classes"] = like
-    if like is not None and text and like.vocabulary is not None:
-        about["vocabulary"] = like
+    if arguments.like is None:
+        return about
+    like = ShardIndex.load(arguments.like)
+    for wanted, what, found in (
+        (label, "classes", like.classes),
+        (text, "vocabulary", like.vocabulary),
+    ):
+        if wanted and found is not None:
+            about[what] = like
+        elif wanted and (always_classes or what != "classes"):
+            raise ValueError(f"--like {arguments.like}: these shards have no {what}.")
     return about
 
 

@@ -49,6 +49,6 @@ def _pack_texts(arguments: argparse.Namespace) -> None:
         text_length=arguments.text_length,
         max_tokens=arguments.max_tokens,
         delimiter=arguments.delimiter,
-        **from_like(arguments, text=True),
+        **from_like(arguments, text=True, label=arguments.label is not None),
     )
     pack_source(arguments, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import math
@@ -167,7 +168,8 @@ class HDF5Table:
         if not first <= row < first + len(arrays["images"]):
             # Only who reads on is read ahead for.
             stop = row + max(1, AHEAD_BYTES // self._row_bytes) if row == self._next else row + 1
-            first, arrays = self._block = row, self._gather(self._rows[row:stop])
+            self._next = row + 1
+            first, arrays = self._block = row, self._read(row, stop)
         self._next = row + 1
         sample: dict[str, Any] = {
             field: np.array(array[row - first]) for field, array in arrays.items()
@@ -227,12 +229,15 @@ class HDF5Table:
         """
         seen = np.unique(np.linspace(0, len(self) - 1, _FINGERPRINT_ROWS).astype(np.int64))
         sample = hashlib.sha256(self._rows.tobytes())
-        for column in (self._labels, self._tokens, *self._gather(self._rows[seen]).values()):
+        columns = [self._labels, self._tokens]
+        with contextlib.suppress(PackError):  # of damaged rows, for which `pack` has its own word
+            columns += self._gather(self._rows[seen]).values()
+        for column in columns:
             sample.update(b"" if column is None else np.ascontiguousarray(column).tobytes())
         return {
             "kind": type(self).__name__,
             "file": os.path.basename(self._file.path),
-            "bytes": os.path.getsize(self._file.path),
+            "bytes": self._file.version.size,
             "rows": len(self),
             "datasets": {
                 field: [name, str(self._file.dtypes[name]), list(self._file.shapes[name])]
@@ -256,6 +261,15 @@ class HDF5Table:
         self._block = (0, {"images": np.empty(0)})
         self._next = -1
         self._row_bytes = max(1, sum(map(self._file.row_bytes, self._datasets.values())))
+
+    def _read(self, row: int, stop: int) -> dict[str, Array]:
+        """Rows from `row` on; that one alone if another of them cannot be read."""
+        try:
+            return self._gather(self._rows[row:stop])
+        except PackError:
+            if stop == row + 1:
+                raise
+            return self._gather(self._rows[row : row + 1])
 
     def _gather(self, rows: npt.NDArray[np.int64]) -> dict[str, Array]:
         return {field: self._file.read(name, rows) for field, name in self._datasets.items()}

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import h5py
@@ -43,6 +43,7 @@ class HDF5File:
     def __init__(self, path: str | os.PathLike[str], names: Iterable[str]) -> None:
         self.path = os.path.abspath(path)
         self._open: tuple[int, Any] | None = None
+        self.version = _version(self.path)
         file = self.file
         found = {name: self._find(name) for name in names}
         rows = {len(dataset) for dataset in found.values()}
@@ -53,6 +54,8 @@ class HDF5File:
                 f"{self.path}: the datasets {problem}: {shapes}. The datasets of the file are: "
                 f"{self.listed()}"
             )
+        for name, dataset in found.items():
+            _check_virtual(self.path, name, dataset)
         self.rows = int(rows.pop())
         self.shapes: dict[str, tuple[int, ...]] = {n: each.shape for n, each in found.items()}
         self.dtypes: dict[str, np.dtype[Any]] = {n: each.dtype for n, each in found.items()}
@@ -64,7 +67,7 @@ class HDF5File:
     def file(self) -> Any:
         """The open `h5py.File` of this process."""
         if self._open is None or self._open[0] != os.getpid():
-            self._open = os.getpid(), _handle(self.path)
+            self._open = os.getpid(), _handle(self.path, self.version)
         return self._open[1]
 
     def row_bytes(self, name: str) -> int:
@@ -162,19 +165,55 @@ def is_text(dtype: np.dtype[Any]) -> bool:
     return h5py.check_string_dtype(dtype) is not None
 
 
+class Version(NamedTuple):
+    """What tells a file from one that was put in its place. Not its inode, which hosts that share
+    a directory may see differently."""
+
+    size: int
+    changed: int
+
+
+def _version(path: str) -> Version:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise PackError(f"{path}: there is no such file ({error.strerror}).") from error
+    if not os.path.isfile(path):
+        raise PackError(f"{path}: is no file. An HDF5 file was expected.")
+    return Version(status.st_size, status.st_mtime_ns)
+
+
+def _check_virtual(path: str, name: str, dataset: Any) -> None:
+    """Parts of a virtual dataset whose files are missing would be read as zeros."""
+    if not dataset.is_virtual or os.environ.get("HDF5_VDS_PREFIX"):
+        return
+    for source in dataset.virtual_sources():
+        file = source.file_name
+        places = [os.path.join(os.path.dirname(path), file), file]
+        if file != "." and "%" not in file and not any(map(os.path.exists, places)):
+            raise PackError(
+                f"{path}: the dataset {name!r} is virtual, and a file that it is made of is not "
+                f"there: {file}"
+            )
+
+
 # One handle a process for each file, closed when no source refers to it. By process, because a
 # forked one must not use the handle of its parent.
-_handles: WeakValueDictionary[tuple[int, str], Any] = WeakValueDictionary()
+_handles: WeakValueDictionary[tuple[int, str, Version], Any] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def _handle(path: str) -> Any:
+def _handle(path: str, version: Version) -> Any:
     with _lock:
-        key = os.getpid(), path
+        key = os.getpid(), path, version
         file = _handles.get(key)
         if file is None:
-            if not os.path.isfile(path):
-                raise PackError(f"{path}: there is no such file.")
+            # Labels that were read from the one do not belong to the pictures of the other.
+            if _version(path) != version:
+                raise PackError(
+                    f"{path}: the file was changed or replaced since the HDF5Table was made. Make "
+                    "the HDF5Table again."
+                )
             try:
                 file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
             except OSError as error:

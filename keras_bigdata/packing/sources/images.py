@@ -23,7 +23,7 @@ CHANNELS: dict[Color, int] = {"rgb": 3, "grey": 1}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # EXIF orientation -> how to turn the pixels back; from 5 on, height and width change places.
-_TURNED = {
+TURNED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -32,7 +32,7 @@ _TURNED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SWAPPED = 5
+SWAPPED = 5
 
 # JPEG decodes at 1/2, 1/4 or 1/8 of its size faster than whole, and other formats can be averaged
 # in blocks first. With at least this many times the wanted size left for the filter, the result
@@ -115,16 +115,16 @@ def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> 
     else:
         with opened:
             full = opened.size
-            orientation = _orientation(opened)
+            orientation = orientation_of(opened)
             edge = _SHORTCUT * max(size)
             opened.draft(mode, (edge, edge))
             opened.load()
             image = _flat(_eight_bits(opened), mode)
-    target = (height, width) if orientation >= _SWAPPED else (width, height)
+    target = (height, width) if orientation >= SWAPPED else (width, height)
     if image.size != target:
         image = image.resize(target, _filter(full, target), reducing_gap=_SHORTCUT)
-    if orientation in _TURNED:
-        image = image.transpose(_TURNED[orientation])
+    if orientation in TURNED:
+        image = image.transpose(TURNED[orientation])
     return np.array(image).reshape(height, width, CHANNELS[color])
 
 
@@ -134,11 +134,12 @@ def _filter(full: tuple[int, int], target: tuple[int, int]) -> Image.Resampling:
     return Image.Resampling.HAMMING if low < reduction < high else Image.Resampling.BILINEAR
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 if there is none."""
     # EXIF of cameras and editors is often damaged; the pixels are good all the same.
     with contextlib.suppress(Exception):
         found = image.getexif().get(ExifTags.Base.Orientation)
-        if found in _TURNED:
+        if found in TURNED:
             return int(found)
     return 1
 

@@ -46,6 +46,15 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
             )
         known.add(value)
     numbers = _numbers(known)
+    if numbers is None:
+        # Among numbers "nan" is how a program writes that there is none; elsewhere it is a name.
+        absent = {value for value in known if str(value).strip().lower() == "nan"}
+        numbers = _numbers(known - absent) if absent else None
+        if numbers:
+            plain = [None if value in absent else value for value in plain]
+            known -= absent
+        else:
+            numbers = None
     table: dict[Any, Label]
     if all(isinstance(value, bool) for value in known):
         table = {value: value for value in known}

@@ -82,7 +82,7 @@ class Pictures(TableRows):
         if self._masks is not None:
             mask = self._path(self._masks[row])
             try:
-                sample["masks"] = load_mask(mask, self.size)
+                sample["masks"] = load_mask(mask, self.size, path)
             except PackError as error:
                 raise PackError(f"{mask}, the mask of {self._place(row)}: {error}") from error
         return sample | columns

@@ -30,8 +30,8 @@ def padded(
         Array of shape `(rows, length, ...)`.
 
     Raises:
-        ValueError: if there are no rows, if an entry does not fit the dtype, or if the entries of
-            rows differ in shape.
+        ValueError: if there are no rows, if an entry or `value` does not fit the dtype, or if the
+            entries of rows differ in shape.
 
     Example:
 
@@ -42,8 +42,12 @@ def padded(
     pack(Arrays(texts=tokens, labels=[0, 1, 1]), "shards/tokens")
     ```
     """
-    if length is not None and (isinstance(length, bool) or not isinstance(length, int)):
+    if length is not None and (isinstance(length, bool) or not hasattr(length, "__index__")):
         raise ValueError(f"`length` must be an integer. Received: length={length!r}")
+    if not _fits(np.asarray(value), np.dtype(dtype)):
+        raise ValueError(
+            f"`value` must be a number that is {np.dtype(dtype)}. Received: value={value!r}"
+        )
     longest = max(map(len, rows), default=0)
     length = longest if length is None else length
     if not len(rows) or length < 1:
@@ -70,6 +74,7 @@ def _fits(entries: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
     if entries.dtype.kind not in "biuf":
         return False
     if dtype.kind == "f":
-        return True
+        with np.errstate(over="ignore"):
+            return bool((np.isfinite(entries.astype(dtype)) | ~np.isfinite(entries)).all())
     with np.errstate(invalid="ignore"):  # NaN is no integer, and unequal to what it becomes
         return bool((entries.astype(dtype) == entries).all())

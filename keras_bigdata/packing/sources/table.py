@@ -49,9 +49,11 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
             f"Received: table={table!r}"
         )
     name = f"the {type(table).__name__}"
-    header = [str(column) for column in table]
+    keys = list(table)
+    header = [str(column) for column in keys]
     _check_header(name, header, names)
-    values = {column: list(table[column]) for column in dict.fromkeys(names)}
+    # A table without a header has numbers for names.
+    values = {column: list(table[keys[header.index(column)]]) for column in dict.fromkeys(names)}
     rows = {column: len(column_values) for column, column_values in values.items()}
     if len(set(rows.values())) > 1:
         raise PackError(f"{name}: the columns differ in length: {rows}")
@@ -95,6 +97,12 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
             "pandas.read_csv(path, encoding=...)."
         ) from error
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise PackError(
+                f"{path}: a value of the row that begins in line {begun} has more than "
+                f"{csv.field_size_limit():,} characters. Either a double quote is never closed, or "
+                "the value is so long: then pass pandas.read_csv(path)."
+            ) from error
         raise PackError(
             f"{path}: the row that begins in line {begun} cannot be read ({error}). A value that "
             "holds a double quote must stand in double quotes, and its own be doubled."

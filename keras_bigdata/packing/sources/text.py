@@ -96,7 +96,7 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
 
     Raises:
         ValueError: if there is no vocabulary, or if no text length is known.
-        TypeError: if `texts` is one text.
+        TypeError: if `texts` is one text or a table.
 
     Example:
 
@@ -110,6 +110,9 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
     """
     if isinstance(texts, str | bytes):
         raise TypeError(f"`texts` must be a list of texts, not one. Received: texts={texts!r}")
+    if hasattr(texts, "columns"):
+        raise TypeError("`texts` must be a column of a table, such as table['text'], not all of it")
+    _check_length("text_length", text_length, 1)
     rows = [_words_of(text) for text in texts]
     holder = getattr(vocabulary, "index", vocabulary)
     # A list has a method of that name.
@@ -126,15 +129,21 @@ def choose_vocabulary(
     texts: Collection[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
 ) -> tuple[list[str], int]:
     """The vocabulary and the text length to use, from the arguments or the texts."""
-    for argument, value, least in (("text_length", length, 1), ("max_tokens", max_tokens, 3)):
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise ValueError(
-                f"`{argument}` must be an integer, {least} or more. Received: {argument}={value!r}"
-            )
+    _check_length("text_length", length, 1)
+    _check_length("max_tokens", max_tokens, 3)
     if vocabulary is None:
         longest = max(map(len, texts))
         return build_vocabulary(texts, max_tokens), length or min(max(longest, 1), MAX_TEXT_LENGTH)
     return _known_vocabulary(vocabulary, length)
+
+
+def _check_length(argument: str, value: Any, least: int) -> None:
+    if value is not None and (
+        isinstance(value, bool) or not hasattr(value, "__index__") or value < least
+    ):
+        raise ValueError(
+            f"`{argument}` must be an integer, {least} or more. Received: {argument}={value!r}"
+        )
 
 
 def _known_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
