@@ -58,6 +58,10 @@ def from_generator(folder: Path) -> tf.data.Dataset:
     return dataset.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
+def pack_pieces(folder: Path, shards: Path):
+    return pack(ImageFolder(folder, size=SIZE, color="grey", classes=PICTURES), shards)
+
+
 def from_shards(folder: Path) -> tf.data.Dataset:
     """The same, from shards."""
     dataset = ShardSequence(folder, batch_size=BATCH).as_dataset()
@@ -101,9 +105,11 @@ def main(folder: Path, epochs: int, pieces: int) -> None:
     live, live_accuracy = trained(from_generator(folder / "train"), epochs, validation)
 
     start = time.perf_counter()
-    source = ImageFolder(folder / "train", size=SIZE, color="grey", classes=PICTURES)
-    index = pack(source, folder / "shards")
+    index = pack_pieces(folder / "train", folder / "shards")
     once = time.perf_counter() - start
+    # Another way to resize is another model's input: each is validated as it was trained.
+    pack_pieces(folder / "val", folder / "val-shards")
+    validation = from_shards(folder / "val-shards")
     stored, stored_accuracy = trained(from_shards(folder / "shards"), epochs, validation)
 
     print(f"{index.num_samples} images, {epochs} epochs")
