@@ -288,7 +288,7 @@ def test_no_descriptor_left_is_no_fault_of_the_shard(wide, disk, monkeypatch):
     assert data[5][1].tolist() == list(range(80, 96))
     assert len(attempts) == 3
     # Both gave back what they had.
-    assert len(other._loader.reader._files._open) == 0
+    assert len(other._feed.loader.reader._files._open) == 0
     assert [disk.opens.count(name) for name in ("00000.pkl", "00004.pkl")] == [2, 1]
 
     def always_full(path):

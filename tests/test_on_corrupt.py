@@ -88,7 +88,7 @@ def test_the_choice_depends_on_what_is_corrupt_and_not_on_when_it_was_found(pack
     found = {i: backwards[i][1].tolist() for i in reversed(range(len(backwards)))}
     assert [found[i] for i in range(len(found))] == first
     joined = ShardSequence(packed, **settings)
-    whole = joined._loader.read_joined(range(len(joined) - 1))["id"]
+    whole = joined._feed.loader.read_joined(range(len(joined) - 1))["id"]
     assert whole.tolist() == flat(first[:-1])
     other = ShardSequence(packed, **{**settings, "seed": 10})
     assert epoch_of(other) != first

@@ -548,6 +548,11 @@ def test_the_process_ends_without_waiting_for_batches_nobody_wants(shards, proce
         ({"inputs": "images"}, ShardError, "there is no array 'images'.*The arrays in it: 'x'"),
         ({"targets": None, "sample_weights": "id"}, ValueError, "need `targets`"),
         ({"last_batch": "drop", "batch_size": 21}, ValueError, "20 samples are fewer"),
+        (
+            {"last_batch": "drop", "batch_size": 21, "steps_per_epoch": 3},
+            ValueError,
+            "20 samples are fewer",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_in_the_constructor(shards, arguments, error, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -43,14 +44,14 @@ def _runs(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
     def begin() -> list[Any]:
         epoch, ends = _begun(sequence), [0]
         while ends[-1] < len(sequence):
-            ends.append(sequence.run_at(epoch, ends[-1]).stop)
+            ends.append(_run_at(sequence, epoch, ends[-1]).stop)
         bounds = np.array(ends, np.int64)
         return [np.int64(epoch), bounds[:-1], bounds[1:]]
 
     def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
         # A run that is loaded has not been asked for: only those before it have, for sure.
-        sequence.ask(int(epoch), int(start))
-        return list(keras.tree.flatten(sequence.run_of(int(epoch), range(int(start), int(stop)))))
+        sequence._progress.ask(int(epoch), slice(int(start)))
+        return list(keras.tree.flatten(_joined(sequence, int(epoch), range(int(start), int(stop)))))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
@@ -72,6 +73,41 @@ def _runs(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         return runs.concatenate(_ending(sequence, epoch, first, dtypes))
 
     return tf.data.Dataset.range(1).flat_map(iteration)
+
+
+def _run_at(sequence: ShardSequence, epoch: int, index: int) -> range:
+    """The batches from this one on that are best read together; a smaller one is alone."""
+    loader = sequence._feed.loader
+    start = epoch * len(sequence)
+    stop = min(start + len(sequence), loader.run(start + index).stop)
+    if stop - start - index > 1 and loader.short(stop - 1):
+        stop -= 1
+    return range(index, stop - start)
+
+
+def _joined(sequence: ShardSequence, epoch: int, run: range) -> Any:
+    """Such batches in one: arrays of shape `(batches, rows, ...)`."""
+    sequence._feed.go_on()
+    positions = range(epoch * len(sequence) + run.start, epoch * len(sequence) + run.stop)
+    joined = sequence._feed.joined(positions, _following(sequence, epoch, run))
+    cut = {
+        name: array.reshape(len(run), len(array) // len(run), *array.shape[1:])
+        for name, array in joined.items()
+    }
+    return sequence._arranged(cut)
+
+
+def _following(sequence: ShardSequence, epoch: int, run: range) -> Iterator[range]:
+    """The positions of the next run, and of another where that is a short one."""
+    batches = 0
+    while 2 * batches < sequence._feed.loader.window_batches:
+        if run.stop == len(sequence):
+            epoch += not sequence._progress.fixed
+            run = _run_at(sequence, epoch, 0)
+        else:
+            run = _run_at(sequence, epoch, run.stop)
+        batches += len(run)
+        yield range(epoch * len(sequence) + run.start, epoch * len(sequence) + run.stop)
 
 
 def _singles(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
@@ -116,7 +152,7 @@ def _ending(sequence: ShardSequence, epoch: Any, first: Any, dtypes: list[Any]) 
 
     def end(ended: np.int64) -> np.int64:
         if sequence.epoch == ended:  # not that of an iterator that somebody forgot
-            sequence.ask(int(ended), len(sequence))
+            sequence._progress.ask(int(ended), slice(None))
             sequence.on_epoch_end()
         return np.int64(0)
 

@@ -34,7 +34,7 @@ class Epoch:
             for index in range(len(self)):
                 batch = self._batch(index)
                 if index == last:
-                    self.sequence._given = self.number
+                    self.sequence._progress.give_last(self.number)
                 yield batch
         finally:
             # Not after the loop: `zip(range(steps), train)` does not ask for a batch too many.

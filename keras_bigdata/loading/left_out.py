@@ -20,6 +20,9 @@ _SUBSTITUTES = 4
 # that any is left after so many are 2^-64.
 _DRAWS = 64
 
+# Corrupt shards that a warning names.
+_SHOWN = 5
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOutShard:
@@ -85,6 +88,20 @@ class CorruptShards:
             f"{error} It is left out, and {int(self._index.samples[shard])} other rows are served "
             "in place of its rows, until it is repaired and the sequence is made again.",
             stacklevel=2,
+        )
+
+    def tell(self, epoch: int) -> None:
+        """Warns that an epoch, which is over, was served without them; not if there are none."""
+        found = list(self.known().values())
+        if not found:
+            return
+        files = ", ".join(shard.path for shard in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        warnings.warn(
+            f"Epoch {epoch} was served without {sum(shard.rows for shard in found)} rows, all rows "
+            f"of {len(found)} corrupt shards: {files}{more}. Others were served in their place. "
+            "See `left_out` of the sequence.",
+            stacklevel=3,
         )
 
     def forked(self) -> None:

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import operator
 import os
-import random
-import threading
-import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.ahead import ReadAhead, RunAhead, Source, Threads
-from keras_bigdata.loading.arguments import checked_count
+from keras_bigdata.loading.arguments import checked_choice, checked_count, checked_seed
 from keras_bigdata.loading.class_counts import class_counts
 from keras_bigdata.loading.epochs import Epoch
+from keras_bigdata.loading.feed import Feed
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
-from keras_bigdata.loading.holders import release_others
 from keras_bigdata.loading.left_out import CorruptShards, LeftOutShard
-from keras_bigdata.loading.loader import Batch, Loader, LoaderConfig, Transform
+from keras_bigdata.loading.loader import Batch, LoaderConfig, Transform
 from keras_bigdata.loading.opening import opened
 from keras_bigdata.loading.plan import Shuffle
-from keras_bigdata.loading.processes import Processes
+from keras_bigdata.loading.progress import Progress
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Structure, fill
 
 _STATE_VERSION = 1
-
-# Corrupt shards that a warning names.
-_SHOWN = 5
 
 # Between the beginning of an epoch and the time when so many batches were asked for, TensorFlow
 # destroys the iterator of the last epoch. It waits for an autotuning thread, which it wakes before
@@ -164,30 +157,14 @@ class ShardSequence(keras.utils.PyDataset):
         self._read_workers = checked_count(workers, "workers", 0)
         self._use_processes = bool(use_multiprocessing)
         max_queue_size = checked_count(max_queue_size, "max_queue_size", 1)
-        if shuffle not in ("window", "shards", "global", None):
-            raise ValueError(
-                "`shuffle` must be 'window', 'shards', 'global' or None. "
-                f"Received: shuffle={shuffle!r}"
-            )
-        if last_batch not in ("keep", "drop"):
-            raise ValueError(
-                f"`last_batch` must be 'keep' or 'drop'. Received: last_batch={last_batch!r}"
-            )
-        if on_corrupt not in ("raise", "skip"):
-            raise ValueError(
-                f"`on_corrupt` must be 'raise' or 'skip'. Received: on_corrupt={on_corrupt!r}"
-            )
+        shuffle = checked_choice(shuffle, "shuffle", ("window", "shards", "global", None))
+        last_batch = checked_choice(last_batch, "last_batch", ("keep", "drop"))
+        on_corrupt = checked_choice(on_corrupt, "on_corrupt", ("raise", "skip"))
         if transform is not None and not callable(transform):
             raise TypeError(
                 f"`transform` must be a function of (batch, rng). Received: transform={transform!r}"
             )
         self.seed_given = seed is not None
-        if seed is None:
-            # A copy of the state that `keras.utils.set_random_seed` sets, so that nobody
-            # else's draws change.
-            private = random.Random()
-            private.setstate(random.getstate())
-            seed = private.getrandbits(63)
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=max_queue_size)
         self.index, self.roles = opened(shards, inputs, targets, sample_weights, trust)
         self._config = LoaderConfig(
@@ -196,7 +173,7 @@ class ShardSequence(keras.utils.PyDataset):
             batch_size=batch_size,
             shuffle=shuffle,
             window_shards=window_shards,
-            seed=checked_count(seed, "seed", 0),
+            seed=checked_seed(seed),
             last_batch=last_batch,
             transform=transform,
             trust=trust,
@@ -204,44 +181,35 @@ class ShardSequence(keras.utils.PyDataset):
             on_corrupt=on_corrupt,
         )
         self._corrupt = CorruptShards(self.index)
-        _sequences.add(self)
         self._steps_per_epoch = (
             None
             if steps_per_epoch is None
             else checked_count(steps_per_epoch, "steps_per_epoch", 1)
         )
-        self._quiet = keras.backend.backend() == "tensorflow"
-        self._lock = threading.Lock()
-        self._epoch = 0
-        # First batch that is served: of the next epoch to begin, and of the one under way.
-        self._next_start = 0
-        self._start = 0
-        self._fixed = False
         self._prepare()
+        _sequences.add(self)
         if not self.num_samples:
             raise ShardError(f"{self.index.directory}: the shards hold no samples.")
-        if not self._loader.num_batches:
+        if not self._feed.loader.num_batches:
             raise ValueError(
                 f'With `last_batch="drop"` there is no batch: {self.num_samples} samples are fewer '
                 f"than one batch. Received: batch_size={batch_size}"
             )
 
-    def _prepare(self) -> None:
+    def _prepare(self, epoch: int = 0, batch: int = 0, *, fixed: bool = False) -> None:
         """What a copy in another process has to make anew."""
-        self._loader = Loader(self._config, self._corrupt)
-        self._ahead: ReadAhead | None = None
-        self._runs: RunAhead | None = None
+        self._begin_feed()
+        length = self._steps_per_epoch or self._feed.loader.num_batches
+        self._progress = Progress(length, epoch, batch, fixed=fixed)
+
+    def _begin_feed(self) -> None:
+        self._feed = Feed(self._config, self._corrupt, self._read_workers, self._use_processes)
         self._fit_order = FitOrder()
-        # Only between `on_epoch_begin` and `on_epoch_end` is it noted what was asked for.
-        self._begun = False
-        self._asked = np.zeros(0, bool)
-        # The epoch whose last batch a loop was given, until the loop or the next one says so.
-        self._given: int | None = None
 
     # ---- What Keras calls
 
     def __len__(self) -> int:
-        return self._steps_per_epoch or self._loader.num_batches
+        return self._progress.length
 
     @property
     def num_batches(self) -> int:
@@ -249,109 +217,50 @@ class ShardSequence(keras.utils.PyDataset):
 
         Keras asks once before the first epoch, for all epochs, and at the start of each.
         """
-        return len(self) if called_to_reset() else len(self) - self._start
+        return len(self) if called_to_reset() else len(self) - self._progress.start
 
     def __getitem__(self, index: int) -> Any:
         """Batch `index` of the current epoch: `(x, y)`, `(x, y, w)` or `(x,)`."""
         index = operator.index(index)
-        length = len(self) - self._start
+        start = self._progress.start
+        length = len(self) - start
         if not -length <= index < length:
             raise IndexError(
                 f"Batch {index} is out of range: an epoch has {length} batches of "
                 f"{self.batch_size} rows."
             )
         index %= length
-        if self._config.shuffle in ("window", "global") and not self._fixed:
+        if self._config.shuffle in ("window", "global") and not self._progress.fixed:
             index = self._fit_order.place(index)
-        return self.batch_of(self._epoch, self._start + index)
+        return self.batch_of(self.epoch, start + index)
 
     def batch_of(self, epoch: int, index: int) -> Any:
         """Batch `index` of any epoch, as `__getitem__` gives it of the current one."""
-        with self._lock:
-            if self._begun and epoch == self._epoch:
-                self._asked[index] = True
-                if index == self._start + _QUIET_BATCHES:
-                    self._loader.reader.gate.set()
-        return self._arranged(self._load(epoch * len(self) + index))
+        self._progress.ask(epoch, index)
+        if index == self._progress.start + _QUIET_BATCHES:
+            self._feed.go_on()
+        return self._arranged(self._load(epoch, index))
 
     def example(self) -> Any:
         """The first batch of the current epoch, without beginning to read ahead."""
-        return self._arranged(self._loader.load(self._epoch * len(self)))
-
-    def run_at(self, epoch: int, index: int) -> range:
-        """The batches from this one on that are best read together; a smaller one is alone."""
-        start = epoch * len(self)
-        stop = min(start + len(self), self._loader.run(start + index).stop)
-        if stop - start - index > 1 and self._loader.short(stop - 1):
-            stop -= 1
-        return range(index, stop - start)
-
-    def ask(self, epoch: int, count: int) -> None:
-        """Notes that the first batches of an epoch were asked for, if it is under way."""
-        with self._lock:
-            if self._begun and epoch == self._epoch:
-                self._asked[:count] = True
-
-    def run_of(self, epoch: int, run: range) -> Any:
-        """Such batches in one: arrays of shape `(batches, rows, ...)`, before any `transform`.
-
-        That they were asked for is for the caller to `ask`.
-        """
-        self._loader.reader.gate.set()
-        positions = range(epoch * len(self) + run.start, epoch * len(self) + run.stop)
-        if self._read_workers:
-            with self._lock:
-                begun = self._runs is None
-                self._runs = runs = self._runs or RunAhead(self._loader)
-            if begun:
-                release_others(self)
-            joined = runs.get(positions, self._following(epoch, run))
-        else:
-            joined = self._loader.read_joined(positions)
-        cut = {
-            name: array.reshape(len(run), len(array) // len(run), *array.shape[1:])
-            for name, array in joined.items()
-        }
-        return self._arranged(cut)
-
-    def _following(self, epoch: int, run: range) -> Iterator[range]:
-        """The positions of the next run, and of another where that is a short one."""
-        batches = 0
-        while 2 * batches < self._loader.window_batches:
-            if run.stop == len(self):
-                epoch += not self._fixed
-                run = self.run_at(epoch, 0)
-            else:
-                run = self.run_at(epoch, run.stop)
-            batches += len(run)
-            yield range(epoch * len(self) + run.start, epoch * len(self) + run.stop)
+        return self._arranged(self._feed.loader.load(self.epoch * len(self)))
 
     def on_epoch_begin(self) -> None:
         """Called by Keras when an epoch begins."""
-        with self._lock:
-            self._begun = True
-            self._start = self._next_start
-            self._asked = np.arange(len(self)) < self._start
-            if self._quiet and len(self) - self._start > _QUIET_BATCHES:
-                self._loader.reader.gate.clear()
+        left = len(self) - self._progress.next_start
+        if left > _QUIET_BATCHES and keras.backend.backend() == "tensorflow":
+            self._feed.pause()
+        self._progress.begin()
 
     def on_epoch_end(self) -> None:
         """Called by Keras when an epoch ends, and once more where nothing has ended.
 
         The epoch advances only if every batch was asked for since `on_epoch_begin`.
         """
-        with self._lock:
-            epoch = self._epoch
-            over = self._begun and self._asked.all() and not called_to_reset()
-            if over and not self._fixed:
-                self._epoch += 1
-            if over:
-                self._next_start = 0
-            self._start = 0
-            self._begun = False
-            self._loader.reader.gate.set()
-        if over and self._corrupt:
-            self._tell_left_out(epoch)
+        over = self._progress.end(stopped=called_to_reset())
+        self._feed.go_on()
+        if over is not None:
+            self._corrupt.tell(over)
 
     @property
     def workers(self) -> int:
@@ -395,26 +304,10 @@ class ShardSequence(keras.utils.PyDataset):
 
     def _settled(self) -> int:
         """The epoch, advanced if a loop has been given all of it."""
-        with self._lock:
-            given, self._given = self._given, None
-            if given == self._epoch and not self._fixed:
-                self._epoch += 1
-                self._begun = False
-            epoch = self._epoch
-        if given is not None and self._corrupt:
-            self._tell_left_out(given)
-        return epoch
-
-    def _tell_left_out(self, epoch: int) -> None:
-        found = list(self._corrupt.known().values())
-        files = ", ".join(shard.path for shard in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        warnings.warn(
-            f"Epoch {epoch} was served without {sum(shard.rows for shard in found)} rows, all rows "
-            f"of {len(found)} corrupt shards: {files}{more}. Others were served in their place. "
-            "See `left_out` of the sequence.",
-            stacklevel=3,
-        )
+        given = self._progress.settle()
+        if given is not None:
+            self._corrupt.tell(given)
+        return self.epoch
 
     # ---- What users read
 
@@ -431,7 +324,7 @@ class ShardSequence(keras.utils.PyDataset):
     @property
     def num_samples(self) -> int:
         """Rows in one pass over the data."""
-        return self._loader.num_samples
+        return self._feed.loader.num_samples
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -456,16 +349,11 @@ class ShardSequence(keras.utils.PyDataset):
     @property
     def epoch(self) -> int:
         """The epoch that is served next, or is being served."""
-        return self._epoch
+        return self._progress.epoch
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        value = checked_count(value, "epoch", 0)
-        with self._lock:
-            self._epoch = value
-            self._next_start = self._start = 0
-            self._begun = False
-            self._given = None
+        self._progress.go_to(checked_count(value, "epoch", 0))
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the order, for `load_state_dict`: a small dict of plain values.
@@ -475,8 +363,8 @@ class ShardSequence(keras.utils.PyDataset):
         """
         return {
             "version": _STATE_VERSION,
-            "epoch": self._epoch,
-            "batch": self._next_start,
+            "epoch": self.epoch,
+            "batch": self._progress.next_start,
             **self._identity(),
         }
 
@@ -502,12 +390,12 @@ class ShardSequence(keras.utils.PyDataset):
                 raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
         seed = checked_count(state["seed"], "seed", 0)
         if seed != self.seed:
-            self._reconfigured(seed=seed)
+            self._config = replace(self._config, seed=seed)
+            self._prepare(fixed=self._progress.fixed)
         batch = checked_count(state.get("batch", 0), "batch", 0)
         if batch >= len(self):
             raise ValueError(f"The state is at batch {batch}, and an epoch has {len(self)}.")
-        self.epoch = state["epoch"]
-        self._next_start = batch
+        self._progress.go_to(checked_count(state["epoch"], "epoch", 0), batch)
 
     def class_weight(self) -> dict[int, float]:
         """Balanced weights for `fit(class_weight=...)`.
@@ -520,7 +408,7 @@ class ShardSequence(keras.utils.PyDataset):
             A dict of class number to weight.
         """
         counts = self.index.class_counts or class_counts(
-            self.index, self._loader.reader, self.roles.targets
+            self.index, self._feed.loader.reader, self.roles.targets
         )
         occurring = {label: count for label, count in enumerate(counts) if count}
         total = sum(occurring.values())
@@ -535,9 +423,8 @@ class ShardSequence(keras.utils.PyDataset):
         view = self.__class__.__new__(self.__class__)
         view.__setstate__(self.__getstate__())
         view._steps_per_epoch = None
-        view._reconfigured(shuffle=None, last_batch="keep")
-        view.epoch = 0
-        view._fixed = True
+        view._config = replace(self._config, shuffle=None, last_batch="keep")
+        view._prepare(fixed=True)
         return view
 
     def as_dataset(self) -> Any:
@@ -553,33 +440,13 @@ class ShardSequence(keras.utils.PyDataset):
 
     # ---- How it works
 
-    def _load(self, position: int) -> Batch:
-        if not self._read_workers:
-            return self._loader.load(position)
-        with self._lock:
-            ahead = self._ahead
-            if ahead is None:
-                length = len(self) if self._fixed else None
-                self._ahead = ReadAhead(self._source(), self.max_queue_size, length)
-        if ahead is None:
-            release_others(self)
-            return self._load(position)
-        return ahead.get(position)
+    def _load(self, epoch: int, index: int) -> Batch:
+        cycle = len(self) if self._progress.fixed else None
+        return self._feed.batch(epoch * len(self) + index, cycle)
 
     def release(self) -> None:
         """Gives back threads, files and memory until the next request."""
-        with self._lock:
-            held: list[ReadAhead | RunAhead | None] = [self._ahead, self._runs]
-            self._ahead = self._runs = None
-            self._loader = Loader(self._config, self._corrupt)
-        for ahead in held:
-            if ahead is not None:
-                ahead.close()
-
-    def _source(self) -> Source:
-        if self._use_processes and self._config.transform is not None:
-            return Processes(self._config, self._read_workers, self._corrupt)
-        return Threads(self._loader, self._read_workers)
+        self._feed.release()
 
     def _arranged(self, batch: Batch) -> Any:
         roles = [self.roles.inputs]
@@ -601,29 +468,26 @@ class ShardSequence(keras.utils.PyDataset):
             "seed": self.seed,
         }
 
-    def _reconfigured(self, **changes: Any) -> None:
-        from dataclasses import replace
-
-        self._config = replace(self._config, **changes)
-        self._prepare()
-
     def __getstate__(self) -> dict[str, Any]:
         # By configuration; threads, files and caches are made anew.
-        made = ("_loader", "_ahead", "_runs", "_fit_order", "_asked", "_lock")
-        return {key: value for key, value in self.__dict__.items() if key not in made}
+        made = ("_feed", "_fit_order", "_progress")
+        progress = self._progress
+        place = {"epoch": progress.epoch, "batch": progress.next_start, "fixed": progress.fixed}
+        kept = {key: value for key, value in self.__dict__.items() if key not in made}
+        return {**kept, "_place": place}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
-        self._start = 0
-        self._prepare()
+        kept = dict(state)
+        place = kept.pop("_place")
+        self.__dict__.update(kept)
+        self._prepare(**place)
         _sequences.add(self)
 
     def _forked(self) -> None:
         # The threads stayed with the parent, and one of them may have held a lock.
-        self._lock = threading.Lock()
         self._corrupt.forked()
-        self._prepare()
+        self._progress.forked()
+        self._begin_feed()
 
 
 _sequences: weakref.WeakSet[ShardSequence] = weakref.WeakSet()
