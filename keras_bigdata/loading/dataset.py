@@ -87,9 +87,10 @@ def _run_at(sequence: ShardSequence, epoch: int, index: int) -> range:
 
 def _joined(sequence: ShardSequence, epoch: int, run: range) -> Any:
     """Such batches in one: arrays of shape `(batches, rows, ...)`."""
-    sequence._feed.go_on()
     positions = range(epoch * len(sequence) + run.start, epoch * len(sequence) + run.stop)
-    joined = sequence._feed.joined(positions, _following(sequence, epoch, run))
+    with sequence._hold:
+        sequence._feed.go_on()
+        joined = sequence._feed.joined(positions, _following(sequence, epoch, run))
     cut = {
         name: array.reshape(len(run), len(array) // len(run), *array.shape[1:])
         for name, array in joined.items()

@@ -1,6 +1,6 @@
-"""Two things about `fit` that its calls do not tell, and the frames that call do.
+"""Three things about `fit` that its calls do not tell, and the frames that call do.
 
-Both are found by name in Keras's code. `tests/test_fit_contract.py` pins the names: if Keras
+They are found by name in Keras's code. `tests/test_fit_contract.py` pins the names: if Keras
 changes them, nothing breaks, but what is said below is lost.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,29 @@ def called_to_reset() -> bool:
         frame.f_code.co_name == "reset" and "epoch_iterator" in frame.f_code.co_filename
         for frame in _callers()
     )
+
+
+def asking_iterators() -> list[Any]:
+    """What goes through an epoch for `fit`, `evaluate` or `predict` and begins one now.
+
+    A dataset is asked by threads of TensorFlow: any that runs may be behind them.
+    """
+    for frame in _callers():
+        if frame.f_code.co_name == "_enumerate_iterator":
+            return [frame.f_locals["self"]]
+    return running_iterators()
+
+
+def running_iterators() -> list[Any]:
+    """What goes through epochs in any thread."""
+    found = []
+    for innermost in sys._current_frames().values():
+        frame: FrameType | None = innermost
+        while frame is not None:
+            if "epoch_iterator" in frame.f_code.co_varnames:
+                found.append(frame.f_locals.get("epoch_iterator"))
+            frame = frame.f_back
+    return [iterator for iterator in found if iterator is not None]
 
 
 class FitOrder:

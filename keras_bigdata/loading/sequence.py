@@ -17,6 +17,7 @@ from keras_bigdata.loading.class_counts import class_counts
 from keras_bigdata.loading.epochs import Epoch
 from keras_bigdata.loading.feed import Feed
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
+from keras_bigdata.loading.hold import Hold
 from keras_bigdata.loading.left_out import CorruptShards, LeftOutShard
 from keras_bigdata.loading.loader import Batch, LoaderConfig, Transform
 from keras_bigdata.loading.opening import opened
@@ -201,6 +202,7 @@ class ShardSequence(keras.utils.PyDataset):
         self._begin_feed()
         length = self._steps_per_epoch or self._feed.loader.num_batches
         self._progress = Progress(length, epoch, batch, fixed=fixed)
+        self._hold = Hold()
 
     def _begin_feed(self) -> None:
         self._feed = Feed(self._config, self._corrupt, self._read_workers, self._use_processes)
@@ -236,10 +238,11 @@ class ShardSequence(keras.utils.PyDataset):
 
     def batch_of(self, epoch: int, index: int) -> Any:
         """Batch `index` of any epoch, as `__getitem__` gives it of the current one."""
-        self._progress.ask(epoch, index)
-        if index == self._progress.start + _QUIET_BATCHES:
-            self._feed.go_on()
-        return self._arranged(self._load(epoch, index))
+        with self._hold:
+            self._progress.ask(epoch, index)
+            if index == self._progress.start + _QUIET_BATCHES:
+                self._feed.go_on()
+            return self._arranged(self._load(epoch, index))
 
     def example(self) -> Any:
         """The first batch of the current epoch, without beginning to read ahead."""
@@ -247,9 +250,10 @@ class ShardSequence(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         """Called by Keras when an epoch begins."""
-        left = len(self) - self._progress.next_start
-        if left > _QUIET_BATCHES and keras.backend.backend() == "tensorflow":
-            self._feed.pause()
+        if keras.backend.backend() == "tensorflow":
+            self._hold.take()
+            if len(self) - self._progress.next_start > _QUIET_BATCHES:
+                self._feed.pause()
         self._progress.begin()
 
     def on_epoch_end(self) -> None:
@@ -257,8 +261,13 @@ class ShardSequence(keras.utils.PyDataset):
 
         The epoch advances only if every batch was asked for since `on_epoch_begin`.
         """
-        over = self._progress.end(stopped=called_to_reset())
+        reset = called_to_reset()
+        over = self._progress.end(stopped=reset)
         self._feed.go_on()
+        if reset:
+            self._hold.destroy()
+        else:
+            self._hold.drop()
         if over is not None:
             self._corrupt.tell(over)
 
@@ -470,7 +479,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     def __getstate__(self) -> dict[str, Any]:
         # By configuration; threads, files and caches are made anew.
-        made = ("_feed", "_fit_order", "_progress")
+        made = ("_feed", "_fit_order", "_progress", "_hold")
         progress = self._progress
         place = {"epoch": progress.epoch, "batch": progress.next_start, "fixed": progress.fixed}
         kept = {key: value for key, value in self.__dict__.items() if key not in made}
@@ -487,6 +496,7 @@ class ShardSequence(keras.utils.PyDataset):
         # The threads stayed with the parent, and one of them may have held a lock.
         self._corrupt.forked()
         self._progress.forked()
+        self._hold.forked()
         self._begin_feed()
 
 
