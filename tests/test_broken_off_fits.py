@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its iterators")
+
+QUICK = [("sequence", 0, "again"), ("dataset", 1, "end")]  # the others take half a minute
 
 # Garbage is collected in the thread that asks for a batch, as it may happen at any time.
 CHILD = """
@@ -66,9 +69,13 @@ CHILD = """
 """
 
 
-@pytest.mark.parametrize("then", ["again", "end"])
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("feed", ["sequence", "dataset"])
+ALL = [
+    pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
+    for case in itertools.product(["sequence", "dataset"], [0, 1], ["again", "end"])
+]
+
+
+@pytest.mark.parametrize(("feed", "workers", "then"), ALL)
 def test_garbage_collected_by_whoever_asks_for_a_batch_is_no_deadlock(
     tmp_path, shards, feed, workers, then
 ):
