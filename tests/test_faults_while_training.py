@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import pytest
 from keras_bigdata import CorruptShardError, ShardError, ShardSequence, WorkerError
 from keras_bigdata.loading import open_files
 from tests.faulty_disk import VARIABLE, FaultyDisk, through_faulty_disk
-from tests.transforms import cannot_be_sent, ends_too_early, fails_at_three
+from tests.transforms import cannot_be_sent, ends_too_early, fails_at_three, slow
 
 ROWS, SHARDS, BATCH = 20, 40, 16
 WIDE = 1100  # floats: rows that are read one by one
@@ -439,3 +440,19 @@ def test_a_worker_killed_while_it_starts(wide):
         assert time.monotonic() - start < 5
         pending.__self__.close()
         assert until(lambda before=before: set(workers_of(os.getpid())) <= before, 3)
+
+
+@needs_proc
+def test_released_while_a_batch_is_waited_for_no_worker_stays(wide):
+    """The batch is given, and does not start workers that nobody would end."""
+    before = set(workers_of(os.getpid()))
+    data = sequence(wide, workers=1, use_multiprocessing=True, transform=slow, max_queue_size=2)
+    given = []
+    waiting = threading.Thread(target=lambda: given.append(data[0][1].tolist()))
+    waiting.start()
+    assert until(lambda: set(workers_of(os.getpid())) - before, 10)
+    time.sleep(0.2)
+    data.release()
+    waiting.join(20)
+    assert given == [list(range(BATCH))]
+    assert until(lambda: set(workers_of(os.getpid())) <= before, 3)

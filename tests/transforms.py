@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 
 def identity(batch, rng):
     return batch
@@ -45,3 +47,8 @@ def busy_x(batch, rng):
     for step in range(80_000):
         number += step & 3
     return {**batch, "x": batch["x"] + 0 * number}
+
+
+def slow(batch, rng):
+    time.sleep(0.5)
+    return batch

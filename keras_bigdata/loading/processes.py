@@ -77,6 +77,7 @@ class Processes:
         self._segments = BufferPool(config.max_queue_size + 8, _Segment)
         self._lock = threading.Lock()
         self._executor: Any = None
+        self._closed = False
         self._pids: list[int] = []
         self._dead: list[int] = []
 
@@ -87,17 +88,21 @@ class Processes:
         if exiting():
             # A thread of a backend, or of the user's, still waits for a batch: with an error it
             # would print a traceback after Ctrl-C.
-            return Alone(Loader(_loaded(self._config)), position)
+            return self._here(position)
         batch: Future[Batch] = Future()
         executor: Any = None
         try:
             array, segment = with_room(lambda: self._segments.take(self._room))
             executor = with_room(self._pool)
+            if executor is None:
+                return self._here(position)
             placed = executor.submit(_work, position, segment.path, segment.serial, self._room)
         except ShardError as error:
             batch.set_exception(error)
             return batch
         except (BrokenProcessPool, RuntimeError, OSError) as error:
+            if self._closed:
+                return self._here(position)
             batch.set_exception(self._failed(executor, error, position))
             return batch
 
@@ -107,10 +112,11 @@ class Processes:
             if future.cancelled() or not batch.set_running_or_notify_cancel():
                 return
             error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                batch.set_exception(self._failed(executor, error, position))
+            broken = isinstance(error, BrokenProcessPool)
+            if error is not None and (_is_closing(error) or (broken and self._closed)):
+                batch.set_exception(CancelledError())
             elif error is not None:
-                batch.set_exception(CancelledError() if _is_closing(error) else error)
+                batch.set_exception(self._failed(executor, error, position) if broken else error)
             else:
                 result, found = future.result()
                 try:
@@ -137,13 +143,19 @@ class Processes:
         return batch
 
     def close(self) -> None:
+        """Ends the workers. Batches are still given, loaded by whoever asks."""
         with self._lock:
+            self._closed = True
             executor, self._executor = self._executor, None
         _stop(executor)
 
+    def _here(self, position: int) -> Pending:
+        return Alone(Loader(_loaded(self._config), self._corrupt), position)
+
     def _pool(self) -> Any:
+        """The workers, started if need be; `None` once closed: nobody would end new ones."""
         executor = self._executor
-        if executor is not None:
+        if executor is not None or self._closed:
             return executor
         # In a thread, where no KeyboardInterrupt is raised: a worker that is left in the middle of
         # its start prints a traceback.
@@ -162,7 +174,7 @@ class Processes:
         from loky import ProcessPoolExecutor
 
         with self._lock, interrupts_held_back():
-            if self._executor is not None:
+            if self._executor is not None or self._closed:
                 return self._executor
             executor = ProcessPoolExecutor(
                 self._workers, initializer=_start, initargs=(self._config, os.getpid())
