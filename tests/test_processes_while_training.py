@@ -156,8 +156,40 @@ def test_children_of_every_kind_read_and_the_parent_goes_on(tmp_path, methods):
     with started(path, shards, methods, backend="jax") as process:
         out, error, _ = ended(process, 100)
     assert process.returncode == 0, error
-    assert out.split() == [word for method in methods.split(",") for word in (method, "done")]
+    expected = [word for method in methods.split(",") for word in (method, "done")]
+    assert out.split() == expected, out
     assert "Traceback" not in error
+    assert none_left(process.pid)
+
+
+SHORT = """
+    import multiprocessing, sys
+    from keras_bigdata import ShardSequence
+    from tests.transforms import identity
+
+    def use():
+        data = ShardSequence(sys.argv[1], 16, inputs="x", targets="id", transform=identity,
+                             workers=8, use_multiprocessing=True)
+        print(data[0][1].shape, flush=True)
+
+    if __name__ == "__main__":
+        if sys.argv[2] == "here":
+            use()
+        else:
+            child = multiprocessing.get_context(sys.argv[2]).Process(target=use)
+            child.start()
+            child.join(40)
+            sys.exit(child.exitcode)
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "fork", "spawn"])
+def test_a_process_that_ends_while_its_workers_start_tells_no_traceback_of_theirs(tmp_path, where):
+    """The first of eight has given a batch, the others are importing."""
+    shards = write_shards(tmp_path / "shards", [100] * 4)
+    with started(program(tmp_path, SHORT), shards, where, backend="jax") as process:
+        out, error, _ = ended(process, 60)
+    assert (out, error, process.returncode) == ("(16,)\n", "", 0)
     assert none_left(process.pid)
 
 

@@ -21,6 +21,7 @@ from collections import OrderedDict
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from multiprocessing.util import Finalize
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -46,6 +47,9 @@ _ROOM = 8
 
 # Segments that a worker keeps mapped.
 _MAPPED = 64
+
+# At exit, for workers to be killed.
+_PATIENCE = 1.5
 
 
 class Processes:
@@ -211,6 +215,15 @@ class Processes:
         return failure
 
 
+# Threads of loky that are ending workers.
+_ending: set[threading.Thread] = set()
+
+
+def _await_ends() -> None:
+    for thread in list(_ending):
+        thread.join(_PATIENCE)
+
+
 def _unheard(exception: BaseException | None) -> None:
     """In place of `set_exception` of a future that nobody waits for."""
 
@@ -218,9 +231,12 @@ def _unheard(exception: BaseException | None) -> None:
 def _stop(executor: Any) -> None:
     if executor is None:
         return
-    by_half = getattr(executor, "_executor_manager_thread", True) is None
+    thread = getattr(executor, "_executor_manager_thread", None)
     executor.shutdown(wait=False, kill_workers=True)
-    if by_half:  # out of files, say, while they were being started: nobody else ends them
+    if thread is not None:
+        _ending.add(thread)
+        _ending.difference_update([one for one in list(_ending) if not one.is_alive()])
+    else:  # out of files, say, while they were being started: nobody else ends them
         for process in _processes_of(executor):
             process.terminate()
 
@@ -248,6 +264,9 @@ def _leave_before_loky(pid: int) -> None:
     Exit hooks run in reverse order, and loky sets its own with the first task.
     """
     close_at_exit()
+    # A child of `multiprocessing` unlinks the semaphores of its workers next, and those that are
+    # only starting would print a traceback of that.
+    Finalize(None, _await_ends, exitpriority=50)
 
 
 class _Segment(mmap.mmap):
