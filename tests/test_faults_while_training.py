@@ -390,7 +390,8 @@ needs_proc = pytest.mark.skipif(
 def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):
     gc.collect()
     shared, memory = set(os.listdir("/dev/shm")), memory_files()
-    before = workers_of(os.getpid())
+    # Those of earlier tests may be about to end.
+    before = set(workers_of(os.getpid()))
     for batch in (0, 7, 44):
         data = sequence(
             wide, workers=2, use_multiprocessing=True, transform=through_faulty_disk, shuffle=None
@@ -398,7 +399,7 @@ def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):
         killed = []
 
         def kill(killed=killed):
-            killed.append(sorted(set(workers_of(os.getpid())) - set(before))[-1])
+            killed.append(sorted(set(workers_of(os.getpid())) - before)[-1])
             os.kill(killed[0], signal.SIGKILL)
 
         at = At(kill, batch)
@@ -415,7 +416,7 @@ def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):
             range(ROWS * SHARDS)
         )
         data.release()
-        assert until(lambda: workers_of(os.getpid()) == before, 3)
+        assert until(lambda: set(workers_of(os.getpid())) <= before, 3)
         data.given.clear()
         del data, told, at
     gc.collect()
