@@ -215,13 +215,14 @@ class Processes:
         return failure
 
 
-# Threads of loky that are ending workers.
-_ending: set[threading.Thread] = set()
+# Threads of loky that are ending workers; weakly, for they hold the semaphores.
+_ending: set[weakref.ref[threading.Thread]] = set()
 
 
 def _await_ends() -> None:
-    for thread in list(_ending):
-        thread.join(_PATIENCE)
+    for reference in list(_ending):
+        if (thread := reference()) is not None:
+            thread.join(_PATIENCE)
 
 
 def _unheard(exception: BaseException | None) -> None:
@@ -234,8 +235,7 @@ def _stop(executor: Any) -> None:
     thread = getattr(executor, "_executor_manager_thread", None)
     executor.shutdown(wait=False, kill_workers=True)
     if thread is not None:
-        _ending.add(thread)
-        _ending.difference_update([one for one in list(_ending) if not one.is_alive()])
+        _ending.add(weakref.ref(thread, _ending.discard))
     else:  # out of files, say, while they were being started: nobody else ends them
         for process in _processes_of(executor):
             process.terminate()
