@@ -20,7 +20,7 @@ import pytest
 from keras_bigdata import CorruptShardError, ShardError, ShardSequence, WorkerError
 from keras_bigdata.loading import open_files
 from tests.faulty_disk import VARIABLE, FaultyDisk, through_faulty_disk
-from tests.transforms import cannot_be_sent, ends_too_early, fails_at_three, slow
+from tests.transforms import cannot_be_sent, ends_too_early, fails_at_three, half_a_second
 
 ROWS, SHARDS, BATCH = 20, 40, 16
 WIDE = 1100  # floats: rows that are read one by one
@@ -447,7 +447,7 @@ def test_a_worker_killed_while_it_starts(wide):
 def test_released_while_a_batch_is_waited_for_no_worker_stays(wide):
     """The batch is given, and does not start workers that nobody would end."""
     before = set(workers_of(os.getpid()))
-    data = sequence(wide, workers=1, use_multiprocessing=True, transform=slow, max_queue_size=2)
+    data = sequence(wide, workers=1, use_multiprocessing=True, transform=half_a_second)
     given = []
     waiting = threading.Thread(target=lambda: given.append(data[0][1].tolist()))
     waiting.start()

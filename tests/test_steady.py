@@ -24,8 +24,9 @@ EVERY = 5  # epochs; looking takes longer than an epoch
 # Private memory of the last epochs against that of epochs 40 to 80. One batch kept of each epoch
 # would be 15 MB more. Measured: 0 to 4 MB.
 MEGABYTES = 8
-# TensorFlow keeps every dataset that it was given: 20 kB of Python objects for each new sequence.
-# Measured: 0 to 9 MB (a PyDataset that holds these batches itself: 191 MB).
+# TensorFlow keeps every dataset that it was given: 20 kB of Python objects for each new sequence,
+# which is 3 MB. Measured: -3 to 9 MB in seven runs; how it comes to differ so much is not known
+# (a PyDataset that holds these batches itself: 191 MB).
 MEGABYTES_OF_SEQUENCES = 13
 
 # Segments for worker processes are kept for as many batches as were ever on their way at once,

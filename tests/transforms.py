@@ -49,6 +49,6 @@ def busy_x(batch, rng):
     return {**batch, "x": batch["x"] + 0 * number}
 
 
-def slow(batch, rng):
+def half_a_second(batch, rng):
     time.sleep(0.5)
     return batch

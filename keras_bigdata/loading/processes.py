@@ -191,7 +191,7 @@ class Processes:
             self._executor = executor
             self._pids = [process.pid for process in _processes_of(executor)]
             self._dead = []
-            _leave_before_loky(os.getpid())
+            _prepare_exit(os.getpid())
             return executor
 
     def _failed(self, executor: Any, error: BaseException, position: int) -> WorkerError:
@@ -258,11 +258,9 @@ def _dead_of(executor: Any) -> list[int]:
 
 
 @cache
-def _leave_before_loky(pid: int) -> None:
-    """At exit loky waits for all that was submitted, unless we have closed before.
-
-    Exit hooks run in reverse order, and loky sets its own with the first task.
-    """
+def _prepare_exit(pid: int) -> None:
+    """Once in a process, after the first task: exit hooks run in reverse order."""
+    # With that task loky has set one that waits for all that was submitted.
     close_at_exit()
     # A child of `multiprocessing` unlinks the semaphores of its workers next, and those that are
     # only starting would print a traceback of that.
