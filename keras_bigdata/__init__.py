@@ -9,12 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_bigdata.callbacks.best_weights import BestWeightsEarlyStopping
-    from keras_bigdata.callbacks.resume import ResumeTraining
+    from keras_bigdata.callbacks.best_weights_early_stopping import BestWeightsEarlyStopping
+    from keras_bigdata.callbacks.resume_training import ResumeTraining
     from keras_bigdata.callbacks.score_log import ScoreLog
     from keras_bigdata.callbacks.weighted_validation import WeightedValidation
-    from keras_bigdata.checking.repair import repair
-    from keras_bigdata.checking.verify import verify
     from keras_bigdata.errors import (
         BigDataError,
         CorruptShardError,
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
         UnsafePickleError,
         WorkerError,
     )
+    from keras_bigdata.integrity.repair import repair
+    from keras_bigdata.integrity.verify import verify
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.capture import capture
     from keras_bigdata.packing.pack import pack
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.sources.hdf5 import HDF5Table
     from keras_bigdata.packing.sources.image_folder import ImageFolder
     from keras_bigdata.packing.sources.image_table import ImageTable
-    from keras_bigdata.packing.sources.ragged import padded
-    from keras_bigdata.packing.sources.text import encode_texts
+    from keras_bigdata.packing.sources.padding import padded
     from keras_bigdata.packing.sources.text_table import TextTable
+    from keras_bigdata.packing.sources.tokens import encode_texts
     from keras_bigdata.shards.index import ShardIndex
     from keras_bigdata.shards.writer import ShardWriter
 
@@ -69,12 +69,12 @@ __all__ = [
 
 _MODULES = {
     "Arrays": "packing.sources.arrays",
-    "BestWeightsEarlyStopping": "callbacks.best_weights",
+    "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
     "FrameFolder": "packing.sources.frame_folder",
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
     "ImageTable": "packing.sources.image_table",
-    "ResumeTraining": "callbacks.resume",
+    "ResumeTraining": "callbacks.resume_training",
     "ScoreLog": "callbacks.score_log",
     "ShardIndex": "shards.index",
     "ShardSequence": "loading.sequence",
@@ -82,11 +82,11 @@ _MODULES = {
     "TextTable": "packing.sources.text_table",
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",
-    "encode_texts": "packing.sources.text",
+    "encode_texts": "packing.sources.tokens",
     "pack": "packing.pack",
-    "padded": "packing.sources.ragged",
-    "repair": "checking.repair",
-    "verify": "checking.verify",
+    "padded": "packing.sources.padding",
+    "repair": "integrity.repair",
+    "verify": "integrity.verify",
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from keras_bigdata import ShardWriter
 from keras_bigdata.bench import Rates, bench, measure
 from keras_bigdata.bench.disk import disk_rate
-from keras_bigdata.bench.null_fit import EpochTimes, NullModel
+from keras_bigdata.bench.null_model import EpochTimes, NullModel
 from keras_bigdata.cli import main
 from keras_bigdata.shards.scan import open_shards
 from tests.conftest import ROLES
@@ -121,7 +121,7 @@ def test_files_that_lie_in_memory_give_no_rate_of_a_disk(shards, tmp_path):
 
 def test_waiting_for_the_first_batch_counts_unless_it_is_now_and_then(monkeypatch):
     clock = iter([1.0, 2.0, 2.5, 3.5, 9.5, 10.5, 10.8, 12.8])  # first batch, end, first batch, ...
-    monkeypatch.setattr("keras_bigdata.bench.null_fit.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("keras_bigdata.bench.null_model.time.perf_counter", lambda: next(clock))
     times = EpochTimes(1e9)
     times.on_train_begin()
     for epoch in range(4):

@@ -11,7 +11,7 @@ import h5py
 import pytest
 
 from keras_bigdata import ScoreLog
-from keras_bigdata.callbacks import _best_file, _disk_room
+from keras_bigdata.callbacks import _best_weights_file
 from keras_bigdata.files import TEMPORARY_PREFIX, remove_leftovers, replace_file
 from tests.small_models import TinyModel, best_callback, classifier, train
 
@@ -33,8 +33,8 @@ READ_ONLY = OSError(30, "Read-only file system")
     ("module", "name", "error"),
     [
         (os, "posix_fallocate", FULL),  # no room
-        (_disk_room, "open", LOST),  # no file can be made
-        (_disk_room, "open", READ_ONLY),
+        (_best_weights_file, "open", LOST),  # no file can be made
+        (_best_weights_file, "open", READ_ONLY),
         (os, "fsync", FULL),  # the disk takes it back
         (os, "fsync", OSError(5, "Input/output error")),
         (os, "replace", LOST),
@@ -72,21 +72,21 @@ def test_a_disk_that_is_full_at_any_byte_leaves_the_former_best(tmp_path):
     import resource
 
     model, path = classifier(), tmp_path / "best.weights.h5"
-    _best_file.write_best(path, model, _best_file.BestRecord(0, "v", 1.0, "min", 0))
+    _best_weights_file.write_best(path, model, _best_weights_file.BestRecord(0, "v", 1.0, "min", 0))
     old = path.read_bytes()
-    new = _best_file.BestRecord(1, "v", 0.5, "min", 0)
+    new = _best_weights_file.BestRecord(1, "v", 0.5, "min", 0)
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     for limit in [*range(0, len(old) + 1, 1999), len(old) - 1]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited[1]))
         try:
             with pytest.raises(OSError, match="File too large"):
-                _best_file.write_best(path, model, new)
+                _best_weights_file.write_best(path, model, new)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         assert path.read_bytes() == old
         assert os.listdir(tmp_path) == ["best.weights.h5"]
-    _best_file.write_best(path, model, new)
-    assert _best_file.read_record(path) == new
+    _best_weights_file.write_best(path, model, new)
+    assert _best_weights_file.read_record(path) == new
 
 
 def test_where_room_cannot_be_reserved_free_space_is_asked_for(tmp_path, monkeypatch):
@@ -94,16 +94,16 @@ def test_where_room_cannot_be_reserved_free_space_is_asked_for(tmp_path, monkeyp
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
-    _disk_room.reserve(tmp_path / "a", 1000)
+    _best_weights_file.reserve(tmp_path / "a", 1000)
     with pytest.raises(OSError, match="bytes are free"):
-        _disk_room.reserve(tmp_path / "b", 2**60)
+        _best_weights_file.reserve(tmp_path / "b", 2**60)
 
 
 def test_what_is_reserved_is_enough(tmp_path):
     for model in (classifier(), classifier(metrics=[])):
         path = tmp_path / "a.weights.h5"
         model.save_weights(path)
-        assert path.stat().st_size <= _best_file._size_at_most(model)
+        assert path.stat().st_size <= _best_weights_file._size_at_most(model)
 
 
 def test_another_process_that_begins_with_the_same_file_does_no_harm(tmp_path):

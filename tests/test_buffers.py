@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from keras_bigdata.loading.buffers import ALIGNMENT, SMALL, BufferPool, aligned
+from keras_bigdata.loading.buffer_pool import ALIGNMENT, SMALL, BufferPool, aligned
 
 
 @pytest.mark.parametrize("nbytes", [1, 63, 64, 100_000])

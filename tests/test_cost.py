@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_bigdata import Arrays, ShardSequence, pack
+from keras_bigdata.bench.cost import EpochCost, feed_rate
 from keras_bigdata.cli import main
-from keras_bigdata.cost import EpochCost, feed_rate
 from tests.conftest import ROLES, rows_of
 
 # Hours, of a set of several hundred thousand pictures.
@@ -81,7 +81,7 @@ def test_counts_that_are_none():
 
 def test_feed_rate_counts_the_samples_it_has_seen(shards, monkeypatch):
     now = iter(range(100))
-    monkeypatch.setattr("keras_bigdata.cost.time.perf_counter", lambda: next(now) * 0.5)
+    monkeypatch.setattr("keras_bigdata.bench.cost.time.perf_counter", lambda: next(now) * 0.5)
     # Batches of 4, 4, 3: the first is not counted; the clock is read at the start, behind each
     # batch and at the end: 7 samples in 1.5 s.
     sequence = ShardSequence(shards([5, 6]), 4, **ROLES)

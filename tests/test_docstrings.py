@@ -15,7 +15,7 @@ import pytest
 from skimage import data, io
 
 import keras_bigdata
-from keras_bigdata.loading.plan import EpochPlan
+from keras_bigdata.loading.epoch_plan import EpochPlan
 from keras_bigdata.packing.sources.images import load_image
 from keras_bigdata.shards.pickles import read_array, walk
 

@@ -213,7 +213,7 @@ def test_train_on_batch_learns_as_fit_does(directory):
 
 
 def test_the_next_epoch_is_read_ahead_across_the_boundary(directory, monkeypatch):
-    from keras_bigdata.loading.loader import Loader
+    from keras_bigdata.loading.batch_loader import Loader
 
     here = []
     load = Loader.load

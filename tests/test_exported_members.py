@@ -49,7 +49,7 @@ def test_packing_imports_neither_keras_nor_a_backend():
         "from keras_bigdata import ShardWriter, ShardIndex, verify, repair\n"
         "from keras_bigdata import FrameFolder, TextTable\n"
         "from keras_bigdata import encode_texts, padded\n"
-        "import keras_bigdata.loading.processes\n"
+        "import keras_bigdata.loading.worker_processes\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

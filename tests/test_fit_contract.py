@@ -282,19 +282,19 @@ def test_the_variables_of_a_training_are_these_and_some_come_with_the_first_step
 
 
 def test_a_csv_logger_appends_no_header_where_it_is_told_so(tmp_path):
-    from keras_bigdata.callbacks import _csv_file
+    from keras_bigdata.callbacks import _callback_states
 
     logger = keras.callbacks.CSVLogger(tmp_path / "a.csv")
     logger.on_train_begin()
     logger.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})
-    state = _csv_file.read(logger)
+    state = _callback_states._read_csv(logger)
     logger.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
     logger.on_train_end()
     whole = (tmp_path / "a.csv").read_bytes()
     again = keras.callbacks.CSVLogger(tmp_path / "a.csv")
     again.on_train_begin()
     assert (tmp_path / "a.csv").read_bytes() == b""
-    _csv_file.restore(again, state)
+    _callback_states._restore_csv(again, state)
     again.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
     again.on_train_end()
     assert (tmp_path / "a.csv").read_bytes() == whole

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_bigdata.shards.pickles import compressed
+from keras_bigdata.shards.pickles import compression
 from tests.fuzz.run import EXPANDED, WALKED, Fuzzer
 from tests.fuzz.run import __file__ as run
 
@@ -21,8 +21,8 @@ def fuzzer() -> Fuzzer:
 
 @pytest.mark.parametrize(("first", "batches"), [(0, 5), (5, 1), (6, 11), (17, 1), (19, 1), (39, 1)])
 def test_hostile_files_are_refused_or_read_right(fuzzer, monkeypatch, first, batches):
-    monkeypatch.setattr(compressed, "EXPANDED_AT_LEAST", EXPANDED)
-    monkeypatch.setattr(compressed, "WALKED_AT_LEAST", WALKED)
+    monkeypatch.setattr(compression, "EXPANDED_AT_LEAST", EXPANDED)
+    monkeypatch.setattr(compression, "WALKED_AT_LEAST", WALKED)
     before = fuzzer.executions + fuzzer.index_runs
     for number in range(first, first + batches):
         fuzzer.batch(number)

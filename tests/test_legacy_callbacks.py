@@ -12,7 +12,7 @@ import pytest
 
 from keras_bigdata import legacy
 from keras_bigdata.legacy.class_weights import sample_weights, weighting
-from keras_bigdata.legacy.names import alias
+from keras_bigdata.legacy.metric_names import alias
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((8, 3), np.float32), RNG.integers(0, 2, 8)

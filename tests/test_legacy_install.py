@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import legacy
-from keras_bigdata.legacy.old_imports import _OPTIMIZERS
+from keras_bigdata.legacy.patches import _OPTIMIZERS
 
 METHODS = ("fit_generator", "evaluate_generator", "predict_generator")
 X, Y = np.random.default_rng(0).random((8, 3), np.float32), np.arange(8) % 2

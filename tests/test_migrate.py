@@ -617,7 +617,7 @@ def test_without_libcst_it_says_what_to_install(script, monkeypatch, capsys):
 
 def test_neither_keras_nor_a_backend_is_imported():
     code = (
-        "import sys, keras_bigdata.migrate.files\n"
+        "import sys, keras_bigdata.migrate.migrate\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

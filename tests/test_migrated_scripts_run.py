@@ -16,7 +16,7 @@ import pytest
 from skimage import data, io
 
 from keras_bigdata.migrate import migrate_text
-from keras_bigdata.migrate.new_places import _MOVED, _NAMES, _PUBLIC, GONE, SUBMODULES
+from keras_bigdata.migrate.keras_names import _MOVED, _NAMES, _PUBLIC, GONE, SUBMODULES
 
 needs_legacy = pytest.mark.skipif(
     importlib.util.find_spec("keras_bigdata.legacy") is None,

@@ -33,7 +33,7 @@ from keras_bigdata import (
     pack,
 )
 from keras_bigdata.packing.pack import default_shard_samples
-from keras_bigdata.packing.run import CONTINUE
+from keras_bigdata.packing.shard_jobs import CONTINUE
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
 

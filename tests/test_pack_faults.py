@@ -19,8 +19,8 @@ import pytest
 
 from keras_bigdata import PackError, ShardIndex, files, pack
 from keras_bigdata.cli import main
-from keras_bigdata.packing import unfinished
-from keras_bigdata.packing.run import CONTINUE
+from keras_bigdata.packing import resume_state
+from keras_bigdata.packing.shard_jobs import CONTINUE
 from keras_bigdata.shards import writer
 from tests.test_pack import child, contents, is_running, wait_for
 
@@ -114,7 +114,7 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
             from pathlib import Path
             sys.path.insert(0, sys.argv[2])
             from keras_bigdata import files
-            from keras_bigdata.packing import make_shard
+            from keras_bigdata.packing import shard_jobs
             from keras_bigdata.shards import writer
             from keras_bigdata.shards.index import ShardIndex
             from tests.test_pack_faults import contents, packed
@@ -122,7 +122,7 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
             expected = contents(Path(sys.argv[3]))
             calls = [
                 (writer.AlignedOutput, "_write"), (files.os, "fsync"), (files.os, "replace"),
-                (make_shard, "write_record"), (ShardIndex, "save"), (shutil, "rmtree"),
+                (shard_jobs, "write_record"), (ShardIndex, "save"), (shutil, "rmtree"),
             ]
             moments = 0
             for holder, name in calls:
@@ -179,7 +179,7 @@ CALLS = {
     "write": (writer.AlignedOutput, "_write"),
     "fsync": (files.os, "fsync"),
     "rename": (files.os, "replace"),
-    "record": (unfinished, "write_record"),
+    "record": (resume_state, "write_record"),
     "index": (ShardIndex, "save"),
     "directory": (Path, "mkdir"),
 }
@@ -210,9 +210,9 @@ def test_a_write_that_fails_costs_nothing(tmp_path: Path, monkeypatch, expected,
         with monkeypatch.context() as patch:
             patch.setattr(holder, name, failing, raising=name != "open")
             if call == "record":
-                from keras_bigdata.packing import make_shard
+                from keras_bigdata.packing import shard_jobs
 
-                patch.setattr(make_shard, "write_record", failing)
+                patch.setattr(shard_jobs, "write_record", failing)
             with pytest.raises(PackError) as caught:
                 packed(out)
         assert FAULTS[fault].strerror in str(caught.value)

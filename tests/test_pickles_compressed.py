@@ -18,7 +18,7 @@ import pytest
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.shards.pickles import StoredArray, compressed, read_array, read_fields, walk
+from keras_bigdata.shards.pickles import StoredArray, compression, read_array, read_fields, walk
 from keras_bigdata.shards.scan import open_shards
 
 
@@ -142,8 +142,8 @@ def bomb(path: Path, megabytes: int, head: bytes = b"") -> Path:
     ids=["behind the end", "16 GB", "200 MB", "a line"],
 )
 def test_a_bomb_is_refused_without_its_memory(tmp_path: Path, head: bytes, monkeypatch):
-    monkeypatch.setattr(compressed, "EXPANDED_AT_LEAST", 8 * 2**20)
-    monkeypatch.setattr(compressed, "EXPANDED_RATIO", 64)
+    monkeypatch.setattr(compression, "EXPANDED_AT_LEAST", 8 * 2**20)
+    monkeypatch.setattr(compression, "EXPANDED_RATIO", 64)
     path = bomb(tmp_path / "a.pkl.gz", 64, head)
     tracemalloc.start()
     try:
@@ -156,7 +156,7 @@ def test_a_bomb_is_refused_without_its_memory(tmp_path: Path, head: bytes, monke
 
 
 def test_the_limit_grows_with_the_file_and_trust_lifts_it(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(compressed, "EXPANDED_AT_LEAST", 2**20)
+    monkeypatch.setattr(compression, "EXPANDED_AT_LEAST", 2**20)
     value = {"x": np.zeros(2**22, np.uint8), "y": RNG.integers(0, 255, 2**16, np.uint8)}
     path = tmp_path / "a.pkl.gz"
     path.write_bytes(gzip.compress(pickle.dumps(value)))
@@ -212,7 +212,7 @@ def test_lz4_is_asked_for(tmp_path: Path, monkeypatch):
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(compressed.importlib, "import_module", missing)
+    monkeypatch.setattr(compression.importlib, "import_module", missing)
     with pytest.raises(ShardError, match=r"a\.pkl\.lz4: is lz4-compressed; .*pip install lz4"):
         walk(tmp_path / "a.pkl.lz4")
 
@@ -237,7 +237,7 @@ def megabatches(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("shuffle", ["window", "global", None])
 def test_compressed_shards_feed_a_sequence(megabatches: Path, shuffle, monkeypatch):
     expanded: list[str] = []
-    once = compressed.Compressed.expand
+    once = compression.Compressed.expand
 
     def counted(self) -> None:
         if self.data is None:
@@ -247,7 +247,7 @@ def test_compressed_shards_feed_a_sequence(megabatches: Path, shuffle, monkeypat
     train = ShardSequence(
         megabatches, 8, inputs=("x", "small"), targets="id", shuffle=shuffle, workers=0
     )
-    monkeypatch.setattr(compressed.Compressed, "expand", counted)
+    monkeypatch.setattr(compression.Compressed, "expand", counted)
     for _ in range(2):
         seen = []
         for batch in range(len(train)):

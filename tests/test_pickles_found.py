@@ -14,7 +14,7 @@ import pytest
 from joblib import numpy_pickle
 
 from keras_bigdata import CorruptShardError, ShardError, UnsafePickleError
-from keras_bigdata.shards.pickles import compressed, read_fields, walk
+from keras_bigdata.shards.pickles import compression, read_fields, walk
 from tests.pickle_bytes import SCALAR, call, dic, dtype, lst, num, raw, refusal, text, write
 
 
@@ -48,7 +48,7 @@ def test_a_frame_longer_than_a_compressed_file(tmp_path):
 
 def test_a_few_compressed_bytes_of_endless_work(tmp_path, monkeypatch):
     """Values pushed and dropped: some hundred bytes kept a processor busy for a minute."""
-    monkeypatch.setattr(compressed, "WALKED_AT_LEAST", 1 << 20)
+    monkeypatch.setattr(compression, "WALKED_AT_LEAST", 1 << 20)
     path = write(tmp_path / "a.pkl.bz2", bz2.compress(b"]" + b"N0" * (2 << 20) + b"."))
     assert path.stat().st_size < 1_000
     start = time.process_time()
@@ -59,7 +59,7 @@ def test_a_few_compressed_bytes_of_endless_work(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("between", [b"", raw(bytes(100_000)) + b"0"])
 def test_endless_work_between_arrays_counts(tmp_path, monkeypatch, between):
-    monkeypatch.setattr(compressed, "WALKED_AT_LEAST", 1 << 17)
+    monkeypatch.setattr(compression, "WALKED_AT_LEAST", 1 << 17)
     work = b"]" + (b"N0" * 8_000 + between) * 20 + b"."
     path = write(tmp_path / "a.pkl.gz", gzip.compress(work))
     for read in (walk, lambda path: read_fields(path, [])):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading.plan import EpochPlan, permutation, scatter
+from keras_bigdata.loading.epoch_plan import EpochPlan, permutation, scatter
 
 MODES = ["window", "shards", "global", None]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading.reader import Reader
+from keras_bigdata.loading.row_reader import Reader
 from keras_bigdata.shards.scan import open_shards
 
 SIZES = [5, 0, 40, 17]
@@ -83,7 +83,7 @@ def test_a_column_is_loaded_by_one_thread_only(index, monkeypatch):
 
 
 def test_columns_are_bounded_in_bytes(index, monkeypatch):
-    monkeypatch.setattr("keras_bigdata.loading.reader.COLUMN_CACHE_BYTES", 300)
+    monkeypatch.setattr("keras_bigdata.loading.row_reader.COLUMN_CACHE_BYTES", 300)
     reader = Reader(index, ["small"], batch_size=8, cached_shards=0)
     for shard in (2, 3, 0, 2):
         np.testing.assert_array_equal(

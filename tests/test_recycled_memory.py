@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence, ShardWriter
-from keras_bigdata.loading import buffers
+from keras_bigdata.loading import buffer_pool
 from tests import transforms
 from tests.recording import Recording
 
@@ -32,13 +32,13 @@ class Poisoned(deque):
 
 @pytest.fixture
 def poisoned(monkeypatch):
-    made = buffers.BufferPool.__init__
+    made = buffer_pool.BufferPool.__init__
 
     def poisoning(self, keep, *arguments):
         made(self, keep, *arguments)
         self._free = defaultdict(lambda: Poisoned(maxlen=keep))
 
-    monkeypatch.setattr(buffers.BufferPool, "__init__", poisoning)
+    monkeypatch.setattr(buffer_pool.BufferPool, "__init__", poisoning)
     monkeypatch.setattr(Poisoned, "freed", 0)
     return Poisoned
 

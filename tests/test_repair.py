@@ -22,8 +22,8 @@ from keras_bigdata import (
     repair,
     verify,
 )
-from keras_bigdata.checking import repair as repairing
 from keras_bigdata.cli import main
+from keras_bigdata.integrity import repair as repairing
 from tests.conftest import ROLES, rows_of
 
 WORDS = ["ant", "bee", "cat"]

@@ -16,7 +16,7 @@ import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping, ResumeTraining, ScoreLog, ShardSequence
 from keras_bigdata.callbacks import _checkpoint_directory, _checkpoint_file
-from keras_bigdata.callbacks._pace import Pace
+from keras_bigdata.callbacks._checkpoint_directory import Pace
 from tests.conftest import ROLES
 from tests.resumed_training import prepare, run
 
@@ -479,7 +479,7 @@ def test_a_directory_that_cannot_be_written_is_found_before_training(tmp_path, s
 
 def test_by_default_checkpoints_take_one_percent_of_the_time(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("keras_bigdata.callbacks._pace.time.monotonic", lambda: now)
+    monkeypatch.setattr("keras_bigdata.callbacks._checkpoint_directory.time.monotonic", lambda: now)
     pace = Pace(None)
     assert pace.is_due(0)
     pace.done(0.001)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading import scatter
+from keras_bigdata.loading import preadv
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +37,18 @@ def test_every_place_gets_its_bytes(file, sizes, offset, short):
     memory = np.zeros(60 * 300, np.uint8)
     starts = [300 * number for number in reversed(range(len(sizes)))]
     places = places_in(memory, starts, sizes)
-    whole = scatter._read
+    whole = preadv._read
     try:
         # A read may give less than was asked for, anywhere.
-        scatter._read = lambda fd, places, at: scatter._read_one(
+        preadv._read = lambda fd, places, at: preadv._read_one(
             fd, np.minimum(places, [2**64 - 1, short]).astype(np.uint64), at
         )
-        assert scatter.read_into(fd, places, offset) == sum(sizes)
+        assert preadv.read_into(fd, places, offset) == sum(sizes)
         in_pieces = memory.copy()
         memory[:] = 0
     finally:
-        scatter._read = whole
-    assert scatter.read_into(fd, places, offset) == sum(sizes)
+        preadv._read = whole
+    assert preadv.read_into(fd, places, offset) == sum(sizes)
     np.testing.assert_array_equal(memory, in_pieces)
     for start, size in zip(starts, sizes, strict=True):
         np.testing.assert_array_equal(memory[start : start + size], content[offset:][:size])
@@ -59,18 +59,18 @@ def test_more_places_than_one_call_takes(file):
     fd, content = file
     memory = np.zeros(150_000, np.uint8)
     places = places_in(memory, range(0, 150_000, 50), [50] * 3000)
-    assert scatter.read_into(fd, places, 7) == 150_000
+    assert preadv.read_into(fd, places, 7) == 150_000
     np.testing.assert_array_equal(memory, content[7:150_007])
 
 
 def test_the_end_of_the_file_ends_the_reading(file):
     fd, content = file
     memory = np.zeros(1000, np.uint8)
-    assert scatter.read_into(fd, places_in(memory, [0, 500], [500, 500]), 199_300) == 700
+    assert preadv.read_into(fd, places_in(memory, [0, 500], [500, 500]), 199_300) == 700
     np.testing.assert_array_equal(memory[:700], content[199_300:])
 
 
 def test_what_cannot_be_read_is_an_os_error():
     memory = np.zeros(10, np.uint8)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        scatter.read_into(10_000, places_in(memory, [0], [10]), 0)
+        preadv.read_into(10_000, places_in(memory, [0], [10]), 0)

@@ -19,7 +19,7 @@ from keras_bigdata import Arrays, ImageFolder, ImageTable, PackError, ShardWrite
 from keras_bigdata.packing.shuffle import cut, permutation
 from keras_bigdata.packing.sources.labels import clean_labels
 from keras_bigdata.packing.sources.split import split_rows
-from keras_bigdata.packing.sources.text import build_vocabulary, encode, words
+from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, words
 from keras_bigdata.shards.roles import Roles
 
 SIZE = (4, 6)

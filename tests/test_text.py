@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_bigdata import Arrays, ShardIndex, ShardSequence, TextTable, encode_texts, pack
-from keras_bigdata.packing.sources.text import words
+from keras_bigdata.packing.sources.tokens import words
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from keras_bigdata import (
     repair,
     verify,
 )
-from keras_bigdata.checking import content, duplicates
 from keras_bigdata.cli import main
+from keras_bigdata.integrity import check_shard, duplicates
 from tests.conftest import ROLES, rows_of
 
 INFO = {"name": "", "samples": 1, "bytes": 9, "offsets": {}, "checksum": 1, "variant": 0}
@@ -203,8 +203,8 @@ def test_a_file_that_the_disk_cannot_read(packed, monkeypatch):
             raise OSError(5, "Input/output error")
         return checksum(path)
 
-    checksum = content.file_checksum
-    monkeypatch.setattr(content, "file_checksum", fails)
+    checksum = check_shard.file_checksum
+    monkeypatch.setattr(check_shard, "file_checksum", fails)
     fault = faults(packed)["shard-00003.pkl"]
     assert (fault.kind, fault.found) == ("unreadable", "Input/output error")
 

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bigdata.arguments import checked_count
 from keras_bigdata.bench.disk import disk_rate
-from keras_bigdata.bench.null_fit import NullModel, fitted_rate
+from keras_bigdata.bench.null_model import NullModel, fitted_rate
 from keras_bigdata.bench.rates import Rates
-from keras_bigdata.loading.arguments import checked_count
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import ShardIndex

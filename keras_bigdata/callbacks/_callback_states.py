@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_bigdata.callbacks import _csv_file
 from keras_bigdata.callbacks.weighted_validation import WeightedValidation
+from keras_bigdata.files import atomic_path
 
 _callbacks = keras.callbacks
 
@@ -71,7 +73,7 @@ def _is_known(callback: Any) -> bool:
     if _has_state_dict(callback) or set(vars(callback)) <= _BARE:
         return True
     if type(callback) is _callbacks.CSVLogger:
-        return _csv_file.is_local(callback)
+        return _is_local_csv(callback)
     return type(callback) in _ATTRIBUTES
 
 
@@ -84,8 +86,8 @@ def _has_state_dict(callback: Any) -> bool:
 def _state_of(callback: Any) -> Any:
     if _has_state_dict(callback):
         return callback.state_dict()
-    if isinstance(callback, _callbacks.CSVLogger) and _csv_file.is_local(callback):
-        return _csv_file.read(callback)
+    if isinstance(callback, _callbacks.CSVLogger) and _is_local_csv(callback):
+        return _read_csv(callback)
     return {
         name: getattr(callback, name) for name in _attributes(callback) if hasattr(callback, name)
     }
@@ -94,8 +96,8 @@ def _state_of(callback: Any) -> Any:
 def _restore_one(callback: Any, state: Any) -> None:
     if _has_state_dict(callback):
         callback.load_state_dict(state)
-    elif isinstance(callback, _callbacks.CSVLogger) and _csv_file.is_local(callback):
-        _csv_file.restore(callback, state)
+    elif isinstance(callback, _callbacks.CSVLogger) and _is_local_csv(callback):
+        _restore_csv(callback, state)
     else:
         for name in _attributes(callback):
             if name in state:
@@ -108,3 +110,33 @@ def _attributes(callback: Any) -> tuple[str, ...]:
         if isinstance(callback, kind):
             return names
     return ()
+
+
+def _read_csv(logger: Any) -> dict[str, Any]:
+    """What the logger has written, and what it knows of its columns."""
+    path = Path(logger.filename)
+    return {
+        "content": path.read_bytes() if path.exists() else b"",
+        "keys": logger.keys,
+        "append_header": bool(logger.append_header and logger.writer is None),
+    }
+
+
+def _restore_csv(logger: Any, state: dict[str, Any]) -> None:
+    """Puts the file back and has the logger go on after it."""
+    is_open = logger.csv_file is not None and not logger.csv_file.closed
+    if is_open:
+        logger.csv_file.close()
+    path = Path(os.path.realpath(logger.filename))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(state["content"])
+    if is_open:
+        logger.csv_file = open(path, "a")  # noqa: SIM115
+    logger.writer = None
+    logger.keys = state["keys"]
+    logger.append_header = state["append_header"]
+
+
+def _is_local_csv(logger: Any) -> bool:
+    """Whether the file is one of this machine."""
+    return "://" not in logger.filename

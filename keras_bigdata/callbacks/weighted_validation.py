@@ -17,7 +17,7 @@ from keras_bigdata.callbacks._metric_states import (
     results_of_other_classes,
 )
 from keras_bigdata.callbacks._monitor import say
-from keras_bigdata.callbacks._validation_sets import (
+from keras_bigdata.callbacks._validation_data import (
     DEFAULT_TARGETS,
     NamedArrays,
     has_unknown_length,

@@ -2,6 +2,6 @@
 
 import sys
 
-from keras_bigdata.cli.command_line import main
+from keras_bigdata.cli.main import main
 
 sys.exit(main())

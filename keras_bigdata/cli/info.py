@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.cli.words import counted, in_bytes
+from keras_bigdata.cli.formatting import counted, in_bytes
 
 
 def add(commands: Any) -> None:

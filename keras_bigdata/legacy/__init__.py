@@ -9,8 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_bigdata.legacy.checkpoints import ModelCheckpoint
-    from keras_bigdata.legacy.tensorboard import TensorBoard
+    from keras_bigdata.legacy.callbacks import ModelCheckpoint, TensorBoard
 
 __all__ = [
     "ModelCheckpoint",
@@ -98,9 +97,9 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     print(history.history["val_acc"])
     ```
     """
-    from keras_bigdata.legacy import methods
+    from keras_bigdata.legacy import generators
 
-    return methods.fit_generator(model, *args, **kwargs)
+    return generators.fit_generator(model, *args, **kwargs)
 
 
 def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,9 +134,9 @@ def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     loss, error = evaluate_generator(model, iter([(np.ones((8, 4)), np.ones(8))]), steps=1)
     ```
     """
-    from keras_bigdata.legacy import methods
+    from keras_bigdata.legacy import generators
 
-    return methods.evaluate_generator(model, *args, **kwargs)
+    return generators.evaluate_generator(model, *args, **kwargs)
 
 
 def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -175,9 +174,9 @@ def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     assert predictions.shape == (24, 1)
     ```
     """
-    from keras_bigdata.legacy import methods
+    from keras_bigdata.legacy import generators
 
-    return methods.predict_generator(model, *args, **kwargs)
+    return generators.predict_generator(model, *args, **kwargs)
 
 
 def install(keras: int | None = None) -> None:
@@ -212,12 +211,12 @@ def install(keras: int | None = None) -> None:
     model.fit_generator(iter([(x, y)]), steps_per_epoch=1)
     ```
     """
-    from keras_bigdata.legacy import installing
+    from keras_bigdata.legacy import patches
 
-    installing.install(keras)
+    patches.install(keras)
 
 
-_MODULES = {"ModelCheckpoint": "checkpoints", "TensorBoard": "tensorboard"}
+_MODULES = {"ModelCheckpoint": "callbacks", "TensorBoard": "callbacks"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.legacy.batches import Batch, described
+from keras_bigdata.legacy.batches import Batch, described, in_output_order, training_batch
 
 Weights = dict[int, float]
 
@@ -134,3 +134,26 @@ def _combined(old: Any, new: np.ndarray) -> np.ndarray:
         return new
     product: np.ndarray = old * new.reshape(-1, *[1] * (old.ndim - 1)).astype(old.dtype)
     return product
+
+
+def conversion(model: Any, class_weight: Any) -> Callable[[Any], Batch]:
+    """A function that copies a batch, orders its outputs and weighs its classes.
+
+    Args:
+        model: the model that the batches are for.
+        class_weight: as `fit_generator` takes it.
+
+    Raises:
+        ValueError: if `class_weight` cannot be understood.
+    """
+    names = list(getattr(model, "output_names", None) or ())
+    as_dict = isinstance(getattr(model, "output", None), dict) if names else True
+    weigh = weighting(class_weight, names)
+
+    def convert(raw: Any) -> Batch:
+        batch = training_batch(raw)
+        if not as_dict:
+            batch = in_output_order(batch, names)
+        return batch if weigh is None else weigh(batch)
+
+    return convert

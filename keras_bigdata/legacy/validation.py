@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.callbacks._array_batches import ArrayBatches
+from keras_bigdata.callbacks._validation_data import ArrayBatches
 from keras_bigdata.legacy.arguments import FitArguments
+from keras_bigdata.legacy.batch_queue import Feed
+from keras_bigdata.legacy.batch_stream import is_source
 from keras_bigdata.legacy.batches import rows_of
-from keras_bigdata.legacy.conversion import conversion
-from keras_bigdata.legacy.driver import Counter, Driver
-from keras_bigdata.legacy.feed import Feed
-from keras_bigdata.legacy.handover import Handover
-from keras_bigdata.legacy.sources import is_source
+from keras_bigdata.legacy.class_weights import conversion
+from keras_bigdata.legacy.epoch_control import Counter, Driver
+from keras_bigdata.legacy.keras_data import Handover
 
 
 class Validation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.reader import Reader
+from keras_bigdata.loading.row_reader import Reader
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.roles import Structure
 

@@ -11,18 +11,18 @@ from typing import Any, Literal
 
 import keras
 
+from keras_bigdata.arguments import checked_choice, checked_count, checked_seed
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.arguments import checked_choice, checked_count, checked_seed
+from keras_bigdata.loading.batch_loader import Batch, LoaderConfig, Transform
 from keras_bigdata.loading.class_counts import class_counts
+from keras_bigdata.loading.corrupt_shards import CorruptShards, LeftOutShard
+from keras_bigdata.loading.epoch_plan import Shuffle
+from keras_bigdata.loading.epoch_state import Progress
 from keras_bigdata.loading.epochs import Epoch
-from keras_bigdata.loading.feed import Feed
 from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
 from keras_bigdata.loading.hold import Hold
-from keras_bigdata.loading.left_out import CorruptShards, LeftOutShard
-from keras_bigdata.loading.loader import Batch, LoaderConfig, Transform
 from keras_bigdata.loading.opening import opened
-from keras_bigdata.loading.plan import Shuffle
-from keras_bigdata.loading.progress import Progress
+from keras_bigdata.loading.prefetcher import Feed
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Structure, fill
 
@@ -443,7 +443,7 @@ class ShardSequence(keras.utils.PyDataset):
         the cardinality is known. Pass `shuffle=False` to `fit`, which would warn otherwise.
         Needs TensorFlow.
         """
-        from keras_bigdata.loading.dataset import as_dataset
+        from keras_bigdata.loading.tf_dataset import as_dataset
 
         return as_dataset(self)
 

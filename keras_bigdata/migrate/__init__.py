@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from keras_bigdata.migrate.migration import Migration, migrate_text
+from keras_bigdata.migrate.migrate import Migration, migrate_text
 
 __all__ = ["Migration", "migrate_text"]

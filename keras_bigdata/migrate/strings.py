@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from keras_bigdata.migrate import layout
+from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 
 Text = cst.SimpleString | cst.FormattedStringText
@@ -45,7 +45,7 @@ def last_string(node: cst.BaseExpression) -> Text | None:
             return last_string(node.right)
         if isinstance(node.operator, cst.Modulo):
             return last_string(node.left)
-    if isinstance(node, cst.Call) and node.args and not layout.has_stars(node):
+    if isinstance(node, cst.Call) and node.args and not call_edits.has_stars(node):
         name = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
         if name == "format" and isinstance(node.func, cst.Attribute):
             return last_string(node.func.value)

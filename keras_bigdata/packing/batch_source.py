@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.make_shard import told
+from keras_bigdata.packing.shard_jobs import told
 
 NOTHING_KEPT = "Nothing was kept."
 

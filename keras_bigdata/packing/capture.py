@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.batch_fields import Array, check_like_first, fields_of_batch
 from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
+from keras_bigdata.packing.output_directory import whole_directory
 from keras_bigdata.packing.pack import SHARD_BYTES, default_shard_samples
-from keras_bigdata.packing.recut import Recut
-from keras_bigdata.packing.whole_directory import whole_directory
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
@@ -227,3 +229,44 @@ def _count(name: str, value: Any, optional: bool = True) -> int | None:
             f"of type {type(value).__name__}"
         )
     return operator.index(value)
+
+
+class Recut:
+    """Collects rows in the memory of one shard and writes it whenever it is full.
+
+    Rows are copied when they are added: generators may refill the arrays they gave.
+
+    Args:
+        writer: gets the shards.
+        fields: name -> `Field` of what is added.
+        shard_samples: rows of a shard.
+    """
+
+    def __init__(self, writer: ShardWriter, fields: Mapping[str, Field], shard_samples: int):
+        self._writer = writer
+        self._rows = shard_samples
+        self._filled = 0
+        self._buffers = {
+            name: np.empty((shard_samples, *field.shape), field.dtype)
+            for name, field in fields.items()
+        }
+
+    def add(self, arrays: Mapping[str, npt.NDArray[Any]], variant: int) -> None:
+        """Adds the rows of one batch; all of one variant before the next."""
+        rows = len(next(iter(arrays.values())))
+        start = 0
+        while start < rows:
+            count = min(rows - start, self._rows - self._filled)
+            for name, buffer in self._buffers.items():
+                buffer[self._filled : self._filled + count] = arrays[name][start : start + count]
+            self._filled += count
+            start += count
+            if self._filled == self._rows:
+                self.flush(variant)
+
+    def flush(self, variant: int) -> None:
+        """Writes the rows that no shard has yet: the last, smaller shard of a variant."""
+        if self._filled:
+            filled = {name: buffer[: self._filled] for name, buffer in self._buffers.items()}
+            self._writer.write(filled, variant=variant)
+            self._filled = 0

@@ -13,20 +13,21 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
-from keras_bigdata.packing.call import check_arguments, describe_call
-from keras_bigdata.packing.make_shard import (
+from keras_bigdata.packing.fingerprint import check_arguments, describe_call
+from keras_bigdata.packing.resume_state import Record, begin, claim, differences, finish
+from keras_bigdata.packing.shard_jobs import (
+    CONTINUE,
     SKIP_HINT,
     Augment,
     Recipe,
     augment_row,
+    make_all,
     read_row,
 )
-from keras_bigdata.packing.run import CONTINUE, make_all
 from keras_bigdata.packing.shuffle import Rows, cut, permutation
 from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.packing.sources.base import known
 from keras_bigdata.packing.sources.images import quiet_pillow
-from keras_bigdata.packing.sources.rows import known
-from keras_bigdata.packing.unfinished import Record, begin, claim, differences, finish
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.writer import add_counts

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import atomic_path
-from keras_bigdata.shards.entries import (
+from keras_bigdata.shards.index_json import (
     LARGEST,
     check_about,
     int_column,

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.index import WRITING, Field, ShardIndex, ShardInfo
-from keras_bigdata.shards.output import AlignedOutput
 from keras_bigdata.shards.pickles import StoredArray, walk
 from keras_bigdata.shards.roles import Roles, as_structure
 

@@ -16,7 +16,7 @@ import time
 import warnings
 from pathlib import Path
 
-from keras_bigdata.shards.pickles import compressed
+from keras_bigdata.shards.pickles import compression
 from tests.fuzz import check, corpus, grammar, indexes, mutate
 from tests.fuzz.check import Finding
 
@@ -170,7 +170,7 @@ def main() -> None:
     parsed = parser.parse_args()
     parsed.found.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("error")
-    compressed.EXPANDED_AT_LEAST, compressed.WALKED_AT_LEAST = EXPANDED, WALKED
+    compression.EXPANDED_AT_LEAST, compression.WALKED_AT_LEAST = EXPANDED, WALKED
     fuzzer = Fuzzer(parsed.seed, parsed.found)
     shared = mmap.mmap(-1, 4096)
     start, last = time.time(), 0.0

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.packing.shuffle import Rows
+from keras_bigdata.packing.sources.base import check_split, known
 from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, clean_labels, distinct
-from keras_bigdata.packing.sources.rows import check_split, known
 from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.shards.roles import Roles, as_structure, names
 from keras_bigdata.shards.writer import MAX_CLASSES

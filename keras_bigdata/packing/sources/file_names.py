@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
@@ -79,3 +80,12 @@ def _name(pattern: str, values: Sequence[Any]) -> str:
                 f"{value!r} in column {column!r} does not suit the pattern {pattern!r} ({error})"
             ) from error
     return "".join(parts)
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, in alphabetical order, without hidden ones."""
+    if not folder.is_dir():
+        raise PackError(f"{folder}: there is no such folder.")
+    return sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.class_folders import class_folders
+from keras_bigdata.packing.sources.base import (
+    Pictures,
+    check_frames,
+    check_pictures,
+    known,
+    label_problems,
+)
+from keras_bigdata.packing.sources.file_names import class_folders
 from keras_bigdata.packing.sources.images import Color
 from keras_bigdata.packing.sources.labels import class_numbers
-from keras_bigdata.packing.sources.pictures import Pictures, check_frames, check_pictures
-from keras_bigdata.packing.sources.rows import known, label_problems
 
 
 class FrameFolder(Pictures):

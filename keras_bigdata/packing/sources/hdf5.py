@@ -15,12 +15,11 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.packing.sources.hdf5_columns import Texts, read_labels
-from keras_bigdata.packing.sources.hdf5_file import HDF5File
+from keras_bigdata.packing.sources.base import check_split, known, label_problems
+from keras_bigdata.packing.sources.hdf5_file import HDF5File, Texts, read_labels
 from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, distinct
-from keras_bigdata.packing.sources.rows import check_split, known, label_problems
 from keras_bigdata.packing.sources.split import split_rows
-from keras_bigdata.packing.sources.text import Tokens, choose_vocabulary, encode
+from keras_bigdata.packing.sources.tokens import Tokens, choose_vocabulary, encode
 
 Array = npt.NDArray[Any]
 

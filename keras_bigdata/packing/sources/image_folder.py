@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.class_folders import class_folders
-from keras_bigdata.packing.sources.frames import is_picture
-from keras_bigdata.packing.sources.images import Color
+from keras_bigdata.packing.sources.base import Pictures, check_pictures, known, label_problems
+from keras_bigdata.packing.sources.file_names import class_folders
+from keras_bigdata.packing.sources.images import Color, is_picture
 from keras_bigdata.packing.sources.labels import class_numbers
-from keras_bigdata.packing.sources.pictures import Pictures, check_pictures
-from keras_bigdata.packing.sources.rows import known, label_problems
 
 
 class ImageFolder(Pictures):

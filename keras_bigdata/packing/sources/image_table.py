@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from keras_bigdata.packing.sources.base import Pictures, check_frames, check_pictures
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.images import Color
-from keras_bigdata.packing.sources.pictures import Pictures, check_frames, check_pictures
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (
     Label,
@@ -17,7 +17,7 @@ from keras_bigdata.packing.sources.targets import (
     read_targets,
     target_columns,
 )
-from keras_bigdata.packing.sources.text import read_texts
+from keras_bigdata.packing.sources.tokens import read_texts
 
 
 class ImageTable(Pictures):

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.sources.base import known, label_problems, shown
 from keras_bigdata.packing.sources.labels import class_numbers, clean_labels, distinct, is_missing
-from keras_bigdata.packing.sources.rows import known, label_problems, shown
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.shards.roles import Structure
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.packing.sources.rows import TableRows
+from keras_bigdata.packing.sources.base import TableRows
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import Label, label_fields, read_targets, target_columns
-from keras_bigdata.packing.sources.text import read_texts
+from keras_bigdata.packing.sources.tokens import read_texts
 
 
 class TextTable(TableRows):

@@ -16,9 +16,9 @@ fields      the outermost container -> named fields
 walker      all of it together
 """
 
+from keras_bigdata.shards.pickles.compression import read_array
 from keras_bigdata.shards.pickles.fields import PickleContents
-from keras_bigdata.shards.pickles.opening import read_array
-from keras_bigdata.shards.pickles.stored import StoredArray
-from keras_bigdata.shards.pickles.walker import read_fields, walk
+from keras_bigdata.shards.pickles.reader import read_fields, walk
+from keras_bigdata.shards.pickles.source import StoredArray
 
 __all__ = ["PickleContents", "StoredArray", "read_array", "read_fields", "walk"]

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from keras_bigdata.shards.pickles.nodes import DType, Pairs, as_text, describe, show
-from keras_bigdata.shards.pickles.stored import Source
+from keras_bigdata.shards.pickles.source import Source
 
 # Fields within fields, and fields in all: structures that share parts could otherwise describe
 # more fields than there are atoms, and every look at them would visit each.

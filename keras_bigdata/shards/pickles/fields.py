@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.pickles.decode import NUMBERS, Decoder, LeftOut
+from keras_bigdata.shards.pickles.decode import NUMBERS, Decoder, LeftOut, read_bytes
 from keras_bigdata.shards.pickles.nodes import (
     ArrayNode,
     Numbers,
@@ -21,8 +21,7 @@ from keras_bigdata.shards.pickles.nodes import (
     as_text,
     describe,
 )
-from keras_bigdata.shards.pickles.payloads import read_bytes
-from keras_bigdata.shards.pickles.stored import Source, StoredArray
+from keras_bigdata.shards.pickles.source import Source, StoredArray
 
 # Decoding gives at most this much, whatever a list repeats: an integer of two bytes in the file
 # becomes eight, and a short list of names of different length may grow more.

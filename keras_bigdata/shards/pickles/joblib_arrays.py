@@ -22,7 +22,7 @@ from keras_bigdata.shards.pickles.nodes import (
     dimensions,
     show,
 )
-from keras_bigdata.shards.pickles.stored import Source
+from keras_bigdata.shards.pickles.source import Source
 
 # Where the class has been, and that a subclass says nothing: a memory map is written as an array.
 WRAPPER = "joblib.NumpyArrayWrapper"

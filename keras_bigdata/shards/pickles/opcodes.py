@@ -12,10 +12,10 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from keras_bigdata.shards.pickles import joblib_arrays, literals, rebuild
+from keras_bigdata.shards.pickles import globals, joblib_arrays, machine
 from keras_bigdata.shards.pickles.machine import MAX_OBJECTS, Machine
 from keras_bigdata.shards.pickles.nodes import Numbers, Opaque, Pairs, as_text
-from keras_bigdata.shards.pickles.stored import Source
+from keras_bigdata.shards.pickles.source import Source
 
 MAX_PROTOCOL = 5
 # Real pickles nest a few containers; only their depth at one time counts.
@@ -210,7 +210,7 @@ def _names_on_lines(machine: Machine) -> tuple[str, str]:
 
 
 def _global(machine: Machine) -> None:
-    machine.push_object(rebuild.allowed(machine.source, *_names_on_lines(machine), machine.at))
+    machine.push_object(globals.allowed(machine.source, *_names_on_lines(machine), machine.at))
 
 
 def _stack_global(machine: Machine) -> None:
@@ -218,19 +218,19 @@ def _stack_global(machine: Machine) -> None:
     module = as_text(machine.stack.pop())
     if name is None or module is None:
         raise machine.bad("a name that is no text")
-    machine.push_object(rebuild.allowed(machine.source, module, name, machine.at))
+    machine.push_object(globals.allowed(machine.source, module, name, machine.at))
 
 
 def _reduce(machine: Machine) -> None:
     args = machine.stack.pop()
     function = machine.stack.pop()
-    machine.push_object(rebuild.call(machine.source, machine.count, function, args, machine.at))
+    machine.push_object(globals.call(machine.source, machine.count, function, args, machine.at))
 
 
 def _build(machine: Machine) -> None:
     state = machine.stack.pop()
     target = machine.stack[-1]
-    machine.stack[-1] = rebuild.set_state(machine.source, machine.count, target, state, machine.at)
+    machine.stack[-1] = globals.set_state(machine.source, machine.count, target, state, machine.at)
 
 
 def _new_object(machine: Machine) -> None:
@@ -241,7 +241,7 @@ def _new_object(machine: Machine) -> None:
 
 def _instance(machine: Machine) -> None:
     module, name = _names_on_lines(machine)
-    raise rebuild.refused_name(machine.source, module, name, machine.at)
+    raise globals.refused_name(machine.source, module, name, machine.at)
 
 
 def _refuse(what: str) -> Callable[[Machine], None]:
@@ -274,30 +274,30 @@ _BY_OPCODE: dict[bytes, Callable[[Machine], None]] = {
     b"0": _pop,
     b"1": _pop_mark,
     b"2": _dup,
-    b"N": literals.constant(None),
-    b"\x88": literals.constant(True),
-    b"\x89": literals.constant(False),
-    b"I": literals.integer_line,
-    b"L": literals.long_integer_line,
-    b"J": literals.number(_I4),
-    b"K": literals.number(_U1),
-    b"M": literals.number(_U2),
-    b"\x8a": literals.long_integer(_U1),
-    b"\x8b": literals.long_integer(_I4),
-    b"F": literals.float_line,
-    b"G": literals.number(_F8),
-    b"S": literals.string_line,
-    b"T": literals.byte_string("str", _I4),
-    b"U": literals.byte_string("str", _U1),
-    b"B": literals.byte_string("bytes", _U4),
-    b"C": literals.byte_string("bytes", _U1),
-    b"\x8e": literals.byte_string("bytes", _U8),
-    b"\x96": literals.byte_string("bytearray", _U8),
-    b"V": literals.text_line,
-    b"X": literals.text(_U4),
-    b"\x8c": literals.text(_U1),
-    b"\x8d": literals.text(_U8),
-    b")": literals.constant(()),
+    b"N": machine.constant(None),
+    b"\x88": machine.constant(True),
+    b"\x89": machine.constant(False),
+    b"I": machine.integer_line,
+    b"L": machine.long_integer_line,
+    b"J": machine.number(_I4),
+    b"K": machine.number(_U1),
+    b"M": machine.number(_U2),
+    b"\x8a": machine.long_integer(_U1),
+    b"\x8b": machine.long_integer(_I4),
+    b"F": machine.float_line,
+    b"G": machine.number(_F8),
+    b"S": machine.string_line,
+    b"T": machine.byte_string("str", _I4),
+    b"U": machine.byte_string("str", _U1),
+    b"B": machine.byte_string("bytes", _U4),
+    b"C": machine.byte_string("bytes", _U1),
+    b"\x8e": machine.byte_string("bytes", _U8),
+    b"\x96": machine.byte_string("bytearray", _U8),
+    b"V": machine.text_line,
+    b"X": machine.text(_U4),
+    b"\x8c": machine.text(_U1),
+    b"\x8d": machine.text(_U8),
+    b")": machine.constant(()),
     b"\x85": _tuple(1),
     b"\x86": _tuple(2),
     b"\x87": _tuple(3),
