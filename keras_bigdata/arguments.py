@@ -1,49 +1,134 @@
-"""Checks of arguments."""
+"""Checks of arguments. The only ones: a value is accepted or refused alike by every function.
+
+NumPy's integers and floats pass, booleans do not pass for numbers. A wrong type is a `TypeError`,
+a wrong value a `ValueError`; both name the argument and show what was received.
+"""
 
 from __future__ import annotations
 
+import math
 import operator
 import random
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, TypeVar
 
 import numpy as np
 
 _Choice = TypeVar("_Choice")
 
 
-def checked_count(value: Any, argument: str, least: int) -> int:
-    """An integer of at least `least`, or an error that names the argument."""
+def checked_int(value: Any, argument: str, minimum: int) -> int:
+    """Returns an integer of at least `minimum` as a Python `int`.
+
+    Raises:
+        TypeError: if it is not an integer; a boolean or a float is not one.
+        ValueError: if it is less than `minimum`.
+    """
     try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(
-            f"`{argument}` must be an integer. Received: {argument}={value!r} "
-            f"of type {type(value).__name__}"
+            f"`{argument}` must be an integer of at least {minimum}. "
+            f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
         ) from None
-    if isinstance(value, (bool, np.bool_)) or number < least:
+    if number < minimum:
         raise ValueError(
-            f"`{argument}` must be an integer of at least {least}. Received: {argument}={value!r}"
+            f"`{argument}` must be an integer of at least {minimum}. Received: {argument}={value!r}"
         )
     return number
 
 
-def checked_choice(value: _Choice, argument: str, choices: tuple[Any, ...]) -> _Choice:
-    """One of some values, or an error that lists them."""
-    if not any(
-        value is choice or (isinstance(value, str) and value == choice) for choice in choices
-    ):
-        *most, last = map(repr, choices)
-        raise ValueError(
-            f"`{argument}` must be {', '.join(most)} or {last}. Received: {argument}={value!r}"
+def checked_number(
+    value: Any,
+    argument: str,
+    *,
+    minimum: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+    finite: bool = True,
+) -> float:
+    """Returns a number as a Python `float`.
+
+    Args:
+        value: what was given.
+        argument: its name.
+        minimum: the smallest value allowed. Defaults to `-inf`.
+        above, below: bounds that are not allowed themselves. Default to `-inf` and `inf`.
+        finite: whether infinity is refused, as NaN always is. Defaults to `True`.
+
+    Raises:
+        TypeError: if it is not a number; a boolean or a string is not one.
+        ValueError: if it is NaN or out of range.
+    """
+    wanted = "a finite number" if finite else "a number other than NaN"
+    if minimum > -math.inf:
+        wanted = f"a finite number of at least {minimum:g}"
+    elif above > -math.inf and below < math.inf:
+        wanted = f"a number between {above:g} and {below:g}"
+    elif above > -math.inf:
+        wanted = f"a finite number above {above:g}"
+    try:
+        if isinstance(value, (bool, np.bool_, str, bytes)) or not isinstance(value, SupportsFloat):
+            raise TypeError
+        number = float(value)
+    except TypeError:
+        raise TypeError(
+            f"`{argument}` must be {wanted}. "
+            f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
+        ) from None
+    in_range = minimum <= number and (above < number < below or not finite)
+    if math.isnan(number) or (finite and math.isinf(number)) or not in_range:
+        raise ValueError(f"`{argument}` must be {wanted}. Received: {argument}={value!r}")
+    return number
+
+
+def checked_bool(value: Any, argument: str) -> bool:
+    """Returns `True` or `False`, given as a Python or NumPy boolean.
+
+    Raises:
+        TypeError: if it is something else. Truth is not taken from other values: the string
+            `"False"` would be true.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"`{argument}` must be True or False. "
+            f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
         )
-    return value
+    return bool(value)
+
+
+def checked_choice(value: _Choice, argument: str, choices: tuple[Any, ...]) -> _Choice:
+    """Returns the value if it is one of `choices`.
+
+    Raises:
+        ValueError: if it is not; the message lists the choices.
+    """
+    for choice in choices:
+        if value is choice or (type(value) in (str, int) and value == choice):
+            return value
+    *most, last = map(repr, choices)
+    raise ValueError(
+        f"`{argument}` must be {', '.join(most)} or {last}. Received: {argument}={_shown(value)}"
+    )
 
 
 def checked_seed(seed: Any) -> int:
-    """The seed, or for `None` one that follows `keras.utils.set_random_seed`."""
+    """Returns the seed; for `None`, one that follows `keras.utils.set_random_seed`.
+
+    Raises:
+        TypeError, ValueError: if it is not `None` or an integer of at least 0.
+    """
     if seed is not None:
-        return checked_count(seed, "seed", 0)
-    # A copy of the state that `set_random_seed` sets, so that nobody else's draws change.
+        return checked_int(seed, "seed", 0)
+    # Drawn from a copy of the generator that `set_random_seed` seeds: the program's own draws
+    # from it stay as they are.
     private = random.Random()
     private.setstate(random.getstate())
     return private.getrandbits(63)
+
+
+def _shown(value: Any) -> str:
+    """The `repr` of a value, which may be a large object."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."

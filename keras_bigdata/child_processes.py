@@ -1,4 +1,4 @@
-"""What worker processes of loky and joblib need in order to end well."""
+"""Child processes: how workers end with their parent, and what a fork leaves behind."""
 
 from __future__ import annotations
 
@@ -8,24 +8,64 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
+from typing import Any
 
-# How soon a worker ends that lost the process it works for.
+# How soon a worker ends after the process that it works for, in seconds.
 _POLL_SECONDS = 0.5
+
+_locks: list[Any] = []
+_callbacks: list[Callable[[], None]] = []
+
+
+def hold_during_fork(lock: Any) -> None:
+    """Registers a lock that is acquired before each fork and released after it, on both sides.
+
+    Otherwise a fork may happen while another thread holds the lock; the thread does not exist in
+    the child, and the child would wait for the lock forever.
+    """
+    _locks.append(lock)
+
+
+def call_in_forked_child(function: Callable[[], None]) -> None:
+    """Registers a function that runs in each forked child, after all locks are released."""
+    _callbacks.append(function)
+
+
+def _before_fork() -> None:
+    for lock in _locks:
+        lock.acquire()
+
+
+def _after_fork() -> None:
+    for lock in reversed(_locks):
+        lock.release()
+
+
+def _after_fork_in_child() -> None:
+    _after_fork()
+    for function in _callbacks:
+        function()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+    )
 
 
 @contextlib.contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Workers started within are deaf to Ctrl-C, which a terminal sends to them as well.
+def interrupts_blocked() -> Iterator[None]:
+    """Starts worker processes that ignore Ctrl-C, which a terminal sends to them as well.
 
-    They are stopped by their parent. Left to themselves, those that are just starting each print a
-    traceback of their imports.
+    They are stopped by their parent. Without this, each worker that is still starting prints a
+    traceback of its imports.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    resource_tracker.ensure_running()  # it would let them through again when it starts
+    resource_tracker.ensure_running()  # it would unblock the signal when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -33,25 +73,25 @@ def interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_watching: set[int] = set()
+_watched: set[int] = set()
 
 
 def end_with(parent: int) -> None:
-    """Ends this process soon after its parent, however that is killed.
+    """Ends this process soon after its parent, however the parent ends.
 
-    Without it workers go on with what is queued, or wait for ever if they had no task yet. Called
-    from another process than a child of `parent`, such as one of a cluster, it does nothing.
+    Otherwise workers go on with queued tasks, or wait forever if they had no task yet. Does nothing
+    in a process that is not a child of `parent`, such as a worker of a cluster.
     """
     if os.getpid() == parent:
         return
     if os.getppid() != parent:
-        # A worker of loky's own is always a child: its parent was killed before this began.
-        if multiprocessing.current_process().name.startswith("LokyProcess"):
-            os._exit(1)
+        started_by = multiprocessing.parent_process()
+        if started_by is not None and started_by.pid == parent:
+            os._exit(1)  # a child whose parent was killed before this call
         return
-    if parent in _watching:
+    if parent in _watched:
         return
-    _watching.add(parent)
+    _watched.add(parent)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,10 +1,15 @@
-"""Files that are replaced whole or not at all."""
+"""Files: replaced as a whole, locked, summed, and found in directories."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import socket
+import stat
+import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +17,11 @@ from pathlib import Path
 TEMPORARY_PREFIX = ".tmp-"
 
 _ATTEMPTS = 5
+
+# Bytes that are read and summed at a time, while they are still in the cache of the processor.
+_BLOCK = 1 << 20
+
+_thread = threading.local()
 
 
 @contextlib.contextmanager
@@ -51,6 +61,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise FileNotFoundError(
                 f"Nothing was written to {temporary}, which was to become {target}."
             )
+        _keep_mode(temporary, target)
         _sync(temporary)
         os.replace(temporary, target)
     except BaseException:
@@ -102,6 +113,122 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
         if entry.name[len(TEMPORARY_PREFIX) + 8 :] == f"-{target.name}":
             with contextlib.suppress(OSError):
                 entry.unlink()
+
+
+def file_checksum(path: str | os.PathLike[str]) -> int:
+    """Returns the CRC-32 of a whole file.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    if not hasattr(_thread, "block"):
+        _thread.block = bytearray(_BLOCK)
+    block = memoryview(_thread.block)
+    checksum = 0
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(block):
+            checksum = zlib.crc32(block[:count], checksum)
+    return checksum
+
+
+def walk_directory(
+    directory: str | os.PathLike[str],
+    *,
+    follow_links: bool = True,
+    error: type[Exception] = OSError,
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Lists a directory and what lies below it, in a fixed order.
+
+    As `os.walk`, but a directory that cannot be listed is an error instead of being left out
+    silently, hidden directories are not entered, and a link to a directory that was listed before
+    is not followed again.
+
+    Args:
+        directory: where to start.
+        follow_links: whether links to directories are followed. Defaults to `True`.
+        error: class of the error to raise. Defaults to `OSError`.
+
+    Yields:
+        `(folder, names of its folders, names of its files)`, each sorted. Hidden names are
+        included. Names removed from the first list are not entered.
+
+    Raises:
+        error: if a directory cannot be listed.
+    """
+
+    def fail(reason: OSError) -> None:
+        raise error(f"{reason.filename}: cannot be listed ({reason.strerror}).") from reason
+
+    listed: set[str] = set()
+    for folder, folders, names in os.walk(directory, onerror=fail, followlinks=follow_links):
+        real = os.path.realpath(folder)
+        if real in listed:
+            folders.clear()
+            continue
+        listed.add(real)
+        folders.sort()
+        yield folder, folders, sorted(names)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def lock_file(path: str | os.PathLike[str]) -> int:
+    """Locks a file, and creates it and its directory if they are missing.
+
+    The lock belongs to the returned descriptor: the system releases it when the descriptor is
+    closed or the process ends, however it ends. On a file system without locks the file is created
+    and nothing is locked.
+
+    Returns:
+        A file descriptor; `os.close` releases the lock.
+
+    Raises:
+        BlockingIOError: if another process holds the lock; its message names that process.
+        OSError: if the file cannot be created.
+    """
+    path = Path(path)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # the process that held the lock has just removed the directory
+            continue
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            with os.fdopen(descriptor) as file:
+                holder = file.read(200) or "another process"
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+                raise BlockingIOError(errno.EWOULDBLOCK, holder) from error
+            raise
+        # Between the two calls the file may have been removed, and made again by another process.
+        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows, where locked bytes cannot be read: one far behind the text
+        import msvcrt
+
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+
+
+def _keep_mode(temporary: Path, target: Path) -> None:
+    """Gives the new file the permissions of the file that it replaces."""
+    with contextlib.suppress(FileNotFoundError):
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
 
 
 def _sync(path: Path) -> None:

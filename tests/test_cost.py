@@ -70,12 +70,15 @@ def test_times_that_are_none(name, value):
 
 def test_counts_that_are_none():
     for call in (EXAMPLE.on_the_fly, EXAMPLE.packed):
-        for epochs in (0, -1, 1.5, True):
-            with pytest.raises(ValueError, match="`epochs` must be an integer of 1 or more"):
+        for epochs in (0, -1):
+            with pytest.raises(ValueError, match="`epochs` must be an integer of at least 1"):
+                call(epochs)
+        for epochs in (1.5, True):
+            with pytest.raises(TypeError, match="`epochs` must be an integer of at least 1"):
                 call(epochs)
     with pytest.raises(ValueError, match="`variants`"):
         EXAMPLE.packed(1, variants=0)
-    with pytest.raises(ValueError, match="`slowdown` must be above 0"):
+    with pytest.raises(ValueError, match="`slowdown` must be a finite number above 0"):
         EXAMPLE.on_the_fly(1, slowdown=0)
 
 

@@ -179,7 +179,7 @@ def test_bad_videos_are_named(clips: Path, tmp_path: Path):
         FrameFolder(clips / "clap", frames=2, size=(4, 6))
     with pytest.raises(PackError, match="no such folder"):
         FrameFolder(tmp_path / "none", frames=2, size=(4, 6))
-    with pytest.raises(ValueError, match="`frames` must be an integer, 1 or more"):
+    with pytest.raises(ValueError, match="`frames` must be an integer of at least 1"):
         FrameFolder(clips, frames=0, size=(4, 6))
     with pytest.raises(ValueError, match="`mask` is for pictures"):
         ImageTable({"a": ["b"]}, image="a", mask="a", frames=2, size=(4, 6))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading.epoch_plan import EpochPlan, permutation, scatter
+from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.permutation import permutation, permuted
 
 MODES = ["window", "shards", "global", None]
 
@@ -123,15 +124,21 @@ def test_any_order_of_requests_gives_the_same_batches():
                 np.testing.assert_array_equal(one, other)
 
 
+def seed_of(seed, *use):
+    return np.random.SeedSequence(seed, spawn_key=use)
+
+
 @given(count=st.integers(1, 3000), seed=st.integers(0, 2**63), epoch=st.integers(0, 99))
-def test_scatter_is_a_permutation(count, seed, epoch):
-    assert sorted(scatter(np.arange(count), count, seed, 2, epoch).tolist()) == list(range(count))
+def test_permuted_positions_are_a_permutation(count, seed, epoch):
+    assert sorted(permuted(np.arange(count), count, seed_of(seed, 2, epoch)).tolist()) == list(
+        range(count)
+    )
 
 
-def test_scatter_and_permutation_reach_every_order_equally():
+def test_both_permutations_reach_every_order_equally():
     for shuffle in (
-        lambda seed: scatter(np.arange(4), 4, seed, 2, 0),
-        lambda seed: permutation(4, seed, 0),
+        lambda seed: permuted(np.arange(4), 4, seed_of(seed, 2, 0)),
+        lambda seed: permutation(4, seed_of(seed, 0)),
     ):
         counts = Counter(tuple(shuffle(seed).tolist()) for seed in range(4800))
         assert len(counts) == 24
@@ -139,8 +146,8 @@ def test_scatter_and_permutation_reach_every_order_equally():
         assert all(115 < count < 285 for count in counts.values())
 
 
-def test_scatter_needs_no_memory_for_all_samples():
-    far = scatter(np.arange(10**15, 10**15 + 1000), 10**16, 1, 2, 0)
+def test_permuted_positions_need_no_memory_for_all_samples():
+    far = permuted(np.arange(10**15, 10**15 + 1000), 10**16, seed_of(1, 2, 0))
     assert len(set(far.tolist())) == 1000
     assert far.min() >= 0
     assert far.max() < 10**16

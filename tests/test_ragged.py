@@ -32,12 +32,10 @@ def test_the_longest_row_the_value_and_the_dtype():
     [
         ([], {}, "There must be rows"),
         ([[], []], {}, "There must be rows"),
-        ([[1]], {"length": 0}, "There must be rows"),
-        ([[1]], {"length": 1.5}, "`length` must be an integer"),
+        ([[1]], {"length": 0}, "`length` must be an integer of at least 1"),
         ([[1], [0.5]], {}, "Row 1 has entries of float64"),
         ([[1], [float("nan")]], {}, "Row 1 has entries of float64"),
         ([[1], [2**40]], {}, "Row 1 has entries of int64"),
-        ([[1]], {"length": True}, "`length` must be an integer"),
         ([[1e6], [1.0]], {"dtype": "float16"}, "Row 0 has entries of float64"),
         ([[1]], {"value": 0.5}, "`value` must be a number that is int32"),
         ([[1]], {"value": float("nan")}, "`value` must be a number that is int32"),
@@ -49,3 +47,9 @@ def test_the_longest_row_the_value_and_the_dtype():
 def test_rows_that_make_no_array_are_refused(rows, options, message):
     with pytest.raises(ValueError, match=message):
         padded(rows, **options)
+
+
+@pytest.mark.parametrize("length", [1.5, True])
+def test_a_length_that_is_not_an_integer_is_refused(length):
+    with pytest.raises(TypeError, match="`length` must be an integer"):
+        padded([[1]], length)

@@ -532,7 +532,7 @@ def test_the_process_ends_without_waiting_for_batches_nobody_wants(shards, proce
     [
         ({"batch_size": 0}, ValueError, "`batch_size` must be an integer of at least 1"),
         ({"batch_size": 2.5}, TypeError, "Received: batch_size=2.5 of type float"),
-        ({"batch_size": True}, ValueError, "batch_size=True"),
+        ({"batch_size": True}, TypeError, "batch_size=True"),
         ({"window_shards": 0}, ValueError, "`window_shards`"),
         ({"workers": -1}, ValueError, "`workers`"),
         ({"max_queue_size": 0}, ValueError, "`max_queue_size`"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from keras_bigdata import Arrays, ImageFolder, ImageTable, PackError, ShardWriter
-from keras_bigdata.packing.shuffle import cut, permutation
+from keras_bigdata.packing.plan import cut, shuffled_rows
 from keras_bigdata.packing.sources.labels import clean_labels
 from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, words
@@ -166,11 +166,11 @@ def test_a_data_frame_without_the_column_or_rows_is_refused():
     [
         ({"size": 128}, r"`size` must be \(height, width\).*size=128"),
         ({"size": (128,)}, "`size`"),
-        ({"size": (0, 5)}, "`size`"),
-        ({"size": (2.5, 5)}, "`size`"),
-        ({"color": "blue"}, '`color` must be "rgb" or "grey"'),
-        ({"text_length": 0}, "`text_length` must be an integer, 1 or more"),
-        ({"max_tokens": 2}, "`max_tokens` must be an integer, 3 or more"),
+        ({"size": (128, -4, 64)}, "`size`"),
+        ({"size": (0, 5)}, r"`size\[0\]` must be an integer of at least 1"),
+        ({"color": "blue"}, "`color` must be 'rgb' or 'grey'"),
+        ({"text_length": 0}, "`text_length` must be an integer of at least 1"),
+        ({"max_tokens": 2}, "`max_tokens` must be an integer of at least 3"),
         ({"label": None, "classes": ["a"]}, "`classes` needs `label`"),
         ({"text": None, "vocabulary": ["a"]}, "`vocabulary` needs `text`"),
         ({"classes": "cat"}, "`classes` must be a list"),
@@ -317,15 +317,15 @@ def test_rows_of_one_group_stay_together(groups, fraction, seed):
 
 @given(st.integers(0, 100), st.integers(1, 30), st.integers(0, 2**60))
 def test_shuffling_and_cutting_keep_every_row_once(size, rows, seed):
-    shards = cut(permutation(size, seed), rows)
+    shards = cut(shuffled_rows(size, seed), rows)
     assert sorted(row for shard in shards for row in shard) == list(range(size))
     assert all(len(shard) == rows for shard in shards[:-1])
 
 
 def test_the_permutation_stays_the_same_over_releases():
     # Packs are continued by later releases too: this list must never change.
-    assert permutation(10, 0).tolist() == [3, 2, 1, 8, 6, 0, 7, 4, 5, 9]
-    assert permutation(10, 1).tolist() == [9, 2, 4, 7, 5, 0, 8, 6, 3, 1]
+    assert shuffled_rows(10, 0).tolist() == [3, 2, 1, 8, 6, 0, 7, 4, 5, 9]
+    assert shuffled_rows(10, 1).tolist() == [9, 2, 4, 7, 5, 0, 8, 6, 3, 1]
 
 
 def test_a_split_table_keeps_classes_vocabulary_and_lines(table):
@@ -360,7 +360,8 @@ def test_rows_with_the_same_picture_go_to_the_same_side(table):
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 2, "a", True])
 def test_a_split_needs_a_fraction(fraction):
-    with pytest.raises(ValueError, match="`fraction` must be between 0 and 1"):
+    error = TypeError if isinstance(fraction, (str, bool)) else ValueError
+    with pytest.raises(error, match="`fraction` must be a number between 0 and 1"):
         Arrays(x=np.zeros(4)).split(fraction)
 
 

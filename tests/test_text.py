@@ -53,8 +53,8 @@ def test_texts_that_cannot_be_encoded_are_refused(tmp_path):
     index = pack(Arrays(x=np.zeros((4, 2)), labels=[0, 1, 0, 1]), tmp_path / "shards")
     with pytest.raises(ValueError, match="that has vocabulary"):
         encode_texts(["a cup"], index)
-    for length in (0, -1, 2.5, True):
-        with pytest.raises(ValueError, match="`text_length` must be an integer, 1 or more"):
+    for length, error in ((0, ValueError), (-1, ValueError), (2.5, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="`text_length` must be an integer of at least 1"):
             encode_texts(["a cup"], ["", "[UNK]"], length)
     with pytest.raises(TypeError, match="must be a column of a table"):
         encode_texts(pd.DataFrame({"text": ["a cup"]}), ["", "[UNK]"], 3)

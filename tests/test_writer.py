@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardError, ShardIndex, ShardWriter
+from keras_bigdata.shards.class_counts import MAX_CLASSES, add_counts, count_classes
 from keras_bigdata.shards.pickles import read_array, walk
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.scan import open_shards
-from keras_bigdata.shards.writer import MAX_CLASSES, add_counts, count_classes, write_shard
+from keras_bigdata.shards.writer import write_shard
 
 
 def make_arrays(rows: int = 5, seed: int = 0) -> dict[str, np.ndarray]:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from keras_bigdata.arguments import checked_int, checked_number
+
 if TYPE_CHECKING:
     from keras_bigdata.loading.sequence import ShardSequence
 
@@ -81,7 +83,7 @@ class EpochCost:
         Returns:
             The time, in the unit of the arguments.
         """
-        return _count(epochs) * self._fly_epoch(slowdown, overlap)
+        return checked_int(epochs, "epochs", 1) * self._fly_epoch(slowdown, overlap)
 
     def packed(self, epochs: int, *, variants: int = 1, overlap: bool = False) -> float:
         """The time of packing once and `epochs` epochs on the packed data.
@@ -94,9 +96,8 @@ class EpochCost:
         Returns:
             The time, in the unit of the arguments.
         """
-        return _count(variants, "variants") * self.prepare + _count(epochs) * self._packed_epoch(
-            overlap
-        )
+        packing = checked_int(variants, "variants", 1) * self.prepare
+        return packing + checked_int(epochs, "epochs", 1) * self._packed_epoch(overlap)
 
     def break_even(
         self, *, slowdown: float = 1.0, variants: int = 1, overlap: bool = False
@@ -112,7 +113,7 @@ class EpochCost:
         saved = self._fly_epoch(slowdown, overlap) - self._packed_epoch(overlap)
         if saved <= 0:
             return None
-        packing = _count(variants, "variants") * self.prepare
+        packing = checked_int(variants, "variants", 1) * self.prepare
         # The quotient may be off by one in its last digit.
         epochs = max(1, math.floor(packing / saved))
         while epochs * saved <= packing:
@@ -120,8 +121,7 @@ class EpochCost:
         return epochs
 
     def _fly_epoch(self, slowdown: float, overlap: bool) -> float:
-        if not (math.isfinite(slowdown) and slowdown > 0):
-            raise ValueError(f"`slowdown` must be above 0. Received: slowdown={slowdown!r}")
+        slowdown = checked_number(slowdown, "slowdown", above=0)
         return slowdown * _both(self.train, self.prepare, overlap)
 
     def _packed_epoch(self, overlap: bool) -> float:
@@ -130,12 +130,6 @@ class EpochCost:
 
 def _both(train: float, data: float, overlap: bool) -> float:
     return max(train, data) if overlap else train + data
-
-
-def _count(value: int, name: str = "epochs") -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be an integer of 1 or more. Received: {name}={value!r}")
-    return value
 
 
 def feed_rate(sequence: ShardSequence, seconds: float = 3.0) -> float:

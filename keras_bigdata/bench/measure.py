@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bigdata.arguments import checked_count
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.bench.disk import disk_rate
 from keras_bigdata.bench.null_model import NullModel, fitted_rate
 from keras_bigdata.bench.rates import Rates
@@ -64,7 +64,7 @@ def bench(
     print(rates.verdict(5000))
     ```
     """
-    rounds = checked_count(rounds, "rounds", 1)
+    rounds = checked_int(rounds, "rounds", 1)
     if not (seconds > 0 and math.isfinite(seconds)):
         raise ValueError(f"`seconds` must be above 0. Received: seconds={seconds!r}")
     roles: dict[str, Any] = {"inputs": inputs, "targets": targets, "seed": 0}

@@ -14,7 +14,7 @@ from typing import Any
 
 from keras_bigdata.callbacks import _checkpoint_file
 from keras_bigdata.callbacks._checkpoint_file import Encoded
-from keras_bigdata.files import TEMPORARY_PREFIX
+from keras_bigdata.files import TEMPORARY_PREFIX, lock_file
 
 _NAME = re.compile(r"checkpoint-(\d+)\.zip")
 _LOCK = ".lock"
@@ -54,7 +54,13 @@ class CheckpointDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
-            self._lock = _locked(self.path / _LOCK)
+            self._lock = lock_file(self.path / _LOCK)
+        except BlockingIOError as error:
+            raise RuntimeError(
+                f"Another process is training with the checkpoints in {self.path}: "
+                f"{error.strerror}. Wait for it to end, or pass another directory. This process is "
+                f"{os.getpid()}."
+            ) from None
         except OSError as error:
             raise OSError(
                 error.errno, f"Checkpoints cannot be written to {self.path}: {error.strerror}"
@@ -141,29 +147,6 @@ class CheckpointDirectory:
 
     def _file(self, number: int) -> Path:
         return self.path / f"checkpoint-{number:08d}.zip"
-
-
-def _locked(path: Path) -> int:
-    """A descriptor of a file that no other process has locked.
-
-    The system unlocks it however a process ends; a file object would complain at exit.
-    """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return descriptor
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise RuntimeError(
-            f"Another process is training with the checkpoints in {path.parent}. Wait for it to "
-            f"end, or pass another directory. This process is {os.getpid()}."
-        ) from None
-    except OSError:  # a file system without locks
-        pass
-    return descriptor
 
 
 # With no period given: the share of the time that checkpoints take, and the least period.

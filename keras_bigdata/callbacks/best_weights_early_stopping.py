@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_number
 from keras_bigdata.callbacks._best_weights_file import (
     BestRecord,
     load_weights_only,
@@ -137,30 +138,15 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self.filepath = weights_path(filepath)
         if not isinstance(monitor, str) or not monitor:
             raise ValueError(f"`monitor` must be a metric's name. Received: monitor={monitor!r}")
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"`mode` must be 'auto', 'min' or 'max'. Received: mode={mode!r}")
-        for name, value in (("patience", patience), ("start_from_epoch", start_from_epoch)):
-            if not isinstance(value, int):
-                raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
-            if value < 0:
-                raise ValueError(f"`{name}` must not be negative. Received: {name}={value!r}")
-        if math.isnan(min_delta):
-            raise ValueError(f"`min_delta` must not be NaN. Received: min_delta={min_delta!r}")
-        if baseline is not None and math.isnan(baseline):
-            raise ValueError(
-                f"`baseline` must be a number or None. Received: baseline={baseline!r}"
-            )
-        if verbose not in (0, 1):
-            raise ValueError(f"`verbose` must be 0 or 1. Received: verbose={verbose!r}")
         self.monitor = monitor
-        self.mode = mode
-        self.patience = patience
-        self.min_delta = abs(min_delta)
-        self.baseline = baseline
-        self.start_from_epoch = start_from_epoch
-        self.restore_best_weights = restore_best_weights
-        self.resume = resume
-        self.verbose = verbose
+        self.mode = checked_choice(mode, "mode", ("auto", "min", "max"))
+        self.patience = checked_int(patience, "patience", 0)
+        self.min_delta = abs(checked_number(min_delta, "min_delta", finite=False))
+        self.baseline = None if baseline is None else checked_number(baseline, "baseline", finite=False)
+        self.start_from_epoch = checked_int(start_from_epoch, "start_from_epoch", 0)
+        self.restore_best_weights = checked_bool(restore_best_weights, "restore_best_weights")
+        self.resume = checked_bool(resume, "resume")
+        self.verbose = checked_choice(verbose, "verbose", (0, 1))
         self._guard = InterruptGuard(self._restore_if_any)
         self._reset()
 

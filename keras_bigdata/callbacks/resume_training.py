@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import time
 import warnings
@@ -13,6 +12,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.arguments import checked_number
 from keras_bigdata.callbacks import _callback_states, _model_state, _random_state, _training_state
 from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory, Pace
 from keras_bigdata.callbacks._checkpoint_file import encode
@@ -109,10 +109,7 @@ class ResumeTraining(keras.callbacks.Callback):
                 f"Received: sequence of type {type(sequence).__name__}"
             )
         if every is not None:
-            if isinstance(every, bool) or not isinstance(every, (int, float)):
-                raise TypeError(f"`every` must be a number of seconds. Received: every={every!r}")
-            if not (every >= 0 and math.isfinite(every)):
-                raise ValueError(f"`every` must not be negative. Received: every={every!r}")
+            every = checked_number(every, "every", minimum=0)
         self.sequence = sequence
         self.every = every
         self._siblings: list[Any] | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import joblib
 import keras
 
+from keras_bigdata.arguments import checked_bool
 from keras_bigdata.callbacks._monitor import lookup, missing, refuse_if_late
 from keras_bigdata.files import remove_leftovers, replace_file
 
@@ -80,7 +81,7 @@ class ScoreLog(keras.callbacks.Callback):
                 f"Received: monitor={monitor!r}. Use {monitor.removeprefix('val_')!r}."
             )
         self.monitor = monitor
-        self.resume = resume
+        self.resume = checked_bool(resume, "resume")
         self.scores: dict[str, list[float]] = {"train": [], "val": []}
         self._validated = False
         self._last_logs: dict[str, Any] | None = None

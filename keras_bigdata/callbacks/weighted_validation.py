@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.callbacks._interrupt import InterruptCheck
 from keras_bigdata.callbacks._metric_states import (
     StateSum,
@@ -106,21 +107,15 @@ class WeightedValidation(keras.callbacks.Callback):
         sample_weights: Any = None,
     ) -> None:
         super().__init__()
-        for name, value in (("batch_size", batch_size), ("freq", freq)):
-            if not isinstance(value, int):
-                raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value!r}")
-        if verbose not in (0, 1):
-            raise ValueError(f"`verbose` must be 0 or 1. Received: verbose={verbose!r}")
+        batch_size = checked_int(batch_size, "batch_size", 1)
         roles = Roles(
             as_structure(inputs, "inputs"),
             as_structure(targets, "targets"),
             as_structure(sample_weights, "sample_weights"),
         )
-        self.freq = freq
-        self.per_set = per_set
-        self.verbose = verbose
+        self.freq = checked_int(freq, "freq", 1)
+        self.per_set = checked_bool(per_set, "per_set")
+        self.verbose = checked_choice(verbose, "verbose", (0, 1))
         given, self._named = named_sets(sets)
         self._sets = {name: open_set(name, data, batch_size, roles) for name, data in given.items()}
         self._feeds: dict[str, Any] | None = None

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_bigdata.errors import BigDataError
-from keras_bigdata.integrity.check_shard import file_checksum
+from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.scan import layout
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-import zlib
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import BigDataError
+from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.scan import layout
-
-# Read, then summed while it is still in the processor's cache.
-_BLOCK = 1 << 20
-
-_blocks = threading.local()
 
 
 def check_content(index: ShardIndex, shard: int, remedy: str, trust: bool = False) -> Fault | None:
@@ -38,18 +32,6 @@ def check_content(index: ShardIndex, shard: int, remedy: str, trust: bool = Fals
     if wrong is None and info.checksum is None:
         wrong = _checksum(path, None)  # for what the disk cannot read
     return None if wrong is None else Fault(str(path), *wrong, remedy)
-
-
-def file_checksum(path: Path) -> int:
-    """CRC-32 of a whole file; `OSError` if it cannot be read."""
-    if not hasattr(_blocks, "block"):
-        _blocks.block = bytearray(_BLOCK)
-    block = memoryview(_blocks.block)
-    checksum = 0
-    with open(path, "rb", buffering=0) as file:
-        while count := file.readinto(block):
-            checksum = zlib.crc32(block[:count], checksum)
-    return checksum
 
 
 Wrong = tuple[str, str, str]  # kind, expected, found

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.checking.columns import read_columns
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.pickles import read_columns
 
 # Rows whose digests are sorted at one time: some 250 MB (measured with 3 to 12 million rows).
 _AT_ONCE = 1_000_000

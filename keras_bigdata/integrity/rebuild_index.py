@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.checking.class_counts import counted_classes
-from keras_bigdata.checking.listing import pickles
 from keras_bigdata.errors import ShardError
 from keras_bigdata.integrity.check_pickles import BareFile, check_bare
 from keras_bigdata.integrity.report import Fault, even_out
 from keras_bigdata.integrity.verify import side_by_side
 from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import (
     FORMAT,
     INDEX_NAME,
@@ -25,7 +24,7 @@ from keras_bigdata.shards.index import (
 )
 from keras_bigdata.shards.index_json import check_about
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.scan import open_shards, pickle_names
 from keras_bigdata.shards.writer import shard_number
 
 # The fields of packed pictures and texts, which say by their names what they are for.
@@ -70,7 +69,7 @@ def rebuild(directory: Path, roles: Roles, like: ShardIndex | None) -> Rebuilt:
                     else "Delete the directory and write it again."
                 )
             )
-    names = sorted(pickles(directory), key=_place)
+    names = sorted(pickle_names(directory), key=_place)
     if not names:
         raise ShardError(f"{directory}: there are no pickles here to make an index of.")
     files = list(
@@ -149,7 +148,7 @@ def _fill_in(index: ShardIndex, roles: Roles, like: ShardIndex | None, rebuilt: 
         rebuilt.notes.append(
             "how the set was packed is lost: the call that packed it will not know it again."
         )
-    index.class_counts = counted_classes(index)
+    index.class_counts = count_in_shards(index)
 
 
 def _salvaged(directory: Path) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from keras_bigdata.packing.pack import (
     roles_of,
     rows_in_order,
 )
-from keras_bigdata.packing.resume_state import differences, lock_file
+from keras_bigdata.packing.plan import cut
+from keras_bigdata.packing.resume_state import differences, lock_directory
 from keras_bigdata.packing.shard_jobs import Recipe, make_all
-from keras_bigdata.packing.shuffle import cut
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.index import UNFINISHED, ShardIndex, ShardInfo
 from keras_bigdata.shards.writer import shard_number
@@ -80,7 +80,7 @@ def remake(
     seed = arguments["seed"]
     numbers = sorted({_number(info.name) for info in expected})
     with contextlib.ExitStack() as stack:
-        stack.callback(os.close, lock_file(stage / UNFINISHED / "lock", index.directory))
+        stack.callback(os.close, lock_directory(index.directory, stage / UNFINISHED / "lock"))
         stack.enter_context(quiet_pillow())
         rows = rows_in_order(source, arguments["shuffle"], seed, skip)
         fields = fields_of_first(source, rows, augment, seed, skip)

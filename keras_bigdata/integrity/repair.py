@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.checking.class_counts import counted_classes
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.integrity.check_shard import check_content
 from keras_bigdata.integrity.rebuild_index import rebuild
 from keras_bigdata.integrity.report import Fault, even_out, gone_shards, with_gone
 from keras_bigdata.integrity.verify import side_by_side
+from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.writer import shard_number
@@ -268,7 +268,7 @@ def _like(index: ShardIndex, infos: Sequence[ShardInfo], made: dict[str, Any]) -
         variants=index.variants,
         made=made,
     )
-    new.class_counts = counted_classes(new)
+    new.class_counts = count_in_shards(new)
     return new
 
 

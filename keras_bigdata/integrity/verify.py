@@ -10,16 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from keras_bigdata.checking.class_counts import counted_classes
-from keras_bigdata.checking.listing import leftovers, pickles
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.integrity.check_pickles import BareFile, check_bare
 from keras_bigdata.integrity.check_shard import check_content
 from keras_bigdata.integrity.duplicates import find_duplicates
 from keras_bigdata.integrity.report import Fault, Report, gone_shards
 from keras_bigdata.progress import track
+from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
-from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.scan import open_shards, pickle_names, temporary_names
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -85,7 +84,7 @@ def verify(
     else:
         _check_bare(folder, report, fields or (), trust)
         good = []
-    for name in leftovers(folder):
+    for name in temporary_names(folder):
         report.notes.append(f"{folder / name}: left by a writer that was killed; may be deleted.")
     if against is not None:
         _compare(report, index, good, against=against, fields=fields, trust=trust)
@@ -173,7 +172,7 @@ def _check_indexed(index: ShardIndex, report: Report, trust: bool) -> list[int]:
 
 def _check_listing(index: ShardIndex, report: Report) -> None:
     counts = Counter(index.names)
-    for name in pickles(index.directory):
+    for name in pickle_names(index.directory):
         if name not in counts:
             remedy = f"It is not read. Move it out of {index.directory}."
             found = "a pickle that it does not name"
@@ -204,7 +203,7 @@ def _check_classes(index: ShardIndex, report: Report) -> None:
     if index.class_counts is None:
         return
     try:
-        found = counted_classes(index)
+        found = count_in_shards(index)
     except ShardError as error:
         _index_fault(index, report, "labels of its classes", str(error).rstrip("."))
         return
@@ -226,7 +225,7 @@ def _some(values: Sequence[object]) -> str:
 
 
 def _check_bare(folder: Path, report: Report, fields: Sequence[str], trust: bool) -> None:
-    names = pickles(folder)
+    names = pickle_names(folder)
     if not names:
         if report.faults:
             return

@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Int64Array: TypeAlias = npt.NDArray[np.int64]
-UInt64Array: TypeAlias = npt.NDArray[np.uint64]
+from keras_bigdata.permutation import Int64Array, permutation, permuted
+
 Shuffle: TypeAlias = Literal["window", "shards", "global"] | None
 
 # First part of the spawn key, so that no two uses of a seed share a stream.
@@ -18,8 +17,6 @@ _SHARDS, _WINDOW, _GLOBAL = range(3)
 # Positions of a global shuffle that are computed together: the cost of a call to NumPy
 # is shared by some 64 batches, and a random access wastes half a millisecond.
 _BLOCK = 8192
-
-_ROUNDS = 8
 
 # Batches that are worth reading together even if their window is smaller.
 _LEAST_RUN = 8
@@ -159,7 +156,7 @@ class EpochPlan:
         order = (
             np.arange(count)
             if self.shuffle is None
-            else permutation(count, self.seed, _SHARDS, epoch)
+            else permutation(count, self._sequence(_SHARDS, epoch))
         )
         ends = np.cumsum(self.samples[order])
         lasts = np.arange(self.window_shards, count + self.window_shards, self.window_shards) - 1
@@ -173,54 +170,17 @@ class EpochPlan:
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
         row = np.arange(len(shard)) - starts
         if self.shuffle == "window":
-            mixed = permutation(len(shard), self.seed, _WINDOW, epoch, window)
+            mixed = permutation(len(shard), self._sequence(_WINDOW, epoch, window))
             shard, row = shard[mixed], row[mixed]
         return shard, row
 
     def _make_block(self, epoch: int, block: int) -> tuple[Int64Array, Int64Array]:
         start = block * _BLOCK
         positions = np.arange(start, min(start + _BLOCK, self.num_samples))
-        rows = scatter(positions, self.num_samples, self.seed, _GLOBAL, epoch)
+        rows = permuted(positions, self.num_samples, self._sequence(_GLOBAL, epoch))
         shard = np.searchsorted(self._ends, rows, side="right")
         return shard, rows - (self._ends[shard] - self.samples[shard])
 
-
-def _bits(count: int, seed: int, *use: int) -> UInt64Array:
-    sequence = np.random.SeedSequence(seed, spawn_key=use)
-    return np.random.PCG64(sequence).random_raw(count)
-
-
-def permutation(count: int, seed: int, *use: int) -> Int64Array:
-    """A random permutation of `range(count)`: the order of as many random numbers."""
-    return np.argsort(_bits(count, seed, *use), kind="stable")
-
-
-def scatter(positions: Int64Array, count: int, seed: int, *use: int) -> Int64Array:
-    """What a random permutation of `range(count)` puts at these positions, in O(1) memory.
-
-    A Feistel network over Z_a x Z_b with a * b just above `count`, walked again for the
-    few results beyond it (Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002).
-    """
-    a = np.uint64(int(np.ceil(np.sqrt(count))))
-    b = np.uint64(-(-count // int(a)))
-    keys = _bits(_ROUNDS, seed, *use)
-    result = positions.astype(np.uint64)
-    todo = np.arange(len(result))
-    while len(todo):
-        left, right = result[todo] // b, result[todo] % b
-        for number, key in enumerate(keys):
-            if number % 2:
-                right = (right + _mix(left, key) % b) % b
-            else:
-                left = (left + _mix(right, key) % a) % a
-        result[todo] = left * b + right
-        todo = todo[result[todo] >= count]
-    return result.astype(np.int64)
-
-
-def _mix(values: UInt64Array, key: np.uint64) -> UInt64Array:
-    """SplitMix64's finaliser (Steele, Lea, Flood 2014)."""
-    z = values ^ key
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    def _sequence(self, *use: int) -> np.random.SeedSequence:
+        """The seed of one use, such as (_WINDOW, epoch, window): no two uses share a stream."""
+        return np.random.SeedSequence(self.seed, spawn_key=use)

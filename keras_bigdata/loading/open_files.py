@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
@@ -205,11 +206,7 @@ class Spender(Protocol):
 
 _spenders: weakref.WeakSet[Spender] = weakref.WeakSet()
 _lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    # Nobody else holds it in the moment of a fork, or the child would wait for ever.
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )
+hold_during_fork(_lock)
 
 
 def spends(spender: Spender) -> None:

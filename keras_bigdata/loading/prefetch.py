@@ -6,7 +6,6 @@ Keras's own enqueuer is not used: on JAX and torch its threads lose and double b
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import time
 import warnings
@@ -17,6 +16,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from multiprocessing.util import Finalize
 from typing import Protocol
 
+from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.loading.batch_loader import Batch, Loader
 
@@ -308,8 +308,7 @@ def _leave_to_parent() -> None:
     _live.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
+call_in_forked_child(_leave_to_parent)
 
 
 def exiting() -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Protocol
 
+from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.loading.batch_loader import Batch, Loader, LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.prefetch import ReadAhead, RunAhead, Source, Threads
@@ -99,13 +99,7 @@ class Holder(Protocol):
 _HOLDING = 4
 _holders: OrderedDict[int, weakref.ref[Holder]] = OrderedDict()
 _holders_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    # Nobody else holds it in the moment of a fork, or the child would wait for ever.
-    os.register_at_fork(
-        before=_holders_lock.acquire,
-        after_in_parent=_holders_lock.release,
-        after_in_child=_holders_lock.release,
-    )
+hold_during_fork(_holders_lock)
 
 
 def release_others(newest: Holder) -> None:

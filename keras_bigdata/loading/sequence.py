@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
-from keras_bigdata.arguments import checked_choice, checked_count, checked_seed
+from keras_bigdata.arguments import checked_choice, checked_int, checked_seed
+from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.batch_loader import Batch, LoaderConfig, Transform
-from keras_bigdata.loading.class_counts import class_counts
 from keras_bigdata.loading.corrupt_shards import CorruptShards, LeftOutShard
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_state import Progress
@@ -23,10 +24,14 @@ from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
 from keras_bigdata.loading.hold import Hold
 from keras_bigdata.loading.opening import opened
 from keras_bigdata.loading.prefetcher import Feed
+from keras_bigdata.shards.class_counts import add_counts, count_labels
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Structure, fill
 
 _STATE_VERSION = 1
+
+# For `class_weight`; larger labels are identifiers rather than classes.
+_MAX_WEIGHTED_CLASSES = 10_000_000
 
 # Between the beginning of an epoch and the time when so many batches were asked for, TensorFlow
 # destroys the iterator of the last epoch. It waits for an autotuning thread, which it wakes before
@@ -153,11 +158,11 @@ class ShardSequence(keras.utils.PyDataset):
         trust: bool = False,
         on_corrupt: Literal["raise", "skip"] = "raise",
     ) -> None:
-        batch_size = checked_count(batch_size, "batch_size", 1)
-        window_shards = checked_count(window_shards, "window_shards", 1)
-        self._read_workers = checked_count(workers, "workers", 0)
+        batch_size = checked_int(batch_size, "batch_size", 1)
+        window_shards = checked_int(window_shards, "window_shards", 1)
+        self._read_workers = checked_int(workers, "workers", 0)
         self._use_processes = bool(use_multiprocessing)
-        max_queue_size = checked_count(max_queue_size, "max_queue_size", 1)
+        max_queue_size = checked_int(max_queue_size, "max_queue_size", 1)
         shuffle = checked_choice(shuffle, "shuffle", ("window", "shards", "global", None))
         last_batch = checked_choice(last_batch, "last_batch", ("keep", "drop"))
         on_corrupt = checked_choice(on_corrupt, "on_corrupt", ("raise", "skip"))
@@ -183,9 +188,7 @@ class ShardSequence(keras.utils.PyDataset):
         )
         self._corrupt = CorruptShards(self.index)
         self._steps_per_epoch = (
-            None
-            if steps_per_epoch is None
-            else checked_count(steps_per_epoch, "steps_per_epoch", 1)
+            None if steps_per_epoch is None else checked_int(steps_per_epoch, "steps_per_epoch", 1)
         )
         self._prepare()
         _sequences.add(self)
@@ -309,7 +312,7 @@ class ShardSequence(keras.utils.PyDataset):
             print(epoch.number, loss)
         ```
         """
-        return (Epoch(self, self._settled()) for _ in range(checked_count(count, "count", 0)))
+        return (Epoch(self, self._settled()) for _ in range(checked_int(count, "count", 0)))
 
     def _settled(self) -> int:
         """The epoch, advanced if a loop has been given all of it."""
@@ -362,7 +365,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        self._progress.go_to(checked_count(value, "epoch", 0))
+        self._progress.go_to(checked_int(value, "epoch", 0))
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the order, for `load_state_dict`: a small dict of plain values.
@@ -397,14 +400,14 @@ class ShardSequence(keras.utils.PyDataset):
         for key in ("seed", "epoch"):
             if key not in state:
                 raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
-        seed = checked_count(state["seed"], "seed", 0)
+        seed = checked_int(state["seed"], "seed", 0)
         if seed != self.seed:
             self._config = replace(self._config, seed=seed)
             self._prepare(fixed=self._progress.fixed)
-        batch = checked_count(state.get("batch", 0), "batch", 0)
+        batch = checked_int(state.get("batch", 0), "batch", 0)
         if batch >= len(self):
             raise ValueError(f"The state is at batch {batch}, and an epoch has {len(self)}.")
-        self._progress.go_to(checked_count(state["epoch"], "epoch", 0), batch)
+        self._progress.go_to(checked_int(state["epoch"], "epoch", 0), batch)
 
     def class_weight(self) -> dict[int, float]:
         """Balanced weights for `fit(class_weight=...)`.
@@ -416,12 +419,30 @@ class ShardSequence(keras.utils.PyDataset):
         Returns:
             A dict of class number to weight.
         """
-        counts = self.index.class_counts or class_counts(
-            self.index, self._feed.loader.reader, self.roles.targets
-        )
+        counts = self.index.class_counts or self._count_classes()
         occurring = {label: count for label, count in enumerate(counts) if count}
         total = sum(occurring.values())
         return {label: total / (len(occurring) * count) for label, count in occurring.items()}
+
+    def _count_classes(self) -> list[int]:
+        """Counts the classes of the targets in the files, where the index has no counts."""
+        target = self.roles.targets
+        field = self.fields[target] if isinstance(target, str) else None
+        if field is None or field.dtype.kind not in "iu" or field.shape not in ((), (1,)):
+            raise ShardError(
+                f"{self.index.directory}: class weights need one target of integer labels. "
+                f"The targets are {target!r}" + (f", {field}." if field else ".")
+            )
+        counts = []
+        for shard in np.flatnonzero(self.index.variant == 0).tolist():
+            labels = self._feed.loader.reader.column(shard, field.name)
+            try:
+                counts.append(count_labels(labels, _MAX_WEIGHTED_CLASSES))
+            except ValueError as error:
+                raise ShardError(
+                    f"{self.index.path(shard)}: class weights need class numbers. Received: {error}"
+                ) from error
+        return add_counts(counts) or []
 
     def unshuffled(self) -> ShardSequence:
         """A view of the same data that serves the same in every epoch.
@@ -508,5 +529,4 @@ def _in_forked_child() -> None:
         sequence._forked()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_forked_child)
+call_in_forked_child(_in_forked_child)

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.child_processes import end_with, interrupts_held_back
+from keras_bigdata.child_processes import end_with, interrupts_blocked
 from keras_bigdata.errors import ShardError, WorkerError
 from keras_bigdata.loading.batch_loader import Batch, Loader, LoaderConfig
 from keras_bigdata.loading.buffer_pool import ALIGNMENT, BufferPool
@@ -177,7 +177,7 @@ class Processes:
     def _started(self) -> Any:
         from loky import ProcessPoolExecutor
 
-        with self._lock, interrupts_held_back():
+        with self._lock, interrupts_blocked():
             if self._executor is not None or self._closed:
                 return self._executor
             executor = ProcessPoolExecutor(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -136,10 +135,8 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
-        temporary.chmod(mode)
 
 
 def _print_diff(path: str, before: bytes, migration: Migration) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import shutil
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.batch_fields import Array, check_like_first, fields_of_batch
 from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
@@ -98,9 +98,10 @@ def capture(
     train = ShardSequence("shards/train", batch_size=64)
     ```
     """
-    steps = _count("steps", steps)
-    shard_samples = _count("shard_samples", shard_samples)
-    variants = _count("variants", variants, optional=False) or 1
+    steps = None if steps is None else checked_int(steps, "steps", 1)
+    if shard_samples is not None:
+        shard_samples = checked_int(shard_samples, "shard_samples", 1)
+    variants = checked_int(variants, "variants", 1)
     source = BatchSource(batches)
     source.check(steps, variants)
     folder = Path(directory)
@@ -218,17 +219,6 @@ class _Store:
 
 def _rows(arrays: Mapping[str, Array]) -> int:
     return len(next(iter(arrays.values())))
-
-
-def _count(name: str, value: Any, optional: bool = True) -> int | None:
-    if value is None and optional:
-        return None
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise ValueError(
-            f"`{name}` must be an integer of at least 1. Received: {name}={value!r} "
-            f"of type {type(value).__name__}"
-        )
-    return operator.index(value)
 
 
 class Recut:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
+from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.shard_jobs import read_row
 
@@ -29,8 +30,7 @@ def check_arguments(
     on_error: Any,
 ) -> None:
     """Refuses what makes no sense, before any work."""
-    if not isinstance(shuffle, bool):
-        raise TypeError(f"`shuffle` must be True or False. Received: shuffle={shuffle!r}")
+    checked_bool(shuffle, "shuffle")
     if isinstance(source, str | os.PathLike):
         raise TypeError(
             "`source` must be a source, such as ImageTable(csv, ...) or ImageFolder(directory, "
@@ -53,20 +53,15 @@ def check_arguments(
         ("variants", variants, 1, False),
         ("workers", workers, 1, True),
     ):
-        if value is None and optional:
-            continue
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-            raise ValueError(
-                f"`{name}` must be an integer, {least} or more. Received: {name}={value!r}"
-            )
+        if value is not None or not optional:
+            checked_int(value, name, least)
     if augment is not None and not callable(augment):
         raise TypeError(f"`augment` must be a function. Received: augment={augment!r}")
     if variants > 1 and augment is None:
         raise ValueError(
             f"`variants={variants}` needs `augment`: without it all copies would be equal."
         )
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f'`on_error` must be "raise" or "skip". Received: on_error={on_error!r}')
+    checked_choice(on_error, "on_error", ("raise", "skip"))
 
 
 def describe_call(source: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import TEMPORARY_PREFIX
-from keras_bigdata.packing.resume_state import SHARD_NAME, lock_file
+from keras_bigdata.packing.resume_state import SHARD_NAME, lock_directory
 from keras_bigdata.shards.index import INDEX_NAME, WRITING
 from keras_bigdata.shards.writer import ShardWriter
 
@@ -36,7 +36,7 @@ def whole_directory(directory: Path) -> Iterator[Callable[..., ShardWriter]]:
         def open_writer(**about: object) -> ShardWriter:
             writer = ShardWriter(directory, **about)  # type: ignore[arg-type]
             writers.append(writer)
-            descriptor = lock_file(directory / WRITING, directory)
+            descriptor = lock_directory(directory, directory / WRITING)
             lock.callback(os.close, descriptor)
             os.write(descriptor, _MARK)
             return writer
@@ -73,7 +73,7 @@ def _remove_leftovers(directory: Path) -> None:
             "new one, or delete it."
         )
     with contextlib.ExitStack() as lock:
-        lock.callback(os.close, lock_file(marker, directory))
+        lock.callback(os.close, lock_directory(directory, marker))
         _remove(directory, lock)
     print(
         f"{directory}: removed what an interrupted capture had left. A capture cannot be "

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
 from keras_bigdata.packing.fingerprint import check_arguments, describe_call
+from keras_bigdata.packing.plan import Rows, cut, shuffled_rows
 from keras_bigdata.packing.resume_state import Record, begin, claim, differences, finish
 from keras_bigdata.packing.shard_jobs import (
     CONTINUE,
@@ -24,13 +25,12 @@ from keras_bigdata.packing.shard_jobs import (
     make_all,
     read_row,
 )
-from keras_bigdata.packing.shuffle import Rows, cut, permutation
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import known
 from keras_bigdata.packing.sources.images import quiet_pillow
+from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.writer import add_counts
 
 # Without `shard_samples`: large enough to be read at the disk's full speed, and 6 of them, the
 # window that rows are mixed in, fit in memory ...
@@ -180,7 +180,7 @@ def rows_in_order(source: Any, shuffle: bool, seed: int, skip: bool) -> Rows:
             f"{len(problems)} of {len(source)} rows cannot be packed. {_listed(listed)}. Correct "
             'or drop them, or pass on_error="skip" to leave them out.'
         )
-    return permutation(len(source), seed) if shuffle else np.arange(len(source))
+    return shuffled_rows(len(source), seed) if shuffle else np.arange(len(source))
 
 
 def fields_of_first(

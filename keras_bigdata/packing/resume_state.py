@@ -7,29 +7,23 @@ shard 7 is written, in all variants. The directory goes when the index is comple
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
 import shutil
-import socket
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path
+from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, file_checksum, lock_file
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardInfo
 
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
 SHARD_NAME = re.compile(r"shard-\d{5,}(\.v\d+)?\.pkl")
-
-# Reading a shard to check it.
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ def claim(directory: Path) -> Iterator[None]:
     state = directory / UNFINISHED
     made = not directory.exists()
     state.mkdir(parents=True, exist_ok=True)
-    descriptor = lock_file(state / _LOCK, directory)
+    descriptor = lock_directory(directory, state / _LOCK)
     try:
         yield
     finally:
@@ -193,46 +187,18 @@ def _progress(directory: Path) -> list[str]:
 
 def _is_whole(directory: Path, info: ShardInfo) -> bool:
     path = directory / info.name
-    if path.stat().st_size != info.bytes:
-        return False
-    checksum = 0
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            checksum = zlib.crc32(chunk, checksum)
-    return checksum == info.checksum
+    return path.stat().st_size == info.bytes and file_checksum(path) == info.checksum
 
 
-def lock_file(path: Path, directory: Path) -> int:
-    """A descriptor that holds the lock file until it is closed, or this process ends."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # the pack before us has just cleaned up
-            continue
-        try:
-            _lock(descriptor)
-        except OSError as error:
-            # Other errors come from file systems that have no locks: there we go without.
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
-                with os.fdopen(descriptor) as file:
-                    holder = file.read(200) or "another process"
-                raise PackError(
-                    f"{directory}: is being packed by {holder}. Wait for it, or end it first."
-                ) from error
-        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-            return descriptor
-        os.close(descriptor)
+def lock_directory(directory: Path, path: Path) -> int:
+    """Locks a directory by a file in it; returns the descriptor that holds the lock.
 
-
-def _lock(descriptor: int) -> None:
+    Raises:
+        PackError: if another process is writing there.
+    """
     try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_file(path)
+    except BlockingIOError as error:
+        raise PackError(
+            f"{directory}: is being packed by {error.strerror}. Wait for it, or end it first."
+        ) from error

@@ -16,16 +16,17 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.child_processes import end_with, interrupts_held_back
+from keras_bigdata.child_processes import end_with, interrupts_blocked
 from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.packing.plan import Rows
 from keras_bigdata.packing.resume_state import Record, is_stopped, read_record, stop, write_record
-from keras_bigdata.packing.shuffle import Rows
 from keras_bigdata.packing.sources.arrays import Arrays
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.progress import track
+from keras_bigdata.shards.class_counts import count_classes
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.writer import count_classes, shard_name, write_shard
+from keras_bigdata.shards.writer import shard_name, write_shard
 
 Sample: TypeAlias = Mapping[str, Any]
 Array: TypeAlias = npt.NDArray[Any]
@@ -321,7 +322,7 @@ def _results(
     tasks = min(count, _TASKS_A_WORKER * at_once)
     size = 1 if hasattr(source, "select") else -(-count // tasks)
     groups = iter(lambda: list(itertools.islice(jobs, size)), [])
-    with interrupts_held_back():
+    with interrupts_blocked():
         results = parallel(joblib.delayed(list_of_shards)(recipe, group) for group in groups)
     for result in results:
         yield from result

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.files import TEMPORARY_PREFIX, walk_directory
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import (
     DECODED,
@@ -83,13 +84,7 @@ def _find(directory: Path) -> list[str]:
     found: list[str] = []
     others: list[str] = []
     packed: list[str] = []
-    seen: set[str] = set()
-    for folder, folders, files in os.walk(directory, onerror=_raise, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link back up
-            folders.clear()
-            continue
-        seen.add(real)
+    for folder, folders, files in walk_directory(directory, error=ShardError):
         if INDEX_NAME in files:
             packed.append(folder)
         if UNFINISHED in folders:
@@ -102,7 +97,6 @@ def _find(directory: Path) -> list[str]:
                 f"{folder}: is not written whole: a ShardWriter was stopped before it was closed. "
                 "Delete the directory and write it again."
             )
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in files:
             name = Path(folder, file).relative_to(directory).as_posix()
             (found if is_pickle(file) else others).append(name)
@@ -121,16 +115,33 @@ def _find(directory: Path) -> list[str]:
     return sorted(found)
 
 
+def pickle_names(directory: Path) -> list[str]:
+    """Returns the names of the pickles below a directory, without those of sets of their own."""
+    return [name for name in _names_below(directory) if is_pickle(Path(name).name)]
+
+
+def temporary_names(directory: Path) -> list[str]:
+    """Returns the names of temporary files that killed writers have left below a directory."""
+    return [
+        name for name in _names_below(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)
+    ]
+
+
+def _names_below(directory: Path) -> list[str]:
+    found = []
+    for folder, folders, files in walk_directory(directory, error=ShardError):
+        if folder != str(directory) and INDEX_NAME in files:
+            folders.clear()
+            continue
+        found += [Path(folder, name).relative_to(directory).as_posix() for name in files]
+    return sorted(found)
+
+
 def is_pickle(file: str) -> bool:
     """Whether a file is taken for a pickle, by its name."""
     name = file.lower()
     ending = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
     return name.removesuffix(ending).endswith(SUFFIXES) and not file.startswith(".")
-
-
-def _raise(error: OSError) -> None:
-    """What `os.walk` cannot list it leaves out without a word."""
-    raise ShardError(f"{error.filename}: cannot be listed ({error.strerror}).") from error
 
 
 def _with_roles_of(index: ShardIndex, files: list[Path]) -> ShardIndex:

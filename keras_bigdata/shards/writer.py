@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
+from keras_bigdata.shards.class_counts import add_counts, count_classes
 from keras_bigdata.shards.index import WRITING, Field, ShardIndex, ShardInfo
 from keras_bigdata.shards.pickles import StoredArray, walk
 from keras_bigdata.shards.roles import Roles, as_structure
-
-# Labels above it are taken for something else than class numbers, and are not counted.
-MAX_CLASSES = 10_000
 
 Array = npt.NDArray[Any]
 
@@ -171,8 +170,7 @@ class ShardWriter:
         """
         if self.index is not None:
             raise ValueError(f"{self.directory}: the writer is closed; its index is written.")
-        if isinstance(variant, bool) or not isinstance(variant, int) or variant < 0:
-            raise ValueError(f"`variant` must be 0 or more. Received: variant={variant!r}")
+        variant = checked_int(variant, "variant", 0)
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
         native = _native(arrays, name)
         self._check_fields(name, native)
@@ -251,33 +249,6 @@ class ShardWriter:
 def fields_of(arrays: Mapping[str, Array]) -> dict[str, Field]:
     """What the index says of arrays with rows: dtype and row shape."""
     return {name: Field(name, array.dtype, array.shape[1:]) for name, array in arrays.items()}
-
-
-def count_classes(arrays: Mapping[str, Array], roles: Roles) -> list[int] | None:
-    """Rows of each class 0, 1, 2, ..., if the targets are one column of class numbers."""
-    labels = arrays.get(roles.targets) if isinstance(roles.targets, str) else None
-    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
-        return None
-    if labels.min(initial=0) < 0 or labels.max(initial=0) >= MAX_CLASSES:
-        return None
-    return [int(count) for count in np.bincount(labels.astype(np.int64))]
-
-
-def add_counts(
-    counts: Iterable[list[int] | None], classes: Sequence[Any] | None
-) -> list[int] | None:
-    """The sum of several `count_classes`, with a place for every one of `classes`."""
-    total = np.zeros(len(classes or ()), np.int64)
-    for one in counts:
-        if one is None:
-            return None
-        size = max(len(total), len(one))
-        total = np.pad(total, (0, size - len(total))) + np.pad(one, (0, size - len(one)))
-    if classes is not None and len(total) > len(classes):
-        raise ShardError(
-            f"there are {len(classes)} classes, but the largest label is {len(total) - 1}."
-        )
-    return [int(count) for count in total]
 
 
 def _native(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:

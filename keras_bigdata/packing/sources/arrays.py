@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.shuffle import Rows
-from keras_bigdata.packing.sources.base import check_split, known
+from keras_bigdata.packing.plan import Rows
+from keras_bigdata.packing.sources.base import checked_split, known
 from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, clean_labels, distinct
 from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.shards.class_counts import MAX_CLASSES
 from keras_bigdata.shards.roles import Roles, as_structure, names
-from keras_bigdata.shards.writer import MAX_CLASSES
 
 LABELS = "labels"
 
@@ -129,7 +129,7 @@ class Arrays:
         train, validation = Arrays(images=x, labels=y).split(0.2)
         ```
         """
-        check_split(fraction, seed)
+        fraction, seed = checked_split(fraction, seed)
         strata: npt.NDArray[Any] = np.zeros(len(self), np.int64)
         target = (
             self._arrays.get(self.roles.targets) if isinstance(self.roles.targets, str) else None

@@ -12,8 +12,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_int, checked_number
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.images import CHANNELS, Color, load_frames, load_image
+from keras_bigdata.packing.sources.images import Color, load_frames, load_image
 from keras_bigdata.packing.sources.labels import NO_CLASS
 from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.split import split_rows
@@ -108,7 +109,7 @@ class TableRows:
         train, validation = ImageFolder("flowers", size=(128, 128)).split(0.2)
         ```
         """
-        check_split(fraction, seed)
+        fraction, seed = checked_split(fraction, seed)
         first, second = split_rows(self._strata(), self._groups(), fraction, seed)
         return self.select(first), self.select(second)
 
@@ -168,12 +169,9 @@ def shown(classes: Sequence[Any]) -> str:
     return ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
 
 
-def check_split(fraction: Any, seed: Any) -> None:
-    """Refuses bad arguments of `split`."""
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
-        raise ValueError(f"`fraction` must be between 0 and 1. Received: fraction={fraction!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"`seed` must be an integer, 0 or more. Received: seed={seed!r}")
+def checked_split(fraction: Any, seed: Any) -> tuple[float, int]:
+    """Checks the arguments of `split`."""
+    return checked_number(fraction, "fraction", above=0, below=1), checked_int(seed, "seed", 0)
 
 
 def known(value: Any, attribute: str, argument: str) -> list[Any]:
@@ -299,21 +297,12 @@ class Pictures(TableRows):
         return f"{self.file(row)}{line}"
 
 
-def check_pictures(size: Any, color: Any) -> tuple[int, int]:
-    """The size as two integers; bad arguments are refused."""
-    if color not in CHANNELS:
-        raise ValueError(f'`color` must be "rgb" or "grey". Received: color={color!r}')
+def checked_size(size: Any) -> tuple[int, int]:
+    """Checks a `(height, width)` in pixels."""
     try:
-        height, width = (int(edge) for edge in size if edge == int(edge) and edge > 0)
+        height, width = size
     except (TypeError, ValueError):
         raise ValueError(
             f"`size` must be (height, width) in pixels, such as (128, 128). Received: size={size!r}"
         ) from None
-    return height, width
-
-
-def check_frames(frames: Any) -> int:
-    """Refuses what is no number of frames."""
-    if isinstance(frames, bool) or not isinstance(frames, int) or frames < 1:
-        raise ValueError(f"`frames` must be an integer, 1 or more. Received: frames={frames!r}")
-    return frames
+    return checked_int(height, "size[0]", 1), checked_int(width, "size[1]", 1)

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.base import (
     Pictures,
-    check_frames,
-    check_pictures,
+    checked_size,
     known,
     label_problems,
 )
 from keras_bigdata.packing.sources.file_names import class_folders
-from keras_bigdata.packing.sources.images import Color
+from keras_bigdata.packing.sources.images import COLORS, Color
 from keras_bigdata.packing.sources.labels import class_numbers
 
 
@@ -64,8 +64,8 @@ class FrameFolder(Pictures):
         color: Color = "rgb",
         classes: Any = None,
     ) -> None:
-        size = check_pictures(size, color)
-        frames = check_frames(frames)
+        size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        frames = checked_int(frames, "frames", 1)
         folder = Path(directory)
         folders = class_folders(folder)
         videos = [(label, video) for label in folders for video in class_folders(folder / label)]

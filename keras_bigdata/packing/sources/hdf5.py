@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.packing.sources.base import check_split, known, label_problems
+from keras_bigdata.packing.sources.base import checked_split, known, label_problems
 from keras_bigdata.packing.sources.hdf5_file import HDF5File, Texts, read_labels
 from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, distinct
 from keras_bigdata.packing.sources.split import split_rows
@@ -216,7 +216,7 @@ class HDF5Table:
         train, validation = HDF5Table("photos.h5").split(0.2)
         ```
         """
-        check_split(fraction, seed)
+        fraction, seed = checked_split(fraction, seed)
         strata = np.zeros(len(self), np.int32) if self._labels is None else self._labels
         first, second = split_rows(strata, np.arange(len(self)), fraction, seed)
         return self.select(first), self.select(second)

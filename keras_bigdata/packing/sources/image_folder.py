@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.base import Pictures, check_pictures, known, label_problems
+from keras_bigdata.files import walk_directory
+from keras_bigdata.packing.sources.base import Pictures, checked_size, known, label_problems
 from keras_bigdata.packing.sources.file_names import class_folders
-from keras_bigdata.packing.sources.images import Color, is_picture
+from keras_bigdata.packing.sources.images import COLORS, Color, is_picture
 from keras_bigdata.packing.sources.labels import class_numbers
 
 
@@ -51,7 +53,7 @@ class ImageFolder(Pictures):
         color: Color = "rgb",
         classes: Any = None,
     ) -> None:
-        size = check_pictures(size, color)
+        size, color = checked_size(size), checked_choice(color, "color", COLORS)
         folder = Path(directory)
         folders = class_folders(folder)
         names: list[str] = []
@@ -83,11 +85,8 @@ class ImageFolder(Pictures):
 def _pictures_below(folder: Path, label: str) -> list[str]:
     """Paths, relative to the folder, of the pictures of one class, in alphabetical order."""
     names = []
-    for place, folders, files in os.walk(folder / label):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for place, _, files in walk_directory(folder / label, follow_links=False, error=PackError):
         names += [
-            os.path.relpath(os.path.join(place, file), folder)
-            for file in sorted(files)
-            if is_picture(file)
+            os.path.relpath(os.path.join(place, file), folder) for file in files if is_picture(file)
         ]
     return names

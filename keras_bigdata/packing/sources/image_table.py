@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.packing.sources.base import Pictures, check_frames, check_pictures
+from keras_bigdata.arguments import checked_choice, checked_int
+from keras_bigdata.packing.sources.base import Pictures, checked_size
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
-from keras_bigdata.packing.sources.images import Color
+from keras_bigdata.packing.sources.images import COLORS, Color
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (
     Label,
@@ -113,7 +114,7 @@ class ImageTable(Pictures):
         vocabulary: Any = None,
         delimiter: str = ",",
     ) -> None:
-        size = check_pictures(size, color)
+        size, color = checked_size(size), checked_choice(color, "color", COLORS)
         if vocabulary is not None and text is None:
             raise ValueError("`vocabulary` needs `text`, the column of the texts.")
         if text is not None and not isinstance(text, str):
@@ -122,7 +123,7 @@ class ImageTable(Pictures):
                 f"as df.assign(text=texts). Received: a {type(text).__name__}"
             )
         if frames is not None:
-            check_frames(frames)
+            frames = checked_int(frames, "frames", 1)
             if mask is not None:
                 raise ValueError("`mask` is for pictures; with `frames` there are none.")
         wanted = [

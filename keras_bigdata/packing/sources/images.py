@@ -21,6 +21,7 @@ from keras_bigdata.errors import PackError
 Color = Literal["rgb", "grey"]
 
 CHANNELS: dict[Color, int] = {"rgb": 3, "grey": 1}
+COLORS = tuple(CHANNELS)
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 

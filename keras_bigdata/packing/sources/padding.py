@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_int
+
 
 def padded(
     rows: Sequence[Sequence[Any] | npt.NDArray[Any]],
@@ -42,8 +44,8 @@ def padded(
     pack(Arrays(texts=tokens, labels=[0, 1, 1]), "shards/tokens")
     ```
     """
-    if length is not None and (isinstance(length, bool) or not hasattr(length, "__index__")):
-        raise ValueError(f"`length` must be an integer. Received: length={length!r}")
+    if length is not None:
+        length = checked_int(length, "length", 1)
     if not _fits(np.asarray(value), np.dtype(dtype)):
         raise ValueError(
             f"`value` must be a number that is {np.dtype(dtype)}. Received: value={value!r}"

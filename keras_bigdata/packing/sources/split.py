@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.shuffle import Rows, permutation
+from keras_bigdata.packing.plan import Rows, shuffled_rows
+from keras_bigdata.permutation import permutation
 
 
 def split_rows(
@@ -37,7 +38,7 @@ def split_rows(
         raise ValueError("less than two rows (or files) cannot be split.")
     strata = np.unique(np.asarray(strata), return_inverse=True)[1].reshape(-1)
     stratum_of_group = strata[first]
-    order = permutation(len(first), seed)
+    order = shuffled_rows(len(first), seed)
     rows = len(group_of)
     wanted = min(max(round(fraction * rows), 1), rows - 1)
 
@@ -69,7 +70,7 @@ def _groups(groups: npt.ArrayLike) -> tuple[Rows, Rows, Rows]:
 def _whole_shares(shares: npt.NDArray[np.floating[Any]], total: int, seed: int) -> Sequence[int]:
     """Whole numbers near the shares with the sum `total`; chance decides between equals."""
     whole = np.floor(shares + 1e-9).astype(np.int64)
-    chance = permutation(len(shares), seed, 1)
+    chance = permutation(len(shares), np.random.SeedSequence((seed, 1)))
     # Rounded, so that equal shares are equal whatever the order of their sums was.
     remainders = np.round(shares - whole, 9)[chance]
     rising = chance[np.argsort(-remainders, kind="stable")]

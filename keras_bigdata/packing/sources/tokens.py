@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.packing.sources.base import known
 from keras_bigdata.packing.sources.labels import is_missing
 
@@ -138,12 +139,8 @@ def choose_vocabulary(
 
 
 def _check_length(argument: str, value: Any, least: int) -> None:
-    if value is not None and (
-        isinstance(value, bool) or not hasattr(value, "__index__") or value < least
-    ):
-        raise ValueError(
-            f"`{argument}` must be an integer, {least} or more. Received: {argument}={value!r}"
-        )
+    if value is not None:
+        checked_int(value, argument, least)
 
 
 def _known_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:

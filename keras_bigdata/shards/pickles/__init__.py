@@ -18,7 +18,7 @@ walker      all of it together
 
 from keras_bigdata.shards.pickles.compression import read_array
 from keras_bigdata.shards.pickles.fields import PickleContents
-from keras_bigdata.shards.pickles.reader import read_fields, walk
+from keras_bigdata.shards.pickles.reader import read_columns, read_fields, walk
 from keras_bigdata.shards.pickles.source import StoredArray
 
-__all__ = ["PickleContents", "StoredArray", "read_array", "read_fields", "walk"]
+__all__ = ["PickleContents", "StoredArray", "read_array", "read_columns", "read_fields", "walk"]

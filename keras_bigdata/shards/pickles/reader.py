@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError, ShardError, UnsafePickleError
@@ -110,6 +111,16 @@ def read_fields(
                 found = as_array(data, found.dtype, found.shape, found.order)
             arrays[name] = found
         return arrays
+
+
+def read_columns(
+    path: str | os.PathLike[str], names: Iterable[str], trust: bool = False
+) -> dict[str, npt.NDArray[Any]]:
+    """As `read_fields`, with arrays that are C-contiguous and in native byte order."""
+    return {
+        name: np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+        for name, array in read_fields(path, names, trust=trust).items()
+    }
 
 
 def _contents(source: Source, trust: bool) -> PickleContents:
