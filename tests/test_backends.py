@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 FILES = [
-    "test_epochs.py",
-    "test_exactly_once.py",
+    "loading/test_epochs.py",
+    "loading/test_exactly_once.py",
     "test_fit_contract.py",
-    "test_recycled_memory.py",
-    "test_legacy_callbacks.py",
-    "test_legacy_fit.py",
-    "test_legacy_install.py",
-    "test_replace_training_loop.py",
-    "test_resume.py",
-    "test_sequence.py",
+    "loading/test_recycled_memory.py",
+    "legacy/test_callbacks.py",
+    "legacy/test_fit.py",
+    "legacy/test_install.py",
+    "callbacks/test_replace_training_loop.py",
+    "callbacks/test_resume.py",
+    "loading/test_sequence.py",
 ]
 
 

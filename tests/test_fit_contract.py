@@ -253,13 +253,13 @@ def test_with_no_epochs_left_history_is_what_callbacks_made_it():
 
 
 def test_the_frame_of_fit_tells_its_data_and_order():
-    from keras_bigdata.callbacks import _running_fit
+    from keras_bigdata import keras_internals
 
     seen = []
 
     class Look(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            seen.append(_running_fit._epoch_iterator())
+            seen.append(keras_internals.fit_epoch_iterator())
 
     data = Calls()
     model().fit(data, verbose=0, shuffle=False, callbacks=[Look()])

@@ -142,7 +142,9 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self.mode = checked_choice(mode, "mode", ("auto", "min", "max"))
         self.patience = checked_int(patience, "patience", 0)
         self.min_delta = abs(checked_number(min_delta, "min_delta", finite=False))
-        self.baseline = None if baseline is None else checked_number(baseline, "baseline", finite=False)
+        self.baseline = (
+            None if baseline is None else checked_number(baseline, "baseline", finite=False)
+        )
         self.start_from_epoch = checked_int(start_from_epoch, "start_from_epoch", 0)
         self.restore_best_weights = checked_bool(restore_best_weights, "restore_best_weights")
         self.resume = checked_bool(resume, "resume")

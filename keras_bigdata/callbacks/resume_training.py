@@ -18,8 +18,7 @@ from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory, P
 from keras_bigdata.callbacks._checkpoint_file import encode
 from keras_bigdata.callbacks._interrupt import InterruptGuard, is_pending
 from keras_bigdata.callbacks._monitor import say
-from keras_bigdata.callbacks._ran_out import RanOutSilence
-from keras_bigdata.callbacks._running_fit import refuse_inexact
+from keras_bigdata.keras_internals import RanOutSilence, refuse_inexact
 from keras_bigdata.loading.sequence import ShardSequence
 
 

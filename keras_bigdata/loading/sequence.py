@@ -15,13 +15,12 @@ import numpy as np
 from keras_bigdata.arguments import checked_choice, checked_int, checked_seed
 from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.errors import ShardError
+from keras_bigdata.keras_internals import FitOrder, Hold, called_to_reset
 from keras_bigdata.loading.batch_loader import Batch, LoaderConfig, Transform
 from keras_bigdata.loading.corrupt_shards import CorruptShards, LeftOutShard
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_state import Progress
 from keras_bigdata.loading.epochs import Epoch
-from keras_bigdata.loading.fit_calls import FitOrder, called_to_reset
-from keras_bigdata.loading.hold import Hold
 from keras_bigdata.loading.opening import opened
 from keras_bigdata.loading.prefetcher import Feed
 from keras_bigdata.shards.class_counts import add_counts, count_labels

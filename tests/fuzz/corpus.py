@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from tests.pickle_bytes import (
+from tests.helpers.pickle_bytes import (
     array,
     call,
     dic,

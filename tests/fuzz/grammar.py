@@ -7,7 +7,18 @@ import struct
 from collections.abc import Callable
 
 from tests.fuzz.mutate import EVIL, PIECES
-from tests.pickle_bytes import NDARRAY, array, call, dtype, name, py2, raw, structure, text, tup
+from tests.helpers.pickle_bytes import (
+    NDARRAY,
+    array,
+    call,
+    dtype,
+    name,
+    py2,
+    raw,
+    structure,
+    text,
+    tup,
+)
 
 _SIZES = (0, 1, 2, 3, 4, 63, 64, 65, 255, 256, 257)
 _NUMBERS = (0, 1, 2, 3, 7, 255, 256, -1, -2, 65535, 2**31 - 1, -(2**31))

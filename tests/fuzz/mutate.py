@@ -10,7 +10,7 @@ import struct
 import zlib
 
 from tests.fuzz.corpus import Chunks
-from tests.pickle_bytes import (
+from tests.helpers.pickle_bytes import (
     DTYPE,
     EMPTY,
     FROMBUFFER,

@@ -1,0 +1,572 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bigdata import BestWeightsEarlyStopping, ResumeTraining, ScoreLog, ShardSequence
+from keras_bigdata.callbacks import _checkpoint_directory, _checkpoint_file
+from keras_bigdata.callbacks._checkpoint_directory import Pace
+from tests.conftest import ROLES
+from tests.helpers.paths import ROOT
+from tests.helpers.resumed_training import prepare, run
+
+BACKEND = keras.backend.backend()
+
+
+class Killed(Exception):
+    pass
+
+
+class Kill(keras.callbacks.Callback):
+    """Ends the process as far as a test of one process can: after so many batches, at a hook."""
+
+    def __init__(self, batches, hook="on_train_batch_begin"):
+        super().__init__()
+        self.left = batches
+        self.hook = hook
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.left -= 1
+        self._kill("on_train_batch_begin")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._kill("on_epoch_end")
+
+    def _kill(self, hook):
+        if self.left <= 0 and hook == self.hook:
+            raise Killed
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def tiny(rate=0.01):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(rate), "mse")
+    return model
+
+
+def tiny_fit(folder, data, callbacks=(), epochs=2, model=None, every=0, **arguments):
+    model = model or tiny()
+    train = ShardSequence(data, **{"batch_size": 8, "workers": 0, "seed": 1, **ROLES, **arguments})
+    resume = ResumeTraining(folder, train, every=every)
+    listed = resume.around(list(callbacks))
+    return model, model.fit(train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed)
+
+
+def values(model):
+    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return [np.array(keras.ops.convert_to_numpy(v)).tobytes() for v in found]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    prepare(folder)
+    return folder / "shards"
+
+
+def place(folder, data, name):
+    shutil.copytree(data, folder / name / "shards")
+    return folder / name
+
+
+def differences(left, right):
+    return {name: (left[name], right[name]) for name in left if left[name] != right[name]}
+
+
+def until_the_end(folder, kills, **arguments):
+    for kill in kills:
+        with pytest.raises(Killed):
+            run(folder, more=[kill], **arguments)
+    # Whatever they are called, warnings about a shorter epoch would be errors here.
+    return run(folder, more=[Kill(1000)], **arguments)
+
+
+@pytest.mark.slow
+def test_killed_in_any_epoch_it_ends_as_if_never_killed(tmp_path, data):
+    whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
+    expected = run(whole, more=[Kill(1000)], epochs=2)
+    found = until_the_end(killed, [Kill(5)], epochs=2)
+    assert differences(found, expected) == {}
+    assert found["iterations"] == 18
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_restored_and_trains_nothing(tmp_path, data):
+    whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
+    expected = run(whole, more=[Kill(1000)], epochs=3)
+    kills = [Kill(5), Kill(8), Kill(9, "on_epoch_end")]
+    assert differences(until_the_end(killed, kills, epochs=3), expected) == {}
+    assert differences(run(killed, more=[Kill(1)], epochs=3), expected) == {}
+
+
+@pytest.mark.slow
+def test_a_finished_training_goes_on_with_more_epochs(tmp_path, shards):
+    data = shards([10, 10, 10])
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    expected, whole = tiny_fit(tmp_path / "b", data, [schedule], epochs=3)
+    tiny_fit(tmp_path / "c", data, [schedule], epochs=2)
+    found, longer = tiny_fit(tmp_path / "c", data, [schedule], epochs=3)
+    assert values(found) == values(expected)
+    assert longer.history == whole.history
+    assert longer.epoch == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_training_that_stopped_early_stays_stopped(tmp_path, shards):
+    data = shards([20])
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    first, history = tiny_fit(tmp_path / "c", data, [Stop()], epochs=5)
+    model, again = tiny_fit(tmp_path / "c", data, [Stop()], epochs=9)
+    assert history.epoch == again.epoch == [0, 1]
+    assert history.history == again.history
+    assert values(model) == values(first)
+    # The model's next training is not bent by this one.
+    plain = model.fit(np.ones((8, 3)), np.ones(8), epochs=1, verbose=0)
+    assert plain.epoch == [0]
+
+
+def test_ctrl_c_leaves_a_checkpoint_of_the_batch_that_ended(tmp_path, shards):
+    data = shards([40])
+
+    class Press(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    expected, _ = tiny_fit(tmp_path / "whole", data, every=1000)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_fit(tmp_path / "c", data, [Press()], every=1000)
+    assert signal.getsignal(signal.SIGINT) is before
+    found = _checkpoint_directory.CheckpointDirectory(tmp_path / "c").newest()
+    assert found["position"] == {"epoch": 0, "batch": 3, "ended": False, "stopped": False}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The list of callbacks")
+        model, _ = tiny_fit(tmp_path / "c", data, every=1000)
+    assert values(model) == values(expected)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A directory with the checkpoint of a finished epoch, and its data."""
+    from tests.conftest import write_shards
+
+    folder = tmp_path_factory.mktemp("begun")
+    data = write_shards(folder / "data", [20, 20])
+    tiny_fit(folder / "checkpoints", data, epochs=1)
+    return folder / "checkpoints", data
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"batch_size": 4}, "batch_size is 8 in it and 4 here"),
+        ({"seed": 2}, "seed is 1 in it and 2 here"),
+        ({"shuffle": "global"}, "shuffle is 'window' in it and 'global' here"),
+        ({"last_batch": "drop"}, "last_batch is 'keep' in it and 'drop' here"),
+        ({"targets": "x"}, "targets is \"'id'\" in it and \"'x'\" here"),
+    ],
+)
+def test_another_order_is_refused_with_both_values(begun, changed, match):
+    with pytest.raises(ValueError, match=match):
+        tiny_fit(*begun, **changed)
+
+
+def test_other_data_is_refused_with_both_values(begun, shards):
+    with pytest.raises(ValueError, match="num_samples is 40 in it and 41 here"):
+        tiny_fit(begun[0], shards([20, 21]))
+    with pytest.raises(ValueError, match=r"fingerprint of the shards is '.*' in it and '.*' here"):
+        tiny_fit(begun[0], shards([21, 19]))
+
+
+def test_another_model_is_refused_with_both_values(begun):
+    other = tiny()
+    other.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"another training: .*optimizer.*here\. Pass another"):
+        tiny_fit(*begun, model=other)
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+    other.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"of shape \(.*\) and dtype \w+ in it and .* here"):
+        tiny_fit(*begun, model=other)
+
+
+def test_a_drawn_seed_is_taken_from_the_checkpoint(begun):
+    _, history = tiny_fit(*begun, seed=None, epochs=1)
+    assert history.epoch == [0]
+
+
+@pytest.mark.slow
+def test_fewer_epochs_than_were_begun_are_refused(tmp_path, shards):
+    data = shards([40])
+    with pytest.raises(Killed):
+        tiny_fit(tmp_path / "c", data, [Kill(15)], epochs=3)
+    with pytest.raises(ValueError, match=r"killed in epoch \d\. Pass at least that many"):
+        tiny_fit(tmp_path / "c", data, [Kill(15)], epochs=1)
+
+
+def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
+    train = ShardSequence(shards([20]), 4, **ROLES)
+    resume = ResumeTraining(tmp_path / "c", train)
+    with pytest.raises(ValueError, match="BackupAndRestore"):
+        resume.around([keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+    with pytest.raises(ValueError, match="ResumeTraining would"):
+        resume.around([resume])
+    model = tiny()
+    with pytest.raises(ValueError, match="around"):
+        model.fit(train, verbose=0, shuffle=False, callbacks=[resume])
+    callbacks = resume.around()
+    with pytest.raises(ValueError, match="shuffle=False"):
+        model.fit(train, verbose=0, callbacks=callbacks)
+    with pytest.raises(ValueError, match=r"ShardSequence instead\. Received: steps_per_epoch=3"):
+        model.fit(train, verbose=0, shuffle=False, steps_per_epoch=3, callbacks=callbacks)
+    with pytest.raises(ValueError, match="another sequence"):
+        model.fit(ShardSequence(train.index, 4, **ROLES), shuffle=False, callbacks=callbacks)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"sequence": [1]}, TypeError, "sequence of type list"),
+        ({"every": "often"}, TypeError, "every='often'"),
+        ({"every": True}, TypeError, "every=True"),
+        ({"every": -1}, ValueError, "every=-1"),
+        ({"every": float("nan")}, ValueError, "every=nan"),
+        ({"directory": "s3://bucket/c"}, ValueError, "must be local"),
+        ({"directory": __file__}, ValueError, "is a file"),
+    ],
+)
+def test_bad_arguments_are_refused(tmp_path, shards, arguments, error, match):
+    given = {"directory": tmp_path, "sequence": ShardSequence(shards([4]), 4, **ROLES), **arguments}
+    with pytest.raises(error, match=match):
+        ResumeTraining(given.pop("directory"), given.pop("sequence"), **given)
+
+
+def test_callbacks_whose_state_is_unknown_are_named(tmp_path, shards):
+    class Counts(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.count = 0
+
+    class Bare(keras.callbacks.Callback):
+        pass
+
+    class Patient(keras.callbacks.EarlyStopping):
+        pass
+
+    resume = ResumeTraining(tmp_path / "c", ShardSequence(shards([20]), 4, **ROLES))
+    known = [
+        Bare(),
+        Kill(1),
+        BestWeightsEarlyStopping(tmp_path / "b.weights.h5"),
+        ScoreLog(tmp_path / "s"),
+        keras.callbacks.CSVLogger(tmp_path / "l.csv"),
+        keras.callbacks.EarlyStopping(),
+        keras.callbacks.ModelCheckpoint(tmp_path / "m.keras"),
+        keras.callbacks.ReduceLROnPlateau(),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    assert resume.around(known) == [resume, *known]
+    told = "state of Counts, LambdaCallback, Patient, TensorBoard:"
+    with pytest.warns(UserWarning, match=told):
+        resume.around(
+            [
+                Counts(),
+                *known,
+                Patient(),
+                keras.callbacks.TensorBoard(tmp_path),
+                keras.callbacks.LambdaCallback(on_epoch_end=print),
+            ]
+        )
+
+
+def test_a_changed_list_of_callbacks_is_told(begun, tmp_path):
+    with pytest.warns(UserWarning, match=r"New, and beginning now: \['CSVLogger'\]"):
+        tiny_fit(*begun, [keras.callbacks.CSVLogger(tmp_path / "l.csv")], epochs=1)
+
+
+@pytest.mark.slow
+def test_the_state_of_a_callback_that_cannot_be_stored_is_an_error(tmp_path, shards):
+    class Odd(Kill):
+        def state_dict(self):
+            return {"things": [object()]}
+
+    with pytest.raises(TypeError, match=r"callbacks.*things.*of type object"):
+        tiny_fit(tmp_path / "c", shards([40]), [Odd(100)])
+
+
+# ---- Files
+
+
+def test_a_document_comes_back_bit_for_bit(tmp_path):
+    import ml_dtypes
+
+    document = {
+        "plain": [None, True, -3, 0.1, float("inf"), "ü", b"\x00\xff", 2**70],
+        "tuple": (1, ("a", [2.5])),
+        "numbers": {1: "a", (2, 3): np.float32(0.1)},
+        "!": {"odd": np.float64(-0.0)},
+        "arrays": [
+            np.arange(6, dtype=np.uint32).reshape(2, 3),
+            np.array(1.5),
+            np.zeros((0, 3), np.int64),
+            np.array([np.nan, 1e-320]),
+            np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+            np.array([1, 2], ml_dtypes.bfloat16),
+            np.array([True, False]),
+        ],
+        "tensor": keras.ops.convert_to_tensor([1.0, 2.0]),
+    }
+    path = tmp_path / "checkpoint-00000001.zip"
+    encoded = _checkpoint_file.encode(document)
+    document["arrays"][0][:] = 9  # what training does meanwhile
+    _checkpoint_file.write(path, encoded)
+    found = _checkpoint_file.read(path)
+    assert found["plain"] == document["plain"]
+    assert found["tuple"] == document["tuple"]
+    assert found["numbers"] == document["numbers"]
+    assert type(found["numbers"][2, 3]) is np.float32
+    assert type(found["!"]["odd"]) is np.float64
+    assert np.signbit(found["!"]["odd"])
+    np.testing.assert_array_equal(found["arrays"][0], [[0, 1, 2], [3, 4, 5]])
+    for left, right in zip(found["arrays"][1:], document["arrays"][1:], strict=True):
+        assert (left.dtype, left.shape) == (right.dtype, right.shape)
+        assert left.tobytes() == right.tobytes()
+    assert found["tensor"].tolist() == [1.0, 2.0]
+    assert found["arrays"][0].flags.writeable
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), print])
+def test_what_is_not_plain_is_refused_with_its_place(value):
+    with pytest.raises(TypeError, match=r"\['a'\]\[1\]"):
+        _checkpoint_file.encode({"a": [0, value]})
+
+
+def written(directory, *documents):
+    directory.open()
+    for document in documents:
+        directory.write(_checkpoint_file.encode(document))
+    directory.close()
+    assert directory.error() is None
+
+
+def test_the_newest_two_are_kept_and_a_damaged_one_gives_way(tmp_path):
+    directory = _checkpoint_directory.CheckpointDirectory(tmp_path / "c")
+    written(directory, *({"n": n, "x": np.arange(999)} for n in range(4)))
+    newest = sorted((tmp_path / "c").glob("checkpoint-*"))
+    assert len(newest) == 2
+    assert directory.newest()["n"] == 3
+    content = bytearray(newest[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    newest[1].write_bytes(content)
+    with pytest.warns(UserWarning, match="00000004.zip is damaged"):
+        assert directory.newest()["n"] == 2
+    newest[0].write_bytes(b"")
+    with pytest.raises(ValueError, match="to begin the training anew"):
+        directory.newest()
+    written(directory, {"n": 9})
+    assert directory.newest()["n"] == 9
+
+
+def test_leftovers_of_a_kill_are_removed(tmp_path):
+    (tmp_path / ".tmp-12345678-checkpoint-00000002.zip").write_bytes(b"half")
+    (tmp_path / "notes.txt").write_text("mine")
+    directory = _checkpoint_directory.CheckpointDirectory(tmp_path)
+    written(directory, {"n": 1})
+    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoint-00000001.zip", "notes.txt"]
+
+
+def test_two_writes_are_never_under_way_together(tmp_path, monkeypatch):
+    running, most = 0, 0
+    write = _checkpoint_file.write
+
+    def slow(path, encoded):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.02)
+        write(path, encoded)
+        running -= 1
+
+    monkeypatch.setattr(_checkpoint_file, "write", slow)
+    directory = _checkpoint_directory.CheckpointDirectory(tmp_path)
+    written(directory, *({"n": n} for n in range(4)))
+    assert most == 1
+    assert directory.newest()["n"] == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
+def test_another_process_is_kept_out_and_this_one_is_not(tmp_path):
+    directory = _checkpoint_directory.CheckpointDirectory(tmp_path)
+    directory.open()
+    other = _checkpoint_directory.CheckpointDirectory(tmp_path)
+    other.open()  # the training that died in this process let go of it
+    code = (
+        "import fcntl, sys, time\n"
+        f"file = open({str(tmp_path / '.lock')!r}, 'ab')\n"
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "print('locked', flush=True)\n"
+        "time.sleep(60)"
+    )
+    script = [sys.executable, "-c", code]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert "BlockingIOError" in done.stderr
+    other.close()
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(RuntimeError, match="Another process is training"):
+            directory.open()
+        process.kill()
+    directory.open()  # however that one ended
+    directory.close()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_an_error_at_first_and_a_warning_later(tmp_path, shards, monkeypatch):
+    write = _checkpoint_file.write
+    full_after = 0
+
+    def sometimes(path, encoded):
+        nonlocal full_after
+        full_after -= 1
+        if full_after < 0:
+            raise OSError(28, "No space left on device")
+        write(path, encoded)
+
+    monkeypatch.setattr(_checkpoint_file, "write", sometimes)
+    data = shards([40])
+    with pytest.raises(OSError, match=r"No checkpoint could be written to .*No space left"):
+        tiny_fit(tmp_path / "a", data)
+    full_after = 1
+    with pytest.warns(UserWarning, match=r"No space left.*The last one stays"):
+        _, history = tiny_fit(tmp_path / "b", data)
+    assert history.epoch == [0, 1]
+    assert _checkpoint_directory.CheckpointDirectory(tmp_path / "b").newest() is not None
+
+
+def test_a_directory_that_cannot_be_written_is_found_before_training(tmp_path, shards, monkeypatch):
+    def refused(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_checkpoint_directory.tempfile, "TemporaryFile", refused)
+    with pytest.raises(PermissionError, match="Checkpoints cannot be written to"):
+        tiny_fit(tmp_path / "c", shards([40]), [Kill(1)])
+
+
+# ---- How often
+
+
+def test_by_default_checkpoints_take_one_percent_of_the_time(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("keras_bigdata.callbacks._checkpoint_directory.time.monotonic", lambda: now)
+    pace = Pace(None)
+    assert pace.is_due(0)
+    pace.done(0.001)
+    now += 9
+    assert not pace.is_due(0.002)
+    now += 2
+    assert pace.is_due(0.002)
+    pace.done(0.5)
+    now += 99
+    assert not pace.is_due(0.5)
+    now += 2
+    assert pace.is_due(0.5)
+    pace = Pace(3)
+    pace.done(1.0)
+    assert not pace.is_due(1.0)
+    now += 3
+    assert pace.is_due(1.0)
+
+
+# ---- In full
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["schedule", "executions", "early", "validation", "ema"])
+def test_other_ways_to_train_end_the_same(tmp_path, data, which):
+    def arguments():
+        found = {"more": [], "epochs": 3}
+        if which == "schedule":
+            found["rate"] = keras.optimizers.schedules.ExponentialDecay(0.02, 5, 0.9)
+        if which == "executions":
+            if BACKEND == "torch":
+                pytest.skip("Keras has no steps_per_execution on torch")
+            found["compiled"] = {"steps_per_execution": 2}
+        if which == "early":
+            found["more"] = [
+                keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+            ]
+            found["epochs"] = 6
+        if which == "ema":
+            found["rate"] = 0.01
+            found["use_ema"] = True
+        if which == "validation":
+            found["validation"] = True
+        return found
+
+    whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
+    expected = whole_run(whole, arguments(), Kill(1000))
+    for kill in (Kill(2), Kill(5), Kill(6), Kill(9)):
+        with contextlib.suppress(Killed):
+            whole_run(killed, arguments(), kill)
+    found = whole_run(killed, arguments(), Kill(1000))
+    assert differences(found, expected) == {}
+
+
+def whole_run(folder, arguments, kill):
+    return run(folder, **{**arguments, "more": [*arguments["more"], kill]})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL")
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_twenty_kills_at_random_moments_change_nothing(tmp_path, backend):
+    pytest.importorskip(backend)
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.helpers.kill_resumed_training",
+            str(tmp_path / "run"),
+            "22",
+            "1",
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            # A new life need not compile again what the last one did.
+            "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    kills = int(result.stdout.split("killed ")[1].split()[0])
+    assert kills >= 20
+    assert "the same in the end: True" in result.stdout

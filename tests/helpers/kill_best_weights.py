@@ -1,0 +1,102 @@
+"""Saves best weights in processes that are killed; run by `test_best_weights_faults.py`.
+
+python -m tests.helpers.kill_best_weights FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from keras_bigdata.callbacks._best_weights_file import BestRecord, write_best
+from keras_bigdata.files import remove_leftovers
+
+
+class BigTiny:
+    """A model whose file takes some time to write."""
+
+    def __init__(self):
+        self.weight = 0.0
+
+    def save_weights(self, path):
+        with h5py.File(path, "w") as file:
+            for number in range(20):
+                file[f"weights/{number}"] = np.full(10_000, self.weight)
+
+
+def save_for_ever(path: Path, first: int, step: int, until: float) -> None:
+    model, epoch = BigTiny(), first
+    while time.monotonic() < until:
+        model.weight = float(epoch)
+        write_best(path, model, BestRecord(epoch, "v", 1.0 / (epoch + 1), "min", 0))
+        epoch += step
+
+
+def in_a_child(*arguments) -> int:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            save_for_ever(*arguments)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return child
+
+
+def check(path: Path) -> int:
+    with h5py.File(path) as file:  # opened once: the next moment it may be another file
+        epoch = int(file.attrs["epoch"])
+        for number in range(20):
+            values = file[f"weights/{number}"][:]
+            assert values.shape == (10_000,)
+            assert (values == epoch).all(), (number, epoch, values[0])
+    return epoch
+
+
+def main(folder: Path) -> None:
+    path, rng = folder / "best.weights.h5", random.Random(0)
+    model = BigTiny()
+    write_best(path, model, BestRecord(0, "v", 1.0, "min", 0))
+    epoch = halves = 0
+    for _ in range(60):
+        child = in_a_child(path, epoch + 1, 1, time.monotonic() + 60)
+        time.sleep(rng.random() * 0.06)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        halves += len(os.listdir(folder)) > 1
+        remove_leftovers(path)
+        assert os.listdir(folder) == [path.name]
+        found = check(path)
+        assert found >= epoch
+        epoch = found
+    assert halves
+    print(f"killed 60 times, {halves} of them within a file, after {epoch} epochs")
+
+    end = time.monotonic() + 3
+    children = [in_a_child(path, first, 2, end) for first in (0, 1)]
+    checks = 0
+    while time.monotonic() < end:
+        check(path)
+        if checks % 10 == 0:
+            remove_leftovers(path)  # a third one begins
+        checks += 1
+        time.sleep(0.03)
+    for child in children:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    check(path)
+    print(f"two wrote, and it was whole {checks} times")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

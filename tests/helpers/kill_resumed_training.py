@@ -1,0 +1,105 @@
+"""Trains, is killed, trains again, ...; run by `test_resume.py` in a process of its own.
+
+    python -m tests.helpers.kill_resumed_training FOLDER KILLS SEED
+
+The backend is imported once, here, and not yet used; every life is a fork that runs the same
+function from its beginning and is killed by SIGKILL, after a random number of batches and then a
+random time: in a step, in a validation, while a checkpoint, the CSV or the best file is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import keras
+
+from tests.helpers.resumed_training import prepare, run
+
+READERS = [{"workers": 0}, {"workers": 2}, {"workers": 2, "processes": True}]
+
+
+class Tell(keras.callbacks.Callback):
+    """Writes a byte for every batch that begins; slow enough to be killed anywhere."""
+
+    def __init__(self, pipe):
+        super().__init__()
+        self.pipe = pipe
+
+    def on_train_batch_begin(self, batch, logs=None):
+        os.write(self.pipe, b".")
+        time.sleep(0.003)
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def live(folder: Path, reader: dict, batches: int | None, pause: float) -> bool:
+    """One life of the training. Returns whether it came to its end."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            result = run(folder, more=[Tell(writing)], **reader)
+            (folder / "result.json").write_text(json.dumps(result))
+            status = 0
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    os.close(writing)
+    seen = 0
+    while batches is None or seen < batches:
+        told = os.read(reading, 1)
+        if not told:
+            break
+        seen += 1
+    else:
+        time.sleep(pause)
+        os.kill(child, signal.SIGKILL)
+    os.close(reading)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, -signal.SIGKILL), status
+    return status == 0
+
+
+def main(folder: Path, kills: int, seed: int) -> None:
+    rng = random.Random(seed)
+    whole, killed = folder / "whole", folder / "killed"
+    for place in (whole, killed):
+        place.mkdir(parents=True)
+    prepare(whole)
+    shutil.copytree(whole / "shards", killed / "shards")
+    assert live(whole, READERS[0], None, 0)
+    done = writing = 0
+    for number in range(kills):
+        # As many batches as leave enough for the kills that are still to come.
+        batches = rng.randint(1, 4)
+        pause = rng.choice([0.0, 0.002, 0.01, 0.05]) * rng.random()
+        if live(killed, READERS[number % 3], batches, pause):
+            break
+        done += 1
+        writing += bool(list(killed.rglob(".tmp-*")))
+    if not (killed / "result.json").exists():
+        assert live(killed, READERS[1], None, 0)
+    left, right = (json.loads((p / "result.json").read_text()) for p in (whole, killed))
+    for name in left:
+        assert left[name] == right[name], (name, left[name], right[name])
+    assert not list(killed.rglob(".tmp-*checkpoint*"))
+    same = (whole / "best.weights.h5").read_bytes() == (killed / "best.weights.h5").read_bytes()
+    print(f"killed {done} times, {writing} of them within a file; the same in the end: {same}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,439 @@
+"""What happens to `pack` when the machine fails it: kills, disks, permissions, workers."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_bigdata import PackError, ShardIndex, files, pack
+from keras_bigdata.cli import main
+from keras_bigdata.packing import resume_state
+from keras_bigdata.packing.shard_jobs import CONTINUE
+from keras_bigdata.shards import writer
+from tests.helpers.paths import ROOT
+from tests.packing.test_pack import child, contents, is_running, wait_for
+
+__all__ = ["child"]  # the fixture
+
+KILLS = 20
+
+
+class Rows:
+    """30 rows, 6 shards of 5."""
+
+    def __len__(self) -> int:
+        return 30
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {"x": np.full(2000, row), "labels": row % 3}
+
+
+def packed(directory: Path) -> ShardIndex:
+    return pack(Rows(), directory, shard_samples=5, workers=1)
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> dict[str, bytes]:
+    packed(tmp_path / "at once")
+    return contents(tmp_path / "at once")
+
+
+# Kills
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_twenty_kills_in_a_row_at_random_moments(child, tmp_path: Path, workers: int):
+    with child(tmp_path / "at once") as process:
+        process.communicate()
+    wanted = contents(tmp_path / "at once")
+    out, chance = tmp_path / "out", random.Random(workers)
+    (tmp_path / "pids").unlink()
+    kills, finished = 0, 0
+    while kills < KILLS:
+        done = len(list(out.glob("shard-*.pkl")))
+        with child(out, workers=workers) as process:
+            # From when it reads its first row: before that there is nothing to spoil.
+            read = rows_read(tmp_path)
+            wait_for(
+                lambda read=read, process=process: rows_read(tmp_path) > read or ended(process)
+            )
+            time.sleep(chance.uniform(0, 0.06))
+            if not ended(process):
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            process.wait()
+        pids = {int(pid) for pid in (tmp_path / "pids").read_text().split()}
+        wait_for(lambda pids=pids: not any(map(is_running, pids)), 10)
+        if (out / "index.json").exists():  # before the last kill: begin another
+            assert contents(out) == wanted
+            finished += 1
+            out = tmp_path / f"out{finished}"
+            continue
+        left = [path for path in out.glob("shard-*.pkl")]
+        assert len(left) >= done
+        for path in left:
+            assert path.read_bytes() == wanted[path.name]
+    with child(out, workers=workers) as process:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    assert contents(out) == wanted
+    assert not (out / ".packing").exists()
+
+
+def rows_read(tmp_path: Path) -> int:
+    pids = tmp_path / "pids"
+    return pids.stat().st_size if pids.exists() else 0
+
+
+def ended(process: subprocess.Popen[str]) -> bool:
+    return process.poll() is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
+    """A child without threads forks one process for each moment, which kills itself there."""
+    script = tmp_path / "moments.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, shutil, signal, sys
+            from pathlib import Path
+            sys.path.insert(0, sys.argv[2])
+            from keras_bigdata import files
+            from keras_bigdata.packing import shard_jobs
+            from keras_bigdata.shards import writer
+            from keras_bigdata.shards.index import ShardIndex
+            from tests.packing.test_pack_faults import contents, packed
+
+            expected = contents(Path(sys.argv[3]))
+            calls = [
+                (writer.AlignedOutput, "_write"), (files.os, "fsync"), (files.os, "replace"),
+                (shard_jobs, "write_record"), (ShardIndex, "save"), (shutil, "rmtree"),
+            ]
+            moments = 0
+            for holder, name in calls:
+                original = getattr(holder, name)
+                for after in (False, True):
+                    for number in (1, 2, 9):
+                        out, made = Path(sys.argv[1], f"{name}-{after}-{number}"), []
+
+                        def dying(*arguments, **options):
+                            made.append(1)
+                            if len(made) == number and not after:
+                                os.kill(os.getpid(), signal.SIGKILL)
+                            result = original(*arguments, **options)
+                            if len(made) == number:
+                                os.kill(os.getpid(), signal.SIGKILL)
+                            return result
+
+                        pid = os.fork()
+                        if not pid:
+                            setattr(holder, name, dying)
+                            packed(out)
+                            os._exit(0)
+                        status = os.waitpid(pid, 0)[1]
+                        if os.WIFEXITED(status):
+                            assert os.WEXITSTATUS(status) == 0, (name, after, number)
+                            assert number > 1, name
+                        else:
+                            moments += 1
+                        for path, data in contents(out).items() if out.exists() else ():
+                            if not path.startswith(".tmp-"):
+                                assert data == expected[path], (name, after, number, path)
+                        packed(out)
+                        assert contents(out) == expected, (name, after, number)
+                        assert not (out / ".packing").exists()
+            print(moments)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "out", ROOT, tmp_path / "at once"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 24
+
+
+# Disks and permissions: at each system call that writes
+
+
+CALLS = {
+    "open": (writer, "open"),
+    "write": (writer.AlignedOutput, "_write"),
+    "fsync": (files.os, "fsync"),
+    "rename": (files.os, "replace"),
+    "record": (resume_state, "write_record"),
+    "index": (ShardIndex, "save"),
+    "directory": (Path, "mkdir"),
+}
+
+FAULTS = {
+    "full": OSError(errno.ENOSPC, "No space left on device"),
+    "permission": PermissionError(errno.EACCES, "Permission denied"),
+    "broken": OSError(errno.EIO, "Input/output error"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_write_that_fails_costs_nothing(tmp_path: Path, monkeypatch, expected, call, fault):
+    """At the first, second, ... time that the call is made, until it is not made so often."""
+    holder, name = CALLS[call]
+    original = getattr(holder, name, open)
+    times = (1, 2, 5) if call not in ("index", "directory") else (1,)
+    for number in times:
+        out, made = tmp_path / f"out{number}", []
+
+        def failing(*arguments: Any, number=number, made=made, **options: Any) -> Any:
+            made.append(arguments)
+            if len(made) == number:
+                raise FAULTS[fault]
+            return original(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, failing, raising=name != "open")
+            if call == "record":
+                from keras_bigdata.packing import shard_jobs
+
+                patch.setattr(shard_jobs, "write_record", failing)
+            with pytest.raises(PackError) as caught:
+                packed(out)
+        assert FAULTS[fault].strerror in str(caught.value)
+        assert str(out) in str(caught.value)
+        assert CONTINUE in str(caught.value)
+        assert not (out / "index.json").exists()
+        for path, data in contents(out).items() if out.exists() else ():
+            assert expected[path] == data  # whole, and nothing else
+        packed(out)
+        assert contents(out) == expected
+        assert not (out / ".packing").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="users as on Unix")
+def test_a_directory_that_somebody_else_owns(tmp_path: Path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere; see the faults above")
+    (tmp_path / "out").mkdir(mode=0o500)
+    with pytest.raises(PackError, match="Permission denied"):
+        packed(tmp_path / "out")
+
+
+# Workers
+
+
+class Suicidal(Rows):
+    """Its process ends itself at one row, as long as it is not the one that packs."""
+
+    def __init__(self, parent: int, how: str) -> None:
+        self.parent, self.how = parent, how
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        if row == 17 and os.getpid() != self.parent:
+            if self.how == "exit":
+                os._exit(3)
+            os.kill(os.getpid(), signal.SIGSEGV if self.how == "crash" else signal.SIGKILL)
+        return super().__getitem__(row)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # joblib's, of a worker that was killed
+@pytest.mark.parametrize("how", ["exit", "crash", "kill"])
+def test_a_source_that_ends_its_worker(tmp_path: Path, expected, how: str):
+    out = tmp_path / "out"
+    started = time.monotonic()
+    with pytest.raises(PackError) as caught:
+        pack(Suicidal(os.getpid(), how), out, shard_samples=5, workers=2)
+    assert time.monotonic() - started < 20
+    message = str(caught.value)
+    assert message.startswith(f"{out}: a worker process ended")
+    assert "fewer `workers`" in message
+    assert "`workers=1`" in message
+    assert CONTINUE in message
+    pack(Suicidal(os.getpid(), how), out, shard_samples=5, workers=1)
+    done = contents(out)
+    assert {name: data for name, data in done.items() if name != "index.json"} == {
+        name: data for name, data in expected.items() if name != "index.json"
+    }
+
+
+# Ctrl-C
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("shards_done", [0, 3])
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_ctrl_c_while_processes_pack(child, tmp_path: Path, whole_group: bool, shards_done: int):
+    """From a terminal it reaches the workers too, which may be just starting."""
+    with child(tmp_path / "at once") as process:
+        process.communicate()
+    (tmp_path / "pids").unlink()
+    out = tmp_path / "out"
+    script = tmp_path / "slower.py"  # not done before it is interrupted, however slow we are
+    script.write_text((tmp_path / "child.py").read_text().replace("0.004", "0.04"))
+    with subprocess.Popen(
+        [sys.executable, script, out, tmp_path / "pids", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        wait_for(lambda: out.exists() and len(list(out.glob("shard-*.pkl"))) >= shards_done)
+        if not shards_done:
+            time.sleep(0.1)
+        if whole_group:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - started < 5
+    assert "shards are done. The same call, made again, continues" in errors
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert errors.count("Traceback") == 1, errors
+    if shards_done:
+        pids = {int(pid) for pid in (tmp_path / "pids").read_text().split()}
+        wait_for(lambda: not any(map(is_running, pids)), 5)
+    assert not list(out.glob(".tmp-*"))
+    with child(out, workers=2) as process:
+        process.communicate()
+    assert contents(out) == contents(tmp_path / "at once")
+
+
+def test_ctrl_c_on_the_command_line_is_no_traceback(tmp_path: Path, monkeypatch, capsys):
+    def pressed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_bigdata.packing.pack.pack", pressed)
+    (tmp_path / "cat").mkdir()
+    from PIL import Image
+
+    Image.new("RGB", (4, 4)).save(tmp_path / "cat" / "1.png")
+    call = ["pack", "images", str(tmp_path), "-o", str(tmp_path / "out"), "--size", "4x4"]
+    assert main(call) == 130
+    assert "The same call goes on from here" in capsys.readouterr().err
+
+
+# Two packs
+
+
+def test_of_two_packs_that_begin_at_once_one_is_refused(tmp_path: Path):
+    script = tmp_path / "two.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+            sys.path.insert(0, sys.argv[2])
+            from keras_bigdata import PackError, pack
+            from tests.packing.test_pack_faults import Rows
+
+            class Slow(Rows):
+                def __getitem__(self, row):
+                    time.sleep(0.02)
+                    return super().__getitem__(row)
+
+                def fingerprint(self):
+                    return {"kind": "Slow"}
+
+            print("ready", flush=True)
+            sys.stdin.readline()
+            try:
+                pack(Slow(), sys.argv[1], shard_samples=5, workers=1)
+            except PackError as error:
+                sys.exit(f"PackError: {error}")
+            """
+        )
+    )
+    two = [
+        subprocess.Popen(
+            [sys.executable, script, tmp_path / "out", ROOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in two:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in two:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=60)[1] for process in two]
+    refused = [text for text in told if text]
+    assert sorted(process.returncode for process in two) == [0, 1], told
+    assert "is being packed by" in refused[0]
+    assert "Wait for it, or end it first" in refused[0]
+    index = ShardIndex.load(tmp_path / "out")
+    rows = [
+        int(value)
+        for name in index.names
+        for value in pickle.loads((tmp_path / "out" / name).read_bytes())["x"][:, 0]
+    ]
+    assert sorted(rows) == list(range(30))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_a_kill_before_the_workers_have_a_task_leaves_no_orphans(tmp_path: Path):
+    script = tmp_path / "slow_to_send.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+            from keras_bigdata import pack
+
+            class SlowToSend:
+                def __len__(self):
+                    return 100
+
+                def __getitem__(self, row):
+                    return {"x": row}
+
+                def __getstate__(self):
+                    time.sleep(60)
+                    return {}
+
+            if __name__ == "__main__":
+                pack(SlowToSend(), sys.argv[1], shard_samples=5, workers=2)
+            """
+        )
+    )
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path / "out"], start_new_session=True
+    ) as process:
+        wait_for(lambda: len(workers_of_session(process.pid)) == 2)
+        time.sleep(0.5)
+        process.kill()
+    wait_for(lambda: not workers_of_session(process.pid), 10)
+
+
+def workers_of_session(session: int) -> list[int]:
+    """Worker processes of joblib in a session."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session
+            if ours and b"LokyProcess" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except (OSError, ValueError):  # gone meanwhile
+            continue
+    return found

@@ -1,0 +1,226 @@
+"""Pickles made to fill memory or to take for ever, and noise."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import struct
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_bigdata import BigDataError, CorruptShardError, UnsafePickleError
+from keras_bigdata.shards.pickles import StoredArray, read_array, walk
+from tests.helpers.pickle_bytes import (
+    DTYPE,
+    EMPTY,
+    FROMBUFFER,
+    I4,
+    NDARRAY,
+    ONE,
+    SCALAR,
+    array,
+    bounded,
+    dic,
+    dtype,
+    lst,
+    name,
+    nothing_runs,
+    num,
+    outcome_of,
+    raw,
+    refusal,
+    structure,
+    text,
+    tup,
+    write,
+)
+
+
+def doubling(open_, close, levels=40):
+    """Each level holds the one below ten times."""
+    parts = [open_, num(0), close, b"q\0"]
+    for level in range(levels):
+        parts += [b"0", open_, (b"h" + bytes([level])) * 10, close]
+        parts += [b"q", bytes([level + 1])]
+    return b"".join(parts)
+
+
+MANY = 100_000
+
+BOMBS = {
+    "lists of lists of lists": doubling(b"](", b"e"),
+    "tuples of tuples of tuples": doubling(b"(", b"t"),
+    "a list of a long string": b"X"
+    + struct.pack("<I", MANY)
+    + b"x" * MANY
+    + b"q\0"
+    + b"0"
+    + lst(b"h\0" * 10_000),
+    "lists of a long string": b"X"
+    + struct.pack("<I", MANY)
+    + b"x" * MANY
+    + b"q\0"
+    + b"0"
+    + lst(b"]h\0a" * 10_000),
+    "a long string among short ones": lst(text("x" * 4000), text("y") * 20_000),
+    "an array stacked again and again": array(dtype("u1", "|"), tup(num(MANY)), raw(bytes(MANY)))
+    + b"q\0"
+    + b"0"
+    + lst(b"h\0" * 10_000),
+    "one row a million times": lst(num(1) * 1000) + b"q\0" + b"0" + lst(b"h\0" * 100_000),
+    "a list that holds itself": b"]q\0" + b"h\0a" * 1000,
+    "two lists that hold each other": b"]q\0]q\1h\0ah\1\x86" + b"0h\0h\1a",
+    "nested lists": b"]" * MANY + b"a" * (MANY - 1),
+    "nested tuples": b")" + b"\x85" * MANY,
+    "a key of nested tuples": b"})" + b"\x85" * MANY + b"Ns",
+    "nested marks": b"(" * MANY + b"t" * MANY,
+    "nested dicts": b"}N" * MANY,
+    "duplicates": b"N" + b"2" * MANY + b"t",
+    "a huge memo": b"N" + b"\x94" * MANY,
+    "memo entries far apart": b"N"
+    + b"".join(b"r" + struct.pack("<I", i << 12) for i in range(9999)),
+    "a decimal of a million digits": b"I" + b"9" * 1_000_000 + b"\n",
+    "a long decimal of a million digits": b"L" + b"9" * 1_000_000 + b"L\n",
+    "many decimals": lst((b"L" + b"9" * 590 + b"L\n") * 2000),
+    "a binary integer of a million bytes": b"\x8b" + struct.pack("<i", 10**6) + b"\x7f" * 10**6,
+    "text encoded again and again": text("\xff" * 2000)
+    + b"q\0"
+    + text("latin1")
+    + b"q\1"
+    + lst((name("_codecs", "encode") + b"q\2h\0h\1\x86R") + b"h\2h\0h\1\x86R" * 20_000),
+    "an array of text again and again": text("a" * 100_000)
+    + b"q\0"
+    + text("latin1")
+    + b"q\1"
+    + name("_codecs", "encode")
+    + b"q\2"
+    + dtype("u1", "|")
+    + b"q\3"
+    + b"}("
+    + b"".join(num(i) + array(b"h\3", tup(num(100_000)), b"h\2h\0h\1\x86R") for i in range(2_000))
+    + b"u",
+    "a quoted string of backslashes": b"S'" + b"\\" * 1_000_000 + b"'\n",
+    "lines without end": b"I1\n" * 1000 + b"V" + b"x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_bombs_do_not_go_off(tmp_path, kind):
+    path = write(tmp_path / "a.pkl", dic(a=BOMBS[kind]), b".")
+    # An opcode of one byte can make an object of 64, as in any list of lists.
+    with nothing_runs(path), bounded(path, seconds=15, extra=20 << 20):
+        outcome = outcome_of(path)
+    assert isinstance(outcome, (UnsafePickleError, CorruptShardError)) or "a" in outcome.left_out
+    assert len(str(outcome)) < 2000
+
+
+def dtype_bomb(levels):
+    """A structure whose fields are all the structure below, at the same place."""
+    kind = structure(4, a=(I4, 0)) + b"q\0"
+    for _ in range(levels):
+        kind += b"0" + structure(4, **{chr(97 + i): (b"h\0", 0) for i in range(10)}) + b"q\0"
+    return kind
+
+
+def test_a_dtype_bomb(tmp_path):
+    path = write(tmp_path / "a.pkl", dic(a=b"N", b=dtype_bomb(12)), b".")
+    refusal(path, CorruptShardError)
+    data = array(dtype_bomb(2), tup(num(1)), raw(bytes(4)))
+    assert "a" in walk(write(path, dic(a=data), b".")).fields
+
+
+OBJECTS = {
+    "lists in a list": b"]" + b"]a" * 25_000,
+    "constants in a list": b"]" + b"Na" * 25_000,
+    "batches of constants": b"]" + b"(NNe" * 12_500,
+    "memo entries": b"N" + b"\x94" * 25_000,
+    "items of a dict": b"}" + b"NNs" * 12_500,
+    "byte strings": b"C\x000" * 25_000,
+    "texts": b"\x8c\x01a0" * 25_000,
+    "a structure of many names": structure(4, **{str(i): (I4, 0) for i in range(25_000)}),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_more_objects_than_any_shard_holds(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_OBJECTS", 20_000)
+    path = write(tmp_path / "a.pkl", OBJECTS[kind], b".")
+    assert "more than 20,000 objects" in refusal(path, extra=10 << 20)
+
+
+def test_more_on_the_stack_than_any_shard_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_bigdata.shards.pickles.opcodes.MAX_OBJECTS", 20_000)
+    for values in (b"N" * 25_000, b"(".join([b"N" * 2_500] * 10)):
+        path = write(tmp_path / "a.pkl", values, b".")
+        assert "values at once" in refusal(path)
+    assert "1000 marks" in refusal(write(path, b"(" * 1001, b"N."))
+
+
+# Noise ------------------------------------------------------------------------------------------
+
+VALID = [
+    pickle.dumps(value, protocol)
+    for protocol in range(6)
+    for value in (
+        {"a": np.arange(6, dtype=">i4").reshape(2, 3), "b": [1, 2], "c": ["x", "y"], "d": None},
+        (np.asfortranarray(np.ones((2, 3))), [[1.5], [2.5]], [np.float32(1)]),
+        {"s": np.zeros(2, [("a", "i1"), ("b", "f4", (2,))]), "t": np.array(["2024"], "M8[D]")},
+        [np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2), [np.ones(2)] * 2, b"xy", 10**30],
+    )
+]
+PIECES = [
+    *(bytes([code]) for code in range(256)),
+    I4, ONE, EMPTY, NDARRAY, DTYPE, SCALAR, FROMBUFFER, tup(num(1)), raw(b"abcd"), text("K"),
+    text("latin1"), name("_codecs", "encode"), name("builtins", "bytearray"), b"h\0", b"q\0",
+    name("collections", "OrderedDict"), num(-1), b"L12L\n", b"F1.5\n", b"S'a'\n", b"Vb\n",
+]  # fmt: skip
+
+
+def accepted_or_refused(data):
+    """Only our errors come out, and what is accepted can be read."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = write(Path(directory, "a.pkl"), data)
+        outcome = outcome_of(path)
+        if isinstance(outcome, BigDataError):
+            assert str(path) in str(outcome)
+            return
+        for found in outcome.fields.values():
+            if isinstance(found, StoredArray):
+                assert 0 <= found.offset <= found.offset + found.nbytes <= len(data)
+                assert read_array(path, found).nbytes == found.nbytes
+            assert found.nbytes <= 4 * len(data) + (4 << 20)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(VALID), st.integers(0, 2**63), st.integers(1, 6))
+def test_damaged_pickles(valid, seed, edits):
+    data, rng = bytearray(valid), random.Random(seed)
+    for _ in range(edits):
+        at = rng.randrange(len(data) + 1)
+        match rng.randrange(4):
+            case 0 if at < len(data):
+                data[at] = rng.randrange(256)
+            case 1:
+                data[at:at] = rng.choice(PIECES)
+            case 2:
+                del data[at : at + rng.randint(1, 8)]
+            case _:
+                data[at:at] = data[rng.randrange(len(data) + 1) :][: rng.randint(1, 40)]
+    accepted_or_refused(bytes(data))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=30))
+def test_opcode_soup(pieces):
+    accepted_or_refused(b"".join(pieces) + b".")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=80))
+def test_random_bytes(data):
+    accepted_or_refused(data)

@@ -1,0 +1,151 @@
+"""Whole files: reading, trust, what is no pickle, speed and memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from keras_bigdata import CorruptShardError, ShardError, UnsafePickleError
+from keras_bigdata.shards.pickles import StoredArray, read_array, walk
+from tests.helpers.pickle_bytes import assert_same, bounded, dump, nothing_runs, write
+
+PROTOCOLS = range(6)
+
+
+def test_read_array_by_descriptor_leaves_its_position(tmp_path):
+    value = np.arange(100.0)
+    path = dump(tmp_path / "a.pkl", {"a": value}, 5)
+    stored = walk(path).fields["a"]
+    with open(path, "rb") as file:
+        file.seek(7)
+        assert_same(read_array(file.fileno(), stored), value)
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == 7
+    with pytest.raises(CorruptShardError, match="file descriptor"):
+        read_array(10**6, stored)
+
+
+def test_a_file_cut_short_after_the_walk(tmp_path):
+    path = dump(tmp_path / "a.pkl", {"a": np.arange(1000.0)}, 5)
+    stored = walk(path).fields["a"]
+    os.truncate(path, 4000)
+    with pytest.raises(CorruptShardError, match=r"8000 bytes .* ends after 4000") as caught:
+        read_array(path, stored)
+    assert str(path) in str(caught.value)
+    path.unlink()
+    with pytest.raises(CorruptShardError, match="cannot be opened"):
+        read_array(path, stored)
+
+
+class Odd:
+    """An object of a class of ours, with an array inside."""
+
+    def __init__(self):
+        self.made = True
+
+
+def test_trust_loads_what_the_walk_refuses(tmp_path):
+    value = {
+        "a": np.arange(3),
+        "odd": Odd(),
+        "names": np.array(["x", None], object),
+        "rows": [[1, 2], [3, 4]],
+        "scalars": [np.float32(1)],
+        "masked": np.ma.masked_array([1, 2], [True, False]),
+    }
+    path = dump(tmp_path / "a.pkl", value, 5)
+    with pytest.raises(UnsafePickleError, match=r"\.Odd.*trust=True"):
+        walk(path)
+    contents = walk(path, trust=True)
+    assert_same(contents.fields["a"], np.arange(3))
+    assert_same(contents.fields["rows"], np.array([[1, 2], [3, 4]]))
+    assert_same(contents.fields["scalars"], np.array([1], "f4"))
+    assert contents.left_out.keys() == {"odd", "names", "masked"}
+
+
+def test_trust_walks_first(tmp_path):
+    path = dump(tmp_path / "a.pkl", {"a": np.arange(3)}, 5)
+    with nothing_runs(path):
+        assert isinstance(walk(path, trust=True).fields["a"], StoredArray)
+
+
+def test_trust_cannot_help_a_broken_file(tmp_path):
+    path = write(tmp_path / "a.pkl", b"cno_such_module\nthing\n)R.")
+    with pytest.raises(ShardError, match=r"pickle\.load failed with ModuleNotFoundError"):
+        walk(path, trust=True)
+
+
+def test_other_files_are_named(tmp_path):
+    content = {"a": np.arange(10)}
+    plain = pickle.dumps(content)
+    npy, npz = io.BytesIO(), io.BytesIO()
+    np.save(npy, content["a"])
+    np.savez(npz, **content)
+    for data, words in {
+        b"\x28\xb5\x2f\xfd" + plain: "zstd",
+        gzip.compress(gzip.compress(plain)): "compressed twice",
+        gzip.compress(npy.getvalue()): r"\.npy",
+        npy.getvalue(): r"\.npy",
+        npz.getvalue(): r"\.npz",
+        b"": "0 bytes",
+        b"hello world, this is text\n": "no pickle",
+        plain[:-20]: "no pickle",
+    }.items():
+        path = write(tmp_path / "a.pkl", data)
+        with pytest.raises(CorruptShardError, match=words) as caught:
+            walk(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(CorruptShardError, match="cannot be opened"):
+        walk(tmp_path / "missing.pkl")
+    with pytest.raises(CorruptShardError, match="no file"):
+        walk(tmp_path)
+
+
+# Speed and memory -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_a_large_shard_is_walked_in_no_time(tmp_path, protocol):
+    value = {name: np.zeros((1000, 10_000), np.uint8) for name in "abc"}
+    path = dump(tmp_path / "a.pkl", value, protocol)
+    with bounded(path, seconds=1, extra=200_000 - 2 * os.path.getsize(path)):
+        walk(path)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        walk(path)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1e-3
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_long_lists_are_quick_and_small(tmp_path, protocol):
+    for value in (list(range(50_000)), [i / 7 for i in range(50_000)]):
+        path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
+        with bounded(path, seconds=10):
+            found = walk(path).fields["a"]
+        assert found.tolist() == value
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_text_encoded_arrays_take_little_memory(tmp_path, protocol):
+    value = np.random.default_rng(0).integers(0, 256, 4_000_000, dtype=np.uint8)
+    path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
+    with bounded(path, seconds=10):
+        found = walk(path).fields["a"]
+    assert_same(found, value)
+
+
+def test_importing_brings_no_backend():
+    code = (
+        "import sys, keras_bigdata.shards.pickles\n"
+        "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
