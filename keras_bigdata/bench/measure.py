@@ -128,8 +128,8 @@ def _part(index: ShardIndex, most: int) -> ShardIndex:
         [index[shard] for shard in shards.tolist()],
         roles=index.roles,
         classes=index.classes,
-        left_out=index.left_out,
-        stamps=None if index.stamps is None else index.stamps[shards],
+        skipped_fields=index.skipped_fields,
+        mtimes_ns=None if index.mtimes_ns is None else index.mtimes_ns[shards],
     )
 
 

@@ -19,7 +19,7 @@ def _info(arguments: argparse.Namespace) -> None:
     from keras_bigdata.shards.scan import open_shards
 
     index = open_shards(arguments.directory)
-    scanned = index.made.get("by") == "scan"
+    scanned = index.provenance.get("by") == "scan"
     print(f"{arguments.directory}: {'bare pickles without an index' if scanned else 'packed'}")
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
     print(f"samples: {index.num_samples}{variants}")
@@ -29,7 +29,7 @@ def _info(arguments: argparse.Namespace) -> None:
     print("fields:")
     for field in index.fields.values():
         print(f"  {field}, {in_bytes(field.row_bytes)} a row")
-    for name, why in index.left_out.items():
+    for name, why in index.skipped_fields.items():
         print(f"  {name!r} is no field: {why}")
     for role, value in index.roles.to_json().items():
         if value is not None:
@@ -44,7 +44,7 @@ def _info(arguments: argparse.Namespace) -> None:
             print(f"  {number}: {label} ({count})")
     if index.vocabulary is not None:
         print(f"vocabulary: {len(index.vocabulary)} words")
-    skipped = index.made.get("skipped", [])
+    skipped = index.provenance.get("skipped", [])
     if skipped:
         print(f"left out while packing: {counted(len(skipped), 'row')}")
         for entry in skipped[:10]:

@@ -95,7 +95,7 @@ def rebuild(directory: Path, roles: Roles, like: ShardIndex | None) -> Rebuilt:
     variants = 1 + max(_place(name)[0] for name in names)
     infos, rebuilt.set_aside = even_out(directory, infos, variants)
     index = ShardIndex.from_shards(
-        directory, scanned.fields, infos, variants=variants, made={"by": "repair"}
+        directory, scanned.fields, infos, variants=variants, provenance={"by": "repair"}
     )
     _tell_gaps(names, rebuilt)
     _fill_in(index, roles, like, rebuilt)
@@ -134,7 +134,7 @@ def _fill_in(index: ShardIndex, roles: Roles, like: ShardIndex | None, rebuilt: 
         )
     index.classes = like.classes if like else old.get("classes")
     index.vocabulary = like.vocabulary if like else old.get("vocabulary")
-    index.made |= old.get("made", {})
+    index.provenance |= old.get("made", {})
     for name, value, where in (
         ("the names of the classes", index.classes, "labels"),
         ("the vocabulary", index.vocabulary, "texts"),
@@ -144,7 +144,7 @@ def _fill_in(index: ShardIndex, roles: Roles, like: ShardIndex | None, rebuilt: 
                 f"{name} cannot be known from the shards. A set that has the same (`like`) gives "
                 "them."
             )
-    if "source" not in index.made:
+    if "source" not in index.provenance:
         rebuilt.notes.append(
             "how the set was packed is lost: the call that packed it will not know it again."
         )

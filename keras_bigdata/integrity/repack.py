@@ -34,12 +34,12 @@ def check_source(index: ShardIndex, source: Any, augment: Callable[..., Any] | N
     Raises:
         PackError: if the index does not say how it was packed, or says otherwise.
     """
-    before = {key: index.made.get(key) or {} for key in ("source", "arguments")}
+    before = {key: index.provenance.get(key) or {} for key in ("source", "arguments")}
     if not all(before.values()):
         raise PackError(
-            f"{index.directory}: the index does not know a source (its `made` is that of "
-            f"{index.made.get('by', 'a ShardWriter')!r}), so no shard can be made again from one. "
-            "Restore the shards from a copy, or write the set anew."
+            f"{index.directory}: the index does not name a source (it was written by "
+            f"{index.provenance.get('by', 'a ShardWriter')!r}), so no shard can be written again from "
+            "one. Restore the shards from a copy, or write the set anew."
         )
     with quiet_pillow():
         call = describe_call(source, {**before["arguments"], "augment": augment})
@@ -75,8 +75,8 @@ def remake(
     stage = index.directory / _STAGE
     (stage / UNFINISHED).mkdir(parents=True, exist_ok=True)
     (stage / UNFINISHED / "stop").unlink(missing_ok=True)  # of a call that was interrupted
-    arguments = index.made["arguments"]
-    skip = bool(index.made.get("skipped"))
+    arguments = index.provenance["arguments"]
+    skip = bool(index.provenance.get("skipped"))
     seed = arguments["seed"]
     numbers = sorted({_number(info.name) for info in expected})
     with contextlib.ExitStack() as stack:

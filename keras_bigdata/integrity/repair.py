@@ -169,7 +169,7 @@ def _from_source(
     if gone:
         infos = [index[shard] for shard in range(len(index))] + gone
         infos.sort(key=lambda info: (info.variant, shard_number(info.name) or (0, 0), info.name))
-        result.index = _like(index, infos, with_gone(index.made, []))
+        result.index = _like(index, infos, with_gone(index.provenance, []))
         result.index.save()
     clear_stage(index)
     result.done = True
@@ -200,11 +200,11 @@ def _without(result: Repair, faults: dict[int, Fault], *, apply: bool) -> None:
         )
     result.gone = {info.name: info.samples for info in dropped}
     result.steps.append(_new_index_step(kept))
-    if index.made.get("source"):
+    if index.provenance.get("source"):
         result.notes.append("the same shards can be made again from their source: give it.")
     if not apply:
         return
-    made = with_gone(index.made, [*gone_shards(index), *dropped])
+    made = with_gone(index.provenance, [*gone_shards(index), *dropped])
     result.index = _like(index, kept, made)
     # First: at any instant the index names only files that are there.
     result.index.save()
@@ -266,7 +266,7 @@ def _like(index: ShardIndex, infos: Sequence[ShardInfo], made: dict[str, Any]) -
         classes=index.classes,
         vocabulary=index.vocabulary,
         variants=index.variants,
-        made=made,
+        provenance=made,
     )
     new.class_counts = count_in_shards(new)
     return new

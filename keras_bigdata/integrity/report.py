@@ -80,7 +80,7 @@ def gone_shards(index: ShardIndex) -> list[ShardInfo]:
         CorruptShardError: if the index says nonsense, or names files elsewhere.
     """
     try:
-        gone = [ShardInfo(**entry) for entry in index.made.get(GONE, [])]
+        gone = [ShardInfo(**entry) for entry in index.provenance.get(GONE, [])]
         sound = all(shard_number(info.name) and info.samples >= 0 for info in gone)
     except (TypeError, AttributeError):
         sound, gone = False, []

@@ -94,7 +94,7 @@ def verify(
 
 def packed_remedy(index: ShardIndex) -> str:
     """What is to be done about a shard of a packed set."""
-    if index.made.get("source"):
+    if index.provenance.get("source"):
         return (
             "Restore the file from a copy, or make it again from its source: keras_bigdata.repair("
             f"{str(index.directory)!r}, source=...), or `keras-bigdata pack` as it was packed, "

@@ -25,7 +25,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOutShard:
+class SkippedShard:
     """A shard whose rows are not served.
 
     Args:
@@ -72,12 +72,12 @@ class CorruptShards:
         """Which of some shards are corrupt, as far as that is known."""
         return self._bad[shards]
 
-    def known(self) -> dict[int, LeftOutShard]:
+    def known(self) -> dict[int, SkippedShard]:
         """What was found, by the number of the shard."""
         with self._lock:
             found = dict(self._found)
         return {
-            shard: LeftOutShard(
+            shard: SkippedShard(
                 str(self._index.path(shard)), int(self._index.samples[shard]), found[shard]
             )
             for shard in sorted(found)
@@ -100,7 +100,7 @@ class CorruptShards:
         warnings.warn(
             f"Epoch {epoch} was served without {sum(shard.rows for shard in found)} rows, all rows "
             f"of {len(found)} corrupt shards: {files}{more}. Others were served in their place. "
-            "See `left_out` of the sequence.",
+            "See `skipped_shards` of the sequence.",
             stacklevel=3,
         )
 

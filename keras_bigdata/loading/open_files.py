@@ -63,7 +63,9 @@ class OpenFiles:
         self._fields = fields
         self._trust = trust
         self._open: OrderedDict[int, OpenFile] = OrderedDict()
-        self._stamps = np.zeros(len(index), np.int64) if index.stamps is None else index.stamps
+        self._stamps = (
+            np.zeros(len(index), np.int64) if index.mtimes_ns is None else index.mtimes_ns
+        )
         self._lock = threading.Lock()
         # A quarter of what the process may open: the user needs some too.
         self._most = max(8, min(512, open_files_allowed() // 4))

@@ -38,7 +38,7 @@ def opened(
         )
     for name in roles.names:
         if name not in index.fields:
-            why = index.left_out.get(name)
+            why = index.skipped_fields.get(name)
             raise ValueError(
                 f"{index.directory}: there is no field {name!r}"
                 + (f" ({why})" if why else "")

@@ -17,7 +17,7 @@ from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.errors import ShardError
 from keras_bigdata.keras_internals import FitOrder, Hold, called_to_reset
 from keras_bigdata.loading.batch_loader import Batch, LoaderConfig, Transform
-from keras_bigdata.loading.corrupt_shards import CorruptShards, LeftOutShard
+from keras_bigdata.loading.corrupt_shards import CorruptShards, SkippedShard
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_state import Progress
 from keras_bigdata.loading.epochs import Epoch
@@ -113,7 +113,7 @@ class ShardSequence(keras.utils.PyDataset):
             labels), or `None`.
         index: the `ShardIndex`.
         seed_given: whether `seed` was given, or drawn.
-        left_out: shard path -> `LeftOutShard` (rows and error) of every shard that was found
+        skipped_shards: shard path -> `SkippedShard` (rows and error) of every shard that was found
             corrupt, with `on_corrupt="skip"`.
 
     Raises:
@@ -343,7 +343,7 @@ class ShardSequence(keras.utils.PyDataset):
         return self.index.fields
 
     @property
-    def left_out(self) -> dict[str, LeftOutShard]:
+    def skipped_shards(self) -> dict[str, SkippedShard]:
         """The shards found corrupt and left out, with `on_corrupt="skip"`, by their paths."""
         return {shard.path: shard for shard in self._corrupt.known().values()}
 

@@ -68,7 +68,7 @@ class Processes:
 
         try:
             # Times of the files are left out of a pickle; here they are the same files.
-            self._config = cloudpickle.dumps((config, config.index.stamps))
+            self._config = cloudpickle.dumps((config, config.index.mtimes_ns))
         except Exception as error:
             raise ValueError(
                 "With `use_multiprocessing=True` the `transform` is sent to other processes, and "
@@ -344,7 +344,7 @@ def _start(config: bytes, parent: int) -> None:
 
 def _loaded(pickled: bytes) -> LoaderConfig:
     config: LoaderConfig
-    config, config.index.stamps = pickle.loads(pickled)
+    config, config.index.mtimes_ns = pickle.loads(pickled)
     return config
 
 

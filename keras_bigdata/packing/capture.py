@@ -189,7 +189,7 @@ class _Store:
                 f"{rows}. Choose `steps` so that each variant is whole passes. {NOTHING_KEPT}"
             )
         self._recut.flush(self._variant)
-        self._writer.made["batches"] = self._batches
+        self._writer.provenance["batches"] = self._batches
 
     @property
     def index(self) -> ShardIndex:
@@ -207,7 +207,7 @@ class _Store:
             targets=roles.targets,
             sample_weights=roles.sample_weights,
             classes=self._source.classes if roles.targets is not None else None,
-            made={"by": "capture", "source": self._source.kind},
+            provenance={"by": "capture", "source": self._source.kind},
         )
         self._most_bytes = _MOST_OF_DISK * shutil.disk_usage(self._directory).free
         size = self._shard_samples

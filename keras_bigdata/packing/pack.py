@@ -102,7 +102,7 @@ def pack(
         workers: number of shards made at the same time, each takes its size in memory once (twice
             with `augment`). Defaults to `None`: one for each CPU. With 1 all is done here.
         on_error: `"raise"`, or `"skip"` to leave out rows that cannot be read, or that are
-            unlike the first one: they are listed on stderr and in `index.made["skipped"]`, each
+            unlike the first one: they are listed on stderr and in `index.provenance["skipped"]`, each
             with `row`, `file` and `error`. Defaults to `"raise"`.
 
     Returns:
@@ -160,12 +160,12 @@ def pack(
                 size = shard_samples or default_shard_samples(len(rows), fields)
                 records = make_all(source, cut(rows, size), recipe, workers)
                 index = _index(recipe, records, classes=classes, vocabulary=vocabulary)
-                index.made |= call
+                index.provenance |= call
                 index.save()
                 finish(folder)
         except OSError as error:
             raise PackError(f"{folder}: cannot be written: {error}. {CONTINUE}") from error
-    _tell_skipped(folder, index.made["skipped"])
+    _tell_skipped(folder, index.provenance["skipped"])
     return index
 
 
@@ -282,31 +282,31 @@ def _index(
         class_counts=class_counts,
         vocabulary=vocabulary,
         variants=recipe.variants,
-        made={"skipped": skipped},
+        provenance={"skipped": skipped},
     )
 
 
 def _finished(folder: Path, call: Mapping[str, Any], skip: bool) -> ShardIndex:
     """The index of a directory that is packed already, if this call has packed it."""
     index = ShardIndex.load(folder)
-    before = {key: index.made.get(key, {}) for key in call}
+    before = {key: index.provenance.get(key, {}) for key in call}
     changes = differences(before, call)
     if changes:
         raise PackError(
             f"{folder}: holds the shards of another call. {changes}. Name another directory, or "
             "delete this one to pack it anew."
         )
-    gone = index.made.get("gone")
+    gone = index.provenance.get("gone")
     if gone:
         raise PackError(
             f"{folder}: {len(gone)} of its shards were left out by `repair`. Make them again with "
             f"keras_bigdata.repair({str(folder)!r}, source=...), or delete the directory to pack "
             "it anew."
         )
-    if index.made["skipped"] and not skip:
+    if index.provenance["skipped"] and not skip:
         raise PackError(
             f'{folder}: was packed with on_error="skip", and '
-            f"{len(index.made['skipped'])} rows were left out. Pass it again, or delete the "
+            f"{len(index.provenance['skipped'])} rows were left out. Pass it again, or delete the "
             "directory to pack it anew."
         )
     for shard, size in enumerate(index.sizes):

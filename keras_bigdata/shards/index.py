@@ -109,8 +109,8 @@ class ShardIndex:
         class_counts: samples of class i (first variant). Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
         variants: number of augmented copies. Defaults to `1`.
-        made: how the shards were made, for people. Defaults to `{}`.
-        stamps: modification times in ns, one a shard, where the shards were scanned by
+        provenance: how the shards were written, for people. Defaults to `{}`.
+        mtimes_ns: modification times in ns, one a shard, where the shards were scanned by
             this process; never saved, because copying a file changes it.
     """
 
@@ -127,9 +127,9 @@ class ShardIndex:
     class_counts: list[int] | None = None
     vocabulary: list[str] | None = None
     variants: int = 1
-    made: dict[str, Any] = field(default_factory=dict)
-    stamps: Int64Array | None = None
-    left_out: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    mtimes_ns: Int64Array | None = None
+    skipped_fields: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_shards(
@@ -157,7 +157,7 @@ class ShardIndex:
 
     def __getstate__(self) -> dict[str, Any]:
         # On another machine the files have other times.
-        return {**self.__dict__, "stamps": None}
+        return {**self.__dict__, "mtimes_ns": None}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -200,7 +200,7 @@ class ShardIndex:
             "class_counts": self.class_counts,
             "vocabulary": self.vocabulary,
             "variants": self.variants,
-            "made": self.made,
+            "made": self.provenance,
             "shards": {
                 "name": self.names,
                 "samples": self.samples.tolist(),
@@ -268,7 +268,7 @@ class ShardIndex:
             class_counts=content["class_counts"],
             vocabulary=content["vocabulary"],
             variants=int(content["variants"]),
-            made=content["made"],
+            provenance=content["made"],
         )
         index._check()
         return index

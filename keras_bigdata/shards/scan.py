@@ -229,9 +229,9 @@ def _scan(directory: Path, names: list[str], used: Sequence[str], trust: bool) -
         directory,
         fields,
         infos,
-        stamps=np.array([one.stamp for one in layouts], np.int64),
-        left_out=left_out | layouts[0].left_out,
-        made={"by": "scan"},
+        mtimes_ns=np.array([one.stamp for one in layouts], np.int64),
+        skipped_fields=left_out | layouts[0].left_out,
+        provenance={"by": "scan"},
     )
 
 

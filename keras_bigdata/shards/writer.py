@@ -100,7 +100,7 @@ class ShardWriter:
         sample_weights: the same, for `sample_weight`. Defaults to `None`.
         classes: the label that class i stands for. Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
-        made: how the shards were made, kept in the index for people; must be JSON.
+        provenance: how the shards were written, kept in the index for people; must be JSON.
             Defaults to `None`.
 
     Raises:
@@ -125,7 +125,7 @@ class ShardWriter:
         sample_weights: Any = None,
         classes: Sequence[Any] | None = None,
         vocabulary: Sequence[str] | None = None,
-        made: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.roles = Roles(
@@ -135,11 +135,11 @@ class ShardWriter:
         )
         self.classes = None if classes is None else np.asarray(classes, object).tolist()
         self.vocabulary = None if vocabulary is None else list(vocabulary)
-        self.made = dict(made or {})
+        self.provenance = dict(provenance or {})
         for name, value in (
             ("classes", self.classes),
             ("vocabulary", self.vocabulary),
-            ("made", self.made),
+            ("provenance", self.provenance),
         ):
             try:
                 json.dumps(value)
@@ -209,7 +209,7 @@ class ShardWriter:
             class_counts=add_counts(self._class_counts, self.classes),
             vocabulary=self.vocabulary,
             variants=variants,
-            made=self.made,
+            provenance=self.provenance,
         )
         index.save()
         (self.directory / WRITING).unlink(missing_ok=True)

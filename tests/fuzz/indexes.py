@@ -42,7 +42,7 @@ def valid() -> list[dict[str, Any]]:
     for about in (
         {"roles": Roles("images", "labels"), "classes": ["cat", "dog"], "class_counts": [20, 10]},
         {"roles": Roles({"a": "images", "b": ("labels", "record")}, None, "labels")},
-        {"variants": 2, "vocabulary": ["", "a"], "made": {"by": "test", "n": [1, 2]}},
+        {"variants": 2, "vocabulary": ["", "a"], "provenance": {"by": "test", "n": [1, 2]}},
     ):
         variants = about.get("variants", 1)
         shards = [

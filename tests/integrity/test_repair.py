@@ -167,7 +167,7 @@ def test_without_a_source_the_rest_goes_on_and_all_can_come_back(packed, capsys)
     # What is left out a second time is remembered besides.
     (packed / "shard-00000.pkl").unlink()
     repair(packed, apply=True)
-    assert len(ShardIndex.load(packed).made["gone"]) == 4
+    assert len(ShardIndex.load(packed).provenance["gone"]) == 4
     repair(packed, source=Numbers(), apply=True, workers=1)
     after = {name: data for name, data in contents(packed).items() if "quarantine" not in name}
     assert after == before

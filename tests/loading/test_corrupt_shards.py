@@ -69,11 +69,11 @@ def test_other_rows_stand_in_and_shapes_stay(packed, shuffle, workers):
         for was, now in zip(old, new, strict=True):
             assert now not in gone
             assert was in gone or now == was
-    assert {path[-15:]: shard.rows for path, shard in data.left_out.items()} == {
+    assert {path[-15:]: shard.rows for path, shard in data.skipped_shards.items()} == {
         "shard-00003.pkl": 20,
         "shard-00008.pkl": 20,
     }
-    assert "expected" in next(iter(data.left_out.values())).error
+    assert "expected" in next(iter(data.skipped_shards.values())).error
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -106,7 +106,7 @@ def test_processes_tell_what_they_find(packed):
     there = ShardSequence(packed, **settings, workers=2, use_multiprocessing=True)
     with pytest.warns(UserWarning, match=r"shard-00004\.pkl: .*is left out"):
         assert [there[i][1].tolist() for i in range(len(there))] == expected
-    assert list(there.left_out) == [str(packed / "shard-00004.pkl")]
+    assert list(there.skipped_shards) == [str(packed / "shard-00004.pkl")]
     there.release()
 
 
@@ -151,7 +151,7 @@ def test_a_shard_that_fails_in_the_middle_of_an_epoch(packed):
     assert len(ids) == 20
     assert not set(ids.tolist()) & of_shards(5)
     view = data.unshuffled()
-    assert list(view.left_out) == list(data.left_out)
+    assert list(view.skipped_shards) == list(data.skipped_shards)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         view[5]

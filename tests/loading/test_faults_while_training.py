@@ -181,7 +181,7 @@ def test_with_skip_batches_keep_shapes_and_count(wide, model, disk, fault):
     served = data.given[-len(data) :]
     assert [index for index, _ in served] == list(range(len(data)))
     assert [len(ids) for _, ids in served] == [BATCH] * len(data)
-    gone = {int(Path(path).stem) for path in data.left_out}
+    gone = {int(Path(path).stem) for path in data.skipped_shards}
     # What is open when a directory goes is served to the end.
     assert gone == {BAD} if fault is not moved else gone <= set(range(20, 40)) and BAD in gone
     assert all(int(row) // ROWS not in gone for _, ids in served for row in ids)
@@ -261,7 +261,7 @@ def test_faults_where_processes_read(wide, model, tmp_path, monkeypatch, fault, 
             model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[at])
         assert re.search(FAULTS[fault], str(told[0].message))
         assert [len(ids) for _, ids in data.given[-len(data) :]] == [BATCH] * len(data)
-        assert str(wide / "last" / f"{BAD:05d}.pkl") in data.left_out
+        assert str(wide / "last" / f"{BAD:05d}.pkl") in data.skipped_shards
     else:
         with pytest.raises(Exception, match=rf"000\d\d\.pkl: {FAULTS[fault]}") as raised:
             model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[at])
@@ -299,7 +299,7 @@ def test_no_descriptor_left_is_no_fault_of_the_shard(wide, disk, monkeypatch):
     with pytest.raises(ShardError, match=r"Too many files are open.*`ulimit -n 4096`") as told:
         data[10]
     assert not isinstance(told.value, CorruptShardError)
-    assert not data.left_out
+    assert not data.skipped_shards
 
 
 # ---- Transforms

@@ -119,13 +119,13 @@ def test_a_table_of_photographs(photos: Path, tmp_path: Path):
     assert index.classes == ["cat", "dog"]
     assert index.class_counts == [20, 40]
     assert index.roles == Roles(("images", "texts"), "labels")
-    assert index.made["skipped"] == []
+    assert index.provenance["skipped"] == []
 
 
 def test_the_index_given_back_is_the_one_on_disk(photos: Path, tmp_path: Path):
     index = pack(table(photos), tmp_path / "shards", shard_samples=25)
     saved = ShardIndex.load(tmp_path / "shards")
-    for name in ("fields", "names", "roles", "classes", "class_counts", "vocabulary", "made"):
+    for name in ("fields", "names", "roles", "classes", "class_counts", "vocabulary", "provenance"):
         assert getattr(saved, name) == getattr(index, name)
     for shard in range(len(index)):
         assert saved[shard] == index[shard]
@@ -298,7 +298,7 @@ def test_bad_rows_are_left_out_and_listed(photos: Path, tmp_path: Path, capsys):
     index = pack(source, tmp_path / "out", shard_samples=7, on_error="skip", workers=1)
     assert contents(tmp_path / "two") == contents(tmp_path / "out")
     assert index.num_samples == ROWS - 3
-    skipped = index.made["skipped"]
+    skipped = index.provenance["skipped"]
     assert [entry["row"] for entry in skipped] == [10, 21, 30]
     assert [Path(entry["file"]).name for entry in skipped] == ["10.jpg", "21.png", "30.jpg"]
     assert "No such file" in skipped[0]["error"]
@@ -335,7 +335,7 @@ def test_missing_labels_are_told_before_any_work(photos: Path, tmp_path: Path):
         pack(table(photos), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     index = pack(table(photos), tmp_path / "out", on_error="skip")
-    assert [entry["row"] for entry in index.made["skipped"]] == [5, 8, 28, 38, 58]
+    assert [entry["row"] for entry in index.provenance["skipped"]] == [5, 8, 28, 38, 58]
     assert index.num_samples == ROWS - 5
 
 
@@ -365,7 +365,7 @@ class Uneven(Numbers):
 
 def test_rows_unlike_the_others_are_bad_rows(tmp_path: Path):
     index = pack(Uneven(), tmp_path / "out", on_error="skip", workers=1)
-    errors = {entry["row"]: entry["error"] for entry in index.made["skipped"]}
+    errors = {entry["row"]: entry["error"] for entry in index.provenance["skipped"]}
     assert "float32 of shape (5,); in other rows it is float32 of shape (2,)" in errors[3]
     assert "float64 of shape (2,)" in errors[4]
     assert "the fields are ['x']; in other rows they are ['x', 'labels']" in errors[5]
@@ -807,8 +807,8 @@ def test_a_source_may_tell_itself(tmp_path: Path):
 
     source = Named()
     index = pack(source, tmp_path / "out", workers=1)
-    assert json.loads((tmp_path / "out" / "index.json").read_text())["made"] == index.made
-    assert index.made["source"] == {"release": 3}
+    assert json.loads((tmp_path / "out" / "index.json").read_text())["made"] == index.provenance
+    assert index.provenance["source"] == {"release": 3}
     source.release = 4
     with pytest.raises(PackError, match=r"source.release was 3 and is 4"):
         pack(source, tmp_path / "out")

@@ -36,7 +36,11 @@ def made(directory, count=3, **about):
 def test_saved_index_loads_equal(tmp_path):
     roles = Roles(inputs={"image": "images"}, targets="labels")
     index = made(
-        tmp_path, roles=roles, classes=["cat", "dog"], class_counts=[20, 10], made={"by": "test"}
+        tmp_path,
+        roles=roles,
+        classes=["cat", "dog"],
+        class_counts=[20, 10],
+        provenance={"by": "test"},
     )
     index.save()
     loaded = ShardIndex.load(tmp_path)

@@ -124,7 +124,7 @@ def test_a_loop_of_ones_own(tmp_path: Path):
         targets="labels",
         classes=["a", "b", "c", "never"],
         vocabulary=["", "[UNK]", "cat"],
-        made={"by": "hand"},
+        provenance={"by": "hand"},
     ) as writer:
         batches = [make_arrays(rows, rows) for rows in (5, 7, 2)]
         infos = [writer.write(arrays) for arrays in batches]
@@ -138,7 +138,7 @@ def test_a_loop_of_ones_own(tmp_path: Path):
     assert index.class_counts == np.bincount(labels, minlength=4).tolist()
     assert index.classes == ["a", "b", "c", "never"]
     assert index.vocabulary == ["", "[UNK]", "cat"]
-    assert index.made == {"by": "hand"}
+    assert index.provenance == {"by": "hand"}
     assert index.fields["images"].shape == (4, 6, 3)
     with pytest.raises(ValueError, match="closed"):
         writer.write(make_arrays())
@@ -221,8 +221,8 @@ def test_labels_beyond_the_classes_are_an_error(tmp_path: Path):
 
 
 def test_what_the_index_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path):
-    with pytest.raises(TypeError, match="`made` must be plain JSON"):
-        ShardWriter(tmp_path / "a", made={"rate": np.float32(1)})
+    with pytest.raises(TypeError, match="`provenance` must be plain JSON"):
+        ShardWriter(tmp_path / "a", provenance={"rate": np.float32(1)})
     with ShardWriter(tmp_path / "b", targets="labels", classes=np.array([3, 4])) as writer:
         writer.write({"labels": np.array([0, 1])})
     assert ShardIndex.load(tmp_path / "b").classes == [3, 4]

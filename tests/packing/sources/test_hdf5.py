@@ -230,7 +230,7 @@ def test_rows_without_a_label_are_named_or_left_out(tmp_path):
     with pytest.raises(PackError, match=r"gaps\.h5, dataset 'y', row 4: there is no label"):
         pack(HDF5Table(file), tmp_path / "out")
     index = pack(HDF5Table(file), tmp_path / "out", on_error="skip")
-    assert sorted(entry["row"] for entry in index.made["skipped"]) == [1, 4]
+    assert sorted(entry["row"] for entry in index.provenance["skipped"]) == [1, 4]
     assert index.classes == [1, 2]
     assert index.num_samples == 4
 
@@ -320,7 +320,7 @@ def test_rows_of_a_damaged_chunk_alone_are_left_out(tmp_path: Path):
     with pytest.raises(PackError, match=r"damaged\.h5: the dataset 'x'.*cannot be read"):
         pack(source, tmp_path / "shards")
     index = pack(HDF5Table(path), tmp_path / "shards", on_error="skip")
-    assert sorted(entry["row"] for entry in index.made["skipped"]) == list(range(40, 50))
+    assert sorted(entry["row"] for entry in index.provenance["skipped"]) == list(range(40, 50))
     x, y = ShardSequence(tmp_path / "shards", ROWS, shuffle=None)[0]
     np.testing.assert_array_equal(x, pictures()[y])
     assert sorted(y) == [*range(40), *range(50, ROWS)]

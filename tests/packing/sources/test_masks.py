@@ -118,7 +118,7 @@ def test_a_lacking_mask_is_named_or_left_out(pairs: Path, tmp_path: Path):
         pack(open_pairs(pairs), tmp_path / "shards")
     index = pack(open_pairs(pairs), tmp_path / "some", on_error="skip")
     assert index.num_samples == 4
-    assert index.made["skipped"][0]["row"] == 3
+    assert index.provenance["skipped"][0]["row"] == 3
     nothing = ImageTable(
         {"file": ["scenes/a.png"], "mask": [None]},
         image="file",

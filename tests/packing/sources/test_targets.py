@@ -179,7 +179,7 @@ def test_a_missing_number_is_told_or_left_out(photos: Path, tmp_path: Path):
         pack(source, tmp_path / "shards")
     index = pack(source, tmp_path / "shards", on_error="skip")
     assert index.num_samples == 9
-    assert [entry["row"] for entry in index.made["skipped"]] == [1, 2, 3]
+    assert [entry["row"] for entry in index.provenance["skipped"]] == [1, 2, 3]
 
 
 def test_a_number_that_float32_would_make_infinite_is_told():
@@ -264,7 +264,7 @@ def test_whole_ids_that_pandas_made_floats_name_files(photos: Path, tmp_path: Pa
             str(photos / n) for n in ("03.png", "11.png")
         ]
         index = pack(source, tmp_path / pattern[4:7], on_error="skip")
-        assert [entry["row"] for entry in index.made["skipped"]] == [1]
+        assert [entry["row"] for entry in index.provenance["skipped"]] == [1]
     assert ImageTable(frame, image="{id}.png", root="p", size=SIZE).file(2) == "p/11.png"
 
 
