@@ -38,8 +38,8 @@ def check_source(index: ShardIndex, source: Any, augment: Callable[..., Any] | N
     if not all(before.values()):
         raise PackError(
             f"{index.directory}: the index does not name a source (it was written by "
-            f"{index.provenance.get('by', 'a ShardWriter')!r}), so no shard can be written again from "
-            "one. Restore the shards from a copy, or write the set anew."
+            f"{index.provenance.get('by', 'a ShardWriter')!r}), so no shard can be written "
+            "again from one. Restore the shards from a copy, or write the set anew."
         )
     with quiet_pillow():
         call = describe_call(source, {**before["arguments"], "augment": augment})

@@ -63,9 +63,8 @@ class OpenFiles:
         self._fields = fields
         self._trust = trust
         self._open: OrderedDict[int, OpenFile] = OrderedDict()
-        self._stamps = (
-            np.zeros(len(index), np.int64) if index.mtimes_ns is None else index.mtimes_ns
-        )
+        unknown = np.zeros(len(index), np.int64)
+        self._mtimes_ns = unknown if index.mtimes_ns is None else index.mtimes_ns
         self._lock = threading.Lock()
         # A quarter of what the process may open: the user needs some too.
         self._most = max(8, min(512, open_files_allowed() // 4))
@@ -159,15 +158,15 @@ class OpenFiles:
                 f"{file.path}: the shard has {stat.st_size} bytes, expected {expected}: it was cut "
                 "short or replaced since it was indexed. Restore it, or pack the data again."
             )
-        stamp = int(self._stamps[shard])
-        if stamp and stamp != stat.st_mtime_ns:
+        expected_ns = int(self._mtimes_ns[shard])
+        if expected_ns and expected_ns != stat.st_mtime_ns:
             raise CorruptShardError(
                 f"{file.path}: the shard was changed since it was opened (modified at "
-                f"{stat.st_mtime_ns} ns, expected {stamp}). Make the ShardSequence again."
+                f"{stat.st_mtime_ns} ns, expected {expected_ns}). Make the ShardSequence again."
             )
-        if not stamp:
+        if not expected_ns:
             self._compare(shard, file.path)
-            self._stamps[shard] = stat.st_mtime_ns
+            self._mtimes_ns[shard] = stat.st_mtime_ns
 
     def _compare(self, shard: int, path: str) -> None:
         """The index was written elsewhere and before: does the file still say the same?"""

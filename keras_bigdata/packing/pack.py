@@ -102,8 +102,9 @@ def pack(
         workers: number of shards made at the same time, each takes its size in memory once (twice
             with `augment`). Defaults to `None`: one for each CPU. With 1 all is done here.
         on_error: `"raise"`, or `"skip"` to leave out rows that cannot be read, or that are
-            unlike the first one: they are listed on stderr and in `index.provenance["skipped"]`, each
-            with `row`, `file` and `error`. Defaults to `"raise"`.
+            unlike the first one: they are listed on stderr and in
+            `index.provenance["skipped"]`, each with `row`, `file` and `error`. Defaults to
+            `"raise"`.
 
     Returns:
         The `ShardIndex`, as `ShardSequence` reads it from the directory.

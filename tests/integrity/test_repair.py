@@ -204,7 +204,7 @@ def test_a_set_without_a_known_source(tmp_path):
             ids = np.arange(start, start + 5)
             writer.write({"x": rows_of(ids), "id": ids})
     os.truncate(tmp_path / "set" / "shard-00001.pkl", 9)
-    with pytest.raises(PackError, match="does not know a source"):
+    with pytest.raises(PackError, match="does not name a source"):
         repair(tmp_path / "set", source=Numbers(), apply=True)
     assert repair(tmp_path / "set", apply=True).gone == {"shard-00001.pkl": 5}
     (tmp_path / "set" / "shard-00000.pkl").unlink()
