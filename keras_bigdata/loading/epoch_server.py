@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.keras_internals import IteratorGuard
 from keras_bigdata.loading.batch_loader import Batch, LoaderConfig
@@ -25,6 +26,8 @@ from keras_bigdata.shards.roles import Roles, fill
 # nothing is read meanwhile: on 2 cores one epoch in three begins late instead of one in two. (With
 # a dataset that reads nothing at all it is one in seven.)
 PAUSED_BATCHES = 2
+
+_STATE_VERSION = 1
 
 
 class EpochServer:
@@ -192,11 +195,59 @@ class EpochServer:
     def _positions(self, epoch: int, run: range) -> range:
         return range(epoch * self.length + run.start, epoch * self.length + run.stop)
 
-    # ---- Copies
+    # ---- State
 
-    def with_seed(self, seed: int) -> EpochServer:
-        """Returns a server of the same data in the order of another seed."""
-        return self._copy(replace(self.config, seed=seed), self.steps_per_epoch, self.state.fixed)
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the place in the stream, and what the order depends on, as plain values."""
+        return {
+            "version": _STATE_VERSION,
+            "epoch": self.state.epoch,
+            "batch": self.state.next_start,
+            **self._identity(),
+        }
+
+    def resumed(self, state: Mapping[str, Any]) -> EpochServer:
+        """Returns a server that continues from a state: this one, unless the seed is another.
+
+        Raises:
+            ValueError: if the state belongs to other data or other settings.
+        """
+        expected = {"version": _STATE_VERSION, **self._identity()}
+        for key, value in expected.items():
+            if key != "seed" and state.get(key) != value:
+                raise ValueError(
+                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in it "
+                    f"and {value!r} here."
+                )
+        for key in ("seed", "epoch"):
+            if key not in state:
+                raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
+        seed = checked_int(state["seed"], "seed", 0)
+        epoch = checked_int(state["epoch"], "epoch", 0)
+        batch = checked_int(state.get("batch", 0), "batch", 0)
+        if batch >= self.length:
+            raise ValueError(f"The state is at batch {batch}, and an epoch has {self.length}.")
+        server = self
+        if seed != self.config.seed:
+            config = replace(self.config, seed=seed)
+            server = self._copy(config, self.steps_per_epoch, self.state.fixed)
+        server.state.seek(epoch, batch)
+        return server
+
+    def _identity(self) -> dict[str, Any]:
+        config = self.config
+        return {
+            "num_samples": self.num_samples,
+            "num_shards": len(config.index),
+            "batch_size": config.batch_size,
+            "steps_per_epoch": self.steps_per_epoch,
+            "shuffle": config.shuffle,
+            "window_shards": config.window_shards,
+            "last_batch": config.last_batch,
+            "seed": config.seed,
+        }
+
+    # ---- Copies
 
     def unshuffled(self) -> EpochServer:
         """Returns a server whose every epoch is one pass in the order of the files."""

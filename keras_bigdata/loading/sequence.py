@@ -22,8 +22,6 @@ from keras_bigdata.loading.roles import open_with_roles
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles, Structure
 
-_STATE_VERSION = 1
-
 
 class ShardSequence(keras.utils.PyDataset):
     """Batches from pickled shards, for `fit`, `evaluate` and `predict`.
@@ -236,12 +234,12 @@ class ShardSequence(keras.utils.PyDataset):
 
     @property
     def workers(self) -> int:
-        """1 for Keras; the workers that prefetch are `prefetch_workers`."""
+        """1, which is what Keras sees: workers that prefetch belong to this class."""
         return 1
 
     @property
     def use_multiprocessing(self) -> bool:
-        """`False` for Keras: worker processes belong to this class."""
+        """`False`, which is what Keras sees: worker processes belong to this class."""
         return False
 
     # ---- Custom training loops
@@ -296,11 +294,6 @@ class ShardSequence(keras.utils.PyDataset):
         return self._server.config.batch_size
 
     @property
-    def prefetch_workers(self) -> int:
-        """Number of threads or processes that prefetch."""
-        return self._server.workers
-
-    @property
     def num_samples(self) -> int:
         """Number of rows in one pass over the data."""
         return self._server.num_samples
@@ -353,12 +346,7 @@ class ShardSequence(keras.utils.PyDataset):
         loaded. A sequence knows which batches were requested, not which were trained on;
         `ResumeTraining` stores that number here.
         """
-        return {
-            "version": _STATE_VERSION,
-            "epoch": self.epoch,
-            "batch": self._server.state.next_start,
-            **self._identity(),
-        }
+        return self._server.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from the state of another sequence over the same data.
@@ -370,36 +358,7 @@ class ShardSequence(keras.utils.PyDataset):
         Raises:
             ValueError: if the state belongs to other data or other settings.
         """
-        expected = {"version": _STATE_VERSION, **self._identity()}
-        for key, value in expected.items():
-            if key != "seed" and state.get(key) != value:
-                raise ValueError(
-                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in it "
-                    f"and {value!r} here."
-                )
-        for key in ("seed", "epoch"):
-            if key not in state:
-                raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
-        seed = checked_int(state["seed"], "seed", 0)
-        if seed != self.seed:
-            self._set_server(self._server.with_seed(seed))
-        batch = checked_int(state.get("batch", 0), "batch", 0)
-        if batch >= len(self):
-            raise ValueError(f"The state is at batch {batch}, and an epoch has {len(self)}.")
-        self._server.state.seek(checked_int(state["epoch"], "epoch", 0), batch)
-
-    def _identity(self) -> dict[str, Any]:
-        config = self._server.config
-        return {
-            "num_samples": self.num_samples,
-            "num_shards": len(self.index),
-            "batch_size": self.batch_size,
-            "steps_per_epoch": self._server.steps_per_epoch,
-            "shuffle": config.shuffle,
-            "window_shards": config.window_shards,
-            "last_batch": config.last_batch,
-            "seed": self.seed,
-        }
+        self._set_server(self._server.resumed(state))
 
     # ---- Views
 
