@@ -45,6 +45,9 @@ class EpochServer:
             to `None`.
         fixed: whether every epoch is the same one. Defaults to `False`.
         corrupt: a record of corrupt shards to share. Defaults to `None`: a new one.
+
+    Raises:
+        ValueError: if an epoch has no batch.
     """
 
     def __init__(
@@ -65,6 +68,11 @@ class EpochServer:
         self.steps_per_epoch = steps_per_epoch
         self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
         self._open(fixed=fixed)
+        if not self.prefetcher.loader.num_batches:
+            raise ValueError(
+                f'With `last_batch="drop"` there is no batch: {self.num_samples} samples are fewer '
+                f"than one batch. Received: batch_size={config.batch_size}"
+            )
 
     def _open(self, epoch: int = 0, start: int = 0, *, fixed: bool) -> None:
         self._new_prefetcher()

@@ -178,11 +178,6 @@ class ShardSequence(keras.utils.PyDataset):
                 config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
             )
         )
-        if not self._server.prefetcher.loader.num_batches:
-            raise ValueError(
-                f'With `last_batch="drop"` there is no batch: {self.num_samples} samples are fewer '
-                f"than one batch. Received: batch_size={batch_size}"
-            )
 
     def _set_server(self, server: EpochServer) -> None:
         self._server = server
