@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
@@ -47,6 +48,30 @@ class LoaderConfig:
     trust: bool
     max_queue_size: int
     on_corrupt: Literal["raise", "skip"] = "raise"
+
+
+def checked_options(**options: Any) -> dict[str, Any]:
+    """Checks the options of a `LoaderConfig`.
+
+    Raises:
+        TypeError, ValueError: if an option has a wrong type or value.
+    """
+    for name in ("batch_size", "window_shards", "max_queue_size"):
+        options[name] = checked_int(options[name], name, 1)
+    for name, choices in (
+        ("shuffle", ("window", "shards", "global", None)),
+        ("last_batch", ("keep", "drop")),
+        ("on_corrupt", ("raise", "skip")),
+    ):
+        options[name] = checked_choice(options[name], name, choices)
+    options["seed"] = checked_seed(options["seed"])
+    options["trust"] = checked_bool(options["trust"], "trust")
+    transform = options["transform"]
+    if transform is not None and not callable(transform):
+        raise TypeError(
+            f"`transform` must be a function of (batch, rng). Received: transform={transform!r}"
+        )
+    return options
 
 
 class BatchLoader:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.sequence import ShardSequence
 
 
-@dataclass(frozen=True, slots=True)
 class Epoch:
     """The batches of one epoch, in order.
 
@@ -20,6 +18,11 @@ class Epoch:
     Args:
         sequence: the `ShardSequence`.
         number: number of the epoch, from 0.
+
+    Attributes:
+        sequence: the `ShardSequence`.
+        number: number of the epoch, from 0.
+        started: whether a loop has requested a batch.
 
     Example:
 
@@ -31,8 +34,10 @@ class Epoch:
     ```
     """
 
-    sequence: ShardSequence
-    number: int
+    def __init__(self, sequence: ShardSequence, number: int) -> None:
+        self.sequence = sequence
+        self.number = number
+        self.started = False
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -42,6 +47,7 @@ class Epoch:
         """Yields the batches in order."""
         server = self.sequence.server
         last = len(self) - 1
+        self.started = True
         try:
             for index in range(len(self)):
                 batch = self._batch(index)
@@ -60,3 +66,12 @@ class Epoch:
         if self.sequence.epoch == self.number:
             return self.sequence[index]
         return self.sequence.batch_of(self.number, index)
+
+
+def epochs_of(sequence: ShardSequence, count: int) -> Iterator[Epoch]:
+    """Yields epochs: after one that was started, the one to serve next; else the following one."""
+    number = sequence.server.advance()
+    for _ in range(count):
+        epoch = Epoch(sequence, number)
+        yield epoch
+        number = sequence.server.advance() if epoch.started else number + 1

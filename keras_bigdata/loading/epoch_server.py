@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -136,11 +137,24 @@ class EpochServer:
     def batch(self, epoch: int, index: int) -> Any:
         """Returns batch `index` of an epoch."""
         with self._guard:
-            self.state.mark_requested(epoch, index)
+            if self.state.mark_requested(epoch, index):
+                self._warn_of_same_epoch(epoch)
             if index == self.state.start + PAUSED_BATCHES:
                 self.prefetcher.resume()
             length = self.length if self.state.fixed else None
             return self.arrange(self.prefetcher.batch(epoch * self.length + index, length))
+
+    def _warn_of_same_epoch(self, epoch: int) -> None:
+        config = self.config
+        differ = config.shuffle or config.transform or config.index.variants > 1
+        if self.state.fixed or not (differ or config.last_batch == "drop"):
+            return
+        warnings.warn(
+            f"All batches of epoch {epoch} were requested twice, and neither `on_epoch_begin` nor "
+            "`on_epoch_end` was called, so the same epoch is served again. Call both hooks of the "
+            "ShardSequence for each epoch, or iterate over it: `for x, y in sequence`.",
+            stacklevel=4,
+        )
 
     def example(self) -> Any:
         """Returns the first batch of the current epoch, without starting to prefetch."""

@@ -10,8 +10,9 @@ import numpy as np
 class EpochState:
     """The place of a sequence in the endless stream of epochs.
 
-    An epoch is complete when each of its batches was requested between `begin` and `end`, or when a
-    loop consumed its last batch. Thread-safe.
+    An epoch is complete when each of its batches was requested before `end`, or when a loop
+    consumed its last batch. `begin` forgets earlier requests; code that never calls it only has to
+    call `end`. Thread-safe.
 
     Args:
         length: number of batches in an epoch.
@@ -27,9 +28,10 @@ class EpochState:
         self.next_start = start
         self.start = 0
         self._epoch = epoch
-        # Requests are recorded between `begin` and `end` only.
-        self._begun = False
         self._requested = np.zeros(length, bool)
+        # Batches that were requested again after all were, without `begin` or `end`.
+        self._repeated = np.zeros(length, bool)
+        self._begun = False
         # The epoch whose last batch was consumed by a loop, until `advance` is called.
         self._consumed: int | None = None
         self._lock = threading.Lock()
@@ -43,21 +45,38 @@ class EpochState:
         """Makes an epoch the next one to begin, from a batch on."""
         with self._lock:
             self._epoch, self.next_start, self.start = epoch, start, 0
-            self._begun = False
             self._consumed = None
+            self._forget_requests()
 
     def begin(self) -> None:
         """Begins an epoch."""
         with self._lock:
+            self._forget_requests()
             self._begun = True
             self.start = self.next_start
-            self._requested = np.arange(self.length) < self.start
+            self._requested[: self.start] = True
 
-    def mark_requested(self, epoch: int, batches: int | slice) -> None:
-        """Records that batches were requested, if their epoch is the one that has begun."""
+    @property
+    def begun(self) -> bool:
+        """Whether `begin` was called, and neither `end` nor `advance` since."""
+        return self._begun
+
+    def mark_requested(self, epoch: int, batches: int | slice) -> bool:
+        """Records that batches of an epoch were requested, if it is the current one.
+
+        Returns:
+            `True` once if every batch was requested twice without `begin` or `end`: the caller
+            probably expects the next epoch, and receives the same one again.
+        """
         with self._lock:
-            if self._begun and epoch == self._epoch:
+            if epoch != self._epoch:
+                return False
+            if self._begun or not self._requested.all():
                 self._requested[batches] = True
+                return False
+            before = self._repeated.all()
+            self._repeated[batches] = True
+            return bool(not before and self._repeated.all())
 
     def end(self, *, stopped: bool = False) -> int | None:
         """Ends the current epoch.
@@ -70,12 +89,12 @@ class EpochState:
         """
         with self._lock:
             epoch = self._epoch
-            complete = self._begun and bool(self._requested.all()) and not stopped
+            complete = bool(self._requested.all()) and not stopped
             if complete:
                 self._epoch += not self.fixed
                 self.next_start = 0
             self.start = 0
-            self._begun = False
+            self._forget_requests()
         return epoch if complete else None
 
     def mark_consumed(self, epoch: int) -> None:
@@ -92,11 +111,16 @@ class EpochState:
             consumed, self._consumed = self._consumed, None
             if consumed == self._epoch and not self.fixed:
                 self._epoch += 1
-                self._begun = False
+                self._forget_requests()
         return consumed
 
     def reset_after_fork(self) -> None:
         """Makes the lock usable in a forked child: a thread of the parent may hold it."""
         self._lock = threading.Lock()
-        self._begun = False
         self._consumed = None
+        self._forget_requests()
+
+    def _forget_requests(self) -> None:
+        self._requested = np.zeros(self.length, bool)
+        self._repeated = np.zeros(self.length, bool)
+        self._begun = False

@@ -9,16 +9,17 @@ from typing import Any, Literal
 
 import keras
 
-from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
+from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.keras_internals import FitOrder, is_called_by_reset
-from keras_bigdata.loading.batch_loader import LoaderConfig, Transform
+from keras_bigdata.loading.batch_loader import LoaderConfig, Transform, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
-from keras_bigdata.loading.epoch import Epoch
+from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.roles import open_with_roles
+from keras_bigdata.parts import refuse_automatic_sharding
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles, Structure
 
@@ -140,39 +141,29 @@ class ShardSequence(keras.utils.PyDataset):
         trust: bool = False,
         on_corrupt: Literal["raise", "skip"] = "raise",
     ) -> None:
-        batch_size = checked_int(batch_size, "batch_size", 1)
-        window_shards = checked_int(window_shards, "window_shards", 1)
-        workers = checked_int(workers, "workers", 0)
-        use_multiprocessing = checked_bool(use_multiprocessing, "use_multiprocessing")
-        max_queue_size = checked_int(max_queue_size, "max_queue_size", 1)
-        shuffle = checked_choice(shuffle, "shuffle", ("window", "shards", "global", None))
-        last_batch = checked_choice(last_batch, "last_batch", ("keep", "drop"))
-        on_corrupt = checked_choice(on_corrupt, "on_corrupt", ("raise", "skip"))
-        trust = checked_bool(trust, "trust")
-        if steps_per_epoch is not None:
-            steps_per_epoch = checked_int(steps_per_epoch, "steps_per_epoch", 1)
-        if transform is not None and not callable(transform):
-            raise TypeError(
-                f"`transform` must be a function of (batch, rng). Received: transform={transform!r}"
-            )
-        self.seed_given = seed is not None
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=max_queue_size)
-        index, roles = open_with_roles(shards, inputs, targets, sample_weights, trust)
-        if not index.num_samples:
-            raise ShardError(f"{index.directory}: the shards hold no samples.")
-        config = LoaderConfig(
-            index=index,
-            fields=roles.names,
+        options = checked_options(
             batch_size=batch_size,
             shuffle=shuffle,
             window_shards=window_shards,
-            seed=checked_seed(seed),
+            seed=seed,
             last_batch=last_batch,
             transform=transform,
             trust=trust,
             max_queue_size=max_queue_size,
             on_corrupt=on_corrupt,
         )
+        workers = checked_int(workers, "workers", 0)
+        use_multiprocessing = checked_bool(use_multiprocessing, "use_multiprocessing")
+        if steps_per_epoch is not None:
+            steps_per_epoch = checked_int(steps_per_epoch, "steps_per_epoch", 1)
+        self.seed_given = seed is not None
+        super().__init__(
+            workers=1, use_multiprocessing=False, max_queue_size=options["max_queue_size"]
+        )
+        index, roles = open_with_roles(shards, inputs, targets, sample_weights, trust)
+        if not index.num_samples:
+            raise ShardError(f"{index.directory}: the shards hold no samples.")
+        config = LoaderConfig(index=index, fields=roles.names, **options)
         self._set_server(
             EpochServer(
                 config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
@@ -217,13 +208,19 @@ class ShardSequence(keras.utils.PyDataset):
         return self._server.batch(epoch, index)
 
     def on_epoch_begin(self) -> None:
-        """Called by Keras when an epoch begins."""
+        """Called by Keras when an epoch begins.
+
+        Raises:
+            ValueError: if Keras would divide the batches among processes.
+        """
+        refuse_automatic_sharding()
         self._server.begin(on_tensorflow=keras.backend.backend() == "tensorflow")
 
     def on_epoch_end(self) -> None:
         """Called by Keras when an epoch ends, and once when it prepares a `fit`.
 
-        The epoch advances if all of its batches were requested since `on_epoch_begin`.
+        The epoch advances if all of its batches were requested, since `on_epoch_begin` if that was
+        called. Code that requests batches by index calls both hooks.
         """
         self._server.end(is_reset=is_called_by_reset())
 
@@ -246,7 +243,8 @@ class ShardSequence(keras.utils.PyDataset):
     def epochs(self, count: int) -> Iterator[Epoch]:
         """Yields the next epochs, one after the other, for a custom training loop.
 
-        An epoch that is stopped early is served again from its start, by the next `Epoch` too.
+        An epoch that is stopped early is served again from its start, by the next `Epoch` too. An
+        `Epoch` keeps its number: `list(sequence.epochs(3))` holds three different epochs.
 
         Args:
             count: number of epochs to yield, stopped ones included.
@@ -263,8 +261,7 @@ class ShardSequence(keras.utils.PyDataset):
             print(epoch.number, loss)
         ```
         """
-        count = checked_int(count, "count", 0)
-        return (Epoch(self, self._server.advance()) for _ in range(count))
+        return epochs_of(self, checked_int(count, "count", 0))
 
     # ---- Attributes
 

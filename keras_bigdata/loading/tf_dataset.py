@@ -111,7 +111,8 @@ def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
 
 def _begin_epoch(sequence: ShardSequence) -> int:
     """Begins an epoch, the next one if the last one is complete, and returns its number."""
-    sequence.on_epoch_end()
+    if sequence.server.state.begun:
+        sequence.on_epoch_end()
     sequence.on_epoch_begin()
     return sequence.epoch
 
