@@ -15,6 +15,9 @@ UInt64Array = npt.NDArray[np.uint64]
 
 _FEISTEL_ROUNDS = 8
 
+# Permutations up to this length are computed whole, which takes about 1 ms.
+_MAX_WHOLE = 8192
+
 
 def random_bits(count: int, sequence: np.random.SeedSequence) -> UInt64Array:
     """Returns `count` random integers of 64 bits."""
@@ -30,9 +33,11 @@ def permutation(count: int, sequence: np.random.SeedSequence) -> Int64Array:
 def permuted(positions: Int64Array, count: int, sequence: np.random.SeedSequence) -> Int64Array:
     """Returns the entries of a random permutation of `range(count)` at some positions.
 
-    It takes memory for the positions alone, however large `count` is: a Feistel network over
-    Z_a x Z_b with a * b just above `count`, walked again for the few results beyond it (Black and
-    Rogaway, Ciphers with Arbitrary Finite Domains, 2002).
+    Up to 8,192 entries these are of `permutation`. For more it takes memory for the positions
+    alone, however large `count` is: a Feistel network over Z_a x Z_b with a * b just above `count`,
+    walked again for the few results beyond it (Black and Rogaway, Ciphers with Arbitrary Finite
+    Domains, 2002). Over a handful of entries such a network is not uniform: the orders of 5 had a
+    chi-square of 4.3 per degree of freedom.
 
     Args:
         positions: int64 array, each in `[0, count)`.
@@ -42,6 +47,8 @@ def permuted(positions: Int64Array, count: int, sequence: np.random.SeedSequence
     Returns:
         An int64 array of the same length.
     """
+    if count <= _MAX_WHOLE:
+        return permutation(count, sequence)[positions]
     a = np.uint64(int(np.ceil(np.sqrt(count))))
     b = np.uint64(-(-count // int(a)))
     keys = random_bits(_FEISTEL_ROUNDS, sequence)

@@ -67,9 +67,15 @@ class EpochPlan:
         whole, rest = divmod(self.num_samples, batch_size)
         self.num_batches = whole + (rest > 0 and last_batch == "keep")
         self._ends = np.cumsum(self.samples)
-        # Rows by which the order is rotated each epoch, so that "drop" drops other rows where the
-        # shuffle would not.
-        self._rotation = rest if last_batch == "drop" and shuffle in ("shards", None) else 0
+        # The order is rotated by this many rows more in each epoch, so that "drop" drops every row
+        # equally often. Without it, rows of shards of a fifth of the size were dropped up to 1.4
+        # times as often with windows, and without a shuffle always the same rows.
+        self._rotation = rest if last_batch == "drop" and shuffle != "global" else 0
+        # The shards of an epoch are divided into windows of `window_shards` at most, as evenly as
+        # possible: 7 shards with windows of 6 are 4 + 3, not 6 and one that is not mixed at all.
+        count = len(self.samples)
+        windows = -(-count // self.window_shards)
+        self._window_bounds = -(-np.arange(windows + 1) * count // max(windows, 1))
         # Caches of pure results for each instance: a batch needs a few windows at most.
         self._shard_order = lru_cache(maxsize=4)(self._make_shard_order)
         self._window = lru_cache(maxsize=4)(self._make_window)
@@ -89,7 +95,7 @@ class EpochPlan:
         """
         start = batch * self.batch_size
         stop = min(start + count * self.batch_size, self.num_samples)
-        rotation = epoch * self._rotation % self.num_samples if self._rotation else 0
+        rotation = self._rotation_of(epoch)
         start, stop = start + rotation, stop + rotation
         n = self.num_samples
         if stop <= n:
@@ -119,7 +125,7 @@ class EpochPlan:
         if self.shuffle != "window":
             even = np.arange(0, self.num_batches, min(max_length, 2 * _MIN_RUN))
             return np.append(even, self.num_batches)
-        ends = self._shard_order(epoch)[1]
+        ends = (self._shard_order(epoch)[1] - self._rotation_of(epoch) - 1) % self.num_samples + 1
         firsts = np.unique(np.minimum(-(-ends // self.batch_size), self.num_batches)).tolist()
         starts = [0]
         for end in firsts:
@@ -159,12 +165,11 @@ class EpochPlan:
             else permutation(count, self._sequence(_SHARDS, epoch))
         )
         ends = np.cumsum(self.samples[order])
-        lasts = np.arange(self.window_shards, count + self.window_shards, self.window_shards) - 1
-        return order, ends[np.minimum(lasts, count - 1)]
+        return order, ends[self._window_bounds[1:] - 1]
 
     def _make_window(self, epoch: int, window: int) -> tuple[Int64Array, Int64Array]:
         order = self._shard_order(epoch if self.shuffle else 0)[0]
-        shards = order[window * self.window_shards : (window + 1) * self.window_shards]
+        shards = order[self._window_bounds[window] : self._window_bounds[window + 1]]
         sizes = self.samples[shards]
         shard = np.repeat(shards, sizes)
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -180,6 +185,9 @@ class EpochPlan:
         rows = permuted(positions, self.num_samples, self._sequence(_GLOBAL, epoch))
         shard = np.searchsorted(self._ends, rows, side="right")
         return shard, rows - (self._ends[shard] - self.samples[shard])
+
+    def _rotation_of(self, epoch: int) -> int:
+        return epoch * self._rotation % self.num_samples if self._rotation else 0
 
     def _sequence(self, *use: int) -> np.random.SeedSequence:
         """The seed of one use, such as (_WINDOW, epoch, window): no two uses share a stream."""
