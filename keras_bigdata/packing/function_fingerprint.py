@@ -88,7 +88,8 @@ class _Describer:
         self._path = [] if path is None else path
 
     def _function(self, function: Any, *, outermost: bool = False) -> Any:
-        if outermost and callable(getattr(function, "fingerprint", None)):
+        has_own = callable(getattr(function, "fingerprint", None))
+        if outermost and has_own and not isinstance(function, type):
             return {**self._name(function), "fingerprint": _own_fingerprint(function)}
         if isinstance(function, functools.partial):
             return {
@@ -274,9 +275,9 @@ def _cell_content(cell: CellType) -> Any:
 
 
 def _as_array(value: Any) -> Array | None:
-    if not isinstance(value, np.ndarray) and getattr(value, "nbytes", 0) > HASHED_BYTES:
-        return None  # a data set of an HDF5 file, for example, would be read whole
     try:
+        if not isinstance(value, np.ndarray) and getattr(value, "nbytes", 0) > HASHED_BYTES:
+            return None  # a data set of an HDF5 file, for example, would be read whole
         if hasattr(value, "detach"):  # PyTorch
             value = value.detach().cpu()
         array = np.asarray(value)

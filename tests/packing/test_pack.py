@@ -18,6 +18,7 @@ from keras_bigdata import (
     PackError,
     ShardIndex,
     pack,
+    repair,
 )
 from keras_bigdata.packing.plan import default_shard_samples
 from keras_bigdata.shards.index import Field
@@ -104,6 +105,26 @@ def test_any_object_with_rows_is_a_source(tmp_path: Path):
     assert index.roles == Roles("x", "labels")
     assert index.class_counts == [7, 7, 6]
     assert index.classes is None
+
+
+@pytest.mark.parametrize("augment", [None, add_noise])
+def test_the_first_row_is_read_once_for_the_plan(tmp_path: Path, augment: Any):
+    """And once for its shard, as all others."""
+
+    class Counting(Numbers):
+        def __getitem__(self, row: int) -> dict[str, Any]:
+            reads.append(row)
+            return super().__getitem__(row)
+
+    reads: list[int] = []
+    pack(Counting(), tmp_path / "out", shard_samples=6, augment=augment, workers=1)
+    assert reads[0] == 0
+    assert sorted(reads[1:]) == list(range(20))
+    (tmp_path / "out" / "shard-00002.pkl").unlink()
+    reads.clear()
+    repair(tmp_path / "out", source=Counting(), augment=augment, apply=True, workers=1)
+    assert reads[0] == 0
+    assert len(reads[1:]) == 6
 
 
 def test_a_memory_map_is_packed_by_parts(tmp_path: Path):
