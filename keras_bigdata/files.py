@@ -1,4 +1,4 @@
-"""Files: replaced as a whole, locked, summed, and found in directories."""
+"""Operations on files: atomic replacement, locks, checksums, and walking directories."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Every temporary name starts with this, so that leftovers of a killed process can be told apart.
+# Every temporary name starts with this, so that leftovers of a killed process can be recognised.
 TEMPORARY_PREFIX = ".tmp-"
 
 _ATTEMPTS = 5
 
-# Bytes that are read and summed at a time, while they are still in the cache of the processor.
+# Bytes that are read and added to the checksum at a time, while they are still in the cache of the
+# processor.
 _BLOCK = 1 << 20
 
 _thread = threading.local()
@@ -26,22 +27,23 @@ _thread = threading.local()
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file name beside `path` that takes its place when the block ends well.
+    """Replaces a file atomically by a temporary file that the block writes.
 
-    The block writes and closes the file of that name. Then the file is synced to disk, renamed to
-    `path` and the directory is synced, so that at any instant, a power cut included, `path` is
-    either what it was or the complete new file. If the block raises, the temporary file is removed
-    and `path` is untouched. The temporary name keeps all suffixes (`.tmp-1a2b3c4d-a.weights.h5`),
-    for writers that choose a format by them. A link at `path` stays a link.
+    The block writes and closes the temporary file. Then the file is synced to disk, renamed to
+    `path`, and the directory is synced, so that at any instant, a power cut included, `path` is
+    either the old file or the complete new one. If the block raises an exception, the temporary
+    file is removed and `path` is unchanged. The temporary name keeps all suffixes
+    (`.tmp-1a2b3c4d-a.weights.h5`), for writers that choose a format by them. A symbolic link at
+    `path` stays a link.
 
     Args:
         path: the file to write; its directory must exist.
 
-    Returns:
-        A context manager that gives the temporary name, a `pathlib.Path` in the same directory.
+    Yields:
+        The temporary name, a `pathlib.Path` in the same directory.
 
     Raises:
-        FileNotFoundError: if the block ends without having written the file.
+        FileNotFoundError: if the block did not write the file.
         OSError: if the file cannot be synced or renamed.
 
     Example:
@@ -59,7 +61,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         if not temporary.exists():
             raise FileNotFoundError(
-                f"Nothing was written to {temporary}, which was to become {target}."
+                f"Nothing was written to {temporary}, which is to replace {target}."
             )
         _keep_mode(temporary, target)
         _sync(temporary)
@@ -72,14 +74,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
-    """Replaces a file at once, as `atomic_path` does, where other processes may do so too.
+    """Replaces a file atomically, as `atomic_path` does, while other processes may do the same.
 
-    Another process that begins to save to this name takes the temporary file of this one for a
-    leftover. Then it is written again.
+    Another process that starts to save to this name may remove the temporary file of this one as
+    a leftover (see `remove_leftovers`). The file is then written again.
 
     Args:
         path: the file to write; its directory must exist.
-        write: writes the file of the name it is given.
+        write: function that writes the file whose name it receives.
 
     Raises:
         OSError: if the file cannot be written.
@@ -90,7 +92,7 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
                 try:
                     write(temporary)
                 except OSError as error:
-                    # HDF5 says anything of a file that vanishes while it is opened.
+                    # HDF5 raises various errors for a file that vanishes while it is opened.
                     if temporary.exists():
                         raise
                     raise FileNotFoundError(str(temporary)) from error
@@ -103,10 +105,9 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
-    """Removes the temporary files that killed writers of `path` left beside it.
+    """Removes the temporary files that killed writers of `path` left in its directory.
 
-    Of a file that another process may be writing at the same time only if that one uses
-    `replace_file`.
+    If another process may write `path` at the same time, it must use `replace_file`.
     """
     target = Path(os.path.realpath(path))
     for entry in target.parent.glob(f"{TEMPORARY_PREFIX}*"):
@@ -139,18 +140,18 @@ def walk_directory(
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """Lists a directory and what lies below it, in a fixed order.
 
-    As `os.walk`, but a directory that cannot be listed is an error instead of being left out
-    silently, hidden directories are not entered, and a link to a directory that was listed before
-    is not followed again.
+    Works like `os.walk`, but a directory that cannot be listed is an error instead of being
+    skipped silently, hidden directories are not entered, and a link to a directory that was listed
+    before is not followed again.
 
     Args:
         directory: where to start.
         follow_links: whether links to directories are followed. Defaults to `True`.
-        error: class of the error to raise. Defaults to `OSError`.
+        error: class of the exception to raise. Defaults to `OSError`.
 
     Yields:
-        `(folder, names of its folders, names of its files)`, each sorted. Hidden names are
-        included. Names removed from the first list are not entered.
+        `(folder, names of its folders, names of its files)`, each list sorted. Hidden names are
+        included. Folders that the caller removes from the first list are not entered.
 
     Raises:
         error: if a directory cannot be listed.
@@ -172,17 +173,17 @@ def walk_directory(
 
 
 def lock_file(path: str | os.PathLike[str]) -> int:
-    """Locks a file, and creates it and its directory if they are missing.
+    """Locks a file; creates it and its directory if they are missing.
 
     The lock belongs to the returned descriptor: the system releases it when the descriptor is
-    closed or the process ends, however it ends. On a file system without locks the file is created
+    closed or the process ends, also by a kill. On a file system without locks the file is created
     and nothing is locked.
 
     Returns:
         A file descriptor; `os.close` releases the lock.
 
     Raises:
-        BlockingIOError: if another process holds the lock; its message names that process.
+        BlockingIOError: if another process holds the lock; `strerror` names that process.
         OSError: if the file cannot be created.
     """
     path = Path(path)
@@ -200,7 +201,7 @@ def lock_file(path: str | os.PathLike[str]) -> int:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
                 raise BlockingIOError(errno.EWOULDBLOCK, holder) from error
             raise
-        # Between the two calls the file may have been removed, and made again by another process.
+        # Between the two calls another process may have removed the file, and created it again.
         if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
@@ -211,7 +212,7 @@ def lock_file(path: str | os.PathLike[str]) -> int:
 def _lock(descriptor: int) -> None:
     try:
         import fcntl
-    except ImportError:  # Windows, where locked bytes cannot be read: one far behind the text
+    except ImportError:  # Windows, where locked bytes cannot be read: lock one far behind the text
         import msvcrt
 
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
@@ -226,13 +227,13 @@ def _lock(descriptor: int) -> None:
 
 
 def _keep_mode(temporary: Path, target: Path) -> None:
-    """Gives the new file the permissions of the file that it replaces."""
+    """Copies the permissions of the file that is replaced to the new file."""
     with contextlib.suppress(FileNotFoundError):
         temporary.chmod(stat.S_IMODE(target.stat().st_mode))
 
 
 def _sync(path: Path) -> None:
-    # Windows syncs only what is open for writing.
+    # Windows syncs only files that are open for writing.
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
         os.fsync(descriptor)
@@ -241,7 +242,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":  # there a directory cannot be opened, and a rename needs no sync
+    if os.name == "nt":  # Windows cannot open a directory, and a rename needs no sync
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:

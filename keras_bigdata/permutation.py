@@ -1,6 +1,6 @@
 """Random orders that are a pure function of a seed, the same in every release of NumPy.
 
-They are built on raw bits of PCG64: NumPy promises that the stream of a bit generator never
+They are built on the raw bits of PCG64: NumPy promises that the stream of a bit generator never
 changes, and makes no such promise for the methods of `Generator` (NEP 19,
 https://numpy.org/neps/nep-0019-rng-policy.html).
 """
@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 Int64Array = npt.NDArray[np.int64]
 UInt64Array = npt.NDArray[np.uint64]
+
+# Numbers of rows.
+Rows = Int64Array
 
 _FEISTEL_ROUNDS = 8
 
@@ -30,14 +33,21 @@ def permutation(count: int, sequence: np.random.SeedSequence) -> Int64Array:
     return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
 
 
-def permuted(positions: Int64Array, count: int, sequence: np.random.SeedSequence) -> Int64Array:
+def shuffled_rows(count: int, seed: int) -> Rows:
+    """Returns the row numbers 0 to `count - 1` in an order that depends on the seed alone."""
+    return permutation(count, np.random.SeedSequence(seed))
+
+
+def permutation_at(
+    positions: Int64Array, count: int, sequence: np.random.SeedSequence
+) -> Int64Array:
     """Returns the entries of a random permutation of `range(count)` at some positions.
 
-    Up to 8,192 entries these are of `permutation`. For more it takes memory for the positions
-    alone, however large `count` is: a Feistel network over Z_a x Z_b with a * b just above `count`,
-    walked again for the few results beyond it (Black and Rogaway, Ciphers with Arbitrary Finite
-    Domains, 2002). Over a handful of entries such a network is not uniform: the orders of 5 had a
-    chi-square of 4.3 per degree of freedom.
+    Up to 8,192 entries these are of `permutation`. Beyond that the memory needed depends on the
+    number of positions only: a Feistel network over Z_a x Z_b, with a * b just above `count`, is
+    applied again to the few results that are not below `count` (Black and Rogaway, Ciphers with
+    Arbitrary Finite Domains, 2002). Over a handful of entries such a network is not uniform: the
+    orders of 5 had a chi-square of 4.3 per degree of freedom.
 
     Args:
         positions: int64 array, each in `[0, count)`.
@@ -67,7 +77,7 @@ def permuted(positions: Int64Array, count: int, sequence: np.random.SeedSequence
 
 
 def _mix(values: UInt64Array, key: np.uint64) -> UInt64Array:
-    """The finalizer of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    """Applies the finalizer of SplitMix64 (Steele, Lea and Flood, 2014)."""
     z = values ^ key
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "permutation": [],
     "child_processes": [],
     "files": [],
-    "progress": [],
+    "progress": ["arguments"],
     "process_exit": ["child_processes"],
     "keras_internals": [],
     "parts": [],

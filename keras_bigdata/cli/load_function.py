@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.packing.shard_jobs import told
+from keras_bigdata.packing.samples import describe_error
 
 
 def named_function(name: str) -> Callable[..., Any]:
@@ -34,7 +34,11 @@ def named_function(name: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == module_name
-        why = f"there is no such module here ({here}) or installed" if missing else told(error)
+        why = (
+            f"there is no such module here ({here}) or installed"
+            if missing
+            else describe_error(error)
+        )
         raise ValueError(f"{name}: {module_name} cannot be imported: {why}.") from error
     found: Any = module
     for part in attribute.split("."):

@@ -340,14 +340,14 @@ def add_generator(commands: Any) -> None:
 def _pack_generator(arguments: argparse.Namespace) -> None:
     from keras_bigdata.cli.load_function import named_function
     from keras_bigdata.packing.capture import capture
-    from keras_bigdata.packing.shard_jobs import told
+    from keras_bigdata.packing.samples import describe_error
 
     function = named_function(arguments.function)
     start = time.perf_counter()
     try:
         batches = function()
     except Exception as error:
-        raise ValueError(f"{arguments.function}() raised {told(error)}") from error
+        raise ValueError(f"{arguments.function}() raised {describe_error(error)}") from error
     try:
         index = capture(
             batches,

@@ -1,121 +1,115 @@
-"""Shards made anew from the source they were packed from."""
+"""Shards written again from the source that they were packed from."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.fingerprint import describe_call
-from keras_bigdata.packing.pack import (
-    default_shard_samples,
-    fields_of_first,
-    roles_of,
-    rows_in_order,
-)
-from keras_bigdata.packing.plan import cut
-from keras_bigdata.packing.resume_state import differences, lock_directory
-from keras_bigdata.packing.shard_jobs import Recipe, make_all
+from keras_bigdata.packing.parallel import write_shards
+from keras_bigdata.packing.plan import PackPlan
+from keras_bigdata.packing.request import PackRequest
+from keras_bigdata.packing.resume_state import clear_stop, lock_pack
 from keras_bigdata.packing.sources.images import quiet_pillow
-from keras_bigdata.shards.index import UNFINISHED, ShardIndex, ShardInfo
+from keras_bigdata.shards.index import ShardIndex, ShardInfo
 from keras_bigdata.shards.writer import shard_number
 
-# Made here and moved into their places when they are known to be the same.
+# Shards are written here, and moved to their places when they are known to be the same as before.
 _STAGE = ".repairing"
 
+# Arguments of `pack` that the index records, besides `augment`.
+_RECORDED = ("shard_samples", "shuffle", "seed", "variants")
 
-def check_source(index: ShardIndex, source: Any, augment: Callable[..., Any] | None) -> None:
-    """Refuses what is not the source that the set was packed from.
+# Shards that a message lists.
+_LISTED_SHARDS = 5
+
+
+class Repacker:
+    """Writes shards of a packed set again.
+
+    Args:
+        index: the index of the set.
+        source, augment: as they were passed to `pack`.
 
     Raises:
-        PackError: if the index does not say how it was packed, or says otherwise.
+        PackError: if the index does not record how the set was packed, or if it was packed from
+            another source or with another `augment`.
     """
-    before = {key: index.provenance.get(key) or {} for key in ("source", "arguments")}
-    if not all(before.values()):
+
+    def __init__(self, index: ShardIndex, source: Any, augment: Callable[..., Any] | None) -> None:
+        self._index = index
+        self._stage = index.directory / _STAGE
+        with quiet_pillow():
+            self._request = PackRequest(source, **_recorded_arguments(index), augment=augment)
+            changes = self._request.fingerprint.changes_since(index.provenance)
+        if changes:
+            raise PackError(
+                f"{index.directory}: was packed from another source. {changes}. Pass the same "
+                "source and the same `augment`."
+            )
+
+    def write(self, expected: Sequence[ShardInfo], workers: int | None) -> dict[str, Path]:
+        """Writes some shards into a folder of their own, and compares them with the index.
+
+        Args:
+            expected: the shards, as the index has (or had) them.
+            workers: as for `pack`.
+
+        Returns:
+            Shard name -> the new file, the same in every byte.
+
+        Raises:
+            PackError: if a row cannot be read, or if the source returns other data now.
+        """
+        directory, stage = self._index.directory, self._stage
+        skip = bool(self._index.provenance.get("skipped"))
+        numbers = sorted({_number(info.name) for info in expected})
+        with quiet_pillow(), lock_pack(stage):
+            clear_stop(stage)  # of a call that was interrupted
+            plan = PackPlan.make(self._request, skip=skip)
+            records = write_shards(
+                plan, self._request.source, stage, skip=skip, workers=workers, numbers=numbers
+            )
+        written = {info.name: info for record in records for info in record.shards}
+        different = [info.name for info in expected if written.get(info.name) != info]
+        if different:
+            shutil.rmtree(stage)
+            more = ", ..." if len(different) > _LISTED_SHARDS else ""
+            raise PackError(
+                f"{directory}: the source returns other data now than when it was packed, for "
+                f"{', '.join(different[:_LISTED_SHARDS])}{more}. Its files or the programs that "
+                "read them have changed. Nothing was replaced: restore the shards from a copy, "
+                "continue without them, or pack the source again."
+            )
+        return {info.name: stage / info.name for info in expected}
+
+    def clear(self) -> None:
+        """Removes the folder that `write` used, with other variants of the shards."""
+        shutil.rmtree(self._stage, ignore_errors=True)
+
+
+def _recorded_arguments(index: ShardIndex) -> dict[str, Any]:
+    arguments = index.provenance.get("arguments")
+    if not isinstance(arguments, Mapping) or not index.provenance.get("source"):
         raise PackError(
             f"{index.directory}: the index does not name a source (it was written by "
             f"{index.provenance.get('by', 'a ShardWriter')!r}), so no shard can be written "
-            "again from one. Restore the shards from a copy, or write the set anew."
+            "again from one. Restore the shards from a copy, or write the set again."
         )
-    with quiet_pillow():
-        call = describe_call(source, {**before["arguments"], "augment": augment})
-    changes = differences(before, call)
-    if changes:
+    missing = [name for name in _RECORDED if name not in arguments]
+    if missing:
         raise PackError(
-            f"{index.directory}: was packed from another source. {changes}. Pass the same source "
-            "and the same `augment`."
+            f"{index.directory}: the index does not record the argument {missing[0]!r} of `pack`, "
+            "so no shard can be written again. Restore the shards from a copy, or pack the set "
+            "again."
         )
-
-
-def remake(
-    index: ShardIndex,
-    expected: Sequence[ShardInfo],
-    source: Any,
-    augment: Callable[..., Any] | None,
-    workers: int | None,
-) -> dict[str, Path]:
-    """Makes some shards again, beside their places, and compares them with what they were.
-
-    Args:
-        index: how the set was packed.
-        expected: the shards, as the index has (or had) them.
-        source, augment: as they were given to `pack`, checked by `check_source`.
-        workers: as for `pack`.
-
-    Returns:
-        Shard name -> the new file, the same in every byte.
-
-    Raises:
-        PackError: if a row cannot be read, or the source gives other bytes now.
-    """
-    stage = index.directory / _STAGE
-    (stage / UNFINISHED).mkdir(parents=True, exist_ok=True)
-    (stage / UNFINISHED / "stop").unlink(missing_ok=True)  # of a call that was interrupted
-    arguments = index.provenance["arguments"]
-    skip = bool(index.provenance.get("skipped"))
-    seed = arguments["seed"]
-    numbers = sorted({_number(info.name) for info in expected})
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, lock_directory(index.directory, stage / UNFINISHED / "lock"))
-        stack.enter_context(quiet_pillow())
-        rows = rows_in_order(source, arguments["shuffle"], seed, skip)
-        fields = fields_of_first(source, rows, augment, seed, skip)
-        recipe = Recipe(
-            stage,
-            fields,
-            roles_of(source, fields),
-            seed,
-            arguments["variants"],
-            augment,
-            skip,
-            parent=os.getpid(),
-        )
-        size = arguments["shard_samples"] or default_shard_samples(len(rows), fields)
-        records = make_all(source, cut(rows, size), recipe, workers, numbers)
-    made = {info.name: info for record in records for info in record.shards}
-    other = [info.name for info in expected if made.get(info.name) != info]
-    if other:
-        shutil.rmtree(stage)
-        raise PackError(
-            f"{index.directory}: the source gives other bytes now than when it was packed, for "
-            f"{', '.join(other[:5])}{', ...' if len(other) > 5 else ''}. Its files or the programs "
-            "that read them have changed. Nothing was replaced: restore the shards from a copy, go "
-            "on without them, or pack the source anew."
-        )
-    return {info.name: stage / info.name for info in expected}
-
-
-def clear_stage(index: ShardIndex) -> None:
-    """Removes what `remake` has made beside the wanted shards."""
-    shutil.rmtree(index.directory / _STAGE, ignore_errors=True)
+    return {name: arguments[name] for name in _RECORDED}
 
 
 def _number(name: str) -> int:
     number = shard_number(name)
     if number is None:
-        raise PackError(f"{name}: is no name of a packed shard, so nobody knows its rows.")
+        raise PackError(f"{name}: is not the name of a packed shard, so its rows are unknown.")
     return number[0]

@@ -146,11 +146,11 @@ def _from_source(
     workers: int | None,
     apply: bool,
 ) -> None:
-    from keras_bigdata.integrity.repack import check_source, clear_stage, remake
+    from keras_bigdata.integrity.repack import Repacker
 
     index, folder = result.index, result.directory
     assert index is not None
-    check_source(index, source, augment)
+    repacker = Repacker(index, source, augment)
     gone = gone_shards(index)
     wanted = [index[shard] for shard in damaged] + gone
     if not wanted:
@@ -161,7 +161,7 @@ def _from_source(
             result.steps.append(f"{info.name}: what is there moves to {QUARANTINE}/")
     if not apply:
         return
-    made = remake(index, wanted, source, augment, workers)
+    made = repacker.write(wanted, workers)
     for name, file in made.items():
         if (folder / name).exists():
             move_to_quarantine(folder, name)
@@ -171,7 +171,7 @@ def _from_source(
         infos.sort(key=lambda info: (info.variant, shard_number(info.name) or (0, 0), info.name))
         result.index = _like(index, infos, with_gone(index.provenance, []))
         result.index.save()
-    clear_stage(index)
+    repacker.clear()
     result.done = True
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from keras_bigdata.permutation import Int64Array, permutation, permuted
+from keras_bigdata.permutation import Int64Array, permutation, permutation_at
 
 Shuffle: TypeAlias = Literal["window", "shards", "global"] | None
 
@@ -182,7 +182,7 @@ class EpochPlan:
     def _make_block(self, epoch: int, block: int) -> tuple[Int64Array, Int64Array]:
         start = block * _BLOCK
         positions = np.arange(start, min(start + _BLOCK, self.num_samples))
-        rows = permuted(positions, self.num_samples, self._sequence(_GLOBAL, epoch))
+        rows = permutation_at(positions, self.num_samples, self._sequence(_GLOBAL, epoch))
         shard = np.searchsorted(self._ends, rows, side="right")
         return shard, rows - (self._ends[shard] - self.samples[shard])
 

@@ -1,1 +1,1 @@
-"""Anything -> shards. Nothing here imports Keras or a backend."""
+"""Writes any source of samples as shards. Nothing here imports Keras or a backend."""

@@ -1,4 +1,4 @@
-"""Ready-made augmentation for `pack(augment=...)`: one warp a sample, images and masks alike."""
+"""Ready-made augmentation for `pack(augment=...)`: images and masks are changed alike."""
 
 from __future__ import annotations
 
@@ -10,25 +10,40 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_choice
+
 Sample: TypeAlias = "dict[str, Any]"
 FillMode: TypeAlias = Literal["nearest", "constant", "reflect", "wrap"]
 Matrix: TypeAlias = "npt.NDArray[np.float64]"
 
-# What sources of pictures call the field of class numbers.
+# The field of class numbers of pixels, as the image sources name it.
 MASKS = "masks"
 
-# What Keras and SciPy call so, by the names of `skimage.transform.warp`.
+# The modes of Keras and SciPy -> those of `skimage.transform.warp`.
 _MODES = {"nearest": "edge", "constant": "constant", "reflect": "symmetric", "wrap": "wrap"}
 
 
-class Piece(Protocol):
-    """One kind of change, drawn anew for each sample."""
+class Transform(Protocol):
+    """A random change of a sample, of which `Augment` applies several.
+
+    A custom transform has these two methods. Each is called once for each sample and draws its
+    random numbers from `rng` alone.
+    """
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> Matrix | None:
-        """From the coordinates (x, y, 1) of the result, about its centre, to the sample's."""
+        """Draws the geometric part of the change.
+
+        Args:
+            rng: generator of random numbers.
+            height, width: size of the image in pixels.
+
+        Returns:
+            A float64 matrix of shape `(3, 3)` that maps coordinates (x, y, 1) of the result, in
+            pixels from its centre, to those of the sample; `None` for no change.
+        """
 
     def factor(self, rng: np.random.Generator) -> float:
-        """What the values of images are multiplied with."""
+        """Draws the number that the values of images are multiplied by."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +54,25 @@ class _Geometry:
 
 @dataclass(frozen=True)
 class rotate(_Geometry):
-    """Turns by up to so many degrees either way.
+    """Rotates by a random angle about the centre.
 
     Args:
-        degrees: number of at least 0. An angle is drawn uniformly from `[-degrees, degrees]`;
-            positive ones turn counterclockwise.
+        degrees: number of at least 0. The angle is drawn uniformly from `[-degrees, degrees]`;
+            positive angles are counterclockwise.
+
+    Raises:
+        ValueError: if `degrees` is negative or not finite.
+
+    Example: `Augment(rotate(20))`
     """
 
     degrees: float
 
     def __post_init__(self) -> None:
-        _at_least_zero(degrees=self.degrees)
+        _check_not_negative(degrees=self.degrees)
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> Matrix:
+        """Draws an angle; see `Transform.matrix`."""
         angle = math.radians(rng.uniform(-self.degrees, self.degrees))
         cos, sin = math.cos(angle), math.sin(angle)
         return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
@@ -59,20 +80,28 @@ class rotate(_Geometry):
 
 @dataclass(frozen=True)
 class shift(_Geometry):
-    """Moves by up to so large a part of the picture, either way.
+    """Shifts by random fractions of height and width.
 
     Args:
-        height: fraction of the height, of at least 0. Defaults to `0`.
-        width: fraction of the width, of at least 0. Defaults to `0`.
+        height: fraction of the height, of at least 0. The shift is drawn uniformly from
+            `[-height, height]` times the height; positive ones are downwards. Defaults to `0.0`.
+        width: fraction of the width, of at least 0; positive shifts are to the right. Defaults to
+            `0.0`.
+
+    Raises:
+        ValueError: if a fraction is negative or not finite.
+
+    Example: `Augment(shift(0.1, 0.1))`
     """
 
     height: float = 0.0
     width: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least_zero(height=self.height, width=self.width)
+        _check_not_negative(height=self.height, width=self.width)
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> Matrix:
+        """Draws a shift; see `Transform.matrix`."""
         down = rng.uniform(-self.height, self.height) * height
         right = rng.uniform(-self.width, self.width) * width
         return np.array([[1, 0, -right], [0, 1, -down], [0, 0, 1]])
@@ -80,109 +109,135 @@ class shift(_Geometry):
 
 @dataclass(frozen=True)
 class shear(_Geometry):
-    """Slants by up to so many degrees either way.
+    """Shears horizontally by a random angle.
 
     Args:
-        degrees: number in `[0, 90)`, between an upright line and what becomes of it.
+        degrees: number in `[0, 90)`. The angle between a vertical line and its image is drawn
+            uniformly from `[-degrees, degrees]`.
+
+    Raises:
+        ValueError: if `degrees` is out of range.
+
+    Example: `Augment(shear(10))`
     """
 
     degrees: float
 
     def __post_init__(self) -> None:
-        _at_least_zero(degrees=self.degrees)
+        _check_not_negative(degrees=self.degrees)
         if self.degrees >= 90:
             raise ValueError(f"`degrees` must be below 90. Received: degrees={self.degrees!r}")
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> Matrix:
+        """Draws an angle; see `Transform.matrix`."""
         slope = math.tan(math.radians(rng.uniform(-self.degrees, self.degrees)))
         return np.array([[1, slope, 0], [0, 1, 0], [0, 0, 1]])
 
 
 @dataclass(frozen=True)
 class zoom(_Geometry):
-    """Makes larger or smaller about the centre.
+    """Zooms by a random factor about the centre.
 
     Args:
-        low: factor above 0 of the smallest result; below 1 the picture shrinks.
-        high: factor of the largest.
+        low: smallest factor, above 0. A factor below 1 shrinks the image.
+        high: largest factor. The factor is drawn uniformly from `[low, high]`.
+
+    Raises:
+        ValueError: if the factors are out of range.
+
+    Example: `Augment(zoom(0.8, 1.2))`
     """
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        _range(self.low, self.high)
+        _check_range(self.low, self.high)
         if self.low == 0:
             raise ValueError("`low` must be above 0. Received: low=0")
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> Matrix:
+        """Draws a factor; see `Transform.matrix`."""
         factor = rng.uniform(self.low, self.high)
         return np.diag([1 / factor, 1 / factor, 1.0])
 
 
 @dataclass(frozen=True)
 class flip(_Geometry):
-    """Mirrors one sample in two.
+    """Flips every second sample on average, in each direction independently.
 
     Args:
-        horizontal: whether left and right are exchanged. Defaults to `True`.
-        vertical: whether top and bottom are exchanged. Defaults to `False`.
+        horizontal: whether to exchange left and right. Defaults to `True`.
+        vertical: whether to exchange top and bottom. Defaults to `False`.
+
+    Example: `Augment(flip(horizontal=True, vertical=True))`
     """
 
     horizontal: bool = True
     vertical: bool = False
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> Matrix | None:
-        across, upright = rng.random(2) < 0.5
-        signs = (
-            -1.0 if self.horizontal and across else 1.0,
-            -1.0 if self.vertical and upright else 1,
-        )
-        return None if signs == (1, 1) else np.diag([*signs, 1.0])
+        """Draws whether to flip; see `Transform.matrix`."""
+        flip_x, flip_y = rng.random(2) < 0.5
+        x = -1.0 if self.horizontal and flip_x else 1.0
+        y = -1.0 if self.vertical and flip_y else 1.0
+        return None if (x, y) == (1, 1) else np.diag([x, y, 1.0])
 
 
 @dataclass(frozen=True)
 class brightness:
-    """Multiplies the values of images, not of masks.
+    """Multiplies the values of images, not of masks, by a random factor.
 
     Args:
         low: smallest factor, of at least 0.
-        high: largest factor.
+        high: largest factor. The factor is drawn uniformly from `[low, high]`.
+
+    Raises:
+        ValueError: if the factors are out of range.
+
+    Example: `Augment(brightness(0.8, 1.2))`
     """
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        _range(self.low, self.high)
+        _check_range(self.low, self.high)
 
     def matrix(self, rng: np.random.Generator, height: int, width: int) -> None:
+        """Returns `None`: the geometry does not change."""
         return None
 
     def factor(self, rng: np.random.Generator) -> float:
+        """Draws the factor."""
         return rng.uniform(self.low, self.high)
 
 
 class Augment:
-    """Changes a sample at random: what `pack(augment=...)` takes, from ready-made pieces.
+    """Changes samples at random, for `pack(augment=...)`.
 
-    All geometric pieces make one warp (`skimage.transform.warp`), so a picture is interpolated
-    only once. Images and masks of a sample are changed alike; masks keep their values
-    (nearest neighbour). Shapes and dtypes stay. The same generator gives the same result.
+    All geometric transforms are combined into one warp (`skimage.transform.warp`), so that an
+    image is interpolated only once. Images and masks of a sample are changed alike; masks keep
+    their values (nearest neighbour). Shapes and dtypes stay. The result depends on the sample and
+    the random generator alone, in every release of this package.
 
     Args:
-        *pieces: `rotate`, `shift`, `shear`, `zoom`, `flip`, `brightness`, applied in this order.
-        fill_mode: what is put where the picture does not reach: `"nearest"` (its edge),
+        *transforms: `rotate`, `shift`, `shear`, `zoom`, `flip`, `brightness`, or custom objects
+            with the methods of `Transform`; applied in this order.
+        fill_mode: what pixels outside of the image are set to: `"nearest"` (its edge),
             `"constant"` (`cval`), `"reflect"` or `"wrap"`. Defaults to `"nearest"`.
-        cval: the value for `"constant"`, in the units of the picture. Masks get 0 there.
+        cval: the value for `"constant"`, in the units of the image. Masks are set to 0 there.
             Defaults to `0.0`.
-        images: fields that are pictures, arrays of shape `(height, width)` or `(height, width,
-            channels)`. Defaults to `("images",)`.
-        masks: fields with a class number for each pixel, of the same height and width; `()` leaves
-            them as they are. Defaults to `None`: the field `masks`, if a sample has it.
+        images: names of the fields that are images, arrays of shape `(height, width)` or
+            `(height, width, channels)`. Defaults to `("images",)`.
+        masks: names of the fields that hold a class number for each pixel, of the same height and
+            width; `()` leaves them unchanged. Defaults to `None`: the field `masks`, if a sample
+            has it.
 
     Raises:
-        ValueError: if an argument does not make sense, or a sample's field is no picture.
+        ValueError: if `fill_mode` is unknown, if neither images nor masks are named, or if a field
+            of a sample is not an image.
+        TypeError: if a transform lacks the method `matrix`.
         KeyError: if a sample lacks a field.
 
     Example:
@@ -190,52 +245,59 @@ class Augment:
     ```python
     from keras_bigdata.packing.augment import Augment, flip, rotate, shift
 
-    changes = Augment(rotate(20), shift(0.1, 0.1), flip(), fill_mode="reflect")
-    pack(photos, "shards/train", variants=4, augment=changes)
+    augment = Augment(rotate(20), shift(0.1, 0.1), flip(), fill_mode="reflect")
+    pack(photos, "shards/train", variants=4, augment=augment)
     ```
     """
 
     def __init__(
         self,
-        *pieces: Piece,
+        *transforms: Transform,
         fill_mode: FillMode = "nearest",
         cval: float = 0.0,
         images: str | tuple[str, ...] = ("images",),
         masks: str | tuple[str, ...] | None = None,
     ) -> None:
-        for piece in pieces:
-            if isinstance(piece, type) or not hasattr(piece, "matrix"):
+        for transform in transforms:
+            if isinstance(transform, type) or not hasattr(transform, "matrix"):
                 raise TypeError(
-                    "Pieces are made by `rotate(...)`, `shift(...)`, `shear(...)`, `zoom(...)`, "
-                    f"`flip(...)` and `brightness(...)`. Received: {piece!r}"
+                    "Transforms must be objects such as `rotate(20)`, `shift(0.1, 0.1)`, "
+                    "`shear(10)`, `zoom(0.8, 1.2)`, `flip()` and `brightness(0.8, 1.2)`. "
+                    f"Received: {transform!r}"
                 )
-        if fill_mode not in _MODES:
-            raise ValueError(
-                f"`fill_mode` must be one of {sorted(_MODES)}. Received: fill_mode={fill_mode!r}"
-            )
-        self.pieces = pieces
-        self.fill_mode = fill_mode
+        # The names of the attributes are part of the fingerprint of a pack.
+        self.transforms = transforms
+        self.fill_mode = checked_choice(fill_mode, "fill_mode", tuple(_MODES))
         self.cval = float(cval)
         self.images = (images,) if isinstance(images, str) else tuple(images)
         self.masks = (
             (masks,) if isinstance(masks, str) else masks if masks is None else tuple(masks)
         )
         if not self.images and not self.masks:
-            raise ValueError("Name at least one field in `images` or `masks`.")
+            raise ValueError(
+                "`images` or `masks` must name at least one field. "
+                f"Received: images={images!r}, masks={masks!r}"
+            )
 
     def __repr__(self) -> str:
-        pieces = "".join(f"{piece!r}, " for piece in self.pieces)
-        return (
-            f"Augment({pieces}fill_mode={self.fill_mode!r}, cval={self.cval!r}, "
-            f"images={self.images!r}, masks={self.masks!r})"
-        )
+        arguments = [repr(transform) for transform in self.transforms]
+        for name, default in (
+            ("fill_mode", "nearest"),
+            ("cval", 0.0),
+            ("images", ("images",)),
+            ("masks", None),
+        ):
+            value = getattr(self, name)
+            if value != default:
+                arguments.append(f"{name}={value!r}")
+        return f"Augment({', '.join(arguments)})"
 
     def __call__(self, sample: Mapping[str, Any], rng: np.random.Generator) -> Sample:
-        """The sample, changed.
+        """Returns a changed copy of a sample.
 
         Args:
             sample: a dict of fields.
-            rng: a `numpy.random.Generator`, which alone decides what is drawn.
+            rng: a `numpy.random.Generator`, from which all random numbers are drawn.
 
         Returns:
             A dict with the same fields.
@@ -244,28 +306,35 @@ class Augment:
         masks = self.masks
         if masks is None:
             masks = (MASKS,) if MASKS in sample and MASKS not in self.images else ()
-        arrays = {name: _picture(sample, name) for name in self.images + masks}
+        arrays = {name: _read_image(sample, name) for name in self.images + masks}
         sizes = {name: array.shape[:2] for name, array in arrays.items()}
         height, width = next(iter(sizes.values()))
         if len(set(sizes.values())) > 1:
             raise ValueError(f"Images and masks differ in height and width: {sizes}.")
-        about = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
-        matrix: Matrix | None = None
-        factor = 1.0
-        for piece in self.pieces:
-            factor *= piece.factor(rng)
-            one = piece.matrix(rng, height, width)
-            if one is not None:
-                matrix = one if matrix is None else matrix @ one
-        if matrix is not None:
-            matrix = about @ matrix @ np.linalg.inv(about)
+        matrix, factor = self._draw(rng, height, width)
         for name in self.images:
-            changed[name] = self._changed(arrays[name], matrix, 1, self.cval, factor)
+            changed[name] = self._apply(arrays[name], matrix, 1, self.cval, factor)
         for name in masks:
-            changed[name] = self._changed(arrays[name], matrix, 0, 0.0, 1.0)
+            changed[name] = self._apply(arrays[name], matrix, 0, 0.0, 1.0)
         return changed
 
-    def _changed(
+    def _draw(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[Matrix | None, float]:
+        """Draws the changes of one sample: a map of coordinates in pixels, and a factor."""
+        combined: Matrix | None = None
+        factor = 1.0
+        for transform in self.transforms:
+            factor *= transform.factor(rng)
+            matrix = transform.matrix(rng, height, width)
+            if matrix is not None:
+                combined = matrix if combined is None else combined @ matrix
+        if combined is not None:
+            centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
+            combined = centre @ combined @ np.linalg.inv(centre)
+        return combined, factor
+
+    def _apply(
         self,
         array: npt.NDArray[Any],
         matrix: Matrix | None,
@@ -296,25 +365,25 @@ class Augment:
         return values.astype(array.dtype)
 
 
-def _picture(sample: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
+def _read_image(sample: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
     if name not in sample:
         raise KeyError(f"The sample has no field {name!r}. Its fields are {sorted(sample)}.")
     array = np.asarray(sample[name])
     if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
         raise ValueError(
-            f"Field {name!r} is no picture of shape (height, width) or (height, width, channels): "
-            f"shape {array.shape}, dtype {array.dtype}."
+            f"Field {name!r} must be an image of shape (height, width) or (height, width, "
+            f"channels). Received: shape {array.shape}, dtype {array.dtype}"
         )
     return array
 
 
-def _at_least_zero(**values: float) -> None:
+def _check_not_negative(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value < math.inf:
             raise ValueError(f"`{name}` must be a number of at least 0. Received: {name}={value!r}")
 
 
-def _range(low: float, high: float) -> None:
+def _check_range(low: float, high: float) -> None:
     if not 0 <= low <= high < math.inf:
         raise ValueError(
             f"`low` and `high` must be 0 <= low <= high. Received: low={low!r}, high={high!r}"

@@ -1,4 +1,4 @@
-"""A batch as Keras takes it -> named arrays, and the roles that give it back."""
+"""A batch as Keras accepts it -> named arrays, and the roles that restore its structure."""
 
 from __future__ import annotations
 
@@ -6,47 +6,46 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.samples import Array
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles, Structure
 
-Array = npt.NDArray[Any]
-
+# First parts of the field names: inputs, targets, sample weights.
 _PARTS = ("x", "y", "w")
 
 # Booleans, integers, floating-point and complex numbers.
 _KINDS = "biufc"
 
 
-def fields_of_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
-    """Takes a batch apart.
+def flatten_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
+    """Flattens a batch into named arrays.
 
     Args:
         batch: `(x, y, sample_weight)`, `(x, y)`, `(x,)`, or `x` alone if it is an array or a
             dict; each part an array or a tensor, or a (nested) tuple, list or dict of them.
 
     Returns:
-        `(roles, arrays)`: which field is what, and field name -> array. A field is named by its
-        path: `x`, `y.1`, `x.image`. Arrays may be the batch's own, not copies.
+        `(roles, arrays)`: the structure of field names, and field name -> array. A field is named
+        by its path: `x`, `y.1`, `x.image`. The arrays may be those of the batch, not copies.
 
     Raises:
-        PackError: if the batch is something else; it names the field.
+        PackError: if the batch has another form; the message names the field.
     """
-    x, y, w = _parts(batch)
+    x, y, w = _unpack(batch)
     if x is None or (y is None and w is not None):
         absent = "inputs" if x is None else "targets"
         raise PackError(f"there are no {absent}: the batch has None for them")
     leaves: dict[str, Any] = {}
     roles = Roles(
         *(
-            None if part is None else _structure(part, name, leaves)
+            None if part is None else _flatten(part, name, leaves)
             for name, part in zip(_PARTS, (x, y, w), strict=True)
         )
     )
     arrays = {
-        name: _array(value, name)
+        name: _as_array(value, name)
         for name, value in leaves.items()
         if value is not None or not name.startswith("w.")
     }
@@ -58,18 +57,19 @@ def fields_of_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
                 f"{len(arrays[first])}"
             )
     for name in leaves:
-        if name not in arrays:  # None for one output's sample weights
+        if name not in arrays:  # None for the sample weights of one output
             arrays[name] = np.ones(len(arrays[first]), np.float32)
     return roles, {name: arrays[name] for name in leaves}
 
 
-def check_like_first(
+def check_batch(
     roles: Roles, arrays: Mapping[str, Array], first: Roles, fields: Mapping[str, Field]
 ) -> None:
-    """Raises `PackError` if a batch is not like the first one in all but the number of rows."""
+    """Raises `PackError` if a batch differs from the first one in more than the number of rows."""
     if roles != first:
         raise PackError(
-            f"the structure is {_told(roles)}, but in the first batch it was {_told(first)}"
+            f"the structure is {_format_roles(roles)}, but in the first batch it was "
+            f"{_format_roles(first)}"
         )
     for name, field in fields.items():
         array = arrays[name]
@@ -84,30 +84,30 @@ def check_like_first(
             )
 
 
-def _parts(batch: Any) -> tuple[Any, Any, Any]:
+def _unpack(batch: Any) -> tuple[Any, Any, Any]:
     if not isinstance(batch, tuple | list):
         return batch, None, None
     if not 1 <= len(batch) <= 3:
         raise PackError(
             "a batch must be (x, y), (x, y, sample_weight), (x,) or x alone. Received: "
-            f"a {type(batch).__name__} of {len(batch)}"
+            f"a {type(batch).__name__} of length {len(batch)}"
         )
     x, y, w = (*batch, None, None)[:3]
     return x, y, w
 
 
-def _structure(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
-    """The nesting of one part with names for its arrays, which go into `leaves`."""
+def _flatten(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
+    """Returns the structure of field names of one part, and adds its arrays to `leaves`."""
     if isinstance(value, Mapping | list | tuple) and not value:
         raise PackError(f"field {name!r} is an empty {type(value).__name__}")
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise PackError(f"field {name!r} is a dict whose keys must be str, not {key!r}")
-        return {key: _structure(item, f"{name}.{key}", leaves) for key, item in value.items()}
+        return {key: _flatten(item, f"{name}.{key}", leaves) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return tuple(
-            _structure(item, f"{name}.{position}", leaves) for position, item in enumerate(value)
+            _flatten(item, f"{name}.{position}", leaves) for position, item in enumerate(value)
         )
     if name in leaves:
         raise PackError(f"two fields would have the name {name!r}: rename a key of the dict")
@@ -115,20 +115,20 @@ def _structure(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
     return name
 
 
-def _array(value: Any, name: str) -> Array:
-    array = _converted(value, name)
+def _as_array(value: Any, name: str) -> Array:
+    array = _convert(value, name)
     kind = type(value).__name__
     if value is None:
-        raise PackError(f"field {name!r} is None: leave it out, or give an array")
+        raise PackError(f"field {name!r} is None: leave it out, or yield an array")
     if array.ndim == 0 and array.dtype.hasobject:
         raise PackError(
-            f"field {name!r} is a {kind}, which is no array. Make it one: ragged rows padded, "
-            "sparse ones dense"
+            f"field {name!r} is of type {kind}, which is not an array. Convert it: pad ragged "
+            "rows, make sparse ones dense"
         )
     if array.ndim == 0:
         raise PackError(
             f"field {name!r} is a single number ({kind}), not an array with a row a sample. Lists "
-            "and tuples stand for several inputs or outputs: make rows one array"
+            "and tuples stand for several inputs or outputs: combine rows into one array"
         )
     if array.dtype.hasobject:
         raise PackError(
@@ -139,26 +139,26 @@ def _array(value: Any, name: str) -> Array:
         raise PackError(f"field {name!r} holds texts: encode them as numbers")
     if array.dtype.kind not in _KINDS:
         raise PackError(
-            f"field {name!r} has dtype {array.dtype}, which shards do not hold: cast it, "
-            "bfloat16 to float32, say"
+            f"field {name!r} has dtype {array.dtype}, which shards do not hold: cast it, for "
+            "example bfloat16 to float32"
         )
     return array
 
 
-def _converted(value: Any, name: str) -> Array:
+def _convert(value: Any, name: str) -> Array:
     if isinstance(value, np.ndarray):
         return value
     try:
-        if hasattr(value, "detach"):  # torch
+        if hasattr(value, "detach"):  # PyTorch
             value = value.detach().cpu()
         return np.asarray(value)
     except Exception as error:
         raise PackError(
-            f"field {name!r} is a {type(value).__name__}, which cannot be made an array: "
-            f"{type(error).__name__}: {error}"
+            f"field {name!r} is of type {type(value).__name__}, which cannot be converted to an "
+            f"array: {type(error).__name__}: {error}"
         ) from error
 
 
-def _told(roles: Roles) -> str:
+def _format_roles(roles: Roles) -> str:
     parts = (roles.inputs, roles.targets, roles.sample_weights)
     return f"({', '.join(str(part).replace(chr(39), '') for part in parts if part is not None)})"

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.batch_fields import Array, check_like_first, fields_of_batch
+from keras_bigdata.packing.batch_fields import check_batch, flatten_batch
 from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
-from keras_bigdata.packing.output_directory import whole_directory
-from keras_bigdata.packing.pack import SHARD_BYTES, default_shard_samples
-from keras_bigdata.progress import track
+from keras_bigdata.packing.output_directory import output_directory
+from keras_bigdata.packing.plan import SHARD_BYTES, default_shard_samples
+from keras_bigdata.packing.samples import Array
+from keras_bigdata.progress import Verbose, checked_verbose, note, summarize, track
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.writer import ShardWriter, fields_of
 
-# Of the space that was free at the start, what a source whose end nobody knows may take.
-_MOST_OF_DISK = 0.9
+# Share of the space free at the start that a source of unknown length may take.
+_MAX_DISK_SHARE = 0.9
 
 
 def capture(
@@ -34,57 +34,62 @@ def capture(
     steps: int | None = None,
     variants: int = 1,
     shard_samples: int | None = None,
+    verbose: Verbose = "auto",
 ) -> ShardIndex:
     """Runs an existing generator once and stores what it yields as shards.
 
-    For training code that has its own batches already: what `fit`, or `fit_generator`, would have
-    been given is stored, and `ShardSequence(directory)` feeds it. Rows, values, dtypes and their
-    order are those of the generator; batches are cut anew, so their size does not matter and may
-    vary. With `variants=k` an augmenting generator is run k times as long, and epoch e of
-    a `ShardSequence` serves copy e modulo k.
+    Use it where training code produces batches already: what `fit` or `fit_generator` would have
+    received is stored, and `ShardSequence(directory)` serves it. Rows, values, dtypes and their
+    order are those of the generator. Rows are regrouped into batches of any size later, so the
+    size of the generator's batches does not matter and may vary. With `variants=k` an augmenting
+    generator is run k times as long, and epoch e of a `ShardSequence` serves copy e modulo k.
 
-    Taken are:
+    `batches` is one of:
 
-    - what has `len()` and `[i]` (`keras.utils.PyDataset`, `Sequence`, the iterators of
+    - an object with `len()` and `[i]` (`keras.utils.PyDataset`, `Sequence`, the iterators of
       `ImageDataGenerator`, a list of batches): read by index, one pass a variant, with
-      `on_epoch_end()` between passes where there is one;
-    - what can be iterated again and again (a `tf.data.Dataset`, a `DataLoader`): one pass a
+      `on_epoch_end()` between passes if it exists;
+    - an object that can be iterated repeatedly (a `tf.data.Dataset`, a `DataLoader`): one pass a
       variant;
-    - what can be run only once (generators, iterators, `zip`): to its end, or `steps` batches
-      for each variant. It is not closed, and no batch more is taken.
+    - an object that can be run only once (generators, iterators, `zip`): run to its end, or
+      `steps` batches for each variant. It is not closed, and no further batch is taken from it.
 
     A batch is `(x, y, sample_weight)`, `(x, y)`, `(x,)` or `x` alone, as a tuple or list; each
     part is an array, a tensor (TensorFlow, JAX, PyTorch), or a tuple, list or dict of them, nested
-    as you like. The nesting is kept in the index and given back, lists as tuples. A `None` among
-    the sample weights of several outputs becomes ones. All arrays of a batch have equally many
-    rows; dtypes and row shapes are the same in all batches. Arrays are copied at once: a generator
-    may fill the same ones again. Fields are named by their path: `"x"`, `"y.1"`, `"x.image"`.
+    to any depth. The nesting is kept in the index and restored, with lists as tuples. A `None`
+    among the sample weights of several outputs becomes ones. All arrays of a batch have the same
+    number of rows; dtypes and row shapes are the same in all batches. Arrays are copied at once: a
+    generator may refill them. Fields are named by their path: `"x"`, `"y.1"`, `"x.image"`.
 
-    Rows are not mixed. Windows of a `ShardSequence` mix those of a few shards; if the generator
-    gives them by class, read with `shuffle="global"`.
+    Rows are not mixed. Windows of a `ShardSequence` mix the rows of a few shards; if the generator
+    yields them class by class, read with `shuffle="global"`.
 
-    A capture cannot be continued, because a generator cannot be asked for its middle: after an
+    A capture cannot be continued, because a generator cannot be started in the middle: after an
     error, an interrupt or a kill nothing is kept, and the next call starts over.
 
     Args:
         batches: see above.
-        directory: folder for the shards; made if missing. It must be empty.
-        steps: batches of a variant. Passes of what can be passed again make one endless stream,
-            cut after each `steps` batches. Defaults to `None`: one pass, to its end.
-        variants: number of copies, with equally many rows each. Defaults to `1`.
+        directory: folder for the shards; created if missing. It must be empty.
+        steps: batches of a variant. The passes of an object that can be iterated repeatedly form
+            one endless stream, cut after each `steps` batches. Defaults to `None`: one pass, to
+            its end.
+        variants: number of copies, with the same number of rows each. Defaults to `1`.
         shard_samples: rows a shard; the last one may have fewer. Defaults to `None`: about
-            64 MiB, less where it is known beforehand that this makes fewer than 16 shards.
+            64 MiB, less if it is known beforehand that this makes fewer than 16 shards.
+        verbose: `0` (silent), `1` (progress bar and a summary), `2` (plain lines and a summary) or
+            `"auto"` (progress only if it takes long: a bar on a terminal, else plain lines). All
+            output goes to stderr. Defaults to `"auto"`.
 
     Returns:
         The `ShardIndex`, as `ShardSequence` reads it from the directory.
 
     Raises:
         PackError: if the generator raises (its error is the cause) or ends before `steps`, if a
-            batch is not like the first one, if there are no batches, if the variants differ in
-            rows, or if the directory cannot be written or holds something else. Batches are
-            counted from 0, in each variant.
-        ValueError, TypeError: if an argument makes no sense; also for a source that is known
-            never to end, without `steps`.
+            batch differs from the first one in structure, dtypes or row shapes, if there are no
+            batches, if the variants differ in their number of rows, or if the directory cannot be
+            written or holds something else. Batches are counted from 0, in each variant.
+        ValueError, TypeError: if an argument is out of range or of a wrong type; also for an
+            object that never ends, without `steps`.
 
     Example:
 
@@ -102,13 +107,15 @@ def capture(
     if shard_samples is not None:
         shard_samples = checked_int(shard_samples, "shard_samples", 1)
     variants = checked_int(variants, "variants", 1)
+    verbose = checked_verbose(verbose)
     source = BatchSource(batches)
-    source.check(steps, variants)
+    source.check_arguments(steps, variants)
     folder = Path(directory)
+    started = time.perf_counter()
     try:
-        with whole_directory(folder) as open_writer:
+        with output_directory(folder, verbose) as open_writer:
             length = steps or source.length
-            store = _Store(
+            recorder = _Recorder(
                 source,
                 folder,
                 open_writer,
@@ -117,28 +124,36 @@ def capture(
                 shard_samples=shard_samples,
             )
             total = None if length is None else length * variants
-            runs = source.run(steps, variants)
-            for variant, number, batch in track(runs, total, f"batches captured into {folder}"):
+            stream = source.run(steps, variants)
+            description = f"batches captured into {folder}"
+            for variant, number, batch in track(stream, total, description, verbose):
                 try:
-                    store.add(batch, variant)
+                    recorder.add(batch, variant)
                 except PackError as error:
-                    where = source.where(variant, number, variants)
-                    raise PackError(f"{where}: {error}. {NOTHING_KEPT}") from error
-            store.finish()
+                    place = source.describe_place(variant, number, variants)
+                    raise PackError(f"{place}: {error}. {NOTHING_KEPT}") from error
+            recorder.finish()
     except OSError as error:
         raise PackError(f"{folder}: cannot be written: {error}. {NOTHING_KEPT}") from error
     except KeyboardInterrupt:
-        print(
+        note(
             f"{folder}: stopped. {NOTHING_KEPT} A capture cannot be continued: the same call "
             "starts over.",
-            file=sys.stderr,
+            verbose,
         )
         raise
-    return store.index
+    index = recorder.index
+    copies = f" in each of {index.variants} variants" if index.variants > 1 else ""
+    summarize(
+        f"{folder}: {index.num_samples} samples{copies} in {len(index)} shards, "
+        f"{index.sizes.sum() / 1e6:.1f} MB, captured in {time.perf_counter() - started:.1f} s.",
+        verbose,
+    )
+    return index
 
 
-class _Store:
-    """Batches -> shards. The first batch decides on structure, dtypes and row shapes."""
+class _Recorder:
+    """Writes batches as shards. The first batch decides on structure, dtypes and row shapes."""
 
     def __init__(
         self,
@@ -160,35 +175,36 @@ class _Store:
         self._variant = 0
 
     def add(self, batch: Any, variant: int) -> None:
-        """Takes the rows of a batch; all of one variant come before the next."""
-        roles, arrays = fields_of_batch(batch)
+        """Adds the rows of a batch; all of one variant come before the next."""
+        roles, arrays = flatten_batch(batch)
         if not self._batches:
             self._begin(roles, arrays)
-        check_like_first(roles, arrays, self._writer.roles, self._fields)
+        check_batch(roles, arrays, self._writer.roles, self._fields)
         if variant != self._variant:
-            self._recut.flush(self._variant)
+            self._buffer.flush(self._variant)
             self._variant = variant
-        self._recut.add(arrays, variant)
+        self._buffer.add(arrays, variant)
         self._batches += 1
-        self._rows[variant] += _rows(arrays)
-        if self._length is None and sum(self._rows) * self._row_bytes > self._most_bytes:
+        self._rows[variant] += _count_rows(arrays)
+        if self._length is None and sum(self._rows) * self._row_bytes > self._max_bytes:
             raise PackError(
                 f"{self._source.kind} has not ended, and the disk is nearly full. If it never "
                 "ends, pass `steps`"
             )
 
     def finish(self) -> None:
-        """Writes what is left, after the last batch."""
+        """Writes the remaining rows, after the last batch."""
         kind, rows = self._source.kind, self._rows
         if not rows[0]:
-            what = "only empty batches" if self._batches else "no batches"
-            raise PackError(f"{self._directory}: nothing to store: {kind} gave {what}.")
+            content = "only empty batches" if self._batches else "no batches"
+            raise PackError(f"{self._directory}: nothing to store: {kind} yielded {content}.")
         if len(set(rows)) > 1:
             raise PackError(
-                f"{self._directory}: the variants must have equally many rows, but {kind} gave "
-                f"{rows}. Choose `steps` so that each variant is whole passes. {NOTHING_KEPT}"
+                f"{self._directory}: the variants must have the same number of rows, but {kind} "
+                f"yielded {rows}. Choose `steps` so that each variant consists of whole passes. "
+                f"{NOTHING_KEPT}"
             )
-        self._recut.flush(self._variant)
+        self._buffer.flush(self._variant)
         self._writer.provenance["batches"] = self._batches
 
     @property
@@ -209,54 +225,54 @@ class _Store:
             classes=self._source.classes if roles.targets is not None else None,
             provenance={"by": "capture", "source": self._source.kind},
         )
-        self._most_bytes = _MOST_OF_DISK * shutil.disk_usage(self._directory).free
+        self._max_bytes = _MAX_DISK_SHARE * shutil.disk_usage(self._directory).free
         size = self._shard_samples
-        if size is None and self._length is not None and _rows(arrays):
-            size = default_shard_samples(self._length * _rows(arrays), self._fields)
+        if size is None and self._length is not None and _count_rows(arrays):
+            size = default_shard_samples(self._length * _count_rows(arrays), self._fields)
         size = size or max(1, SHARD_BYTES // self._row_bytes)
-        self._recut = Recut(self._writer, self._fields, size)
+        self._buffer = ShardBuffer(self._writer, self._fields, size)
 
 
-def _rows(arrays: Mapping[str, Array]) -> int:
-    return len(next(iter(arrays.values())))
+class ShardBuffer:
+    """Collects rows of batches of any size in memory and writes a shard when it is full.
 
-
-class Recut:
-    """Collects rows in the memory of one shard and writes it whenever it is full.
-
-    Rows are copied when they are added: generators may refill the arrays they gave.
+    Rows are copied when they are added: generators may refill their arrays.
 
     Args:
-        writer: gets the shards.
-        fields: name -> `Field` of what is added.
+        writer: writes the shards.
+        fields: name -> `Field` of the rows.
         shard_samples: rows of a shard.
     """
 
     def __init__(self, writer: ShardWriter, fields: Mapping[str, Field], shard_samples: int):
         self._writer = writer
-        self._rows = shard_samples
+        self._capacity = shard_samples
         self._filled = 0
-        self._buffers = {
+        self._arrays = {
             name: np.empty((shard_samples, *field.shape), field.dtype)
             for name, field in fields.items()
         }
 
-    def add(self, arrays: Mapping[str, npt.NDArray[Any]], variant: int) -> None:
-        """Adds the rows of one batch; all of one variant before the next."""
-        rows = len(next(iter(arrays.values())))
+    def add(self, arrays: Mapping[str, Array], variant: int) -> None:
+        """Adds the rows of one batch; all of one variant come before the next."""
+        rows = _count_rows(arrays)
         start = 0
         while start < rows:
-            count = min(rows - start, self._rows - self._filled)
-            for name, buffer in self._buffers.items():
-                buffer[self._filled : self._filled + count] = arrays[name][start : start + count]
+            count = min(rows - start, self._capacity - self._filled)
+            for name, array in self._arrays.items():
+                array[self._filled : self._filled + count] = arrays[name][start : start + count]
             self._filled += count
             start += count
-            if self._filled == self._rows:
+            if self._filled == self._capacity:
                 self.flush(variant)
 
     def flush(self, variant: int) -> None:
-        """Writes the rows that no shard has yet: the last, smaller shard of a variant."""
+        """Writes the collected rows: the last, smaller shard of a variant."""
         if self._filled:
-            filled = {name: buffer[: self._filled] for name, buffer in self._buffers.items()}
+            filled = {name: array[: self._filled] for name, array in self._arrays.items()}
             self._writer.write(filled, variant=variant)
             self._filled = 0
+
+
+def _count_rows(arrays: Mapping[str, Array]) -> int:
+    return len(next(iter(arrays.values())))

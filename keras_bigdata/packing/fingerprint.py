@@ -1,122 +1,179 @@
-"""A call of `pack`: its arguments checked, and what tells it from other calls."""
+"""What identifies a pack: two calls of `pack` with equal fingerprints write the same bytes.
+
+`index.json` and the manifest of an unfinished pack hold a fingerprint as JSON, with these entries:
+
+- `source`: what `source.fingerprint()` returns, or else class, number of rows and a digest of the
+  first row;
+- `arguments`: those of `pack` that decide what is written; `augment` as `describe_function`
+  describes it;
+- `roles`: those that the source declares, or `null`. Release 0.1 did not record them.
+"""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from types import CodeType
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.shard_jobs import read_row
+from keras_bigdata.packing.function_fingerprint import describe_function
+from keras_bigdata.packing.release_0_1 import MAIN_MODULES, match_record
+from keras_bigdata.packing.samples import Array, Augment
+from keras_bigdata.shards.roles import Roles
 
-# It holds the object's address.
-_PLAIN_REPR: Any = object.__repr__
-
-
-def check_arguments(
-    source: Any,
-    *,
-    shard_samples: Any,
-    shuffle: Any,
-    seed: Any,
-    variants: Any,
-    augment: Any,
-    workers: Any,
-    on_error: Any,
-) -> None:
-    """Refuses what makes no sense, before any work."""
-    checked_bool(shuffle, "shuffle")
-    if isinstance(source, str | os.PathLike):
-        raise TypeError(
-            "`source` must be a source, such as ImageTable(csv, ...) or ImageFolder(directory, "
-            f"...), not a path. Received: source={source!r}"
-        )
-    for kinds, remedy in (
-        (Mapping, "Arrays(**fields)"),
-        ((tuple, list), "Arrays(x=x, labels=y)"),
-    ):
-        if isinstance(source, kinds):
-            raise TypeError(f"`source` must be a source: {remedy}. Received: {type(source)}")
-    if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
-        raise TypeError(
-            "`source` must have len() and [i] -> dict of arrays. "
-            f"Received: source={source!r} ({type(source).__name__})"
-        )
-    for name, value, least, optional in (
-        ("shard_samples", shard_samples, 1, True),
-        ("seed", seed, 0, False),
-        ("variants", variants, 1, False),
-        ("workers", workers, 1, True),
-    ):
-        if value is not None or not optional:
-            checked_int(value, name, least)
-    if augment is not None and not callable(augment):
-        raise TypeError(f"`augment` must be a function. Received: augment={augment!r}")
-    if variants > 1 and augment is None:
-        raise ValueError(
-            f"`variants={variants}` needs `augment`: without it all copies would be equal."
-        )
-    checked_choice(on_error, "on_error", ("raise", "skip"))
+# What stands for an item that one of two fingerprints does not have.
+_ABSENT: Any = object()
 
 
-def describe_call(source: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells this call from others, as JSON gives it back."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprint:
+    """The identity of a pack.
+
+    Args:
+        content: JSON with the entries `source`, `arguments` and `roles`.
+        augment: the function that `content["arguments"]["augment"]` describes.
+    """
+
+    content: Mapping[str, Any]
+    augment: Augment | None
+
+    @classmethod
+    def of(
+        cls,
+        source: Any,
+        arguments: Mapping[str, Any],
+        roles: Roles | None,
+        read_first_row: Callable[[], Mapping[str, Array]],
+    ) -> Fingerprint:
+        """Computes the fingerprint of a call of `pack`.
+
+        Args:
+            source: the source.
+            arguments: name -> value of the arguments that decide what is written.
+            roles: what the source declares.
+            read_first_row: reads the first row; called if the source has no `fingerprint()`.
+
+        Raises:
+            TypeError: if the source's `fingerprint()` does not return plain JSON.
+        """
+        augment = arguments["augment"]
+        described = None if augment is None else describe_function(augment)
+        content = {
+            "source": _describe_source(source, read_first_row),
+            "arguments": {**arguments, "augment": described},
+            "roles": None if roles is None else roles.to_json(),
+        }
+        try:
+            return cls(json.loads(json.dumps(content)), augment)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"`source.fingerprint()` must return plain JSON: {error}") from error
+
+    def changes_since(self, recorded: Mapping[str, Any]) -> str:
+        """Returns which items differ from a recorded fingerprint, with both values.
+
+        What release 0.1 recorded is compared as far as it goes: it has no `roles`, and only name,
+        arguments and bytecode of `augment` (see `is_certain`).
+
+        Args:
+            recorded: the content of another fingerprint.
+
+        Returns:
+            A list in words, such as `"arguments.seed was 0 and is 1"`; empty if nothing differs.
+        """
+        now = dict(self.content)
+        if "roles" not in recorded:
+            del now["roles"]
+        before = {name: recorded[name] for name in now if name in recorded}
+        record = _augment_record(recorded)
+        if isinstance(record, str) and self._match(record) != "different":
+            arguments = {**recorded["arguments"], "augment": now["arguments"]["augment"]}
+            before = {**before, "arguments": arguments}
+        return differences(before, now)
+
+    def is_certain(self, recorded: Mapping[str, Any]) -> bool:
+        """Returns whether a recorded fingerprint without changes proves that `augment` is the same.
+
+        It does not if release 0.1 recorded other bytecode: the function may have changed, or only
+        the version of Python.
+        """
+        record = _augment_record(recorded)
+        return not isinstance(record, str) or self._match(record) == "equal"
+
+    def _match(self, record: str) -> str:
+        return "different" if self.augment is None else match_record(record, self.augment)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Lists the items in which two fingerprints differ, with both values.
+
+    The name of a module and `__main__` are equal: the module may have been run as a script.
+
+    Args:
+        before, now: JSON, as `Fingerprint.content`.
+
+    Returns:
+        A list in words, such as `"source.rows was 20 and is 21"`; empty if nothing differs.
+    """
+    return "; ".join(_differences(before, now, ""))
+
+
+def _differences(before: Any, now: Any, item: str) -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*before, *now]):
+            name = f"{item}.{key}" if item else key
+            if key in ("source", "bytecode") and "name" in now:
+                name += f" of {now['name']!r}"
+            yield from _differences(before.get(key, _ABSENT), now.get(key, _ABSENT), name)
+    elif _holds_mappings(before) and _holds_mappings(now) and len(before) == len(now):
+        for position, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from _differences(old, new, f"{item}[{position}]")
+    elif not _are_equal(before, now, item.rpartition(".")[2]):
+        yield f"{item} was {_preview(before)} and is {_preview(now)}"
+
+
+def _holds_mappings(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, Mapping) for item in value)
+
+
+def _are_equal(before: Any, now: Any, key: str) -> bool:
+    if before is _ABSENT or now is _ABSENT:
+        return before is now
+    if isinstance(before, str) and isinstance(now, str):
+        if key == "module" and (before in MAIN_MODULES or now in MAIN_MODULES):
+            return True
+        if key == "kind":  # "module.Class" of a source without `fingerprint()`
+            for name, other in ((before, now), (now, before)):
+                for main in MAIN_MODULES:
+                    if name.startswith(f"{main}.") and other.endswith(name.removeprefix(main)):
+                        return True
+    # As JSON, where 1, 1.0 and true differ.
+    return json.dumps(before, sort_keys=True) == json.dumps(now, sort_keys=True)
+
+
+def _preview(value: Any) -> str:
+    text = "absent" if value is _ABSENT else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _augment_record(recorded: Mapping[str, Any]) -> Any:
+    arguments = recorded.get("arguments")
+    return arguments.get("augment") if isinstance(arguments, Mapping) else None
+
+
+def _describe_source(source: Any, read_first_row: Callable[[], Mapping[str, Array]]) -> Any:
     if hasattr(source, "fingerprint"):
-        about = source.fingerprint()
-    else:
-        about = {"kind": _name(type(source)), "rows": len(source)}
-        if len(source):
-            about["first_row_sha256"] = _digest(source)
-    augment = arguments["augment"]
-    arguments = {**arguments, "augment": None if augment is None else _name(augment)}
+        return source.fingerprint()
+    kind = type(source)
+    described = {"kind": f"{kind.__module__}.{kind.__qualname__}", "rows": len(source)}
+    if not len(source):
+        return described
     try:
-        call: dict[str, Any] = json.loads(json.dumps({"source": about, "arguments": arguments}))
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`source.fingerprint()` must give plain JSON: {error}") from error
-    return call
-
-
-def _digest(source: Any) -> str | None:
-    try:
-        sample = read_row(source, 0)
+        sample = read_first_row()
     except PackError:
-        return None
+        return {**described, "first_row_sha256": None}
     digest = hashlib.sha256()
     for name, value in sample.items():
         digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
-    return digest.hexdigest()
-
-
-def _name(thing: Any) -> str:
-    """A function's or class's name, with a digest of a function's own code."""
-    if isinstance(thing, functools.partial):
-        arguments = [_value(value) for value in thing.args]
-        arguments += [f"{name}={_value(value)}" for name, value in thing.keywords.items()]
-        return f"partial({', '.join([_name(thing.func), *arguments])})"
-    if not hasattr(thing, "__qualname__") and type(thing).__repr__ is not _PLAIN_REPR:
-        return f"{type(thing).__module__}.{thing!r}"  # what says its own arguments
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    code = getattr(thing, "__code__", None)
-    digest = f" {_code_digest(code)}" if isinstance(code, CodeType) else ""
-    return f"{named.__module__}.{named.__qualname__}{digest}"
-
-
-def _value(value: Any) -> str:
-    return _name(type(value)) if type(value).__repr__ is _PLAIN_REPR else repr(value)
-
-
-def _code_digest(code: CodeType) -> str:
-    digest = hashlib.sha256(code.co_code + repr(code.co_names).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            digest.update(_code_digest(constant).encode())
-        elif isinstance(constant, frozenset):  # in another order in each process
-            digest.update(repr(sorted(map(repr, constant))).encode())
-        else:
-            digest.update(repr(constant).encode())
-    return digest.hexdigest()[:16]
+    return {**described, "first_row_sha256": digest.hexdigest()}

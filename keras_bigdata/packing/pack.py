@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import operator
 import os
-import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
+from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
-from keras_bigdata.packing.fingerprint import check_arguments, describe_call
-from keras_bigdata.packing.plan import Rows, cut, shuffled_rows
-from keras_bigdata.packing.resume_state import Record, begin, claim, differences, finish
-from keras_bigdata.packing.shard_jobs import (
+from keras_bigdata.packing.fingerprint import Fingerprint
+from keras_bigdata.packing.parallel import write_shards
+from keras_bigdata.packing.plan import PackPlan, list_rows
+from keras_bigdata.packing.request import PackRequest
+from keras_bigdata.packing.resume_state import (
     CONTINUE,
-    SKIP_HINT,
-    Augment,
-    Recipe,
-    augment_row,
-    make_all,
-    read_row,
+    ShardRecord,
+    begin_pack,
+    finish_pack,
+    lock_pack,
 )
-from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.packing.sources.base import known
+from keras_bigdata.packing.samples import Augment
 from keras_bigdata.packing.sources.images import quiet_pillow
+from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.shards.class_counts import add_counts
-from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, Field, ShardIndex
-from keras_bigdata.shards.roles import Roles
-
-# Without `shard_samples`: large enough to be read at the disk's full speed, and 6 of them, the
-# window that rows are mixed in, fit in memory ...
-SHARD_BYTES = 64 * 1024**2
-# ... but a small set makes several, for several workers to write, of at least that size.
-SMALL_SHARD_BYTES = 4 * 1024**2
-FEW_SHARDS = 16
-
-# Rows that an error or a summary names.
-_SHOWN = 10
+from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardIndex
 
 
 def pack(
@@ -54,65 +39,83 @@ def pack(
     augment: Augment | None = None,
     workers: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    verbose: Verbose = "auto",
 ) -> ShardIndex:
     """Reads every sample of a source once and writes them as shards, in parallel.
 
-    Each shard is written whole or not at all, the index last. A call that was stopped, by an
-    error, a full disk or a kill, goes on where it was when it is made again, and ends with the
-    same bytes as if it had not been stopped. A call that is done already returns at once. State is
-    kept in `<directory>/.packing` meanwhile. Calls are the same if their arguments and rows are,
-    `workers` and `on_error` aside. Compared are file names, labels, texts, arrays (of those over
-    64 MiB, 64 rows) and the code of `augment`; not what is in the picture files, nor what `augment`
-    calls: delete the directory if those have changed.
+    Each shard is written whole or not at all, the index last. After an error, a full disk or a
+    kill, the same call continues where it stopped, and ends with the same bytes as a call that was
+    not stopped. Its state is kept in `<directory>/.packing` meanwhile. If the directory is packed
+    already, the same call returns its index.
 
-    The work is done by joblib: in threads for arrays and for up to 4,000 pictures, if there is
-    no `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
-    Ray, Spark; the directory must then be shared). A script that packs in processes needs no
+    Two calls are the same if source, roles and arguments are the same, except for `workers`,
+    `on_error` and `verbose`. These are compared:
+
+    - the rows: file names, labels, texts and arrays (64 rows of arrays over 64 MiB), but not the
+      content of image files;
+    - of `augment` the source text without comments, default values, variables of enclosing
+      functions, arguments of a `functools.partial`, and attributes of an object, but not what it
+      calls or reads by global names. Code that was typed into Python or run by `exec` has no text:
+      its bytecode is compared, which differs between versions of Python. If `augment` has a
+      method `fingerprint()`, only what this returns (JSON) is compared. A record of release 0.1 is
+      compared by name and bytecode; if only the bytecode differs, a finished pack is accepted with
+      a note.
+
+    Delete the directory if something else has changed.
+
+    The work is done by joblib: in threads for arrays and for up to 4,000 images, if there is no
+    `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
+    Ray, Spark; the directory must then be shared). A script that packs in processes does not need
     `if __name__ == "__main__":`.
 
     A source is any object with `len(source)` and `source[i]`, a dict of arrays and numbers with
-    the same names, dtypes and shapes in every row, that gives the same rows each time. It may
-    have more:
+    the same names, dtypes and shapes in every row. It must return the same rows each time. It may
+    also have:
 
     - `roles`: a dict such as `{"inputs": "x", "targets": "y"}`. Without it a field `labels` is
       the target and the others are inputs.
     - `classes`, `vocabulary`: lists for the index; `classes` may be a dict of field -> list.
-    - `file(i)`: the file behind a row, for the list of rows left out.
+    - `file(i)`: the file behind a row, for the list of skipped rows.
     - `select(rows)`: a source of these rows only. Without it worker processes are sent the
       whole source, a few times each; large arrays in it travel as memory maps.
-    - `fingerprint()`: a JSON dict that tells it from other sources. Without it class, length and
-      first sample do.
-    - `thread_rows`: up to how many rows the workers are to be threads. Without it they are
-      processes.
+    - `fingerprint()`: a JSON dict that differs between different sources. Without it class, length
+      and first sample are compared.
+    - `thread_rows`: the largest number of rows for which the workers are threads. Without it they
+      are processes.
 
     Args:
-        source: `ImageTable`, `ImageFolder`, `Arrays` or an object of your own.
-        directory: folder for the shards; made if missing. It must be empty or hold what the same
-            call has left there.
+        source: `ImageTable`, `ImageFolder`, `Arrays` or a custom object.
+        directory: folder for the shards; created if missing. It must be empty or hold what the
+            same call has left there.
         shard_samples: rows a shard; the last one may have fewer. Defaults to `None`: about 64 MiB,
             less if that makes fewer than 16 shards, but at least 4 MiB; all of equal length.
-        shuffle: whether to mix all rows once, so that reading shards in order is fair. Defaults
-            to `True`.
-        seed: of that order and of `augment`. Defaults to `0`.
+        shuffle: whether to mix all rows once, so that batches read in the order of the shards are
+            random samples. Defaults to `True`.
+        seed: seed of that order and of `augment`, an integer of at least 0. Defaults to `0`.
         variants: number of augmented copies of the data. Epoch e of a `ShardSequence` serves
             copy e modulo `variants`. Defaults to `1`.
         augment: function `(sample, rng) -> sample`, called once for each row and variant with a
-            dict of arrays (its own, to change as it likes) and a `numpy.random.Generator` that
+            dict of arrays (a copy, which it may change) and a `numpy.random.Generator` that
             depends on seed, row and variant alone. Defaults to `None`.
-        workers: number of shards made at the same time, each takes its size in memory once (twice
-            with `augment`). Defaults to `None`: one for each CPU. With 1 all is done here.
-        on_error: `"raise"`, or `"skip"` to leave out rows that cannot be read, or that are
-            unlike the first one: they are listed on stderr and in
+        workers: number of shards written at the same time; each takes its size in memory once
+            (twice with `augment`). Defaults to `None`: one for each CPU. With 1 everything is done
+            in this process.
+        on_error: `"raise"`, or `"skip"` to leave out rows that cannot be read, or that differ from
+            the first one in fields, dtypes or shapes. They are listed on stderr and in
             `index.provenance["skipped"]`, each with `row`, `file` and `error`. Defaults to
             `"raise"`.
+        verbose: `0` (silent), `1` (progress bar and a summary), `2` (plain lines and a summary) or
+            `"auto"` (progress only if it takes long: a bar on a terminal, else plain lines). All
+            output goes to stderr. Defaults to `"auto"`.
 
     Returns:
         The `ShardIndex`, as `ShardSequence` reads it from the directory.
 
     Raises:
-        PackError: if a row cannot be read (it names row, file and reason), the directory cannot
-            be written or holds something else, or another process is packing into it.
-        ValueError, TypeError: if an argument makes no sense.
+        PackError: if a row cannot be read (the message names row, file and reason), if the
+            directory cannot be written or holds something else, or if another process is packing
+            into it.
+        ValueError, TypeError: if an argument is out of range or of a wrong type.
 
     Example:
 
@@ -126,140 +129,42 @@ def pack(
     print(index.num_samples, len(index))
     ```
     """
-    arguments: dict[str, Any] = {
-        "shard_samples": shard_samples,
-        "shuffle": shuffle,
-        "seed": seed,
-        "variants": variants,
-        "augment": augment,
-    }
-    check_arguments(source, **arguments, workers=workers, on_error=on_error)
-    arguments |= {
-        name: operator.index(value)
-        for name, value in arguments.items()
-        if name in ("shard_samples", "seed", "variants") and value is not None
-    }
-    skip = on_error == "skip"
+    request = PackRequest(
+        source,
+        shard_samples=shard_samples,
+        shuffle=shuffle,
+        seed=seed,
+        variants=variants,
+        augment=augment,
+    )
+    workers = None if workers is None else checked_int(workers, "workers", 1)
+    skip = checked_choice(on_error, "on_error", ("raise", "skip")) == "skip"
+    verbose = checked_verbose(verbose)
     folder = Path(directory)
+    started = time.perf_counter()
     with quiet_pillow():
-        call = describe_call(source, arguments)
+        fingerprint = request.fingerprint
         try:
             if (folder / INDEX_NAME).exists():
-                return _finished(folder, call, skip)
-            rows = rows_in_order(source, shuffle, seed, skip)
-            fields = fields_of_first(source, rows, augment, seed, skip)
-            roles = roles_of(source, fields)
-            classes = _names(source, "classes")
-            vocabulary = _names(source, "vocabulary")
-            with claim(folder):
+                return _load_packed(folder, fingerprint, skip, verbose)
+            plan = PackPlan.make(request, skip=skip)
+            with lock_pack(folder):
                 if (folder / INDEX_NAME).exists():
-                    return _finished(folder, call, skip)
-                begin(folder, call)
-                recipe = Recipe(
-                    folder, fields, roles, seed, variants, augment, skip, parent=os.getpid()
+                    return _load_packed(folder, fingerprint, skip, verbose)
+                begin_pack(folder, fingerprint)
+                records = write_shards(
+                    plan, source, folder, skip=skip, workers=workers, verbose=verbose
                 )
-                size = shard_samples or default_shard_samples(len(rows), fields)
-                records = make_all(source, cut(rows, size), recipe, workers)
-                index = _index(recipe, records, classes=classes, vocabulary=vocabulary)
-                index.provenance |= call
+                index = _build_index(plan, records, folder)
                 index.save()
-                finish(folder)
+                finish_pack(folder)
         except OSError as error:
             raise PackError(f"{folder}: cannot be written: {error}. {CONTINUE}") from error
-    _tell_skipped(folder, index.provenance["skipped"])
+    _report(index, time.perf_counter() - started, verbose)
     return index
 
 
-def rows_in_order(source: Any, shuffle: bool, seed: int, skip: bool) -> Rows:
-    """The rows to pack, in order. Rows known to be bad are an error before any work is done."""
-    if len(source) == 0:
-        raise PackError("the source has no rows.")
-    problems: Mapping[int, str] = getattr(source, "problems", {})
-    if problems and not skip:
-        listed = [f"row {row}: {problems[row]}" for row in sorted(problems)]
-        raise PackError(
-            f"{len(problems)} of {len(source)} rows cannot be packed. {_listed(listed)}. Correct "
-            'or drop them, or pass on_error="skip" to leave them out.'
-        )
-    return shuffled_rows(len(source), seed) if shuffle else np.arange(len(source))
-
-
-def fields_of_first(
-    source: Any, rows: Rows, augment: Augment | None, seed: int, skip: bool
-) -> dict[str, Field]:
-    """The fields of the first row that can be read: all others must have the same."""
-    first = ""
-    for row in range(len(rows)):
-        try:
-            sample = read_row(source, row)
-        except PackError as error:
-            if not skip:
-                raise PackError(f"row {row}: {error}. {SKIP_HINT}") from error
-            first = first or f"row {row}: {error}"
-            continue
-        try:
-            sample = augment_row(augment, sample, seed, row, 0)
-        except PackError as error:
-            raise PackError(f"row {row}, variant 0: after `augment`, {error}") from error
-        return {
-            name: Field(name, value.dtype.newbyteorder("="), value.shape)
-            for name, value in sample.items()
-        }
-    raise PackError(f"none of the {len(rows)} rows can be read. {first}")
-
-
-def default_shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
-    """Rows a shard, the same on every machine."""
-    row_bytes = max(1, sum(field.row_bytes for field in fields.values()))
-    aim = min(max(rows * row_bytes // FEW_SHARDS, SMALL_SHARD_BYTES), SHARD_BYTES)
-    shards = max(1, round(rows * row_bytes / aim))
-    return -(-rows // shards)
-
-
-def roles_of(source: Any, fields: Mapping[str, Field]) -> Roles:
-    roles = getattr(source, "roles", None)
-    if roles is None:
-        return default_roles(fields)
-    if isinstance(roles, Mapping):
-        roles = Roles.from_json(roles)
-    if not isinstance(roles, Roles):
-        raise TypeError(
-            '`source.roles` must be a dict such as {"inputs": "images", "targets": "labels"}. '
-            f"Received: {roles!r}"
-        )
-    missing = [name for name in roles.names if name not in fields]
-    if missing:
-        raise PackError(f"the roles name {missing}, but the samples hold {list(fields)}.")
-    return roles
-
-
-def _names(source: Any, attribute: str) -> Any:
-    """The source's classes or vocabulary, as the index keeps them."""
-    value = getattr(source, attribute, None)
-    if value is None:
-        return None
-    where = f"source.{attribute}"
-    names: Any
-    if isinstance(value, Mapping):
-        names = {
-            str(key): known(part, attribute, f"{where}[{key!r}]") for key, part in value.items()
-        }
-    else:
-        names = known(source, attribute, where)
-    try:
-        json.dumps(names)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`{where}` must hold plain JSON values: {error}") from error
-    return names
-
-
-def _index(
-    recipe: Recipe,
-    records: Sequence[Record],
-    *,
-    classes: Any,
-    vocabulary: list[str] | None,
-) -> ShardIndex:
+def _build_index(plan: PackPlan, records: Sequence[ShardRecord], directory: Path) -> ShardIndex:
     skipped = [entry for record in records for entry in record.skipped]
     skipped.sort(key=lambda entry: int(entry["row"]))
     shards = sorted(
@@ -267,73 +172,92 @@ def _index(
     )
     if not shards:
         raise PackError(
-            f"{recipe.directory}: none of the {len(skipped)} rows can be packed. "
-            f"{_listed([_skipped_line(entry) for entry in skipped])}"
+            f"{directory}: none of the {len(skipped)} rows can be packed. "
+            f"{list_rows(_describe_skipped(skipped))}"
         )
     try:
-        class_counts = add_counts((record.counts for record in records), classes)
+        class_counts = add_counts((record.counts for record in records), plan.classes)
     except ShardError as error:
         raise PackError(f"the source: {error}") from error
     return ShardIndex.from_shards(
-        recipe.directory,
-        recipe.fields,
+        directory,
+        plan.fields,
         shards,
-        roles=recipe.roles,
-        classes=classes,
+        roles=plan.roles,
+        classes=plan.classes,
         class_counts=class_counts,
-        vocabulary=vocabulary,
-        variants=recipe.variants,
-        provenance={"skipped": skipped},
+        vocabulary=plan.vocabulary,
+        variants=plan.variants,
+        provenance={"skipped": skipped, **plan.fingerprint.content},
     )
 
 
-def _finished(folder: Path, call: Mapping[str, Any], skip: bool) -> ShardIndex:
-    """The index of a directory that is packed already, if this call has packed it."""
-    index = ShardIndex.load(folder)
-    before = {key: index.provenance.get(key, {}) for key in call}
-    changes = differences(before, call)
+def _load_packed(
+    directory: Path, fingerprint: Fingerprint, skip: bool, verbose: Verbose
+) -> ShardIndex:
+    """Returns the index of a directory that the same call has packed.
+
+    Raises:
+        PackError: if it was packed by another call, or if rows or shards were left out.
+        CorruptShardError: if a shard is missing or of a wrong size.
+    """
+    index = ShardIndex.load(directory)
+    recorded = dict(index.provenance)
+    if fingerprint.content["roles"] is not None:
+        # Release 0.1 did not record the roles of the source; they are those of the index.
+        recorded.setdefault("roles", index.roles.to_json())
+    changes = fingerprint.changes_since(recorded)
     if changes:
         raise PackError(
-            f"{folder}: holds the shards of another call. {changes}. Name another directory, or "
-            "delete this one to pack it anew."
+            f"{directory}: holds the shards of another call. {changes}. Name another directory, or "
+            "delete this one to pack again."
         )
-    gone = index.provenance.get("gone")
-    if gone:
+    removed = index.provenance.get("gone")
+    if removed:
         raise PackError(
-            f"{folder}: {len(gone)} of its shards were left out by `repair`. Make them again with "
-            f"keras_bigdata.repair({str(folder)!r}, source=...), or delete the directory to pack "
-            "it anew."
+            f"{directory}: {len(removed)} of its shards were left out by `repair`. Write them "
+            f"again with keras_bigdata.repair({str(directory)!r}, source=...), or delete the "
+            "directory to pack again."
         )
-    if index.provenance["skipped"] and not skip:
+    skipped = index.provenance.get("skipped")
+    if skipped and not skip:
         raise PackError(
-            f'{folder}: was packed with on_error="skip", and '
-            f"{len(index.provenance['skipped'])} rows were left out. Pass it again, or delete the "
-            "directory to pack it anew."
+            f'{directory}: was packed with on_error="skip", and {len(skipped)} rows were left out. '
+            "Pass it again, or delete the directory to pack again."
         )
     for shard, size in enumerate(index.sizes):
         path = index.path(shard)
         if not path.exists() or path.stat().st_size != size:
             raise CorruptShardError(
-                f"{path}: is missing or not {size} bytes long, as the index says. Make it again "
-                f"with keras_bigdata.repair({str(folder)!r}, source=...), or delete {folder} to "
-                "pack it anew."
+                f"{path}: is missing or not {size} bytes long, as the index says. Write it again "
+                f"with keras_bigdata.repair({str(directory)!r}, source=...), or delete {directory} "
+                "to pack again."
             )
-    if (folder / UNFINISHED).exists():  # killed between the index and the end
-        finish(folder)
-    print(f"{folder}: is packed already; nothing to do.", file=sys.stderr)
+    if (directory / UNFINISHED).exists():  # killed between writing the index and the end
+        finish_pack(directory)
+    note(f"{directory}: is packed already; nothing to do.", verbose)
+    if not fingerprint.is_certain(recorded):
+        note(
+            f"{directory}: was packed by release 0.1, which recorded the bytecode of `augment`. It "
+            "is another one now, because the function or the version of Python has changed. If you "
+            "have changed the function, delete the directory to pack again.",
+            verbose,
+        )
     return index
 
 
-def _tell_skipped(folder: Path, skipped: Sequence[Mapping[str, Any]]) -> None:
+def _report(index: ShardIndex, seconds: float, verbose: Verbose) -> None:
+    skipped = index.provenance["skipped"]
     if skipped:
-        lines = _listed([_skipped_line(entry) for entry in skipped], "\n  ")
-        print(f"{folder}: {len(skipped)} rows left out:\n  {lines}", file=sys.stderr)
+        rows = list_rows(_describe_skipped(skipped), "\n  ")
+        note(f"{index.directory}: {len(skipped)} rows left out:\n  {rows}", verbose)
+    variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
+    summarize(
+        f"{index.directory}: {index.num_samples} samples{variants} in {len(index)} shards, "
+        f"{index.sizes.sum() / 1e6:.1f} MB, packed in {seconds:.1f} s.",
+        verbose,
+    )
 
 
-def _skipped_line(entry: Mapping[str, Any]) -> str:
-    return f"row {entry['row']}: {entry['error']}"
-
-
-def _listed(lines: Sequence[str], separator: str = "; ") -> str:
-    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    return separator.join([*lines[:_SHOWN], *more])
+def _describe_skipped(skipped: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [f"row {entry['row']}: {entry['error']}" for entry in skipped]

@@ -1,19 +1,186 @@
-"""Which rows go into which shard."""
+"""What a pack writes, decided before the first shard is written."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from keras_bigdata.permutation import Int64Array, permutation
+from keras_bigdata.errors import PackError
+from keras_bigdata.packing.fingerprint import Fingerprint
+from keras_bigdata.packing.request import PackRequest
+from keras_bigdata.packing.samples import SKIP_HINT, Array, Augment, augment_sample, read_row
+from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.packing.sources.base import known
+from keras_bigdata.permutation import Rows, shuffled_rows
+from keras_bigdata.shards.index import Field
+from keras_bigdata.shards.roles import Roles
 
-Rows = Int64Array
+# Without `shard_samples`: large enough to be read at the disk's full speed, while 6 of them, the
+# window whose rows are mixed, fit in memory ...
+SHARD_BYTES = 64 * 1024**2
+# ... but a small set is cut into several, for several workers to write, of at least this size.
+SMALL_SHARD_BYTES = 4 * 1024**2
+FEW_SHARDS = 16
+
+# Rows that a message lists.
+_LISTED_ROWS = 10
 
 
-def shuffled_rows(count: int, seed: int) -> Rows:
-    """Returns the numbers 0 to `count - 1` in an order that the seed alone decides."""
-    return permutation(count, np.random.SeedSequence(seed))
+@dataclass(frozen=True, slots=True, eq=False)
+class PackPlan:
+    """The shards of a pack, and what the index holds besides them.
+
+    It is a function of the source and the arguments alone: `pack` and `repair` make the same one.
+
+    Args:
+        shards: the rows of each shard, in order: int64 arrays of row numbers in the source.
+        fields: name -> `Field` of what is stored, after `augment`.
+        roles: which fields are inputs, targets and sample weights.
+        classes: names of the classes, or a dict of such lists. `None` if the source has none.
+        vocabulary: the word that token i stands for. `None` if the source has none.
+        seed: seed of the order and of `augment`.
+        variants: number of augmented copies.
+        augment: the function that augments a sample, or `None`.
+        shard_samples: rows of a shard; the last one may have fewer.
+        fingerprint: what identifies the pack.
+    """
+
+    shards: Sequence[Rows]
+    fields: dict[str, Field]
+    roles: Roles
+    classes: Any
+    vocabulary: list[str] | None
+    seed: int
+    variants: int
+    augment: Augment | None
+    shard_samples: int
+    fingerprint: Fingerprint
+
+    @classmethod
+    def make(cls, request: PackRequest, *, skip: bool) -> PackPlan:
+        """Decides what is written. Rows are read until the first one that can be read.
+
+        Args:
+            request: what is to be packed, and how.
+            skip: whether rows that cannot be read are left out.
+
+        Raises:
+            PackError: if the source has no rows, if rows are known to be bad, or if the roles
+                name fields that the samples do not hold.
+            TypeError, ValueError: if the source's `roles`, `classes` or `vocabulary` are not of
+                the form that `pack` documents.
+        """
+        source = request.source
+        _check_rows(source, skip)
+        fields = _read_fields(request, skip)
+        size = request.shard_samples or default_shard_samples(len(source), fields)
+        order = (
+            shuffled_rows(len(source), request.seed) if request.shuffle else np.arange(len(source))
+        )
+        return cls(
+            shards=cut_into_shards(order, size),
+            fields=fields,
+            roles=_resolve_roles(request, fields),
+            classes=_read_names(source, "classes"),
+            vocabulary=_read_names(source, "vocabulary"),
+            seed=request.seed,
+            variants=request.variants,
+            augment=request.augment,
+            shard_samples=size,
+            fingerprint=request.fingerprint,
+        )
 
 
-def cut(rows: Rows, size: int) -> list[Rows]:
-    """Cuts rows into pieces of `size`; the last one may be shorter."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def cut_into_shards(rows: Rows, shard_samples: int) -> list[Rows]:
+    """Cuts rows into pieces of `shard_samples`; the last one may be shorter."""
+    return [rows[start : start + shard_samples] for start in range(0, len(rows), shard_samples)]
+
+
+def default_shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
+    """Returns the rows of a shard, the same number on every machine."""
+    row_bytes = max(1, sum(field.row_bytes for field in fields.values()))
+    shard_bytes = min(max(rows * row_bytes // FEW_SHARDS, SMALL_SHARD_BYTES), SHARD_BYTES)
+    shards = max(1, round(rows * row_bytes / shard_bytes))
+    return -(-rows // shards)
+
+
+def list_rows(lines: Sequence[str], separator: str = "; ") -> str:
+    """Joins the first lines of a list, and says how many more there are."""
+    more = [f"and {len(lines) - _LISTED_ROWS} more"] if len(lines) > _LISTED_ROWS else []
+    return separator.join([*lines[:_LISTED_ROWS], *more])
+
+
+def _check_rows(source: Any, skip: bool) -> None:
+    if len(source) == 0:
+        raise PackError("the source has no rows.")
+    problems: Mapping[int, str] = getattr(source, "problems", {})
+    if problems and not skip:
+        lines = [f"row {row}: {problems[row]}" for row in sorted(problems)]
+        raise PackError(
+            f"{len(problems)} of {len(source)} rows cannot be packed. {list_rows(lines)}. Correct "
+            'or drop them, or pass on_error="skip" to leave them out.'
+        )
+
+
+def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
+    """Returns the fields of the first row that can be read: all others must have the same."""
+    first_error = ""
+    rows = len(request.source)
+    for row in range(rows):
+        try:
+            sample = request.read_first_row() if row == 0 else read_row(request.source, row)
+        except PackError as error:
+            if not skip:
+                raise PackError(f"row {row}: {error}. {SKIP_HINT}") from error
+            first_error = first_error or f"row {row}: {error}"
+            continue
+        return _fields_of(_augment_first(request, sample, row))
+    raise PackError(f"none of the {rows} rows can be read. {first_error}")
+
+
+def _augment_first(request: PackRequest, sample: dict[str, Array], row: int) -> dict[str, Array]:
+    try:
+        return augment_sample(request.augment, sample, request.seed, row, variant=0)
+    except PackError as error:
+        raise PackError(f"row {row}, variant 0: after `augment`, {error}") from error
+
+
+def _fields_of(sample: Mapping[str, Array]) -> dict[str, Field]:
+    return {
+        name: Field(name, value.dtype.newbyteorder("="), value.shape)
+        for name, value in sample.items()
+    }
+
+
+def _resolve_roles(request: PackRequest, fields: Mapping[str, Field]) -> Roles:
+    roles = request.declared_roles
+    if roles is None:
+        return default_roles(fields)
+    missing = [name for name in roles.names if name not in fields]
+    if missing:
+        raise PackError(f"the roles name {missing}, but the samples hold {list(fields)}.")
+    return roles
+
+
+def _read_names(source: Any, attribute: str) -> Any:
+    """Returns the source's classes or vocabulary as JSON."""
+    value = getattr(source, attribute, None)
+    if value is None:
+        return None
+    where = f"source.{attribute}"
+    names: Any
+    if isinstance(value, Mapping):
+        names = {
+            str(key): known(part, attribute, f"{where}[{key!r}]") for key, part in value.items()
+        }
+    else:
+        names = known(source, attribute, where)
+    try:
+        json.dumps(names)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{where}` must hold plain JSON values: {error}") from error
+    return names

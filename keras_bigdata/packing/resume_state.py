@@ -1,7 +1,7 @@
-"""The state of a pack that has not ended: what lets the same call go on after a kill.
+"""The state of an unfinished pack, from which the same call continues after an error or a kill.
 
-`<directory>/.packing/manifest.json` says which call made the directory, `shard-00007.json` that
-shard 7 is written, in all variants. The directory goes when the index is complete.
+`<directory>/.packing/manifest.json` holds the fingerprint of the call; `shard-00007.json` records
+that shard 7 is written in all variants. `.packing` is removed when the index is complete.
 """
 
 from __future__ import annotations
@@ -9,32 +9,37 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, file_checksum, lock_file
+from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardInfo
+from keras_bigdata.shards.writer import shard_number
+
+CONTINUE = "Repeat the call to continue from there."
 
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
-SHARD_NAME = re.compile(r"shard-\d{5,}(\.v\d+)?\.pkl")
+
+# File names that a message lists.
+_LISTED_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What is known of one shard that is done.
+class ShardRecord:
+    """What is recorded of one shard that is done.
 
     Args:
         number: position among the shards.
         shards: one entry a variant; none if every row was left out.
         skipped: rows left out: `{"row": 7, "file": "a.jpg" or None, "error": "..."}`.
-        counts: rows of each class, or `None` if the targets are no classes.
+        counts: rows of each class, or `None` if the targets are not class numbers.
     """
 
     number: int
@@ -43,9 +48,9 @@ class Record:
     counts: list[int] | None
 
 
-def write_record(directory: Path, record: Record) -> None:
-    """Notes that a shard is done; its files must be in place."""
-    # Not synced: a record that a kill has cut short is no JSON, and the shard is made again.
+def write_record(directory: Path, record: ShardRecord) -> None:
+    """Records that a shard is done; its files must be in place."""
+    # Not synced: a record that a kill has cut short is not JSON, and the shard is written again.
     content = {
         "shards": [asdict(info) for info in record.shards],
         "skipped": record.skipped,
@@ -54,140 +59,91 @@ def write_record(directory: Path, record: Record) -> None:
     _record_path(directory, record.number).write_text(json.dumps(content), "utf-8")
 
 
-def read_record(directory: Path, number: int) -> Record | None:
-    """The record of a shard whose files are there and unharmed, else `None`."""
+def read_record(directory: Path, number: int) -> ShardRecord | None:
+    """Returns the record of a shard, or `None` unless its files exist and are undamaged."""
     try:
         content = json.loads(_record_path(directory, number).read_bytes())
         shards = [ShardInfo(**entry) for entry in content["shards"]]
-        record = Record(number, shards, content["skipped"], content["counts"])
+        record = ShardRecord(number, shards, content["skipped"], content["counts"])
         return record if all(_is_whole(directory, info) for info in shards) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 @contextlib.contextmanager
-def claim(directory: Path) -> Iterator[None]:
-    """Makes the directory and keeps other packs out of it for the length of the block."""
+def lock_pack(directory: Path) -> Iterator[None]:
+    """Creates the directory and keeps other packs out of it while the block runs.
+
+    If the block leaves neither a shard nor an index, everything created here is removed.
+
+    Raises:
+        PackError: if another process is writing there.
+    """
     state = directory / UNFINISHED
-    made = not directory.exists()
+    is_new = not directory.exists()
     state.mkdir(parents=True, exist_ok=True)
     descriptor = lock_directory(directory, state / _LOCK)
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            sweep(directory)
-            if not _progress(directory):
+            remove_temporary_files(directory)
+            if not _written_names(directory):
                 shutil.rmtree(state)
-            if made:
-                directory.rmdir()  # fails, as it should, unless it is empty
+            if is_new:
+                directory.rmdir()  # fails, as intended, unless it is empty
         os.close(descriptor)
 
 
-def begin(directory: Path, call: Mapping[str, Any]) -> None:
-    """Starts or continues: refuses a directory that is not from the same call.
+def begin_pack(directory: Path, fingerprint: Fingerprint) -> None:
+    """Writes the manifest of a new pack, or checks that of a pack that is to be continued.
 
     Raises:
-        PackError: if the directory holds something else.
+        PackError: if the directory holds something else, such as an unfinished pack with another
+            fingerprint.
     """
-    others = [
-        entry.name
-        for entry in directory.iterdir()
-        if not (
-            entry.name == UNFINISHED
-            or entry.name.startswith(TEMPORARY_PREFIX)
-            or SHARD_NAME.fullmatch(entry.name)
-        )
-    ]
+    foreign = [entry.name for entry in directory.iterdir() if not _is_own(entry.name)]
     manifest = directory / UNFINISHED / _MANIFEST
-    progress = _progress(directory)
-    if others or (progress and not manifest.exists()):
-        names = sorted(others or progress)
+    written = _written_names(directory)
+    if foreign or (written and not manifest.exists()):
         raise PackError(
-            f"{directory}: the directory holds something else: {', '.join(names[:5])}"
-            f"{', ...' if len(names) > 5 else ''}. Name an empty or a new one."
+            f"{directory}: the directory holds something else: {list_names(foreign or written)}. "
+            "Name an empty or a new one."
         )
-    if progress:
-        try:
-            before = json.loads(manifest.read_bytes())
-        except (OSError, ValueError) as error:
-            raise PackError(f"{manifest}: cannot be read ({error}). Delete {directory}.") from error
-        changes = differences(before, call)
-        if changes:
-            raise PackError(
-                f"{directory}: holds an unfinished pack of another call. {changes}. Repeat that "
-                "call to continue, or name another directory, or delete this one to start over."
-            )
-    sweep(directory)
-    (directory / UNFINISHED / _STOP).unlink(missing_ok=True)
+    if written:
+        _check_manifest(directory, manifest, fingerprint)
+    remove_temporary_files(directory)
+    clear_stop(directory)
     with atomic_path(manifest) as temporary:
-        temporary.write_text(json.dumps(call), "utf-8")
+        temporary.write_text(json.dumps(fingerprint.content), "utf-8")
 
 
-def stop(directory: Path) -> None:
-    """Asks all workers, wherever they run, to begin no further shard."""
-    with contextlib.suppress(OSError):
-        (directory / UNFINISHED / _STOP).touch()
-
-
-def is_stopped(directory: Path) -> bool:
-    """Whether `stop` was called since the pack began."""
-    return (directory / UNFINISHED / _STOP).exists()
-
-
-def finish(directory: Path) -> None:
+def finish_pack(directory: Path) -> None:
     """Removes the state; the index must be in place."""
     shutil.rmtree(directory / UNFINISHED, ignore_errors=True)
 
 
-def sweep(directory: Path) -> None:
-    """Removes temporary files of writers that were killed."""
+def request_stop(directory: Path) -> None:
+    """Makes all workers, on any machine, begin no further shard."""
+    with contextlib.suppress(OSError):
+        (directory / UNFINISHED / _STOP).touch()
+
+
+def clear_stop(directory: Path) -> None:
+    """Takes back `request_stop`, before shards are written again."""
+    (directory / UNFINISHED / _STOP).unlink(missing_ok=True)
+
+
+def is_stop_requested(directory: Path) -> bool:
+    """Returns whether `request_stop` was called since `clear_stop`."""
+    return (directory / UNFINISHED / _STOP).exists()
+
+
+def remove_temporary_files(directory: Path) -> None:
+    """Removes temporary files that killed processes have left."""
     for folder in (directory, directory / UNFINISHED):
         for entry in folder.glob(f"{TEMPORARY_PREFIX}*"):
             entry.unlink(missing_ok=True)
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The items in which two calls differ, with both values; empty if there are none."""
-    old, new = dict(_items(before)), dict(_items(now))
-    return "; ".join(
-        f"{name} was {_short(old.get(name))} and is {_short(new.get(name))}"
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name)
-    )
-
-
-def _items(call: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in call.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", entry) for key, entry in value.items())
-        else:
-            yield name, value
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _record_path(directory: Path, number: int) -> Path:
-    return directory / UNFINISHED / f"shard-{number:05d}.json"
-
-
-def _progress(directory: Path) -> list[str]:
-    """Names of what an unfinished pack has reached: shards, their records, an index."""
-    return [
-        entry.name
-        for folder in (directory, directory / UNFINISHED)
-        if folder.exists()
-        for entry in folder.iterdir()
-        if entry.name.startswith("shard-") or entry.name == INDEX_NAME
-    ]
-
-
-def _is_whole(directory: Path, info: ShardInfo) -> bool:
-    path = directory / info.name
-    return path.stat().st_size == info.bytes and file_checksum(path) == info.checksum
 
 
 def lock_directory(directory: Path, path: Path) -> int:
@@ -202,3 +158,52 @@ def lock_directory(directory: Path, path: Path) -> int:
         raise PackError(
             f"{directory}: is being packed by {error.strerror}. Wait for it, or end it first."
         ) from error
+
+
+def list_names(names: list[str]) -> str:
+    """Joins the first names of a list in alphabetical order."""
+    more = ", ..." if len(names) > _LISTED_NAMES else ""
+    return ", ".join(sorted(names)[:_LISTED_NAMES]) + more
+
+
+def _check_manifest(directory: Path, manifest: Path, fingerprint: Fingerprint) -> None:
+    try:
+        recorded = json.loads(manifest.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PackError(f"{manifest}: cannot be read ({error}). Delete {directory}.") from error
+    changes = fingerprint.changes_since(recorded)
+    if changes:
+        raise PackError(
+            f"{directory}: holds an unfinished pack of another call. {changes}. Repeat that call "
+            "to continue, or name another directory, or delete this one to start over."
+        )
+    if not fingerprint.is_certain(recorded):
+        raise PackError(
+            f"{directory}: holds an unfinished pack of release 0.1, which recorded the bytecode of "
+            "`augment`. It is another one now, because the function or the version of Python has "
+            "changed. Name another directory, or delete this one to start over."
+        )
+
+
+def _is_own(name: str) -> bool:
+    return name == UNFINISHED or name.startswith(TEMPORARY_PREFIX) or shard_number(name) is not None
+
+
+def _written_names(directory: Path) -> list[str]:
+    """Returns the names of what an unfinished pack has written: shards, records, an index."""
+    return [
+        entry.name
+        for folder in (directory, directory / UNFINISHED)
+        if folder.exists()
+        for entry in folder.iterdir()
+        if entry.name.startswith("shard-") or entry.name == INDEX_NAME
+    ]
+
+
+def _record_path(directory: Path, number: int) -> Path:
+    return directory / UNFINISHED / f"shard-{number:05d}.json"
+
+
+def _is_whole(directory: Path, info: ShardInfo) -> bool:
+    path = directory / info.name
+    return path.stat().st_size == info.bytes and file_checksum(path) == info.checksum

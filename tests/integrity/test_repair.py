@@ -131,7 +131,7 @@ def test_another_source_is_refused(packed):
         repair(packed, source=Numbers(51), apply=True)
     with pytest.raises(PackError, match=r"arguments.augment was None and is"):
         repair(packed, source=Numbers(), augment=noisy, apply=True)
-    with pytest.raises(PackError, match=r"gives other bytes now.*Nothing was replaced"):
+    with pytest.raises(PackError, match=r"returns other data now.*Nothing was replaced"):
         repair(packed, source=Numbers(add=1), apply=True, workers=1)
     assert contents(packed) == before
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_bigdata.loading.epoch_plan import EpochPlan
-from keras_bigdata.permutation import permutation, permuted
+from keras_bigdata.permutation import permutation, permutation_at
 
 MODES = ["window", "shards", "global", None]
 
@@ -130,14 +130,14 @@ def seed_of(seed, *use):
 
 @given(count=st.integers(1, 30_000), seed=st.integers(0, 2**63), epoch=st.integers(0, 99))
 def test_permuted_positions_are_a_permutation(count, seed, epoch):
-    assert sorted(permuted(np.arange(count), count, seed_of(seed, 2, epoch)).tolist()) == list(
-        range(count)
-    )
+    assert sorted(
+        permutation_at(np.arange(count), count, seed_of(seed, 2, epoch)).tolist()
+    ) == list(range(count))
 
 
 def test_both_permutations_reach_every_order_equally():
     for shuffle in (
-        lambda seed: permuted(np.arange(4), 4, seed_of(seed, 2, 0)),
+        lambda seed: permutation_at(np.arange(4), 4, seed_of(seed, 2, 0)),
         lambda seed: permutation(4, seed_of(seed, 0)),
     ):
         counts = Counter(tuple(shuffle(seed).tolist()) for seed in range(4800))
@@ -147,7 +147,7 @@ def test_both_permutations_reach_every_order_equally():
 
 
 def test_permuted_positions_need_no_memory_for_all_samples():
-    far = permuted(np.arange(10**15, 10**15 + 1000), 10**16, seed_of(1, 2, 0))
+    far = permutation_at(np.arange(10**15, 10**15 + 1000), 10**16, seed_of(1, 2, 0))
     assert len(set(far.tolist())) == 1000
     assert far.min() >= 0
     assert far.max() < 10**16

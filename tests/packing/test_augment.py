@@ -1,3 +1,5 @@
+"""Ready-made augmentation: exact results, masks, fill modes, errors."""
+
 from __future__ import annotations
 
 import pickle
@@ -27,24 +29,24 @@ class Fixed:
         return np.zeros(count)
 
 
-def one(changes: Augment, picture: np.ndarray, end: float = 1.0) -> np.ndarray:
-    return changes({"images": picture}, Fixed(end))["images"]
+def apply(augment: Augment, image: np.ndarray, end: float = 1.0) -> np.ndarray:
+    return augment({"images": image}, Fixed(end))["images"]
 
 
 def test_a_quarter_turn_is_exact():
     square = PHOTO[:, :64]
-    np.testing.assert_array_equal(one(Augment(rotate(90)), square), np.rot90(square))
-    np.testing.assert_array_equal(one(Augment(rotate(90)), square, end=0), np.rot90(square, -1))
+    np.testing.assert_array_equal(apply(Augment(rotate(90)), square), np.rot90(square))
+    np.testing.assert_array_equal(apply(Augment(rotate(90)), square, end=0), np.rot90(square, -1))
 
 
 def test_flips_are_exact():
-    np.testing.assert_array_equal(one(Augment(flip()), PHOTO), PHOTO[:, ::-1])
+    np.testing.assert_array_equal(apply(Augment(flip()), PHOTO), PHOTO[:, ::-1])
     both = Augment(flip(horizontal=True, vertical=True))
-    np.testing.assert_array_equal(one(both, PHOTO), PHOTO[::-1, ::-1])
+    np.testing.assert_array_equal(apply(both, PHOTO), PHOTO[::-1, ::-1])
 
 
 def test_a_shift_moves_down_and_right_by_fractions():
-    moved = one(Augment(shift(0.25, 0.1), fill_mode="wrap"), PHOTO)
+    moved = apply(Augment(shift(0.25, 0.1), fill_mode="wrap"), PHOTO)
     np.testing.assert_array_equal(moved, np.roll(PHOTO, (16, 8), axis=(0, 1)))
 
 
@@ -52,29 +54,29 @@ def test_a_shift_moves_down_and_right_by_fractions():
     ("mode", "row"), [("nearest", 0), ("constant", None), ("reflect", 3), ("wrap", -4)]
 )
 def test_fill_modes(mode, row):
-    moved = one(Augment(shift(height=4 / 64), fill_mode=mode, cval=7), PHOTO)
+    moved = apply(Augment(shift(height=4 / 64), fill_mode=mode, cval=7), PHOTO)
     np.testing.assert_array_equal(moved[4:], PHOTO[:-4])
     expected = np.full_like(PHOTO[0], 7) if row is None else PHOTO[row]
     np.testing.assert_array_equal(moved[0], expected)
 
 
 def test_zoom_makes_larger():
-    larger = one(Augment(zoom(1, 2)), PHOTO).astype(float)
+    larger = apply(Augment(zoom(1, 2)), PHOTO).astype(float)
     middle = PHOTO[16:48, 20:60].repeat(2, 0).repeat(2, 1).astype(float)
     assert np.abs(larger - middle).mean() < 12
-    np.testing.assert_array_equal(one(Augment(zoom(1, 2)), PHOTO, end=0), PHOTO)
+    np.testing.assert_array_equal(apply(Augment(zoom(1, 2)), PHOTO, end=0), PHOTO)
 
 
 def test_shear_keeps_the_middle_row():
     odd = PHOTO[:63]
-    sheared = one(Augment(shear(30)), odd)
+    sheared = apply(Augment(shear(30)), odd)
     np.testing.assert_array_equal(sheared[31], odd[31])
     assert (sheared[0] != odd[0]).any()
 
 
 def test_brightness_rounds_and_stays_in_range():
     values = np.array([[0, 1, 3, 200]], np.uint8)
-    np.testing.assert_array_equal(one(Augment(brightness(1, 1.5)), values), [[0, 2, 4, 255]])
+    np.testing.assert_array_equal(apply(Augment(brightness(1, 1.5)), values), [[0, 2, 4, 255]])
 
 
 @settings(deadline=None, max_examples=30)
@@ -91,7 +93,7 @@ def test_dtype_shape_and_masks_are_kept(seed, dtype, channels):
         "mask": rng.choice([0, 7, 200], (20, 30)).astype(np.uint8),
         "label": 3,
     }
-    changes = Augment(
+    augment = Augment(
         rotate(40),
         shift(0.2, 0.2),
         shear(15),
@@ -100,8 +102,8 @@ def test_dtype_shape_and_masks_are_kept(seed, dtype, channels):
         brightness(0.5, 1.5),
         masks="mask",
     )
-    changed = changes(sample, np.random.default_rng(seed))
-    again = pickle.loads(pickle.dumps(changes))(sample, np.random.default_rng(seed))
+    changed = augment(sample, np.random.default_rng(seed))
+    again = pickle.loads(pickle.dumps(augment))(sample, np.random.default_rng(seed))
     assert changed["label"] == 3
     assert set(np.unique(changed["mask"])) <= {0, 7, 200}
     for name in ("images", "mask"):
@@ -115,13 +117,13 @@ def test_images_and_masks_go_together():
     mask = np.zeros((64, 64), np.uint8)
     mask[20:40, 25:50] = 1
     sample = {"images": mask * 255, "mask": mask}
-    changes = Augment(rotate(45), zoom(0.7, 1.3), flip(), masks="mask")
+    augment = Augment(rotate(45), zoom(0.7, 1.3), flip(), masks="mask")
     for _ in range(10):
-        changed = changes(sample, rng)
+        changed = augment(sample, rng)
         assert ((changed["images"] > 127) == (changed["mask"] == 1)).mean() > 0.98
 
 
-def test_the_masks_of_a_source_are_not_left_behind_by_their_pictures():
+def test_the_masks_of_a_source_are_changed_with_their_images():
     mask = np.zeros((64, 64), np.uint8)
     mask[20:40, 25:50] = 1
     sample = {"images": mask * 255, "masks": mask[..., None]}
@@ -138,13 +140,13 @@ def test_nothing_drawn_changes_nothing():
     assert Augment()(sample, np.random.default_rng(0))["images"] is PHOTO
 
 
-def test_pack_gives_the_same_with_any_number_of_workers(tmp_path):
+def test_pack_writes_the_same_with_any_number_of_workers(tmp_path):
     images = np.stack([np.roll(PHOTO, k, 0) for k in range(12)])
     source = Arrays(images=images, labels=np.arange(12))
-    changes = Augment(rotate(30), flip())
+    augment = Augment(rotate(30), flip())
     for workers in (1, 2):
         target = tmp_path / str(workers)
-        pack(source, target, variants=2, augment=changes, workers=workers, shard_samples=4)
+        pack(source, target, variants=2, augment=augment, workers=workers, shard_samples=4)
     first, second = sorted((tmp_path / "1").iterdir()), sorted((tmp_path / "2").iterdir())
     assert [file.name for file in first] == [file.name for file in second]
     for one_file, other in zip(first, second, strict=True):
@@ -157,11 +159,20 @@ def test_pack_gives_the_same_with_any_number_of_workers(tmp_path):
     np.testing.assert_array_equal(epochs[0][0], epochs[2][0])
 
 
-def test_a_pack_goes_on_only_with_the_same_changes(tmp_path):
+def test_another_augment_is_another_pack(tmp_path):
     source = Arrays(images=np.stack([PHOTO] * 4), labels=np.arange(4))
     pack(source, tmp_path / "set", augment=Augment(rotate(30)))
     with pytest.raises(PackError):
         pack(source, tmp_path / "set", augment=Augment(rotate(20)))
+
+
+def test_the_repr_names_what_is_not_the_default():
+    assert repr(Augment(rotate(20), flip())) == (
+        "Augment(rotate(degrees=20), flip(horizontal=True, vertical=False))"
+    )
+    options = {"fill_mode": "constant", "cval": 7.0, "images": ("a", "b"), "masks": ()}
+    augment = Augment(**options)
+    assert repr(augment) == ("Augment(fill_mode='constant', cval=7.0, images=('a', 'b'), masks=())")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +185,7 @@ def test_a_pack_goes_on_only_with_the_same_changes(tmp_path):
         (lambda: brightness(-1, 1), "low <= high"),
         (lambda: shift(height=float("nan")), "`height`"),
         (lambda: Augment(fill_mode="edge"), "`fill_mode`"),
-        (lambda: Augment(rotate), "Pieces"),
+        (lambda: Augment(rotate), "Transforms must be objects"),
         (lambda: Augment(images=()), "at least one"),
     ],
 )
@@ -187,7 +198,7 @@ def test_bad_samples_are_named():
     rng = np.random.default_rng(0)
     with pytest.raises(KeyError, match="no field 'images'"):
         Augment()({"x": PHOTO}, rng)
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="must be an image of shape"):
         Augment()({"images": np.zeros(4)}, rng)
     with pytest.raises(ValueError, match="differ in height"):
         Augment(masks="mask")({"images": PHOTO, "mask": PHOTO[1:, :, 0]}, rng)

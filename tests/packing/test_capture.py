@@ -1,4 +1,4 @@
-"""Existing generators of every kind, captured; and what a model then sees."""
+"""Existing generators of every kind, captured, and what a model then receives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def batches(sizes=SIZES, start=0):
 
 
 def stored(directory, variant=0, batch_size=7):
-    """All batches of one variant, in the order of the files."""
+    """Returns all batches of one variant, in the order of the files."""
     sequence = ShardSequence(directory, batch_size, shuffle=None)
     return [sequence.batch_of(variant, index) for index in range(len(sequence))]
 
@@ -39,11 +39,11 @@ def stored_ids(directory, variant=0):
     return [int(id_) for batch in stored(directory, variant) for id_ in batch[1]]
 
 
-def nothing_at(directory):
+def is_empty(directory):
     return not directory.exists() or not list(directory.iterdir())
 
 
-# ---- Batches are cut anew; rows, values and order stay
+# ---- Batches are regrouped; rows, values and order stay
 
 
 @pytest.mark.parametrize("shard_samples", [None, 1, 7, 1000])
@@ -109,7 +109,7 @@ def test_small_sets_of_known_length_make_several_shards(tmp_path):
 
 
 class OldSequence(keras.utils.PyDataset):
-    """As they were written for Keras 2: no `super().__init__()`."""
+    """A sequence as written for Keras 2, without `super().__init__()`."""
 
     def __init__(self, sizes, shuffled=False):
         self.sizes = sizes
@@ -128,7 +128,7 @@ class OldSequence(keras.utils.PyDataset):
 
 
 class Locked:
-    """The thread-safe wrapper of many scripts: an iterator without a length."""
+    """The thread-safe wrapper of many scripts, an iterator without a length."""
 
     def __init__(self, iterator):
         self.iterator = iterator
@@ -156,7 +156,7 @@ class Again:
 
 
 class OnlyIndex:
-    """The sequence protocol of old: indices until an IndexError."""
+    """The old sequence protocol: indices until an IndexError."""
 
     def __getitem__(self, index):
         return list(batches())[index]
@@ -208,7 +208,7 @@ def test_variants_of_a_generator_are_cut_out_of_its_stream(tmp_path):
     for variant in range(2):
         ids = list(range(variant * TOTAL, (variant + 1) * TOTAL))
         assert stored_ids(tmp_path / "s", variant) == ids
-    # Not a batch more was taken, and the generator can go on.
+    # No further batch was taken, and the generator can be continued.
     assert next(generator)[1][0] == 2 * TOTAL
 
 
@@ -228,7 +228,7 @@ def test_variants_alternate_by_epoch(tmp_path):
         assert seen == list(range(start, start + TOTAL))
 
 
-def test_a_sequence_of_our_own_can_be_captured(tmp_path):
+def test_a_shard_sequence_can_be_captured(tmp_path):
     pack(Arrays(x=rows_of(np.arange(20)), labels=np.arange(20)), tmp_path / "a")
     source = ShardSequence(tmp_path / "a", 8, seed=1)
     capture(source, tmp_path / "b", variants=2)
@@ -255,14 +255,14 @@ def test_a_sequence_without_an_end_needs_steps(tmp_path, said):
 # ---- Images
 
 
-# What Keras's image generators call is deprecated in SciPy.
+# Keras's image generators call deprecated functions of SciPy.
 LEGACY_SCIPY = pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")
 
 
 def patches(count=10):
-    picture = data.astronaut()
+    image = data.astronaut()
     starts = np.arange(count) * 20
-    return np.stack([picture[s : s + 24, s : s + 24] for s in starts]).astype(np.float32)
+    return np.stack([image[s : s + 24, s : s + 24] for s in starts]).astype(np.float32)
 
 
 def augmenting(**more):
@@ -302,13 +302,11 @@ def test_flow_from_directory_gives_the_classes(tmp_path):
     from skimage import io
 
     for name in ("cat", "dog"):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
-        for number, picture in enumerate(patches(3)):
-            path = tmp_path / "pictures" / name / f"{number}.png"
-            io.imsave(path, picture.astype(np.uint8), check_contrast=False)
-    flow = augmenting().flow_from_directory(
-        tmp_path / "pictures", target_size=(24, 24), batch_size=4
-    )
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number, patch in enumerate(patches(3)):
+            path = tmp_path / "photos" / name / f"{number}.png"
+            io.imsave(path, patch.astype(np.uint8), check_contrast=False)
+    flow = augmenting().flow_from_directory(tmp_path / "photos", target_size=(24, 24), batch_size=4)
     index = capture(flow, tmp_path / "s")
     assert index.classes == ["cat", "dog"]
     x, y = stored(tmp_path / "s", batch_size=6)[0]
@@ -317,7 +315,7 @@ def test_flow_from_directory_gives_the_classes(tmp_path):
 
 
 def image_and_mask():
-    """The zip of many segmentation scripts."""
+    """Returns the `zip` of many segmentation scripts."""
     images = patches()
     masks = (images.mean(axis=-1, keepdims=True) > 100).astype(np.float32)
     flows = [augmenting().flow(part, batch_size=4, seed=3) for part in (images, masks)]
@@ -357,9 +355,9 @@ def test_image_and_mask_pairs_train(tmp_path):
 @LEGACY_SCIPY
 def test_variants_that_differ_in_rows(tmp_path):
     # 4 + 4 rows, then 2 + 4: `steps` does not fit the passes.
-    with pytest.raises(PackError, match=r"equally many rows, but zip gave \[8, 6\]"):
+    with pytest.raises(PackError, match=r"same number of rows, but zip yielded \[8, 6\]"):
         capture(image_and_mask(), tmp_path / "s", steps=2, variants=2)
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
 
 
 # ---- Structure is kept
@@ -375,7 +373,7 @@ ROW, ID, WEIGHT, ONE = ((3,), "float32"), ((), "int64"), ((), "float64"), ((), "
 
 
 @pytest.mark.parametrize(
-    ("batch", "given"),
+    ("batch", "structure"),
     [
         (X, (ROW,)),
         ((X,), (ROW,)),
@@ -395,10 +393,10 @@ ROW, ID, WEIGHT, ONE = ((3,), "float32"), ((), "int64"), ((), "float64"), ((), "
         ),
     ],
 )
-def test_nesting_is_given_back_with_lists_as_tuples(tmp_path, batch, given):
+def test_nesting_is_restored_with_lists_as_tuples(tmp_path, batch, structure):
     capture([batch, batch], tmp_path / "s")
     got = stored(tmp_path / "s", batch_size=12)[0]
-    assert flat(got) == given
+    assert flat(got) == structure
     flattened = [a for a in keras.tree.flatten(got) if a.dtype != np.float32 or a.ndim == 2]
     values = [a for a in keras.tree.flatten(batch) if a is not None]
     for mine, theirs in zip(flattened, values, strict=True):
@@ -419,7 +417,7 @@ def test_fields_are_named_by_their_path(tmp_path):
 
 
 def test_several_inputs_outputs_and_weights_train(tmp_path):
-    """As the generator itself does, with the weights per output."""
+    """As with the generator itself, with weights per output."""
     rng = np.random.default_rng(0)
 
     def generator():
@@ -501,11 +499,11 @@ def ragged():
         ((ragged(), Y[:2]), "field 'x' .* holds rows of different length"),
         ((X, np.array(["a"] * 6)), "field 'y' holds texts"),
         ((X, np.zeros(6, "M8[s]")), "field 'y' has dtype datetime64"),
-        ((X, object()), "field 'y' is a object, which is no array. Make it one"),
+        ((X, object()), "field 'y' is of type object, which is not an array. Convert it"),
         ((X, {}), "field 'y' is an empty dict"),
         ((X, {1: Y}), "field 'y' is a dict whose keys must be str, not 1"),
         (({"a.b": X, "a": {"b": X}}, Y), "two fields would have the name 'x.a.b'"),
-        ((X, Y, W, W), "Received: a tuple of 4"),
+        ((X, Y, W, W), "Received: a tuple of length 4"),
         (None, "there are no inputs"),
         ((X, None, W), "there are no targets"),
     ],
@@ -513,7 +511,7 @@ def ragged():
 def test_a_batch_unlike_the_first_is_named(tmp_path, batch, message):
     with pytest.raises(PackError, match=rf"batch 1 \(from 0\): .*{message}"):
         capture(then(batch), tmp_path / "s", shard_samples=2)
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
     if message.startswith("field") and "in the first" not in message:
         with pytest.raises(PackError, match=rf"batch 0 \(from 0\): .*{message}"):
             capture([batch], tmp_path / "s")
@@ -535,7 +533,7 @@ def test_a_generator_that_raises_in_the_middle(tmp_path):
     assert isinstance(e.value.__cause__, Broken)
     assert "test_capture.py" in str(e.value)
     assert "Nothing was kept" in str(e.value)
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
     capture(batches(), tmp_path / "s")  # the directory can be used again
     assert stored_ids(tmp_path / "s") == list(range(TOTAL))
 
@@ -553,27 +551,27 @@ def test_an_error_in_a_later_variant_is_named(tmp_path):
 
 
 def test_one_that_ends_early(tmp_path):
-    with pytest.raises(PackError, match=r"ended here, after 6 batches, but steps=10 were asked"):
+    with pytest.raises(PackError, match=r"ended here, after 6 batches\. Received: steps=10"):
         capture(batches(), tmp_path / "s", steps=10)
     with pytest.raises(PackError, match=r"batch 2 \(from 0\) of variant 1: .* after 6 batches"):
         capture(batches(), tmp_path / "s", steps=4, variants=2)
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
 
 
 @pytest.mark.parametrize("source", [[], iter(()), Locked(iter(())), OldSequence([])])
 def test_no_batches(tmp_path, source):
-    with pytest.raises(PackError, match=r"nothing to store: .* gave no batches"):
+    with pytest.raises(PackError, match=r"nothing to store: .* yielded no batches"):
         capture(source, tmp_path / "s")
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
 
 
 def test_empty_batches_add_nothing(tmp_path):
     empty = (X[:0], Y[:0])
     capture([empty, (X, Y), empty], tmp_path / "s")
     assert stored_ids(tmp_path / "s") == list(range(6))
-    with pytest.raises(PackError, match="gave only empty batches"):
+    with pytest.raises(PackError, match="yielded only empty batches"):
         capture([empty], tmp_path / "t")
-    assert nothing_at(tmp_path / "t")
+    assert is_empty(tmp_path / "t")
 
 
 @pytest.mark.parametrize(
@@ -596,7 +594,7 @@ def test_one_that_never_ends_stops_before_the_disk_is_full(tmp_path, monkeypatch
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(PackError, match=r"has not ended, and the disk is nearly full.*`steps`"):
         capture(endless(), tmp_path / "s", shard_samples=100)
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
 
 
 def test_ctrl_c_leaves_nothing_and_says_so(tmp_path, capsys):
@@ -607,8 +605,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         capture(generator(), tmp_path / "s", shard_samples=3)
     assert not (tmp_path / "s").exists()
-    told = capsys.readouterr().err
-    assert "stopped. Nothing was kept. A capture cannot be continued" in told
+    assert "stopped. Nothing was kept. A capture cannot be continued" in capsys.readouterr().err
 
 
 KILLED = """
@@ -626,7 +623,7 @@ capture(generator(), sys.argv[1], shard_samples=8)
 """
 
 
-def test_what_a_kill_has_left_is_removed_and_a_running_one_is_not(tmp_path, capsys):
+def test_what_a_kill_has_left_is_removed_unless_it_is_still_running(tmp_path, capsys):
     directory = tmp_path / "s"
     child = subprocess.Popen([sys.executable, "-c", KILLED, str(directory)], stdout=subprocess.PIPE)
     assert child.stdout.readline() == b"running\n"
@@ -679,7 +676,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_bigdata.shards.writer.write_shard", full)
     with pytest.raises(PackError, match=r"cannot be written: .*No space left"):
         capture(batches(), tmp_path / "s")
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
 
 
 @pytest.mark.parametrize(
@@ -704,7 +701,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
 def test_bad_arguments(tmp_path, source, arguments, error, message):
     with pytest.raises(error, match=message):
         capture(source, tmp_path / "s", **arguments)
-    assert nothing_at(tmp_path / "s")
+    assert is_empty(tmp_path / "s")
 
 
 def test_numpy_integers_are_steps(tmp_path):

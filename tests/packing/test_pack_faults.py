@@ -1,4 +1,4 @@
-"""What happens to `pack` when the machine fails it: kills, disks, permissions, workers."""
+"""Faults of the machine while packing: kills, disks, permissions, workers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,10 @@ import pytest
 from keras_bigdata import PackError, ShardIndex, files, pack
 from keras_bigdata.cli import main
 from keras_bigdata.packing import resume_state
-from keras_bigdata.packing.shard_jobs import CONTINUE
+from keras_bigdata.packing.resume_state import CONTINUE
 from keras_bigdata.shards import writer
+from tests.helpers.packs import is_running, read_files, wait_for
 from tests.helpers.paths import ROOT
-from tests.packing.test_pack import child, contents, is_running, wait_for
-
-__all__ = ["child"]  # the fixture
 
 KILLS = 20
 
@@ -47,7 +45,7 @@ def packed(directory: Path) -> ShardIndex:
 @pytest.fixture
 def expected(tmp_path: Path) -> dict[str, bytes]:
     packed(tmp_path / "at once")
-    return contents(tmp_path / "at once")
+    return read_files(tmp_path / "at once")
 
 
 # Kills
@@ -56,17 +54,17 @@ def expected(tmp_path: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_twenty_kills_in_a_row_at_random_moments(child, tmp_path: Path, workers: int):
-    with child(tmp_path / "at once") as process:
+def test_twenty_kills_in_a_row_at_random_moments(start_pack, tmp_path: Path, workers: int):
+    with start_pack(tmp_path / "at once") as process:
         process.communicate()
-    wanted = contents(tmp_path / "at once")
+    wanted = read_files(tmp_path / "at once")
     out, chance = tmp_path / "out", random.Random(workers)
     (tmp_path / "pids").unlink()
     kills, finished = 0, 0
     while kills < KILLS:
         done = len(list(out.glob("shard-*.pkl")))
-        with child(out, workers=workers) as process:
-            # From when it reads its first row: before that there is nothing to spoil.
+        with start_pack(out, workers=workers) as process:
+            # After it has read its first row: before that there is nothing to damage.
             read = rows_read(tmp_path)
             wait_for(
                 lambda read=read, process=process: rows_read(tmp_path) > read or ended(process)
@@ -78,8 +76,8 @@ def test_twenty_kills_in_a_row_at_random_moments(child, tmp_path: Path, workers:
             process.wait()
         pids = {int(pid) for pid in (tmp_path / "pids").read_text().split()}
         wait_for(lambda pids=pids: not any(map(is_running, pids)), 10)
-        if (out / "index.json").exists():  # before the last kill: begin another
-            assert contents(out) == wanted
+        if (out / "index.json").exists():  # finished before the kill: begin another
+            assert read_files(out) == wanted
             finished += 1
             out = tmp_path / f"out{finished}"
             continue
@@ -87,10 +85,10 @@ def test_twenty_kills_in_a_row_at_random_moments(child, tmp_path: Path, workers:
         assert len(left) >= done
         for path in left:
             assert path.read_bytes() == wanted[path.name]
-    with child(out, workers=workers) as process:
+    with start_pack(out, workers=workers) as process:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
-    assert contents(out) == wanted
+    assert read_files(out) == wanted
     assert not (out / ".packing").exists()
 
 
@@ -105,7 +103,7 @@ def ended(process: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
-    """A child without threads forks one process for each moment, which kills itself there."""
+    """Forks, from a process without threads, one for each moment, which kills itself there."""
     script = tmp_path / "moments.py"
     script.write_text(
         textwrap.dedent(
@@ -117,9 +115,10 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
             from keras_bigdata.packing import shard_jobs
             from keras_bigdata.shards import writer
             from keras_bigdata.shards.index import ShardIndex
-            from tests.packing.test_pack_faults import contents, packed
+            from tests.helpers.packs import read_files
+            from tests.packing.test_pack_faults import packed
 
-            expected = contents(Path(sys.argv[3]))
+            expected = read_files(Path(sys.argv[3]))
             calls = [
                 (writer.AlignedOutput, "_write"), (files.os, "fsync"), (files.os, "replace"),
                 (shard_jobs, "write_record"), (ShardIndex, "save"), (shutil, "rmtree"),
@@ -151,11 +150,11 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
                             assert number > 1, name
                         else:
                             moments += 1
-                        for path, data in contents(out).items() if out.exists() else ():
+                        for path, data in read_files(out).items() if out.exists() else ():
                             if not path.startswith(".tmp-"):
                                 assert data == expected[path], (name, after, number, path)
                         packed(out)
-                        assert contents(out) == expected, (name, after, number)
+                        assert read_files(out) == expected, (name, after, number)
                         assert not (out / ".packing").exists()
             print(moments)
             """
@@ -194,7 +193,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", CALLS)
 def test_a_write_that_fails_costs_nothing(tmp_path: Path, monkeypatch, expected, call, fault):
-    """At the first, second, ... time that the call is made, until it is not made so often."""
+    """The first, second and fifth call of a function fail."""
     holder, name = CALLS[call]
     original = getattr(holder, name, open)
     times = (1, 2, 5) if call not in ("index", "directory") else (1,)
@@ -219,15 +218,15 @@ def test_a_write_that_fails_costs_nothing(tmp_path: Path, monkeypatch, expected,
         assert str(out) in str(caught.value)
         assert CONTINUE in str(caught.value)
         assert not (out / "index.json").exists()
-        for path, data in contents(out).items() if out.exists() else ():
+        for path, data in read_files(out).items() if out.exists() else ():
             assert expected[path] == data  # whole, and nothing else
         packed(out)
-        assert contents(out) == expected
+        assert read_files(out) == expected
         assert not (out / ".packing").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="users as on Unix")
-def test_a_directory_that_somebody_else_owns(tmp_path: Path):
+def test_a_directory_of_another_user(tmp_path: Path):
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere; see the faults above")
     (tmp_path / "out").mkdir(mode=0o500)
@@ -238,8 +237,8 @@ def test_a_directory_that_somebody_else_owns(tmp_path: Path):
 # Workers
 
 
-class Suicidal(Rows):
-    """Its process ends itself at one row, as long as it is not the one that packs."""
+class EndsItsWorker(Rows):
+    """Ends its process at one row, unless it is the one that packs."""
 
     def __init__(self, parent: int, how: str) -> None:
         self.parent, self.how = parent, how
@@ -259,15 +258,15 @@ def test_a_source_that_ends_its_worker(tmp_path: Path, expected, how: str):
     out = tmp_path / "out"
     started = time.monotonic()
     with pytest.raises(PackError) as caught:
-        pack(Suicidal(os.getpid(), how), out, shard_samples=5, workers=2)
+        pack(EndsItsWorker(os.getpid(), how), out, shard_samples=5, workers=2)
     assert time.monotonic() - started < 20
     message = str(caught.value)
     assert message.startswith(f"{out}: a worker process ended")
     assert "fewer `workers`" in message
     assert "`workers=1`" in message
     assert CONTINUE in message
-    pack(Suicidal(os.getpid(), how), out, shard_samples=5, workers=1)
-    done = contents(out)
+    pack(EndsItsWorker(os.getpid(), how), out, shard_samples=5, workers=1)
+    done = read_files(out)
     assert {name: data for name, data in done.items() if name != "index.json"} == {
         name: data for name, data in expected.items() if name != "index.json"
     }
@@ -280,20 +279,16 @@ def test_a_source_that_ends_its_worker(tmp_path: Path, expected, how: str):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("shards_done", [0, 3])
 @pytest.mark.parametrize("whole_group", [False, True])
-def test_ctrl_c_while_processes_pack(child, tmp_path: Path, whole_group: bool, shards_done: int):
-    """From a terminal it reaches the workers too, which may be just starting."""
-    with child(tmp_path / "at once") as process:
+def test_ctrl_c_while_processes_pack(
+    start_pack, tmp_path: Path, whole_group: bool, shards_done: int
+):
+    """A terminal sends Ctrl-C to the workers too, which may be just starting."""
+    with start_pack(tmp_path / "at once") as process:
         process.communicate()
     (tmp_path / "pids").unlink()
     out = tmp_path / "out"
-    script = tmp_path / "slower.py"  # not done before it is interrupted, however slow we are
-    script.write_text((tmp_path / "child.py").read_text().replace("0.004", "0.04"))
-    with subprocess.Popen(
-        [sys.executable, script, out, tmp_path / "pids", "2"],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    # Not finished before the interrupt, however slow the machine is.
+    with start_pack(out, 2, seconds_per_row=0.04, start_new_session=True) as process:
         wait_for(lambda: out.exists() and len(list(out.glob("shard-*.pkl"))) >= shards_done)
         if not shards_done:
             time.sleep(0.1)
@@ -304,16 +299,16 @@ def test_ctrl_c_while_processes_pack(child, tmp_path: Path, whole_group: bool, s
         started = time.monotonic()
         _, errors = process.communicate(timeout=30)
     assert time.monotonic() - started < 5
-    assert "shards are done. The same call, made again, continues" in errors
+    assert f"shards are done. {CONTINUE}" in errors
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert errors.count("Traceback") == 1, errors
     if shards_done:
         pids = {int(pid) for pid in (tmp_path / "pids").read_text().split()}
         wait_for(lambda: not any(map(is_running, pids)), 5)
     assert not list(out.glob(".tmp-*"))
-    with child(out, workers=2) as process:
+    with start_pack(out, workers=2) as process:
         process.communicate()
-    assert contents(out) == contents(tmp_path / "at once")
+    assert read_files(out) == read_files(tmp_path / "at once")
 
 
 def test_ctrl_c_on_the_command_line_is_no_traceback(tmp_path: Path, monkeypatch, capsys):
@@ -377,9 +372,9 @@ def test_of_two_packs_that_begin_at_once_one_is_refused(tmp_path: Path):
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    told = [process.communicate(timeout=60)[1] for process in two]
-    refused = [text for text in told if text]
-    assert sorted(process.returncode for process in two) == [0, 1], told
+    errors = [process.communicate(timeout=60)[1] for process in two]
+    refused = [text for text in errors if text]
+    assert sorted(process.returncode for process in two) == [0, 1], errors
     assert "is being packed by" in refused[0]
     assert "Wait for it, or end it first" in refused[0]
     index = ShardIndex.load(tmp_path / "out")
@@ -427,13 +422,13 @@ def test_a_kill_before_the_workers_have_a_task_leaves_no_orphans(tmp_path: Path)
 
 
 def workers_of_session(session: int) -> list[int]:
-    """Worker processes of joblib in a session."""
+    """Returns the worker processes of joblib in a session."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             ours = int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session
             if ours and b"LokyProcess" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
-        except (OSError, ValueError):  # gone meanwhile
+        except (OSError, ValueError):  # ended meanwhile
             continue
     return found

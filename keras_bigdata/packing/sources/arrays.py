@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.plan import Rows
 from keras_bigdata.packing.sources.base import checked_split, known
 from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, clean_labels, distinct
 from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.class_counts import MAX_CLASSES
 from keras_bigdata.shards.roles import Roles, as_structure, names
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.plan import Rows, shuffled_rows
-from keras_bigdata.permutation import permutation
+from keras_bigdata.permutation import Rows, permutation, shuffled_rows
 
 
 def split_rows(

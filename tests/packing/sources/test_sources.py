@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from keras_bigdata import Arrays, ImageFolder, ImageTable, PackError, ShardWriter
-from keras_bigdata.packing.plan import cut, shuffled_rows
+from keras_bigdata.packing.plan import cut_into_shards
 from keras_bigdata.packing.sources.labels import clean_labels
 from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, words
+from keras_bigdata.permutation import shuffled_rows
 from keras_bigdata.shards.roles import Roles
 
 SIZE = (4, 6)
@@ -317,7 +318,7 @@ def test_rows_of_one_group_stay_together(groups, fraction, seed):
 
 @given(st.integers(0, 100), st.integers(1, 30), st.integers(0, 2**60))
 def test_shuffling_and_cutting_keep_every_row_once(size, rows, seed):
-    shards = cut(shuffled_rows(size, seed), rows)
+    shards = cut_into_shards(shuffled_rows(size, seed), rows)
     assert sorted(row for shard in shards for row in shard) == list(range(size))
     assert all(len(shard) == rows for shard in shards[:-1])
 

@@ -1,0 +1,140 @@
+"""Writes the shards of a plan, in parallel through joblib."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from keras_bigdata.child_processes import end_with, interrupts_blocked
+from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.packing.plan import PackPlan
+from keras_bigdata.packing.resume_state import CONTINUE, ShardRecord, request_stop
+from keras_bigdata.packing.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
+from keras_bigdata.progress import Verbose, note, track
+
+# A source without `select` is sent whole with every task: half a second for a list of a million
+# file names. So a worker receives a few tasks of many shards, not one task for each shard.
+_TASKS_PER_WORKER = 4
+
+
+def write_shards(
+    plan: PackPlan,
+    source: Any,
+    directory: Path,
+    *,
+    skip: bool,
+    workers: int | None,
+    numbers: Sequence[int] | None = None,
+    verbose: Verbose = "auto",
+) -> list[ShardRecord]:
+    """Writes the shards of a plan that are not written yet.
+
+    After an error no further shards are begun, and those begun are finished.
+
+    Args:
+        plan: what is written.
+        source: the source of the plan.
+        directory: where the shards are written; its state of an unfinished pack must exist.
+        skip: whether rows that cannot be read are left out.
+        workers: number of shards written at the same time; `None` for one for each CPU.
+        numbers: the shards to write. Defaults to `None`: all.
+        verbose: see `checked_verbose`. Defaults to `"auto"`.
+
+    Returns:
+        The records of the shards, by number.
+
+    Raises:
+        PackError: if a shard cannot be written or a worker ends.
+    """
+    numbers = range(len(plan.shards)) if numbers is None else numbers
+    settings = JobSettings(
+        directory=directory,
+        fields=plan.fields,
+        roles=plan.roles,
+        seed=plan.seed,
+        variants=plan.variants,
+        augment=plan.augment,
+        skip=skip,
+        parent=os.getpid(),
+    )
+    records: list[ShardRecord] = []
+    failures: list[PackError] = []
+    jobs = _make_jobs(source, plan, numbers)
+    results = _run(source, jobs, len(numbers), settings, workers)
+    try:
+        for result in track(results, len(numbers), f"packing {directory}", verbose):
+            if isinstance(result, PackError):
+                failures.append(result)
+                request_stop(directory)
+            else:
+                records.append(result)
+    except KeyboardInterrupt:
+        request_stop(directory)
+        done = f"{len(records)} of {len(numbers)} shards are done"
+        note(f"{directory}: stopped; {done}. {CONTINUE}", verbose)
+        raise
+    except (OSError, BigDataError):
+        raise
+    except BrokenExecutor as error:
+        raise PackError(
+            f"{directory}: a worker process ended before its shard was done: killed for lack of "
+            "memory, for example, or by a crash in the code of the source. Use fewer `workers` to "
+            "need less memory, or `workers=1` to see in this process where it crashes. "
+            f"{CONTINUE} ({_first_line(error)})"
+        ) from error
+    except Exception as error:
+        raise PackError(
+            f"{directory}: a worker failed ({_first_line(error)}). {CONTINUE}"
+        ) from error
+    if failures:
+        raise PackError(f"{str(failures[0]).rstrip('.')}. {CONTINUE}")
+    return sorted(records, key=lambda record: record.number)
+
+
+def _make_jobs(source: Any, plan: PackPlan, numbers: Sequence[int]) -> Iterator[ShardJob]:
+    for number in numbers:
+        rows = plan.shards[number]
+        row_numbers = [int(row) for row in rows]
+        if hasattr(source, "select"):
+            yield ShardJob(number, source.select(rows), row_numbers, list(range(len(rows))))
+        else:
+            yield ShardJob(number, source, row_numbers, row_numbers)
+
+
+def _run(
+    source: Any, jobs: Iterator[ShardJob], count: int, settings: JobSettings, workers: int | None
+) -> Iterator[ShardRecord | PackError]:
+    """Runs the jobs here, in threads or in processes; yields results in the order of completion."""
+    if workers == 1 or count == 1:
+        yield from run_jobs(settings, jobs)
+        return
+    threads = len(source) <= getattr(source, "thread_rows", 0) and settings.augment is None
+    options: dict[str, Any] = {
+        "n_jobs": workers or -1,
+        "prefer": "threads" if threads else "processes",
+        "batch_size": 1,
+    }
+    if not threads:
+        # From its start on: a worker without a task yet would outlive a kill of this process.
+        options |= {"initializer": end_with, "initargs": (settings.parent,)}
+    try:
+        parallel = joblib.Parallel(**options, return_as="generator_unordered")
+    except ValueError:  # the backend that the user has chosen does not support it
+        parallel = joblib.Parallel(**options)
+    tasks = min(count, _TASKS_PER_WORKER * joblib.effective_n_jobs(workers or -1))
+    task_jobs = 1 if hasattr(source, "select") else -(-count // tasks)
+    groups = iter(lambda: list(itertools.islice(jobs, task_jobs)), [])
+    with interrupts_blocked():
+        results = parallel(joblib.delayed(run_job_list)(settings, group) for group in groups)
+    for result in results:
+        yield from result
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".")

@@ -1,0 +1,113 @@
+"""A call of `pack`: its source and the arguments that decide what is written, checked."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from keras_bigdata.arguments import checked_bool, checked_int
+from keras_bigdata.errors import PackError
+from keras_bigdata.packing.fingerprint import Fingerprint
+from keras_bigdata.packing.samples import Array, Augment, read_row
+from keras_bigdata.shards.roles import Roles
+
+
+class PackRequest:
+    """What is to be packed, and how.
+
+    Args:
+        source: the source.
+        shard_samples, shuffle, seed, variants, augment: as for `pack`.
+
+    Raises:
+        TypeError, ValueError: if an argument is of a wrong type or out of range.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        shard_samples: int | None,
+        shuffle: bool,
+        seed: int,
+        variants: int,
+        augment: Augment | None,
+    ) -> None:
+        _check_source(source)
+        self.source = source
+        self.shard_samples = (
+            None if shard_samples is None else checked_int(shard_samples, "shard_samples", 1)
+        )
+        self.shuffle = checked_bool(shuffle, "shuffle")
+        self.seed = checked_int(seed, "seed", 0)
+        self.variants = checked_int(variants, "variants", 1)
+        if augment is not None and not callable(augment):
+            raise TypeError(f"`augment` must be a function. Received: augment={augment!r}")
+        if self.variants > 1 and augment is None:
+            raise ValueError(
+                f"`variants={variants}` needs `augment`: without it all copies would be equal."
+            )
+        self.augment = augment
+
+    @functools.cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What identifies the pack."""
+        arguments = {
+            "shard_samples": self.shard_samples,
+            "shuffle": self.shuffle,
+            "seed": self.seed,
+            "variants": self.variants,
+            "augment": self.augment,
+        }
+        return Fingerprint.of(self.source, arguments, self.declared_roles, self.read_first_row)
+
+    @functools.cached_property
+    def declared_roles(self) -> Roles | None:
+        """The `roles` of the source; `None` if it has none."""
+        roles = getattr(self.source, "roles", None)
+        if isinstance(roles, Mapping):
+            return Roles.from_json(roles)
+        if roles is not None and not isinstance(roles, Roles):
+            raise TypeError(
+                '`source.roles` must be a dict such as {"inputs": "images", "targets": "labels"}. '
+                f"Received: {roles!r}"
+            )
+        return roles
+
+    def read_first_row(self) -> dict[str, Array]:
+        """Returns row 0 of the source, which is read only once.
+
+        Raises:
+            PackError: if it cannot be read.
+        """
+        if isinstance(self._first_row, PackError):
+            raise self._first_row
+        return self._first_row
+
+    @functools.cached_property
+    def _first_row(self) -> dict[str, Array] | PackError:
+        try:
+            return read_row(self.source, 0)
+        except PackError as error:
+            return error
+
+
+def _check_source(source: Any) -> None:
+    if isinstance(source, str | os.PathLike):
+        raise TypeError(
+            "`source` must be a source, such as ImageTable(csv, ...) or ImageFolder(directory, "
+            f"...), not a path. Received: source={source!r}"
+        )
+    for kinds, remedy in (
+        (Mapping, "Arrays(**fields)"),
+        ((tuple, list), "Arrays(x=x, labels=y)"),
+    ):
+        if isinstance(source, kinds):
+            raise TypeError(f"`source` must be a source: {remedy}. Received: {type(source)}")
+    if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
+        raise TypeError(
+            "`source` must have len() and [i] -> dict of arrays. "
+            f"Received: source={source!r} ({type(source).__name__})"
+        )

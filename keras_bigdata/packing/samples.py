@@ -1,0 +1,105 @@
+"""Rows of a source as samples: dicts of arrays, checked and augmented."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.shards.index import Field
+
+Array: TypeAlias = npt.NDArray[Any]
+Sample: TypeAlias = Mapping[str, Any]
+Augment: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
+
+SKIP_HINT = 'Correct it, or pass on_error="skip" to leave out such rows.'
+
+
+def read_row(source: Any, row: int) -> dict[str, Array]:
+    """Reads `source[row]` as a dict of arrays.
+
+    Raises:
+        PackError: if the source raises an exception, or returns something else than a dict of
+            arrays.
+    """
+    try:
+        sample = source[row]
+    except (PackError, MemoryError):
+        raise
+    except Exception as error:
+        raise PackError(describe_error(error)) from error
+    return _as_arrays(sample)
+
+
+def augment_sample(
+    augment: Augment | None, sample: Sample, seed: int, row: int, variant: int
+) -> dict[str, Array]:
+    """Returns one variant of a sample; its random generator depends on seed, row and variant.
+
+    Raises:
+        PackError: if `augment` raises an exception, or returns something else than a dict of
+            arrays.
+    """
+    if augment is None:
+        return dict(sample)
+    # Copies: what `augment` changes in place must not reach the next variant.
+    copies = {name: np.array(value) for name, value in sample.items()}
+    try:
+        augmented = augment(copies, np.random.default_rng([seed, row, variant]))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise PackError(f"it fails: {describe_error(error)}") from error
+    return _as_arrays(augmented)
+
+
+def check_sample(sample: Mapping[str, Array], fields: Mapping[str, Field]) -> None:
+    """Raises `PackError` if a sample does not have the given fields, dtypes and shapes."""
+    if sample.keys() != fields.keys():
+        raise PackError(f"the fields are {list(sample)}; in other rows they are {list(fields)}")
+    for name, field in fields.items():
+        value = sample[name]
+        if value.shape != field.shape or value.dtype.newbyteorder("=") != field.dtype:
+            raise PackError(
+                f"field {name!r} is {value.dtype} of shape {value.shape}; in other rows it is "
+                f"{field.dtype} of shape {field.shape}"
+            )
+
+
+def describe_error(error: Exception) -> str:
+    """Returns type, message and place of an exception in one line.
+
+    The place is in the user's code. A traceback does not survive the way from a worker process.
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}, in {frame.name})"
+
+
+def _as_arrays(sample: Any) -> dict[str, Array]:
+    if not isinstance(sample, Mapping) or not sample:
+        raise PackError(
+            "a sample must be a dict of field name -> array or number. "
+            f"Received: {type(sample).__name__}"
+        )
+    arrays = {}
+    for name, value in sample.items():
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise PackError(f"field {name!r} is not an array: {error}") from error
+        if not isinstance(name, str) or array.dtype.hasobject:
+            raise PackError(
+                f"field {name!r} must have a string as its name and an array or a number as its "
+                f"value. Received: {value!r:.80}"
+            )
+        if array.dtype.kind in "US":
+            raise PackError(
+                f"field {name!r} holds text, which models do not accept in an array: encode it as "
+                f"numbers of classes or tokens. Received: {value!r:.80}"
+            )
+        arrays[name] = array
+    return arrays

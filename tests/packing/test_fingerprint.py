@@ -1,0 +1,402 @@
+"""Which calls of `pack` are the same, over processes, scripts and releases."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_bigdata import Arrays, PackError, ShardIndex, pack, repair
+from keras_bigdata.packing.augment import Augment, brightness, flip, rotate
+from keras_bigdata.packing.fingerprint import differences
+from keras_bigdata.packing.function_source import code_digest
+from keras_bigdata.packing.release_0_1 import match_record
+from tests.helpers.packs import read_files
+from tests.helpers.paths import ROOT
+from tests.packing.small_sources import Numbers, add_noise
+
+RELEASE_0_1 = Path(__file__).parent / "release_0_1"
+
+
+# Sources
+
+
+def test_a_source_may_have_its_own_fingerprint(tmp_path: Path):
+    class Versioned(Numbers):
+        def fingerprint(self) -> dict[str, Any]:
+            return {"release": self.release}
+
+        release: Any = 3
+
+    source = Versioned()
+    index = pack(source, tmp_path / "out", workers=1)
+    assert json.loads((tmp_path / "out" / "index.json").read_text())["made"] == index.provenance
+    assert index.provenance["source"] == {"release": 3}
+    source.release = 4
+    with pytest.raises(PackError, match=r"source.release was 3 and is 4"):
+        pack(source, tmp_path / "out")
+    source.release = object()
+    with pytest.raises(TypeError, match=r"`source.fingerprint\(\)` must return plain JSON"):
+        pack(source, tmp_path / "out")
+
+
+def test_other_sources_are_compared_by_class_length_and_first_row(tmp_path: Path):
+    pack(Numbers(), tmp_path / "out", workers=1)
+    with pytest.raises(PackError, match=r"source.rows was 20 and is 21"):
+        pack(Numbers(21), tmp_path / "out")
+
+
+@pytest.mark.parametrize("source", [{"x": np.zeros(2)}, (np.zeros(2), np.zeros(2))])
+def test_arrays_alone_are_not_a_source(source: Any, tmp_path: Path):
+    with pytest.raises(TypeError, match=r"must be a source: Arrays\("):
+        pack(source, tmp_path)
+
+
+def test_a_custom_source_with_other_roles_is_another_one(tmp_path: Path):
+    source = Numbers()
+    source.roles = {"inputs": "x", "targets": "labels"}  # type: ignore[attr-defined]
+    index = pack(source, tmp_path / "out", workers=1)
+    assert index.provenance["roles"]["inputs"] == "x"
+    pack(source, tmp_path / "out")
+    source.roles = {"inputs": {"number": "x"}}  # type: ignore[attr-defined]
+    with pytest.raises(PackError) as caught:
+        pack(source, tmp_path / "out")
+    assert "roles.inputs was 'x' and is {'number': 'x'}" in str(caught.value)
+    assert "roles.targets was 'labels' and is None" in str(caught.value)
+
+
+def test_arrays_with_other_roles_are_another_source(tmp_path: Path):
+    x, y = np.zeros(4), np.ones(4)
+    pack(Arrays(x=x, y=y, targets="y"), tmp_path / "out")
+    with pytest.raises(PackError, match=r"roles.inputs was 'x' and is 'y'"):
+        pack(Arrays(x=x, y=y, targets="x"), tmp_path / "out")
+
+
+def test_an_unfinished_pack_with_other_roles_is_refused(tmp_path: Path):
+    class Broken(Numbers):
+        def __getitem__(self, row: int) -> dict[str, Any]:
+            if row == 13:
+                raise KeyError(row)
+            return super().__getitem__(row)
+
+    source, options = Broken(), {"shard_samples": 4, "shuffle": False, "workers": 1}
+    for _ in range(2):
+        with pytest.raises(PackError, match="row 13"):
+            pack(source, tmp_path / "out", **options)
+    source.roles = {"inputs": "x"}  # type: ignore[attr-defined]
+    with pytest.raises(PackError, match=r"unfinished .*roles was None and is \{'inputs': 'x'"):
+        pack(source, tmp_path / "out", **options)
+
+
+def test_shards_that_pack_did_not_write_are_refused(tmp_path: Path):
+    from keras_bigdata import ShardWriter, capture
+
+    with ShardWriter(tmp_path / "written", inputs="x") as writer:
+        writer.write({"x": np.zeros(3)})
+    capture([(np.zeros(3), np.zeros(3))], tmp_path / "captured")
+    for name, recorded in (("written", "absent"), ("captured", "'list'")):
+        with pytest.raises(PackError, match=f"another call. source was {recorded} and is"):
+            pack(Numbers(), tmp_path / name)
+
+
+# `augment`
+
+
+def test_another_augment_of_the_same_name_is_another_call(tmp_path: Path):
+    def compiled(amount: int) -> Any:
+        names: dict[str, Any] = {}
+        code = f"def shift(sample, rng): return {{'x': sample['x'] + {amount}}}"
+        exec(code, names)
+        return names["shift"]
+
+    source = Arrays(x=np.zeros(4))
+    pack(source, tmp_path / "a", augment=compiled(1), workers=1)
+    pack(source, tmp_path / "a", augment=compiled(1), workers=1)
+    with pytest.raises(PackError, match=r"another call.*bytecode of 'shift' was '.*' and is '"):
+        pack(source, tmp_path / "a", augment=compiled(2), workers=1)
+
+
+def test_a_partial_over_an_object_is_the_same_call_again(tmp_path: Path, capsys: Any):
+    class Amount:
+        value = 2.0
+
+    def shift(sample: dict[str, Any], rng: Any, by: Amount) -> dict[str, Any]:
+        return {"x": sample["x"] + by.value}
+
+    for _ in range(2):
+        augment = functools.partial(shift, by=Amount())
+        pack(Arrays(x=np.zeros(4)), tmp_path / "a", augment=augment, workers=1)
+    assert "packed already" in capsys.readouterr().err
+
+
+def test_the_item_that_differs_is_named_with_both_values(tmp_path: Path):
+    def shift_by(amount: float) -> Any:
+        return lambda sample, rng: {"x": sample["x"] + amount}
+
+    source = Arrays(x=np.zeros(4))
+    pack(source, tmp_path / "a", augment=shift_by(1.0), workers=1)
+    with pytest.raises(PackError) as caught:
+        pack(source, tmp_path / "a", augment=shift_by(2.0), workers=1)
+    assert "call. arguments.augment.closure.amount was 1.0 and is 2.0. " in str(caught.value)
+
+
+SCRIPT = """
+    from keras_bigdata import pack
+
+    class Rows:
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, row):
+            return {"x": row}
+
+    def double(sample, rng):
+        return {"x": sample["x"] * 2}
+
+    class Times:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __call__(self, sample, rng):
+            return {"x": sample["x"] * self.factor}
+
+    def run(folder):
+        pack(Rows(), f"{folder}/function", augment=double, workers=1)
+        pack(Rows(), f"{folder}/object", augment=Times(3), workers=1)
+
+    if __name__ == "__main__":
+        run("out")
+"""
+
+
+def test_a_function_of_a_script_equals_the_imported_one(tmp_path: Path):
+    (tmp_path / "training.py").write_text(textwrap.dedent(SCRIPT))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    as_script = [sys.executable, "training.py"]
+    imported = [sys.executable, "-c", "import training; training.run('out')"]
+    for first, second in ((as_script, imported), (imported, as_script)):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        for command in (first, second):
+            done = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment
+            )
+        assert done.stderr.count("packed already") == 2
+
+
+# Release 0.1
+
+
+@pytest.fixture
+def packed_by_0_1(tmp_path: Path) -> Path:
+    """A directory as release 0.1 has packed it, from a script."""
+    directory = tmp_path / "packed"
+    pack_noise(directory)
+    files = read_files(directory)
+    index = json.loads(files["index.json"])
+    shutil.copy(RELEASE_0_1 / "index.json", directory)
+    recorded = json.loads((RELEASE_0_1 / "index.json").read_text())
+    assert {**index, "made": None} == {**recorded, "made": None}  # the shards are the same too
+    return directory
+
+
+def pack_noise(directory: Path, augment: Any = add_noise, **options: Any) -> ShardIndex:
+    options = {"shard_samples": 8, "variants": 2, "seed": 4, "workers": 1, **options}
+    return pack(Numbers(), directory, augment=augment, **options)
+
+
+def change_index(directory: Path, augment: str) -> None:
+    index = json.loads((directory / "index.json").read_text())
+    index["made"]["arguments"]["augment"] = augment
+    (directory / "index.json").write_text(json.dumps(index))
+
+
+def test_a_directory_packed_by_0_1_is_packed_already(packed_by_0_1: Path, capsys: Any):
+    before = read_files(packed_by_0_1)
+    index = pack_noise(packed_by_0_1)
+    assert index.num_samples == 20
+    assert "packed already" in capsys.readouterr().err
+    assert read_files(packed_by_0_1) == before
+
+
+def test_another_call_than_that_of_0_1_is_refused(packed_by_0_1: Path):
+    def other(sample: Any, rng: Any) -> Any:
+        return sample
+
+    with pytest.raises(PackError, match=r"arguments\.seed was 4 and is 5"):
+        pack_noise(packed_by_0_1, seed=5)
+    with pytest.raises(PackError, match=r"augment was '__main__.add_noise \w+' and is \{.*other"):
+        pack_noise(packed_by_0_1, augment=other)
+    with pytest.raises(PackError, match=r"augment was '__main__.add_noise \w+' and is None"):
+        pack_noise(packed_by_0_1, augment=None, variants=1)
+
+
+def test_roles_that_0_1_did_not_record_are_those_of_its_index(packed_by_0_1: Path):
+    class WithRoles(Numbers):
+        roles: Any = None
+
+    WithRoles.__qualname__ = "Numbers"
+    WithRoles.roles = {"inputs": "x", "targets": "labels"}
+    options: dict[str, Any] = {"shard_samples": 8, "variants": 2, "seed": 4, "augment": add_noise}
+    pack(WithRoles(), packed_by_0_1, **options)
+    WithRoles.roles = {"inputs": "labels"}
+    with pytest.raises(PackError, match=r"roles.inputs was 'x' and is 'labels'"):
+        pack(WithRoles(), packed_by_0_1, **options)
+
+
+def test_other_bytecode_than_that_of_0_1_is_accepted_with_a_note(packed_by_0_1: Path, capsys: Any):
+    name = f"{add_noise.__module__}.{add_noise.__qualname__}"
+    change_index(packed_by_0_1, f"{name} {code_digest(add_noise.__code__)}")
+    pack_noise(packed_by_0_1)
+    assert "release 0.1" not in capsys.readouterr().err
+    change_index(packed_by_0_1, f"{name} 0123456789abcdef")
+    pack_noise(packed_by_0_1)
+    assert "was packed by release 0.1" in capsys.readouterr().err
+    pack_noise(packed_by_0_1, verbose=0)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_set_packed_by_0_1_is_repaired_from_its_source(packed_by_0_1: Path):
+    before = read_files(packed_by_0_1)
+    (packed_by_0_1 / "shard-00001.v1.pkl").unlink()
+    found = repair(packed_by_0_1, source=Numbers(), augment=add_noise, apply=True, workers=1)
+    assert found.done
+    assert read_files(packed_by_0_1) == before
+
+
+def test_a_pack_that_0_1_did_not_finish(tmp_path: Path):
+    class Broken(Numbers):
+        broken = True
+
+        def __getitem__(self, row: int) -> dict[str, Any]:
+            if row == 13 and self.broken:
+                raise KeyError(row)
+            return super().__getitem__(row)
+
+    Broken.__qualname__ = "Numbers"
+    options: dict[str, Any] = {"shard_samples": 4, "shuffle": False, "workers": 1}
+    with pytest.raises(PackError, match="row 13"):
+        pack(Broken(), tmp_path / "out", augment=add_noise, **options)
+    manifest = tmp_path / "out" / ".packing" / "manifest.json"
+    recorded = json.loads((RELEASE_0_1 / "manifest.json").read_text())
+    assert recorded["arguments"]["augment"].startswith("__main__.add_noise ")
+    Broken.broken = False
+    recorded["arguments"]["augment"] = "__main__.add_noise 0123456789abcdef"
+    manifest.write_text(json.dumps(recorded))
+    before = read_files(tmp_path / "out")
+    with pytest.raises(PackError, match=r"unfinished pack of release 0\.1, which recorded"):
+        pack(Broken(), tmp_path / "out", augment=add_noise, **options)
+    assert read_files(tmp_path / "out") == before
+    recorded["arguments"]["augment"] = f"__main__.add_noise {code_digest(add_noise.__code__)}"
+    manifest.write_text(json.dumps(recorded))
+    pack(Broken(), tmp_path / "out", augment=add_noise, **options)
+    assert "source" in ShardIndex.load(tmp_path / "out").provenance
+
+
+class Shift:
+    def __call__(self, sample: Any, rng: Any) -> Any:
+        return sample
+
+
+HERE = "tests.packing.test_fingerprint"
+
+
+@pytest.mark.parametrize(
+    ("record", "augment", "expected"),
+    [
+        (f"{HERE}.Shift", Shift(), "equal"),
+        ("__main__.Shift", Shift(), "equal"),
+        ("training.Shift", Shift(), "different"),
+        (f"{HERE}.Shifts", Shift(), "different"),
+        (f"partial({HERE}.add_noise 0123456789abcdef, 3, by=2.0)", None, "different"),
+        (
+            "partial(__main__.add_noise 0123456789abcdef, 3, by=2.0)",
+            functools.partial(add_noise, 3, by=2.0),
+            "name",
+        ),
+        (
+            f"partial(__main__.add_noise 0123456789abcdef, by={HERE}.Shift)",
+            functools.partial(add_noise, by=Shift()),
+            "name",
+        ),
+        (
+            "partial(__main__.add_noise 0123456789abcdef, 3, by=2.5)",
+            functools.partial(add_noise, 3, by=2.0),
+            "different",
+        ),
+        (
+            "keras_bigdata.packing.augment.Augment(rotate(degrees=20), flip(horizontal=True, "
+            "vertical=False), fill_mode='reflect', cval=0.0, images=('images',), masks=None)",
+            Augment(rotate(20), flip(), fill_mode="reflect"),
+            "equal",
+        ),
+        ("builtins.dict", dict, "equal"),
+    ],
+)
+def test_records_of_0_1(record: str, augment: Any, expected: str):
+    assert match_record(record, augment) == expected
+
+
+# `differences`
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ({"a": {"b": 1}}, {"a": {"b": 1}}, ""),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "a.b was 1 and is 2"),
+        ({"a": {"b": 1}}, {"a": {"b": 1.0}}, "a.b was 1 and is 1.0"),
+        ({"a": [1, 2]}, {"a": [2, 1]}, "a was [1, 2] and is [2, 1]"),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, "a[0].b was 1 and is 2"),
+        ({"a": {}}, {"a": {"b": None}}, "a.b was absent and is None"),
+        ({"a": 1}, {"a": {"b": 1}}, "a was 1 and is {'b': 1}"),
+        ({"a": "x" * 99}, {"a": 1}, f"a was '{'x' * 76}... and is 1"),
+        ({"a": {"module": "__main__"}}, {"a": {"module": "training"}}, ""),
+        ({"a": {"module": "b"}}, {"a": {"module": "c"}}, "a.module was 'b' and is 'c'"),
+        ({"source": {"kind": "__main__.A"}}, {"source": {"kind": "b.c.A"}}, ""),
+        (
+            {"source": {"kind": "__main__.A"}},
+            {"source": {"kind": "b.AA"}},
+            "source.kind was '__main__.A' and is 'b.AA'",
+        ),
+    ],
+)
+def test_differences(before: Any, now: Any, expected: str):
+    assert differences(before, now) == expected
+    assert bool(differences(now, before)) == bool(expected)
+
+
+def test_the_description_of_ready_made_augmentation_stays_the_same_over_releases(tmp_path: Path):
+    # Finished packs are compared with it: this must never change.
+    augment = Augment(rotate(20), brightness(0.5, 2), masks=("mask",))
+    index = pack(
+        Arrays(images=np.zeros((2, 4, 4)), mask=np.zeros((2, 4, 4), np.uint8)),
+        tmp_path / "out",
+        augment=augment,
+        workers=1,
+    )
+    module = {"module": "keras_bigdata.packing.augment"}
+    assert index.provenance["arguments"]["augment"] == {
+        **module,
+        "name": "Augment",
+        "attributes": {
+            "transforms": [
+                {**module, "name": "rotate", "attributes": {"degrees": 20}},
+                {**module, "name": "brightness", "attributes": {"low": 0.5, "high": 2}},
+            ],
+            "fill_mode": "nearest",
+            "cval": 0.0,
+            "images": ["images"],
+            "masks": ["mask"],
+        },
+    }
+    assert not re.search("source", json.dumps(index.provenance["arguments"]))
