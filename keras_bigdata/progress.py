@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 Item = TypeVar("Item")
 
@@ -14,12 +14,25 @@ QUIET_SECONDS = 2.0
 LINE_SECONDS = 15.0
 
 
-def track(items: Iterable[Item], total: int | None, description: str) -> Iterator[Item]:
-    """Yields the items and tells on stderr how far they are, if it takes long.
+def track(
+    items: Iterable[Item],
+    total: int | None,
+    description: str,
+    *,
+    verbose: Literal["auto", 0, 1, 2] = "auto",
+) -> Iterator[Item]:
+    """Yields the items and shows on stderr how many of them are done, if it takes long.
 
-    `total` is `None` where only the end will tell.
+    Args:
+        items: the items.
+        total: their number; `None` if only the end will tell it.
+        description: what is done with them.
+        verbose: `0` for no output, `2` for lines; `1` and `"auto"` for a bar on a terminal and
+            lines elsewhere. Defaults to `"auto"`.
     """
-    if sys.stderr.isatty():
+    if verbose == 0:
+        yield from items
+    elif verbose != 2 and sys.stderr.isatty():
         yield from _bar(items, total, description)
     else:
         yield from _lines(items, total, description)

@@ -23,7 +23,7 @@ from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.scan import layout
+from keras_bigdata.shards.scan import read_layout
 
 _T = TypeVar("_T")
 
@@ -170,7 +170,7 @@ class OpenFiles:
 
     def _compare(self, shard: int, path: str) -> None:
         """The index was written elsewhere and before: does the file still say the same?"""
-        arrays = layout(path, self._trust).arrays
+        arrays = read_layout(path, self._trust).arrays
         for name, field in self._fields.items():
             expected = (
                 field.dtype,

@@ -25,7 +25,7 @@ from keras_bigdata.loading.opening import opened
 from keras_bigdata.loading.prefetcher import Feed
 from keras_bigdata.shards.class_counts import add_counts, count_labels
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.roles import Structure, fill
+from keras_bigdata.shards.roles import Structure, map_structure
 
 _STATE_VERSION = 1
 
@@ -483,7 +483,7 @@ class ShardSequence(keras.utils.PyDataset):
             roles.append(self.roles.targets)
         if self.roles.sample_weights is not None:
             roles.append(self.roles.sample_weights)
-        return tuple(fill(role, batch.__getitem__) for role in roles if role is not None)
+        return tuple(map_structure(role, batch.__getitem__) for role in roles if role is not None)
 
     def _identity(self) -> dict[str, Any]:
         return {

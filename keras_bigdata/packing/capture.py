@@ -21,7 +21,7 @@ from keras_bigdata.packing.pack import SHARD_BYTES, default_shard_samples
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.writer import ShardWriter, fields_of
+from keras_bigdata.shards.writer import ShardWriter, describe_fields
 
 # Of the space that was free at the start, what a source whose end nobody knows may take.
 _MOST_OF_DISK = 0.9
@@ -199,7 +199,7 @@ class _Store:
     def _begin(self, roles: Roles, arrays: Mapping[str, Array]) -> None:
         self._fields = {
             name: Field(name, field.dtype.newbyteorder("="), field.shape)
-            for name, field in fields_of(arrays).items()
+            for name, field in describe_fields(arrays).items()
         }
         self._row_bytes = max(1, sum(field.row_bytes for field in self._fields.values()))
         self._writer = self._open_writer(

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import keras_bigdata
 from keras_bigdata import ShardIndex, ShardSequence, verify
 from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.roles import Roles
@@ -53,6 +54,7 @@ def test_the_index_of_0_1_is_loaded(directory: Path):
     assert index.vocabulary == VOCABULARY
     assert index.provenance["source"]["kind"] == "TextTable"
     assert index.provenance["arguments"]["shard_samples"] == 4
+    assert index.writer_version is None
 
 
 def test_the_shards_of_0_1_are_read(directory: Path):
@@ -77,4 +79,5 @@ def test_an_index_of_0_1_is_saved_with_the_same_content(directory: Path):
     ShardIndex.load(directory).save()
     saved = json.loads((directory / "index.json").read_bytes())
     written = json.loads((WRITTEN_BY_0_1 / "index.json").read_bytes())
+    assert saved.pop("writer") == keras_bigdata.__version__
     assert saved == written
