@@ -73,7 +73,7 @@ def repair(
             stderr; `"auto"` for progress only if it takes long. Defaults to `"auto"`.
 
     Returns:
-        A `Repair`: the steps that were made, or are planned. `print(...)` lists them.
+        A `Repair`: the steps that were carried out, or are planned. `print(...)` lists them.
 
     Raises:
         ShardError: if nothing can be repaired, or if the variants would no longer have equally

@@ -137,7 +137,7 @@ class Report:
 
 @dataclass(slots=True, repr=False)
 class Repair:
-    """The result of `repair`: the steps that were made or, with `dry_run=True`, are planned.
+    """The result of `repair`: the steps that were carried out or, with `dry_run=True`, are planned.
 
     `print(repair)` lists the steps and notes; the last line is `repair.summary()`.
 
@@ -147,7 +147,7 @@ class Repair:
         removed: shard name -> rows that are no longer served, `None` if their number is unknown.
             Defaults to `{}`.
         notes: what could not be restored. Defaults to `[]`.
-        done: whether the steps were made. Defaults to `False`.
+        done: whether the steps were carried out. Defaults to `False`.
         index: the index after the repair. Defaults to `None`.
 
     Example:
@@ -180,7 +180,7 @@ class Repair:
 
     def __repr__(self) -> str:
         steps = format_count(len(self.steps), "step")
-        state = "made" if self.done else "planned"
+        state = "done" if self.done else "planned"
         removed = f", removed: {self._describe_removed()}" if self.removed else ""
         what = f"{steps} {state}{removed}" if self.steps else "nothing to repair"
         return f"Repair({shorten(self.directory)!r}: {what})"

@@ -19,6 +19,7 @@ from keras_bigdata.integrity.duplicates import find_duplicates
 from keras_bigdata.integrity.removed_shards import removed_shards
 from keras_bigdata.integrity.report import Fault, Report
 from keras_bigdata.progress import track
+from keras_bigdata.representation import format_count, list_some
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
 from keras_bigdata.shards.scan import open_shards, pickle_names, temporary_names
@@ -226,8 +227,8 @@ def _check_removed(index: ShardIndex, report: Report) -> None:
     if removed:
         rows = sum(info.samples for info in removed if not info.variant)
         report.notes.append(
-            f"{len(removed)} shards ({rows} rows) were removed by an earlier repair: "
-            f"{', '.join(info.name for info in removed[:5])}{', ...' if len(removed) > 5 else ''}."
+            f"an earlier repair removed {format_count(len(removed), 'shard')} "
+            f"({format_count(rows, 'row')}): {list_some([info.name for info in removed], 5)}."
         )
 
 

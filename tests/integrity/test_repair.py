@@ -153,7 +153,7 @@ def test_without_a_source_the_rest_goes_on_and_all_can_come_back(packed, capsys)
     ]
     report = verify(packed)
     assert report.ok
-    assert "3 shards (18 rows) were removed" in report.notes[0]
+    assert "an earlier repair removed 3 shards (18 rows): shard-00001.pkl, " in report.notes[0]
     index = ShardIndex.load(packed)
     assert index.num_samples == 32
     assert sum(index.class_counts) == 32
@@ -393,7 +393,7 @@ def test_a_repair_prints_its_steps(packed, capsys):
     assert capsys.readouterr() == ("", "")
     done = repair(packed, dry_run=False, verbose=1)
     assert capsys.readouterr().err == f"{packed}: repaired.\n"
-    assert repr(done) == f"Repair('{packed}': 4 steps made, removed: 3 shards (18 rows))"
+    assert repr(done) == f"Repair('{packed}': 4 steps done, removed: 3 shards (18 rows))"
     nothing = repair(packed, verbose=0)
     assert repr(nothing) == f"Repair('{packed}': nothing to repair)"
     assert str(nothing) == nothing.summary() == f"{packed}: nothing to repair."

@@ -375,7 +375,7 @@ BYPASSES = {
     "a subclass of joblib's wrapper": (
         name("joblib.numpy_pickle", "NumpyArrayWrapper.read") + b".", "NumpyArrayWrapper.read",
     ),
-    "a file of joblib beside this one": (
+    "a separate file of joblib": (
         name("joblib.numpy_pickle", "NDArrayWrapper") + b")\x81}" + text("filename")
         + text("/etc/passwd") + b"sb.",
         "joblib.numpy_pickle.NDArrayWrapper",
