@@ -1,7 +1,9 @@
-"""Three things about `fit` that its calls do not tell, and the frames that call do.
+"""Every use of a private name of Keras or TensorFlow, one function or class each.
 
-They are found by name in Keras's code. `tests/test_fit_contract.py` pins the names: if Keras
-changes them, nothing breaks, but what is said below is lost.
+Each says what it finds, the versions in which it was seen, the upstream issue, and what is lost if
+the name disappears. `tests/test_fit_contract.py` fails first if a release changes one of them.
+
+Most of them look at the stack: Keras does not tell a dataset or a callback which `fit` uses it.
 """
 
 from __future__ import annotations
@@ -21,37 +23,93 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# How far out Keras's frames are looked for: ours, those of a subclass, and some to spare.
-_NEAR = 9
+# Frames that are searched from the innermost outwards: ours, those of a subclass, and some more.
+_MAX_FRAMES = 9
 
 
-def called_to_reset() -> bool:
-    """Whether `on_epoch_end` comes from Keras preparing a fit, not from an epoch's end.
+# ---- For datasets
 
-    `EpochIterator.reset` calls it before the first epoch, on JAX and torch after a fetch of
-    batch 0 for the symbolic build, and on TensorFlow after a stopped fit whose prefetch may
-    have asked for everything. With short epochs the hooks alone do not tell this from
-    an epoch. Without the name only those cases suffer.
+
+def is_called_by_reset() -> bool:
+    """Returns whether a hook is called by `EpochIterator.reset`, which prepares a `fit`.
+
+    `reset` calls `on_epoch_end` before the first epoch: on JAX and torch after batch 0 was fetched
+    for the symbolic build, and on TensorFlow possibly after a stopped `fit` whose prefetching has
+    requested everything. With epochs of up to three batches the hooks alone look the same after a
+    complete epoch.
+
+    Finds: a frame named `reset` in `epoch_iterator.py`. Seen in Keras 3.8 to 3.15.1. Upstream
+    issue: none filed (related: https://github.com/keras-team/keras/issues/19749).
+    Without the name: such short epochs may advance once too often; longer ones are not affected.
     """
     return any(
         frame.f_code.co_name == "reset" and "epoch_iterator" in frame.f_code.co_filename
-        for frame in _callers()
+        for frame in _nearest_frames()
     )
 
 
-def asking_iterators() -> list[Any]:
-    """What goes through an epoch for `fit`, `evaluate` or `predict` and begins one now.
+class FitOrder:
+    """Undoes the shuffling of batch indices by `fit`.
 
-    A dataset is asked by threads of TensorFlow: any that runs may be behind them.
+    With `shuffle=True`, its default, `fit` draws a random order of the indices for each epoch.
+    Where batches are shuffled already this adds nothing, and scatters reads that could be one over
+    the files: undoing it gave 95,000 samples/s instead of 38,000. So the n-th index that `fit`
+    requests in an epoch gets the n-th batch. A count of requests would not do: other code may
+    request batches by index at the same time.
+
+    Finds: the local variable `indices` in a frame named `_finite_generator`. Seen in Keras 3.8 to
+    3.15.1. Upstream issue: https://github.com/keras-team/keras/issues/20142 (the default of
+    `shuffle`).
+    Without the name: batches are served by their index, exactly once as ever, and slower.
     """
-    for frame in _callers():
+
+    def __init__(self) -> None:
+        self._last: tuple[list[int], npt.NDArray[np.int64]] | None = None
+
+    def __reduce__(self) -> tuple[type[FitOrder], tuple[()]]:
+        return FitOrder, ()  # a copy is used by another `fit`
+
+    def place(self, index: int) -> int:
+        """Returns the place of an index in the order of `fit`, or the index if there is none."""
+        order = self._shuffled_indices()
+        if order is None:
+            return index
+        last = self._last
+        if last is None or last[0] is not order:
+            places = np.empty(len(order), np.int64)
+            places[order] = np.arange(len(order))
+            # The list is kept, so that a new list cannot have its identity.
+            last = self._last = (order, places)
+        return int(last[1][index])
+
+    def _shuffled_indices(self) -> list[int] | None:
+        for frame in _nearest_frames():
+            if frame.f_code.co_name == "_finite_generator":
+                order = frame.f_locals.get("indices")
+                return order if isinstance(order, list) else None
+        return None
+
+
+def calling_epoch_iterators() -> list[Any]:
+    """Returns the epoch iterators of Keras that may be beginning an epoch now.
+
+    A dataset is called by threads of TensorFlow: then every running iterator may be behind it.
+
+    Finds: `self` in a frame named `_enumerate_iterator`. Seen in Keras 3.8 to 3.15.1. Upstream
+    issue: none filed. Without the name: see `IteratorGuard`.
+    """
+    for frame in _nearest_frames():
         if frame.f_code.co_name == "_enumerate_iterator":
             return [frame.f_locals["self"]]
-    return running_iterators()
+    return running_epoch_iterators()
 
 
-def running_iterators() -> list[Any]:
-    """What goes through epochs in any thread."""
+def running_epoch_iterators() -> list[Any]:
+    """Returns the epoch iterators of Keras that any thread is using.
+
+    Finds: the local variable `epoch_iterator` of `fit`, `evaluate` and `predict`. Seen in Keras 3.8
+    to 3.15.1. Upstream issue: none filed. Without the name: see `IteratorGuard`.
+    """
     found = []
     for innermost in sys._current_frames().values():
         frame: FrameType | None = innermost
@@ -62,94 +120,81 @@ def running_iterators() -> list[Any]:
     return [iterator for iterator in found if iterator is not None]
 
 
-class FitOrder:
-    """Undoes the shuffling of batch numbers that `fit` does by default.
-
-    With `shuffle=True` Keras draws a random order of the batch numbers for each epoch. Where
-    batches are shuffled already that adds nothing, and it scatters what would be read in one go
-    over the files: 38,000 samples/s became 95,000 by undoing it. So the n-th number that
-    `fit` asks for in an epoch gets the n-th batch. Without the name batches are served by number,
-    as to everybody else.
-    """
-
-    def __init__(self) -> None:
-        self._known: tuple[list[int], npt.NDArray[np.int64]] | None = None
-
-    def place(self, index: int) -> int:
-        """The place of a batch number in the order in which `fit` asks, or the number itself."""
-        order = self._shuffled()
-        if order is None:
-            return index
-        known = self._known
-        if known is None or known[0] is not order:
-            places = np.empty(len(order), np.int64)
-            places[order] = np.arange(len(order))
-            # Held, so that no other list can be taken for this one.
-            known = self._known = (order, places)
-        return int(known[1][index])
-
-    def _shuffled(self) -> list[int] | None:
-        for frame in _callers():
-            if frame.f_code.co_name == "_finite_generator":
-                order = frame.f_locals.get("indices")
-                return order if isinstance(order, list) else None
-        return None
-
-
-def _callers() -> Iterator[FrameType]:
-    """The nearest frames that are running, from the innermost outwards."""
+def _nearest_frames() -> Iterator[FrameType]:
+    """Yields the nearest running frames, from the innermost outwards."""
     frame: FrameType | None = sys._getframe()
-    for _ in range(_NEAR):
+    for _ in range(_MAX_FRAMES):
         if frame is None:
             return
         yield frame
         frame = frame.f_back
 
 
-# At exit, for calls that are under way.
-_PATIENCE = 1.5
+# ---- For datasets on TensorFlow
+
+# Seconds to wait at exit for requests that are being served.
+_EXIT_SECONDS = 1.5
 
 
-class Hold:
-    """Of one sequence, on what asks it for an epoch. Calls for batches go through `with hold:`."""
+class IteratorGuard:
+    """Keeps the TensorFlow iterator of the current epoch alive until it can be destroyed safely.
+
+    TensorFlow requests batches in a thread of its own, and the thread that destroys its iterator
+    waits for that thread. A `fit` that ends early (Ctrl-C, an error, `stop_training` in mid-epoch)
+    leaves the iterator in a cycle of references, and Python destroys a cycle in the thread that
+    happens to collect garbage. If that is the requesting thread, or one that works for it, it waits
+    for itself, and the process hangs forever: after every second Ctrl-C in the first second of a
+    `fit` that starts worker processes. Every `PyDataset` can have this; one that allocates much
+    memory in a request has it often.
+
+    So the sequence refers to the iterator during an epoch, and the frames of every request refer to
+    the sequence. The iterator of a stopped epoch is destroyed when the next `fit` begins. When the
+    process ends it is not destroyed at all, and further requests block: a thread of TensorFlow that
+    returns to Python after Python's end aborts the process.
+
+    Requests for batches go through `with guard:`.
+
+    Finds: the iterators of `calling_epoch_iterators`. Seen with TensorFlow 2.18 to 2.21. Upstream
+    issue: none filed. Without the names: a stopped `fit` may hang, as with any `PyDataset`.
+    """
 
     def __init__(self) -> None:
         self._iterators: list[Any] = []
-        self._inside: set[int] = set()
-        self._over = False
-        _holds.add(self)
+        self._serving: set[int] = set()
+        self._exiting = False
+        _guards.add(self)
 
     def __enter__(self) -> None:
-        if self._over:
-            threading.Event().wait()  # for ever
-        self._inside.add(threading.get_ident())
+        if self._exiting:
+            threading.Event().wait()  # forever
+        self._serving.add(threading.get_ident())
 
     def __exit__(self, *error: object) -> None:
-        self._inside.discard(threading.get_ident())
+        self._serving.discard(threading.get_ident())
 
-    def take(self) -> None:
-        """An epoch begins."""
-        iterators = asking_iterators()
+    def hold(self) -> None:
+        """Keeps the iterator of an epoch that begins; destroys that of a stopped epoch."""
+        iterators = calling_epoch_iterators()
         if any(held not in iterators for held in self._iterators):
             self.destroy()
         self._iterators = iterators
 
     def drop(self) -> None:
-        """An epoch ends as it should: Keras keeps the iterator for the next one."""
+        """Forgets the iterator of a complete epoch: Keras keeps it for the next one."""
         self._iterators = []
 
     def destroy(self) -> None:
-        """What was broken off is destroyed now, by a thread that nobody waits for.
+        """Destroys the iterator of a stopped epoch in a thread that nothing waits for.
 
-        It may take as long as the broken epoch did: TensorFlow waits for its autotuning too.
+        It may take as long as that epoch took: TensorFlow waits for its autotuning too.
         """
-        broken, self._iterators = self._iterators, []
-        if broken:
-            threading.Thread(target=_destroy, args=(broken,), daemon=True).start()
+        stopped, self._iterators = self._iterators, []
+        if stopped:
+            threading.Thread(target=_destroy, args=(stopped,), daemon=True).start()
 
-    def forked(self) -> None:
-        """In a forked child: those that were inside stayed with the parent."""
-        self._inside.clear()
+    def reset_after_fork(self) -> None:
+        """In a forked child: the threads that were being served exist in the parent only."""
+        self._serving.clear()
 
 
 def _destroy(iterators: list[Any]) -> None:
@@ -157,26 +202,29 @@ def _destroy(iterators: list[Any]) -> None:
     gc.collect()
 
 
-_holds: weakref.WeakSet[Hold] = weakref.WeakSet()
+_guards: weakref.WeakSet[IteratorGuard] = weakref.WeakSet()
 
 
-def _at_exit() -> None:
-    running = running_iterators()  # in threads that Python still waits for
-    broken = [
-        hold
-        for hold in list(_holds)
-        if hold._iterators and not any(one in running for one in hold._iterators)
+def _block_requests_at_exit() -> None:
+    running = running_epoch_iterators()
+    stopped = [
+        guard
+        for guard in list(_guards)
+        if guard._iterators and not any(iterator in running for iterator in guard._iterators)
     ]
-    for hold in broken:
-        hold._over = True
-        # Never destroyed: the end would wait for that, up to a minute.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(hold._iterators))
-    deadline = time.monotonic() + _PATIENCE
-    while any(hold._inside for hold in broken) and time.monotonic() < deadline:
+    for guard in stopped:
+        guard._exiting = True
+        # Never destroyed: the process would wait for that, for up to a minute.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(guard._iterators))
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while any(guard._serving for guard in stopped) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
-getattr(threading, "_register_atexit", atexit.register)(_at_exit)
+atexit.register(_block_requests_at_exit)
+
+
+# ---- For callbacks
 
 
 def refuse_inexact(sequence: Any) -> None:

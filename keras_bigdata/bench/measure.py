@@ -84,7 +84,7 @@ def bench(
     arrays = _in_memory(loop, max(1, most // max(1, row_bytes * rows)))
     held = len(_first(arrays))
     in_memory = dict(zip(("x", "y", "sample_weight"), arrays, strict=False))
-    constant = _Constant(loop.example(), steps)
+    constant = _Constant(loop.server.example(), steps)
     model = NullModel()
 
     measures: list[Callable[[], float | None]] = [

@@ -1,4 +1,4 @@
-"""Position in the stream -> batch: plan, reader and transform put together.
+"""Loads the batch at any position of the stream: plan, reader and transform put together.
 
 Imports neither Keras nor a backend: worker processes run this too.
 """
@@ -15,26 +15,26 @@ import numpy.typing as npt
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
-from keras_bigdata.loading.row_reader import Arrays, Reader, UnreadableShardError
+from keras_bigdata.loading.row_reader import Arrays, RowReader, UnreadableShardError
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
 Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
-# Batches that are read together take no more than this: two such runs, one in use and one
-# being read, are the memory of reading ahead.
-RUN_BYTES = 256 * 2**20
+# Size of the batches that are read together, at most. Prefetching holds two such runs: one in use
+# and one being read.
+MAX_RUN_BYTES = 256 * 2**20
 
-# What the error of a transform tells of its batch.
-_SHOWN_SHARDS, _SHOWN_ROWS = 6, 8
+# Shards, and rows of each, that the error of a transform names.
+_MAX_NAMED_SHARDS, _MAX_NAMED_ROWS = 6, 8
 
-# First part of the spawn key of a transform's generator; plan.py has 0 to 2.
+# First part of the spawn key of a transform's generator; epoch_plan.py has 0 to 2.
 _TRANSFORM = 3
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderConfig:
-    """All that a batch depends on; picklable."""
+    """Everything that a batch depends on; picklable."""
 
     index: ShardIndex
     fields: Sequence[str]
@@ -49,15 +49,15 @@ class LoaderConfig:
     on_corrupt: Literal["raise", "skip"] = "raise"
 
 
-class Loader:
+class BatchLoader:
     """Loads any batch of the endless stream of passes over the data.
 
     Position p is batch `p % num_batches` of pass `p // num_batches`; pass e reads variant
-    `e % variants`. Thread-safe where the transform is.
+    `e % variants`. Thread-safe if the transform is.
 
     Args:
         config: what to load.
-        corrupt: where corrupt shards are noted, with `on_corrupt="skip"`. Defaults to `None`: in
+        corrupt: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a record of
             this object.
     """
 
@@ -81,44 +81,44 @@ class Loader:
         self.num_samples = self._plans[0].num_samples
         self.num_batches = self._plans[0].num_batches
         batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
-        self._longest_run = max(1, RUN_BYTES // max(1, batch_bytes))
+        self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         window = config.window_shards * int(index.samples.max(initial=0)) // config.batch_size
-        # Batches of a usual run.
-        self.window_batches = min(window + 1, self._longest_run)
-        self.reader = Reader(
+        # Number of batches in a usual run.
+        self.window_batches = min(window + 1, self._max_run)
+        self.reader = RowReader(
             index,
             config.fields,
             config.batch_size,
             local=config.shuffle != "global",
             cached_shards=2 * config.window_shards + 2,
-            # What is in use at a time: two runs, the queue, and what the backend prefetches.
-            keep_buffers=2 * self.window_batches + config.max_queue_size + 8,
+            # In use at a time: two runs, the queue, and what the backend prefetches.
+            max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
-        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
+        self._signature: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
 
     def load(self, position: int) -> Batch:
-        """The batch at a position: a dict of arrays, a row a sample."""
+        """Returns the batch at a position: a dict of arrays of shape `(rows, ...)`."""
         return self.transformed(position, self.read(range(position, position + 1))[0])
 
     def run(self, position: int) -> range:
-        """The positions that are best read together with this one."""
+        """Returns the positions that should be read together with this one."""
         epoch, batch = divmod(position, self.num_batches)
-        run = self._plans[epoch % len(self._plans)].run(epoch, batch, self._longest_run)
+        run = self._plans[epoch % len(self._plans)].run(epoch, batch, self._max_run)
         start = epoch * self.num_batches
         return range(start + run.start, start + run.stop)
 
-    def short(self, position: int) -> bool:
-        """Whether the batch has fewer rows than others: the last of a pass, if it is kept."""
+    def is_short(self, position: int) -> bool:
+        """Returns whether a batch has fewer rows than the others, as the last one of a pass may."""
         last = position % self.num_batches == self.num_batches - 1
         return last and self.num_samples < self.num_batches * self.config.batch_size
 
     def read(self, positions: range) -> list[Batch]:
-        """The batches at some positions of one epoch, before the transform."""
+        """Returns the batches at some positions of one epoch, before the transform."""
         return self._read(positions, joined=False)
 
     def read_joined(self, positions: range) -> Batch:
-        """The same as one batch."""
+        """Returns the same rows as one batch."""
         return self._read(positions, joined=True)[0]
 
     def _read(self, positions: range, *, joined: bool) -> list[Arrays]:
@@ -138,7 +138,7 @@ class Loader:
     ) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
         index, variant = self.config.index, self._variants[epoch % len(self._variants)]
-        # Batch by batch, so that it does not matter which are read together.
+        # Batch by batch: the choice must not depend on which batches are read together.
         parts = []
         for number in range(len(positions)):
             part = slice(number * self.config.batch_size, (number + 1) * self.config.batch_size)
@@ -164,7 +164,7 @@ class Loader:
         return self._variants[variant][shards], rows
 
     def transformed(self, position: int, batch: Batch) -> Batch:
-        """A batch that was read, after the transform."""
+        """Returns a batch that was read, after the transform."""
         if self.config.transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
@@ -172,42 +172,46 @@ class Loader:
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
-            return self._checked(self.config.transform(batch, rng), rows, epoch, number)
+            return self._check_transformed(self.config.transform(batch, rng), rows, epoch, number)
         except StopIteration as error:
-            # To who asks for batches it would mean that there are no more.
+            # The consumer would take it for the end of the data.
             failure = RuntimeError("`transform` raised StopIteration.")
-            failure.add_note(self._origin(position))
+            failure.add_note(self._describe_origin(position))
             raise failure from error
         except Exception as error:
-            error.add_note(self._origin(position))
+            error.add_note(self._describe_origin(position))
             raise
 
-    def _origin(self, position: int) -> str:
-        """Where a batch comes from, for who has to find out what is wrong with it."""
+    def _describe_origin(self, position: int) -> str:
+        """Describes which rows a batch has, for the error of a transform."""
         epoch, number = divmod(position, self.num_batches)
         shards, rows = self._rows(range(position, position + 1))
         if self.corrupt:
             shards, rows = self._substituted(range(position, position + 1), shards, rows)
         found = np.unique(shards).tolist()
         parts = []
-        for shard in found[:_SHOWN_SHARDS]:
+        for shard in found[:_MAX_NAMED_SHARDS]:
             here = rows[shards == shard].tolist()
-            more = f" and {len(here) - _SHOWN_ROWS} more" if len(here) > _SHOWN_ROWS else ""
-            listed = ", ".join(map(str, here[:_SHOWN_ROWS]))
+            more = f" and {len(here) - _MAX_NAMED_ROWS} more" if len(here) > _MAX_NAMED_ROWS else ""
+            listed = ", ".join(map(str, here[:_MAX_NAMED_ROWS]))
             parts.append(f"{self.config.index.path(shard)} (rows {listed}{more})")
-        more = f"; and of {len(found) - _SHOWN_SHARDS} more" if len(found) > _SHOWN_SHARDS else ""
+        more = (
+            f"; and {len(found) - _MAX_NAMED_SHARDS} more shards"
+            if len(found) > _MAX_NAMED_SHARDS
+            else ""
+        )
         return (
-            f"It was raised by `transform` at epoch {epoch}, batch {number}, which was given, in "
+            f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
             f"some order, rows of {'; '.join(parts)}{more}."
         )
 
-    def _checked(self, result: Any, rows: int, epoch: int, batch: int) -> Batch:
+    def _check_transformed(self, result: Any, rows: int, epoch: int, batch: int) -> Batch:
         where = f"`transform` at epoch {epoch}, batch {batch}"
         fields = list(self.config.fields)
         if not isinstance(result, dict) or set(result) != set(fields):
             received = sorted(map(str, result)) if isinstance(result, dict) else type(result)
             raise ShardError(
-                f"{where} must return a dict with the keys it was given, {fields}. "
+                f"{where} must return a dict with the keys that it received, {fields}. "
                 f"Received: {received}"
             )
         arrays = {name: np.asarray(result[name]) for name in fields}
@@ -217,14 +221,15 @@ class Loader:
                     f"{where} must keep the number of rows, {rows}, of {name!r}. "
                     f"Received: shape {array.shape}"
                 )
-        kinds = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
-        if self._kinds is None:
-            self._kinds = kinds
-        if kinds != self._kinds:
-            name = next(name for name in fields if kinds[name] != self._kinds[name])
+        signature = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
+        if self._signature is None:
+            self._signature = signature
+        if signature != self._signature:
+            name = next(name for name in fields if signature[name] != self._signature[name])
             raise ShardError(
-                f"{where} gave {name!r} with dtype {kinds[name][0]} and row shape "
-                f"{kinds[name][1]}, but {self._kinds[name][0]} and {self._kinds[name][1]} for "
-                "other batches. It may change dtype and shape only alike for every batch."
+                f"{where} returned {name!r} with dtype {signature[name][0]} and row shape "
+                f"{signature[name][1]}, but {self._signature[name][0]} and "
+                f"{self._signature[name][1]} for other batches. It may change dtype and shape, but "
+                "in the same way for every batch."
             )
         return arrays

@@ -1,8 +1,8 @@
 """Recycled memory for batches.
 
-Fresh large arrays are page-faulted every time, which alone halves the rate of the whole
-`fit`; TensorFlow and JAX take 64-byte-aligned memory without copying it and hold a reference
-as long as they use it. So a block is handed out again once its last view is dead, never before.
+Fresh large arrays are page-faulted every time, which alone halves the rate of a whole `fit`.
+TensorFlow and JAX take 64-byte-aligned memory on the CPU without copying it, and hold a reference
+while they use it. So a block of memory is used again once its last view is dead, and never before.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ import numpy.typing as npt
 ALIGNMENT = 64
 
 # Smaller arrays are cheaper to allocate than to track.
-SMALL = 32 * 1024
+SMALL_BYTES = 32 * 1024
 
 
-def aligned(nbytes: int) -> npt.NDArray[np.uint8]:
-    """Uninitialised memory that starts at a multiple of 64 bytes."""
+def aligned_empty(nbytes: int) -> npt.NDArray[np.uint8]:
+    """Returns uninitialized memory that starts at a multiple of 64 bytes."""
     block = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -block.ctypes.data % ALIGNMENT
     return block[start : start + nbytes]
 
 
 class BufferPool:
-    """Blocks of memory that come back when nothing refers to them any more.
+    """Blocks of memory that return to the pool when nothing refers to them any more.
 
     Args:
-        keep: free blocks of one size to keep for the next use.
-        allocate: makes a block (any object with the buffer protocol) of so many bytes.
-            Defaults to `aligned`.
+        max_free: free blocks of one size to keep.
+        allocate: function that returns a block of a number of bytes; any object with the buffer
+            protocol. Defaults to `aligned_empty`.
     """
 
-    def __init__(self, keep: int, allocate: Callable[[int], Any] = aligned) -> None:
+    def __init__(self, max_free: int, allocate: Callable[[int], Any] = aligned_empty) -> None:
         self._allocate = allocate
         # A bounded deque: appending to a full one drops the block at its other end.
-        self._free: defaultdict[int, deque[Any]] = defaultdict(lambda: deque(maxlen=keep))
+        self._free: defaultdict[int, deque[Any]] = defaultdict(lambda: deque(maxlen=max_free))
 
     def take(self, nbytes: int) -> tuple[npt.NDArray[np.uint8], Any]:
-        """A byte array and the block below it, which is free again when the array is dead.
+        """Returns a byte array and its block, which is free again when the array is dead.
 
-        Every view of the array holds the array itself and not the block: NumPy follows
-        the chain of bases only up to the first that is no ndarray, here the memoryview.
+        Every view of the array holds the array and not the block: NumPy follows the chain of bases
+        only up to the first object that is not an ndarray, here the memoryview.
         """
         free = self._free[nbytes]
         try:
@@ -58,10 +58,20 @@ class BufferPool:
         weakref.finalize(array, free.append, block).atexit = False
         return array, block
 
-    def rows(self, count: int, shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> Any:
-        """An array of `count` rows, in a block that has room for `most` of them."""
+    def empty(
+        self, count: int, shape: tuple[int, ...], dtype: np.dtype[Any], capacity: int
+    ) -> npt.NDArray[Any]:
+        """Returns an uninitialized array of shape `(count, *shape)`.
+
+        Args:
+            count: number of rows.
+            shape: shape of one row.
+            dtype: NumPy dtype.
+            capacity: number of rows that the block has room for. Arrays of different `count` share
+                blocks if their capacity is equal.
+        """
         row_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        if most * row_bytes < SMALL or dtype.kind in "OV":
+        if capacity * row_bytes < SMALL_BYTES or dtype.kind in "OV":
             return np.empty((count, *shape), dtype)
-        array, _ = self.take(most * row_bytes)
+        array, _ = self.take(capacity * row_bytes)
         return array[: count * row_bytes].view(dtype).reshape(count, *shape)

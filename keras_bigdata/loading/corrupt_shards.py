@@ -1,4 +1,4 @@
-"""Corrupt shards while training: what is known of them, and which rows stand in for theirs."""
+"""Corrupt shards while training: a record of them, and the rows that replace theirs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ import numpy as np
 from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
-# First part of the spawn key of the choice of substitutes; plan.py has 0 to 2, loader.py 3.
+# First part of the spawn key of the choice of substitutes; epoch_plan.py has 0 to 2,
+# batch_loader.py has 3.
 _SUBSTITUTES = 4
 
-# Draws from all rows before the healthy ones are counted: with one shard in two corrupt the odds
-# that any is left after so many are 2^-64.
+# Draws from all rows before the readable ones are counted. If half of the rows are corrupt, the
+# probability that a row is still corrupt after so many draws is 2^-64.
 _DRAWS = 64
 
 # Corrupt shards that a warning names.
-_SHOWN = 5
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedShard:
     """A shard whose rows are not served.
 
-    Args:
-        path: of the file.
-        rows: how many rows it has.
-        error: what is wrong with it.
+    Attributes:
+        path: path of the file.
+        rows: number of rows in it.
+        error: the reason.
     """
 
     path: str
@@ -40,7 +41,7 @@ class SkippedShard:
 
 
 class CorruptShards:
-    """The shards of an index that were found corrupt, each told once as soon as it is found.
+    """The shards of an index that were found corrupt. Warns once about each, as it is found.
 
     Thread-safe.
 
@@ -53,14 +54,14 @@ class CorruptShards:
         self._bad = np.zeros(len(index), bool)
         self._found: dict[int, str] = {}
         self._lock = threading.Lock()
-        # In a worker process: told to nobody there, but sent to the parent.
+        # A worker process replaces this: it does not warn, but sends the error to its parent.
         self.on_found: Callable[[int, str], None] = self._warn
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def add(self, shard: int, error: str) -> None:
-        """Notes that a shard is corrupt."""
+        """Records that a shard is corrupt."""
         with self._lock:
             if shard in self._found:
                 return
@@ -68,12 +69,12 @@ class CorruptShards:
             self._bad[shard] = True
         self.on_found(shard, error)
 
-    def among(self, shards: Int64Array) -> Any:
-        """Which of some shards are corrupt, as far as that is known."""
+    def is_corrupt(self, shards: Int64Array) -> Any:
+        """Returns a boolean array: which of some shards were found corrupt so far."""
         return self._bad[shards]
 
-    def known(self) -> dict[int, SkippedShard]:
-        """What was found, by the number of the shard."""
+    def found(self) -> dict[int, SkippedShard]:
+        """Returns the corrupt shards by their number."""
         with self._lock:
             found = dict(self._found)
         return {
@@ -85,31 +86,31 @@ class CorruptShards:
 
     def _warn(self, shard: int, error: str) -> None:
         warnings.warn(
-            f"{error} It is left out, and {int(self._index.samples[shard])} other rows are served "
-            "in place of its rows, until it is repaired and the sequence is made again.",
+            f"{error} The shard is skipped: {int(self._index.samples[shard])} other rows are "
+            "served in place of its rows, until it is repaired and the sequence is created again.",
             stacklevel=2,
         )
 
-    def tell(self, epoch: int) -> None:
-        """Warns that an epoch, which is over, was served without them; not if there are none."""
-        found = list(self.known().values())
+    def warn_after_epoch(self, epoch: int) -> None:
+        """Warns that an epoch was served without the corrupt shards, if there are any."""
+        found = list(self.found().values())
         if not found:
             return
-        files = ", ".join(shard.path for shard in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        files = ", ".join(shard.path for shard in found[:_MAX_NAMED])
+        more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
         warnings.warn(
             f"Epoch {epoch} was served without {sum(shard.rows for shard in found)} rows, all rows "
-            f"of {len(found)} corrupt shards: {files}{more}. Others were served in their place. "
-            "See `skipped_shards` of the sequence.",
+            f"of {len(found)} corrupt shards: {files}{more}. Other rows were served in their "
+            "place. See `skipped_shards` of the sequence.",
             stacklevel=3,
         )
 
-    def forked(self) -> None:
-        """In a forked child: the lock may have been held by a thread that stayed behind."""
+    def reset_after_fork(self) -> None:
+        """Makes the lock usable in a forked child: a thread of the parent may hold it."""
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        # The bound method would come back as that of the copy in any case.
+        # Without the lock; `on_found` is set anew.
         kept = ("_index", "_bad", "_found")
         return {name: self.__dict__[name] for name in kept}
 
@@ -128,38 +129,41 @@ def substitute(
     variant: Int64Array,
     seed: tuple[int, int, int],
 ) -> tuple[Int64Array, Int64Array]:
-    """The rows of one batch, with others in place of those of corrupt shards.
+    """Replaces the rows of corrupt shards in one batch.
 
-    They come from the healthy shards of the same batch, which are open; where there is none, from
-    all shards of the variant. The choice depends on the seed and on which shards are corrupt, not
-    on when that was found: a draw from a shard that is not yet known to be corrupt fails in reading
-    and is then made again.
+    The substitutes come from the readable shards of the same batch, which are open; if there is
+    none, from all shards of the variant. The choice depends on the seed and on which shards are
+    corrupt, not on when that was found: a draw from a shard that is not yet known to be corrupt
+    fails when it is read, and is then repeated.
 
     Args:
-        shards: the shard of each row.
-        rows: the row in that shard.
-        corrupt: the shards that are known to be corrupt.
+        shards: int64 array, the shard of each row.
+        rows: int64 array, the row in that shard.
+        corrupt: the record of corrupt shards.
         index: all shards.
-        variant: the shards that may stand in.
+        variant: int64 array, the shards that substitutes may come from.
         seed: seed, epoch and batch.
 
+    Returns:
+        `(shards, rows)` of the same length.
+
     Raises:
-        CorruptShardError: if no shard is left.
+        CorruptShardError: if every shard is corrupt.
     """
-    bad = corrupt.among(shards)
+    bad = corrupt.is_corrupt(shards)
     count = int(np.count_nonzero(bad))
     if not count:
         return shards, rows
     bits = np.random.PCG64(
         np.random.SeedSequence(seed[0], spawn_key=(_SUBSTITUTES, seed[1], seed[2]))
     )
-    healthy = np.unique(shards[~bad])
-    if len(healthy):
-        chosen = _rows_of(healthy, index, bits.random_raw(count))
+    readable = np.unique(shards[~bad])
+    if len(readable):
+        chosen = _rows_of(readable, index, bits.random_raw(count))
     else:
         chosen = _rows_of(variant, index, bits.random_raw(count))
         for _ in range(_DRAWS):
-            again = corrupt.among(chosen[0])
+            again = corrupt.is_corrupt(chosen[0])
             if not again.any():
                 break
             drawn = _rows_of(variant, index, bits.random_raw(count))
@@ -167,11 +171,11 @@ def substitute(
                 np.where(again, new, old) for new, old in zip(drawn, chosen, strict=True)
             )
         else:
-            left = variant[~corrupt.among(variant) & (index.samples[variant] > 0)]
+            left = variant[~corrupt.is_corrupt(variant) & (index.samples[variant] > 0)]
             if not len(left):
                 raise CorruptShardError(
-                    f"{index.directory}: every shard is corrupt, so nothing can stand in for their "
-                    "rows. The first one: " + next(iter(corrupt.known().values())).error
+                    f"{index.directory}: every shard is corrupt, so no rows can replace theirs. "
+                    "The first one: " + next(iter(corrupt.found().values())).error
                 )
             chosen = _rows_of(left, index, bits.random_raw(count))
     shards, rows = shards.copy(), rows.copy()
@@ -180,7 +184,7 @@ def substitute(
 
 
 def _rows_of(candidates: Int64Array, index: ShardIndex, bits: Any) -> tuple[Int64Array, Int64Array]:
-    """For each random number a row of some shards: all rows are equally likely."""
+    """Returns a row of some shards for each random number; all rows are equally likely."""
     ends = np.cumsum(index.samples[candidates])
     places = (bits % np.uint64(ends[-1])).astype(np.int64)
     which = np.searchsorted(ends, places, side="right")

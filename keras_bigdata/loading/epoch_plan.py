@@ -1,4 +1,4 @@
-"""The plan: which rows make batch i of epoch e. Pure: NumPy and nothing else."""
+"""Which rows form batch i of epoch e. Pure: a function of its arguments alone."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ Shuffle: TypeAlias = Literal["window", "shards", "global"] | None
 # First part of the spawn key, so that no two uses of a seed share a stream.
 _SHARDS, _WINDOW, _GLOBAL = range(3)
 
-# Positions of a global shuffle that are computed together: the cost of a call to NumPy
-# is shared by some 64 batches, and a random access wastes half a millisecond.
+# Positions of a global shuffle that are computed together: some 64 batches share the cost of the
+# calls of NumPy, and a random access costs half a millisecond.
 _BLOCK = 8192
 
-# Batches that are worth reading together even if their window is smaller.
-_LEAST_RUN = 8
+# Batches that should be read together even if their window is smaller.
+_MIN_RUN = 8
 
 
 class EpochPlan:
     """The order of the rows, as a pure function of (seed, epoch, batch).
 
-    The same under any number of workers and any order of requests, and the same for every
-    release: it is built on raw bits of PCG64, which NumPy promises never to change.
+    It is the same for any number of workers, any order of requests and in every release (see
+    `permutation.py`).
 
     Args:
-        samples: rows of each shard.
-        batch_size: rows of a batch.
-        shuffle: `"window"`: shards in random order, rows mixed across each window of
-            `window_shards`; `"shards"`: shards in random order, rows as they lie;
-            `"global"`: any row anywhere; `None`: as they lie. Defaults to `"window"`.
-        window_shards: shards whose rows are mixed at one time. Defaults to `6`.
+        samples: int64 array, the number of rows of each shard.
+        batch_size: number of rows in a batch.
+        shuffle: `"window"`: shards in random order, rows shuffled within each window of
+            `window_shards`; `"shards"`: shards in random order, rows as stored; `"global"`: all
+            rows shuffled; `None`: as stored. Defaults to `"window"`.
+        window_shards: number of shards in a window. Defaults to `6`.
         seed: non-negative integer. Defaults to `0`.
-        last_batch: `"keep"`: the last batch may be smaller; `"drop"`: it is left out,
-            other rows in each epoch. Defaults to `"keep"`.
+        last_batch: `"keep"`: the last batch may be smaller; `"drop"`: it is dropped, with other
+            rows in each epoch. Defaults to `"keep"`.
 
     Example:
 
@@ -67,30 +67,30 @@ class EpochPlan:
         whole, rest = divmod(self.num_samples, batch_size)
         self.num_batches = whole + (rest > 0 and last_batch == "keep")
         self._ends = np.cumsum(self.samples)
-        # Rows by which the files' order is turned each epoch, so that "drop" leaves out
-        # other rows where the shuffle would not.
-        self._turn = rest if last_batch == "drop" and shuffle in ("shards", None) else 0
-        # Caches of pure results, one an instance: a batch needs at most a few windows.
+        # Rows by which the order is rotated each epoch, so that "drop" drops other rows where the
+        # shuffle would not.
+        self._rotation = rest if last_batch == "drop" and shuffle in ("shards", None) else 0
+        # Caches of pure results for each instance: a batch needs a few windows at most.
         self._shard_order = lru_cache(maxsize=4)(self._make_shard_order)
         self._window = lru_cache(maxsize=4)(self._make_window)
         self._block = lru_cache(maxsize=4)(self._make_block)
         self._run_starts = lru_cache(maxsize=4)(self._make_run_starts)
 
     def rows(self, epoch: int, batch: int, count: int = 1) -> tuple[Int64Array, Int64Array]:
-        """The rows of one batch or of several that follow each other, in order.
+        """Returns the rows of a batch, or of several batches that follow each other, in order.
 
         Args:
             epoch: non-negative integer.
             batch: integer in `[0, num_batches)`.
-            count: number of batches, which must be of one epoch. Defaults to `1`.
+            count: number of batches, all of one epoch. Defaults to `1`.
 
         Returns:
             Two int64 arrays of equal length: the shard of each row, and its row there.
         """
         start = batch * self.batch_size
         stop = min(start + count * self.batch_size, self.num_samples)
-        turn = epoch * self._turn % self.num_samples if self._turn else 0
-        start, stop = start + turn, stop + turn
+        rotation = epoch * self._rotation % self.num_samples if self._rotation else 0
+        start, stop = start + rotation, stop + rotation
         n = self.num_samples
         if stop <= n:
             return self._range(epoch, start, stop)
@@ -99,34 +99,34 @@ class EpochPlan:
         head, tail = self._range(epoch, start, n), self._range(epoch, 0, stop - n)
         return np.concatenate((head[0], tail[0])), np.concatenate((head[1], tail[1]))
 
-    def run(self, epoch: int, batch: int, most: int) -> range:
-        """The batches that are best read together with this one, because they share files.
+    def run(self, epoch: int, batch: int, max_length: int) -> range:
+        """Returns the batches that should be read together with one, because they share files.
 
         Args:
             epoch: non-negative integer.
             batch: integer in `[0, num_batches)`.
-            most: length of a run at most.
+            max_length: number of batches in a run, at most.
 
         Returns:
             A range of batches of the same epoch; every batch of it has the same run.
         """
-        starts = self._run_starts(epoch if self.shuffle else 0, most)
+        starts = self._run_starts(epoch if self.shuffle else 0, max_length)
         here = int(np.searchsorted(starts, batch, side="right"))
         return range(int(starts[here - 1]), int(starts[here]))
 
-    def _make_run_starts(self, epoch: int, most: int) -> Int64Array:
-        """Where runs begin: with a window, where there are windows; and the end of the last."""
+    def _make_run_starts(self, epoch: int, max_length: int) -> Int64Array:
+        """Returns where runs begin, with windows if there are any, and where the last one ends."""
         if self.shuffle != "window":
-            even = np.arange(0, self.num_batches, min(most, 2 * _LEAST_RUN))
+            even = np.arange(0, self.num_batches, min(max_length, 2 * _MIN_RUN))
             return np.append(even, self.num_batches)
         ends = self._shard_order(epoch)[1]
         firsts = np.unique(np.minimum(-(-ends // self.batch_size), self.num_batches)).tolist()
         starts = [0]
         for end in firsts:
             length = end - starts[-1]
-            if length < _LEAST_RUN and end < self.num_batches:
+            if length < _MIN_RUN and end < self.num_batches:
                 continue
-            parts = -(-length // most)
+            parts = -(-length // max_length)
             starts += [starts[-1] + length * part // parts for part in range(1, parts + 1)]
         if starts[-1] < self.num_batches:
             starts.append(self.num_batches)
@@ -151,7 +151,7 @@ class EpochPlan:
         )
 
     def _make_shard_order(self, epoch: int) -> tuple[Int64Array, Int64Array]:
-        """The shards of an epoch in order, and the position at which each window ends."""
+        """Returns the shards of an epoch in order, and the position where each window ends."""
         count = len(self.samples)
         order = (
             np.arange(count)

@@ -1,4 +1,4 @@
-"""Which epoch is served, from which batch on, and what of it was asked for."""
+"""Which epoch is served, from which batch on, and which of its batches were requested."""
 
 from __future__ import annotations
 
@@ -7,89 +7,96 @@ import threading
 import numpy as np
 
 
-class Progress:
-    """Where in the endless stream of epochs a sequence is.
+class EpochState:
+    """The place of a sequence in the endless stream of epochs.
 
-    An epoch is over when every batch of it was asked for between `begin` and `end`, or when a loop
-    was given its last one. Thread-safe.
+    An epoch is complete when each of its batches was requested between `begin` and `end`, or when a
+    loop consumed its last batch. Thread-safe.
 
     Args:
-        length: batches of an epoch.
-        epoch: the epoch that is served next. Defaults to `0`.
-        batch: the first batch of it that is served, once. Defaults to `0`.
+        length: number of batches in an epoch.
+        epoch: number of the epoch that is served next. Defaults to `0`.
+        start: first batch of that epoch that is served, for that epoch only. Defaults to `0`.
         fixed: whether every epoch is the same one. Defaults to `False`.
     """
 
-    def __init__(self, length: int, epoch: int = 0, batch: int = 0, *, fixed: bool = False) -> None:
+    def __init__(self, length: int, epoch: int = 0, start: int = 0, *, fixed: bool = False) -> None:
         self.length = length
         self.fixed = fixed
-        # First batch that is served: of the next epoch to begin, and of the one under way.
-        self.next_start = batch
+        # The first batch that is served: of the epoch that begins next, and of the current one.
+        self.next_start = start
         self.start = 0
         self._epoch = epoch
-        # Only between `begin` and `end` is it noted what was asked for.
+        # Requests are recorded between `begin` and `end` only.
         self._begun = False
-        self._asked = np.zeros(length, bool)
-        # The epoch whose last batch a loop was given, until the loop or the next one says so.
-        self._given: int | None = None
+        self._requested = np.zeros(length, bool)
+        # The epoch whose last batch was consumed by a loop, until `advance` is called.
+        self._consumed: int | None = None
         self._lock = threading.Lock()
 
     @property
     def epoch(self) -> int:
-        """The epoch that is served next, or is being served."""
+        """Number of the epoch that is served now, or next."""
         return self._epoch
 
-    def go_to(self, epoch: int, batch: int = 0) -> None:
-        """The next epoch to begin is this one, from this batch on."""
+    def seek(self, epoch: int, start: int = 0) -> None:
+        """Makes an epoch the next one to begin, from a batch on."""
         with self._lock:
-            self._epoch, self.next_start, self.start = epoch, batch, 0
+            self._epoch, self.next_start, self.start = epoch, start, 0
             self._begun = False
-            self._given = None
+            self._consumed = None
 
     def begin(self) -> None:
-        """An epoch begins."""
+        """Begins an epoch."""
         with self._lock:
             self._begun = True
             self.start = self.next_start
-            self._asked = np.arange(self.length) < self.start
+            self._requested = np.arange(self.length) < self.start
 
-    def ask(self, epoch: int, batches: int | slice) -> None:
-        """Batches of an epoch were asked for; noted if it is under way."""
+    def mark_requested(self, epoch: int, batches: int | slice) -> None:
+        """Records that batches were requested, if their epoch is the one that has begun."""
         with self._lock:
             if self._begun and epoch == self._epoch:
-                self._asked[batches] = True
+                self._requested[batches] = True
 
     def end(self, *, stopped: bool = False) -> int | None:
-        """Whatever was begun ends. Gives the epoch that is over, if one is.
+        """Ends the current epoch.
 
         Args:
-            stopped: whether it is not over in any case. Defaults to `False`.
+            stopped: whether the epoch is known to be incomplete. Defaults to `False`.
+
+        Returns:
+            The number of the epoch if all of its batches were requested, else `None`.
         """
         with self._lock:
             epoch = self._epoch
-            over = self._begun and bool(self._asked.all()) and not stopped
-            if over:
+            complete = self._begun and bool(self._requested.all()) and not stopped
+            if complete:
                 self._epoch += not self.fixed
                 self.next_start = 0
             self.start = 0
             self._begun = False
-        return epoch if over else None
+        return epoch if complete else None
 
-    def give_last(self, epoch: int) -> None:
-        """A loop is given the last batch of an epoch."""
-        self._given = epoch
+    def mark_consumed(self, epoch: int) -> None:
+        """Records that a loop receives the last batch of an epoch."""
+        self._consumed = epoch
 
-    def settle(self) -> int | None:
-        """No loop is in an epoch any more. Gives the epoch that one was given whole, if any."""
+    def advance(self) -> int | None:
+        """Moves on to the next epoch if a loop has consumed the current one.
+
+        Returns:
+            The number of the consumed epoch, or `None`.
+        """
         with self._lock:
-            given, self._given = self._given, None
-            if given == self._epoch and not self.fixed:
+            consumed, self._consumed = self._consumed, None
+            if consumed == self._epoch and not self.fixed:
                 self._epoch += 1
                 self._begun = False
-        return given
+        return consumed
 
-    def forked(self) -> None:
-        """In a forked child: the lock may have been held by a thread that stayed behind."""
+    def reset_after_fork(self) -> None:
+        """Makes the lock usable in a forked child: a thread of the parent may hold it."""
         self._lock = threading.Lock()
         self._begun = False
-        self._given = None
+        self._consumed = None

@@ -1,9 +1,9 @@
-"""The shards that are open. The one place where training touches the files.
+"""The shards that are open: the one place where training reads files.
 
-Rows and columns come through two functions of this module, looked up at each call:
-`open_to_read(path)` gives a descriptor, and `read_into(fd, places, offset)` reads from it. Whoever
-wants to see what training does on a slow or failing disk replaces these two. (Shards that are
-compressed or text-encoded are opened and checked here too, and then decoded by `shards.pickles`.)
+All reading goes through two functions of this module, looked up at each call: `open_to_read(path)`
+returns a descriptor, and `read_into(fd, places, offset)` reads from it. Replace them to see how
+training behaves on a slow or failing disk. (Compressed and text-encoded shards are opened and
+checked here too, and then decoded by `shards.pickles`.)
 """
 
 from __future__ import annotations
@@ -12,33 +12,37 @@ import errno
 import os
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from keras_bigdata.child_processes import hold_during_fork
-from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.loading.file_descriptors import (
+    max_open_files,
+    register,
+    retry_if_stale,
+    retry_when_out_of_files,
+)
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.scan import read_layout
 
 _T = TypeVar("_T")
 
-# An open file is looked at again, after a read, if that was last done so long ago. It costs 1 us,
-# a third of the smallest read.
+# After a read, an open file is compared with the index again if the last time was this long ago.
+# The comparison costs 1 us, a third of the smallest read.
 RECHECK_SECONDS = 0.1
 
 
 def open_to_read(path: str) -> int:
-    """A descriptor of the file."""
+    """Opens a file for reading and returns its descriptor."""
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
 class OpenFile:
-    """An open shard. Closed when nothing refers to it, so never under a reading thread."""
+    """An open shard. It is closed when nothing refers to it, so never while a thread reads it."""
 
     __slots__ = ("checked", "fd", "path")
 
@@ -52,10 +56,15 @@ class OpenFile:
 
 
 class OpenFiles:
-    """Open shards, a bounded number of them, each checked against the index when opened.
+    """A bounded number of open shards, each compared with the index when it is opened.
 
-    A shard that is replaced by a rename or deleted while it is open goes on being read as it was.
-    One that is changed in place is noticed by its size or time after `RECHECK_SECONDS`.
+    A shard that is deleted, or replaced by a rename, while it is open is still read as it was. A
+    shard that is changed in place is noticed by its size or time after `RECHECK_SECONDS`.
+
+    Args:
+        index: the shards.
+        fields: name -> `Field` of the fields that are read.
+        trust: whether pickles may be executed.
     """
 
     def __init__(self, index: ShardIndex, fields: Mapping[str, Field], trust: bool) -> None:
@@ -63,18 +72,19 @@ class OpenFiles:
         self._fields = fields
         self._trust = trust
         self._open: OrderedDict[int, OpenFile] = OrderedDict()
+        # 0 where the time is unknown: there the file is compared with the index in full.
         unknown = np.zeros(len(index), np.int64)
         self._mtimes_ns = unknown if index.mtimes_ns is None else index.mtimes_ns
         self._lock = threading.Lock()
-        # A quarter of what the process may open: the user needs some too.
-        self._most = max(8, min(512, open_files_allowed() // 4))
-        spends(self)
+        # A quarter of what the process may open: the rest of the program needs some too.
+        self._max_open = max(8, min(512, max_open_files() // 4))
+        register(self)
 
     def open(self, shard: int) -> OpenFile:
-        """The shard, open and as the index says.
+        """Returns a shard, open and equal to its entry in the index.
 
         Raises:
-            CorruptShardError: if it is not.
+            CorruptShardError: if it differs from its entry.
             TooManyOpenFilesError: if no file can be opened.
         """
         with self._lock:
@@ -82,13 +92,18 @@ class OpenFiles:
             if file is not None:
                 self._open.move_to_end(shard)
                 return file
-        return self._newly_opened(shard)
+        return self._reopen(shard)
 
     def read_into(self, shard: int, places: Places, offset: int) -> None:
-        """Fills the places, one after the other, from a shard at `offset`.
+        """Fills places in memory, one after the other, from a shard.
+
+        Args:
+            shard: number of the shard.
+            places: uint64 array of shape `(places, 2)`, the address and size of each.
+            offset: byte position in the file.
 
         Raises:
-            CorruptShardError: if it cannot be read, or is not as it was.
+            CorruptShardError: if the shard cannot be read, or was changed.
             TooManyOpenFilesError: if no file can be opened.
         """
         file = self.open(shard)
@@ -97,8 +112,8 @@ class OpenFiles:
         except OSError as error:
             if error.errno != errno.ESTALE:
                 raise _unreadable(file.path, offset, error) from error
-            # What a network file system wants: by its path the file is found again.
-            file = self._newly_opened(shard)
+            # A stale file of a network file system is found again by its path.
+            file = self._reopen(shard)
             try:
                 count = read_into(file.fd, places, offset)
             except OSError as again:
@@ -114,25 +129,27 @@ class OpenFiles:
             file.checked = now
             try:
                 self._check(shard, file)
-            except OSError:  # stale, with what was read still in memory
-                self._newly_opened(shard)
+            except OSError:  # stale, although the data was still in memory
+                self._reopen(shard)
 
-    def read_anew(self, shard: int, read: Callable[[], _T]) -> _T:
-        """What `read` gives, which opens the file of the shard itself; it is checked before."""
+    def decode(self, shard: int, read: Callable[[], _T]) -> _T:
+        """Checks a shard and returns the result of `read`, which opens the file itself."""
         self.open(shard)
-        return with_room(lambda: again_if_stale(read))
+        return retry_when_out_of_files(lambda: retry_if_stale(read))
 
     def close_files(self) -> None:
-        """Closes them all, and keeps fewer from now on. Called where no file can be opened."""
+        """Closes all files, and keeps fewer open from now on. Called when descriptors run out."""
         with self._lock:
             if self._open:
-                self._most = max(1, len(self._open) // 2)
+                self._max_open = max(1, len(self._open) // 2)
             self._open.clear()
 
-    def _newly_opened(self, shard: int) -> OpenFile:
+    def _reopen(self, shard: int) -> OpenFile:
         path = str(self._index.path(shard))
         try:
-            file = with_room(lambda: again_if_stale(lambda: self._checked(shard, path)))
+            file = retry_when_out_of_files(
+                lambda: retry_if_stale(lambda: self._open_checked(shard, path))
+            )
         except OSError as error:
             raise CorruptShardError(
                 f"{path}: the shard cannot be opened ({error.strerror}). Restore it, or pack the "
@@ -140,36 +157,36 @@ class OpenFiles:
             ) from error
         with self._lock:
             self._open[shard] = file
-            while len(self._open) > self._most:
+            while len(self._open) > self._max_open:
                 self._open.popitem(last=False)
         return file
 
-    def _checked(self, shard: int, path: str) -> OpenFile:
+    def _open_checked(self, shard: int, path: str) -> OpenFile:
         file = OpenFile(path, open_to_read(path))
         self._check(shard, file)
         return file
 
     def _check(self, shard: int, file: OpenFile) -> None:
-        """Whether the file is still the one of the index."""
+        """Raises `CorruptShardError` if a file is not the one that was indexed."""
         stat = os.fstat(file.fd)
         expected = int(self._index.sizes[shard])
         if stat.st_size != expected:
             raise CorruptShardError(
                 f"{file.path}: the shard has {stat.st_size} bytes, expected {expected}: it was cut "
-                "short or replaced since it was indexed. Restore it, or pack the data again."
+                "short or replaced after it was indexed. Restore it, or pack the data again."
             )
         expected_ns = int(self._mtimes_ns[shard])
         if expected_ns and expected_ns != stat.st_mtime_ns:
             raise CorruptShardError(
-                f"{file.path}: the shard was changed since it was opened (modified at "
-                f"{stat.st_mtime_ns} ns, expected {expected_ns}). Make the ShardSequence again."
+                f"{file.path}: the shard was changed after it was opened (modified at "
+                f"{stat.st_mtime_ns} ns, expected {expected_ns}). Create the ShardSequence again."
             )
         if not expected_ns:
             self._compare(shard, file.path)
             self._mtimes_ns[shard] = stat.st_mtime_ns
 
     def _compare(self, shard: int, path: str) -> None:
-        """The index was written elsewhere and before: does the file still say the same?"""
+        """Compares the arrays of a file with an index that another process has written."""
         arrays = read_layout(path, self._trust).arrays
         for name, field in self._fields.items():
             expected = (
@@ -186,91 +203,6 @@ class OpenFiles:
 
 def _unreadable(path: str, offset: int, error: OSError) -> CorruptShardError:
     return CorruptShardError(
-        f"{path}: cannot be read at byte {offset} ({error}). Look at the disk or the network mount "
-        "that it is on; restore the file if it is gone."
+        f"{path}: cannot be read at byte {offset} ({error}). Check the disk or the network mount; "
+        "restore the file if it is lost."
     )
-
-
-# Before each further attempt. Files that other threads are reading from close in the meantime.
-_PAUSES = (0.0, 0.01, 0.1, 0.5)
-
-
-class TooManyOpenFilesError(ShardError):
-    """No file can be opened: no fault of the shard, so never a reason to leave it out."""
-
-
-class Spender(Protocol):
-    """What holds descriptors and can do without them."""
-
-    def close_files(self) -> None: ...
-
-
-_spenders: weakref.WeakSet[Spender] = weakref.WeakSet()
-_lock = threading.Lock()
-hold_during_fork(_lock)
-
-
-def spends(spender: Spender) -> None:
-    """Notes who can give descriptors back. Held weakly."""
-    with _lock:
-        _spenders.add(spender)
-
-
-def with_room(call: Callable[[], _T]) -> _T:
-    """Calls; if too many files are open, closes all shards and tries again, four times at most.
-
-    Raises:
-        TooManyOpenFilesError: if that does not help: others have them.
-    """
-    try:
-        return call()
-    except (OSError, ShardError) as error:
-        if not _out_of_files(error):
-            raise
-        reason: BaseException = error
-    for pause in _PAUSES:
-        time.sleep(pause)
-        with _lock:
-            spenders = list(_spenders)
-        for spender in spenders:
-            spender.close_files()
-        try:
-            return call()
-        except (OSError, ShardError) as error:
-            if not _out_of_files(error):
-                raise
-            reason = error
-    raise TooManyOpenFilesError(
-        f"Too many files are open: {reason} No shard is kept open any more, so it is the rest of "
-        f"the program that has all {open_files_allowed()} that are allowed. Close some, or allow "
-        "more: `ulimit -n 4096` in the shell before the program starts."
-    ) from reason
-
-
-def again_if_stale(call: Callable[[], _T]) -> _T:
-    """Calls, and once more if a file on a network has gone stale: a new open finds it again."""
-    try:
-        return call()
-    except (OSError, ShardError) as error:
-        if number_of(error) != errno.ESTALE:
-            raise
-    return call()
-
-
-def number_of(error: BaseException) -> int | None:
-    """The `errno` of an error, or of the one that an error of ours came from."""
-    source = error if isinstance(error, OSError) else error.__cause__
-    return source.errno if isinstance(source, OSError) else None
-
-
-def open_files_allowed() -> int:
-    """How many files this process may open."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 512
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-def _out_of_files(error: BaseException) -> bool:
-    return number_of(error) in (errno.EMFILE, errno.ENFILE)

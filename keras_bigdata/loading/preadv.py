@@ -1,8 +1,8 @@
-"""Reading one stretch of a file into many places at once: `preadv`, called with addresses.
+"""Reads one stretch of a file into many places in memory: `preadv`, called with addresses.
 
-`os.preadv` wants a Python object for each place. Thousands of them for each window take their time
-and, being tracked by the garbage collector, bring on full collections, which take 150 ms in a
-process that has loaded TensorFlow: with them every third epoch ran at 0.55 of the speed.
+`os.preadv` takes a Python object for each place. Thousands of them for each window cost time, and
+as the garbage collector tracks them, they cause full collections, which take 150 ms in a process
+that has imported TensorFlow: every third epoch then ran at 0.55 of the speed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-# Places as preadv takes them (struct iovec): a row of (address, bytes) each.
+# Places as preadv takes them (struct iovec): uint64 array of shape `(places, 2)`, the address and
+# the number of bytes of each.
 Places: TypeAlias = npt.NDArray[np.uint64]
 
-# Linux and macOS refuse more places in one call.
-_MOST_PLACES = 1024
+# IOV_MAX of Linux and macOS.
+_MAX_PLACES = 1024
 
 
 def _libc_preadv() -> Callable[..., int] | None:
@@ -39,23 +40,28 @@ _seek_lock = threading.Lock()
 
 
 def read_into(fd: int, places: Places, offset: int) -> int:
-    """Fills the places, one after the other, from the file at `offset`.
+    """Fills places in memory, one after the other, from a file.
 
-    Whoever calls keeps the memory behind the addresses alive.
+    The caller keeps the memory behind the addresses alive.
+
+    Args:
+        fd: descriptor of the file.
+        places: uint64 array of shape `(places, 2)`.
+        offset: byte position in the file.
 
     Returns:
-        The bytes read: fewer than the places have if the file ends before.
+        The number of bytes read: fewer than the places hold if the file ends before.
 
     Raises:
         OSError: if the file cannot be read.
     """
     total = 0
-    for first in range(0, len(places), _MOST_PLACES):
-        part = places[first : first + _MOST_PLACES]
+    for first in range(0, len(places), _MAX_PLACES):
+        part = places[first : first + _MAX_PLACES]
         size = int(part[:, 1].sum())
         done = 0
         while done < size:
-            count = _read(fd, _after(part, done) if done else part, offset + total)
+            count = _read(fd, _rest(part, done) if done else part, offset + total)
             if not count:
                 return total
             done += count
@@ -65,7 +71,7 @@ def read_into(fd: int, places: Places, offset: int) -> int:
 
 def _read(fd: int, places: Places, offset: int) -> int:
     if _preadv is None:
-        return _read_one(fd, places, offset)
+        return _read_first(fd, places, offset)
     places = np.ascontiguousarray(places)
     while True:
         count = _preadv(fd, places.ctypes.data, len(places), offset)
@@ -76,8 +82,8 @@ def _read(fd: int, places: Places, offset: int) -> int:
             raise OSError(number, os.strerror(number))
 
 
-def _read_one(fd: int, places: Places, offset: int) -> int:
-    """Without preadv: Windows."""
+def _read_first(fd: int, places: Places, offset: int) -> int:
+    """Fills the first place, on systems without preadv, such as Windows."""
     address, size = places[0].tolist()
     with _seek_lock:
         os.lseek(fd, offset, os.SEEK_SET)
@@ -86,12 +92,12 @@ def _read_one(fd: int, places: Places, offset: int) -> int:
     return len(data)
 
 
-def _after(places: Places, done: int) -> Places:
-    """What is left to be filled after `done` bytes."""
+def _rest(places: Places, done: int) -> Places:
+    """Returns the places that are left to be filled after `done` bytes."""
     ends = np.cumsum(places[:, 1])
     number = int(np.searchsorted(ends, done, side="right"))
-    left = places[number:].copy()
-    skipped = np.uint64(done) - (ends[number] - places[number, 1])
-    left[0, 0] += skipped
-    left[0, 1] -= skipped
-    return left
+    rest = places[number:].copy()
+    filled = np.uint64(done) - (ends[number] - places[number, 1])
+    rest[0, 0] += filled
+    rest[0, 1] -= filled
+    return rest

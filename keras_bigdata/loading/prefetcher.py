@@ -1,4 +1,4 @@
-"""Batches by their position in the stream, read ahead: what a sequence holds of the machine."""
+"""Everything of the machine that a sequence uses: threads, processes, open files and memory."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Protocol
 
 from keras_bigdata.child_processes import hold_during_fork
-from keras_bigdata.loading.batch_loader import Batch, Loader, LoaderConfig
+from keras_bigdata.loading.batch_loader import Batch, BatchLoader, LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
-from keras_bigdata.loading.prefetch import ReadAhead, RunAhead, Source, Threads
-from keras_bigdata.loading.worker_processes import Processes
+from keras_bigdata.loading.prefetch import BatchPrefetch, BatchSource, RunPrefetch, ThreadSource
+from keras_bigdata.loading.worker_processes import ProcessSource
 
 
-class Feed:
-    """Threads, processes, open files and memory: begun with the first request, given back at will.
+class Prefetcher:
+    """Returns batches by their position in the stream, and prefetches the following ones.
 
+    Threads, processes and files are started with the first request and can be released at any time.
     Thread-safe.
 
     Args:
         config: what to load.
-        corrupt: where corrupt shards are noted.
-        workers: threads or processes that read ahead; 0 for none.
+        corrupt: records corrupt shards.
+        workers: number of threads or processes; 0 to load each batch on request.
         use_processes: whether the transform, if there is one, runs in processes.
     """
 
@@ -35,81 +35,97 @@ class Feed:
         self._workers = workers
         self._use_processes = use_processes
         self._lock = threading.Lock()
-        self._batches: ReadAhead | None = None
-        self._runs: RunAhead | None = None
-        self.loader = Loader(config, corrupt)
+        self._batches: BatchPrefetch | None = None
+        self._runs: RunPrefetch | None = None
+        self.loader = BatchLoader(config, corrupt)
 
-    def batch(self, position: int, cycle: int | None) -> Batch:
-        """The batch at a position; with a `cycle`, position 0 follows after so many."""
+    def batch(self, position: int, length: int | None) -> Batch:
+        """Returns the batch at a position.
+
+        Args:
+            position: position in the stream.
+            length: number of positions after which position 0 follows; `None` for an endless
+                stream.
+        """
         if not self._workers:
             return self.loader.load(position)
         with self._lock:
-            ahead = self._batches
-            begun = ahead is None
-            if ahead is None:
-                ahead = ReadAhead(self._source(), self._config.max_queue_size, cycle)
-                self._batches = ahead
-        if begun:
-            release_others(self)
-        return ahead.get(position)
+            started = self._batches is None
+            if self._batches is None:
+                depth = self._config.max_queue_size
+                self._batches = BatchPrefetch(self._new_source(), depth, length)
+            batches = self._batches
+        if started:
+            _recently_used.add(self)
+        return batches.get(position)
 
     def joined(self, positions: range, following: Iterator[range]) -> Batch:
-        """The batches at some positions as one, before any transform; the next ones are read."""
+        """Returns the batches at some positions as one batch, before any transform.
+
+        Args:
+            positions: positions in the stream.
+            following: the positions that will be requested next.
+        """
         if not self._workers:
             return self.loader.read_joined(positions)
         with self._lock:
-            begun = self._runs is None
-            self._runs = runs = self._runs or RunAhead(self.loader)
-        if begun:
-            release_others(self)
+            started = self._runs is None
+            self._runs = runs = self._runs or RunPrefetch(self.loader)
+        if started:
+            _recently_used.add(self)
         return runs.get(positions, following)
 
     def pause(self) -> None:
-        """Reads nothing ahead until `go_on`, or until somebody waits for a batch."""
-        self.loader.reader.gate.clear()
+        """Delays reading until `resume` is called or a caller waits for a batch."""
+        self.loader.reader.pause()
 
-    def go_on(self) -> None:
-        """Reads ahead again."""
-        self.loader.reader.gate.set()
+    def resume(self) -> None:
+        """Ends a pause."""
+        self.loader.reader.resume()
 
     def release(self) -> None:
-        """Gives everything back until the next request."""
+        """Releases threads, processes, files and memory until the next request."""
         with self._lock:
-            held: list[ReadAhead | RunAhead | None] = [self._batches, self._runs]
+            open_prefetches: list[BatchPrefetch | RunPrefetch | None] = [self._batches, self._runs]
             self._batches = self._runs = None
-            self.loader = Loader(self._config, self._corrupt)
-        for ahead in held:
-            if ahead is not None:
-                ahead.close()
+            self.loader = BatchLoader(self._config, self._corrupt)
+        for prefetch in open_prefetches:
+            if prefetch is not None:
+                prefetch.close()
 
-    def _source(self) -> Source:
+    def _new_source(self) -> BatchSource:
         if self._use_processes and self._config.transform is not None:
-            return Processes(self._config, self._workers, self._corrupt)
-        return Threads(self.loader, self._workers)
+            return ProcessSource(self._config, self._workers, self._corrupt)
+        return ThreadSource(self.loader, self._workers)
 
 
-class Holder(Protocol):
-    """What holds them, and can do without until it is asked for the next batch."""
+class _RecentlyUsed:
+    """The most recently used prefetchers (LRU); the others are released.
 
-    def release(self) -> None: ...
+    On TensorFlow, `fit` keeps every dataset that it was ever given alive (as
+    `tf.data.Dataset.from_generator` does), so prefetchers cannot wait until they are deleted.
+
+    Args:
+        max_open: number of prefetchers that may hold resources at a time.
+    """
+
+    def __init__(self, max_open: int) -> None:
+        self._max_open = max_open
+        self._order: OrderedDict[int, weakref.ref[Prefetcher]] = OrderedDict()
+        self._lock = threading.Lock()
+        hold_during_fork(self._lock)
+
+    def add(self, newest: Prefetcher) -> None:
+        """Adds a prefetcher and releases the least recently used ones."""
+        with self._lock:
+            self._order[id(newest)] = weakref.ref(newest)
+            self._order.move_to_end(id(newest))
+            oldest = []
+            while len(self._order) > self._max_open:
+                oldest.append(self._order.popitem(last=False)[1]())
+        for prefetcher in oldest:
+            if prefetcher is not None:
+                prefetcher.release()
 
 
-# Sequences that hold threads, files and memory at a time. On TensorFlow `fit` keeps every dataset
-# it was ever given alive (`tf.data.Dataset.from_generator` does): they cannot wait to be deleted.
-_HOLDING = 4
-_holders: OrderedDict[int, weakref.ref[Holder]] = OrderedDict()
-_holders_lock = threading.Lock()
-hold_during_fork(_holders_lock)
-
-
-def release_others(newest: Holder) -> None:
-    """Of all sequences that read ahead, only the last few go on holding what it takes."""
-    with _holders_lock:
-        _holders[id(newest)] = weakref.ref(newest)
-        _holders.move_to_end(id(newest))
-        released = []
-        while len(_holders) > _HOLDING:
-            released.append(_holders.popitem(last=False)[1]())
-    for holder in released:
-        if holder is not None:
-            holder.release()
+_recently_used = _RecentlyUsed(max_open=4)

@@ -1,12 +1,10 @@
-"""Rows -> batches: from open files, straight into recycled memory, or from cached columns."""
+"""Reads rows of shards into batches: from open files into recycled memory, or from columns."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,37 +12,39 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.buffer_pool import BufferPool
-from keras_bigdata.loading.open_files import OpenFiles, TooManyOpenFilesError
+from keras_bigdata.loading.column_cache import ColumnCache
+from keras_bigdata.loading.file_descriptors import TooManyOpenFilesError
+from keras_bigdata.loading.open_files import OpenFiles
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
 from keras_bigdata.shards.pickles import read_fields
 
-# A field with smaller rows is read by whole columns, which are kept: one read of a row
-# costs about 2 us whatever its size, a row of a column in memory some 0.1 us.
+# A field with smaller rows is read as whole columns, which are cached: reading one row from a file
+# costs about 2 us whatever its size, a row of a column in memory about 0.1 us.
 COLUMN_ROW_BYTES = 4096
 
-# Unwanted bytes between two wanted rows that are read rather than left out by another call.
-BRIDGED_BYTES = 64 * 1024
+# Unneeded bytes between two rows that are read along, because a second call costs more.
+MAX_GAP_BYTES = 64 * 1024
 
-# Unless they are at least so big and lie one after the other, as those of a whole run do: a column
-# is copied three times on its way, they only once.
+# Rows of at least this size that lie next to each other, as those of a whole run do, are read from
+# the file all the same: on the way through a column they are copied three times, directly once.
 DIRECT_ROW_BYTES = 512
-_ROWS_OF_A_READ = 16
+_MIN_ROWS_PER_READ = 16
 
-# Columns are joined, so that one call of NumPy gathers from them all, if they have no more rows
-# than so many times what is wanted.
-_JOINED_ROWS = 4
+# Columns are concatenated, so that one call of NumPy gathers from all of them, if they have at most
+# this many times the rows that are needed.
+_MAX_JOINED_RATIO = 4
 
-# Columns kept at least, whatever the window needs.
+# Size of the column cache at least, however small the window is.
 COLUMN_CACHE_BYTES = 256 * 2**20
 
-# For so long at most, and then on.
-_QUIET_SECONDS = 0.02
+# Maximum length of a pause, in seconds.
+_PAUSE_SECONDS = 0.02
 
 Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
 
 class UnreadableShardError(CorruptShardError):
-    """A `CorruptShardError` that tells the number of the shard."""
+    """A `CorruptShardError` with the number of the shard."""
 
     def __init__(self, message: str, shard: int) -> None:
         super().__init__(message, shard)
@@ -55,8 +55,8 @@ class UnreadableShardError(CorruptShardError):
 
 
 @contextlib.contextmanager
-def _naming(shard: int) -> Iterator[None]:
-    """Whatever is wrong with a file that was fine when it was indexed, it is corrupt."""
+def _shard_errors(shard: int) -> Iterator[None]:
+    """Adds the number of the shard to errors: a file that was indexed and now fails is corrupt."""
     try:
         yield
     except (UnreadableShardError, TooManyOpenFilesError):
@@ -65,20 +65,23 @@ def _naming(shard: int) -> Iterator[None]:
         raise UnreadableShardError(str(error), shard) from error
 
 
-class Reader:
+class RowReader:
     """Reads rows of shards into arrays.
 
-    Thread-safe. Rows that lie raw in a file are read straight into the batch with `preadv`,
-    which, unlike a map, cannot crash the interpreter when a file shrinks.
+    Thread-safe. Rows that are stored as raw bytes are read from the file into the batch with
+    `preadv`, which, unlike a memory map, cannot crash the interpreter when a file shrinks.
 
     Args:
         index: the shards.
         fields: names of the fields to read.
-        batch_size: rows of a full batch, for which recycled memory is laid out.
-        local: whether nearby batches read the same few shards, so that whole columns of
-            small rows pay. Defaults to `True`.
-        cached_shards: shards whose columns have to fit into the cache. Defaults to `16`.
-        trust: decode pickles that have to be run. Defaults to `False`.
+        batch_size: number of rows in a full batch, for which memory is recycled.
+        local: whether batches that follow each other read the same few shards, so that whole
+            columns of small rows pay. Defaults to `True`.
+        cached_shards: number of shards whose columns must fit into the cache. Defaults to `16`.
+        max_free_buffers: free blocks of memory of one size to keep. Defaults to `16`.
+        column_cache_bytes: size of the column cache, unless the shards need more. Defaults to
+            256 MiB.
+        trust: whether pickles may be executed. Defaults to `False`.
     """
 
     def __init__(
@@ -89,46 +92,54 @@ class Reader:
         *,
         local: bool = True,
         cached_shards: int = 16,
-        keep_buffers: int = 16,
+        max_free_buffers: int = 16,
+        column_cache_bytes: int = COLUMN_CACHE_BYTES,
         trust: bool = False,
     ) -> None:
         self.index = index
         self.fields = {name: index.fields[name] for name in fields}
         self.batch_size = batch_size
         self.trust = trust
-        # Closed for a moment by who wants quiet; a read that has begun goes on.
-        self.gate = threading.Event()
-        self.gate.set()
+        self._running = threading.Event()
+        self._running.set()
         self._files = OpenFiles(index, self.fields, trust)
         self._some_decoded = {f for f in self.fields if (index.offsets[f] == DECODED).any()}
-        self._pool = BufferPool(keep_buffers)
+        self._pool = BufferPool(max_free_buffers)
         small = [f for f in self.fields.values() if f.row_bytes < COLUMN_ROW_BYTES]
         small_bytes = sum(f.row_bytes for f in small)
         shard_bytes = int(index.samples.max(initial=0)) * sum(
             f.row_bytes for f in self.fields.values() if f in small or f.name in self._some_decoded
         )
-        budget = max(COLUMN_CACHE_BYTES, cached_shards * shard_bytes)
-        self._columns = Columns(budget)
-        # Without locality a column is read for a row or two, unless all of them fit.
-        by_column = local or small_bytes * int(index.samples.sum()) <= COLUMN_CACHE_BYTES
+        budget = max(column_cache_bytes, cached_shards * shard_bytes)
+        self._columns = ColumnCache(budget)
+        # Without locality a column would be read for a row or two, unless all columns fit.
+        by_column = local or small_bytes * int(index.samples.sum()) <= column_cache_bytes
         self._by_column = {f.name for f in small} if by_column else set()
 
-    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Arrays]:
-        """Some rows in their order, cut into batches.
+    def pause(self) -> None:
+        """Delays the next reads from files, for `_PAUSE_SECONDS` each at most, until `resume`."""
+        self._running.clear()
 
-        Batches that share files are best read together: rows that lie one after the other in a
-        file are read by one call, wherever they go. A call gives up the GIL and has to get it
-        back from the training thread, so their number counts more than their size; the same is
-        true of calls of NumPy, which work on all rows at once for this reason.
+    def resume(self) -> None:
+        """Ends a pause."""
+        self._running.set()
+
+    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Arrays]:
+        """Reads rows in the given order, cut into batches.
+
+        Batches that share files should be read together: rows that lie next to each other in a file
+        are read by one call, whichever batch they belong to. Each call releases the GIL and must
+        get it back from the training thread, so the number of calls counts more than their size.
+        The same is true for calls of NumPy, which therefore work on all rows at once.
 
         Args:
             shards: int64 array, the shard of each row.
             rows: int64 array of equal length, the row in that shard.
-            cut: rows of a batch. Defaults to `batch_size`.
+            cut: number of rows in a batch. Defaults to `batch_size`.
 
         Returns:
-            For every `cut` rows, and for what is left, a dict of arrays with a row for
-            each. They are not touched again by the reader as long as anything refers to them.
+            A list of dicts of arrays, one for every `cut` rows and one for the rest. The memory of
+            an array is used again once nothing refers to the array, and never before.
 
         Raises:
             UnreadableShardError: if a shard is missing, cut short or changed.
@@ -136,10 +147,10 @@ class Reader:
         """
         count = len(rows)
         cut = cut or self.batch_size
-        # Runs of uneven shards are of any length: rounded up, their memory is of few sizes, or it
+        # Runs of uneven shards have any length. Their memory is rounded up to a few sizes, or it
         # would never be used again.
         rounded = 1 << (count - 1).bit_length()
-        most = cut if cut == self.batch_size else rounded
+        capacity = cut if cut == self.batch_size else rounded
         starts = range(0, count, cut)
         batches: list[Arrays] = [{} for _ in starts]
         stretches: _Stretches | None = None
@@ -148,16 +159,16 @@ class Reader:
             by_column = name in self._by_column
             if by_column and field.row_bytes >= DIRECT_ROW_BYTES:
                 stretches = stretches or _Stretches(shards, rows)
-                by_column = stretches.short
+                by_column = stretches.has_short_reads
             if by_column or self._decoded(name, shards):
-                # One array for all: a view of it for each batch.
-                whole = self._pool.rows(count, field.shape, field.dtype, rounded)
+                # One array for all batches, and a view of it for each.
+                whole = self._pool.empty(count, field.shape, field.dtype, rounded)
                 gather = gather or _Gather(shards, rows, self.index.samples)
                 self._fill_from_columns(name, gather, whole)
                 outs = [whole[start : start + cut] for start in starts]
             else:
                 outs = [
-                    self._pool.rows(min(cut, count - start), field.shape, field.dtype, most)
+                    self._pool.empty(min(cut, count - start), field.shape, field.dtype, capacity)
                     for start in starts
                 ]
                 if field.row_bytes:
@@ -168,7 +179,7 @@ class Reader:
         return batches
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
-        """One field of one shard, whole."""
+        """Returns one field of one shard, whole."""
         if name in self._some_decoded and self.index.offsets[name][shard] == DECODED:
             return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
         columns = self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})
@@ -184,7 +195,7 @@ class Reader:
         if gather.joined is not None:
             field = self.fields[name]
             count = int(gather.sizes.sum())
-            joined = self._pool.rows(count, field.shape, field.dtype, 1 << count.bit_length())
+            joined = self._pool.empty(count, field.shape, field.dtype, 1 << count.bit_length())
             np.concatenate(columns, out=joined)
             np.take(joined, gather.joined, axis=0, out=out, mode="clip")
             return
@@ -200,17 +211,17 @@ class Reader:
         places = np.empty((len(order), 2), np.int64)
         places[:, 0] = bases[order // cut] + order % cut * row_bytes
         places[:, 1] = row_bytes
-        # A few rows that nobody wants cost less than another call.
-        bridged = (gaps >= 0) & (gaps <= BRIDGED_BYTES // row_bytes)
+        # Reading a few unneeded rows costs less than another call.
+        bridged = (gaps >= 0) & (gaps <= MAX_GAP_BYTES // row_bytes)
         crossed = np.flatnonzero(bridged & (gaps > 0))
         if len(crossed):
-            unwanted = np.empty(BRIDGED_BYTES, np.uint8)
-            nowhere = np.empty((len(crossed), 2), np.int64)
-            nowhere[:, 0] = unwanted.ctypes.data
-            nowhere[:, 1] = gaps[crossed] * row_bytes
-            places = np.insert(places, crossed + 1, nowhere, axis=0)
+            unneeded = np.empty(MAX_GAP_BYTES, np.uint8)
+            gap_places = np.empty((len(crossed), 2), np.int64)
+            gap_places[:, 0] = unneeded.ctypes.data
+            gap_places[:, 1] = gaps[crossed] * row_bytes
+            places = np.insert(places, crossed + 1, gap_places, axis=0)
         starts = np.flatnonzero(np.concatenate(([True], ~bridged)))
-        # Where each stretch begins among the places, which the gaps have moved.
+        # Where each stretch begins among the places, now that gaps were inserted.
         firsts = starts + np.searchsorted(crossed, starts)
         stops = np.append(firsts[1:], len(places)).tolist()
         shards = stretches.shards[starts]
@@ -219,15 +230,15 @@ class Reader:
         for shard, offset, first, stop in zip(
             shards.tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
         ):
-            self.gate.wait(_QUIET_SECONDS)
-            with _naming(shard):
+            self._running.wait(_PAUSE_SECONDS)
+            with _shard_errors(shard):
                 self._files.read_into(shard, addresses[first:stop], offset)
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
-        with _naming(shard):
-            return self._column_of(shard, name)
+        with _shard_errors(shard):
+            return self._read_column(shard, name)
 
-    def _column_of(self, shard: int, name: str) -> npt.NDArray[Any]:
+    def _read_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
         samples = int(self.index.samples[shard])
         offset = int(self.index.offsets[name][shard])
@@ -242,13 +253,13 @@ class Reader:
         return column
 
     def _load_decoded(self, shard: int) -> Arrays:
-        """All fields that a shard must be decoded for: a compressed one is expanded once."""
+        """Returns all fields that need decoding: a compressed shard is expanded once."""
         names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
-        with _naming(shard):
+        with _shard_errors(shard):
             return self._decode(shard, names)
 
     def _decode(self, shard: int, names: Sequence[str]) -> Arrays:
-        found = self._files.read_anew(
+        found = self._files.decode(
             shard, lambda: read_fields(self.index.path(shard), names, trust=self.trust)
         )
         columns = {}
@@ -257,21 +268,21 @@ class Reader:
             if array.shape != (samples, *field.shape):
                 raise CorruptShardError(
                     f"{self.index.path(shard)}: {name!r} has shape {array.shape}, expected "
-                    f"{(samples, *field.shape)}: it was changed. Make the ShardSequence again."
+                    f"{(samples, *field.shape)}: it was changed. Create the ShardSequence again."
                 )
             columns[name] = np.ascontiguousarray(array, dtype=field.dtype)
         return columns
 
 
 class _Gather:
-    """Rows as they are found in whole columns: shard by shard, or in all of them joined."""
+    """Positions of rows in whole columns: shard by shard, or in all columns concatenated."""
 
     def __init__(self, shards: Int64Array, rows: Int64Array, samples: Int64Array) -> None:
         self.shards = np.flatnonzero(np.bincount(shards))
         self.sizes = samples[self.shards]
         self.parts: list[tuple[Int64Array, Int64Array]] = []
         self.joined: Int64Array | None = None
-        if int(self.sizes.sum()) <= _JOINED_ROWS * len(rows):
+        if int(self.sizes.sum()) <= _MAX_JOINED_RATIO * len(rows):
             firsts = np.cumsum(self.sizes) - self.sizes
             self.joined = firsts[np.searchsorted(self.shards, shards)] + rows
         else:
@@ -287,60 +298,11 @@ class _Stretches:
         self.order = np.lexsort((rows, shards))
         self.shards = shards[self.order]
         self.rows = rows[self.order]
-        # Rows between one and the next in the same shard; negative where the shard changes, or a
-        # row comes twice.
+        # Number of rows between a row and the next one in the same shard; negative where the shard
+        # changes, or a row comes twice.
         self.gaps = np.where(np.diff(self.shards) == 0, np.diff(self.rows) - 1, -1)
 
     @property
-    def short(self) -> bool:
+    def has_short_reads(self) -> bool:
         """Whether there are few rows to a read."""
-        return bool(np.count_nonzero(self.gaps) * _ROWS_OF_A_READ > len(self.rows))
-
-
-Key: TypeAlias = "tuple[int, str | None]"
-Entry: TypeAlias = "dict[str, npt.NDArray[Any]]"
-
-
-class Columns:
-    """Least recently used columns, bounded in bytes; each is loaded by one thread only.
-
-    An entry is a column of a shard, or all that a shard is decoded to.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._entries: OrderedDict[Key, Future[Entry]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Key, load: Callable[[], Entry]) -> Entry:
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None:
-                self._entries.move_to_end(key)
-                mine = False
-            else:
-                entry = self._entries[key] = Future()
-                mine = True
-        if not mine:
-            return entry.result()
-        try:
-            columns = load()
-        except BaseException as error:
-            with self._lock:
-                self._entries.pop(key, None)
-            entry.set_exception(error)
-            raise
-        entry.set_result(columns)
-        with self._lock:
-            self._bytes += _size(columns)
-            while self._bytes > self._max_bytes and len(self._entries) > 1:
-                oldest = next(iter(self._entries))
-                if not self._entries[oldest].done():
-                    break
-                self._bytes -= _size(self._entries.pop(oldest).result())
-        return columns
-
-
-def _size(entry: Entry) -> int:
-    return sum(column.nbytes for column in entry.values())
+        return bool(np.count_nonzero(self.gaps) * _MIN_ROWS_PER_READ > len(self.rows))

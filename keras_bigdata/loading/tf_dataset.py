@@ -1,57 +1,61 @@
-"""A ShardSequence as a `tf.data.Dataset`."""
+"""A `ShardSequence` as a `tf.data.Dataset`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 if TYPE_CHECKING:
+    from keras_bigdata.loading.epoch_server import EpochServer
     from keras_bigdata.loading.sequence import ShardSequence
 
-# Batches cut or loaded before they are asked for.
+# Batches that are cut or loaded before they are requested.
 _PREFETCH = 4
 
 
 def as_dataset(sequence: ShardSequence) -> Any:
-    """Batches in order; each iteration begins the next epoch if the last was asked for whole."""
+    """Returns the batches of a sequence in order, as a `tf.data.Dataset`.
+
+    Each iteration is an epoch: the next one if all batches of the last one were requested.
+    """
     import tensorflow as tf
 
-    first = sequence.example()
+    server = sequence.server
+    first = server.example()
     dtypes = [tf.as_dtype(array.dtype) for array in keras.tree.flatten(first)]
-    # Python is asked for a whole run of batches at a time, which TensorFlow cuts without copying:
-    # 1.5 to 2 times as fast as a call for each batch, which has to have the GIL each time.
-    by_run = sequence._config.transform is None and all(dtype.is_numeric for dtype in dtypes)
-    batches = _runs(sequence, first, dtypes) if by_run else _singles(sequence, first, dtypes)
+    # Python is called once for a whole run of batches, which TensorFlow cuts without copying: 1.5
+    # to 2 times as fast as a call for each batch, which needs the GIL each time.
+    by_run = server.config.transform is None and all(dtype.is_numeric for dtype in dtypes)
+    build = _by_run if by_run else _by_batch
     options = tf.data.Options()
-    # Autotuning runs in a thread for which TensorFlow waits at the end of an epoch, now and then
-    # for as long as the epoch took. Without it AUTOTUNE stands for all cores.
+    # Autotuning runs in a thread that TensorFlow waits for at the end of an epoch, sometimes for as
+    # long as the epoch took. Without it, AUTOTUNE means all cores.
     options.autotune.enabled = False
     return (
-        batches.apply(tf.data.experimental.assert_cardinality(len(sequence)))
+        build(sequence, first, dtypes)
+        .apply(tf.data.experimental.assert_cardinality(server.length))
         .prefetch(_PREFETCH)
         .with_options(options)
     )
 
 
-def _runs(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
+def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
     import tensorflow as tf
 
-    shapes = [(None, *shape) for shape in _shapes(sequence, first)]
+    server = sequence.server
+    shapes = [(None, *shape) for shape in _shapes(server, first)]
 
     def begin() -> list[Any]:
-        epoch, ends = _begun(sequence), [0]
-        while ends[-1] < len(sequence):
-            ends.append(_run_at(sequence, epoch, ends[-1]).stop)
-        bounds = np.array(ends, np.int64)
-        return [np.int64(epoch), bounds[:-1], bounds[1:]]
+        epoch = _begin_epoch(sequence)
+        runs = server.runs(epoch)
+        starts = np.array([run.start for run in runs], np.int64)
+        stops = np.array([run.stop for run in runs], np.int64)
+        return [np.int64(epoch), starts, stops]
 
     def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
-        # A run that is loaded has not been asked for: only those before it have, for sure.
-        sequence._progress.ask(int(epoch), slice(int(start)))
-        return list(keras.tree.flatten(_joined(sequence, int(epoch), range(int(start), int(stop)))))
+        return list(keras.tree.flatten(server.run(int(epoch), range(int(start), int(stop)))))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
@@ -68,57 +72,21 @@ def _runs(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
                 tensor.set_shape(shape)
             return tuple(tensors)
 
-        # The next run is read by the sequence meanwhile, over the end of an epoch too.
+        # The server prefetches the next run meanwhile, also across the end of an epoch.
         runs = tf.data.Dataset.from_tensor_slices((starts, stops)).map(loaded).flat_map(cut)
-        return runs.concatenate(_ending(sequence, epoch, first, dtypes))
+        return runs.concatenate(_end_of_epoch(sequence, epoch, first, dtypes))
 
     return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _run_at(sequence: ShardSequence, epoch: int, index: int) -> range:
-    """The batches from this one on that are best read together; a smaller one is alone."""
-    loader = sequence._feed.loader
-    start = epoch * len(sequence)
-    stop = min(start + len(sequence), loader.run(start + index).stop)
-    if stop - start - index > 1 and loader.short(stop - 1):
-        stop -= 1
-    return range(index, stop - start)
-
-
-def _joined(sequence: ShardSequence, epoch: int, run: range) -> Any:
-    """Such batches in one: arrays of shape `(batches, rows, ...)`."""
-    positions = range(epoch * len(sequence) + run.start, epoch * len(sequence) + run.stop)
-    with sequence._hold:
-        sequence._feed.go_on()
-        joined = sequence._feed.joined(positions, _following(sequence, epoch, run))
-    cut = {
-        name: array.reshape(len(run), len(array) // len(run), *array.shape[1:])
-        for name, array in joined.items()
-    }
-    return sequence._arranged(cut)
-
-
-def _following(sequence: ShardSequence, epoch: int, run: range) -> Iterator[range]:
-    """The positions of the next run, and of another where that is a short one."""
-    batches = 0
-    while 2 * batches < sequence._feed.loader.window_batches:
-        if run.stop == len(sequence):
-            epoch += not sequence._progress.fixed
-            run = _run_at(sequence, epoch, 0)
-        else:
-            run = _run_at(sequence, epoch, run.stop)
-        batches += len(run)
-        yield range(epoch * len(sequence) + run.start, epoch * len(sequence) + run.stop)
-
-
-def _singles(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
+def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
     import tensorflow as tf
 
-    shapes = _shapes(sequence, first)
-    calls = max(1, sequence.read_workers)
+    server = sequence.server
+    shapes = _shapes(server, first)
 
     def begin() -> np.int64:
-        return np.int64(_begun(sequence))
+        return np.int64(_begin_epoch(sequence))
 
     def load(epoch: np.int64, index: np.int64) -> list[Any]:
         return list(keras.tree.flatten(sequence.batch_of(int(epoch), int(index))))
@@ -133,45 +101,47 @@ def _singles(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
                 tensor.set_shape(shape)
             return keras.tree.pack_sequence_as(first, tensors)
 
-        indices = tf.data.Dataset.range(len(sequence))
+        indices = tf.data.Dataset.range(server.length)
+        calls = max(1, server.workers)
         batches = indices.map(loaded, num_parallel_calls=calls, deterministic=True)
-        return batches.concatenate(_ending(sequence, epoch, first, dtypes))
+        return batches.concatenate(_end_of_epoch(sequence, epoch, first, dtypes))
 
     return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _begun(sequence: ShardSequence) -> int:
-    """Begins an epoch: the next one, if the last was asked for whole."""
+def _begin_epoch(sequence: ShardSequence) -> int:
+    """Begins an epoch, the next one if the last one is complete, and returns its number."""
     sequence.on_epoch_end()
     sequence.on_epoch_begin()
     return sequence.epoch
 
 
-def _ending(sequence: ShardSequence, epoch: Any, first: Any, dtypes: list[Any]) -> Any:
-    """A dataset of nothing, which is asked for after the last batch of an epoch."""
+def _end_of_epoch(sequence: ShardSequence, epoch: Any, first: Any, dtypes: list[Any]) -> Any:
+    """Returns an empty dataset, which is evaluated after the last batch of an epoch."""
     import tensorflow as tf
 
+    server = sequence.server
+
     def end(ended: np.int64) -> np.int64:
-        if sequence.epoch == ended:  # not that of an iterator that somebody forgot
-            sequence._progress.ask(int(ended), slice(None))
+        if sequence.epoch == ended:  # not the epoch of an iterator that was dropped
+            server.state.mark_requested(int(ended), slice(None))
             sequence.on_epoch_end()
         return np.int64(0)
 
-    def nothing(_: Any) -> Any:
-        shapes = [(shape[0] or 1, *shape[1:]) for shape in _shapes(sequence, first)]
+    def zeros(_: Any) -> Any:
+        shapes = [(shape[0] or 1, *shape[1:]) for shape in _shapes(server, first)]
         tensors = [tf.zeros(*spec) for spec in zip(shapes, dtypes, strict=True)]
         return keras.tree.pack_sequence_as(first, tensors)
 
-    def none(ended: Any) -> Any:
-        return tf.data.Dataset.range(tf.numpy_function(end, [ended], tf.int64)).map(nothing)
+    def empty(ended: Any) -> Any:
+        return tf.data.Dataset.range(tf.numpy_function(end, [ended], tf.int64)).map(zeros)
 
-    return tf.data.Dataset.from_tensors(epoch).flat_map(none)
+    return tf.data.Dataset.from_tensors(epoch).flat_map(empty)
 
 
-def _shapes(sequence: ShardSequence, first: Any) -> list[tuple[int | None, ...]]:
-    # The rows of a batch are always the same unless a smaller one ends each pass.
-    steady = (
-        sequence._config.last_batch == "drop" or sequence.num_samples % sequence.batch_size == 0
-    )
-    rows = sequence.batch_size if steady else None
+def _shapes(server: EpochServer, first: Any) -> list[tuple[int | None, ...]]:
+    # The number of rows is static unless a smaller batch ends each pass.
+    batch_size = server.config.batch_size
+    static = server.config.last_batch == "drop" or server.num_samples % batch_size == 0
+    rows = batch_size if static else None
     return [(rows, *array.shape[1:]) for array in keras.tree.flatten(first)]

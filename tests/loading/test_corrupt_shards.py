@@ -57,7 +57,7 @@ def test_other_rows_stand_in_and_shapes_stay(packed, shuffle, workers):
     with pytest.raises(CorruptShardError, match=r"shard-0000[38]\.pkl: the shard has"):
         epoch_of(ShardSequence(packed, **settings))
     data = ShardSequence(packed, **settings, workers=workers, on_corrupt="skip")
-    with pytest.warns(UserWarning, match="It is left out, and 20 other rows") as told:
+    with pytest.warns(UserWarning, match="The shard is skipped: 20 other rows") as told:
         after = epoch_of(data)
     assert sorted(str(one.message).partition(": ")[0] for one in told) == [
         str(packed / "shard-00003.pkl"),
@@ -88,7 +88,7 @@ def test_the_choice_depends_on_what_is_corrupt_and_not_on_when_it_was_found(pack
     found = {i: backwards[i][1].tolist() for i in reversed(range(len(backwards)))}
     assert [found[i] for i in range(len(found))] == first
     joined = ShardSequence(packed, **settings)
-    whole = joined._feed.loader.read_joined(range(len(joined) - 1))["id"]
+    whole = joined.server.prefetcher.loader.read_joined(range(len(joined) - 1))["id"]
     assert whole.tolist() == flat(first[:-1])
     other = ShardSequence(packed, **{**settings, "seed": 10})
     assert epoch_of(other) != first
@@ -104,7 +104,7 @@ def test_processes_tell_what_they_find(packed):
     here = ShardSequence(packed, **settings, workers=0)
     expected = [here[i][1].tolist() for i in range(len(here))]
     there = ShardSequence(packed, **settings, workers=2, use_multiprocessing=True)
-    with pytest.warns(UserWarning, match=r"shard-00004\.pkl: .*is left out"):
+    with pytest.warns(UserWarning, match=r"shard-00004\.pkl: .*is skipped"):
         assert [there[i][1].tolist() for i in range(len(there))] == expected
     assert list(there.skipped_shards) == [str(packed / "shard-00004.pkl")]
     there.release()
@@ -117,10 +117,10 @@ def test_fit_warns_at_once_and_at_the_end_of_each_epoch(packed):
     data = ShardSequence(
         packed, 16, seed=0, inputs="x", targets="id", on_corrupt="skip", shuffle="window"
     )
-    with pytest.warns(UserWarning, match="left out|without") as told:
+    with pytest.warns(UserWarning, match="is skipped|without") as told:
         history = model.fit(data, epochs=2, shuffle=False, verbose=0).history
     messages = [str(one.message) for one in told]
-    at_once = [text for text in messages if "is left out" in text]
+    at_once = [text for text in messages if "is skipped" in text]
     ends = [text for text in messages if "was served without" in text]
     assert len(at_once) == 1
     assert messages[0] == at_once[0]
@@ -133,7 +133,7 @@ def test_fit_warns_at_once_and_at_the_end_of_each_epoch(packed):
     assert data.epoch == 2
 
 
-@pytest.mark.filterwarnings("ignore:.*is left out:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*is skipped:UserWarning")
 def test_a_loop_of_ones_own_is_told_too(packed):
     harm(packed, 2)
     data = ShardSequence(packed, 16, seed=0, on_corrupt="skip")
@@ -167,7 +167,7 @@ def test_a_pickle_that_came_to_run_code_is_left_out(packed):
         data[1]
 
 
-@pytest.mark.filterwarnings("ignore:.*is left out:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*is skipped:UserWarning")
 def test_where_all_are_corrupt_there_is_an_end(packed):
     harm(packed, *range(10))
     data = ShardSequence(packed, 50, on_corrupt="skip", workers=0)
@@ -175,7 +175,7 @@ def test_where_all_are_corrupt_there_is_an_end(packed):
         data[0]
 
 
-@pytest.mark.filterwarnings("ignore:.*is left out:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*is skipped:UserWarning")
 def test_one_healthy_shard_serves_them_all(packed):
     harm(packed, *range(9))
     data = ShardSequence(packed, 50, on_corrupt="skip", seed=3)

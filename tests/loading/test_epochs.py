@@ -110,7 +110,7 @@ def test_loops_that_do_not_ask_for_a_batch_too_many(directory):
     for epoch in train.epochs(3):
         batches = iter(epoch)
         assert [next(batches)[1].tolist() for _ in steps] == expected[epoch.number]
-    assert train._settled() == 9
+    assert train.server.advance() == 9
 
 
 def test_the_epoch_advances_after_the_last_batch_not_before(directory):
@@ -213,11 +213,11 @@ def test_train_on_batch_learns_as_fit_does(directory):
 
 
 def test_the_next_epoch_is_read_ahead_across_the_boundary(directory, monkeypatch):
-    from keras_bigdata.loading.batch_loader import Loader
+    from keras_bigdata.loading.batch_loader import BatchLoader
 
     here = []
-    load = Loader.load
-    monkeypatch.setattr(Loader, "load", lambda self, at: here.append(at) or load(self, at))
+    load = BatchLoader.load
+    monkeypatch.setattr(BatchLoader, "load", lambda self, at: here.append(at) or load(self, at))
     train = sequence(directory, workers=1)
     for _ in range(3):
         for x, y in train:

@@ -133,11 +133,11 @@ FAULTS = {
     deleted: r"the shard cannot be opened \(No such file or directory\)\. Restore it",
     truncated: r"the shard has \d+ bytes, expected \d+: .*Restore it",
     of_another_size: r"the shard has \d+ bytes, expected \d+: .*Restore it",
-    newer: r"the shard was changed since it was opened .*Make the ShardSequence again",
+    newer: r"the shard was changed after it was opened .*Create the ShardSequence again",
     forbidden: r"the shard cannot be opened \(Permission denied\)\. Restore it",
     moved: r"the shard cannot be opened \(No such file or directory\)\. Restore it",
-    defect: r"cannot be read at byte \d+ \(.*Input/output error\)\. Look at the disk",
-    stale_for_good: r"cannot be read at byte \d+ \(.*Stale file handle\)\. Look at the disk",
+    defect: r"cannot be read at byte \d+ \(.*Input/output error\)\. Check the disk",
+    stale_for_good: r"cannot be read at byte \d+ \(.*Stale file handle\)\. Check the disk",
 }
 as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
@@ -174,7 +174,7 @@ def test_a_fault_ends_fit_with_an_error_that_names_the_shard(wide, model, disk, 
 def test_with_skip_batches_keep_shapes_and_count(wide, model, disk, fault):
     data = sequence(wide, workers=2, on_corrupt="skip")
     at = At(lambda: fault(bad_file(wide), disk))
-    with pytest.warns(UserWarning, match="left out|served without") as told:
+    with pytest.warns(UserWarning, match="is skipped|served without") as told:
         model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[at])
     assert re.search(FAULTS[fault], str(told[0].message))
     assert data.epoch == 2
@@ -257,7 +257,7 @@ def test_faults_where_processes_read(wide, model, tmp_path, monkeypatch, fault, 
     )
     at = At(lambda: fault(bad_file(wide), Written()))
     if on_corrupt == "skip":
-        with pytest.warns(UserWarning, match="left out|served without") as told:
+        with pytest.warns(UserWarning, match="is skipped|served without") as told:
             model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[at])
         assert re.search(FAULTS[fault], str(told[0].message))
         assert [len(ids) for _, ids in data.given[-len(data) :]] == [BATCH] * len(data)
@@ -289,7 +289,7 @@ def test_no_descriptor_left_is_no_fault_of_the_shard(wide, disk, monkeypatch):
     assert data[5][1].tolist() == list(range(80, 96))
     assert len(attempts) == 3
     # Both gave back what they had.
-    assert len(other._feed.loader.reader._files._open) == 0
+    assert len(other.server.prefetcher.loader.reader._files._open) == 0
     assert [disk.opens.count(name) for name in ("00000.pkl", "00004.pkl")] == [2, 1]
 
     def always_full(path):
@@ -330,7 +330,7 @@ def test_an_error_in_transform_through_fit(wide, model):
     with pytest.raises(Exception, match="no such colour") as told:
         model.fit(data, verbose=0, shuffle=False)
     text = "\n".join([str(told.value), *getattr(told.value, "__notes__", [])])
-    assert f"batch 3, which was given, in some order, rows of {bad_file(wide, 2)}" in text
+    assert f"batch 3, which received, in some order, rows of {bad_file(wide, 2)}" in text
 
 
 def test_a_transform_that_ends_an_iterator_does_not_end_the_epoch(wide):
@@ -403,7 +403,7 @@ def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):
             os.kill(killed[0], signal.SIGKILL)
 
         at = At(kill, batch)
-        with pytest.raises(Exception, match="worker process of the read-ahead died") as told:
+        with pytest.raises(Exception, match="worker process of the prefetching died") as told:
             model.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[at])
         assert time.monotonic() - at.done < 5
         assert re.search(rf"died \((process|one of) [\d, ]*\b{killed[0]}\b", str(told.value))
@@ -430,7 +430,7 @@ def test_a_worker_killed_while_it_starts(wide):
     for delay in (0.0, 0.05, 0.2):
         data = sequence(wide, workers=2, use_multiprocessing=True, transform=through_faulty_disk)
         before = set(workers_of(os.getpid()))
-        pending = data._feed._source().submit  # what the read-ahead calls
+        pending = data.server.prefetcher._new_source().submit  # what the read-ahead calls
         first = pending(0)
         time.sleep(delay)
         worker = (set(workers_of(os.getpid())) - before).pop()

@@ -61,7 +61,6 @@ def test_by_hand_a_batch_is_found_by_its_number_in_any_order(shards):
 
 
 def test_slow_reading_in_random_order_says_what_to_pass(shards, monkeypatch):
-    monkeypatch.setattr(prefetch, "_SLOW_BYTES", 10**30)
     clock = iter(range(10**9))
     monkeypatch.setattr(prefetch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     train = ShardSequence(

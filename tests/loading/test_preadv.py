@@ -40,7 +40,7 @@ def test_every_place_gets_its_bytes(file, sizes, offset, short):
     whole = preadv._read
     try:
         # A read may give less than was asked for, anywhere.
-        preadv._read = lambda fd, places, at: preadv._read_one(
+        preadv._read = lambda fd, places, at: preadv._read_first(
             fd, np.minimum(places, [2**64 - 1, short]).astype(np.uint64), at
         )
         assert preadv.read_into(fd, places, offset) == sum(sizes)

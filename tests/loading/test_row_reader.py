@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading.row_reader import Reader
+from keras_bigdata.loading.row_reader import RowReader
 from keras_bigdata.shards.scan import open_shards
 
 SIZES = [5, 0, 40, 17]
@@ -45,7 +45,7 @@ rows_of_a_shard = st.sampled_from([0, 2, 3]).flatmap(
     local=st.booleans(),
 )
 def test_rows_in_any_order_and_number(index, wanted, local):
-    reader = Reader(index, list(index.fields), batch_size=30, local=local)
+    reader = RowReader(index, list(index.fields), batch_size=30, local=local)
     arrays = np.array(wanted, np.int64).reshape(-1, 2).T
     batches = reader.read(*arrays)
     expected = contents(index)
@@ -59,7 +59,7 @@ def test_rows_in_any_order_and_number(index, wanted, local):
 
 
 def test_a_column_is_loaded_by_one_thread_only(index, monkeypatch):
-    reader = Reader(index, ["small"], batch_size=8)
+    reader = RowReader(index, ["small"], batch_size=8)
     loads = []
     load = reader._load_column
     barrier = threading.Barrier(4)
@@ -82,9 +82,8 @@ def test_a_column_is_loaded_by_one_thread_only(index, monkeypatch):
     assert loads == [2]
 
 
-def test_columns_are_bounded_in_bytes(index, monkeypatch):
-    monkeypatch.setattr("keras_bigdata.loading.row_reader.COLUMN_CACHE_BYTES", 300)
-    reader = Reader(index, ["small"], batch_size=8, cached_shards=0)
+def test_columns_are_bounded_in_bytes(index):
+    reader = RowReader(index, ["small"], batch_size=8, cached_shards=0, column_cache_bytes=300)
     for shard in (2, 3, 0, 2):
         np.testing.assert_array_equal(
             reader.column(shard, "small"), contents(index)[shard]["small"]
@@ -95,7 +94,7 @@ def test_columns_are_bounded_in_bytes(index, monkeypatch):
 def test_memory_for_runs_of_any_length_is_of_few_sizes(tmp_path):
     content = {"small": np.zeros((40_000, 3), np.float32)}
     (tmp_path / "0.pkl").write_bytes(pickle.dumps(content, protocol=5))
-    reader = Reader(open_shards(tmp_path), ["small"], batch_size=64)
+    reader = RowReader(open_shards(tmp_path), ["small"], batch_size=64)
     for length in range(20_000, 40_000, 500):
         rows = np.arange(length)
         reader.read(np.zeros(length, np.int64), rows)
@@ -106,7 +105,7 @@ def test_neighbouring_rows_are_read_without_their_columns(tmp_path, monkeypatch)
     rng = np.random.default_rng(0)
     content = {"text": rng.integers(0, 99, (300, 200)).astype(np.int32)}  # rows of 800 bytes
     (tmp_path / "0.pkl").write_bytes(pickle.dumps(content, protocol=5))
-    reader = Reader(open_shards(tmp_path), ["text"], batch_size=64)
+    reader = RowReader(open_shards(tmp_path), ["text"], batch_size=64)
     columns = []
     load = reader._load_column
     monkeypatch.setattr(reader, "_load_column", lambda *key: columns.append(key) or load(*key))

@@ -176,7 +176,7 @@ def test_transform_may_change_dtype_and_shape_alike_for_every_batch(shards):
 @pytest.mark.parametrize(
     ("transform", "message"),
     [
-        (lambda batch, rng: {"x": batch["x"]}, "with the keys it was given"),
+        (lambda batch, rng: {"x": batch["x"]}, "with the keys that it received"),
         (lambda batch, rng: batch["x"], "must return a dict"),
         (lambda batch, rng: batch | {"x": batch["x"][1:]}, "keep the number of rows, 4, of 'x'"),
         (
@@ -238,7 +238,7 @@ def test_a_killed_worker_is_an_error_that_names_it_and_no_hang(shards):
     assert worker != os.getpid()
     os.kill(worker, signal.SIGKILL)
     start = time.monotonic()
-    died = rf"(?s)worker process of the read-ahead died .*{worker}.*SIGKILL"
+    died = rf"(?s)worker process of the prefetching died .*{worker}.*SIGKILL"
     with pytest.raises(WorkerError, match=died):
         ids_of(data)
     assert time.monotonic() - start < 5

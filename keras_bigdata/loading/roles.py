@@ -1,4 +1,4 @@
-"""The shards and the roles that a user named, found and checked."""
+"""The shards and roles that a user names, opened and compared with each other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.scan import open_shards
 
 
-def opened(
+def open_with_roles(
     shards: Any, inputs: Any, targets: Any, sample_weights: Any, trust: bool
 ) -> tuple[ShardIndex, Roles]:
-    """The index, and the roles given or else those in the index, checked against each other."""
+    """Opens shards with the roles that were passed, or else those in the index.
+
+    Args:
+        shards: as in `open_shards`.
+        inputs, targets, sample_weights: names of fields, or `None`.
+        trust: whether pickles may be executed.
+
+    Returns:
+        `(index, roles)`.
+
+    Raises:
+        ValueError: if the inputs are unknown, or a role names a field that does not exist.
+    """
     roles = Roles(
         as_structure(inputs, "inputs"),
         as_structure(targets, "targets"),
@@ -38,10 +50,10 @@ def opened(
         )
     for name in roles.names:
         if name not in index.fields:
-            why = index.skipped_fields.get(name)
+            reason = index.skipped_fields.get(name)
             raise ValueError(
                 f"{index.directory}: there is no field {name!r}"
-                + (f" ({why})" if why else "")
+                + (f" ({reason})" if reason else "")
                 + f". The fields are: {listing}"
             )
     return index, roles

@@ -1,0 +1,59 @@
+"""Weights that balance the classes of the targets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_bigdata.errors import ShardError
+from keras_bigdata.shards.class_counts import add_counts, count_labels
+from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.pickles import read_columns
+from keras_bigdata.shards.roles import Structure
+
+# Larger labels are taken for identifiers rather than class numbers.
+_MAX_CLASSES = 10_000_000
+
+
+def balanced_class_weights(
+    index: ShardIndex, targets: Structure | None, trust: bool
+) -> dict[int, float]:
+    """Computes balanced weights of the classes that occur.
+
+    Class c gets `samples / (classes * count[c])`, as scikit-learn's `"balanced"` (King and Zeng,
+    Logistic Regression in Rare Events Data, 2001).
+
+    Args:
+        index: the shards.
+        targets: the targets as in `Roles`.
+        trust: whether pickles may be executed.
+
+    Returns:
+        A dict of class number to weight.
+
+    Raises:
+        ShardError: if the targets are not one field of class numbers, or cannot be read.
+    """
+    counts = index.class_counts or _count_in_shards(index, targets, trust)
+    occurring = {label: count for label, count in enumerate(counts) if count}
+    total = sum(occurring.values())
+    return {label: total / (len(occurring) * count) for label, count in occurring.items()}
+
+
+def _count_in_shards(index: ShardIndex, targets: Structure | None, trust: bool) -> list[int]:
+    field = index.fields[targets] if isinstance(targets, str) else None
+    if field is None or field.dtype.kind not in "iu" or field.shape not in ((), (1,)):
+        raise ShardError(
+            f"{index.directory}: class weights need one target of integer labels. "
+            f"The targets are {targets!r}" + (f", {field}." if field else ".")
+        )
+    counts = []
+    for shard in np.flatnonzero(index.variant == 0).tolist():
+        path = index.path(shard)
+        labels = read_columns(path, [field.name], trust)[field.name]
+        try:
+            counts.append(count_labels(labels, _MAX_CLASSES))
+        except ValueError as error:
+            raise ShardError(
+                f"{path}: class weights need class numbers. Received: {error}"
+            ) from error
+    return add_counts(counts) or []

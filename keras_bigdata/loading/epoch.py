@@ -1,0 +1,62 @@
+"""One epoch of a sequence, for custom training loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_bigdata.loading.sequence import ShardSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The batches of one epoch, in order.
+
+    When the last batch was delivered and the loop is over, the epoch of the sequence advances. A
+    loop that ends earlier leaves it unchanged.
+
+    Args:
+        sequence: the `ShardSequence`.
+        number: number of the epoch, from 0.
+
+    Example:
+
+    ```python
+    for epoch in train.epochs(10):
+        for x, y in epoch:
+            loss = model.train_on_batch(x, y)
+        print(epoch.number, len(epoch), loss)
+    ```
+    """
+
+    sequence: ShardSequence
+    number: int
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self.sequence)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields the batches in order."""
+        server = self.sequence.server
+        last = len(self) - 1
+        try:
+            for index in range(len(self)):
+                batch = self._batch(index)
+                if index == last:
+                    server.state.mark_consumed(self.number)
+                yield batch
+        finally:
+            # Not after the loop: `zip(range(steps), train)` does not request a batch too many.
+            server.advance()
+
+    def __repr__(self) -> str:
+        return f"Epoch(number={self.number}, {len(self):,} batches)"
+
+    def _batch(self, index: int) -> Any:
+        # As `fit` requests it, so that what a subclass does in `__getitem__` is done here too.
+        if self.sequence.epoch == self.number:
+            return self.sequence[index]
+        return self.sequence.batch_of(self.number, index)

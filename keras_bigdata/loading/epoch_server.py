@@ -1,0 +1,305 @@
+"""Serves the batches of epochs: the plan, the reader and the place in the stream put together.
+
+`ShardSequence` and its `tf.data` view are both thin users of `EpochServer`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from keras_bigdata.arguments import checked_int
+from keras_bigdata.child_processes import call_in_forked_child
+from keras_bigdata.keras_internals import IteratorGuard
+from keras_bigdata.loading.batch_loader import Batch, LoaderConfig
+from keras_bigdata.loading.corrupt_shards import CorruptShards
+from keras_bigdata.loading.epoch_state import EpochState
+from keras_bigdata.loading.prefetcher import Prefetcher
+from keras_bigdata.shards.roles import Roles, map_structure
+
+# From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
+# the iterator of the last epoch and waits for its autotuning thread, which it wakes before the
+# thread is marked as cancelled. If the thread looks too early it sleeps again, for as long as the
+# epoch took (60 s at most), and `fit` waits for it. The thread is early if all cores are busy, so
+# nothing is read meanwhile: on 2 cores one epoch in three begins late instead of one in two. (With
+# a dataset that reads nothing at all it is one in seven.)
+PAUSED_BATCHES = 2
+
+_STATE_VERSION = 1
+
+
+class EpochServer:
+    """Serves any batch of any epoch, and advances when an epoch is complete.
+
+    Thread-safe. Batches are in the structure that Keras expects: `(x, y)`, `(x, y, sample_weight)`
+    or `(x,)`.
+
+    Args:
+        config: what to load.
+        roles: which fields are inputs, targets and sample weights.
+        workers: number of threads or processes that prefetch; 0 for none.
+        use_processes: whether the transform runs in processes.
+        steps_per_epoch: number of batches in an epoch, if it is not a pass over the data. Defaults
+            to `None`.
+        fixed: whether every epoch is the same one. Defaults to `False`.
+        corrupt: a record of corrupt shards to share. Defaults to `None`: a new one.
+
+    Raises:
+        ValueError: if an epoch has no batch.
+    """
+
+    def __init__(
+        self,
+        config: LoaderConfig,
+        roles: Roles,
+        workers: int,
+        use_processes: bool,
+        *,
+        steps_per_epoch: int | None = None,
+        fixed: bool = False,
+        corrupt: CorruptShards | None = None,
+    ) -> None:
+        self.config = config
+        self.roles = roles
+        self.workers = workers
+        self.use_processes = use_processes
+        self.steps_per_epoch = steps_per_epoch
+        self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
+        self._open(fixed=fixed)
+        if not self.prefetcher.loader.num_batches:
+            raise ValueError(
+                f'With `last_batch="drop"` there is no batch: {self.num_samples} samples are fewer '
+                f"than one batch. Received: batch_size={config.batch_size}"
+            )
+
+    def _open(self, epoch: int = 0, start: int = 0, *, fixed: bool) -> None:
+        self._new_prefetcher()
+        length = self.steps_per_epoch or self.prefetcher.loader.num_batches
+        self.state = EpochState(length, epoch, start, fixed=fixed)
+        self._guard = IteratorGuard()
+        _servers.add(self)
+
+    def _new_prefetcher(self) -> None:
+        self.prefetcher = Prefetcher(self.config, self.corrupt, self.workers, self.use_processes)
+
+    @property
+    def length(self) -> int:
+        """Number of batches in an epoch."""
+        return self.state.length
+
+    @property
+    def num_samples(self) -> int:
+        """Number of rows in one pass over the data."""
+        return self.prefetcher.loader.num_samples
+
+    # ---- Epochs
+
+    def begin(self, *, on_tensorflow: bool) -> None:
+        """Begins an epoch.
+
+        Args:
+            on_tensorflow: whether a thread of TensorFlow may request its batches.
+        """
+        if on_tensorflow:
+            self._guard.hold()
+            if self.length - self.state.next_start > PAUSED_BATCHES:
+                self.prefetcher.pause()
+        self.state.begin()
+
+    def end(self, *, is_reset: bool = False) -> None:
+        """Ends the current epoch; advances if all of its batches were requested.
+
+        Args:
+            is_reset: whether nothing has ended, because Keras prepares a `fit`. Defaults to
+                `False`.
+        """
+        completed = self.state.end(stopped=is_reset)
+        self.prefetcher.resume()
+        if is_reset:
+            self._guard.destroy()
+        else:
+            self._guard.drop()
+        if completed is not None:
+            self.corrupt.warn_after_epoch(completed)
+
+    def advance(self) -> int:
+        """Moves on if a loop has consumed the current epoch. Returns the epoch to serve next."""
+        consumed = self.state.advance()
+        if consumed is not None:
+            self.corrupt.warn_after_epoch(consumed)
+        return self.state.epoch
+
+    # ---- Batches
+
+    def batch(self, epoch: int, index: int) -> Any:
+        """Returns batch `index` of an epoch."""
+        with self._guard:
+            self.state.mark_requested(epoch, index)
+            if index == self.state.start + PAUSED_BATCHES:
+                self.prefetcher.resume()
+            length = self.length if self.state.fixed else None
+            return self.arrange(self.prefetcher.batch(epoch * self.length + index, length))
+
+    def example(self) -> Any:
+        """Returns the first batch of the current epoch, without starting to prefetch."""
+        return self.arrange(self.prefetcher.loader.load(self.state.epoch * self.length))
+
+    def runs(self, epoch: int) -> list[range]:
+        """Returns the runs of an epoch: batches of equal size that should be read together."""
+        runs = []
+        stop = 0
+        while stop < self.length:
+            runs.append(self._run_at(epoch, stop))
+            stop = runs[-1].stop
+        return runs
+
+    def run(self, epoch: int, run: range) -> Any:
+        """Returns the batches of a run, joined: arrays of shape `(batches, rows, ...)`.
+
+        The transform is not applied.
+        """
+        with self._guard:
+            # The batches of this run are not delivered yet, but all batches before it are.
+            self.state.mark_requested(epoch, slice(run.start))
+            self.prefetcher.resume()
+            joined = self.prefetcher.joined(
+                self._positions(epoch, run), self._following_runs(epoch, run)
+            )
+        batches = len(run)
+        return self.arrange(
+            {
+                name: array.reshape(batches, len(array) // batches, *array.shape[1:])
+                for name, array in joined.items()
+            }
+        )
+
+    def arrange(self, batch: Batch) -> Any:
+        """Returns the fields of a batch in the structure that Keras expects."""
+        roles = (self.roles.inputs, self.roles.targets, self.roles.sample_weights)
+        return tuple(map_structure(role, batch.__getitem__) for role in roles if role is not None)
+
+    def _run_at(self, epoch: int, index: int) -> range:
+        loader = self.prefetcher.loader
+        start = epoch * self.length
+        stop = min(start + self.length, loader.run(start + index).stop)
+        if stop - start - index > 1 and loader.is_short(stop - 1):
+            stop -= 1  # a smaller batch is a run of its own
+        return range(index, stop - start)
+
+    def _following_runs(self, epoch: int, run: range) -> Iterator[range]:
+        """Yields the positions of the next run, and of another one if that is short."""
+        batches = 0
+        while 2 * batches < self.prefetcher.loader.window_batches:
+            if run.stop == self.length:
+                epoch += not self.state.fixed
+                run = self._run_at(epoch, 0)
+            else:
+                run = self._run_at(epoch, run.stop)
+            batches += len(run)
+            yield self._positions(epoch, run)
+
+    def _positions(self, epoch: int, run: range) -> range:
+        return range(epoch * self.length + run.start, epoch * self.length + run.stop)
+
+    # ---- State
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the place in the stream, and what the order depends on, as plain values."""
+        return {
+            "version": _STATE_VERSION,
+            "epoch": self.state.epoch,
+            "batch": self.state.next_start,
+            **self._identity(),
+        }
+
+    def resumed(self, state: Mapping[str, Any]) -> EpochServer:
+        """Returns a server that continues from a state: this one, unless the seed is another.
+
+        Raises:
+            ValueError: if the state belongs to other data or other settings.
+        """
+        expected = {"version": _STATE_VERSION, **self._identity()}
+        for key, value in expected.items():
+            if key != "seed" and state.get(key) != value:
+                raise ValueError(
+                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in it "
+                    f"and {value!r} here."
+                )
+        for key in ("seed", "epoch"):
+            if key not in state:
+                raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
+        seed = checked_int(state["seed"], "seed", 0)
+        epoch = checked_int(state["epoch"], "epoch", 0)
+        batch = checked_int(state.get("batch", 0), "batch", 0)
+        if batch >= self.length:
+            raise ValueError(f"The state is at batch {batch}, and an epoch has {self.length}.")
+        server = self
+        if seed != self.config.seed:
+            config = replace(self.config, seed=seed)
+            server = self._copy(config, self.steps_per_epoch, self.state.fixed)
+        server.state.seek(epoch, batch)
+        return server
+
+    def _identity(self) -> dict[str, Any]:
+        config = self.config
+        return {
+            "num_samples": self.num_samples,
+            "num_shards": len(config.index),
+            "batch_size": config.batch_size,
+            "steps_per_epoch": self.steps_per_epoch,
+            "shuffle": config.shuffle,
+            "window_shards": config.window_shards,
+            "last_batch": config.last_batch,
+            "seed": config.seed,
+        }
+
+    # ---- Copies
+
+    def unshuffled(self) -> EpochServer:
+        """Returns a server whose every epoch is one pass in the order of the files."""
+        return self._copy(replace(self.config, shuffle=None, last_batch="keep"), None, True)
+
+    def _copy(self, config: LoaderConfig, steps_per_epoch: int | None, fixed: bool) -> EpochServer:
+        return EpochServer(
+            config,
+            self.roles,
+            self.workers,
+            self.use_processes,
+            steps_per_epoch=steps_per_epoch,
+            fixed=fixed,
+            corrupt=self.corrupt,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Threads, files and caches are created again by the copy.
+        created = ("prefetcher", "state", "_guard")
+        kept = {key: value for key, value in self.__dict__.items() if key not in created}
+        state = self.state
+        place = {"epoch": state.epoch, "start": state.next_start, "fixed": state.fixed}
+        return {**kept, "_place": place}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = dict(state)
+        place = kept.pop("_place")
+        self.__dict__.update(kept)
+        self._open(**place)
+
+    def reset_after_fork(self) -> None:
+        """In a forked child: threads exist in the parent only, and may hold locks there."""
+        self.corrupt.reset_after_fork()
+        self.state.reset_after_fork()
+        self._guard.reset_after_fork()
+        self._new_prefetcher()
+
+
+_servers: weakref.WeakSet[EpochServer] = weakref.WeakSet()
+
+
+def _reset_after_fork() -> None:
+    for server in list(_servers):
+        server.reset_after_fork()
+
+
+call_in_forked_child(_reset_after_fork)

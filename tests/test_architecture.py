@@ -1,0 +1,168 @@
+"""The floors of the package: which part imports which, and no circles."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+PACKAGE = ROOT / "keras_bigdata"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Modules and packages directly below `keras_bigdata`, from the ground floor upwards: each may
+# import only what stands in its list. `errors` may be imported by all.
+MAY_IMPORT = {
+    "errors": [],
+    "arguments": [],
+    "permutation": [],
+    "child_processes": [],
+    "files": [],
+    "progress": [],
+    "bounded_map": [],
+    "representation": [],
+    "process_exit": ["child_processes"],
+    "keras_internals": [],
+    "shards": ["arguments", "files", "progress", "representation"],
+    "packing": ["arguments", "child_processes", "files", "permutation", "progress", "shards"],
+    "integrity": [
+        *("arguments", "bounded_map", "files", "packing", "progress", "representation", "shards"),
+    ],
+    "loading": [
+        *("arguments", "child_processes", "keras_internals", "permutation", "process_exit"),
+        "shards",
+    ],
+    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
+    "bench": ["arguments", "loading", "progress", "shards"],
+    "migrate": ["files"],
+    "legacy": ["callbacks", "files"],
+    "cli": ["bench", "integrity", "loading", "migrate", "packing", "shards"],
+    "__init__": ["bench", "callbacks", "integrity", "loading", "packing", "shards"],
+}
+
+# Parts that run without Keras and its backends.
+WITHOUT_KERAS = {
+    *("errors", "arguments", "permutation", "child_processes", "files", "progress"),
+    *("bounded_map", "representation", "process_exit", "shards", "packing", "integrity", "migrate"),
+}
+HEAVY = {"keras", "tensorflow", "jax", "torch"}
+
+MAX_LINES = 400
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str:
+    """The module or package directly below `keras_bigdata`."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Modules that a file imports, inside functions too, but not for type checking only."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body.clear()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if is_module(name) else str(node.module) for name in modules)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+GRAPH = {module_of(path): sorted(set(imports_of(path))) for path in FILES}
+
+
+@pytest.mark.parametrize("module", GRAPH)
+def test_imports_run_downwards(module):
+    part = part_of(module)
+    if module == "keras_bigdata":
+        return  # its names are loaded when they are first used
+    allowed = {part, "errors", *MAY_IMPORT[part]}
+    if part in ("cli", "legacy", "shards"):
+        allowed.add("__init__")  # the version; `from keras_bigdata import legacy`
+    used = {part_of(name) for name in GRAPH[module] if name.split(".")[0] == "keras_bigdata"}
+    assert used <= allowed, f"{module} imports {used - allowed}"
+
+
+def test_every_part_stands_in_the_table_and_uses_what_it_may():
+    assert {part_of(module) for module in GRAPH} == set(MAY_IMPORT)
+    for part, allowed in MAY_IMPORT.items():
+        if part == "__init__":
+            continue
+        used = {
+            part_of(name)
+            for module, names in GRAPH.items()
+            if part_of(module) == part
+            for name in names
+            if name.startswith("keras_bigdata")
+        }
+        assert set(allowed) <= used, f"{part} does not import {set(allowed) - used}"
+
+
+def test_no_circle_of_imports():
+    state: dict[str, str] = {}
+    path: list[str] = []
+
+    def visit(module: str) -> None:
+        state[module] = "open"
+        path.append(module)
+        for name in GRAPH[module]:
+            if name not in GRAPH or name in ("keras_bigdata", module):
+                continue
+            if state.get(name) == "open":
+                raise AssertionError(" -> ".join([*path[path.index(name) :], name]))
+            if name not in state:
+                visit(name)
+        path.pop()
+        state[module] = "done"
+
+    for module in GRAPH:
+        if module not in state and module != "keras_bigdata":
+            visit(module)
+
+
+@pytest.mark.parametrize("module", [m for m in GRAPH if part_of(m) in WITHOUT_KERAS])
+def test_packing_and_its_ground_floor_import_neither_keras_nor_a_backend(module):
+    assert not HEAVY & {name.split(".")[0] for name in GRAPH[module]}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_one_idea_of_at_most_400_lines_that_its_first_line_names(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= MAX_LINES
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    first = docstring.splitlines()[0]
+    assert first.endswith((".", ":")), first
+
+
+def test_private_names_of_keras_are_used_in_one_file_only():
+    users = {module for module, names in GRAPH.items() if any("keras.src" in n for n in names)}
+    assert users <= {"keras_bigdata.keras_internals"}
+
+
+def test_dependencies_are_declared():
+    standard = set(sys.stdlib_module_names)
+    used = {name.split(".")[0] for names in GRAPH.values() for name in names} - standard
+    declared = {
+        *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
+        *("loky", "cloudpickle", "rich", "ml_dtypes"),
+        *("libcst", "lz4"),  # extras
+        *("jax", "torch"),  # backends that are installed by the user
+    }
+    assert used <= declared, used - declared
