@@ -196,9 +196,8 @@ def test_unindexed_pickles(shards):
     assert set(found) == {"00001.pkl", "00002.pkl", "00003.pkl"}
     assert "as in most files" in found["00002.pkl"].expected
     assert found["00003.pkl"].found == "{'id': 9, 'x': 8}"
-    assert set(find_faults(folder, fields=("y",))) == {f"0000{n}.pkl" for n in range(4)} | {
-        "more.pkl"
-    }
+    names = {*(f"0000{number}.pkl" for number in range(4)), "more.pkl"}
+    assert set(find_faults(folder, fields=("y",))) == names
 
 
 def test_a_file_that_the_disk_cannot_read(packed, monkeypatch):
@@ -249,12 +248,8 @@ def test_verbose_reaches_every_progress_display(packed, shards, monkeypatch, ver
         return items
 
     pack(make_source(start=200), packed.parent / "other")
-    for module in (
-        "integrity.verify",
-        "integrity.duplicates",
-        "shards.class_counts",
-        "shards.scan",
-    ):
+    modules = ("integrity.verify", "integrity.duplicates", "shards.class_counts", "shards.scan")
+    for module in modules:
         monkeypatch.setattr(f"keras_bigdata.{module}.track", record)
     verify(packed, packed.parent / "other", verbose=verbose)
     verify(shards([3, 4]), packed, fields=("x", "id"), verbose=verbose)
@@ -324,11 +319,8 @@ def test_unindexed_pickles_against_packed_ones(shards, tmp_path):
     unindexed = shards([10, 10])
     ids = np.arange(15, 40, dtype=np.int32)
     pack(Arrays(x=rows_of(ids), id=ids, targets="id"), tmp_path / "packed", shard_samples=9)
-    assert (
-        verify(unindexed, tmp_path / "packed")
-        .faults[0]
-        .found.startswith("5, such as row 5 of 00001")
-    )
+    (fault,) = verify(unindexed, tmp_path / "packed").faults
+    assert fault.found.startswith("5, such as row 5 of 00001")
     os.truncate(tmp_path / "packed" / "shard-00001.pkl", 50)
     assert verify(unindexed, tmp_path / "packed").faults[0].kind == "unreadable"
     # Rows of damaged shards of the set itself are not compared, the others are.
