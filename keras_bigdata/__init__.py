@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from keras_bigdata.integrity.repair import repair
+    from keras_bigdata.integrity.report import Fault, Repair, Report
     from keras_bigdata.integrity.verify import verify
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.capture import capture
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.sources.padding import padded
     from keras_bigdata.packing.sources.text_table import TextTable
     from keras_bigdata.packing.sources.tokens import encode_texts
+    from keras_bigdata.shards.entries import Field, ShardInfo
     from keras_bigdata.shards.index import ShardIndex
     from keras_bigdata.shards.writer import ShardWriter
 
@@ -44,15 +46,20 @@ __all__ = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "Fault",
+    "Field",
     "FrameFolder",
     "HDF5Table",
     "ImageFolder",
     "ImageTable",
     "PackError",
+    "Repair",
+    "Report",
     "ResumeTraining",
     "ScoreLog",
     "ShardError",
     "ShardIndex",
+    "ShardInfo",
     "ShardSequence",
     "ShardWriter",
     "TextTable",
@@ -70,13 +77,18 @@ __all__ = [
 _MODULES = {
     "Arrays": "packing.sources.arrays",
     "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
+    "Fault": "integrity.report",
+    "Field": "shards.entries",
     "FrameFolder": "packing.sources.frame_folder",
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
     "ImageTable": "packing.sources.image_table",
+    "Repair": "integrity.report",
+    "Report": "integrity.report",
     "ResumeTraining": "callbacks.resume_training",
     "ScoreLog": "callbacks.score_log",
     "ShardIndex": "shards.index",
+    "ShardInfo": "shards.entries",
     "ShardSequence": "loading.sequence",
     "ShardWriter": "shards.writer",
     "TextTable": "packing.sources.text_table",

@@ -77,7 +77,8 @@ def checked_number(
             f"`{argument}` must be {wanted}. "
             f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
         ) from None
-    in_range = minimum <= number and (above < number < below or not finite)
+    in_range = minimum <= number and (number > above or above == -math.inf)
+    in_range = in_range and (number < below or below == math.inf)
     if math.isnan(number) or (finite and math.isinf(number)) or not in_range:
         raise ValueError(f"`{argument}` must be {wanted}. Received: {argument}={value!r}")
     return number

@@ -1,27 +1,27 @@
-"""The errors that keras_bigdata raises about data. Bad arguments are ValueError or TypeError."""
+"""Exceptions about data. An invalid argument is a `ValueError` or `TypeError` instead."""
 
 from __future__ import annotations
 
 
 class BigDataError(Exception):
-    """Base class of every error about data that this package raises."""
+    """Base class of all errors about data that this package raises."""
 
 
 class PackError(BigDataError):
-    """A source could not be read, or its samples could not be written as shards."""
+    """A source cannot be read, or its samples cannot be written as shards."""
 
 
 class WorkerError(BigDataError):
-    """A worker process of the read-ahead died or could not be reached."""
+    """A worker process that reads batches ahead has died or cannot be reached."""
 
 
 class ShardError(BigDataError):
-    """A set of shards does not hold what was asked of it."""
+    """A set of shards is incomplete, or does not hold the requested data."""
 
 
 class CorruptShardError(ShardError):
-    """A shard or an index is missing, cut short, or not what the index says."""
+    """A shard or an index is missing, cut short, damaged, or differs from the index."""
 
 
 class UnsafePickleError(ShardError):
-    """A pickle would have to run code to be read, and was not read."""
+    """A pickle was not read because that would run code or take far more memory than the file."""

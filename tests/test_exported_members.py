@@ -10,15 +10,20 @@ NAMES = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "Fault",
+    "Field",
     "FrameFolder",
     "HDF5Table",
     "ImageFolder",
     "ImageTable",
     "PackError",
+    "Repair",
+    "Report",
     "ResumeTraining",
     "ScoreLog",
     "ShardError",
     "ShardIndex",
+    "ShardInfo",
     "ShardSequence",
     "ShardWriter",
     "TextTable",
@@ -47,6 +52,7 @@ def test_packing_imports_neither_keras_nor_a_backend():
         "import sys, keras_bigdata, keras_bigdata.cli\n"
         "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays, HDF5Table\n"
         "from keras_bigdata import ShardWriter, ShardIndex, verify, repair\n"
+        "from keras_bigdata import Fault, Field, Repair, Report, ShardInfo\n"
         "from keras_bigdata import FrameFolder, TextTable\n"
         "from keras_bigdata import encode_texts, padded\n"
         "import keras_bigdata.loading.worker_processes\n"

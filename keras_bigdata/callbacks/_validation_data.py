@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bigdata.shards.roles import Roles, Structure, fill
+from keras_bigdata.shards.roles import Roles, Structure, map_structure
 
 DEFAULT_TARGETS = "labels"
 
@@ -157,7 +157,7 @@ class NamedArrays:
     def _batches(self, inputs: Structure) -> ArrayBatches:
         structures = (inputs, self.roles.targets, self.roles.sample_weights)
         x, y, weights = (
-            None if structure is None else fill(structure, self.fields.__getitem__)
+            None if structure is None else map_structure(structure, self.fields.__getitem__)
             for structure in structures
         )
         return ArrayBatches(x, y, weights, self.batch_size)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from keras_bigdata.integrity.report import Repair
     from keras_bigdata.shards.index import ShardIndex
 
 
@@ -18,23 +19,11 @@ def tell_packed(directory: str | Path, index: ShardIndex, seconds: float) -> Non
     )
 
 
-def tell_repair(found: Any) -> None:
-    for step in found.steps:
-        print(step)
-    for note in found.notes:
-        print(f"note: {note}")
-    if found.gone:
-        known = [rows for rows in found.gone.values() if rows is not None]
-        print(
-            f"gone: all rows of {counted(len(found.gone), 'shard')}: "
-            + (f"{sum(known)}" if len(known) == len(found.gone) else "nobody knows how many")
-        )
-    if not found.steps:
-        print(f"{found.directory}: nothing to repair.")
-    elif found.done:
-        print(f"{found.directory}: done.")
-    else:
-        print(f"{found.directory}: nothing was changed. Add --yes to do this.")
+def tell_repair(found: Repair) -> None:
+    """Prints the steps of a repair and, if they are only planned, how to make them."""
+    print(found)
+    if found.steps and not found.done:
+        print("Add --yes to carry out these steps.")
 
 
 def counted(count: int, what: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from keras_bigdata.cli.argument_types import names
-from keras_bigdata.cli.formatting import counted, in_bytes, tell_repair
+from keras_bigdata.cli.formatting import tell_repair
 
 
 def add(commands: Any) -> None:
@@ -36,18 +36,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from keras_bigdata.integrity.verify import verify
 
     report = verify(arguments.directory, arguments.against, fields=arguments.fields)
-    for fault in report.faults:
-        print(fault)
-    for file, row, twin, twin_row in report.duplicates:
-        print(f"  {file}, row {row} = {twin}, row {twin_row}")
-    for note in report.notes:
-        print(f"note: {note}")
-    rate = f", {in_bytes(report.nbytes / report.seconds)}/s" if report.seconds > 1 else ""
-    faults = counted(len(report.faults), "fault") if report.faults else "no faults"
-    print(
-        f"{report.directory}: {faults}; {counted(report.shards, 'shard')}, {report.rows} sound "
-        f"rows, {in_bytes(report.nbytes)} in {report.seconds:.1f} s{rate}"
-    )
+    print(report)
     return 0 if report.ok else 1
 
 
@@ -103,7 +92,7 @@ def _repair(arguments: argparse.Namespace) -> int:
         augment=augment,
         workers=arguments.workers,
         like=arguments.like,
-        apply=arguments.yes,
+        dry_run=not arguments.yes,
         **roles,
     )
     tell_repair(found)

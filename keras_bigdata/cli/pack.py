@@ -111,7 +111,7 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
         from keras_bigdata.integrity.repair import repair
 
         for directory, part in parts.items():
-            tell_repair(repair(directory, source=part, workers=arguments.workers, apply=True))
+            tell_repair(repair(directory, source=part, workers=arguments.workers, dry_run=False))
         return
     for directory, part in parts.items():
         start = time.perf_counter()

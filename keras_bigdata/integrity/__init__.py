@@ -1,17 +1,18 @@
-"""Are the shards what they should be, and what can be done where they are not. Never Keras.
+"""Finds faults of sets of shards, and repairs them where that is possible.
 
-report      faults, and all that was found
-content     one file against its entry: size, checksum, structure
-listing     the files there are
-bare        pickles without an index, against each other
-verify      all of it
-class_counts  rows of each class
-gone        shards that an earlier repair has left out
-variants    augmented copies that have to stay equally long
-columns     fields of a shard, whole
-duplicates  rows that two sets share
-lost_index  an index made anew from the shards
-remake      shards made anew from their source
-quarantine  where files go that are not used any more
-repair      what to do, and doing it
+The files, each of which uses only those above it:
+
+| file | idea |
+| --- | --- |
+| `report` | the results: `Fault`, `Report`, `Repair` |
+| `removed_shards` | shards that a repair removed from the index |
+| `check_shard` | compares one file with its entry in the index |
+| `check_pickles` | compares pickles without an index with each other |
+| `duplicates` | finds rows that two sets share |
+| `verify` | all checks of a set: `verify` |
+| `rebuild_index` | creates a lost index from the shards |
+| `repack` | packs shards again from their source |
+| `repair` | plans and makes a repair: `repair` |
+
+Neither Keras nor a backend is imported.
 """

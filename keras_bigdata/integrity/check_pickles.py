@@ -1,4 +1,4 @@
-"""Pickles without an index: against each other."""
+"""Compares pickles that have no index with each other."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ import numpy as np
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
-from keras_bigdata.shards.scan import layout
+from keras_bigdata.shards.scan import read_layout
 
-# Of each field its dtype and row shape.
+# Name, dtype and row shape of each field.
 _Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
 
 
-class BareFile:
-    """What one pickle holds, or what is wrong with it.
+class UnindexedPickle:
+    """A pickle that is read to find its arrays, or why it cannot be read.
 
     Args:
-        path: of the file.
-        trust: load pickles that would have to run code.
+        path: path of the file.
+        trust: as in `open_shards`.
+
+    Attributes:
+        error: why it cannot be read; `None` if it can.
+        checksum: CRC-32 of the file; `None` if it cannot be read.
+        arrays: name -> `(dtype, shape, offset)`.
+        nbytes: size of the file.
     """
 
     def __init__(self, path: Path, trust: bool) -> None:
@@ -33,69 +39,74 @@ class BareFile:
         self.arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
         self.nbytes = 0
         try:
-            # Read whole even though there is nothing to compare with: for what the disk refuses.
+            # Without an index there is no checksum to compare with, but the whole file is read to
+            # find bytes that the disk cannot read.
             self.checksum = file_checksum(path)
-            found = layout(path, trust)
-            self.nbytes, self.arrays = found.bytes, found.arrays
+            layout = read_layout(path, trust)
+            self.nbytes, self.arrays = layout.nbytes, layout.arrays
         except OSError as error:
             self.error = f"it cannot be read ({error.strerror})"
         except BigDataError as error:
             self.error = str(error)
 
     def fields(self, used: Sequence[str]) -> _Fields:
-        """Arrays with rows, as dtypes and row shapes; only those used if any are named."""
+        """Returns the arrays with rows; only those in `used`, if it is not empty."""
         return tuple(
             (name, dtype, shape[1:])
             for name, (dtype, shape, _) in sorted(self.arrays.items())
             if shape and (not used or name in used)
         )
 
-    def rows(self, fields: Iterable[str]) -> list[int]:
-        """Rows of each of some fields."""
-        return [self.arrays[name][1][0] for name in fields]
+    def row_counts(self, names: Iterable[str]) -> list[int]:
+        """Returns the number of rows of each of some fields."""
+        return [self.arrays[name][1][0] for name in names]
 
 
-def check_bare(
-    files: Sequence[BareFile], used: Sequence[str], remedy: str
+def check_pickles(
+    pickles: Sequence[UnindexedPickle], used: Sequence[str], remedy: str
 ) -> tuple[list[Fault], int]:
-    """What does not fit: files that cannot be read, and those unlike most others.
+    """Finds pickles that cannot be read, or that differ from most of the others.
 
     Args:
-        files: the files.
-        used: fields that have to be alike; all that most files have, if empty.
-        remedy: what a fault says is to be done.
+        pickles: the pickles.
+        used: fields that must agree; if empty, all fields that most pickles have.
+        remedy: the remedy that a fault names.
 
     Returns:
-        The faults, and the rows in files without one.
+        The faults, and the number of rows in the pickles without a fault.
     """
     faults: list[Fault] = []
-    kinds = Counter(one.fields(used) for one in files if one.error is None)
-    usual = kinds.most_common(1)[0][0] if kinds else ()
+    counts = Counter(pickle.fields(used) for pickle in pickles if pickle.error is None)
+    usual = counts.most_common(1)[0][0] if counts else ()
+    usual_names = [name for name, _, _ in usual]
     rows = 0
-    for one in files:
-        expected: str
-        if one.error is not None:
-            expected, found = "a pickle of arrays", one.error.rstrip(".")
+    for pickle in pickles:
+        if pickle.error is not None:
+            expected, found = "a pickle of arrays", pickle.error.rstrip(".")
         else:
-            mine = one.fields(used)
-            wanted = {name: rest for name, *rest in usual}
-            differing = [field for field in usual if field not in mine]
-            missing = [name for name in used if name not in wanted]
-            lengths = {} if differing else dict(zip(wanted, one.rows(wanted), strict=True))
+            fields = pickle.fields(used)
+            differing = [field for field in usual if field not in fields]
+            missing = [name for name in used if name not in usual_names]
+            lengths = (
+                {}
+                if differing
+                else dict(zip(usual_names, pickle.row_counts(usual_names), strict=True))
+            )
             if missing or not usual:
-                expected, found = f"fields {missing or 'with rows'}", _told(mine)
+                expected, found = f"fields {missing or 'with rows'}", _format_fields(fields)
             elif differing:
-                expected, found = f"{_told(differing)} as in most files", _told(mine)
+                expected = f"{_format_fields(differing)} as in most files"
+                found = _format_fields(fields)
             elif len(set(lengths.values())) > 1:
                 expected, found = "equally many rows in each field", str(lengths)
             else:
                 rows += next(iter(lengths.values()))
                 continue
-        faults.append(Fault(str(one.path), "structure", expected, found, remedy))
+        faults.append(Fault(str(pickle.path), "structure", expected, found, remedy))
     return faults, rows
 
 
-def _told(fields: Iterable[tuple[str, Any, tuple[int, ...]]]) -> str:
+def _format_fields(fields: Iterable[tuple[str, Any, tuple[int, ...]]]) -> str:
     return (
         ", ".join(f"{name!r} {dtype} (rows, {str(shape)[1:-1]})" for name, dtype, shape in fields)
         or "none"

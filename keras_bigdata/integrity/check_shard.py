@@ -1,81 +1,81 @@
-"""One shard against its entry in the index: size, checksum, structure."""
+"""Compares one shard with its entry in the index: size, checksum, structure."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.scan import layout
+from keras_bigdata.shards.scan import read_layout
+
+# Kind, expected, found.
+_Difference: TypeAlias = tuple[str, str, str]
 
 
-def check_content(index: ShardIndex, shard: int, remedy: str, trust: bool = False) -> Fault | None:
-    """The first thing that is wrong with one shard of an index.
+def check_shard(index: ShardIndex, shard: int, remedy: str, trust: bool = False) -> Fault | None:
+    """Returns the first fault of a shard; `None` if it agrees with the index.
 
     Args:
         index: the index.
         shard: number of the shard.
-        remedy: what a fault says is to be done.
-        trust: load pickles that would have to run code. Defaults to `False`.
+        remedy: the remedy that a fault names.
+        trust: as in `open_shards`. Defaults to `False`.
     """
     info = index[shard]
     path = index.path(shard)
-    wrong = _size(path, info.bytes)
-    if wrong is None and info.checksum is not None:
-        wrong = _checksum(path, info.checksum)
-    if wrong is None:
-        wrong = _structure(index, shard, trust)
-    if wrong is None and info.checksum is None:
-        wrong = _checksum(path, None)  # for what the disk cannot read
-    return None if wrong is None else Fault(str(path), *wrong, remedy)
+    difference = _compare_size(path, info.bytes)
+    if difference is None and info.checksum is not None:
+        difference = _compare_checksum(path, info.checksum)
+    if difference is None:
+        difference = _compare_structure(index, shard, trust)
+    if difference is None and info.checksum is None:
+        difference = _compare_checksum(path, None)  # finds bytes that the disk cannot read
+    return None if difference is None else Fault(str(path), *difference, remedy)
 
 
-Wrong = tuple[str, str, str]  # kind, expected, found
-
-
-def _size(path: Path, expected: int) -> Wrong | None:
+def _compare_size(path: Path, expected: int) -> _Difference | None:
     try:
         stat = os.stat(path)
     except FileNotFoundError:
-        return "missing", f"a file of {expected} bytes", "none"
+        return "missing", f"a file of {expected} bytes", "no file"
     except OSError as error:
         return "unreadable", f"a file of {expected} bytes", str(error.strerror)
     if not os.path.isfile(path):
-        return "missing", f"a file of {expected} bytes", "something else than a file"
+        return "missing", f"a file of {expected} bytes", "something that is not a regular file"
     if stat.st_size != expected:
         return "size", f"{expected} bytes", f"{stat.st_size} bytes"
     return None
 
 
-def _checksum(path: Path, expected: int | None) -> Wrong | None:
+def _compare_checksum(path: Path, expected: int | None) -> _Difference | None:
     try:
-        found = file_checksum(path)
+        checksum = file_checksum(path)
     except OSError as error:
         return "unreadable", "a file that can be read", str(error.strerror)
-    if expected is None or found == expected:
+    if expected is None or checksum == expected:
         return None
-    return "checksum", f"CRC-32 {expected:08x}", f"{found:08x} (bytes have changed)"
+    return "checksum", f"CRC-32 {expected:08x}", f"{checksum:08x} (bytes have changed)"
 
 
-def _structure(index: ShardIndex, shard: int, trust: bool) -> Wrong | None:
+def _compare_structure(index: ShardIndex, shard: int, trust: bool) -> _Difference | None:
     samples = int(index.samples[shard])
     try:
-        arrays = layout(index.path(shard), trust).arrays
+        arrays = read_layout(index.path(shard), trust).arrays
     except BigDataError as error:
         return "structure", "a pickle of arrays", str(error).rstrip(".")
     for name, field in index.fields.items():
         expected = (field.dtype, (samples, *field.shape), int(index.offsets[name][shard]))
-        found = arrays.get(name)
-        if found != expected:
-            return "structure", _told(name, expected), _told(name, found)
+        array = arrays.get(name)
+        if array != expected:
+            return "structure", _format_array(name, expected), _format_array(name, array)
     return None
 
 
-def _told(name: str, array: tuple[Any, tuple[int, ...], int] | None) -> str:
+def _format_array(name: str, array: tuple[Any, tuple[int, ...], int] | None) -> str:
     if array is None:
         return f"no array {name!r}"
     dtype, shape, offset = array

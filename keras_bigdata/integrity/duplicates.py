@@ -1,11 +1,11 @@
-"""Rows that two sets of shards have in common: training data in a validation set."""
+"""Finds rows that two sets of shards share, such as training data in a validation set."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import ShardError
-from keras_bigdata.progress import track
+from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.pickles import read_columns
 
 # Rows whose digests are sorted at one time: some 250 MB (measured with 3 to 12 million rows).
-_AT_ONCE = 1_000_000
-_MOST_PARTS = 1024
+_ROWS_AT_ONCE = 1_000_000
+_MAX_PARTS = 1024
 
-# Pairs that are named.
-_SHOWN = 20
+# Maximum number of pairs that are returned.
+_MAX_PAIRS = 20
 
 _RECORD = np.dtype([("a", "<u8"), ("b", "<u8"), ("shard", "<i8"), ("row", "<i8")])
 
@@ -35,8 +36,8 @@ class Duplicates:
     """Rows of one set that are in the other too.
 
     Args:
-        rows: how many.
-        pairs: of the first of them `(file, row, file in the other set, row there)`.
+        rows: their number.
+        pairs: for the first of them, `(file, row, file in the other set, row there)`.
     """
 
     rows: int
@@ -49,19 +50,22 @@ def find_duplicates(
     fields: Sequence[str],
     shards: tuple[Sequence[int], Sequence[int]],
     trust: bool = False,
+    *,
+    verbose: Verbose = "auto",
 ) -> Duplicates:
-    """Compares rows by 128 bits of BLAKE2b over the bytes of all fields named.
+    """Compares rows by 128 bits of BLAKE2b over the bytes of some fields.
 
-    The digests (32 bytes a row, with where it is) go to temporary files, cut by their value so
-    that a million or so at a time are sorted: memory is that of a few shards and some 250 MB (more
-    than that only above a billion rows), however many rows there are.
+    The digests (32 bytes a row, with its position) are written to temporary files, divided by
+    their value so that about a million at a time are sorted: memory is that of a few shards and
+    some 250 MB, whatever the number of rows (more only above a billion rows).
 
     Args:
         first: a set.
-        second: another one.
-        fields: names of the fields that have to be equal.
-        shards: which shards of each are looked at.
-        trust: load pickles that would have to run code. Defaults to `False`.
+        second: another set.
+        fields: names of the fields that must be equal.
+        shards: the shards of each set that are compared.
+        trust: as in `open_shards`. Defaults to `False`.
+        verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Raises:
         ShardError: if the sets do not have these fields alike, or a shard cannot be read.
@@ -74,65 +78,45 @@ def find_duplicates(
                 f"{one or 'not there'} and {other or 'not there'}. Name the fields to compare by."
             )
     rows = sum(int(index.samples.sum()) for index in (first, second))
-    parts = min(_MOST_PARTS, -(-rows // _AT_ONCE) or 1)
+    parts = min(_MAX_PARTS, -(-rows // _ROWS_AT_ONCE) or 1)
     count, pairs = 0, []
-    with tempfile.TemporaryDirectory(prefix="keras_bigdata-") as folder:
+    with tempfile.TemporaryDirectory(prefix="keras_bigdata-") as name:
+        folder = Path(name)
         for side, (index, chosen) in enumerate(zip((first, second), shards, strict=True)):
-            _write(Path(folder), side, index, chosen, fields=fields, parts=parts, trust=trust)
+            digest = partial(_digest_rows, index, fields=fields, trust=trust)
+            records = bounded_map(digest, chosen, threads=2, pending=4)
+            title = f"Comparing {index.directory}"
+            for each in track(records, len(chosen), title, verbose=verbose):
+                _append_records(folder, side, each, parts)
         for part in range(parts):
-            sides = [_read(Path(folder, f"{side}-{part}")) for side in range(2)]
-            here, found = _common(*sides)
-            count += here
-            pairs += found
-    named = sorted((one["shard"], one["row"], two["shard"], two["row"]) for one, two in pairs)
+            sides = [_read_records(folder / f"{side}-{part}") for side in range(2)]
+            part_count, part_pairs = _common_records(*sides)
+            count += part_count
+            pairs += part_pairs
+    places = sorted((one["shard"], one["row"], two["shard"], two["row"]) for one, two in pairs)
     return Duplicates(
         count,
         [
             (str(first.path(int(a))), int(b), str(second.path(int(c))), int(d))
-            for a, b, c, d in named[:_SHOWN]
+            for a, b, c, d in places[:_MAX_PAIRS]
         ],
     )
 
 
-def _write(
-    folder: Path,
-    side: int,
-    index: ShardIndex,
-    shards: Sequence[int],
-    *,
-    fields: Sequence[str],
-    parts: int,
-    trust: bool,
-) -> None:
-    def digests(shard: int) -> Records:
-        return _digests(index.path(shard), shard, fields, trust)
-
-    with ThreadPoolExecutor(2) as pool:
-        try:
-            results = _ahead(pool, digests, shards)
-            for records in track(results, len(shards), f"Comparing {index.directory}"):
-                part_of = records["a"] % np.uint64(parts)
-                order = np.argsort(part_of, kind="stable")
-                bounds = np.searchsorted(part_of[order], np.arange(parts + 1))
-                for part in np.flatnonzero(np.diff(bounds)).tolist():
-                    # Not kept open: there may be more of them than a process may have.
-                    with open(folder / f"{side}-{part}", "ab") as file:
-                        records[order[bounds[part] : bounds[part + 1]]].tofile(file)
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _append_records(folder: Path, side: int, records: Records, parts: int) -> None:
+    """Appends records to the temporary files of their parts."""
+    part_of = records["a"] % np.uint64(parts)
+    order = np.argsort(part_of, kind="stable")
+    bounds = np.searchsorted(part_of[order], np.arange(parts + 1))
+    for part in np.flatnonzero(np.diff(bounds)).tolist():
+        # Not kept open: there may be more parts than files that a process may open.
+        with open(folder / f"{side}-{part}", "ab") as file:
+            records[order[bounds[part] : bounds[part + 1]]].tofile(file)
 
 
-def _ahead(pool: ThreadPoolExecutor, work: Any, items: Sequence[int]) -> Iterator[Records]:
-    """Like `pool.map`, but no more than four at a time, whose results wait in memory."""
-    pending = [pool.submit(work, item) for item in items[:4]]
-    for item in [*items[4:], *[None] * len(pending)]:
-        yield pending.pop(0).result()
-        if item is not None:
-            pending.append(pool.submit(work, item))
-
-
-def _digests(path: Path, shard: int, fields: Sequence[str], trust: bool) -> Records:
-    columns = read_columns(path, fields, trust)
+def _digest_rows(index: ShardIndex, shard: int, *, fields: Sequence[str], trust: bool) -> Records:
+    """Returns digest, shard and row number of each row of a shard."""
+    columns = read_columns(index.path(shard), fields, trust)
     rows = len(next(iter(columns.values())))
     as_bytes = [
         column.reshape(rows, -1).view(np.uint8) for column in columns.values() if column.size
@@ -150,12 +134,12 @@ def _digests(path: Path, shard: int, fields: Sequence[str], trust: bool) -> Reco
     return records
 
 
-def _read(path: Path) -> Records:
+def _read_records(path: Path) -> Records:
     return np.fromfile(path, _RECORD) if path.exists() else np.zeros(0, _RECORD)
 
 
-def _common(first: Records, second: Records) -> tuple[int, list[tuple[Any, Any]]]:
-    """How many records of the first are in the second, and pairs of some of them."""
+def _common_records(first: Records, second: Records) -> tuple[int, list[tuple[Any, Any]]]:
+    """Returns the number of records of the first that are in the second, and the first pairs."""
     both = np.concatenate((first, second))
     order = np.lexsort((both["b"], both["a"]))
     a, b = both["a"][order], both["b"][order]
@@ -172,5 +156,5 @@ def _common(first: Records, second: Records) -> tuple[int, list[tuple[Any, Any]]
     theirs = order[~of_first & shared[group]]
     theirs_group = group[~of_first & shared[group]]
     place = np.searchsorted(theirs_group, mine_group)
-    some = np.argsort(mine, kind="stable")[:_SHOWN]
+    some = np.argsort(mine, kind="stable")[:_MAX_PAIRS]
     return len(mine), [(both[mine[i]], both[theirs[place[i]]]) for i in some.tolist()]

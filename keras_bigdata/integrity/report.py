@@ -1,29 +1,36 @@
-"""What a check has found."""
+"""The results of `verify` and `repair`: `Fault`, `Report` and `Repair`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.representation import format_bytes, format_count, html_table, shorten
+from keras_bigdata.shards.index import ShardIndex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fault:
-    """Something that is not as it should be.
+    """A fault of a file or a directory.
+
+    `str(fault)` is one line with all of it.
 
     Args:
-        file: path of the file (or directory).
+        file: path of the file or directory.
         kind: one of `"missing"`, `"unreadable"`, `"size"`, `"checksum"`, `"structure"`, `"extra"`,
             `"index"`, `"unfinished"`, `"duplicates"`.
         expected: what should be there.
         found: what is there.
         remedy: what to do.
+
+    Example:
+
+    ```python
+    pack(Arrays(x=x, labels=y), "shards/train")
+    for fault in verify("shards/train").faults:
+        print(fault.file, fault.kind, fault.remedy)
+    ```
     """
 
     file: str
@@ -37,21 +44,39 @@ class Fault:
             f"{self.file}: {self.kind}: expected {self.expected}, found {self.found}. {self.remedy}"
         )
 
+    def __repr__(self) -> str:
+        return f"Fault({shorten(self.file)!r}: {self.kind})"
 
-@dataclass(slots=True)
+    def _repr_html_(self) -> str:
+        names = ("file", "kind", "expected", "found", "remedy")
+        return html_table("Fault", {name: getattr(self, name) for name in names})
+
+
+@dataclass(slots=True, repr=False)
 class Report:
-    """What `verify` found.
+    """The result of `verify`.
+
+    `print(report)` lists all faults and notes; the last line is `report.summary()`.
 
     Args:
-        directory: what was checked.
-        faults: all that is wrong, in order of the files. Defaults to `[]`.
-        notes: what is worth knowing and no fault. Defaults to `[]`.
-        shards: files that were read. Defaults to `0`.
+        directory: the directory that was checked.
+        faults: all faults, in the order of the files. Defaults to `[]`.
+        notes: observations that are not faults. Defaults to `[]`.
+        shards: number of files that were read. Defaults to `0`.
         rows: rows in the shards without a fault. Defaults to `0`.
         nbytes: bytes that were read. Defaults to `0`.
-        seconds: how long it took. Defaults to `0.0`.
-        duplicates: of the first rows that are in both sets `(file, row, file in the other set, row
-            there)`. Defaults to `[]`.
+        seconds: duration. Defaults to `0.0`.
+        duplicates: for the first rows that are in both sets, `(file, row, file in the other set,
+            row there)`. Defaults to `[]`.
+
+    Example:
+
+    ```python
+    pack(Arrays(x=x, labels=y), "shards/train")
+    report = verify("shards/train")
+    print(report.summary())  # shards/train: no faults; 1 shard, 20 sound rows, ...
+    assert report.ok
+    ```
     """
 
     directory: Path
@@ -68,71 +93,112 @@ class Report:
         """Whether there is no fault."""
         return not self.faults
 
-
-# In `ShardIndex.made`.
-GONE = "gone"
-
-
-def gone_shards(index: ShardIndex) -> list[ShardInfo]:
-    """What they were.
-
-    Raises:
-        CorruptShardError: if the index says nonsense, or names files elsewhere.
-    """
-    try:
-        gone = [ShardInfo(**entry) for entry in index.provenance.get(GONE, [])]
-        sound = all(shard_number(info.name) and info.samples >= 0 for info in gone)
-    except (TypeError, AttributeError):
-        sound, gone = False, []
-    if not sound:
-        raise CorruptShardError(
-            f"{index.directory / INDEX_NAME}: the list of shards that were left out is damaged. "
-            "Restore the index from a copy."
+    def summary(self) -> str:
+        """Returns one line: directory, number of faults, shards, rows, bytes and seconds."""
+        faults = format_count(len(self.faults), "fault") if self.faults else "no faults"
+        rate = f", {format_bytes(self.nbytes / self.seconds)}/s" if self.seconds > 1 else ""
+        return (
+            f"{self.directory}: {faults}; {format_count(self.shards, 'shard')}, "
+            f"{format_count(self.rows, 'sound row')}, {format_bytes(self.nbytes)} in "
+            f"{self.seconds:.1f} s{rate}"
         )
-    return gone
+
+    def __str__(self) -> str:
+        duplicates = [
+            f"  {file}, row {row} = {other_file}, row {other_row}"
+            for file, row, other_file, other_row in self.duplicates
+        ]
+        notes = [f"note: {note}" for note in self.notes]
+        return "\n".join([*map(str, self.faults), *duplicates, *notes, self.summary()])
+
+    def __repr__(self) -> str:
+        faults = format_count(len(self.faults), "fault") if self.faults else "no faults"
+        shards = format_count(self.shards, "shard")
+        return f"Report({shorten(self.directory)!r}: {faults}; {shards}, {self.rows:,} sound rows)"
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Report",
+            {
+                "directory": self.directory,
+                "faults": len(self.faults),
+                **({"kinds": Counter(fault.kind for fault in self.faults)} if self.faults else {}),
+                "files": [f"{fault.file}: {fault.kind}" for fault in self.faults] or None,
+                "duplicate rows": [f"{file}, row {row}" for file, row, *_ in self.duplicates]
+                or None,
+                "notes": self.notes or None,
+                "shards": f"{self.shards:,}",
+                "sound rows": f"{self.rows:,}",
+                "size": format_bytes(self.nbytes),
+                "seconds": f"{self.seconds:.1f}",
+            },
+        )
 
 
-def with_gone(made: dict[str, Any], gone: Iterable[ShardInfo]) -> dict[str, Any]:
-    """How the set was made, with what is left out of it."""
-    listed = [asdict(info) for info in gone]
-    rest = {name: value for name, value in made.items() if name != GONE}
-    return {**rest, GONE: listed} if listed else rest
+@dataclass(slots=True, repr=False)
+class Repair:
+    """The result of `repair`: the steps that were carried out or, with `dry_run=True`, are planned.
 
-
-def even_out(
-    directory: Path, infos: Sequence[ShardInfo], variants: int
-) -> tuple[list[ShardInfo], list[ShardInfo]]:
-    """Takes out shards whose other variants are gone.
+    `print(repair)` lists the steps and notes; the last line is `repair.summary()`.
 
     Args:
-        directory: of the shards.
-        infos: the shards that are sound.
-        variants: number of variants there have been.
+        directory: the directory of the shards.
+        steps: descriptions of the steps, in order. Defaults to `[]`.
+        removed: shard name -> rows that are no longer served, `None` if their number is unknown.
+            Defaults to `{}`.
+        notes: what could not be restored. Defaults to `[]`.
+        done: whether the steps were carried out. Defaults to `False`.
+        index: the index after the repair. Defaults to `None`.
 
-    Returns:
-        `(kept, set aside)`, in the order given.
+    Example:
 
-    Raises:
-        ShardError: if the variants differ in length all the same.
+    ```python
+    pack(Arrays(x=x, labels=y), "shards/train")
+    plan = repair("shards/train")  # changes nothing
+    print(plan.summary())  # shards/train: nothing to repair.
+    ```
     """
-    if variants == 1:
-        return list(infos), []
-    there: defaultdict[int, set[int]] = defaultdict(set)
-    for info in infos:
-        there[_number_of(info)].add(info.variant)
-    kept = [info for info in infos if len(there[_number_of(info)]) == variants]
-    rows = [
-        sum(info.samples for info in kept if info.variant == variant) for variant in range(variants)
-    ]
-    if len(set(rows)) > 1 or not kept:
-        raise ShardError(
-            f"{directory}: the {variants} variants would have {rows} rows, and must have equally "
-            "many. Nothing was changed. Restore the damaged shards from a copy, or write the set "
-            "again."
+
+    directory: Path
+    steps: list[str] = field(default_factory=list)
+    removed: dict[str, int | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    done: bool = False
+    index: ShardIndex | None = None
+
+    def summary(self) -> str:
+        """Returns one line: the directory and whether it was repaired."""
+        if not self.steps:
+            return f"{self.directory}: nothing to repair."
+        return f"{self.directory}: {'repaired' if self.done else 'nothing was changed'}."
+
+    def __str__(self) -> str:
+        lines = [*self.steps, *(f"note: {note}" for note in self.notes)]
+        if self.removed:
+            lines.append(f"removed: {self._describe_removed()}")
+        return "\n".join([*lines, self.summary()])
+
+    def __repr__(self) -> str:
+        steps = format_count(len(self.steps), "step")
+        state = "done" if self.done else "planned"
+        removed = f", removed: {self._describe_removed()}" if self.removed else ""
+        what = f"{steps} {state}{removed}" if self.steps else "nothing to repair"
+        return f"Repair({shorten(self.directory)!r}: {what})"
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Repair",
+            {
+                "directory": self.directory,
+                "state": self.summary().rpartition(": ")[2],
+                "steps": self.steps or None,
+                "removed": self._describe_removed() if self.removed else None,
+                "notes": self.notes or None,
+            },
         )
-    return kept, [info for info in infos if len(there[_number_of(info)]) != variants]
 
-
-def _number_of(info: ShardInfo) -> int:
-    number = shard_number(info.name)
-    return -1 if number is None else number[0]
+    def _describe_removed(self) -> str:
+        rows = list(self.removed.values())
+        known = [count for count in rows if count is not None]
+        count = format_count(sum(known), "row") if len(known) == len(rows) else None
+        return f"{format_count(len(rows), 'shard')} ({count or 'number of rows unknown'})"

@@ -1,30 +1,29 @@
-"""`verify`: is a set of shards what it should be?"""
+"""Checks a set of shards against its index, and against another set: `verify`."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
+from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.integrity.check_pickles import BareFile, check_bare
-from keras_bigdata.integrity.check_shard import check_content
+from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles
+from keras_bigdata.integrity.check_shard import check_shard
 from keras_bigdata.integrity.duplicates import find_duplicates
-from keras_bigdata.integrity.report import Fault, Report, gone_shards
-from keras_bigdata.progress import track
+from keras_bigdata.integrity.removed_shards import removed_shards
+from keras_bigdata.integrity.report import Fault, Report
+from keras_bigdata.progress import Verbose, checked_verbose, summarize, track
+from keras_bigdata.representation import format_count, list_some
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
 from keras_bigdata.shards.scan import open_shards, pickle_names, temporary_names
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-# More do not make it faster: one alone sums 4 GB/s, and disks are slower.
+# More are not faster: one thread computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
+_PENDING = 4
 
 
 def verify(
@@ -33,32 +32,41 @@ def verify(
     *,
     fields: Sequence[str] | None = None,
     trust: bool = False,
+    verbose: Verbose = "auto",
 ) -> Report:
-    """Reads every shard whole and says what is wrong; nothing is changed.
+    """Reads every shard of a set completely and reports all faults. Changes nothing.
 
-    Of a packed set: the size and CRC-32 of each file, dtypes, shapes and byte offsets of its
-    arrays against the index, files that are missing, pickles that the index does not name, and the
-    rows of each class. Of
-    bare pickles: whether each can be read, and whether they fit together; they have no checksums,
-    so bytes that changed in place are not noticed. No pickle is executed.
+    In a packed set, it compares the size and CRC-32 of each file, and the dtypes, shapes and byte
+    offsets of its arrays with the index; it finds files that are missing and pickles that the
+    index does not name; and it counts the rows of each class again.
+
+    Pickles without an index are checked for whether each can be read and whether they agree with
+    each other. They have no checksums, so that bytes that changed in place are not noticed.
+
+    No pickle is executed.
 
     Args:
         directory: a directory of shards, with or without an index.
-        against: another one. Rows that are in both are a fault: validation data among the training
-            data, say. Rows are told by 128 bits of BLAKE2b over their bytes; memory is that of
-            a few shards and some 250 MB, digests go to temporary files. Defaults to `None`.
-        fields: names of the fields to compare rows by, and that bare pickles need to have. Defaults
-            to `None`: inputs, targets and sample weights, or all fields of bare pickles.
-        trust: load pickles that would have to run code. Only for files that you wrote
-            yourself. Defaults to `False`.
+        against: another directory of shards. A row that is in both sets is a fault, such as a
+            validation image among the training images. Rows are compared by 128 bits of BLAKE2b
+            over their bytes; memory is that of a few shards and some 250 MB, and the digests are
+            written to temporary files. Defaults to `None`: no comparison.
+        fields: names of the fields to compare rows by, and of those that pickles without an index
+            must have. Defaults to `None`: inputs, targets and sample weights, or all fields of
+            pickles without an index.
+        trust: whether to load pickles that cannot be read without running code. Only for files
+            that you wrote yourself. Defaults to `False`.
+        verbose: `0` for no output; `1` for a progress bar or `2` for lines, and a summary on
+            stderr; `"auto"` for progress only if it takes long. Defaults to `"auto"`.
 
     Returns:
         A `Report`: `report.ok`, and `report.faults`, each a `Fault` with the `file`, the `kind`,
-        what was `expected` and `found`, and the `remedy`.
+        what was `expected` and `found`, and the `remedy`. `print(report)` lists them.
 
     Raises:
-        ShardError: if there is no such directory, or nothing to check in it, or if the two cannot
-            be compared.
+        ShardError: if there is no such directory, or nothing to check in it, or if the two sets
+            cannot be compared.
+        ValueError: if `verbose` is another value.
 
     Example:
 
@@ -71,74 +79,84 @@ def verify(
         print(fault)
     ```
     """
+    verbose = checked_verbose(verbose)
     started = time.monotonic()
-    folder = _directory(directory)
+    folder = _checked_directory(directory)
     report = Report(folder)
-    index = _index(folder, report)
+    index = _load_index(folder, report)
     if index is not None:
-        good = _check_indexed(index, report, trust)
-        _check_listing(index, report)
-        _check_gone(index, report)
+        sound = _check_shards(index, report, trust, verbose)
+        _check_names(index, report)
+        _check_removed(index, report)
         if report.ok:
-            _check_classes(index, report)
+            _check_class_counts(index, report, verbose)
     else:
-        _check_bare(folder, report, fields or (), trust)
-        good = []
+        _check_unindexed(folder, report, fields or (), trust, verbose=verbose)
+        sound = []
     for name in temporary_names(folder):
         report.notes.append(f"{folder / name}: left by a writer that was killed; may be deleted.")
     if against is not None:
-        _compare(report, index, good, against=against, fields=fields, trust=trust)
+        _compare_sets(
+            report, index, sound, against=against, fields=fields, trust=trust, verbose=verbose
+        )
     report.seconds = time.monotonic() - started
+    summarize(report.summary(), verbose)
     return report
 
 
-def packed_remedy(index: ShardIndex) -> str:
-    """What is to be done about a shard of a packed set."""
-    if index.provenance.get("source"):
-        return (
-            "Restore the file from a copy, or make it again from its source: keras_bigdata.repair("
-            f"{str(index.directory)!r}, source=...), or `keras-bigdata pack` as it was packed, "
-            f"with --repair. Or `keras-bigdata repair {index.directory}` goes on without it."
-        )
-    return (
-        "Restore the file from a copy, or write the set again. Or `keras-bigdata repair "
-        f"{index.directory}` goes on without it."
+def find_faults(
+    index: ShardIndex, remedy: str, *, trust: bool = False, verbose: Verbose = "auto"
+) -> dict[int, Fault]:
+    """Checks all shards of an index; returns the faults by the number of the shard."""
+    faults = bounded_map(
+        lambda shard: check_shard(index, shard, remedy, trust),
+        range(len(index)),
+        threads=_THREADS,
+        pending=_PENDING,
     )
+    title = f"Verifying {index.directory}"
+    return {
+        shard: fault
+        for shard, fault in enumerate(track(faults, len(index), title, verbose=verbose))
+        if fault is not None
+    }
 
 
-def side_by_side(
-    work: Callable[[Item], Result], items: Sequence[Item], description: str
-) -> Iterator[Result]:
-    """The results in order, made by threads, with progress."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        try:
-            yield from track(pool.map(work, items), len(items), description)
-        finally:
-            pool.shutdown(cancel_futures=True)
+def read_unindexed(
+    directory: Path, names: Sequence[str], trust: bool, *, verbose: Verbose = "auto"
+) -> list[UnindexedPickle]:
+    """Reads pickles that have no index."""
+    pickles = bounded_map(
+        lambda name: UnindexedPickle(directory / name, trust),
+        names,
+        threads=_THREADS,
+        pending=_PENDING,
+    )
+    return list(track(pickles, len(names), f"Reading {directory}", verbose=verbose))
 
 
-def _directory(directory: str | os.PathLike[str]) -> Path:
+def _checked_directory(directory: str | os.PathLike[str]) -> Path:
     folder = Path(os.path.abspath(directory))
     if not folder.is_dir():
         raise ShardError(f"{folder}: there is no such directory. Check the path.")
     return folder
 
 
-def _index(folder: Path, report: Report) -> ShardIndex | None:
-    """The index, if there is one that can be read; what is wrong instead is noted."""
+def _load_index(folder: Path, report: Report) -> ShardIndex | None:
+    """Returns the index if there is one that can be read; else reports the fault, if it is one."""
     path = folder / INDEX_NAME
     if path.exists():
         try:
             return ShardIndex.load(folder)
         except CorruptShardError as error:
-            what = str(error).removeprefix(f"{path}: ").partition(". ")[0]
+            reason = str(error).removeprefix(f"{path}: ").partition(". ")[0]
             remedy = (
-                f"Restore it from a copy, or `keras-bigdata repair {folder}` makes one from the "
-                "shards, and says what it cannot know."
+                f"Restore it from a copy, or `keras-bigdata repair {folder}` creates one from the "
+                "shards and reports what it cannot restore."
             )
-            report.faults.append(Fault(str(path), "index", "an index", what, remedy))
+            report.faults.append(Fault(str(path), "index", "an index", reason, remedy))
     elif (folder / UNFINISHED).exists():
-        remedy = "Make the same call of `pack` again: it goes on from there."
+        remedy = "Make the same call of `pack` again: it continues from there."
         report.faults.append(
             Fault(str(folder), "unfinished", "a finished pack", "one that was stopped", remedy)
         )
@@ -149,124 +167,135 @@ def _index(folder: Path, report: Report) -> ShardIndex | None:
     return None
 
 
-def _check_indexed(index: ShardIndex, report: Report, trust: bool) -> list[int]:
-    """Adds what is wrong with the shards; gives the numbers of the others."""
-    remedy = packed_remedy(index)
-    good = []
-    shards = range(len(index))
-    results = side_by_side(
-        lambda shard: check_content(index, shard, remedy, trust),
-        shards,
-        f"Verifying {index.directory}",
+def _check_shards(index: ShardIndex, report: Report, trust: bool, verbose: Verbose) -> list[int]:
+    """Reports the faults of the shards; returns the numbers of those without one."""
+    faults = find_faults(index, _packed_remedy(index), trust=trust, verbose=verbose)
+    sound = [shard for shard in range(len(index)) if shard not in faults]
+    report.faults += faults.values()
+    report.shards = len(index)
+    report.rows = int(index.samples[sound].sum())
+    report.nbytes = int(index.sizes[sound].sum())
+    return sound
+
+
+def _packed_remedy(index: ShardIndex) -> str:
+    """Returns what to do about a damaged shard of a packed set."""
+    if index.provenance.get("source"):
+        return (
+            "Restore the file from a copy, or pack it again from its source: keras_bigdata.repair("
+            f"{str(index.directory)!r}, source=..., dry_run=False), or `keras-bigdata pack` as it "
+            f"was packed, with --repair. Or `keras-bigdata repair {index.directory}` removes it "
+            "from the index."
+        )
+    return (
+        "Restore the file from a copy, or write the set again. Or `keras-bigdata repair "
+        f"{index.directory}` removes it from the index."
     )
-    for shard, fault in zip(shards, results, strict=True):
-        report.shards += 1
-        if fault is None:
-            good.append(shard)
-            report.rows += int(index.samples[shard])
-            report.nbytes += int(index.sizes[shard])
-        else:
-            report.faults.append(fault)
-    return good
 
 
-def _check_listing(index: ShardIndex, report: Report) -> None:
+def _check_names(index: ShardIndex, report: Report) -> None:
+    """Reports pickles that the index does not name, and names that it holds twice."""
     counts = Counter(index.names)
     for name in pickle_names(index.directory):
         if name not in counts:
             remedy = f"It is not read. Move it out of {index.directory}."
-            found = "a pickle that it does not name"
+            found = "a pickle that the index does not name"
             report.faults.append(
                 Fault(
                     str(index.directory / name), "extra", "only shards of the index", found, remedy
                 )
             )
     for name in sorted(name for name, count in counts.items() if count > 1):
-        _index_fault(index, report, "each shard once", f"{name} {counts[name]} times")
+        _add_index_fault(index, report, "each shard once", f"{name} {counts[name]} times")
 
 
-def _check_gone(index: ShardIndex, report: Report) -> None:
+def _check_removed(index: ShardIndex, report: Report) -> None:
+    """Notes the shards that an earlier repair has removed."""
     try:
-        gone = gone_shards(index)
+        removed = removed_shards(index)
     except CorruptShardError as error:
-        _index_fault(index, report, "shards that were left out", str(error).partition(": ")[2])
+        _add_index_fault(
+            index, report, "the shards that were removed", str(error).partition(": ")[2]
+        )
         return
-    if gone:
-        rows = sum(info.samples for info in gone if not info.variant)
+    if removed:
+        rows = sum(info.samples for info in removed if not info.variant)
         report.notes.append(
-            f"{len(gone)} shards ({rows} rows) were left out by an earlier repair: "
-            f"{', '.join(info.name for info in gone[:5])}{', ...' if len(gone) > 5 else ''}."
+            f"an earlier repair removed {format_count(len(removed), 'shard')} "
+            f"({format_count(rows, 'row')}): {list_some([info.name for info in removed], 5)}."
         )
 
 
-def _check_classes(index: ShardIndex, report: Report) -> None:
+def _check_class_counts(index: ShardIndex, report: Report, verbose: Verbose) -> None:
     if index.class_counts is None:
         return
     try:
-        found = count_in_shards(index)
+        counts = count_in_shards(index, verbose=verbose)
     except ShardError as error:
-        _index_fault(index, report, "labels of its classes", str(error).rstrip("."))
+        _add_index_fault(index, report, "labels of its classes", str(error).rstrip("."))
         return
-    if found != index.class_counts:
-        _index_fault(
-            index, report, f"class counts {_some(index.class_counts)}", _some(found or ["none"])
-        )
+    if counts != index.class_counts:
+        expected = f"class counts {_format_counts(index.class_counts)}"
+        found = "none" if counts is None else _format_counts(counts)
+        _add_index_fault(index, report, expected, found)
 
 
-def _index_fault(index: ShardIndex, report: Report, expected: str, found: str) -> None:
+def _add_index_fault(index: ShardIndex, report: Report, expected: str, found: str) -> None:
     path = str(index.directory / INDEX_NAME)
     report.faults.append(
         Fault(path, "index", expected, found.rstrip("."), "Restore the index from a copy.")
     )
 
 
-def _some(values: Sequence[object]) -> str:
-    return f"[{', '.join(map(str, values[:20]))}{', ...' if len(values) > 20 else ''}]"
+def _format_counts(counts: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, counts[:20]))}{', ...' if len(counts) > 20 else ''}]"
 
 
-def _check_bare(folder: Path, report: Report, fields: Sequence[str], trust: bool) -> None:
+def _check_unindexed(
+    folder: Path, report: Report, fields: Sequence[str], trust: bool, *, verbose: Verbose
+) -> None:
     names = pickle_names(folder)
     if not names:
         if report.faults:
             return
-        raise ShardError(f"{folder}: there are no pickles and no index here. Check the path.")
-    files = list(
-        side_by_side(lambda name: BareFile(folder / name, trust), names, f"Verifying {folder}")
-    )
-
-    remedy = "Restore the file or write it again, or leave it out of the directory."
-    faults, report.rows = check_bare(files, fields, remedy)
+        raise ShardError(f"{folder}: there are no pickles and no index. Check the path.")
+    pickles = read_unindexed(folder, names, trust, verbose=verbose)
+    remedy = "Restore the file or write it again, or move it out of the directory."
+    faults, report.rows = check_pickles(pickles, fields, remedy)
     report.faults += faults
-    report.shards = len(files)
-    report.nbytes = sum(one.nbytes for one in files)
+    report.shards = len(pickles)
+    report.nbytes = sum(pickle.nbytes for pickle in pickles)
     report.notes.append(
         "without an index there are no checksums: bytes that changed in place are not noticed."
     )
 
 
-def _compare(
+def _compare_sets(
     report: Report,
     index: ShardIndex | None,
-    good: Sequence[int],
+    sound: Sequence[int],
     *,
     against: str | os.PathLike[str],
     fields: Sequence[str] | None,
     trust: bool,
+    verbose: Verbose,
 ) -> None:
-    other_folder = _directory(against)
+    """Reports rows that are in both sets."""
+    other_folder = _checked_directory(against)
     if index is None:
         if report.faults:
             report.notes.append(f"not compared with {other_folder}: see the faults.")
             return
-        index = open_shards(report.directory, used=fields or (), trust=trust)
-        good = range(len(index))
-    # Bare pickles have no roles to use.
-    other = open_shards(other_folder, used=fields or (), trust=trust)
+        index = open_shards(report.directory, used=fields or (), trust=trust, verbose=verbose)
+        sound = range(len(index))
+    # Pickles without an index have no roles: then the fields are named by `fields`, or all of them.
+    other = open_shards(other_folder, used=fields or (), trust=trust, verbose=verbose)
     if other.directory == index.directory:
         raise ShardError(f"{other_folder}: is the same directory. Name another one.")
     names = fields or index.roles.names or other.roles.names or tuple(index.fields)
+    shards = (sound, range(len(other)))
     try:
-        found = find_duplicates(index, other, names, (good, range(len(other))), trust)
+        duplicates = find_duplicates(index, other, names, shards, trust, verbose=verbose)
     except CorruptShardError as error:
         report.faults.append(
             Fault(
@@ -278,8 +307,8 @@ def _compare(
             )
         )
         return
-    if found.rows:
-        file, row, twin, twin_row = found.pairs[0]
+    if duplicates.rows:
+        file, row, other_file, other_row = duplicates.pairs[0]
         remedy = (
             f"Rows were compared by {', '.join(names)}. Split again so that equal rows are on one "
             "side, or drop them."
@@ -289,9 +318,9 @@ def _compare(
                 str(report.directory),
                 "duplicates",
                 f"no row that is in {other_folder}",
-                f"{found.rows}, such as row {row} of {Path(file).name}, which is row {twin_row} of "
-                f"{Path(twin).name}",
+                f"{duplicates.rows}, such as row {row} of {Path(file).name}, which is row "
+                f"{other_row} of {Path(other_file).name}",
                 remedy,
             )
         )
-        report.duplicates = found.pairs
+        report.duplicates = duplicates.pairs

@@ -18,7 +18,7 @@ from keras_bigdata.loading.batch_loader import Batch, LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.prefetcher import Prefetcher
-from keras_bigdata.shards.roles import Roles, fill
+from keras_bigdata.shards.roles import Roles, map_structure
 
 # From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
 # the iterator of the last epoch and waits for its autotuning thread, which it wakes before the
@@ -192,7 +192,7 @@ class EpochServer:
     def arrange(self, batch: Batch) -> Any:
         """Returns the fields of a batch in the structure that Keras expects."""
         roles = (self.roles.inputs, self.roles.targets, self.roles.sample_weights)
-        return tuple(fill(role, batch.__getitem__) for role in roles if role is not None)
+        return tuple(map_structure(role, batch.__getitem__) for role in roles if role is not None)
 
     def _run_at(self, epoch: int, index: int) -> range:
         loader = self.prefetcher.loader

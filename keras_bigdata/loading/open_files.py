@@ -27,7 +27,7 @@ from keras_bigdata.loading.file_descriptors import (
 )
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.scan import layout
+from keras_bigdata.shards.scan import read_layout
 
 _T = TypeVar("_T")
 
@@ -187,7 +187,7 @@ class OpenFiles:
 
     def _compare(self, shard: int, path: str) -> None:
         """Compares the arrays of a file with an index that another process has written."""
-        arrays = layout(path, self._trust).arrays
+        arrays = read_layout(path, self._trust).arrays
         for name, field in self._fields.items():
             expected = (
                 field.dtype,

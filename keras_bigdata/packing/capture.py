@@ -21,7 +21,7 @@ from keras_bigdata.packing.samples import Array
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize, track
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.writer import ShardWriter, fields_of
+from keras_bigdata.shards.writer import ShardWriter, describe_fields
 
 # Share of the space free at the start that a source of unknown length may take.
 _MAX_DISK_SHARE = 0.9
@@ -215,7 +215,7 @@ class _Recorder:
     def _begin(self, roles: Roles, arrays: Mapping[str, Array]) -> None:
         self._fields = {
             name: Field(name, field.dtype.newbyteorder("="), field.shape)
-            for name, field in fields_of(arrays).items()
+            for name, field in describe_fields(arrays).items()
         }
         self._row_bytes = max(1, sum(field.row_bytes for field in self._fields.values()))
         self._writer = self._open_writer(

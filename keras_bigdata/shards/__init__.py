@@ -1,1 +1,16 @@
-"""Files: where arrays lie inside pickles, the index of a set of shards, scanning and writing."""
+"""Shards on disk: their pickles, their index, and how both are written and opened.
+
+The files, each of which uses only those above it:
+
+| file | idea |
+| --- | --- |
+| `pickles/` | finds and reads the arrays in a pickle without running it |
+| `roles` | which fields are inputs, targets and sample weights |
+| `entries` | the entries of an index: `Field`, `ShardInfo` |
+| `index_json` | checks of the values in `index.json` |
+| `index` | `ShardIndex`: the index of a set of shards |
+| `class_counts` | number of rows of each class |
+| `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
+| `writer` | writes shards and their index: `write_shard`, `ShardWriter` |
+| `scan` | opens a set of shards: by its index, or by inspecting pickles that have none |
+"""

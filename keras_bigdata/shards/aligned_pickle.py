@@ -1,12 +1,13 @@
-"""The stream a shard is pickled into: large arrays begin where copying them is fastest."""
+"""The stream into which a shard is pickled: it moves large arrays to aligned positions."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Any, BinaryIO
 
-# The kernel copies from the page cache at 12 GB/s if source and destination lie alike to 64 bytes,
-# and batches lie at multiples of 64; at 8.8 GB/s if not (AMD EPYC, rows of 48 KiB).
+# The kernel copies from the page cache at 12 GB/s if source and destination agree modulo 64 bytes,
+# and the buffers of batches begin at multiples of 64; at 8.8 GB/s if they do not (AMD EPYC, rows
+# of 48 KiB).
 ALIGNMENT = 64
 
 # From this size on the pickler writes bytes outside of its frames, where opcodes may be inserted.
@@ -14,45 +15,49 @@ _LARGE = 64 * 1024
 
 
 class AlignedOutput:
-    """Hands on what a pickler writes, with large arrays moved to multiples of 64 bytes.
+    """A writable stream for a pickler that moves large arrays to multiples of 64 bytes.
 
-    In front of an array go bytes that are pushed on the pickle's stack and popped at once, so
-    `pickle.load` gives the same object. Large arrays pass without a copy.
+    Before an array it inserts bytes that are pushed on the pickle's stack and popped at once, so
+    that `pickle.load` returns the same object. Large arrays pass without a copy.
+
+    Args:
+        file: the stream to write to.
 
     Attributes:
-        checksum: CRC-32 of all that was written.
+        checksum: CRC-32 of all bytes written.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.checksum = 0
         self._file = file
         self._size = 0
-        # What was written last: its end may be the head of an array that comes next.
-        self._last: Any = b""
+        # The last small write: it may end with the opcode of an array that comes next.
+        self._held_back: Any = b""
 
     def write(self, data: Any) -> int:
+        """Writes bytes, and padding before a large array; returns the number of bytes of `data`."""
         size = len(memoryview(data).cast("B"))
-        head = _head(self._last, size) if size >= _LARGE else 0
+        head = _array_head_length(self._held_back, size) if size >= _LARGE else 0
         if head:
-            before, head_bytes = self._last[:-head], self._last[-head:]
+            before, head_bytes = self._held_back[:-head], self._held_back[-head:]
             self._write(before)
             # BINBYTES with its length takes 5 bytes, POP one.
-            fill = -(self._size + 6 + head) % ALIGNMENT
-            self._write(b"B" + fill.to_bytes(4, "little") + bytes(fill) + b"0")
+            padding = -(self._size + 6 + head) % ALIGNMENT
+            self._write(b"B" + padding.to_bytes(4, "little") + bytes(padding) + b"0")
             self._write(head_bytes)
         else:
-            self._write(self._last)
-        self._last = b""
+            self._write(self._held_back)
+        self._held_back = b""
         if size >= _LARGE:
             self._write(data)
         else:
-            self._last = bytes(data)
+            self._held_back = bytes(data)
         return size
 
     def close(self) -> None:
-        """Writes what was held back."""
-        self._write(self._last)
-        self._last = b""
+        """Writes the bytes that were held back; the file stays open."""
+        self._write(self._held_back)
+        self._held_back = b""
 
     def _write(self, data: Any) -> None:
         self.checksum = zlib.crc32(data, self.checksum)
@@ -60,8 +65,11 @@ class AlignedOutput:
         self._size += len(memoryview(data).cast("B"))
 
 
-def _head(written: bytes, size: int) -> int:
-    """Bytes of the opcode and length of an array of `size` bytes at the end of `written`, or 0."""
+def _array_head_length(written: bytes, size: int) -> int:
+    """Returns the length of the opcode of an array of `size` bytes at the end of `written`, or 0.
+
+    The opcode is BYTEARRAY8, BINBYTES8 or BINBYTES, followed by the size.
+    """
     for opcodes, width in ((b"\x96\x8e", 8), (b"B", 4)):
         head = written[-width - 1 :]
         if (

@@ -1,4 +1,4 @@
-"""How many rows each class has."""
+"""The number of rows of each class: counted in arrays, summed over shards."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.progress import track
+from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.roles import Roles
 
-# A larger label is taken for something else than a class number, such as an identifier.
+# A larger label is not considered a class number, but for instance an identifier.
 MAX_CLASSES = 10_000
 
 Counts = npt.NDArray[np.int64]
@@ -25,13 +25,13 @@ def count_labels(labels: npt.NDArray[Any], max_classes: int = MAX_CLASSES) -> Co
 
     Args:
         labels: array of shape `(rows,)` or `(rows, 1)`.
-        max_classes: number of classes at most. Defaults to `10_000`.
+        max_classes: maximum number of classes. Defaults to `10_000`.
 
     Returns:
         An int64 array, as long as the largest label requires.
 
     Raises:
-        ValueError: if the labels are not class numbers; the message says why.
+        ValueError: if the labels are not class numbers; the message has the reason.
     """
     if labels.dtype.kind not in "iu" or labels.shape[1:] not in ((), (1,)):
         raise ValueError(f"labels of dtype {labels.dtype} and row shape {labels.shape[1:]}")
@@ -43,7 +43,7 @@ def count_labels(labels: npt.NDArray[Any], max_classes: int = MAX_CLASSES) -> Co
 
 
 def count_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles) -> list[int] | None:
-    """Counts the rows of each class, or returns `None` if the targets are not class numbers."""
+    """Counts the rows of each class; returns `None` if the targets are not class numbers."""
     labels = arrays.get(roles.targets) if isinstance(roles.targets, str) else None
     if labels is None or labels.ndim != 1:
         return None
@@ -59,7 +59,7 @@ def add_counts(
     """Returns the sum of several counts; `None` if one of them is `None`.
 
     Args:
-        counts: one sequence of counts a shard.
+        counts: one sequence of counts per shard.
         classes: the names of the classes: the result has an entry for each. Defaults to `None`.
 
     Raises:
@@ -78,8 +78,12 @@ def add_counts(
     return [int(count) for count in total]
 
 
-def count_in_shards(index: ShardIndex) -> list[int] | None:
+def count_in_shards(index: ShardIndex, *, verbose: Verbose = "auto") -> list[int] | None:
     """Counts the rows of each class in the files of the first variant.
+
+    Args:
+        index: the shards.
+        verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Returns:
         The counts; `None` if the targets are not class numbers.
@@ -93,7 +97,7 @@ def count_in_shards(index: ShardIndex) -> list[int] | None:
     shards = np.flatnonzero(index.variant == 0).tolist()
     counts = (
         count_classes(read_columns(index.path(shard), [target]), index.roles)
-        for shard in track(shards, len(shards), "Counting classes")
+        for shard in track(shards, len(shards), "Counting classes", verbose=verbose)
     )
     try:
         return add_counts(counts, index.classes)

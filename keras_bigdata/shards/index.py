@@ -1,9 +1,8 @@
-"""The index of a set of shards: what `index.json` holds."""
+"""The index of a set of shards: the content of `index.json`."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,105 +12,85 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata import __version__
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.representation import (
+    format_bytes,
+    format_count,
+    html_table,
+    list_some,
+    shorten,
+)
+from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index_json import (
-    LARGEST,
-    check_about,
-    int_column,
-    names_inside,
-    row_dtype,
-    row_shape,
+    MAX_TOTAL,
+    as_int_column,
+    check_metadata,
+    check_names,
+    parse_dtype,
+    parse_shape,
 )
 from keras_bigdata.shards.roles import Roles
 
+__all__ = ["Field", "ShardIndex", "ShardInfo"]
+
 INDEX_NAME = "index.json"
 
-# What `pack` keeps beside shards that have no index yet.
+# Directory in which `pack` keeps its state until the index is written.
 UNFINISHED = ".packing"
 
-# The same, of a `ShardWriter`.
+# File that marks a directory of a `ShardWriter` until the index is written.
 WRITING = ".writing"
 
 FORMAT = "keras_bigdata"
 VERSION = 1
 
-# In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte
-# order, so the shard has to be decoded whole to read it.
+# In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte order, so
+# that the whole shard has to be decoded to read it.
 DECODED = -1
-# Copies that an index without a shard may have.
+# Variants that an index without any shard may have.
 MAX_EMPTY_VARIANTS = 1_000
 
-# In `ShardIndex.checksums`: not known.
+# In `ShardIndex.checksums`: unknown.
 NO_CHECKSUM = -1
 
 Int64Array = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One named array of the samples.
-
-    Args:
-        name: the key in the pickled dict.
-        dtype: NumPy dtype, in native byte order.
-        shape: shape of one row, without the first dimension.
-    """
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row."""
-        return self.dtype.itemsize * math.prod(self.shape)
-
-    def __str__(self) -> str:
-        rows = ", ".join(("rows", *map(str, self.shape)))
-        return f"{self.name!r}: {self.dtype} ({rows})"
-
-
-@dataclass(frozen=True, slots=True)
-class ShardInfo:
-    """One shard.
-
-    Args:
-        name: path below the index's directory, with `/`.
-        samples: number of rows.
-        bytes: size of the file.
-        offsets: per field, the byte position of its first row, or -1 where the
-            shard has to be decoded whole.
-        checksum: CRC-32 of the whole file. Defaults to `None`, not known.
-        variant: which augmented copy of the data it belongs to. Defaults to `0`.
-    """
-
-    name: str
-    samples: int
-    bytes: int
-    offsets: Mapping[str, int]
-    checksum: int | None = None
-    variant: int = 0
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ShardIndex:
-    """What is known of a set of shards. Kept by column: 100,000 shards open fast.
+    """The index of a set of shards, stored by column so that 100,000 shards open fast.
+
+    `index[i]` is the `ShardInfo` of shard `i`; `len(index)` is the number of shards.
 
     Args:
-        directory: folder that the names are relative to.
+        directory: directory that the names are relative to.
         fields: name -> `Field`.
-        names, samples, sizes, checksums, variant: one entry a shard.
-        offsets: per field, one entry a shard.
+        names, samples, sizes, checksums, variant: one entry per shard.
+        offsets: per field, one entry per shard.
         roles: which fields are inputs, targets and sample weights.
-        classes: the label that class i stands for; a dict of field -> such a list where several
+        classes: the label that class i stands for; a dict of field -> such a list if several
             fields are labels. Defaults to `None`.
-        class_counts: samples of class i (first variant). Defaults to `None`.
+        class_counts: number of rows of class i (in the first variant). Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
         variants: number of augmented copies. Defaults to `1`.
-        provenance: how the shards were written, for people. Defaults to `{}`.
-        mtimes_ns: modification times in ns, one a shard, where the shards were scanned by
-            this process; never saved, because copying a file changes it.
+        provenance: how the shards were written, for information. Defaults to `{}`.
+        mtimes_ns: modification times in ns, one per shard, if the shards were scanned by this
+            process; never saved, because copying a file changes it. Defaults to `None`.
+        skipped_fields: name -> reason, for arrays of scanned shards that cannot be used as
+            fields. Defaults to `{}`.
+        writer_version: version of keras_bigdata that wrote `index.json`; `None` if it was not
+            written, or by version 0.1.0, which did not record it. Defaults to `None`.
+
+    Example:
+
+    ```python
+    pack(Arrays(x=x, labels=y), "shards/train")
+    index = ShardIndex.load("shards/train")
+    print(index.num_samples, index.fields["x"].shape, index.class_counts)
+    print(index[0].samples, index.path(0))
+    ```
     """
 
     directory: Path
@@ -130,6 +109,7 @@ class ShardIndex:
     provenance: dict[str, Any] = field(default_factory=dict)
     mtimes_ns: Int64Array | None = None
     skipped_fields: dict[str, str] = field(default_factory=dict)
+    writer_version: str | None = None
 
     @classmethod
     def from_shards(
@@ -137,22 +117,29 @@ class ShardIndex:
         directory: str | os.PathLike[str],
         fields: Mapping[str, Field],
         shards: Iterable[ShardInfo],
-        **about: Any,
+        **metadata: Any,
     ) -> ShardIndex:
-        """Builds the columns from one `ShardInfo` a shard."""
+        """Creates an index from one `ShardInfo` per shard.
+
+        Args:
+            directory: directory that the names are relative to.
+            fields: name -> `Field`.
+            shards: the shards.
+            **metadata: the other arguments of `ShardIndex`.
+        """
         infos = list(shards)
         return cls(
             directory=Path(directory),
             fields=dict(fields),
             names=[info.name for info in infos],
-            samples=int_column(info.samples for info in infos),
-            sizes=int_column(info.bytes for info in infos),
-            offsets={name: int_column(info.offsets[name] for info in infos) for name in fields},
-            checksums=int_column(
+            samples=as_int_column(info.samples for info in infos),
+            sizes=as_int_column(info.bytes for info in infos),
+            offsets={name: as_int_column(info.offsets[name] for info in infos) for name in fields},
+            checksums=as_int_column(
                 NO_CHECKSUM if info.checksum is None else info.checksum for info in infos
             ),
-            variant=int_column(info.variant for info in infos),
-            **about,
+            variant=as_int_column(info.variant for info in infos),
+            **metadata,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -173,20 +160,55 @@ class ShardIndex:
             variant=int(self.variant[shard]),
         )
 
+    def __repr__(self) -> str:
+        return (
+            f"ShardIndex({shorten(self.directory)!r}: {self._describe_rows()}, "
+            f"{format_count(len(self.fields), 'field')})"
+        )
+
+    def _repr_html_(self) -> str:
+        classes: Any = self.classes
+        if isinstance(classes, dict):
+            classes = {name: _describe_list(names) for name, names in classes.items()}
+        elif classes is not None:
+            classes = _describe_list(classes)
+        return html_table(
+            "ShardIndex",
+            {
+                "directory": self.directory,
+                "rows": self._describe_rows(),
+                "size": format_bytes(int(self.sizes.sum())),
+                "fields": list(self.fields.values()),
+                **self.roles.to_json(),
+                "classes": classes,
+                "rows per class": self.class_counts and list_some(self.class_counts),
+                "vocabulary": self.vocabulary and _describe_list(self.vocabulary),
+                "skipped fields": self.skipped_fields or None,
+                "written by": self.writer_version and f"keras_bigdata {self.writer_version}",
+            },
+        )
+
+    def _describe_rows(self) -> str:
+        variants = f" in each of {self.variants} variants" if self.variants > 1 else ""
+        rows = format_count(self.num_samples, "row")
+        return f"{rows}{variants} in {format_count(len(self), 'shard')}"
+
     def path(self, shard: int) -> Path:
-        """Where shard number `shard` lies."""
+        """Returns the path of shard number `shard`."""
         return self.directory / self.names[shard]
 
     @property
     def num_samples(self) -> int:
-        """Rows in one variant, which is what one epoch serves."""
+        """Rows in one variant, which is the number of rows in an epoch."""
         return int(self.samples[self.variant == 0].sum())
 
     def save(self) -> None:
         """Writes `index.json` into the directory, atomically."""
+        self.writer_version = __version__
         content = {
             "format": FORMAT,
             "version": VERSION,
+            "writer": self.writer_version,
             "num_samples": self.num_samples,
             "fields": {
                 name: {
@@ -215,7 +237,18 @@ class ShardIndex:
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> ShardIndex:
-        """Reads `index.json` of a directory and checks that it makes sense."""
+        """Reads and checks the `index.json` of a directory.
+
+        Args:
+            directory: directory of the shards.
+
+        Returns:
+            The index, with an absolute directory.
+
+        Raises:
+            CorruptShardError: if the index is missing or damaged.
+            ShardError: if the index was written by a newer release.
+        """
         # Absolute: the working directory may change before a shard is read.
         directory = Path(os.path.abspath(directory))
         path = directory / INDEX_NAME
@@ -224,18 +257,19 @@ class ShardIndex:
             content = json.loads(path.read_bytes().decode("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise CorruptShardError(
-                f"{path}: the index cannot be read ({_short(error)}). Restore it, or delete it and "
-                "pass `inputs` and `targets`: the shards are then scanned instead."
+                f"{path}: the index cannot be read ({_excerpt(error)}). Restore it, or delete it "
+                "and pass `inputs` and `targets`: the shards are then scanned instead."
             ) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CorruptShardError(
-                f"{path}: this is no index of keras_bigdata. Move it, or pass a list of the shards."
+                f"{path}: is not an index of keras_bigdata. Move it, or pass a list of the shards."
             )
         if content.get("version") != VERSION:
+            writer = content.get("writer")
+            release = f"keras_bigdata {_excerpt(writer)}" if writer else "a release that matches"
             raise ShardError(
-                f"{path}: the index has version {_short(repr(content.get('version')))}; this "
-                f"release reads version {VERSION}. Install a release that matches, or pack the "
-                "data again."
+                f"{path}: the index has version {_excerpt(repr(content.get('version')))}; this "
+                f"release reads version {VERSION}. Install {release}, or pack the data again."
             )
         try:
             return cls._from_content(directory, content)
@@ -243,37 +277,42 @@ class ShardIndex:
             KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError
         ) as error:  # fmt: skip
             raise CorruptShardError(
-                f"{path}: the index is damaged ({type(error).__name__}: {_short(error)}). "
+                f"{path}: the index is damaged ({type(error).__name__}: {_excerpt(error)}). "
                 "Restore it, or delete it and pass `inputs` and `targets`: the shards are then "
                 "scanned instead."
             ) from error
 
     @classmethod
     def _from_content(cls, directory: Path, content: dict[str, Any]) -> ShardIndex:
-        fields = {name: _field(name, entry) for name, entry in content["fields"].items()}
+        fields = {name: _parse_field(name, entry) for name, entry in content["fields"].items()}
         shards = content["shards"]
-        about = (content[name] for name in ("classes", "class_counts", "vocabulary", "made"))
-        check_about(*about)
+        metadata = {
+            "classes": content["classes"],
+            "class_counts": content["class_counts"],
+            "vocabulary": content["vocabulary"],
+            "provenance": content["made"],
+        }
+        writer = content.get("writer")
+        check_metadata(**metadata, writer=writer)
         index = cls(
             directory=directory,
             fields=fields,
-            names=names_inside(shards["name"]),
-            samples=int_column(shards["samples"]),
-            sizes=int_column(shards["bytes"]),
-            offsets={name: int_column(shards["offset"][name]) for name in fields},
-            checksums=int_column(shards["crc32"]),
-            variant=int_column(shards["variant"]),
+            names=check_names(shards["name"]),
+            samples=as_int_column(shards["samples"]),
+            sizes=as_int_column(shards["bytes"]),
+            offsets={name: as_int_column(shards["offset"][name]) for name in fields},
+            checksums=as_int_column(shards["crc32"]),
+            variant=as_int_column(shards["variant"]),
             roles=Roles.from_json(content["roles"]),
-            classes=content["classes"],
-            class_counts=content["class_counts"],
-            vocabulary=content["vocabulary"],
             variants=int(content["variants"]),
-            provenance=content["made"],
+            writer_version=writer,
+            **metadata,
         )
         index._check()
         return index
 
     def _check(self) -> None:
+        """Checks that the columns agree with one another and with the limits."""
         columns = {
             "samples": self.samples,
             "bytes": self.sizes,
@@ -286,8 +325,9 @@ class ShardIndex:
                 raise ValueError(f"{name} has {column.size} entries for {len(self.names)} shards")
         if (self.samples < 0).any() or (self.sizes < 0).any():
             raise ValueError("a shard has a negative size")
-        # Sums of them are taken in 64 bits.
-        if max(self.samples.sum(dtype=np.float64), self.sizes.sum(dtype=np.float64)) > LARGEST:
+        # Their sums are computed in 64 bits.
+        total = max(self.samples.sum(dtype=np.float64), self.sizes.sum(dtype=np.float64))
+        if total > MAX_TOTAL:
             raise ValueError("the shards are larger than any disk")
         if not 1 <= self.variants <= max(len(self.names), MAX_EMPTY_VARIANTS):
             raise ValueError(f"{self.variants} variants of {len(self.names)} shards")
@@ -300,22 +340,26 @@ class ShardIndex:
             raise ValueError(f"the variants differ in length: {per_variant.astype(int).tolist()}")
         for name in self.roles.names:
             if name not in self.fields:
-                raise ValueError(f"a role names {name!r}, which is no field")
+                raise ValueError(f"a role names {name!r}, which is not a field")
         for name, offsets in self.offsets.items():
             stored = offsets != DECODED
-            # Divided, not multiplied: rows * bytes may pass 64 bits in a damaged index.
-            room = (self.sizes - offsets) // max(self.fields[name].row_bytes, 1)
+            # Divided, not multiplied: rows * bytes may exceed 64 bits in a damaged index.
+            capacity = (self.sizes - offsets) // max(self.fields[name].row_bytes, 1)
             if (offsets < DECODED).any() or (stored & (offsets > self.sizes)).any():
                 raise ValueError(f"the rows of {name!r} do not fit their files")
-            if self.fields[name].row_bytes and (stored & (self.samples > room)).any():
+            if self.fields[name].row_bytes and (stored & (self.samples > capacity)).any():
                 raise ValueError(f"the rows of {name!r} do not fit their files")
 
 
-def _field(name: str, entry: Mapping[str, Any]) -> Field:
-    dtype = row_dtype(entry["dtype"])
-    return Field(name, dtype, row_shape(entry["shape"], dtype.itemsize))
+def _parse_field(name: str, entry: Mapping[str, Any]) -> Field:
+    dtype = parse_dtype(entry["dtype"])
+    return Field(name, dtype, parse_shape(entry["shape"], dtype.itemsize))
 
 
-def _short(reason: object) -> str:
-    """A reason that may quote what somebody else wrote."""
+def _describe_list(values: list[Any]) -> str:
+    return f"{len(values):,} ({list_some(values)})"
+
+
+def _excerpt(reason: object) -> str:
+    """Returns the beginning of a reason, which may quote the content of the file."""
     return str(reason)[:300].encode("utf-8", "backslashreplace").decode()

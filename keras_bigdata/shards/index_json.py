@@ -1,6 +1,6 @@
-"""What stands in an `index.json`, which anybody may have written, entry by entry.
+"""Checks of the values in an `index.json`, which may come from any origin.
 
-What is wrong is a `ValueError` or `TypeError`; the index adds where.
+A value that is refused is a `ValueError` or `TypeError`; the index adds the path.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_NAME = 4_096
-# Bytes of one row, of all files and rows in all: sums stay far from 64 bits.
-LARGEST = 2**62
+# Maximum of the bytes of one row, of the bytes of all files, and of the number of rows: their sums
+# stay far below 64 bits.
+MAX_TOTAL = 2**62
 
 _MAX_DIMENSIONS = 32
 _MAX_FIELDS = 1_000
 _MAX_DEPTH = 16
+_MAX_VERSION = 100
 
-# As `numpy.lib.format.dtype_to_descr` writes them. NumPy would take much more for a dtype: lists
+# As `numpy.lib.format.dtype_to_descr` writes them. NumPy would accept much more as a dtype: lists
 # in a text, names of Python types, aliases that warn.
 _DTYPE = re.compile(
     r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SUV][0-9]{1,9}"
@@ -31,42 +33,42 @@ _DTYPE = re.compile(
 )
 
 
-def int_column(values: Iterable[int]) -> npt.NDArray[np.int64]:
-    """Integers of 64 bits, one a shard."""
-    made = np.array(values if isinstance(values, list) else list(values))
-    if made.size == 0:
+def as_int_column(values: Iterable[int]) -> npt.NDArray[np.int64]:
+    """Returns integers, one per shard, as an int64 array."""
+    column = np.array(values if isinstance(values, list) else list(values))
+    if column.size == 0:
         return np.zeros(0, np.int64)
-    if made.ndim != 1 or made.dtype.kind not in "iu":
-        raise ValueError("a column of the shards holds something else than integers")
-    if made.dtype.kind == "u" and made.max() > np.iinfo(np.int64).max:
+    if column.ndim != 1 or column.dtype.kind not in "iu":
+        raise ValueError("a column of the shards holds values that are not integers")
+    if column.dtype.kind == "u" and column.max() > np.iinfo(np.int64).max:
         raise ValueError("a column of the shards holds integers of more than 63 bits")
-    return made.astype(np.int64)
+    return column.astype(np.int64)
 
 
-def row_dtype(descr: Any) -> np.dtype[Any]:
-    """The dtype that `dtype_to_descr` described, without objects."""
-    described, _ = _described(descr, 0)
-    dtype = np.lib.format.descr_to_dtype(described)
+def parse_dtype(descr: Any) -> np.dtype[Any]:
+    """Returns the dtype that `dtype_to_descr` described; it must not hold objects."""
+    parsed, _ = _parse_descr(descr, 0)
+    dtype = np.lib.format.descr_to_dtype(parsed)
     if dtype.hasobject:
         raise ValueError("a dtype of objects")
     return dtype
 
 
-def row_shape(sizes: Any, itemsize: int) -> tuple[int, ...]:
-    """The shape of one row, which must be one that memory could hold."""
+def parse_shape(sizes: Any, itemsize: int) -> tuple[int, ...]:
+    """Returns the shape of one row, which must be one that memory could hold."""
     if not isinstance(sizes, list) or len(sizes) > _MAX_DIMENSIONS:
-        raise ValueError("the shape of a row is no list of sizes")
+        raise ValueError("the shape of a row is not a list of sizes")
     if not all(type(size) is int and size >= 0 for size in sizes):
-        raise ValueError("the shape of a row holds something else than sizes")
-    if math.prod(size for size in sizes if size) * max(itemsize, 1) > LARGEST:
+        raise ValueError("the shape of a row holds values that are not sizes")
+    if math.prod(size for size in sizes if size) * max(itemsize, 1) > MAX_TOTAL:
         raise ValueError("a row is larger than any memory")
     return tuple(sizes)
 
 
-def names_inside(names: Any) -> list[str]:
-    """Refuses names that would lead out of the index's directory, or that no file can have."""
+def check_names(names: Any) -> list[str]:
+    """Checks that all names are names of files below the index's directory; returns them."""
     if not isinstance(names, list):
-        raise ValueError("the names of the shards are no list")
+        raise ValueError("the names of the shards are not a list")
     for name in names:
         _check_name(name)
     return names
@@ -84,41 +86,50 @@ def _check_name(name: str) -> None:
     os.fsencode(name)
 
 
-def check_about(classes: Any, class_counts: Any, vocabulary: Any, made: Any) -> None:
-    """Refuses what describes the data in another form than it is written."""
-    named = list(classes.values()) if isinstance(classes, dict) else [classes]
-    if classes is not None and not all(isinstance(each, list) for each in named):
-        raise ValueError("the classes are no list")
+def check_metadata(
+    *,
+    provenance: Any,
+    classes: Any = None,
+    class_counts: Any = None,
+    vocabulary: Any = None,
+    writer: Any = None,
+) -> None:
+    """Checks the form of the values that describe the data; all but `provenance` may be `None`."""
+    class_lists = list(classes.values()) if isinstance(classes, dict) else [classes]
+    if classes is not None and not all(isinstance(each, list) for each in class_lists):
+        raise ValueError("the classes are not a list")
     if class_counts is not None and not (
         isinstance(class_counts, list)
-        and all(type(count) is int and 0 <= count <= LARGEST for count in class_counts)
+        and all(type(count) is int and 0 <= count <= MAX_TOTAL for count in class_counts)
     ):
-        raise ValueError("the class counts are no list of counts")
+        raise ValueError("the class counts are not a list of counts")
     if vocabulary is not None and not (
         isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
     ):
-        raise ValueError("the vocabulary is no list of words")
-    if not isinstance(made, dict):
-        raise ValueError("how the shards were made is no dict")
+        raise ValueError("the vocabulary is not a list of words")
+    if not isinstance(provenance, dict):
+        raise ValueError("the description of how the shards were written is not a dict")
+    if writer is not None and not (isinstance(writer, str) and len(writer) <= _MAX_VERSION):
+        raise ValueError("the version of the writer is not a short text")
 
 
-def _described(descr: Any, depth: int) -> tuple[Any, int]:
-    """The description with the tuples that JSON lacks, and how many plain dtypes it has."""
+def _parse_descr(descr: Any, depth: int) -> tuple[Any, int]:
+    """Returns a description with the tuples that JSON lacks, and its number of plain dtypes."""
     if isinstance(descr, str):
         if not _DTYPE.match(descr):
             raise ValueError(f"the unknown dtype {descr[:40]!a}")
         return descr, 1
     if not isinstance(descr, list) or depth == _MAX_DEPTH:
-        raise ValueError("a dtype that is no text and no list of fields")
-    made, leaves = [], 0
+        raise ValueError("a dtype that is neither a text nor a list of fields")
+    parsed, leaves = [], 0
     for entry in descr:
         if not isinstance(entry, list) or len(entry) not in (2, 3):
-            raise ValueError("a field of a dtype that is no name and dtype")
+            raise ValueError("a field of a dtype that is not a name and a dtype")
         title, kind, *sizes = entry
-        part, more = _described(kind, depth + 1)
-        leaves += more
+        inner, inner_leaves = _parse_descr(kind, depth + 1)
+        leaves += inner_leaves
         if leaves > _MAX_FIELDS:
             raise ValueError("a dtype of too many fields")
-        shape = [row_shape(size, 1) for size in sizes]
-        made.append((tuple(title) if isinstance(title, list) else title, part, *shape))
-    return made, leaves
+        shape = [parse_shape(size, 1) for size in sizes]
+        parsed.append((tuple(title) if isinstance(title, list) else title, inner, *shape))
+    return parsed, leaves

@@ -1,4 +1,4 @@
-"""Opening shards: by their index, or by walking bare pickles that somebody's own code wrote."""
+"""Opens a set of shards: by its index, or by inspecting pickles that have no index."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import TEMPORARY_PREFIX, walk_directory
-from keras_bigdata.progress import track
+from keras_bigdata.progress import Verbose, track
+from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index import (
     DECODED,
     INDEX_NAME,
     UNFINISHED,
     WRITING,
-    Field,
     ShardIndex,
-    ShardInfo,
 )
-from keras_bigdata.shards.pickles import StoredArray, walk
+from keras_bigdata.shards.pickles import StoredArray, find_arrays
 
 SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
-# Any of these may have one of those behind it.
+# Each of these may follow one of those.
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".lz4", ".z")
 
-# Below this many files, starting worker processes (about a second) costs more than walking.
+# Below this many files, starting worker processes (about a second) costs more than the inspection.
 PROCESS_FILES = 4000
 
 
@@ -37,25 +36,27 @@ def open_shards(
     *,
     used: Sequence[str] = (),
     trust: bool = False,
+    verbose: Verbose = "auto",
 ) -> ShardIndex:
-    """Gives the index of a set of shards: the saved one, or one made by scanning.
+    """Returns the index of a set of shards: the saved one, or a new one of scanned pickles.
 
     Args:
-        shards: a directory with `index.json`, a directory of pickles (searched with its
-            subdirectories, taken in order of their paths), one pickle, or a list of
-            pickles, taken in the order given.
-        used: fields that have to be there in every shard, with equal rows; all that
-            fit are taken if it is empty. Defaults to `()`.
-        trust: load pickles that cannot be read without running them. Only for
-            files you wrote yourself. Defaults to `False`.
+        shards: a directory with `index.json`; a directory of pickles, which is searched with its
+            subdirectories, in the order of the paths; one pickle; or a list of pickles, in the
+            order given.
+        used: fields that every shard must have, with equal numbers of rows. Defaults to `()`: all
+            fields that all shards have alike.
+        trust: whether to load pickles that cannot be read without running code. Only for files
+            that you wrote yourself. Defaults to `False`.
+        verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Returns:
         A `ShardIndex`.
 
     Raises:
-        ShardError: if there are no shards, or they do not fit together.
+        ShardError: if there are no shards, or they do not agree with one another.
         CorruptShardError: if a file is missing or damaged.
-        UnsafePickleError: if a file would have to run code.
+        UnsafePickleError: if reading a file would run code.
     """
     if isinstance(shards, ShardIndex):
         return shards
@@ -65,23 +66,28 @@ def open_shards(
         files = [Path(os.path.abspath(file)) for file in shards]
         if not files:
             raise ShardError("The list of shards is empty. Pass at least one pickle file.")
-        index = _scan(Path(os.path.abspath(".")), [str(file) for file in files], used, trust)
-        return _with_roles_of(index, files)
+        names = [str(file) for file in files]
+        index = _scan(Path(os.path.abspath(".")), names, used, trust, verbose=verbose)
+        return _add_metadata(index, files)
     if not str(shards):
         raise ValueError("`shards` must be a directory or a list of files. Received: ''")
     path = Path(os.path.abspath(shards))
     if path.is_file():
-        return open_shards([path], used=used, trust=trust)
+        return open_shards([path], used=used, trust=trust, verbose=verbose)
     if not path.is_dir():
         raise ShardError(f"{path}: there is no such directory or file. Check the path.")
     if (path / INDEX_NAME).exists():
         return ShardIndex.load(path)
-    return _scan(path, _find(path), used, trust)
+    return _scan(path, _find_pickles(path), used, trust, verbose=verbose)
 
 
-def _find(directory: Path) -> list[str]:
-    """Names of the pickles below a directory that has no index."""
-    found: list[str] = []
+def _find_pickles(directory: Path) -> list[str]:
+    """Returns the names of the pickles below a directory that has no index.
+
+    Raises:
+        ShardError: if there are none, or the directory holds sets of shards or unfinished ones.
+    """
+    pickles: list[str] = []
     others: list[str] = []
     packed: list[str] = []
     for folder, folders, files in walk_directory(directory, error=ShardError):
@@ -89,95 +95,108 @@ def _find(directory: Path) -> list[str]:
             packed.append(folder)
         if UNFINISHED in folders:
             raise ShardError(
-                f"{folder}: is not packed whole: `pack` was stopped. Make the same call again, it "
-                "goes on from there."
+                f"{folder}: is not packed completely: `pack` was stopped. Make the same call "
+                "again; it continues from there."
             )
         if WRITING in files:
             raise ShardError(
-                f"{folder}: is not written whole: a ShardWriter was stopped before it was closed. "
-                "Delete the directory and write it again."
+                f"{folder}: is not written completely: a ShardWriter was stopped before it was "
+                "closed. Delete the directory and write it again."
             )
         for file in files:
             name = Path(folder, file).relative_to(directory).as_posix()
-            (found if is_pickle(file) else others).append(name)
+            (pickles if is_pickle(file) else others).append(name)
     if packed:
         raise ShardError(
-            f"{directory}: has no {INDEX_NAME} of its own but holds sets of shards that have one: "
-            f"{', '.join(sorted(packed)[:5])}. Name one of them (mixing, say, training and "
-            "validation data would go unnoticed)."
+            f"{directory}: has no {INDEX_NAME}, but holds sets of shards that have one: "
+            f"{', '.join(sorted(packed)[:5])}. Pass one of them: reading all of them could mix "
+            "training and validation data unnoticed."
         )
-    if not found:
+    if not pickles:
         raise ShardError(
-            f"{directory}: there are no pickles here ({', '.join(SUFFIXES)}). It holds "
+            f"{directory}: holds no pickles ({', '.join(SUFFIXES)}). It holds "
             f"{', '.join(sorted(others)[:5]) or 'nothing'}. If your shards have other names, pass "
             "a list of files."
         )
-    return sorted(found)
+    return sorted(pickles)
 
 
 def pickle_names(directory: Path) -> list[str]:
-    """Returns the names of the pickles below a directory, without those of sets of their own."""
-    return [name for name in _names_below(directory) if is_pickle(Path(name).name)]
+    """Returns the names of the pickles below a directory, without those of sets below it."""
+    return [name for name in _file_names(directory) if is_pickle(Path(name).name)]
 
 
 def temporary_names(directory: Path) -> list[str]:
-    """Returns the names of temporary files that killed writers have left below a directory."""
-    return [
-        name for name in _names_below(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)
-    ]
+    """Returns the names of the temporary files that killed writers have left in a directory."""
+    return [name for name in _file_names(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)]
 
 
-def _names_below(directory: Path) -> list[str]:
-    found = []
+def _file_names(directory: Path) -> list[str]:
+    names = []
     for folder, folders, files in walk_directory(directory, error=ShardError):
         if folder != str(directory) and INDEX_NAME in files:
             folders.clear()
             continue
-        found += [Path(folder, name).relative_to(directory).as_posix() for name in files]
-    return sorted(found)
+        names += [Path(folder, name).relative_to(directory).as_posix() for name in files]
+    return sorted(names)
 
 
 def is_pickle(file: str) -> bool:
-    """Whether a file is taken for a pickle, by its name."""
+    """Returns whether a file name is that of a pickle, compressed or not."""
     name = file.lower()
     ending = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
     return name.removesuffix(ending).endswith(SUFFIXES) and not file.startswith(".")
 
 
-def _with_roles_of(index: ShardIndex, files: list[Path]) -> ShardIndex:
-    """A list of files out of one packed directory keeps what its index knows."""
-    parents = {file.parent for file in files}
-    if len(parents) == 1 and (parents.copy().pop() / INDEX_NAME).exists():
+def _add_metadata(index: ShardIndex, files: list[Path]) -> ShardIndex:
+    """Adds roles, classes and vocabulary if all files belong to one packed directory."""
+    directories = {file.parent for file in files}
+    if len(directories) == 1 and (directories.copy().pop() / INDEX_NAME).exists():
         try:
-            whole = ShardIndex.load(parents.pop())
-        except ShardError:  # whatever it is, nobody asked for it
+            packed = ShardIndex.load(directories.pop())
+        except ShardError:  # the user passed files and did not refer to this index
             return index
-        if {file.name for file in files} <= set(whole.names) and whole.variants == 1:
+        if {file.name for file in files} <= set(packed.names) and packed.variants == 1:
             index.roles, index.classes, index.vocabulary = (
-                whole.roles,
-                whole.classes,
-                whole.vocabulary,
+                packed.roles,
+                packed.classes,
+                packed.vocabulary,
             )
     return index
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """What one pickle holds."""
+class Layout:
+    """The arrays in one pickle.
 
-    bytes: int
-    stamp: int
-    arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]  # dtype, shape, offset
-    left_out: dict[str, str]
+    Args:
+        nbytes: size of the file.
+        mtime_ns: its modification time.
+        arrays: name -> `(dtype, shape, offset)`; the offset is -1 if the array has to be decoded.
+        skipped_fields: name -> why it cannot become an array.
+    """
+
+    nbytes: int
+    mtime_ns: int
+    arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]
+    skipped_fields: dict[str, str]
 
 
-def layout(path: str | os.PathLike[str], trust: bool = False) -> _Layout:
-    """Walks one pickle: dtype, shape and offset of each array in it."""
+def read_layout(path: str | os.PathLike[str], trust: bool = False) -> Layout:
+    """Finds dtype, shape and offset of each array in a pickle.
+
+    Args:
+        path: the pickle.
+        trust: as in `open_shards`. Defaults to `False`.
+
+    Raises:
+        ShardError: as `find_arrays`.
+    """
     try:
         stat = os.stat(path)
     except OSError as error:
         raise CorruptShardError(f"{path}: cannot be opened ({error.strerror}).") from error
-    contents = walk(path, trust=trust)
+    contents = find_arrays(path, trust=trust)
     arrays = {}
     for name, array in contents.fields.items():
         native = array.dtype.newbyteorder("=")
@@ -188,39 +207,45 @@ def layout(path: str | os.PathLike[str], trust: bool = False) -> _Layout:
             and not contents.compressed
         )
         arrays[name] = (native, tuple(array.shape), array.offset if raw else DECODED)  # type: ignore[union-attr]
-    return _Layout(stat.st_size, stat.st_mtime_ns, arrays, contents.left_out)
+    return Layout(stat.st_size, stat.st_mtime_ns, arrays, contents.skipped_fields)
 
 
-def _scan(directory: Path, names: list[str], used: Sequence[str], trust: bool) -> ShardIndex:
-    layouts = list(_layouts([str(directory / name) for name in names], trust))
-    left_out: dict[str, str] = {}
+def _scan(
+    directory: Path,
+    names: list[str],
+    used: Sequence[str],
+    trust: bool,
+    *,
+    verbose: Verbose,
+) -> ShardIndex:
+    layouts = list(_read_layouts([str(directory / name) for name in names], trust, verbose))
+    skipped: dict[str, str] = {}
     candidates = list(dict.fromkeys(used or (name for one in layouts for name in one.arrays)))
-    leader = None if used else _leader(layouts[0])
+    reference = None if used else _largest_field(layouts[0])
     fields: dict[str, Field] = {}
     for name in candidates:
-        reason = _misfit(name, names, layouts, leader)
-        if reason is None:
+        mismatch = _find_mismatch(name, names, layouts, reference)
+        if mismatch is None:
             dtype, shape, _ = layouts[0].arrays[name]
             fields[name] = Field(name, dtype, shape[1:])
-            leader = leader or name
+            reference = reference or name
         elif used:
-            raise ShardError(f"{directory / reason[0]}: {reason[1]}")
+            raise ShardError(f"{directory / mismatch[0]}: {mismatch[1]}")
         else:
-            left_out[name] = f"{reason[0]}: {reason[1]}"
+            skipped[name] = f"{mismatch[0]}: {mismatch[1]}"
     if not fields:
+        reasons = layouts[0].skipped_fields | skipped
         raise ShardError(
             f"{directory / names[0]}: the pickle holds no arrays that could be fields."
-            + "".join(
-                f" {name!r}: {why}." for name, why in (layouts[0].left_out | left_out).items()
-            )
-            + " If it is no shard, move it, or pass a list of the shards."
+            + "".join(f" {name!r}: {reason}." for name, reason in reasons.items())
+            + " If it is not a shard, move it, or pass a list of the shards."
         )
-    assert leader is not None
+    assert reference is not None
     infos = (
         ShardInfo(
             name=name,
-            samples=one.arrays[leader][1][0],
-            bytes=one.bytes,
+            samples=one.arrays[reference][1][0],
+            bytes=one.nbytes,
             offsets={field: one.arrays[field][2] for field in fields},
         )
         for name, one in zip(names, layouts, strict=True)
@@ -229,15 +254,15 @@ def _scan(directory: Path, names: list[str], used: Sequence[str], trust: bool) -
         directory,
         fields,
         infos,
-        mtimes_ns=np.array([one.stamp for one in layouts], np.int64),
-        skipped_fields=left_out | layouts[0].left_out,
+        mtimes_ns=np.array([one.mtime_ns for one in layouts], np.int64),
+        skipped_fields=skipped | layouts[0].skipped_fields,
         provenance={"by": "scan"},
     )
 
 
-def _layouts(paths: list[str], trust: bool) -> Iterable[_Layout]:
+def _read_layouts(paths: list[str], trust: bool, verbose: Verbose) -> Iterable[Layout]:
     if len(paths) == 1:
-        return [layout(paths[0], trust)]
+        return [read_layout(paths[0], trust)]
     from joblib import Parallel, delayed
 
     parallel = Parallel(
@@ -246,14 +271,13 @@ def _layouts(paths: list[str], trust: bool) -> Iterable[_Layout]:
         batch_size=64 if len(paths) > PROCESS_FILES else 1,
         return_as="generator",
     )
-    return track(
-        parallel(delayed(layout)(path, trust) for path in paths), len(paths), "Scanning shards"
-    )
+    layouts = parallel(delayed(read_layout)(path, trust) for path in paths)
+    return track(layouts, len(paths), "Scanning shards", verbose=verbose)
 
 
-def _leader(one: _Layout) -> str | None:
-    """The field that tells how many rows a shard has: the one with the most bytes."""
-    arrays = {name: entry for name, entry in one.arrays.items() if entry[1]}
+def _largest_field(layout: Layout) -> str | None:
+    """Returns the field with the most bytes, which defines the number of rows of a shard."""
+    arrays = {name: entry for name, entry in layout.arrays.items() if entry[1]}
     return max(
         arrays,
         key=lambda name: arrays[name][0].itemsize * int(np.prod(arrays[name][1], dtype=np.float64)),
@@ -261,36 +285,44 @@ def _leader(one: _Layout) -> str | None:
     )
 
 
-def _misfit(
-    name: str, names: list[str], layouts: list[_Layout], leader: str | None
+def _find_mismatch(
+    name: str, names: list[str], layouts: list[Layout], reference: str | None
 ) -> tuple[str, str] | None:
-    """Why a field cannot be used, as (file, reason); None if it can."""
+    """Returns why a field cannot be used, as `(file, reason)`; `None` if it can.
+
+    Args:
+        name: the field.
+        names, layouts: the files and their arrays.
+        reference: the field that defines the number of rows, if there is one yet.
+    """
     first = layouts[0].arrays.get(name)
-    for file, one in zip(names, layouts, strict=True):
-        found = one.arrays.get(name)
-        if found is None or first is None:
-            missing = file if found is None else names[0]
-            why = (one if found is None else layouts[0]).left_out.get(name)
-            fields = (one if found is None else layouts[0]).arrays
+    for file, layout in zip(names, layouts, strict=True):
+        array = layout.arrays.get(name)
+        if array is None or first is None:
+            missing, lacking = (file, layout) if array is None else (names[0], layouts[0])
+            reason = lacking.skipped_fields.get(name)
             return missing, f"there is no array {name!r}" + (
-                f" ({why})." if why else f". The arrays in it: {_listing(fields)}."
+                f" ({reason})."
+                if reason
+                else f". The arrays in it: {_format_arrays(lacking.arrays)}."
             )
-        if not found[1]:
+        if not array[1]:
             return file, f"{name!r} is a single value, not an array of rows."
-        if found[0] != first[0] or found[1][1:] != first[1][1:]:
+        if array[0] != first[0] or array[1][1:] != first[1][1:]:
             return file, (
-                f"{name!r} has dtype {found[0]} and row shape {found[1][1:]}, but {first[0]} and "
+                f"{name!r} has dtype {array[0]} and row shape {array[1][1:]}, but {first[0]} and "
                 f"{first[1][1:]} in {names[0]}. All shards must agree: write them again alike."
             )
-        if leader is not None and found[1][0] != one.arrays[leader][1][0]:
+        if reference is not None and array[1][0] != layout.arrays[reference][1][0]:
             return file, (
-                f"the arrays differ in length: {name!r} has {found[1][0]} rows, {leader!r} has "
-                f"{one.arrays[leader][1][0]}. Write the shard again with one row a sample in each."
+                f"the arrays differ in length: {name!r} has {array[1][0]} rows, {reference!r} has "
+                f"{layout.arrays[reference][1][0]}. Write the shard again with one row per sample "
+                "in each."
             )
     return None
 
 
-def _listing(arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]) -> str:
+def _format_arrays(arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]) -> str:
     return (
         ", ".join(f"{name!r} {dtype} {shape}" for name, (dtype, shape, _) in arrays.items())
         or "none"

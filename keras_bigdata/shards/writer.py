@@ -1,4 +1,4 @@
-"""Writing shards: each one whole or not at all, the index last."""
+"""Writes shards and their index: each file completely or not at all, the index last."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.class_counts import add_counts, count_classes
-from keras_bigdata.shards.index import WRITING, Field, ShardIndex, ShardInfo
-from keras_bigdata.shards.pickles import StoredArray, walk
+from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.index import WRITING, ShardIndex
+from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.roles import Roles, as_structure
 
 Array = npt.NDArray[Any]
@@ -29,12 +30,12 @@ _SHARD_NAME = re.compile(r"shard-(\d{5,})(?:\.v(\d+))?\.pkl")
 
 
 def shard_name(number: int, variant: int = 0) -> str:
-    """The file name of a shard: `shard-00007.pkl`, and `shard-00007.v1.pkl` for variant 1."""
+    """Returns a file name such as `shard-00007.pkl`, or `shard-00007.v1.pkl` for variant 1."""
     return f"shard-{number:05d}{f'.v{variant}' if variant else ''}.pkl"
 
 
 def shard_number(name: str) -> tuple[int, int] | None:
-    """Number and variant of a shard, by its file name; `None` for another name."""
+    """Returns number and variant of a shard by its file name; `None` for any other name."""
     match = _SHARD_NAME.fullmatch(name)
     return None if match is None else (int(match[1]), int(match[2] or 0))
 
@@ -49,21 +50,21 @@ def write_shard(
     """Writes a dict of arrays as one pickle, atomically.
 
     The file is an ordinary protocol 5 pickle of a dict of C-contiguous arrays in native byte
-    order. Equal arrays give equal bytes. Before the file gets its name it is read back as
-    far as finding every array in it.
+    order. Equal arrays are written as equal bytes. Before the file is renamed to its final name,
+    every array in it is located again.
 
     Args:
-        directory: an existing folder.
+        directory: an existing directory.
         name: file name in it.
         arrays: field name -> array of shape `(rows, ...)`, all with the same number of rows.
-        variant: which augmented copy of the data it belongs to. Defaults to `0`.
+        variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
 
     Returns:
-        `ShardInfo` with the file's size, its CRC-32 and the byte offset of each field.
+        A `ShardInfo` with the file's size, its CRC-32 and the byte offset of each field.
 
     Raises:
         ShardError: if the arrays cannot be stored as one shard.
-        OSError: if the file cannot be written; nothing is left of it then.
+        OSError: if the file cannot be written; then no part of it remains.
 
     Example:
 
@@ -72,7 +73,7 @@ def write_shard(
     ```
     """
     path = Path(directory) / name
-    native = _native(arrays, str(path))
+    native = _as_stored(arrays, str(path))
     rows = len(next(iter(native.values())))
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as file:
@@ -80,32 +81,32 @@ def write_shard(
             pickle.Pickler(output, protocol=5).dump(native)
             output.close()
         size = os.path.getsize(temporary)
-        offsets = _offsets(temporary, native)
+        offsets = _find_offsets(temporary, native)
     return ShardInfo(name, rows, size, offsets, output.checksum, variant)
 
 
 class ShardWriter:
-    """Writes a set of shards and, when it is closed well, their index.
+    """Writes a set of shards from a custom loop and, when it is closed, their index.
 
-    For data that comes out of a loop of one's own. Each `write` makes one shard; leaving the
-    `with` block writes `index.json`, which makes the set complete. After an exception there
-    is no index: the shards written so far stay, and a new writer refuses the directory until
-    it has been emptied.
+    Each `write` writes one shard; leaving the `with` block writes `index.json`, which completes
+    the set. After an exception there is no index: the shards written so far stay, and a new writer
+    refuses the directory until it has been emptied.
 
     Args:
-        directory: folder for the shards; made if missing, refused unless it is empty.
-        inputs: field name, or a (nested) tuple or dict of names, that `fit` gets as `x`.
-            Defaults to `None`: to be named when the shards are read.
+        directory: directory for the shards; created if missing, refused unless it is empty.
+        inputs: field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
+            Defaults to `None`: to be given when the shards are read.
         targets: the same, for `y`. Defaults to `None`.
         sample_weights: the same, for `sample_weight`. Defaults to `None`.
         classes: the label that class i stands for. Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
-        provenance: how the shards were written, kept in the index for people; must be JSON.
+        provenance: how the shards were written, kept in the index for information; must be JSON.
             Defaults to `None`.
 
     Raises:
-        ShardError: if the directory holds anything, if a shard's arrays differ in length, or
-            if a field's dtype or row shape differs from that in the first shard.
+        TypeError: if `classes`, `vocabulary` or `provenance` cannot be written as JSON.
+        ShardError: if the directory is not empty, if a shard's arrays differ in length, or if a
+            field's dtype or row shape differs from that in the first shard.
 
     Example:
 
@@ -150,11 +151,11 @@ class ShardWriter:
         self.index: ShardIndex | None = None
         self._class_counts: list[list[int] | None] = []
         self.directory.mkdir(parents=True, exist_ok=True)
-        held = sorted(entry.name for entry in self.directory.iterdir())
-        if held:
+        entries = sorted(entry.name for entry in self.directory.iterdir())
+        if entries:
             raise ShardError(
-                f"{self.directory}: the directory must be empty, but it holds {len(held)} "
-                f"entries: {', '.join(held[:5])}. Name another directory, or delete this one."
+                f"{self.directory}: the directory must be empty, but it holds {len(entries)} "
+                f"entries: {', '.join(entries[:5])}. Pass another directory, or delete this one."
             )
         (self.directory / WRITING).touch()
 
@@ -163,16 +164,23 @@ class ShardWriter:
 
         Args:
             arrays: field name -> array of shape `(rows, ...)`.
-            variant: which augmented copy of the data it belongs to. Defaults to `0`.
+            variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
 
         Returns:
-            What the index will hold of this shard.
+            The `ShardInfo` that the index will hold.
+
+        Raises:
+            ShardError: if the arrays cannot be stored as one shard, or do not match the roles, the
+                classes or the first shard.
+            ValueError: if the writer is closed.
+            OSError: if the file cannot be written; then no part of it remains, and the same call
+                can be made again.
         """
         if self.index is not None:
             raise ValueError(f"{self.directory}: the writer is closed; its index is written.")
         variant = checked_int(variant, "variant", 0)
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
-        native = _native(arrays, name)
+        native = _as_stored(arrays, name)
         self._check_fields(name, native)
         counts = count_classes(native, self.roles)
         try:
@@ -186,7 +194,14 @@ class ShardWriter:
         return info
 
     def close(self) -> ShardIndex:
-        """Writes the index, which completes the set; the writer takes no more shards."""
+        """Writes the index, which completes the set; no more shards can be written.
+
+        Returns:
+            The index.
+
+        Raises:
+            ShardError: if no shard was written, or the variants differ in length.
+        """
         if self.index is not None:
             return self.index
         if not self.shards:
@@ -229,7 +244,7 @@ class ShardWriter:
             self.close()
 
     def _check_fields(self, name: str, arrays: Mapping[str, Array]) -> None:
-        fields = fields_of(arrays)
+        fields = describe_fields(arrays)
         if not self.fields:
             missing = [role for role in self.roles.names if role not in fields]
             if missing:
@@ -242,24 +257,24 @@ class ShardWriter:
             first = self.shards[0].name if self.shards else name
             raise ShardError(
                 f"{self.directory}: every shard must hold the same fields. {name} has "
-                f"{_listing(fields)}; {first} has {_listing(self.fields)}."
+                f"{_format_fields(fields)}; {first} has {_format_fields(self.fields)}."
             )
 
 
-def fields_of(arrays: Mapping[str, Array]) -> dict[str, Field]:
-    """What the index says of arrays with rows: dtype and row shape."""
+def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
+    """Returns the fields, dtype and row shape, of arrays with rows."""
     return {name: Field(name, array.dtype, array.shape[1:]) for name, array in arrays.items()}
 
 
-def _native(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
-    """The arrays as they are stored: C-contiguous, native byte order, no subclasses."""
+def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
+    """Returns the arrays as they are stored: C-contiguous, native byte order, no subclasses."""
     if not isinstance(arrays, Mapping) or not arrays:
         raise ShardError(
-            f"{where}: a shard is made of a dict of arrays. Received: {type(arrays).__name__}"
+            f"{where}: a shard is written from a dict of arrays. Received: {type(arrays).__name__}"
         )
     native: dict[str, Array] = {}
-    # The pickle refers back to objects it has seen: one object for equal dtypes, so that equal
-    # arrays give equal bytes in whatever process they were made.
+    # A pickle refers back to objects that it holds already: one object for equal dtypes, so that
+    # equal arrays are written as equal bytes by any process.
     dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
     for name, value in arrays.items():
         array = np.asarray(value)
@@ -270,7 +285,7 @@ def _native(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]
                 f"{where}: every field must have a name (str) and an array with rows and a "
                 f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
             )
-        # "W": what is read-only now would be read-only for everybody who loads the pickle.
+        # "W": a read-only array would be read-only again after `pickle.load`.
         array = np.require(array, dtype, ["C", "W"])
         native[name] = array if array.dtype is dtype else array.view(dtype)
     lengths = {name: len(array) for name, array in native.items()}
@@ -281,24 +296,24 @@ def _native(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]
     return native
 
 
-def _offsets(path: Path, arrays: Mapping[str, Array]) -> dict[str, int]:
-    """Where each array begins in the file, as the reader of the shards will find it."""
-    found = walk(path).fields
+def _find_offsets(path: Path, arrays: Mapping[str, Array]) -> dict[str, int]:
+    """Returns the byte position of each array in the file, as the reader finds it."""
+    fields = find_arrays(path).fields
     offsets = {}
     for name, array in arrays.items():
-        stored = found.get(name)
+        stored = fields.get(name)
         if not isinstance(stored, StoredArray):
             raise ShardError(
                 f"{path}: field {name!r} ({array.dtype}) cannot be stored as raw rows."
             )
         if stored.shape != array.shape or stored.dtype != array.dtype:
             raise ShardError(
-                f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is found "
-                f"as {stored.dtype} {stored.shape}."
+                f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is read "
+                f"back as {stored.dtype} {stored.shape}."
             )
         offsets[name] = stored.offset
     return offsets
 
 
-def _listing(fields: Mapping[str, Field]) -> str:
+def _format_fields(fields: Mapping[str, Field]) -> str:
     return ", ".join(map(str, fields.values()))

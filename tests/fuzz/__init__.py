@@ -1,11 +1,12 @@
-"""Hostile pickles and indexes without end.
+"""A fuzzer for pickles and indexes: `python -m tests.fuzz.run --seconds 60`.
 
-corpus      whole files of many kinds, cut at their opcodes
-mutate      what damages them
-grammar     pickles put together from nothing
-indexes     hostile index.json
-check       what must hold for one file
-oracle      what pickle itself makes of a file that was accepted
-run         many files, in a child with a limit on its memory:
-            python -m tests.fuzz.run --seconds 60
+| file | idea |
+| --- | --- |
+| `corpus` | valid pickles of many kinds, split at their opcodes |
+| `mutate` | damages them |
+| `grammar` | generates nearly valid pickles |
+| `indexes` | generates hostile `index.json` files and checks how they are loaded |
+| `check` | checks how one pickle is read |
+| `oracle` | compares an accepted pickle with what `pickle.load` returns |
+| `run` | runs all of it, in a child process with a limit on its memory |
 """

@@ -1,4 +1,4 @@
-"""What must hold for one file, whatever is in it."""
+"""Checks that one file, of any content, is read correctly or refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_bigdata import BigDataError
-from keras_bigdata.shards.pickles import StoredArray, read_array, read_fields, walk
+from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array, read_fields
 from tests.fuzz import oracle
 
 SECONDS = 1.0  # of processor time, for a file of at most 64 KB
@@ -27,14 +27,14 @@ _HARMLESS = frozenset(("builtins.id", "array.__new__", "object.__getattr__", "sy
 
 
 class Finding(Exception):
-    """Something that must not be; its text names the symptom, not the file."""
+    """A violation; its message names the symptom, not the file."""
 
 
 class Blocked(BaseException):
-    """Raised in the place of what a walk must never do."""
+    """Raised instead of an operation that reading must never do."""
 
 
-def _witness(event: str, args: tuple[Any, ...]) -> None:
+def _audit(event: str, args: tuple[Any, ...]) -> None:
     if (
         _armed
         and event not in _HARMLESS
@@ -45,7 +45,12 @@ def _witness(event: str, args: tuple[Any, ...]) -> None:
 
 
 def guarded(function: Callable[..., Any], *args: Any, opens: str = "") -> Any:
-    """The result, or one of our errors; anything else, and all that Python tells of, is found."""
+    """Calls a function and returns its result or one of our errors.
+
+    Raises:
+        Finding: if another exception is raised, a module is imported, an audit event is seen, or
+            it takes longer than `SECONDS`.
+    """
     global _armed, _opens  # noqa: PLW0603
     _opens = opens
     modules = len(sys.modules)
@@ -74,13 +79,13 @@ def guarded(function: Callable[..., Any], *args: Any, opens: str = "") -> Any:
 
 
 def put(fd: int, data: bytes) -> None:
-    """Makes the data the content of the open file."""
+    """Replaces the content of the open file."""
     os.ftruncate(fd, 0)
     os.pwrite(fd, data, 0)
 
 
 def check(fd: int, data: bytes, *, measured: bool = False) -> str:
-    """Walks and reads a file in every way.
+    """Reads a file in every way.
 
     Args:
         fd: an open file for the data, in memory.
@@ -88,23 +93,23 @@ def check(fd: int, data: bytes, *, measured: bool = False) -> str:
         measured: whether to measure the memory, which is slow. Defaults to `False`.
 
     Returns:
-        What came out, in a form in which like files give like texts.
+        A description of the outcome, equal for similar files.
 
     Raises:
-        Finding: if something must be mended.
+        Finding: if there is a bug.
     """
     put(fd, data)
     if not measured:
         return _check(fd, data)
     tracemalloc.start()
     try:
-        outcome = guarded(walk, fd)
+        outcome = guarded(find_arrays, fd)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     size = max(len(data), _size_of(outcome))
     if peak > MEMORY_RATIO * size + MEMORY:
-        raise Finding(f"walk took {peak:,} bytes of memory for {size:,}")
+        raise Finding(f"find_arrays took {peak:,} bytes of memory for {size:,}")
     return _check(fd, data)
 
 
@@ -116,14 +121,13 @@ def _size_of(outcome: Any) -> int:
 
 
 def _check(fd: int, data: bytes) -> str:
-    outcome = guarded(walk, fd)
+    outcome = guarded(find_arrays, fd)
     if isinstance(outcome, BigDataError):
         return _refused(outcome)
     fields = outcome.fields
     read = guarded(read_fields, fd, list(fields))
     if isinstance(read, BigDataError):
-        # Only the pieces of a compressed file that a walk passes over are checked later.
-        raise Finding(f"walk accepts what read_fields refuses: {_refused(read)}")
+        raise Finding(f"find_arrays accepts what read_fields refuses: {_refused(read)}")
     for name, field in fields.items():
         array = read[name]
         if type(name) is not str or array.dtype.hasobject:
@@ -135,20 +139,20 @@ def _check(fd: int, data: bytes) -> str:
                 raise Finding("an array outside the file")
             found = guarded(read_array, fd, field)
             if isinstance(found, BigDataError):
-                raise Finding(f"read_array refuses what walk found: {_refused(found)}")
+                raise Finding(f"read_array refuses what find_arrays found: {_refused(found)}")
         else:
             found = field
         if found.dtype != array.dtype or found.shape != array.shape:
-            raise Finding("walk and read_fields differ")
+            raise Finding("find_arrays and read_fields differ")
         if not oracle.same(found, array):
-            raise Finding("walk and read_fields read other bytes")
+            raise Finding("find_arrays and read_fields read other bytes")
         if not outcome.compressed and array.nbytes > 4 * len(data) + (4 << 20):
             raise Finding("a field far larger than the file")
-    difference = oracle.difference(data, read, outcome.left_out)
+    difference = oracle.difference(data, read, outcome.skipped_fields)
     if difference:
         raise Finding(f"pickle.load differs: {difference}")
     kinds = "".join(sorted({f"{a.dtype.kind}{a.ndim}" for a in read.values()}))
-    return f"fields {len(read)} {kinds} {sorted(map(template, outcome.left_out.values()))}"
+    return f"fields {len(read)} {kinds} {sorted(map(template, outcome.skipped_fields.values()))}"
 
 
 def _refused(error: BigDataError) -> str:
@@ -167,7 +171,7 @@ def template(message: str) -> str:
 
 
 def in_memory() -> int:
-    """An open file that lies in memory."""
+    """Opens a file that lies in memory; returns its descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("fuzz")
     import tempfile
@@ -175,4 +179,4 @@ def in_memory() -> int:
     return os.dup(tempfile.TemporaryFile().fileno())
 
 
-sys.addaudithook(_witness)
+sys.addaudithook(_audit)

@@ -1,4 +1,4 @@
-"""The files that the fuzzer begins with, each as a list of its opcodes."""
+"""Valid pickles that the fuzzer starts from, each as a list of its opcodes."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _DTYPES = (
 
 
 def values() -> list[Any]:
-    """What is pickled, in every protocol."""
+    """Returns the values that are pickled, in every protocol."""
     cube = np.arange(24, dtype="i2").reshape(2, 3, 4)
     row = [1, 2, 3]
-    made: list[Any] = [np.zeros(3, kind) for kind in _DTYPES]
-    made += [
+    result: list[Any] = [np.zeros(3, kind) for kind in _DTYPES]
+    result += [
         {"a": np.arange(6, dtype=">i4").reshape(2, 3), "b": [1, 2], "c": ["x", "y"], "d": None},
         (np.asfortranarray(np.ones((2, 3))), [[1.5], [2.5]], [np.float32(1), np.float32(2)]),
         {"s": np.zeros(2, _ALIGNED), "t": np.array(["2024"], "M8[D]")},
@@ -69,18 +69,18 @@ def values() -> list[Any]:
         np.array([1, "a"], object),
         pd.DataFrame({"a": [1, 2]}),
     ]
-    return made
+    return result
 
 
-def by_joblib(value: Any, protocol: int) -> bytes:
+def dump_with_joblib(value: Any, protocol: int) -> bytes:
     file = io.BytesIO()
     joblib.dump(value, file, protocol=protocol)
     return file.getvalue()
 
 
-def of_python_2() -> list[bytes]:
-    """What Python 3 no longer writes."""
-    u1 = dtype("u1", "|", string=py2)
+def python_2_files() -> list[bytes]:
+    """Returns pickles in forms that Python 3 no longer writes."""
+    u1 = dtype("u1", "|", python2=True)
     quoted = b"S" + repr(bytes(range(256)))[1:].encode() + b"\n"
     unit = tup(b"}", tup(b"C\x02ns", num(1), num(1), num(1)))
     dates = b"cnumpy\ndtype\n(U\x02M8K\0K\1tR" + (
@@ -113,8 +113,8 @@ def of_python_2() -> list[bytes]:
     ]  # fmt: skip
 
 
-def opcodes(data: bytes) -> Chunks:
-    """The file cut at its opcodes; what follows an array of joblib stays in one piece."""
+def split_opcodes(data: bytes) -> Chunks:
+    """Splits a file at its opcodes; what follows an array of joblib stays in one piece."""
     cuts: list[int] = []
     with contextlib.suppress(Exception):
         cuts += [position or 0 for _, _, position in pickletools.genops(data)]
@@ -123,11 +123,11 @@ def opcodes(data: bytes) -> Chunks:
 
 
 def seeds() -> list[Chunks]:
-    """All of them."""
+    """Returns all files, split at their opcodes."""
     files = [pickle.dumps(value, protocol) for value in values() for protocol in range(6)]
     files += [
         file.replace(b"numpy._core", b"numpy.core") for file in files if b"\nnumpy._core" in file
     ]
-    files += [by_joblib(value, protocol) for value in values()[:25] for protocol in (2, 5)]
-    files += of_python_2()
-    return [opcodes(file) for file in files]
+    files += [dump_with_joblib(value, protocol) for value in values()[:25] for protocol in (2, 5)]
+    files += python_2_files()
+    return [split_opcodes(file) for file in files]

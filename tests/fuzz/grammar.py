@@ -1,4 +1,4 @@
-"""Pickles put together from nothing: nearly right, so that they come far."""
+"""Generates pickles that are nearly valid, so that much of them is parsed."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _WRAPPER = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81"
 
 
 class Grammar:
-    """Writes one value after the other.
+    """Generates the opcodes of random values.
 
     Args:
-        rng: what decides.
+        rng: the source of all choices.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -133,7 +133,7 @@ class Grammar:
                 return b"(" + b"".join(items) + b"t"
 
     def numbers(self, depth: int) -> bytes:
-        """Long enough to be packed."""
+        """Returns a run of numbers around the length from which it is packed."""
         one = self.number(depth)
         count = self.rng.choice((63, 64, 65, 130))
         items = one * count + (self.number(depth) if self.rng.random() < 0.3 else b"")

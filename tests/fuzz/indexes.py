@@ -1,4 +1,4 @@
-"""Hostile index.json, and what must hold for each."""
+"""Generates hostile `index.json` files and checks that each is refused or loaded correctly."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _VALUES: list[Any] = [
 
 
 def valid() -> list[dict[str, Any]]:
-    """Indexes as they are written."""
+    """Returns valid indexes as they are written."""
     dtype = np.dtype([("a", "<i4"), ("b", "<f8", (2,)), ("c", [("d", "u1")])])
     fields = {
         "images": Field("images", np.dtype(np.uint8), (4, 4, 3)),
         "labels": Field("labels", np.dtype(np.int32), ()),
         "record": Field("record", dtype, (3,)),
     }
-    made = []
+    contents = []
     for about in (
         {"roles": Roles("images", "labels"), "classes": ["cat", "dog"], "class_counts": [20, 10]},
         {"roles": Roles({"a": "images", "b": ("labels", "record")}, None, "labels")},
@@ -53,11 +53,11 @@ def valid() -> list[dict[str, Any]]:
             for number in range(4)
         ]  # fmt: skip
         index = ShardIndex.from_shards("/", fields, shards, **about)
-        made.append(json.loads(_text_of(index)))
-    return made
+        contents.append(json.loads(_saved_text(index)))
+    return contents
 
 
-def _text_of(index: ShardIndex) -> str:
+def _saved_text(index: ShardIndex) -> str:
     with tempfile.TemporaryDirectory() as directory:
         index.directory = Path(directory)
         index.save()
@@ -65,7 +65,7 @@ def _text_of(index: ShardIndex) -> str:
 
 
 def mutated(rng: random.Random, corpus: list[dict[str, Any]]) -> bytes:
-    """One hostile index."""
+    """Returns one hostile index."""
     content = copy.deepcopy(rng.choice(corpus))
     for _ in range(1 + int(rng.random() ** 2 * 4)):
         _edit(rng, content)
@@ -112,7 +112,14 @@ def _edit(rng: random.Random, content: Any) -> None:
 
 
 def check(directory: Path, data: bytes) -> str:
-    """Loads an index, which must be refused with our errors or be sound."""
+    """Loads an index.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        Finding: if it is neither refused with one of our errors nor sound.
+    """
     index = directory / INDEX_NAME
     index.write_bytes(data)
     outcome = guarded(ShardIndex.load, directory, opens=str(index))

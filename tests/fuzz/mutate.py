@@ -1,4 +1,4 @@
-"""Damage: to bytes, to opcodes, to lengths, and from outside by compression."""
+"""Damages pickles: their bytes, opcodes and lengths, and their compressed form."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _PACKERS = (
 
 
 def mutated(rng: random.Random, corpus: list[Chunks]) -> bytes:
-    """One damaged file."""
+    """Returns one damaged file."""
     chunks = list(rng.choice(corpus))
     for _ in range(int(rng.random() ** 2 * 5) + (rng.random() < 0.8)):
         _edit_opcodes(rng, chunks, corpus)
@@ -80,7 +80,7 @@ def mutated(rng: random.Random, corpus: list[Chunks]) -> bytes:
 
 
 def compressed(rng: random.Random, data: bytes) -> bytes:
-    """The file compressed, and sometimes damaged then, or with more behind it."""
+    """Compresses a file; sometimes appends another one or damages the result."""
     packed = bytearray(rng.choice(_PACKERS)(data))
     if rng.random() < 0.2:
         packed += rng.choice(_PACKERS)(data)

@@ -1,4 +1,4 @@
-"""What pickle itself makes of a file that the walker accepted, with a few names allowed."""
+"""Loads an accepted file with pickle, with a few names allowed, and compares the values."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _NAMES = {
 _JOBLIB = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _FORBIDDEN = ("os.", "subprocess.", "socket.", "open", "exec", "compile", "shutil.", "ctypes.")
 
-# A memo entry far away makes pickle allocate all those before it.
+# For a memo entry with a large index pickle allocates all entries before it.
 _FAR = re.compile(rb"[rj](?:..[^\0].|...[^\0])|p[0-9]{6}", re.DOTALL)
 
-# A list of nothing else is one field.
+# A list of these types only is one field.
 _ITEMS = (bool, int, float, complex, str, bytes, bytearray, np.generic)
 
 _armed = False
@@ -62,16 +62,16 @@ def _refuse(*_: Any, **__: Any) -> None:
     raise _Refused("an array of objects")
 
 
-def _witness(event: str, _: tuple[Any, ...]) -> None:
+def _audit(event: str, _: tuple[Any, ...]) -> None:
     if _armed and event.startswith(_FORBIDDEN):
         raise _Refused(event)
 
 
 def load(data: bytes) -> Any:
-    """What the bytes hold.
+    """Returns the value of a pickle, compressed or not.
 
     Raises:
-        Exception: whatever pickle makes of damage, and if another name is used.
+        Exception: any exception of pickle, and if another name is used.
     """
     global _armed  # noqa: PLW0603
     data = _expanded(data)
@@ -103,9 +103,9 @@ def _expanded(data: bytes) -> bytes:
 
 
 def difference(
-    data: bytes, read: Mapping[str, np.ndarray], left_out: Mapping[str, str]
+    data: bytes, read: Mapping[str, np.ndarray], skipped: Mapping[str, str]
 ) -> str | None:
-    """How the fields that were read differ from what pickle loads, if it loads anything."""
+    """Returns how the fields differ from what pickle loads; `None` if they agree or it fails."""
     try:
         value = load(data)
         expected = _named(value, read)
@@ -120,9 +120,9 @@ def difference(
             return f"{type(error).__name__} of {found.dtype} from {type(expected[name]).__name__}"
         if reason:
             return reason
-    if any(name.startswith("(") for name in left_out):
+    if any(name.startswith("(") for name in skipped):
         return None
-    missing = [name for name in expected if name not in read and name not in left_out]
+    missing = [name for name in expected if name not in read and name not in skipped]
     return "a field is missing" if missing else None
 
 
@@ -150,8 +150,8 @@ def _difference(found: np.ndarray, value: Any) -> str | None:
     else:
         value = _without_buffers(value)
         expected = np.array(value, found.dtype.newbyteorder("="))
-        # Which kind a list becomes is NumPy's choice as well, but for how wide it is; it has none
-        # for numbers where an integer needs more than 64 bits.
+        # NumPy must choose the same kind for the list, of any size; it has no kind for numbers if
+        # an integer needs more than 64 bits.
         kind = np.array(value).dtype.kind
         if kind != found.dtype.kind and not (kind == "O" and found.dtype.kind in "fc"):
             return f"a list of kind {found.dtype.kind} for {kind}"
@@ -161,14 +161,14 @@ def _difference(found: np.ndarray, value: Any) -> str | None:
 
 
 def _without_buffers(value: Any) -> Any:
-    """A `bytearray` is text as `bytes` are, and no list of numbers."""
+    """Replaces each `bytearray` by `bytes`: it is not a list of numbers."""
     if isinstance(value, (list, tuple)):
         return [_without_buffers(item) for item in value]
     return bytes(value) if isinstance(value, bytearray) else value
 
 
 def same(found: np.ndarray, expected: np.ndarray) -> bool:
-    """Bit for bit but for the byte order and what pads structures and long doubles."""
+    """Returns whether values are equal bit for bit, without byte order and padding."""
     if found.dtype.names:
         return all(same(found[name], expected[name]) for name in found.dtype.names)
     if found.dtype.kind in "fc" and found.dtype.itemsize > 8:
@@ -179,4 +179,4 @@ def same(found: np.ndarray, expected: np.ndarray) -> bool:
     )
 
 
-sys.addaudithook(_witness)
+sys.addaudithook(_audit)

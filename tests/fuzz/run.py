@@ -1,4 +1,4 @@
-"""Many hostile files, one after the other, in a child process that may die of them."""
+"""Reads many hostile files in a child process, which may be killed by them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.fuzz.check import Finding
 
 BATCH = 500
 EXPANDED = 8 << 20  # limits for compressed files here, so that bombs are quick
-WALKED = 1 << 20
+PARSED = 1 << 20
 PLAIN_MEMORY = 64 << 20
 COMPRESSED_MEMORY = 600 << 20  # xz may ask for 256 MiB
 SILENT = 60.0  # seconds without an execution are a hang
@@ -32,11 +32,11 @@ _COUNTS = ("executions", "accepted", "indexes", "found", "batches", "kept")
 
 
 class Fuzzer:
-    """Runs batches of files; every batch follows from the seed and its number alone.
+    """Runs batches of files; a batch depends only on the seed and its number.
 
     Args:
-        seed: what decides.
-        found: folder for files that must not be.
+        seed: the seed of all choices.
+        found: directory for the files that reveal a bug. Defaults to `None`.
     """
 
     def __init__(self, seed: int, found: Path | None = None) -> None:
@@ -50,7 +50,7 @@ class Fuzzer:
         self.findings: dict[str, bytes] = {}
         self.executions = self.accepted = self.index_runs = 0
         with tempfile.TemporaryDirectory() as directory:
-            for chunks in self.plain:  # whatever is imported once is imported here
+            for chunks in self.plain:  # all lazy imports happen here
                 check.put(self.fd, b"".join(chunks))
                 self._quietly(b"".join(chunks))
             for content in self.indexes:
@@ -64,7 +64,7 @@ class Fuzzer:
                 self.keep(str(error), data)
 
     def batch(self, number: int) -> None:
-        """Some hundred files of one kind."""
+        """Runs some hundred files of one kind."""
         rng = random.Random(f"{self.seed} {number}")
         if number % 20 == 19:
             return self.index_batch(rng)
@@ -84,7 +84,7 @@ class Fuzzer:
             if not packed and outcome not in self.outcomes and len(self.grown) < GROWN:
                 self.outcomes.add(outcome)
                 if len(data) < 5000:
-                    self.grown.append(corpus.opcodes(data))
+                    self.grown.append(corpus.split_opcodes(data))
         return None
 
     def one(self, rng: random.Random) -> bytes:
@@ -93,7 +93,7 @@ class Fuzzer:
             data = grammar.Grammar(rng).file()
             if roll < 0.15:
                 return data[: mutate.LARGEST]
-            return mutate.mutated(rng, [corpus.opcodes(data)])
+            return mutate.mutated(rng, [corpus.split_opcodes(data)])
         return mutate.mutated(rng, self.grown if roll < 0.5 and self.grown else self.plain)
 
     def index_batch(self, rng: random.Random) -> None:
@@ -109,7 +109,7 @@ class Fuzzer:
                     self.keep(f"index: {error}", data)
 
     def keep(self, symptom: str, data: bytes) -> None:
-        """Keeps the first and shortest file of every symptom."""
+        """Keeps the shortest file of every symptom."""
         title = check.template(symptom)
         if title in self.findings and len(self.findings[title]) <= len(data):
             return
@@ -135,7 +135,7 @@ _limited = False
 
 
 def limit_memory(extra: int) -> None:
-    """Lets this process have so much address space beyond what it has; only in a child."""
+    """Limits the address space of a child process to `extra` bytes more than it has."""
     if not _limited or not sys.platform.startswith("linux"):
         return
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -170,7 +170,7 @@ def main() -> None:
     parsed = parser.parse_args()
     parsed.found.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("error")
-    compression.EXPANDED_AT_LEAST, compression.WALKED_AT_LEAST = EXPANDED, WALKED
+    compression.EXPANDED_AT_LEAST, compression.PARSED_AT_LEAST = EXPANDED, PARSED
     fuzzer = Fuzzer(parsed.seed, parsed.found)
     shared = mmap.mmap(-1, 4096)
     start, last = time.time(), 0.0

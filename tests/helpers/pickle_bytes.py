@@ -1,4 +1,8 @@
-"""Pickles put together by hand, and witnesses that walking them runs and costs nothing."""
+"""Pickles assembled by hand, and checks that reading them runs no code and costs little.
+
+The functions `num`, `text`, `py2`, `raw`, `name`, `tup`, `lst`, `dic`, `call`, `dtype`, `array` and
+`structure` each return the opcodes that push one value.
+"""
 
 from __future__ import annotations
 
@@ -17,46 +21,54 @@ from typing import Any
 import pytest
 
 from keras_bigdata import BigDataError, UnsafePickleError
-from keras_bigdata.shards.pickles import PickleContents, walk
+from keras_bigdata.shards.pickles import PickleContents, find_arrays
 
 
 def num(value: int) -> bytes:
+    """Returns the opcode of an integer."""
     return b"J" + struct.pack("<i", value)
 
 
 def text(value: str) -> bytes:
+    """Returns the opcode of a text."""
     data = value.encode()
     return b"X" + struct.pack("<I", len(data)) + data
 
 
 def py2(value: bytes) -> bytes:
-    """A byte string as Python 2 writes it."""
+    """Returns the opcode of a byte string as Python 2 writes it."""
     if len(value) < 256:
         return b"U" + bytes([len(value)]) + value
     return b"T" + struct.pack("<i", len(value)) + value
 
 
 def raw(value: bytes) -> bytes:
+    """Returns the opcode of a byte string as Python 3 writes it."""
     return b"B" + struct.pack("<I", len(value)) + value
 
 
 def name(module: str, attribute: str) -> bytes:
+    """Returns the opcode of an importable name."""
     return f"c{module}\n{attribute}\n".encode()
 
 
 def tup(*items: bytes) -> bytes:
+    """Returns the opcodes of a tuple."""
     return b"(" + b"".join(items) + b"t"
 
 
 def lst(*items: bytes) -> bytes:
+    """Returns the opcodes of a list."""
     return b"](" + b"".join(items) + b"e"
 
 
 def dic(**items: bytes) -> bytes:
+    """Returns the opcodes of a dict."""
     return b"}(" + b"".join(text(key) + value for key, value in items.items()) + b"u"
 
 
 def call(function: bytes, *args: bytes) -> bytes:
+    """Returns the opcodes of a call."""
     return function + tup(*args) + b"R"
 
 
@@ -68,17 +80,15 @@ def dtype(
     names: bytes = b"N",
     fields: bytes = b"N",
     subarray: bytes = b"N",
-    string: Any = text,
+    python2: bool = False,
 ) -> bytes:
-    state = tup(
-        num(3), string_of(string, order), subarray, names, fields, num(itemsize), num(-1), num(0)
-    )
-    return call(name("numpy", "dtype"), string_of(string, code), num(0), num(1)) + state + b"b"
+    """Returns the opcodes of a dtype, as NumPy writes it in Python 3 or Python 2."""
 
+    def string(value: str) -> bytes:
+        return py2(value.encode()) if python2 else text(value)
 
-def string_of(string: Any, value: str) -> bytes:
-    made: bytes = string(value if string is text else value.encode())
-    return made
+    state = tup(num(3), string(order), subarray, names, fields, num(itemsize), num(-1), num(0))
+    return call(name("numpy", "dtype"), string(code), num(0), num(1)) + state + b"b"
 
 
 def array(
@@ -90,17 +100,19 @@ def array(
     core: str = "numpy.core.multiarray",
     letter: bytes = b"U\x01b",
 ) -> bytes:
+    """Returns the opcodes of an array, from those of its dtype, shape and bytes."""
     empty = call(name(core, "_reconstruct"), name("numpy", "ndarray"), tup(num(0)), letter)
     return empty + tup(num(1), shape, dtype_bytes, fortran, data) + b"b"
 
 
 def write(path: Path, *parts: bytes) -> Path:
+    """Writes the parts one after the other; returns the path."""
     path.write_bytes(b"".join(parts))
     return path
 
 
 def structure(size: int, **fields: tuple[bytes, int]) -> bytes:
-    """A dtype of `size` bytes, with a dtype and an offset for each field."""
+    """Returns a dtype of `size` bytes, with a dtype and an offset for each field."""
     return dtype(
         f"V{size}",
         "|",
@@ -124,17 +136,17 @@ _thread = 0
 _HARMLESS = ("builtins.id", "array.__new__", "object.__getattr__", "sys._getframe")
 
 
-def _witness(event: str, args: tuple[Any, ...]) -> None:
+def _audit(event: str, args: tuple[Any, ...]) -> None:
     if _events is not None and threading.get_ident() == _thread and event not in _HARMLESS:
         _events.append((event, args))
 
 
-sys.addaudithook(_witness)  # Python tells it of each import, call of os, exec, open, ...
+sys.addaudithook(_audit)  # is called for each import, exec, open, call of os, ...
 
 
 @contextmanager
 def nothing_runs(path: Path) -> Iterator[None]:
-    """Fails if, inside, Python imports, compiles, starts or opens anything but `path`."""
+    """Fails if the block imports, compiles, starts or opens anything except `path`."""
     global _events, _thread  # noqa: PLW0603
     before = set(sys.modules)
     _thread = threading.get_ident()
@@ -149,8 +161,8 @@ def nothing_runs(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def bounded(path: Path, *, seconds: float = 5.0, extra: int = 4 << 20) -> Iterator[None]:
-    """Fails if what is inside takes long, or more memory than twice the file and a little."""
+def limited(path: Path, *, seconds: float = 5.0, extra: int = 4 << 20) -> Iterator[None]:
+    """Fails if the block takes longer, or more memory than twice the file and `extra` bytes."""
     tracemalloc.start()
     start = time.perf_counter()
     try:
@@ -163,10 +175,10 @@ def bounded(path: Path, *, seconds: float = 5.0, extra: int = 4 << 20) -> Iterat
     assert peak < 2 * os.path.getsize(path) + extra
 
 
-def refusal(path: Path, error: type[BigDataError] = UnsafePickleError, **limits: Any) -> str:
-    """Walks without running anything, quickly and in little memory; gives the message."""
-    with nothing_runs(path), bounded(path, **limits), pytest.raises(error) as caught:
-        walk(path)
+def assert_refused(path: Path, error: type[BigDataError] = UnsafePickleError, **limits: Any) -> str:
+    """Checks that a file is refused at once, in little memory; returns the message."""
+    with nothing_runs(path), limited(path, **limits), pytest.raises(error) as caught:
+        find_arrays(path)
     message = str(caught.value)
     assert str(path) in message
     if error is UnsafePickleError:
@@ -175,27 +187,31 @@ def refusal(path: Path, error: type[BigDataError] = UnsafePickleError, **limits:
     return message
 
 
-def outcome_of(path: Path) -> PickleContents | BigDataError:
-    """What the walk gives or raises."""
+def find_or_error(path: Path) -> PickleContents | BigDataError:
+    """Returns what `find_arrays` returns or raises."""
     try:
-        return walk(path)
+        return find_arrays(path)
     except BigDataError as error:
         return error
 
 
 def dump(path: Path, value: object, protocol: int) -> Path:
+    """Writes the pickle of a value; returns the path."""
     path.write_bytes(pickle.dumps(value, protocol=protocol))
     return path
 
 
 def assert_same(found: Any, expected: Any) -> None:
-    """The same dtype, byte order included, shape and values."""
+    """Checks dtype, byte order included, shape and values."""
     assert found.dtype == expected.dtype
     assert_same_values(found, expected)
 
 
 def assert_same_values(found: Any, expected: Any) -> None:
-    """Bit for bit but for the byte order and what pads structures: copies lose both."""
+    """Checks shape and values bit for bit.
+
+    Byte order and the padding of structures may differ: copies do not keep them.
+    """
     assert found.shape == expected.shape
     assert found.dtype.names == expected.dtype.names
     if found.dtype.names:

@@ -1,4 +1,4 @@
-"""`verify`, as somebody uses it who does not trust a disk."""
+"""`verify` finds all damage of files, indexes and sets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import pytest
 from keras_bigdata import (
     Arrays,
     CorruptShardError,
+    Fault,
+    Report,
     ShardError,
     ShardWriter,
     pack,
@@ -30,7 +32,7 @@ from tests.conftest import ROLES, rows_of
 INFO = {"name": "", "samples": 1, "bytes": 9, "offsets": {}, "checksum": 1, "variant": 0}
 
 
-def arrays(start=0, rows=60):
+def make_source(start=0, rows=60):
     ids = np.arange(start, start + rows, dtype=np.int32)
     wide = np.repeat(ids[:, None], 300, axis=1)
     return Arrays(x=rows_of(ids), wide=wide, id=ids, inputs=("x", "wide"), targets="id")
@@ -38,7 +40,7 @@ def arrays(start=0, rows=60):
 
 @pytest.fixture
 def packed(tmp_path):
-    pack(arrays(), tmp_path / "packed", shard_samples=10)
+    pack(make_source(), tmp_path / "packed", shard_samples=10)
     return tmp_path / "packed"
 
 
@@ -48,7 +50,7 @@ def flip(path, at=-1000):
     path.write_bytes(data)
 
 
-def faults(directory, **options):
+def find_faults(directory, **options):
     report = verify(directory, **options)
     assert report.ok == (not report.faults)
     for fault in report.faults:
@@ -67,12 +69,12 @@ def test_a_sound_set(packed, capsys):
     assert "no faults; 6 shards, 60 sound rows" in capsys.readouterr().out
 
 
-def test_every_kind_of_harm_is_found_in_one_go(packed, capsys):
+def test_every_kind_of_damage_is_found_at_once(packed, capsys):
     (packed / "shard-00000.pkl").unlink()
     os.truncate(packed / "shard-00001.pkl", 77)
     flip(packed / "shard-00002.pkl")
     shutil.copy(packed / "shard-00004.pkl", packed / "shard-00009.pkl")
-    found = faults(packed)
+    found = find_faults(packed)
     assert {name: fault.kind for name, fault in found.items()} == {
         "shard-00000.pkl": "missing",
         "shard-00001.pkl": "size",
@@ -89,22 +91,22 @@ def test_every_kind_of_harm_is_found_in_one_go(packed, capsys):
 
 
 def test_every_single_flipped_byte_is_found(tmp_path):
-    pack(arrays(rows=3), tmp_path / "small", shard_samples=3)
+    pack(make_source(rows=3), tmp_path / "small", shard_samples=3)
     path = tmp_path / "small" / "shard-00000.pkl"
     sound = path.read_bytes()
     for at in range(0, len(sound), 97):
         flip(path, at)
-        assert faults(tmp_path / "small")[path.name].kind == "checksum"
+        assert find_faults(tmp_path / "small")[path.name].kind == "checksum"
         path.write_bytes(sound)
 
 
-def test_an_index_that_says_otherwise_than_the_pickles(packed):
+def test_an_index_that_differs_from_the_pickles(packed):
     index = json.loads((packed / "index.json").read_bytes())
     index["shards"]["offset"]["x"][3] -= 12
     index["fields"]["id"]["dtype"] = "<u4"
     index["shards"]["name"][5] = index["shards"]["name"][4]
     (packed / "index.json").write_text(json.dumps(index))
-    found = faults(packed)
+    found = find_faults(packed)
     assert found["shard-00000.pkl"].kind == "structure"
     assert found["shard-00000.pkl"].expected.startswith("'id' as uint32 (10,) at byte")
     assert found["shard-00000.pkl"].found.startswith("'id' as int32 (10,) at byte")
@@ -118,22 +120,22 @@ def test_an_index_that_counts_its_classes_wrong(tmp_path):
     path = tmp_path / "set" / "index.json"
     index = json.loads(path.read_bytes())
     path.write_text(json.dumps({**index, "class_counts": [4, 2, 3]}))
-    fault = faults(tmp_path / "set")["index.json"]
+    fault = find_faults(tmp_path / "set")["index.json"]
     assert (fault.expected, fault.found) == ("class counts [4, 2, 3]", "[3, 3, 3]")
     path.write_text(json.dumps({**index, "classes": ["a", "b"], "class_counts": [4, 5]}))
-    assert "the largest label is 2" in faults(tmp_path / "set")["index.json"].found
+    assert "the largest label is 2" in find_faults(tmp_path / "set")["index.json"].found
 
 
 @pytest.mark.parametrize(
-    "gone", [7, [7], [{"name": "a"}], [{**INFO, "name": "../shard-00001.pkl"}], {"a": 1}]
+    "removed", [7, [7], [{"name": "a"}], [{**INFO, "name": "../shard-00001.pkl"}], {"a": 1}]
 )
-def test_a_list_of_left_out_shards_that_is_nonsense(packed, gone):
+def test_a_damaged_list_of_removed_shards(packed, removed):
     index = json.loads((packed / "index.json").read_bytes())
-    index["made"]["gone"] = gone
+    index["made"]["gone"] = removed
     (packed / "index.json").write_text(json.dumps(index))
-    assert "left out is damaged" in faults(packed)["index.json"].found
-    with pytest.raises(CorruptShardError, match="left out is damaged"):
-        repair(packed, source=arrays(), apply=True)
+    assert "list of removed shards is damaged" in find_faults(packed)["index.json"].found
+    with pytest.raises(CorruptShardError, match="list of removed shards is damaged"):
+        repair(packed, source=make_source(), dry_run=False)
 
 
 def test_links_are_followed_once(tmp_path, shards):
@@ -148,16 +150,16 @@ def test_a_shard_that_was_replaced_by_a_hostile_one_is_not_run(packed, tmp_path)
     path = packed / "shard-00003.pkl"
     code = f"cos\nsystem\n(S'touch {tmp_path}/ran'\ntR.".encode()
     path.write_bytes(code + bytes(path.stat().st_size - len(code)))
-    assert faults(packed)[path.name].kind == "checksum"
+    assert find_faults(packed)[path.name].kind == "checksum"
     (packed / "index.json").unlink()
-    assert "os.system" in faults(packed)[path.name].found
+    assert "os.system" in find_faults(packed)[path.name].found
     assert not (tmp_path / "ran").exists()
 
 
 def test_an_index_that_cannot_be_read(packed):
     (packed / "index.json").write_text("{")
     os.truncate(packed / "shard-00002.pkl", 900)
-    found = faults(packed)
+    found = find_faults(packed)
     assert found["index.json"].kind == "index"
     assert "keras-bigdata repair" in found["index.json"].remedy
     assert "ends after 900 bytes" in found["shard-00002.pkl"].found
@@ -167,10 +169,10 @@ def test_an_index_that_cannot_be_read(packed):
 def test_sets_that_are_not_finished(tmp_path):
     writer = ShardWriter(tmp_path / "written", **ROLES)
     writer.write({"x": rows_of(np.arange(3)), "id": np.arange(3)})
-    assert faults(tmp_path / "written")["written"].remedy.startswith("Delete the directory")
+    assert find_faults(tmp_path / "written")["written"].remedy.startswith("Delete the directory")
     (tmp_path / "packing" / ".packing").mkdir(parents=True)
     (tmp_path / "packing" / ".tmp-12345678-shard-00000.pkl").write_bytes(b"")
-    assert "goes on from there" in faults(tmp_path / "packing")["packing"].remedy
+    assert "continues from there" in find_faults(tmp_path / "packing")["packing"].remedy
     assert "left by a writer" in verify(tmp_path / "packing").notes[0]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ShardError, match="no pickles and no index"):
@@ -179,7 +181,7 @@ def test_sets_that_are_not_finished(tmp_path):
         verify(tmp_path / "nowhere")
 
 
-def test_bare_pickles(shards):
+def test_unindexed_pickles(shards):
     folder = shards([5, 6, 7, 8])
     assert verify(folder).rows == 26
     assert "no checksums" in verify(folder).notes[0]
@@ -190,11 +192,12 @@ def test_bare_pickles(shards):
         pickle.dump({"x": rows_of(np.arange(8)), "id": np.arange(9, dtype=np.int32)}, file)
     (folder / "note.txt").write_text("not a pickle")
     shutil.copy(folder / "00000.pkl", folder / "more.pkl")
-    found = faults(folder)
+    found = find_faults(folder)
     assert set(found) == {"00001.pkl", "00002.pkl", "00003.pkl"}
     assert "as in most files" in found["00002.pkl"].expected
     assert found["00003.pkl"].found == "{'id': 9, 'x': 8}"
-    assert set(faults(folder, fields=("y",))) == {f"0000{n}.pkl" for n in range(4)} | {"more.pkl"}
+    names = {*(f"0000{number}.pkl" for number in range(4)), "more.pkl"}
+    assert set(find_faults(folder, fields=("y",))) == names
 
 
 def test_a_file_that_the_disk_cannot_read(packed, monkeypatch):
@@ -205,8 +208,75 @@ def test_a_file_that_the_disk_cannot_read(packed, monkeypatch):
 
     checksum = check_shard.file_checksum
     monkeypatch.setattr(check_shard, "file_checksum", fails)
-    fault = faults(packed)["shard-00003.pkl"]
+    fault = find_faults(packed)["shard-00003.pkl"]
     assert (fault.kind, fault.found) == ("unreadable", "Input/output error")
+
+
+# What is shown
+
+
+def test_a_report_prints_the_same_in_python_and_on_the_command_line(packed, capsys):
+    flip(packed / "shard-00002.pkl")
+    (packed / ".tmp-12345678-shard-00007.pkl").write_bytes(b"")
+    report = verify(packed)
+    assert capsys.readouterr() == ("", "")
+    lines = str(report).splitlines()
+    assert lines[0] == str(report.faults[0])
+    assert lines[1].startswith("note: ")
+    assert lines[-1] == report.summary()
+    assert report.summary().startswith(f"{packed}: 1 fault; 6 shards, 50 sound rows, ")
+    assert main(["verify", str(packed)]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:-1] == lines[:-1]
+    assert printed[-1].partition(" in ")[0] == lines[-1].partition(" in ")[0]
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_verbose_prints_a_summary(packed, capsys, verbose):
+    report = verify(packed, verbose=verbose)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1:] == ([report.summary()] if verbose else [])
+
+
+@pytest.mark.parametrize("verbose", ["auto", 0, 1, 2])
+def test_verbose_reaches_every_progress_display(packed, shards, monkeypatch, verbose):
+    shown = set()
+
+    def record(items, total, description, *, verbose):
+        shown.add((description.split()[0], verbose))
+        return items
+
+    pack(make_source(start=200), packed.parent / "other")
+    modules = ("integrity.verify", "integrity.duplicates", "shards.class_counts", "shards.scan")
+    for module in modules:
+        monkeypatch.setattr(f"keras_bigdata.{module}.track", record)
+    verify(packed, packed.parent / "other", verbose=verbose)
+    verify(shards([3, 4]), packed, fields=("x", "id"), verbose=verbose)
+    titles = ("Verifying", "Counting", "Comparing", "Reading", "Scanning")
+    assert shown == {(title, verbose) for title in titles}
+
+
+def test_verbose_is_checked(packed):
+    message = r"`verbose` must be 'auto', 0, 1 or 2\. Received: verbose=3"
+    with pytest.raises(ValueError, match=message):
+        verify(packed, verbose=3)
+
+
+def test_representations_are_short_and_escaped(packed):
+    sound = verify(packed)
+    assert repr(sound) == f"Report('{packed}': no faults; 6 shards, 60 sound rows)"
+    fault = Fault("<b>/shard-00000.pkl", "size", "9 bytes", "8 bytes", "Restore it." * 1000)
+    assert repr(fault) == "Fault('<b>/shard-00000.pkl': size)"
+    notes = ["<b>" * 1000] * 1000
+    pairs = [("<b>", 1, "<b>", 2)] * 20
+    many = Report(packed, [fault] * 1000, notes, 1000, 10**6, 10**12, 10.0, pairs)
+    for each in (sound, fault, many):
+        html = each._repr_html_()
+        assert html.startswith("<table>")
+        assert "<b>" not in html
+        assert len(html) < 10_000
+        assert len(repr(each)) < 300
 
 
 # Rows in two sets
@@ -214,26 +284,26 @@ def test_a_file_that_the_disk_cannot_read(packed, monkeypatch):
 
 @pytest.mark.parametrize("at_once", [1_000_000, 7])
 def test_rows_in_both_sets(packed, tmp_path, capsys, monkeypatch, at_once):
-    monkeypatch.setattr(duplicates, "_AT_ONCE", at_once)
-    pack(arrays(start=57, rows=20), tmp_path / "val", shard_samples=6)
+    monkeypatch.setattr(duplicates, "_ROWS_AT_ONCE", at_once)
+    pack(make_source(start=57, rows=20), tmp_path / "val", shard_samples=6)
     report = verify(packed, tmp_path / "val")
     (fault,) = report.faults
     assert fault.kind == "duplicates"
     assert fault.found.startswith("3, such as row ")
     assert "compared by x, wide, id" in fault.remedy
     assert len(report.duplicates) == 3
-    for file, row, twin, twin_row in report.duplicates:
+    for file, row, other_file, other_row in report.duplicates:
         one = pickle.loads(Path(file).read_bytes())["id"][row]
         assert one in (57, 58, 59)
-        assert pickle.loads(Path(twin).read_bytes())["id"][twin_row] == one
+        assert pickle.loads(Path(other_file).read_bytes())["id"][other_row] == one
     assert main(["verify", str(packed), "--against", str(tmp_path / "val")]) == 1
     assert f"{tmp_path}/val/shard-0000" in capsys.readouterr().out
-    pack(arrays(start=60), tmp_path / "test")
+    pack(make_source(start=60), tmp_path / "test")
     assert verify(packed, tmp_path / "test").ok
 
 
 def test_rows_are_compared_by_the_fields_named(packed, tmp_path):
-    other = arrays(rows=60)
+    other = make_source(rows=60)
     other._arrays["id"] = other._arrays["id"] + 1  # other labels
     pack(other, tmp_path / "val")
     assert verify(packed, tmp_path / "val").ok
@@ -245,30 +315,31 @@ def test_rows_are_compared_by_the_fields_named(packed, tmp_path):
         verify(packed, packed)
 
 
-def test_bare_pickles_against_packed_ones(shards, tmp_path):
-    bare = shards([10, 10])
+def test_unindexed_pickles_against_packed_ones(shards, tmp_path):
+    unindexed = shards([10, 10])
     ids = np.arange(15, 40, dtype=np.int32)
     pack(Arrays(x=rows_of(ids), id=ids, targets="id"), tmp_path / "packed", shard_samples=9)
-    assert verify(bare, tmp_path / "packed").faults[0].found.startswith("5, such as row 5 of 00001")
+    (fault,) = verify(unindexed, tmp_path / "packed").faults
+    assert fault.found.startswith("5, such as row 5 of 00001")
     os.truncate(tmp_path / "packed" / "shard-00001.pkl", 50)
-    assert verify(bare, tmp_path / "packed").faults[0].kind == "unreadable"
-    # Rows of damaged shards of the set itself are left out, the others compared.
-    found = faults(tmp_path / "packed", against=bare)
+    assert verify(unindexed, tmp_path / "packed").faults[0].kind == "unreadable"
+    # Rows of damaged shards of the set itself are not compared, the others are.
+    found = find_faults(tmp_path / "packed", against=unindexed)
     assert found["shard-00001.pkl"].kind == "size"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_comparing_rows_takes_memory_for_a_part_of_them(tmp_path):
-    """Of 0.4 and of 1.6 million rows, when 100,000 at a time are sorted."""
+    """Compares 0.4 and 1.6 million rows, of which 100,000 at a time are sorted."""
     script = tmp_path / "script.py"
     script.write_text(
         """
 import sys
 from keras_bigdata import verify
-from keras_bigdata.checking import duplicates
+from keras_bigdata.integrity import duplicates
 
-duplicates._AT_ONCE = 100_000
+duplicates._ROWS_AT_ONCE = 100_000
 verify(sys.argv[1], sys.argv[2])
 (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(int(line.split()[1]) / 1024)

@@ -572,7 +572,7 @@ def test_an_index_out_of_range(shards):
 def test_directories_without_shards(tmp_path):
     with pytest.raises(ShardError, match="no such directory"):
         ShardSequence(tmp_path / "nowhere", **ROLES)
-    with pytest.raises(ShardError, match=r"no pickles here .* It holds nothing"):
+    with pytest.raises(ShardError, match=r"holds no pickles .* It holds nothing"):
         ShardSequence(tmp_path, **ROLES)
     (tmp_path / "photo.jpg").write_bytes(b"")
     with pytest.raises(ShardError, match=r"It holds photo\.jpg"):
@@ -716,7 +716,7 @@ def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
     from keras_bigdata.shards.scan import open_shards
 
     open_shards(big).save()
-    with pytest.raises(ShardError, match="Name one of them"):
+    with pytest.raises(ShardError, match="Pass one of them"):
         ShardSequence(big.parent, **ROLES)
 
 

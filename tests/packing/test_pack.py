@@ -122,7 +122,7 @@ def test_the_first_row_is_read_once_for_the_plan(tmp_path: Path, augment: Any):
     assert sorted(reads[1:]) == list(range(20))
     (tmp_path / "out" / "shard-00002.pkl").unlink()
     reads.clear()
-    repair(tmp_path / "out", source=Counting(), augment=augment, apply=True, workers=1)
+    repair(tmp_path / "out", source=Counting(), augment=augment, dry_run=False, workers=1)
     assert reads[0] == 0
     assert len(reads[1:]) == 6
 

@@ -1,3 +1,5 @@
+"""Large arrays of a shard begin at aligned positions, and the pickle stays an ordinary one."""
+
 from __future__ import annotations
 
 import pickle
@@ -7,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.shards.pickles import StoredArray, walk
+from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.writer import write_shard
 
 sizes = st.one_of(st.integers(0, 200), st.integers(65_000, 66_000), st.just(300_000))
@@ -30,8 +32,8 @@ def test_large_arrays_begin_at_multiples_of_64_bytes(tmp_path_factory, lengths, 
     content = (folder / "s.pkl").read_bytes()
     assert info.checksum == zlib.crc32(content)
     loaded = pickle.loads(content)
-    plain = pickle._loads(content)  # the unpickler in Python goes by frames more strictly
-    found = walk(folder / "s.pkl").fields
+    plain = pickle._loads(content)  # the unpickler in Python is stricter about frames
+    found = find_arrays(folder / "s.pkl").fields
     for key, array in arrays.items():
         np.testing.assert_array_equal(loaded[key], array)
         np.testing.assert_array_equal(plain[key], array)

@@ -1,21 +1,24 @@
+"""`ShardIndex`: saved and loaded, and damaged or hostile files refused."""
+
 from __future__ import annotations
 
 import contextlib
 import json
 import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from keras_bigdata import CorruptShardError, ShardError, ShardIndex
+from keras_bigdata import CorruptShardError, ShardError, ShardIndex, __version__
 from keras_bigdata.shards.index import INDEX_NAME, Field, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
 from tests.helpers.pickle_bytes import nothing_runs
 
 
-def made(directory, count=3, **about):
+def make_index(directory, count=3, **metadata):
     fields = {
         "images": Field("images", np.dtype(np.uint8), (4, 4, 3)),
         "labels": Field("labels", np.dtype(np.int32), ()),
@@ -30,12 +33,12 @@ def made(directory, count=3, **about):
         )
         for k in range(count)
     ]
-    return ShardIndex.from_shards(directory, fields, shards, **about)
+    return ShardIndex.from_shards(directory, fields, shards, **metadata)
 
 
 def test_saved_index_loads_equal(tmp_path):
     roles = Roles(inputs={"image": "images"}, targets="labels")
-    index = made(
+    index = make_index(
         tmp_path,
         roles=roles,
         classes=["cat", "dog"],
@@ -90,7 +93,7 @@ def edit(directory, change):
     ],
 )
 def test_damaged_index_is_refused(tmp_path, change):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     edit(tmp_path, change)
     with pytest.raises(CorruptShardError, match=r"index\.json: the index is damaged"):
         ShardIndex.load(tmp_path)
@@ -98,14 +101,14 @@ def test_damaged_index_is_refused(tmp_path, change):
 
 @pytest.mark.parametrize("name", ["../x.pkl", "/etc/passwd", "a/../../b", "C:\\x", "..\\x", "\\x"])
 def test_names_cannot_leave_the_directory(tmp_path, name):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     edit(tmp_path, lambda content: content["shards"]["name"].__setitem__(0, name))
     with pytest.raises(CorruptShardError, match="leads out of the directory"):
         ShardIndex.load(tmp_path)
 
 
 HOSTILE = {
-    "no name": lambda c: c["shards"]["name"].__setitem__(0, ""),
+    "an empty name": lambda c: c["shards"]["name"].__setitem__(0, ""),
     "the directory itself": lambda c: c["shards"]["name"].__setitem__(0, "."),
     "a null character": lambda c: c["shards"]["name"].__setitem__(0, "a\0.pkl"),
     "half a character": lambda c: c["shards"]["name"].__setitem__(0, "a\ud800.pkl"),
@@ -139,7 +142,10 @@ HOSTILE = {
     "negative counts": lambda c: c.update(class_counts=[-1]),
     "classes that are a number": lambda c: c.update(classes=5),
     "words that are numbers": lambda c: c.update(vocabulary=[1, 2]),
-    "how it was made as text": lambda c: c.update(made="by hand"),
+    "no provenance": lambda c: c.update(made=None),
+    "a writer that is a number": lambda c: c.update(writer=1),
+    "a long writer": lambda c: c.update(writer="9" * 100_000),
+    "a provenance that is text": lambda c: c.update(made="by hand"),
 }
 
 
@@ -151,7 +157,7 @@ def nested(inner, depth):
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_index_is_refused(tmp_path, kind):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     edit(tmp_path, HOSTILE[kind])
     tracemalloc.start()
     try:
@@ -166,8 +172,8 @@ def test_hostile_index_is_refused(tmp_path, kind):
 
 @pytest.mark.parametrize("depth", [400, 900, 20_000, 1_000_000])
 @pytest.mark.parametrize("where", ["roles", "made", "classes", "dtype"])
-def test_deep_nesting_is_no_crash(tmp_path, depth, where):
-    made(tmp_path).save()
+def test_deep_nesting_does_not_crash(tmp_path, depth, where):
+    make_index(tmp_path).save()
     path = tmp_path / INDEX_NAME
     deep = "[" * depth + '"images"' + "]" * depth
     before = {
@@ -193,7 +199,7 @@ def test_roles_nested_without_end_are_refused():
 
 
 def test_the_last_of_two_equal_keys_counts_and_is_checked(tmp_path):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     path = tmp_path / INDEX_NAME
     data = path.read_text()
     path.write_text(data.replace('"name":[', '"name":["safe.pkl"],"name":["../evil.pkl",'))
@@ -201,8 +207,8 @@ def test_the_last_of_two_equal_keys_counts_and_is_checked(tmp_path):
         ShardIndex.load(tmp_path)
 
 
-def test_a_long_version_is_told_in_short(tmp_path):
-    made(tmp_path).save()
+def test_a_long_version_is_abbreviated(tmp_path):
+    make_index(tmp_path).save()
     edit(tmp_path, lambda content: content.update(version="9" * 100_000))
     with pytest.raises(ShardError, match="this release reads version 1") as caught:
         ShardIndex.load(tmp_path)
@@ -222,7 +228,7 @@ def test_every_dtype_that_shards_have_is_read_back(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
 def test_an_index_in_another_encoding_is_refused_without_an_import(tmp_path, encoding):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     path = tmp_path / INDEX_NAME
     data = path.read_text().replace("sub", "s\u00fcb").encode(encoding)
     path.write_bytes(data)
@@ -231,21 +237,21 @@ def test_an_index_in_another_encoding_is_refused_without_an_import(tmp_path, enc
 
 
 def test_half_an_index_is_refused(tmp_path):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     path = tmp_path / INDEX_NAME
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CorruptShardError, match="cannot be read"):
         ShardIndex.load(tmp_path)
 
 
-def test_someone_elses_index_json_is_refused(tmp_path):
+def test_another_programs_index_json_is_refused(tmp_path):
     (tmp_path / INDEX_NAME).write_text('{"version": 2, "shards": []}')
-    with pytest.raises(CorruptShardError, match="no index of keras_bigdata"):
+    with pytest.raises(CorruptShardError, match="is not an index of keras_bigdata"):
         ShardIndex.load(tmp_path)
 
 
 def test_future_version_is_refused_with_both_versions(tmp_path):
-    made(tmp_path).save()
+    make_index(tmp_path).save()
     edit(tmp_path, lambda content: content.update(version=99))
     with pytest.raises(ShardError, match="version 99; this release reads version 1"):
         ShardIndex.load(tmp_path)
@@ -253,7 +259,79 @@ def test_future_version_is_refused_with_both_versions(tmp_path):
 
 @pytest.mark.slow
 def test_an_index_of_100_000_shards_opens_in_about_a_second(tmp_path):
-    made(tmp_path, count=100_000).save()
+    make_index(tmp_path, count=100_000).save()
     start = time.perf_counter()
     assert len(ShardIndex.load(tmp_path)) == 100_000
     assert time.perf_counter() - start < 3
+
+
+# Version of the writer ----------------------------------------------------------------------------
+
+
+def test_the_version_of_the_writer_is_saved_and_loaded(tmp_path):
+    index = make_index(tmp_path)
+    assert index.writer_version is None
+    index.save()
+    assert json.loads((tmp_path / INDEX_NAME).read_text())["writer"] == __version__
+    assert index.writer_version == ShardIndex.load(tmp_path).writer_version == __version__
+    edit(tmp_path, lambda content: content.pop("writer"))
+    assert ShardIndex.load(tmp_path).writer_version is None
+
+
+def test_a_future_index_names_the_release_to_install(tmp_path):
+    make_index(tmp_path).save()
+    edit(tmp_path, lambda content: content.update(version=2, writer="3.5.0"))
+    with pytest.raises(ShardError, match=r"reads version 1\. Install keras_bigdata 3\.5\.0, or"):
+        ShardIndex.load(tmp_path)
+
+
+# Representations ----------------------------------------------------------------------------------
+
+
+def test_representations_are_short(tmp_path):
+    index = make_index(Path("shards/train"), count=1411)
+    assert repr(index) == "ShardIndex('shards/train': 14,110 rows in 1,411 shards, 2 fields)"
+    assert repr(index[0]) == "ShardInfo('sub/00000.pkl': 10 rows, 10.0 KB)"
+    assert repr(index.fields["images"]) == "Field('images': uint8 (rows, 4, 4, 3))"
+    variant = ShardInfo("a.pkl", 1, 20, {"x": 0}, variant=2)
+    assert repr(variant) == "ShardInfo('a.pkl': 1 row, 20 B, variant 2)"
+    pair = make_index(Path("shards/train"), count=2, variants=2)
+    pair.variant[1] = 1
+    assert "10 rows in each of 2 variants in 2 shards" in repr(pair)
+
+
+def test_representations_do_not_grow_with_the_data(tmp_path):
+    words = [f"word {number} " + "x" * 1000 for number in range(10_000)]
+    dtype = np.dtype([(f"field {number}", "<i4") for number in range(1000)])
+    index = make_index(
+        tmp_path, count=10_000, classes=words, class_counts=[1] * 10_000, vocabulary=words
+    )
+    index.fields |= {f"f{number}": Field("f" * 10_000, dtype, (3,)) for number in range(100)}
+    index.skipped_fields = dict.fromkeys(map(str, range(1000)), "x" * 10_000)
+    index.classes = {f"target {number}": words for number in range(100)}
+    info = ShardInfo("a/" * 2000, 1, 20, dict.fromkeys(map(str, range(1000)), 0))
+    for each in (index, info, index.fields["f0"], make_index(tmp_path)):
+        assert len(repr(each)) < 500
+        assert len(each._repr_html_()) < 15_000
+
+
+def test_html_representations_are_escaped(tmp_path):
+    evil = "<script>alert(1)</script>"
+    index = make_index(tmp_path, roles=Roles(inputs={evil: "images"}), classes=[evil])
+    info = ShardInfo(evil, 1, 20, {evil: 0})
+    for each in (index, info, Field(evil, np.dtype("f4"), ())):
+        html = each._repr_html_()
+        assert html.startswith("<table>")
+        assert "<script>" not in html
+        assert "&lt;script&gt;" in html
+
+
+def test_an_index_shows_what_it_holds(tmp_path):
+    index = make_index(
+        tmp_path, roles=Roles("images", "labels"), classes=["cat", "dog"], class_counts=[20, 10]
+    )
+    index.save()
+    html = index._repr_html_()
+    for text in ("30 rows in 3 shards", "cat, dog", "20, 10", f"keras_bigdata {__version__}"):
+        assert text in html
+    assert "vocabulary" not in html

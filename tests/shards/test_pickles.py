@@ -1,3 +1,5 @@
+"""Pickles of every protocol and kind of array are read as `pickle.load` reads them."""
+
 from __future__ import annotations
 
 import os
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_bigdata import ShardError
-from keras_bigdata.shards.pickles import StoredArray, read_array, walk
+from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array
 from tests.helpers.pickle_bytes import (
     array,
     assert_same,
@@ -33,10 +35,10 @@ from tests.helpers.pickle_bytes import (
 PROTOCOLS = range(6)
 
 
-def decoded(path):
-    """Every field as an array, read as a reader would."""
+def read_all(path):
+    """Returns every field as an array."""
     with nothing_runs(path):
-        contents = walk(path)
+        contents = find_arrays(path)
     return {
         name: read_array(path, found) if isinstance(found, StoredArray) else found
         for name, found in contents.fields.items()
@@ -68,24 +70,24 @@ DTYPES = st.one_of(
 
 @st.composite
 def arrays(draw):
-    """An array of any plain dtype, in any layout of memory."""
+    """Draws an array of any plain dtype, in any memory layout."""
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
     kind = draw(DTYPES)
     size = int(np.prod(shape)) * kind.itemsize
     data = draw(st.binary(min_size=size, max_size=size)) if size < 200 else os.urandom(size)
-    made = np.frombuffer(data, kind).reshape(shape) if size else np.zeros(shape, kind)
-    if made.dtype == bool:
-        made = np.asarray(made.view(np.uint8) > 127)
+    result = np.frombuffer(data, kind).reshape(shape) if size else np.zeros(shape, kind)
+    if result.dtype == bool:
+        result = np.asarray(result.view(np.uint8) > 127)
     layout = draw(st.sampled_from(["C", "F", "transposed", "sliced", "permuted", "frozen"]))
     if layout in "CF":
-        return made.copy(layout)
+        return result.copy(layout)
     if layout == "transposed":
-        return made.copy().T
-    if layout == "sliced" and made.ndim:
-        return made[::2]
+        return result.copy().T
+    if layout == "sliced" and result.ndim:
+        return result[::2]
     if layout == "permuted":
-        return made.copy().transpose(draw(st.permutations(range(made.ndim))))
-    return made  # read-only
+        return result.copy().transpose(draw(st.permutations(range(result.ndim))))
+    return result  # read-only
 
 
 @settings(max_examples=300, deadline=None)
@@ -93,9 +95,9 @@ def arrays(draw):
 def test_arrays_come_back_as_they_were(value, protocol):
     with tempfile.TemporaryDirectory() as directory:
         path = dump(Path(directory, "a.pkl"), {"a": value, "b": [1, 2]}, protocol)
-        fields = decoded(path)
+        fields = read_all(path)
         assert_same(fields["a"], value)
-        # pickle.load swaps the bytes of some arrays on the way.
+        # pickle.load returns some arrays in the other byte order.
         assert_same_values(fields["a"], pickle.loads(path.read_bytes())["a"])
         assert fields["b"].tolist() == [1, 2]
 
@@ -104,7 +106,7 @@ def test_arrays_come_back_as_they_were(value, protocol):
 def test_contiguous_arrays_are_not_read(tmp_path, protocol):
     value = np.arange(600, dtype=">i4").reshape(20, 30)
     path = dump(tmp_path / "a.pkl", {"c": value, "f": np.asfortranarray(value)}, protocol)
-    found = walk(path).fields
+    found = find_arrays(path).fields
     if protocol < 3:  # Python 3 writes bytes as text there
         assert all(isinstance(each, np.ndarray) for each in found.values())
     else:
@@ -113,7 +115,7 @@ def test_contiguous_arrays_are_not_read(tmp_path, protocol):
         assert found["c"].nbytes == 2400
         stored = path.read_bytes()[found["c"].offset :][:2400]
         assert stored == value.tobytes()
-    assert_same(decoded(path)["f"], value)
+    assert_same(read_all(path)["f"], value)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -126,7 +128,7 @@ def test_numpy_1_names_are_known(tmp_path, protocol):
         data = data.replace(b"\x8c\x13numpy._core.numeric", b"\x8c\x12numpy.core.numeric")
     path = write(tmp_path / "a.pkl", data.replace(b"numpy._core", b"numpy.core"))
     assert b"_core" not in path.read_bytes()
-    fields = decoded(path)
+    fields = read_all(path)
     assert_same(fields["a"], value["a"])
     assert_same(fields["b"], value["b"])
     assert_same(fields["c"], np.array([2.5], "f4"))
@@ -136,19 +138,19 @@ def test_numpy_1_names_are_known(tmp_path, protocol):
 def test_one_array_under_two_names(tmp_path, protocol):
     value = np.arange(1000.0)
     path = dump(tmp_path / "a.pkl", {"a": value, "b": value, "c": [value, value]}, protocol)
-    contents = walk(path)
+    contents = find_arrays(path)
     if protocol >= 3:
         assert contents.fields["a"] == contents.fields["b"]
     else:
         assert contents.fields["a"] is contents.fields["b"]
-    assert_same(decoded(path)["c"], np.stack([value, value]))
+    assert_same(read_all(path)["c"], np.stack([value, value]))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_one_list_in_several_places(tmp_path, protocol):
     row, scalar = [1, 2], np.float32(1.5)
     value = {"a": [row, row, [3, 4]], "b": [[row] * 2] * 2, "c": row, "d": [scalar] * 3}
-    fields = decoded(dump(tmp_path / "a.pkl", value, protocol))
+    fields = read_all(dump(tmp_path / "a.pkl", value, protocol))
     for name, expected in value.items():
         assert_same(fields[name], np.array(expected))
 
@@ -181,18 +183,18 @@ LISTS = {
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_lists_become_arrays(tmp_path, protocol):
     path = dump(tmp_path / "a.pkl", LISTS, protocol)
-    fields = decoded(path)
+    fields = read_all(path)
     assert list(fields) == list(LISTS)
     for name, value in LISTS.items():
         expected = np.stack(value) if name == "big-endian" else np.array(value)
         assert fields[name].dtype.newbyteorder("=") == expected.dtype.newbyteorder("=")
         np.testing.assert_array_equal(fields[name], expected)
-    # Decoded arrays are the reader's own: writable, as those that are read from the file.
+    # Decoded arrays are writable, as those that are read from the file.
     assert all(field.flags.writeable for field in fields.values())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_what_is_left_out_says_why(tmp_path, protocol):
+def test_skipped_fields_have_a_reason(tmp_path, protocol):
     value = {
         "kept": [1],
         "text": "training batch 1",
@@ -214,16 +216,16 @@ def test_what_is_left_out_says_why(tmp_path, protocol):
         "unsigned and signed": [np.uint64(1), np.int64(-1)],
         ("a", 1): [1, 2],
     }
-    contents = walk(dump(tmp_path / "a.pkl", value, protocol))
+    contents = find_arrays(dump(tmp_path / "a.pkl", value, protocol))
     assert list(contents.fields) == ["kept"]
-    why = contents.left_out
-    assert why.keys() == {*value, "(a tuple)"} - {"kept", ("a", 1)}
-    assert "text" in why["text"]
-    assert "ragged" in why["ragged"]
-    assert "64 bits" in why["too big"]
-    assert "empty" in why["empty"]
-    assert "a dict" in why["nested"]
-    assert "null" in why["ends in null"]
+    reasons = contents.skipped_fields
+    assert reasons.keys() == {*value, "(a tuple)"} - {"kept", ("a", 1)}
+    assert "text" in reasons["text"]
+    assert "ragged" in reasons["ragged"]
+    assert "64 bits" in reasons["too big"]
+    assert "empty" in reasons["empty"]
+    assert "a dict" in reasons["nested"]
+    assert "null" in reasons["ends in null"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -243,26 +245,26 @@ def test_what_is_left_out_says_why(tmp_path, protocol):
     ],
 )
 def test_names_of_fields(tmp_path, protocol, value, names):
-    assert list(decoded(dump(tmp_path / "a.pkl", value, protocol))) == names
+    assert list(read_all(dump(tmp_path / "a.pkl", value, protocol))) == names
 
 
 def test_one_name_for_two_keys_is_an_error(tmp_path):
     with pytest.raises(ShardError, match="name the field '1'"):
-        walk(dump(tmp_path / "a.pkl", {1: [1], "1": [2]}, 5))
+        find_arrays(dump(tmp_path / "a.pkl", {1: [1], "1": [2]}, 5))
 
 
 @pytest.mark.parametrize("value", [None, 5, "text", b"bytes", {1, 2}])
 def test_no_container_is_an_error(tmp_path, value):
     path = dump(tmp_path / "a.pkl", value, 5)
     with pytest.raises(ShardError, match=r"A dict of arrays was expected") as caught:
-        walk(path)
+        find_arrays(path)
     assert str(path) in str(caught.value)
 
 
 def test_bytes_after_the_pickle_are_ignored(tmp_path):
     path = dump(tmp_path / "a.pkl", {"a": [1]}, 5)
     path.write_bytes(path.read_bytes() + pickle.dumps({"b": [2]}))
-    assert list(walk(path).fields) == ["a"]
+    assert list(find_arrays(path).fields) == ["a"]
 
 
 # Python 2 ---------------------------------------------------------------------------------------
@@ -270,7 +272,7 @@ def test_bytes_after_the_pickle_are_ignored(tmp_path):
 
 def test_a_cifar_batch_of_python_2(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 3072), dtype=np.uint8)
-    u1 = dtype("u1", "|", string=py2)
+    u1 = dtype("u1", "|", python2=True)
     batch = b"".join(
         [
             b"\x80\x02}q\x01(",
@@ -282,13 +284,13 @@ def test_a_cifar_batch_of_python_2(tmp_path):
         ]
     )
     path = write(tmp_path / "data_batch_1", batch)
-    contents = walk(path)
+    contents = find_arrays(path)
     assert isinstance(contents.fields["data"], StoredArray)
-    fields = decoded(path)
+    fields = read_all(path)
     assert_same(fields["data"], pixels)
     assert_same(fields["labels"], np.arange(20) % 10)
     assert_same(fields["filenames"], np.array([f"caf\xe9_{i}.png" for i in range(20)]))
-    assert list(contents.left_out) == ["batch_label"]
+    assert list(contents.skipped_fields) == ["batch_label"]
     loaded = pickle.loads(batch, encoding="latin1")
     assert_same(fields["data"], loaded["data"])
 
@@ -306,7 +308,7 @@ def test_quoted_strings_of_protocol_0(tmp_path):
         e=lst(b"I01\n", b"I00\n"),
         f=lst(b"Va\\u20ac\\u005c\n"),
     )
-    fields = decoded(write(tmp_path / "a.pkl", content, b"."))
+    fields = read_all(write(tmp_path / "a.pkl", content, b"."))
     assert fields["a"].tobytes() == data
     assert fields["b"].tolist() == ["it's A\\\n", "say"]
     assert fields["c"].tolist() == [5, -12345678901]
@@ -322,4 +324,4 @@ def test_datetimes_of_numpy_1(tmp_path):
     kind = b"cnumpy\ndtype\n(U\x02M8K\0K\1tR" + state + b"b"
     data = b"C\x08" + struct.pack("<q", 5)
     path = write(tmp_path / "a.pkl", dic(a=array(kind, tup(num(1)), data)), b".")
-    assert_same(decoded(path)["a"], np.array([5], "M8[ns]"))
+    assert_same(read_all(path)["a"], np.array([5], "M8[ns]"))

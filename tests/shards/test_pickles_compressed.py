@@ -1,4 +1,4 @@
-"""Compressed pickles: read as others are, bounded, and never a foreign exception."""
+"""Compressed pickles are read like others, within bounds, and only our exceptions come out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ import pytest
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.shards.pickles import StoredArray, compression, read_array, read_fields, walk
+from keras_bigdata.shards.pickles import (
+    StoredArray,
+    compression,
+    find_arrays,
+    read_array,
+    read_fields,
+)
 from keras_bigdata.shards.scan import open_shards
 
 
@@ -45,7 +51,7 @@ VALUE = {
 
 
 def check(path: Path) -> None:
-    contents = walk(path)
+    contents = find_arrays(path)
     assert contents.compressed
     assert list(contents.fields) == list(VALUE)
     read = read_fields(path, VALUE)
@@ -81,7 +87,7 @@ def test_parts_compressed_one_by_one_are_one_file(tmp_path: Path):
     for suffix, compress in COMPRESS.items():
         parts = [compress(data[start : start + 100_000]) for start in range(0, len(data), 100_000)]
         (tmp_path / "a").write_bytes(b"".join(parts) + bytes(30))
-        if suffix in ("gz", "bz2", "xz"):  # the tools make such files of these only
+        if suffix in ("gz", "bz2", "xz"):  # only the tools of these formats write such files
             check(tmp_path / "a")
 
 
@@ -94,7 +100,7 @@ def test_files_cut_short_or_damaged_are_named(tmp_path: Path, suffix: str):
     for size in sizes:
         path.write_bytes(data[:size])
         with pytest.raises(CorruptShardError, match=rf"a\.pkl\.{suffix}: "):
-            walk(path)
+            find_arrays(path)
     for position in range(0, len(data), 5):
         changed = data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :]
         path.write_bytes(changed)
@@ -104,7 +110,7 @@ def test_files_cut_short_or_damaged_are_named(tmp_path: Path, suffix: str):
             assert str(path) in str(error)  # noqa: PT017
         else:
             # Bytes without a meaning, such as the time in the header of gzip; and formats that have
-            # no checksum, unless it is asked for.
+            # a checksum only if the writer requests it.
             assert suffix in ("lzma", "lz4") or (read["x"] == small["x"]).all()
 
 
@@ -113,14 +119,14 @@ def test_checksums_are_compared_beyond_the_last_array(tmp_path: Path):
     data[-6] ^= 1
     (tmp_path / "a.pkl.gz").write_bytes(data)
     with pytest.raises(CorruptShardError, match=r"a\.pkl\.gz: the gzip data are damaged"):
-        walk(tmp_path / "a.pkl.gz")
+        find_arrays(tmp_path / "a.pkl.gz")
 
 
 # Bombs ------------------------------------------------------------------------------------------
 
 
 def bomb(path: Path, megabytes: int, head: bytes = b"") -> Path:
-    """A gzip file that expands to the head and this many megabytes of zeros."""
+    """Writes a gzip file that expands to the head and this many megabytes of zeros."""
     engine = zlib.compressobj(9, wbits=31)
     with open(path, "wb") as file:
         file.write(engine.compress(head))
@@ -134,12 +140,12 @@ def bomb(path: Path, megabytes: int, head: bytes = b"") -> Path:
 @pytest.mark.parametrize(
     "head",
     [
-        b"\x80\x05N.",  # a whole pickle, and more behind it
+        b"\x80\x05N.",  # a complete pickle, and more after it
         b"\x80\x05\x8e" + (2**34).to_bytes(8, "little"),  # a byte string of 16 GB
         b"\x80\x05\x8e" + (200 * 2**20).to_bytes(8, "little"),  # and one of 200 MB
         b"V",  # a line that never ends
     ],
-    ids=["behind the end", "16 GB", "200 MB", "a line"],
+    ids=["after the end", "16 GB", "200 MB", "a line"],
 )
 def test_a_bomb_is_refused_without_its_memory(tmp_path: Path, head: bytes, monkeypatch):
     monkeypatch.setattr(compression, "EXPANDED_AT_LEAST", 8 * 2**20)
@@ -148,7 +154,7 @@ def test_a_bomb_is_refused_without_its_memory(tmp_path: Path, head: bytes, monke
     tracemalloc.start()
     try:
         with pytest.raises(UnsafePickleError, match=r"expand to more than 8,388,608, the limit"):
-            walk(path)
+            find_arrays(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -161,10 +167,10 @@ def test_the_limit_grows_with_the_file_and_trust_lifts_it(tmp_path: Path, monkey
     path = tmp_path / "a.pkl.gz"
     path.write_bytes(gzip.compress(pickle.dumps(value)))
     assert 256 * os.path.getsize(path) > 4 * 2**20
-    assert set(walk(path).fields) == {"x", "y"}
+    assert set(find_arrays(path).fields) == {"x", "y"}
     path.write_bytes(gzip.compress(pickle.dumps({"x": value["x"]})))
     with pytest.raises(UnsafePickleError, match="trust=True lifts the limit"):
-        walk(path)
+        find_arrays(path)
     assert read_fields(path, ["x"], trust=True)["x"].size == 2**22
 
 
@@ -172,7 +178,7 @@ def test_finding_arrays_takes_no_memory(tmp_path: Path):
     value = {name: np.zeros(2**25, np.uint8) for name in "ab"}
     (tmp_path / "a.pkl.gz").write_bytes(gzip.compress(pickle.dumps(value), 1))
     tracemalloc.start()
-    contents = walk(tmp_path / "a.pkl.gz")
+    contents = find_arrays(tmp_path / "a.pkl.gz")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert contents.fields["b"].nbytes == 2**25
@@ -185,13 +191,13 @@ def test_an_xz_file_that_asks_for_much_memory_is_refused(tmp_path: Path):
     data[1:5] = (2**30).to_bytes(4, "little")
     (tmp_path / "a.pkl.lzma").write_bytes(data)
     with pytest.raises(UnsafePickleError, match="bytes of memory"):
-        walk(tmp_path / "a.pkl.lzma")
+        find_arrays(tmp_path / "a.pkl.lzma")
 
 
 def test_nothing_in_a_compressed_file_is_run(tmp_path: Path):
     (tmp_path / "a.pkl.xz").write_bytes(lzma.compress(b"cos\nsystem\n(Vtouch hacked\ntR."))
     with pytest.raises(UnsafePickleError, match=r"os\.system"):
-        walk(tmp_path / "a.pkl.xz")
+        find_arrays(tmp_path / "a.pkl.xz")
 
 
 def test_trust_loads_compressed_files_too(tmp_path: Path):
@@ -200,13 +206,13 @@ def test_trust_loads_compressed_files_too(tmp_path: Path):
     joblib.dump(value, tmp_path / "b.joblib", compress=3)
     for name in ("a.pkl.bz2", "b.joblib"):
         with pytest.raises(UnsafePickleError, match="an array of objects"):
-            walk(tmp_path / name)
+            find_arrays(tmp_path / name)
         np.testing.assert_array_equal(
             read_fields(tmp_path / name, ["x"], trust=True)["x"], [*range(4)]
         )
 
 
-def test_lz4_is_asked_for(tmp_path: Path, monkeypatch):
+def test_lz4_that_is_not_installed_is_named(tmp_path: Path, monkeypatch):
     (tmp_path / "a.pkl.lz4").write_bytes(COMPRESS["lz4"](pickle.dumps(VALUE)))
 
     def missing(name: str) -> None:
@@ -214,7 +220,7 @@ def test_lz4_is_asked_for(tmp_path: Path, monkeypatch):
 
     monkeypatch.setattr(compression.importlib, "import_module", missing)
     with pytest.raises(ShardError, match=r"a\.pkl\.lz4: is lz4-compressed; .*pip install lz4"):
-        walk(tmp_path / "a.pkl.lz4")
+        find_arrays(tmp_path / "a.pkl.lz4")
 
 
 # Sequences --------------------------------------------------------------------------------------
@@ -230,14 +236,14 @@ def megabatches(tmp_path: Path) -> Path:
         x = np.repeat(part[:, None], 2000, axis=1).astype(np.float32)
         data = pickle.dumps({"x": x, "small": part * 2, "id": part})
         (folder / f"{number}.pickle.{suffix}").write_bytes(COMPRESS[suffix](data))
-    (folder / "notes.txt.gz").write_bytes(gzip.compress(b"no pickle"))
+    (folder / "notes.txt.gz").write_bytes(gzip.compress(b"not a pickle"))
     return folder
 
 
 @pytest.mark.parametrize("shuffle", ["window", "global", None])
 def test_compressed_shards_feed_a_sequence(megabatches: Path, shuffle, monkeypatch):
     expanded: list[str] = []
-    once = compression.Compressed.expand
+    once = compression.CompressedSource.expand
 
     def counted(self) -> None:
         if self.data is None:
@@ -247,7 +253,7 @@ def test_compressed_shards_feed_a_sequence(megabatches: Path, shuffle, monkeypat
     train = ShardSequence(
         megabatches, 8, inputs=("x", "small"), targets="id", shuffle=shuffle, workers=0
     )
-    monkeypatch.setattr(compression.Compressed, "expand", counted)
+    monkeypatch.setattr(compression.CompressedSource, "expand", counted)
     for _ in range(2):
         seen = []
         for batch in range(len(train)):
@@ -257,7 +263,7 @@ def test_compressed_shards_feed_a_sequence(megabatches: Path, shuffle, monkeypat
             seen += y.tolist()
         assert sorted(seen) == list(range(50))
         train.on_epoch_end()
-    # All fields of a file in one go, kept for the second epoch.
+    # Each file is decompressed once, for all its fields and both epochs.
     assert len(expanded) == len(set(expanded)) == 4
 
 

@@ -1,4 +1,4 @@
-"""Whole files: reading, trust, what is no pickle, speed and memory."""
+"""Whole files: reading, trust, files of other formats, speed and memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, ShardError, UnsafePickleError
-from keras_bigdata.shards.pickles import StoredArray, read_array, walk
-from tests.helpers.pickle_bytes import assert_same, bounded, dump, nothing_runs, write
+from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array
+from tests.helpers.pickle_bytes import assert_same, dump, limited, nothing_runs, write
 
 PROTOCOLS = range(6)
 
@@ -23,7 +23,7 @@ PROTOCOLS = range(6)
 def test_read_array_by_descriptor_leaves_its_position(tmp_path):
     value = np.arange(100.0)
     path = dump(tmp_path / "a.pkl", {"a": value}, 5)
-    stored = walk(path).fields["a"]
+    stored = find_arrays(path).fields["a"]
     with open(path, "rb") as file:
         file.seek(7)
         assert_same(read_array(file.fileno(), stored), value)
@@ -32,9 +32,9 @@ def test_read_array_by_descriptor_leaves_its_position(tmp_path):
         read_array(10**6, stored)
 
 
-def test_a_file_cut_short_after_the_walk(tmp_path):
+def test_a_file_cut_short_after_its_arrays_were_found(tmp_path):
     path = dump(tmp_path / "a.pkl", {"a": np.arange(1000.0)}, 5)
-    stored = walk(path).fields["a"]
+    stored = find_arrays(path).fields["a"]
     os.truncate(path, 4000)
     with pytest.raises(CorruptShardError, match=r"8000 bytes .* ends after 4000") as caught:
         read_array(path, stored)
@@ -44,42 +44,42 @@ def test_a_file_cut_short_after_the_walk(tmp_path):
         read_array(path, stored)
 
 
-class Odd:
-    """An object of a class of ours, with an array inside."""
+class Custom:
+    """An object of a custom class."""
 
     def __init__(self):
-        self.made = True
+        self.value = True
 
 
-def test_trust_loads_what_the_walk_refuses(tmp_path):
+def test_trust_loads_what_is_refused_otherwise(tmp_path):
     value = {
         "a": np.arange(3),
-        "odd": Odd(),
+        "odd": Custom(),
         "names": np.array(["x", None], object),
         "rows": [[1, 2], [3, 4]],
         "scalars": [np.float32(1)],
         "masked": np.ma.masked_array([1, 2], [True, False]),
     }
     path = dump(tmp_path / "a.pkl", value, 5)
-    with pytest.raises(UnsafePickleError, match=r"\.Odd.*trust=True"):
-        walk(path)
-    contents = walk(path, trust=True)
+    with pytest.raises(UnsafePickleError, match=r"\.Custom.*trust=True"):
+        find_arrays(path)
+    contents = find_arrays(path, trust=True)
     assert_same(contents.fields["a"], np.arange(3))
     assert_same(contents.fields["rows"], np.array([[1, 2], [3, 4]]))
     assert_same(contents.fields["scalars"], np.array([1], "f4"))
-    assert contents.left_out.keys() == {"odd", "names", "masked"}
+    assert contents.skipped_fields.keys() == {"odd", "names", "masked"}
 
 
-def test_trust_walks_first(tmp_path):
+def test_trust_runs_nothing_if_that_is_not_needed(tmp_path):
     path = dump(tmp_path / "a.pkl", {"a": np.arange(3)}, 5)
     with nothing_runs(path):
-        assert isinstance(walk(path, trust=True).fields["a"], StoredArray)
+        assert isinstance(find_arrays(path, trust=True).fields["a"], StoredArray)
 
 
 def test_trust_cannot_help_a_broken_file(tmp_path):
     path = write(tmp_path / "a.pkl", b"cno_such_module\nthing\n)R.")
     with pytest.raises(ShardError, match=r"pickle\.load failed with ModuleNotFoundError"):
-        walk(path, trust=True)
+        find_arrays(path, trust=True)
 
 
 def test_other_files_are_named(tmp_path):
@@ -88,39 +88,39 @@ def test_other_files_are_named(tmp_path):
     npy, npz = io.BytesIO(), io.BytesIO()
     np.save(npy, content["a"])
     np.savez(npz, **content)
-    for data, words in {
+    for data, message in {
         b"\x28\xb5\x2f\xfd" + plain: "zstd",
         gzip.compress(gzip.compress(plain)): "compressed twice",
         gzip.compress(npy.getvalue()): r"\.npy",
         npy.getvalue(): r"\.npy",
         npz.getvalue(): r"\.npz",
         b"": "0 bytes",
-        b"hello world, this is text\n": "no pickle",
-        plain[:-20]: "no pickle",
+        b"hello world, this is text\n": "not a pickle",
+        plain[:-20]: "not a pickle",
     }.items():
         path = write(tmp_path / "a.pkl", data)
-        with pytest.raises(CorruptShardError, match=words) as caught:
-            walk(path)
+        with pytest.raises(CorruptShardError, match=message) as caught:
+            find_arrays(path)
         assert str(path) in str(caught.value)
     with pytest.raises(CorruptShardError, match="cannot be opened"):
-        walk(tmp_path / "missing.pkl")
-    with pytest.raises(CorruptShardError, match="no file"):
-        walk(tmp_path)
+        find_arrays(tmp_path / "missing.pkl")
+    with pytest.raises(CorruptShardError, match="not a regular file"):
+        find_arrays(tmp_path)
 
 
 # Speed and memory -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", [4, 5])
-def test_a_large_shard_is_walked_in_no_time(tmp_path, protocol):
+def test_arrays_of_a_large_shard_are_found_in_a_millisecond(tmp_path, protocol):
     value = {name: np.zeros((1000, 10_000), np.uint8) for name in "abc"}
     path = dump(tmp_path / "a.pkl", value, protocol)
-    with bounded(path, seconds=1, extra=200_000 - 2 * os.path.getsize(path)):
-        walk(path)
+    with limited(path, seconds=1, extra=200_000 - 2 * os.path.getsize(path)):
+        find_arrays(path)
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        walk(path)
+        find_arrays(path)
         times.append(time.perf_counter() - start)
     assert min(times) < 1e-3
 
@@ -129,8 +129,8 @@ def test_a_large_shard_is_walked_in_no_time(tmp_path, protocol):
 def test_long_lists_are_quick_and_small(tmp_path, protocol):
     for value in (list(range(50_000)), [i / 7 for i in range(50_000)]):
         path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
-        with bounded(path, seconds=10):
-            found = walk(path).fields["a"]
+        with limited(path, seconds=10):
+            found = find_arrays(path).fields["a"]
         assert found.tolist() == value
 
 
@@ -138,12 +138,12 @@ def test_long_lists_are_quick_and_small(tmp_path, protocol):
 def test_text_encoded_arrays_take_little_memory(tmp_path, protocol):
     value = np.random.default_rng(0).integers(0, 256, 4_000_000, dtype=np.uint8)
     path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
-    with bounded(path, seconds=10):
-        found = walk(path).fields["a"]
+    with limited(path, seconds=10):
+        found = find_arrays(path).fields["a"]
     assert_same(found, value)
 
 
-def test_importing_brings_no_backend():
+def test_importing_imports_no_backend():
     code = (
         "import sys, keras_bigdata.shards.pickles\n"
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)"

@@ -1,4 +1,4 @@
-"""What the fuzzer found, each as a file that a few lines make, under the name of its symptom."""
+"""Regressions found by the fuzzer: each a file of a few lines, named by its symptom."""
 
 from __future__ import annotations
 
@@ -14,16 +14,27 @@ import pytest
 from joblib import numpy_pickle
 
 from keras_bigdata import CorruptShardError, ShardError, UnsafePickleError
-from keras_bigdata.shards.pickles import compression, read_fields, walk
-from tests.helpers.pickle_bytes import SCALAR, call, dic, dtype, lst, num, raw, refusal, text, write
+from keras_bigdata.shards.pickles import compression, find_arrays, read_fields
+from tests.helpers.pickle_bytes import (
+    SCALAR,
+    assert_refused,
+    call,
+    dic,
+    dtype,
+    lst,
+    num,
+    raw,
+    text,
+    write,
+)
 
 
 @pytest.mark.parametrize(
     "line", [b"I010\n", b"I+1\n", b"I-0\n", b"I-00\n", b"L00L\n", b"L010L\n", b"L01\n", b"I5L\n"]
 )
 def test_integers_that_pickle_reads_as_others(tmp_path, line):
-    """Octal to the C code of pickle, or True and False by their length."""
-    refusal(write(tmp_path / "a.pkl", lst(line, num(3)), b"."), CorruptShardError)
+    """pickle reads them as octal numbers, or as True and False by their length."""
+    assert_refused(write(tmp_path / "a.pkl", lst(line, num(3)), b"."), CorruptShardError)
 
 
 def test_integers_as_they_are_written_are_still_read(tmp_path):
@@ -37,38 +48,38 @@ def test_integers_as_they_are_written_are_still_read(tmp_path):
 
 
 def test_a_frame_longer_than_a_compressed_file(tmp_path):
-    """A walk took it, because the size was not known yet, and reading refused it."""
+    """`find_arrays` accepted it, because the size was unknown, and `read_fields` refused it."""
     whole = pickle.dumps({"x": np.arange(9)}, 4)
     data = whole[:3] + (len(whole) + 50).to_bytes(8, "little") + whole[11:]
     path = write(tmp_path / "a.pkl.gz", gzip.compress(data))
-    for read in (walk, lambda path: read_fields(path, ["x"])):
+    for read in (find_arrays, lambda path: read_fields(path, ["x"])):
         with pytest.raises(CorruptShardError, match="bytes should follow byte"):
             read(path)
 
 
 def test_a_few_compressed_bytes_of_endless_work(tmp_path, monkeypatch):
     """Values pushed and dropped: some hundred bytes kept a processor busy for a minute."""
-    monkeypatch.setattr(compression, "WALKED_AT_LEAST", 1 << 20)
+    monkeypatch.setattr(compression, "PARSED_AT_LEAST", 1 << 20)
     path = write(tmp_path / "a.pkl.bz2", bz2.compress(b"]" + b"N0" * (2 << 20) + b"."))
     assert path.stat().st_size < 1_000
     start = time.process_time()
-    with pytest.raises(UnsafePickleError, match="walked one by one in good time"):
-        walk(path)
+    with pytest.raises(UnsafePickleError, match="parsed one by one in reasonable time"):
+        find_arrays(path)
     assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("between", [b"", raw(bytes(100_000)) + b"0"])
 def test_endless_work_between_arrays_counts(tmp_path, monkeypatch, between):
-    monkeypatch.setattr(compression, "WALKED_AT_LEAST", 1 << 17)
+    monkeypatch.setattr(compression, "PARSED_AT_LEAST", 1 << 17)
     work = b"]" + (b"N0" * 8_000 + between) * 20 + b"."
     path = write(tmp_path / "a.pkl.gz", gzip.compress(work))
-    for read in (walk, lambda path: read_fields(path, [])):
-        with pytest.raises(UnsafePickleError, match="walked one by one in good time"):
+    for read in (find_arrays, lambda path: read_fields(path, [])):
+        with pytest.raises(UnsafePickleError, match="parsed one by one in reasonable time"):
             read(path)
-    # Large arrays are passed over, and count for nothing.
+    # Large arrays are skipped and do not count.
     value = {"x": np.zeros(1 << 20, np.uint8), "y": [1] * 1000}
     write(path, gzip.compress(pickle.dumps(value)))
-    assert set(walk(path).fields) == {"x", "y"}
+    assert set(find_arrays(path).fields) == {"x", "y"}
 
 
 def test_long_lists_in_a_compressed_file_are_read(tmp_path):
@@ -77,7 +88,7 @@ def test_long_lists_in_a_compressed_file_are_read(tmp_path):
     assert (read_fields(path, ["y"])["y"] == np.arange(1_000_000)).all()
 
 
-# Found by reading, with pickle.load beside it ---------------------------------------------------
+# Found by comparing with pickle.load ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -92,11 +103,11 @@ def test_long_lists_in_a_compressed_file_are_read(tmp_path):
     ],
 )
 def test_a_key_that_replaces_another_in_a_dict(tmp_path, key, other):
-    """To pickle.load 1, True and 1.0 are one key: the field was another value than there."""
+    """In a dict 1, True and 1.0 are one key: the field had another value than `pickle.load`'s."""
     for first, second in ((key, other), (other, key)):
         path = write(tmp_path / "a.pkl", b"}(", first, lst(num(5)), second, lst(num(6)), b"u.")
         with pytest.raises(ShardError, match="two different keys both name the field"):
-            walk(path)
+            find_arrays(path)
 
 
 def test_one_key_written_by_both_pythons(tmp_path):
@@ -106,7 +117,7 @@ def test_one_key_written_by_both_pythons(tmp_path):
 
 
 def test_a_second_state_for_an_array_of_joblib(tmp_path):
-    """joblib adds it to the first; the bytes of the array began elsewhere."""
+    """joblib merges it with the first; the bytes of the array began elsewhere."""
     wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81q\0"
     state = {
         "subclass": np.ndarray, "shape": (1,), "order": "C", "dtype": np.dtype("u1"),
@@ -114,15 +125,15 @@ def test_a_second_state_for_an_array_of_joblib(tmp_path):
     }  # fmt: skip
     file = io.BytesIO()
     pickle._Pickler(file, 2).dump(state)
-    made = file.getvalue()[2:-1].replace(b"q\0", b"", 1)
-    aligned = made + text("numpy_array_alignment_bytes") + b"K\x10sb"
+    pickled = file.getvalue()[2:-1].replace(b"q\0", b"", 1)
+    aligned = pickled + text("numpy_array_alignment_bytes") + b"K\x10sb"
     first = b"\x80\x02]" + wrapper + aligned + b"\2\xff\xff\7" + b"a"
     path = write(tmp_path / "a.joblib", first, b".")
     assert read_fields(path, ["0"])["0"].tolist() == [7]
     assert numpy_pickle.load(path)[0].tolist() == [7]
-    write(path, first, b"h\0", made, b"b", b"\2\xff\xff\7", b"a.")
+    write(path, first, b"h\0", pickled, b"b", b"\2\xff\xff\7", b"a.")
     with pytest.raises(UnsafePickleError, match="a second state"):
-        walk(path)
+        find_arrays(path)
 
 
 def test_a_message_stays_short_whatever_the_file_holds(tmp_path):

@@ -1,4 +1,4 @@
-"""Pickles made to run code when they are loaded."""
+"""Pickles that would run code when they are loaded are refused and run nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError
-from keras_bigdata.shards.pickles import read_fields, walk
+from keras_bigdata.shards.pickles import find_arrays, read_fields
 from tests.helpers.pickle_bytes import (
     DTYPE,
     EMPTY,
@@ -29,16 +29,16 @@ from tests.helpers.pickle_bytes import (
     RECONSTRUCT,
     SCALAR,
     array,
+    assert_refused,
     call,
     dic,
     dtype,
+    find_or_error,
     lst,
     name,
     nothing_runs,
     num,
-    outcome_of,
     raw,
-    refusal,
     text,
     tup,
     write,
@@ -46,7 +46,7 @@ from tests.helpers.pickle_bytes import (
 
 
 class Payload:
-    """Runs what it is given when it is loaded."""
+    """An object whose pickle calls a function when it is loaded."""
 
     def __init__(self, *reduced):
         self.reduced = reduced
@@ -56,7 +56,7 @@ class Payload:
 
 
 class Slotted:
-    """`__reduce_ex__` gives NEWOBJ, or NEWOBJ_EX with keywords, and BUILD with a state."""
+    """An object that is pickled as NEWOBJ, or NEWOBJ_EX with keywords, and BUILD with a state."""
 
     def __new__(cls, *_args, **_keywords):
         return object.__new__(cls)
@@ -95,12 +95,12 @@ def test_code_is_refused_and_does_not_run(tmp_path, kind, protocol):
     path = tmp_path / "a.pkl"
     for content in (payloads(marker)[kind], {"a": np.arange(5), "b": payloads(marker)[kind]}):
         path.write_bytes(pickle.dumps(content, protocol))
-        message = refusal(path)
+        message = assert_refused(path)
         assert "byte" in message
         assert not marker.exists()
     if kind == "exec":
-        # The payload is a real one: pickle.load runs it, and so does a user who vouches for it.
-        walk(path, trust=True)
+        # The payload works: with trust it is run.
+        find_arrays(path, trust=True)
         assert marker.exists()
 
 
@@ -171,9 +171,9 @@ def test_every_other_name_is_refused(tmp_path, full):
     ):
         for tail in (b".", b")R.", text("x") + b"\x85R.", b")\x81.", b"}b.", b")}\x92."):
             path = write(tmp_path / "a.pkl", head, tail)
-            assert full in refusal(path)
+            assert full in assert_refused(path)
     write(path, b"(", name(module, attribute), text("x"), b"o.")
-    assert full in refusal(path)
+    assert full in assert_refused(path)
 
 
 ABUSES = {
@@ -188,9 +188,9 @@ ABUSES = {
     "an allowed name with keywords": DTYPE + b")}\x92.",
     "an allowed name in OBJ": b"(" + DTYPE + text("i4") + b"o.",
     "a call of ndarray": call(NDARRAY, tup(num(3))) + b".",
-    "a call of what is no name": text("os.system") + b")R.",
+    "a call of a text": text("os.system") + b")R.",
     "a call of an array": ONE + b")R.",
-    "arguments that are no tuple": DTYPE + text("i4") + b"R.",
+    "arguments that are not a tuple": DTYPE + text("i4") + b"R.",
     "a state for a dict": b"}}b.",
     "a state for a list": b"]}b.",
     "a state for a number": num(1) + b"}b.",
@@ -237,10 +237,10 @@ ABUSES = {
 @pytest.mark.parametrize("kind", ABUSES)
 def test_abuses_are_refused(tmp_path, kind):
     path = write(tmp_path / "a.pkl", ABUSES[kind])
-    refusal(path)
-    # The same inside a field, where an array came before.
+    assert_refused(path)
+    # The same inside a field, after an array.
     write(path, dic(a=ONE, b=ABUSES[kind][:-1]), b".")
-    refusal(path)
+    assert_refused(path)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_abuses_are_refused(tmp_path, kind):
 @pytest.mark.parametrize("around", [lambda array: array, lambda array: lst(array, array)])
 def test_arrays_of_objects_are_refused_by_name(tmp_path, kind, around):
     value = around(array(kind, tup(num(1)), lst(num(1))))
-    message = refusal(write(tmp_path / "a.pkl", dic(fine=ONE, names=value), b"."))
+    message = assert_refused(write(tmp_path / "a.pkl", dic(fine=ONE, names=value), b"."))
     assert "'names'" in message
     assert "array of objects" in message
     assert ".astype(str)" in message
@@ -284,7 +284,7 @@ def in_a_zip(data):
     return file.getvalue()
 
 
-# What pickle.load would run, and what the refusal must name.
+# Pickles whose payload pickle.load would run, and a part of the message of the refusal.
 BYPASSES = {
     "names that were memoized by number": (
         text("os") + b"q\0" + text("system") + b"q\1" + b"00"
@@ -332,7 +332,7 @@ BYPASSES = {
     "a payload under a mark that is dropped": (
         b"(" + RUN + b"1" + lst(num(1)) + b".", "os.system",
     ),
-    "a payload before what is no opcode": (RUN + b"\xff\xfe\xfd", "os.system"),
+    "a payload before an unknown opcode": (RUN + b"\xff\xfe\xfd", "os.system"),
     "a payload before the end of the file": (RUN, "os.system"),
     "a payload before a length past the end": (RUN + b"B\xff\xff\xff\xff", "os.system"),
     "a payload before a stack that is empty": (RUN + b"000", "os.system"),
@@ -375,7 +375,7 @@ BYPASSES = {
     "a subclass of joblib's wrapper": (
         name("joblib.numpy_pickle", "NumpyArrayWrapper.read") + b".", "NumpyArrayWrapper.read",
     ),
-    "a file of joblib beside this one": (
+    "a separate file of joblib": (
         name("joblib.numpy_pickle", "NDArrayWrapper") + b")\x81}" + text("filename")
         + text("/etc/passwd") + b"sb.",
         "joblib.numpy_pickle.NDArrayWrapper",
@@ -388,39 +388,41 @@ BYPASSES = {
 
 @pytest.mark.parametrize("kind", BYPASSES)
 @pytest.mark.parametrize("protocol", [b"", b"\x80\x05"])
-def test_what_gets_past_scanners_is_refused(tmp_path, kind, protocol):
+def test_ways_around_scanners_are_refused(tmp_path, kind, protocol):
     data, words = BYPASSES[kind]
     path = write(tmp_path / "a.pkl", protocol, data)
-    assert words in refusal(path)
-    # Nor compressed, once or with something harmless before it.
+    assert words in assert_refused(path)
+    # The same compressed, in one stream or in two.
     for packed in (
         zlib.compress(protocol + data),
         gzip.compress(protocol) + gzip.compress(data),
         lzma.compress(protocol + data),
         bz2.compress(protocol + data),
     ):
-        assert words in refusal(write(path, packed), extra=80 << 20)
+        assert words in assert_refused(write(path, packed), extra=80 << 20)
 
 
-def test_what_hides_in_other_files_is_never_looked_for(tmp_path):
-    """Bytes stay bytes: nothing unpacks a zip, or a pickle in a field."""
+def test_nothing_nested_in_a_file_is_unpacked(tmp_path):
+    """Bytes stay bytes: neither a zip nor a pickle in a field is unpacked."""
     inner = [in_a_zip(RUN + b"."), RUN + b".", gzip.compress(RUN + b".")]
     content = {"x": np.arange(3), **{f"b{number}": data for number, data in enumerate(inner)}}
     path = write(tmp_path / "a.pkl", pickle.dumps(content))
     with nothing_runs(path):
-        found = walk(path)
+        found = find_arrays(path)
     assert list(found.fields) == ["x"]
-    assert found.left_out == dict.fromkeys(("b0", "b1", "b2"), "bytes, not an array")
-    assert "looks like a zip" in refusal(write(path, inner[0]), CorruptShardError)
-    assert "compressed twice" in refusal(write(path, gzip.compress(inner[2])), CorruptShardError)
-    # What stands behind the end of a pickle is another file's business, as for pickle.load.
+    assert found.skipped_fields == dict.fromkeys(("b0", "b1", "b2"), "bytes, not an array")
+    assert "looks like a zip" in assert_refused(write(path, inner[0]), CorruptShardError)
+    assert "compressed twice" in assert_refused(
+        write(path, gzip.compress(inner[2])), CorruptShardError
+    )
+    # Bytes after the end of a pickle are ignored, as pickle.load does.
     write(path, pickle.dumps({"x": [1]}), RUN, b".")
     with nothing_runs(path):
-        assert list(walk(path).fields) == ["x"]
+        assert list(find_arrays(path).fields) == ["x"]
 
 
 def test_a_wrapper_of_joblib_opens_no_other_file(tmp_path):
-    """Its subclass and its leave to map memory are words; no file is named in it."""
+    """Its subclass and its permission to map memory are ignored; its file name is not used."""
     np.save(tmp_path / "secret.npy", np.arange(5))
     state = {
         "subclass": np.memmap, "shape": (2,), "order": "C", "dtype": np.dtype("u1"),
@@ -481,7 +483,7 @@ def test_time_grows_no_faster_than_the_file(tmp_path, kind):
         best = 9.0
         for _ in range(2):
             start = time.process_time()
-            outcome_of(path)
+            find_or_error(path)
             best = min(best, time.process_time() - start)
         seconds.append(best)
     assert seconds[1] < 9 * seconds[0] + 0.02

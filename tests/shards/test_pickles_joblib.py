@@ -1,4 +1,4 @@
-"""Files of `joblib.dump`, read as they are; and such files as nobody would write."""
+"""Files of `joblib.dump` are read; damaged and hostile files of that form are refused."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from joblib import numpy_pickle
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.shards.pickles import StoredArray, read_array, walk
+from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array
 
 
-def contents(path: Path, **options: Any) -> dict[str, np.ndarray]:
+def read_contents(path: Path, **options: Any) -> dict[str, np.ndarray]:
     return {
         name: read_array(path, found) if isinstance(found, StoredArray) else found
-        for name, found in walk(path, **options).fields.items()
+        for name, found in find_arrays(path, **options).fields.items()
     }
 
 
-def same(found: dict[str, np.ndarray], expected: dict[str, Any]) -> None:
+def assert_equal(found: dict[str, np.ndarray], expected: dict[str, Any]) -> None:
     assert list(found) == list(expected)
     for name, array in expected.items():
         assert found[name].dtype == np.asarray(array).dtype, name
@@ -54,10 +54,10 @@ KINDS = {
 def test_every_kind_of_array_in_every_protocol(tmp_path: Path, protocol: int):
     value = {**KINDS, "again": KINDS["plain"], "numbers": list(range(200))}
     joblib.dump(value, tmp_path / "a.joblib", protocol=protocol)
-    found = contents(tmp_path / "a.joblib")
-    same(found, {**KINDS, "again": KINDS["plain"], "numbers": np.arange(200)})
-    # Found where they lie, not decoded.
-    fields = walk(tmp_path / "a.joblib").fields
+    found = read_contents(tmp_path / "a.joblib")
+    assert_equal(found, {**KINDS, "again": KINDS["plain"], "numbers": np.arange(200)})
+    # The arrays are located, not decoded.
+    fields = find_arrays(tmp_path / "a.joblib").fields
     assert all(isinstance(fields[name], StoredArray) for name in KINDS)
     assert fields["fortran"].order == "F"
     assert fields["plain"].offset % 16 == 0
@@ -65,23 +65,23 @@ def test_every_kind_of_array_in_every_protocol(tmp_path: Path, protocol: int):
 
 def test_one_array_and_lists_of_them(tmp_path: Path):
     joblib.dump(KINDS["plain"], tmp_path / "a")
-    same(contents(tmp_path / "a"), {"0": KINDS["plain"]})
+    assert_equal(read_contents(tmp_path / "a"), {"0": KINDS["plain"]})
     joblib.dump((KINDS["plain"], KINDS["bool"]), tmp_path / "a")
-    same(contents(tmp_path / "a"), {"0": KINDS["plain"], "1": KINDS["bool"]})
+    assert_equal(read_contents(tmp_path / "a"), {"0": KINDS["plain"], "1": KINDS["bool"]})
 
 
 def test_a_memory_map_is_an_array(tmp_path: Path):
     np.save(tmp_path / "x.npy", KINDS["plain"])
     joblib.dump({"x": np.load(tmp_path / "x.npy", mmap_mode="r")}, tmp_path / "a")
-    same(contents(tmp_path / "a"), {"x": KINDS["plain"]})
+    assert_equal(read_contents(tmp_path / "a"), {"x": KINDS["plain"]})
 
 
 @pytest.mark.parametrize("alignment", ["absent", None])
 def test_files_of_joblib_before_1_2_have_no_padding(tmp_path: Path, alignment, monkeypatch):
-    made = numpy_pickle.NumpyArrayWrapper.__init__
+    init = numpy_pickle.NumpyArrayWrapper.__init__
 
     def as_before(self, *args: Any, **kwargs: Any) -> None:
-        made(self, *args, **kwargs)
+        init(self, *args, **kwargs)
         if alignment == "absent":
             del self.numpy_array_alignment_bytes
         else:
@@ -90,29 +90,29 @@ def test_files_of_joblib_before_1_2_have_no_padding(tmp_path: Path, alignment, m
     monkeypatch.setattr(numpy_pickle.NumpyArrayWrapper, "__init__", as_before)
     value = {name: KINDS[name] for name in ("plain", "fortran", "large")}
     joblib.dump(value, tmp_path / "a")
-    same(contents(tmp_path / "a"), value)
+    assert_equal(read_contents(tmp_path / "a"), value)
 
 
 def test_arrays_of_objects_are_refused(tmp_path: Path):
     value = {"x": KINDS["plain"], "names": np.array(["a", None], object)}
     joblib.dump(value, tmp_path / "a")
     with pytest.raises(UnsafePickleError, match=r"a, byte \d+: an array of objects.*astype\(str\)"):
-        walk(tmp_path / "a")
-    # What its author trusts is loaded by joblib.
-    left_out = walk(tmp_path / "a", trust=True)
-    np.testing.assert_array_equal(left_out.fields["x"], KINDS["plain"])
+        find_arrays(tmp_path / "a")
+    # With trust, joblib loads the file.
+    trusted = find_arrays(tmp_path / "a", trust=True)
+    np.testing.assert_array_equal(trusted.fields["x"], KINDS["plain"])
 
 
 def test_subclasses_and_other_objects_are_refused(tmp_path: Path):
     joblib.dump({"x": np.ones((1, 2)).view(np.matrix)}, tmp_path / "a")
     with pytest.raises(UnsafePickleError, match=r"numpy\.matrix.*save np\.asarray"):
-        walk(tmp_path / "a")
+        find_arrays(tmp_path / "a")
     joblib.dump({"x": Path("a")}, tmp_path / "a")
     with pytest.raises(UnsafePickleError, match="pathlib"):
-        walk(tmp_path / "a")
+        find_arrays(tmp_path / "a")
     joblib.dump({"x": np.ma.masked_array([1, 2], [0, 1])}, tmp_path / "a")
     with pytest.raises(UnsafePickleError, match="a masked array"):
-        walk(tmp_path / "a")
+        find_arrays(tmp_path / "a")
 
 
 def test_a_file_cut_short_anywhere_is_an_error(tmp_path: Path):
@@ -121,7 +121,7 @@ def test_a_file_cut_short_anywhere_is_an_error(tmp_path: Path):
     for size in range(len(data)):
         (tmp_path / "a").write_bytes(data[:size])
         with pytest.raises(CorruptShardError, match=r"/a: "):
-            walk(tmp_path / "a")
+            find_arrays(tmp_path / "a")
 
 
 def test_a_changed_byte_never_gives_another_exception(tmp_path: Path):
@@ -131,17 +131,7 @@ def test_a_changed_byte_never_gives_another_exception(tmp_path: Path):
         for value in (0, 0x2E, 0xFF):
             (tmp_path / "a").write_bytes(data[:position] + bytes([value]) + data[position + 1 :])
             with contextlib.suppress(ShardError):
-                contents(tmp_path / "a")
-
-
-class Written:
-    """An object whose pickle is what the test says."""
-
-    def __init__(self, *reduced: Any) -> None:
-        self.reduced = reduced
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self.reduced
+                read_contents(tmp_path / "a")
 
 
 STATE = {
@@ -155,7 +145,7 @@ STATE = {
 
 
 def stream(state: Any, after: bytes = bytes(100)) -> bytes:
-    """A pickle of one wrapper with this state, and what follows its BUILD."""
+    """Returns a pickle of one wrapper with this state, and the bytes that follow its BUILD."""
     wrapper = object.__new__(numpy_pickle.NumpyArrayWrapper)
     wrapper.__dict__ = {"x": 1}
     file = io.BytesIO()
@@ -168,7 +158,7 @@ def stream(state: Any, after: bytes = bytes(100)) -> bytes:
 
 def test_the_stream_of_the_tests_is_joblibs(tmp_path: Path):
     (tmp_path / "a").write_bytes(stream(STATE, b"\x03\xff\xff\xff" + bytes(24)))
-    same(contents(tmp_path / "a"), {"0": np.zeros((2, 3), np.int32)})
+    assert_equal(read_contents(tmp_path / "a"), {"0": np.zeros((2, 3), np.int32)})
     np.testing.assert_array_equal(joblib.load(tmp_path / "a"), np.zeros((2, 3)))
 
 
@@ -192,7 +182,7 @@ def test_the_stream_of_the_tests_is_joblibs(tmp_path: Path):
 def test_states_that_lie_are_refused(tmp_path: Path, change, kind, words):
     (tmp_path / "a").write_bytes(stream({**STATE, **change}))
     with pytest.raises(kind, match=words):
-        walk(tmp_path / "a")
+        find_arrays(tmp_path / "a")
 
 
 def test_the_wrapper_can_be_used_in_no_other_way(tmp_path: Path):
@@ -208,28 +198,28 @@ def test_the_wrapper_can_be_used_in_no_other_way(tmp_path: Path):
     ):
         (tmp_path / "a").write_bytes(b"\x80\x04" + wrapper + tail)
         with pytest.raises(UnsafePickleError):
-            walk(tmp_path / "a")
+            find_arrays(tmp_path / "a")
     memmap = b"cnumpy\nmemmap\n"
     for tail in (b")R.", b")\x81.", b"(K\x01tR."):
         (tmp_path / "a").write_bytes(b"\x80\x04" + memmap + tail)
         with pytest.raises(UnsafePickleError, match=r"numpy\.memmap|an object of a class"):
-            walk(tmp_path / "a")
-    # A wrapper without a state, and one that is used again, are no arrays.
+            find_arrays(tmp_path / "a")
+    # A wrapper without a state is not an array.
     (tmp_path / "a").write_bytes(b"\x80\x04" + wrapper + b")\x81.")
     with pytest.raises(ShardError, match="A dict of arrays was expected"):
-        walk(tmp_path / "a")
+        find_arrays(tmp_path / "a")
 
 
 def test_the_oldest_protocols_are_refused_with_advice(tmp_path: Path):
     joblib.dump({"x": KINDS["plain"]}, tmp_path / "a", protocol=1)
     with pytest.raises(UnsafePickleError, match="leave out protocol=0 or 1"):
-        walk(tmp_path / "a")
+        find_arrays(tmp_path / "a")
 
 
-def test_old_files_with_arrays_beside_them_are_named(tmp_path: Path):
+def test_old_files_with_arrays_in_separate_files_are_named(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"\x80\x02cjoblib.numpy_pickle\nNDArrayWrapper\n)\x81.")
-    with pytest.raises(UnsafePickleError, match=r"before 0\.10 kept arrays in files beside"):
-        walk(tmp_path / "a")
+    with pytest.raises(UnsafePickleError, match=r"before 0\.10 kept arrays in separate files"):
+        find_arrays(tmp_path / "a")
 
 
 def test_shards_of_joblib_feed_a_sequence(tmp_path: Path):
@@ -240,7 +230,7 @@ def test_shards_of_joblib_feed_a_sequence(tmp_path: Path):
         x = np.repeat(part[:, None], 5000, axis=1).astype(np.float32)
         joblib.dump({"x": x, "id": part}, folder / f"{number}.joblib")
     train = ShardSequence(folder, batch_size=7, inputs="x", targets="id")
-    assert (train.index.offsets["x"] > 0).all()  # rows are read one by one, where they lie
+    assert (train.index.offsets["x"] > 0).all()  # rows are read from their positions
     seen = []
     for batch in range(len(train)):
         x, y = train[batch]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError
-from keras_bigdata.shards.pickles import walk
+from keras_bigdata.shards.pickles import find_arrays
 from tests.helpers.pickle_bytes import (
     EMPTY,
     FROMBUFFER,
@@ -17,6 +17,7 @@ from tests.helpers.pickle_bytes import (
     ONE,
     SCALAR,
     array,
+    assert_refused,
     call,
     dic,
     dtype,
@@ -24,7 +25,6 @@ from tests.helpers.pickle_bytes import (
     name,
     num,
     raw,
-    refusal,
     structure,
     text,
     tup,
@@ -32,7 +32,7 @@ from tests.helpers.pickle_bytes import (
 )
 
 
-def of_shape(*sizes, data=bytes(16), kind=I4):
+def array_of_shape(*sizes, data=bytes(16), kind=I4):
     return array(kind, tup(*sizes), raw(data))
 
 
@@ -42,55 +42,57 @@ def long_integer(value):
 
 
 LIES = {
-    "more rows than bytes": of_shape(num(1000)),
-    "fewer rows than bytes": of_shape(num(3)),
-    "a product past the file": of_shape(num(2**31 - 1), num(2**31 - 1)),
-    "a product past 64 bits": of_shape(*[num(2**31 - 1)] * 8),
-    "a product that wraps to 16": of_shape(num(2**30), long_integer(2**32), num(2**30), num(4)),
-    "a product that wraps to nothing": of_shape(*[num(2**30)] * 4, data=b""),
-    "a negative size": of_shape(num(-4)),
-    "two negative sizes": of_shape(num(-2), num(-2)),
-    "a size past 64 bits": of_shape(long_integer(2**100)),
-    "an empty array past 64 bits": of_shape(num(0), *[num(2**30)] * 4, data=b""),
-    "a size that is no integer": of_shape(b"G" + struct.pack(">d", 4)),
-    "a size that is text": of_shape(text("4")),
-    "a size that is True": of_shape(b"\x88", data=bytes(4)),
-    "too many dimensions": of_shape(*[num(1)] * 65, data=bytes(4)),
-    "a shape that is no tuple": array(I4, num(4), raw(bytes(16))),
+    "more rows than bytes": array_of_shape(num(1000)),
+    "fewer rows than bytes": array_of_shape(num(3)),
+    "a product past the file": array_of_shape(num(2**31 - 1), num(2**31 - 1)),
+    "a product past 64 bits": array_of_shape(*[num(2**31 - 1)] * 8),
+    "a product that wraps to 16": array_of_shape(
+        num(2**30), long_integer(2**32), num(2**30), num(4)
+    ),
+    "a product that wraps to nothing": array_of_shape(*[num(2**30)] * 4, data=b""),
+    "a negative size": array_of_shape(num(-4)),
+    "two negative sizes": array_of_shape(num(-2), num(-2)),
+    "a size past 64 bits": array_of_shape(long_integer(2**100)),
+    "an empty array past 64 bits": array_of_shape(num(0), *[num(2**30)] * 4, data=b""),
+    "a size that is not an integer": array_of_shape(b"G" + struct.pack(">d", 4)),
+    "a size that is text": array_of_shape(text("4")),
+    "a size that is True": array_of_shape(b"\x88", data=bytes(4)),
+    "too many dimensions": array_of_shape(*[num(1)] * 65, data=bytes(4)),
+    "a shape that is not a tuple": array(I4, num(4), raw(bytes(16))),
     "frombuffer past its bytes": call(FROMBUFFER, raw(bytes(16)), I4, tup(num(4000)), text("C")),
     "frombuffer short of its bytes": call(FROMBUFFER, raw(bytes(16)), I4, tup(num(2)), text("C")),
     "frombuffer of a negative shape": call(FROMBUFFER, raw(bytes(16)), I4, tup(num(-4)), text("C")),
-    "an itemsize that shrinks": of_shape(num(16), kind=dtype("S8", "|", 1)),
-    "an itemsize that grows": of_shape(num(1), kind=dtype("V1", "|", 16)),
-    "an itemsize for a number": of_shape(num(8), kind=dtype("i4", "<", 2)),
-    "a negative itemsize": of_shape(num(2), kind=dtype("S8", "|", -8)),
-    "no itemsize": of_shape(num(2), kind=dtype("S8", "|", -1)),
-    "items of no bytes": of_shape(num(10**9), data=b"", kind=dtype("S0", "|", 0)),
-    "an itemsize past 31 bits": of_shape(num(1), kind=dtype("U999999999", "<", 2**31 - 1)),
-    "a byte order for nothing": of_shape(num(4), kind=dtype("i4", "|")),
-    "no byte order": of_shape(num(4), kind=dtype("i4", "x")),
-    "a field past the end": of_shape(num(2), kind=structure(8, a=(I4, 6))),
-    "a field before the start": of_shape(num(2), kind=structure(8, a=(I4, -4))),
-    "a field far away": of_shape(num(2), kind=structure(8, a=(I4, 2**31 - 1))),
-    "a larger structure inside": of_shape(
+    "an itemsize that shrinks": array_of_shape(num(16), kind=dtype("S8", "|", 1)),
+    "an itemsize that grows": array_of_shape(num(1), kind=dtype("V1", "|", 16)),
+    "an itemsize for a number": array_of_shape(num(8), kind=dtype("i4", "<", 2)),
+    "a negative itemsize": array_of_shape(num(2), kind=dtype("S8", "|", -8)),
+    "no itemsize": array_of_shape(num(2), kind=dtype("S8", "|", -1)),
+    "items of no bytes": array_of_shape(num(10**9), data=b"", kind=dtype("S0", "|", 0)),
+    "an itemsize past 31 bits": array_of_shape(num(1), kind=dtype("U999999999", "<", 2**31 - 1)),
+    "a byte order for nothing": array_of_shape(num(4), kind=dtype("i4", "|")),
+    "no byte order": array_of_shape(num(4), kind=dtype("i4", "x")),
+    "a field past the end": array_of_shape(num(2), kind=structure(8, a=(I4, 6))),
+    "a field before the start": array_of_shape(num(2), kind=structure(8, a=(I4, -4))),
+    "a field far away": array_of_shape(num(2), kind=structure(8, a=(I4, 2**31 - 1))),
+    "a larger structure inside": array_of_shape(
         num(2), kind=structure(8, a=(structure(16, b=(I4, 0)), 0))
     ),
-    "a structure of another size": of_shape(
+    "a structure of another size": array_of_shape(
         num(2), kind=dtype("V8", "|", 4, names=tup(text("a")), fields=dic(a=tup(I4, num(0))))
     ),
-    "a name without its field": of_shape(
+    "a name without its field": array_of_shape(
         num(2), kind=dtype("V8", "|", 8, names=tup(text("z")), fields=dic(a=tup(I4, num(0))))
     ),
-    "a name twice": of_shape(
+    "a name twice": array_of_shape(
         num(2), kind=dtype("V8", "|", 8, names=tup(*[text("a")] * 2), fields=dic(a=tup(I4, num(0))))
     ),
-    "a subarray of another size": of_shape(
+    "a subarray of another size": array_of_shape(
         num(2), kind=structure(8, a=(dtype("V8", "|", 8, subarray=tup(I4, tup(num(4)))), 0))
     ),
-    "a subarray of negative shape": of_shape(
+    "a subarray of negative shape": array_of_shape(
         num(2), kind=structure(8, a=(dtype("V8", "|", 8, subarray=tup(I4, tup(num(-2)))), 0))
     ),
-    "a subarray as an array's dtype": of_shape(
+    "a subarray as an array's dtype": array_of_shape(
         num(2), kind=dtype("V8", "|", 8, subarray=tup(I4, tup(num(2))))
     ),
     "a scalar that is too short": lst(call(SCALAR, I4, raw(bytes(3)))),
@@ -106,14 +108,14 @@ LIES = {
     "latin-1 text that is too long": array(
         I4, tup(num(1000)), call(name("_codecs", "encode"), text("\xff" * 4500), text("latin1"))
     ),
-    "a date of no unit": of_shape(num(2), kind=dtype("M8")),
+    "a date of no unit": array_of_shape(num(2), kind=dtype("M8")),
 }
 
 
 @pytest.mark.parametrize("kind", LIES)
 def test_lies_about_sizes_are_found(tmp_path, kind):
     path = write(tmp_path / "a.pkl", dic(a=LIES[kind]), b".")
-    refusal(path, CorruptShardError)
+    assert_refused(path, CorruptShardError)
 
 
 OVERRUNS = {
@@ -139,8 +141,8 @@ OVERRUNS = {
     "an open mark": b"(N.",
     "nothing to stop at": b".",
     "nothing to add to": b"NN\x86s.",
-    "a mark never made": b"Nt.",
-    "a memo entry never made": b"h\x05.",
+    "a mark never set": b"Nt.",
+    "a memo entry never set": b"h\x05.",
     "a memo entry far away": b"j\xff\xff\xff\xff.",
     "a negative memo index": b"g-1\n.",
     "a memo index of letters": b"gabc\n.",
@@ -152,7 +154,7 @@ OVERRUNS = {
     "one quote": b"S'\n.",
     "an unknown escape": b"S'\\d'\n.",
     "an escape of nothing": b"S'\\\\\\'\n.",
-    "text that is no UTF-8": b"X\x02\0\0\0\xff\xff.",
+    "text that is not UTF-8": b"X\x02\0\0\0\xff\xff.",
     "text with half an escape": b"Va\\u00\n.",
     "a long name": b"c" + b"a" * 2000 + b"\nb\n.",
     "an append to a dict": b"}Na.",
@@ -165,7 +167,7 @@ OVERRUNS = {
 
 @pytest.mark.parametrize("kind", OVERRUNS)
 def test_what_is_cut_short_or_malformed_is_found(tmp_path, kind):
-    refusal(write(tmp_path / "a.pkl", OVERRUNS[kind]), CorruptShardError)
+    assert_refused(write(tmp_path / "a.pkl", OVERRUNS[kind]), CorruptShardError)
 
 
 def test_every_prefix_of_a_pickle_is_found_short(tmp_path):
@@ -176,4 +178,4 @@ def test_every_prefix_of_a_pickle_is_found_short(tmp_path):
         for length in range(len(whole)):
             path.write_bytes(whole[:length])
             with pytest.raises(CorruptShardError):
-                walk(path)
+                find_arrays(path)

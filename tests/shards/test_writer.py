@@ -1,3 +1,5 @@
+"""Writing shards: their bytes, their index, and what is refused."""
+
 from __future__ import annotations
 
 import pickle
@@ -11,7 +13,7 @@ import pytest
 
 from keras_bigdata import ShardError, ShardIndex, ShardWriter
 from keras_bigdata.shards.class_counts import MAX_CLASSES, add_counts, count_classes
-from keras_bigdata.shards.pickles import read_array, walk
+from keras_bigdata.shards.pickles import find_arrays, read_array
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.writer import write_shard
@@ -29,7 +31,7 @@ def make_arrays(rows: int = 5, seed: int = 0) -> dict[str, np.ndarray]:
 def test_a_shard_is_an_ordinary_pickle(tmp_path: Path):
     arrays = make_arrays()
     info = write_shard(tmp_path, "a.pkl", arrays)
-    # Read in a process that knows nothing of the package.
+    # Read in a process that does not import the package.
     code = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb'))['labels'].tolist())"
     printed = subprocess.run(
         [sys.executable, "-I", "-c", code, tmp_path / "a.pkl"],
@@ -79,7 +81,7 @@ def test_any_plain_array_is_stored_native_and_contiguous(tmp_path: Path, array: 
     assert loaded.dtype == array.dtype.newbyteorder("=")
     assert loaded.flags.c_contiguous
     assert loaded.flags.writeable
-    stored = walk(tmp_path / "a.pkl").fields["x"]
+    stored = find_arrays(tmp_path / "a.pkl").fields["x"]
     np.testing.assert_array_equal(read_array(tmp_path / "a.pkl", stored), array)
 
 
@@ -111,13 +113,13 @@ def test_equal_arrays_give_equal_bytes_whatever_their_dtype_objects(tmp_path: Pa
         ({3: np.zeros(3)}, "Received: 3 with"),
     ],
 )
-def test_what_is_no_shard_is_refused(tmp_path: Path, arrays, message: str):
+def test_arrays_that_are_not_a_shard_are_refused(tmp_path: Path, arrays, message: str):
     with pytest.raises(ShardError, match=message):
         write_shard(tmp_path, "a.pkl", arrays)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_loop_of_ones_own(tmp_path: Path):
+def test_a_custom_loop(tmp_path: Path):
     with ShardWriter(
         tmp_path / "deep" / "set",
         inputs=("images", "texts"),
@@ -174,11 +176,11 @@ def test_no_index_after_an_exception_and_then_the_directory_is_refused(tmp_path:
     assert {entry.name for entry in tmp_path.iterdir()} == {".writing", "shard-00000.pkl"}
     with pytest.raises(ShardError, match=r"must be empty, .* 2 entries: .*shard-00000\.pkl"):
         ShardWriter(tmp_path)
-    with pytest.raises(ShardError, match="not written whole: a ShardWriter was stopped"):
+    with pytest.raises(ShardError, match="not written completely: a ShardWriter was stopped"):
         open_shards(tmp_path)
 
 
-def test_a_directory_with_anything_in_it_is_refused_and_left_alone(tmp_path: Path):
+def test_a_directory_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ShardError, match=r"thesis\.txt"):
         ShardWriter(tmp_path)
@@ -204,8 +206,8 @@ def test_arrays_of_different_length_are_refused_by_name(tmp_path: Path):
 
 
 def test_roles_must_name_fields(tmp_path: Path):
-    writer = ShardWriter(tmp_path, inputs="pictures")
-    with pytest.raises(ShardError, match=r"the roles name \['pictures'\]"):
+    writer = ShardWriter(tmp_path, inputs="photos")
+    with pytest.raises(ShardError, match=r"the roles name \['photos'\]"):
         writer.write(make_arrays())
 
 

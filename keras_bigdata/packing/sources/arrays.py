@@ -15,7 +15,7 @@ from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, clean_
 from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.class_counts import MAX_CLASSES
-from keras_bigdata.shards.roles import Roles, as_structure, names
+from keras_bigdata.shards.roles import Roles, as_structure, field_names
 
 LABELS = "labels"
 
@@ -182,12 +182,16 @@ def default_roles(
 ) -> Roles:
     """The roles given; else `labels` are the targets and what is left over the inputs."""
     left = list(fields)
-    if targets is None and LABELS in left and LABELS not in names(as_structure(inputs, "inputs")):
+    if (
+        targets is None
+        and LABELS in left
+        and LABELS not in field_names(as_structure(inputs, "inputs"))
+    ):
         targets = LABELS
     y = as_structure(targets, "targets")
     w = as_structure(sample_weights, "sample_weights")
     if inputs is None:
-        used = {*names(y), *names(w)}
+        used = {*field_names(y), *field_names(w)}
         first = [name for name in ("images", "texts") if name in left]
         rest = [name for name in dict.fromkeys([*first, *left]) if name not in used]
         inputs = rest[0] if len(rest) == 1 else rest or None

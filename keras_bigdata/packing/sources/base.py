@@ -18,7 +18,7 @@ from keras_bigdata.packing.sources.images import Color, load_frames, load_image
 from keras_bigdata.packing.sources.labels import NO_CLASS
 from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.split import split_rows
-from keras_bigdata.shards.roles import Roles, Structure, names
+from keras_bigdata.shards.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
 
@@ -133,7 +133,7 @@ class TableRows:
         """A number for each combination of labels."""
         labels = [
             self._columns[name].reshape(len(self), -1)
-            for name in names(self.roles.targets)
+            for name in field_names(self.roles.targets)
             if name in self._columns and self._columns[name].dtype.kind in _LABEL_KINDS
         ]
         if not labels:

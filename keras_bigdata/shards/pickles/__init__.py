@@ -1,24 +1,38 @@
-"""Where arrays lie inside a pickle, found without running it.
+"""Finds and reads the arrays in a pickle without running the pickle.
 
-stored      bytes of the file: bounded reads, arrays that lie raw
-compressed  bytes of a compressed file
-opening     the one or the other
-literals    numbers and strings of text opcodes
-machine     the stack, marks and memo
-opcodes     what each opcode does to them
-nodes       what stands on the stack: symbols, never objects
-joblib_arrays  arrays as joblib.dump writes them
-rebuild     the few names that may be called, and what they mean
-dtypes      dtypes from their pickled state
-payloads    bytes of arrays that were written as text
-decode      symbols -> arrays
-fields      the outermost container -> named fields
-walker      all of it together
+The files, in the order in which the data pass through them:
+
+| file | idea |
+| --- | --- |
+| `source` | the bytes of a file, read with every length checked |
+| `compression` | the same for a compressed file |
+| `nodes` | the values that opcodes produce: symbols, never objects |
+| `payloads` | the bytes or the text that a node refers to |
+| `machine` | the state of the interpreter: stack, marks and memo |
+| `literals` | the opcodes of numbers, byte strings and texts |
+| `opcodes` | all other opcodes, and the loop over them: `parse` |
+| `globals` | the names that a pickle may use, and what calling them stands for |
+| `dtypes` | dtypes from their pickled state |
+| `joblib_arrays` | arrays as `joblib.dump` writes them |
+| `decode` | nodes -> arrays |
+| `fields` | the outermost container -> named fields |
+| `reader` | all of it together: `find_arrays`, `read_fields`, `read_array` |
 """
 
-from keras_bigdata.shards.pickles.compression import read_array
 from keras_bigdata.shards.pickles.fields import PickleContents
-from keras_bigdata.shards.pickles.reader import read_columns, read_fields, walk
+from keras_bigdata.shards.pickles.reader import (
+    find_arrays,
+    read_array,
+    read_columns,
+    read_fields,
+)
 from keras_bigdata.shards.pickles.source import StoredArray
 
-__all__ = ["PickleContents", "StoredArray", "read_array", "read_columns", "read_fields", "walk"]
+__all__ = [
+    "PickleContents",
+    "StoredArray",
+    "find_arrays",
+    "read_array",
+    "read_columns",
+    "read_fields",
+]

@@ -1,8 +1,8 @@
-"""Compressed pickles, expanded while they are walked, and whole only to read from them.
+"""Compressed files: recognized, and decompressed while they are parsed.
 
-A walk goes forwards: what it passes over is expanded and forgotten, so that finding the arrays
-takes no memory. How much a file may expand to is bounded, because a few kilobytes can stand for
-terabytes.
+A parser moves forwards: what it skips is decompressed and dropped, so that finding the arrays
+takes no memory. The file is decompressed as a whole only to read from it. How much it may expand
+to is bounded, because a few kilobytes can stand for terabytes.
 """
 
 from __future__ import annotations
@@ -11,54 +11,52 @@ import bz2
 import importlib
 import io
 import lzma
-import os
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from keras_bigdata.errors import CorruptShardError, ShardError, UnsafePickleError
-from keras_bigdata.shards.pickles.source import (
-    CHUNK,
-    Bytes,
-    Source,
-    StoredArray,
-    as_array,
-    read_some,
-)
+from keras_bigdata.errors import ShardError, UnsafePickleError
+from keras_bigdata.shards.pickles.source import CHUNK, Bytes, Source, read_at
 
 # A compressed file may expand to this many times its size, and any file to this many bytes.
-# Pictures and tokens expand to a few times their size, masks to 20 to 200 times.
+# Images and tokens expand to a few times their size, masks to 20 to 200 times.
 EXPANDED_RATIO = 256
 EXPANDED_AT_LEAST = 256 * 2**20
 UNBOUNDED = 2**62
 
-# So many of the expanded bytes, or so many times the file, may be walked one by one, which takes a
-# second for some millions; the others are in arrays and texts, and passed over.
-WALKED_RATIO = 16
-WALKED_AT_LEAST = 8 * 2**20
+# The decompressed bytes that may be parsed one by one, as a multiple of the file's size and for
+# any file: some millions take a second. The other bytes lie in arrays and texts and are skipped.
+PARSED_RATIO = 16
+PARSED_AT_LEAST = 8 * 2**20
 
-# What an xz file may ask for to be expanded; the highest level takes 65 MiB.
+# Memory that an xz file may require to be decompressed; the highest level takes 65 MiB.
 _XZ_MEMORY = 256 * 2**20
 _PIECE = 1 << 20
 
 
-class Engine(Protocol):
-    """An expanding object, as `bz2.BZ2Decompressor`."""
+class Decompressor(Protocol):
+    """The methods of `bz2.BZ2Decompressor` that are used here."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the end of the compressed stream was reached."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether `decompress` needs more data before it can return more."""
+
     @property
-    def unused_data(self) -> bytes | None: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def unused_data(self) -> bytes | None:
+        """The data after the end of the compressed stream."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Returns at most `max_length` decompressed bytes."""
 
 
-class _Zlib:
-    """`zlib.decompressobj` with the methods of the others."""
+class _ZlibDecompressor:
+    """`zlib.decompressobj` with the methods of the other decompressors."""
 
     def __init__(self, wbits: int) -> None:
         self._object = zlib.decompressobj(wbits)
@@ -80,14 +78,20 @@ class _Zlib:
 
 
 class Format(NamedTuple):
-    """A way to compress: its name, the first bytes of its files, and what expands them."""
+    """A compressed file format.
+
+    Attributes:
+        name: the name of the format and of its command-line tool.
+        magic: the first bytes of its files.
+        decompressor: creates a decompressor.
+    """
 
     name: str
     magic: tuple[bytes, ...]
-    engine: Callable[[], Engine]
+    decompressor: Callable[[], Decompressor]
 
 
-def _lz4() -> Engine:
+def _lz4_decompressor() -> Decompressor:
     try:
         frames: Any = importlib.import_module("lz4.frame")
     except ImportError:
@@ -96,259 +100,229 @@ def _lz4() -> Engine:
 
 
 FORMATS = (
-    Format("gzip", (b"\x1f\x8b",), lambda: _Zlib(31)),
-    Format("zlib", (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"), lambda: _Zlib(15)),
+    Format("gzip", (b"\x1f\x8b",), lambda: _ZlibDecompressor(31)),
+    Format(
+        "zlib", (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"), lambda: _ZlibDecompressor(15)
+    ),
     Format("bzip2", (b"BZh",), bz2.BZ2Decompressor),
     Format("xz", (b"\xfd7zXZ\x00",), lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
     Format("lzma", (b"\x5d\x00\x00",), lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
-    Format("lz4", (b"\x04\x22\x4d\x18",), _lz4),
+    Format("lz4", (b"\x04\x22\x4d\x18",), _lz4_decompressor),
 )
 
-# Whatever these libraries raise for bytes that they cannot expand.
+# All that these libraries raise for bytes that they cannot decompress.
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError)
 
 
-def format_of(start: bytes) -> Format | None:
-    """The way in which a file that begins with these bytes is compressed, if it is."""
+def detect_format(start: bytes) -> Format | None:
+    """Returns the format of a file that begins with these bytes; `None` if not compressed."""
     return next((each for each in FORMATS if start.startswith(each.magic)), None)
 
 
-class Compressed(Source):
-    """A compressed file; positions are those in what it expands to.
+class CompressedSource(Source):
+    """A compressed file; all positions are those in its decompressed content.
 
     Args:
         path: name of the file, for messages.
         file: the open file, unbuffered.
-        form: how it is compressed.
+        format: how it is compressed.
         bounded: whether to refuse a file that expands to far more than its size.
+
+    Attributes:
+        compressed_size: bytes of the file.
+        limit: the number of bytes that it may expand to.
+        data: the whole decompressed content, after `expand`.
     """
 
     compressed = True
 
-    def __init__(self, path: str, file: io.FileIO, form: Format, bounded: bool) -> None:
+    def __init__(self, path: str, file: io.FileIO, format: Format, bounded: bool) -> None:
         super().__init__(path, file)
-        self.form = form
-        self.packed = self.size
+        self.format = format
+        self.compressed_size = self.size
         self.limit = max(EXPANDED_AT_LEAST, EXPANDED_RATIO * self.size) if bounded else UNBOUNDED
-        # What is not yet known is taken for the most that it can be.
+        # Until the end is reached, the size is assumed to be the largest that it can be.
         self.size = self.limit
-        self.known = False
-        self.promised = 0  # what the pickle says that there is
+        self._size_known = False
+        self._required_size = 0  # the end of the bytes that the pickle refers to
         self.data: Bytes | None = None
-        self.to_walk = max(WALKED_AT_LEAST, WALKED_RATIO * self.packed) if bounded else UNBOUNDED
+        parsed = max(PARSED_AT_LEAST, PARSED_RATIO * self.compressed_size)
+        self._parse_budget = parsed if bounded else UNBOUNDED
         self._begin()
 
     def expand(self) -> None:
-        """Expands the file into memory; from then on it is read like any other."""
+        """Decompresses the file into memory; from then on it is read like any other."""
         if self.data is not None:
             return
-        if self.given:
+        if self._expanded:
             self._begin()
         content = bytearray()
-        while piece := self._next(_PIECE):
+        while piece := self._decompress(_PIECE):
             content += piece
         self.data = np.frombuffer(content, np.uint8)
 
     def finish(self) -> None:
-        """Follows the file to its end: its checksum is compared, its size known."""
-        while not self.known and self._next(_PIECE):
+        """Decompresses the file to its end, where its checksum is compared.
+
+        Raises:
+            CorruptShardError: if the file is damaged, or shorter than the pickle in it requires.
+        """
+        while not self._size_known and self._decompress(_PIECE):
             pass
-        self.check(0, self.promised)
+        self.check_range(0, self._required_size)
 
     def fill(self, count: int) -> None:
-        self._count_walked()
+        """Makes at least `count` decompressed bytes available in `buffer[pos:]`."""
+        self._count_parsed()
         if self.data is not None:
             return super().fill(count)
         at = self.position
-        self.check(at, count)
+        self.check_range(at, count)
         parts = [self.buffer[self.pos :]]
         have = len(parts[0])
         while have < count:
-            piece = self._next(max(CHUNK, count - have))
+            piece = self._decompress(max(CHUNK, count - have))
             if not piece:
-                self.check(at, count)
+                self.check_range(at, count)
             parts.append(piece)
             have += len(piece)
         self.buffer, self.start, self.pos = b"".join(parts), at, 0
         return None
 
     def skip(self, count: int) -> None:
+        """Moves past `count` bytes, which are decompressed and dropped."""
         left = count - (len(self.buffer) - self.pos)
         if left > 0:
-            self._count_walked()
+            self._count_parsed()
         if self.data is not None or left <= 0:
             return super().skip(count)
         at = self.position
-        self.check(at, count)
+        self.check_range(at, count)
         while left:
-            piece = self._next(min(left, _PIECE))
+            piece = self._decompress(min(left, _PIECE))
             if not piece:
-                self.check(at, count)
+                self.check_range(at, count)
             left -= len(piece)
         self.buffer, self.start, self.pos = b"", at + count, 0
         return None
 
     def line_length(self) -> int:
-        # A line may be an array written as text, which a walk must not lose.
+        """Returns the number of bytes up to the next newline."""
+        # A line may be an array written as text, which must not be dropped.
         if self.buffer.find(b"\n", self.pos) < 0:
             self.expand()
         return super().line_length()
 
-    def check(self, offset: int, count: int) -> None:
-        if not self.known:
+    def check_range(self, offset: int, count: int) -> None:
+        """Checks that the decompressed content holds `count` bytes from `offset` on.
+
+        Until its size is known, the range is compared with the limit, and by `finish` with the
+        size.
+
+        Raises:
+            UnsafePickleError: if the range lies beyond the limit.
+            CorruptShardError: if the content is shorter.
+        """
+        if not self._size_known:
             if offset + count > self.limit:
-                raise self._too_large()
-            self.promised = max(self.promised, offset + count)
-        super().check(offset, count)
+                raise self._expansion_error()
+            self._required_size = max(self._required_size, offset + count)
+        super().check_range(offset, count)
 
     def read(self, offset: int, count: int) -> Bytes:
+        """Reads bytes anywhere in the content, which is decompressed as a whole first."""
         self.expand()
-        self.check(offset, count)
+        self.check_range(offset, count)
         assert self.data is not None
         return self.data[offset : offset + count].copy()
 
-    def _count_walked(self) -> None:
-        """Counts what was used of a buffer that is given up."""
-        self.to_walk -= self.pos
-        if self.to_walk < 0:
-            raise self._too_many()
+    def _count_parsed(self) -> None:
+        """Counts the bytes used of a buffer that is about to be replaced."""
+        self._parse_budget -= self.pos
+        if self._parse_budget < 0:
+            raise self._parse_error()
 
     def _begin(self) -> None:
-        self.given = 0  # bytes expanded
-        self._taken = 0  # bytes of the file used
+        """Starts to decompress at the beginning of the file."""
+        self._expanded = 0  # bytes decompressed so far
+        self._consumed = 0  # bytes of the file used so far
         self._pending = b""
         try:
-            self._engine = self.form.engine()
+            self._decompressor = self.format.decompressor()
         except ShardError as error:
-            raise ShardError(f"{self.path}: is {self.form.name}-compressed; {error}") from None
+            raise ShardError(f"{self.path}: is {self.format.name}-compressed; {error}") from None
 
-    def _next(self, most: int) -> bytes:
-        """The next bytes of what the file expands to, at most so many; none at its end."""
+    def _decompress(self, max_length: int) -> bytes:
+        """Returns the next decompressed bytes, at most `max_length`; none at the end."""
         while True:
-            if self._engine.eof and not self._next_member():
-                self.known, self.size = True, self.given
+            if self._decompressor.eof and not self._begin_next_member():
+                self._size_known, self.size = True, self._expanded
                 return b""
-            data = self._input() if self._engine.needs_input else b""
+            data = self._read_input() if self._decompressor.needs_input else b""
             try:
-                piece = self._engine.decompress(data, most)
+                piece = self._decompressor.decompress(data, max_length)
             except _ERRORS as error:
                 if "Memory usage limit" in str(error):
                     raise UnsafePickleError(
                         f"{self.path}: needs more than {_XZ_MEMORY:,} bytes of memory to be "
-                        f"expanded. Expand it with the tool {self.form.name}."
+                        f"expanded. Expand it with the tool {self.format.name}."
                     ) from None
-                raise self.corrupt(f"the {self.form.name} data are damaged ({error})") from None
+                raise self.corrupt_error(
+                    f"the {self.format.name} data are damaged ({error})"
+                ) from None
             if piece:
-                self.given += len(piece)
-                if self.given > self.limit:
-                    raise self._too_large()
+                self._expanded += len(piece)
+                if self._expanded > self.limit:
+                    raise self._expansion_error()
                 return piece
-            if not data and self._engine.needs_input and not self._engine.eof:
-                raise self.corrupt(
-                    f"the {self.form.name} data are cut short: the file ends after {self.packed} "
-                    f"bytes, which expand to {self.given}"
+            if not data and self._decompressor.needs_input and not self._decompressor.eof:
+                raise self.corrupt_error(
+                    f"the {self.format.name} data are cut short: the file ends after "
+                    f"{self.compressed_size} bytes, which expand to {self._expanded}"
                 )
 
-    def _next_member(self) -> bool:
-        """Goes on with what was compressed by itself and appended; other bytes are ignored."""
-        rest = self._engine.unused_data or b""
-        rest += self._input() if len(rest) < 8 else b""
-        if not rest.startswith(self.form.magic):
+    def _begin_next_member(self) -> bool:
+        """Starts on a stream appended to the first; returns whether there is one.
+
+        Bytes after the last stream that do not begin another one are ignored.
+        """
+        rest = self._decompressor.unused_data or b""
+        rest += self._read_input() if len(rest) < 8 else b""
+        if not rest.startswith(self.format.magic):
             return False
         self._pending = rest
-        self._engine = self.form.engine()
+        self._decompressor = self.format.decompressor()
         return True
 
-    def _input(self) -> bytes:
+    def _read_input(self) -> bytes:
         if self._pending:
             data, self._pending = self._pending, b""
             return data
-        piece = bytearray(min(CHUNK * 4, self.packed - self._taken))
+        piece = bytearray(min(CHUNK * 4, self.compressed_size - self._consumed))
         if not piece:
             return b""
         try:
-            count = read_some(self.file, memoryview(piece), self._taken)
+            count = read_at(self.file, memoryview(piece), self._consumed)
         except OSError as error:
-            raise self.corrupt(f"cannot be read at byte {self._taken} ({error})") from error
-        self._taken += count
+            raise self.corrupt_error(
+                f"cannot be read at byte {self._consumed} ({error})"
+            ) from error
+        self._consumed += count
         return bytes(piece[:count])
 
-    def _too_large(self) -> UnsafePickleError:
+    def _expansion_error(self) -> UnsafePickleError:
         return UnsafePickleError(
-            f"{self.path}: {self.packed:,} bytes, {self.form.name}-compressed, expand to more than "
-            f"{self.limit:,}, the limit ({EXPANDED_RATIO} times the file, or "
+            f"{self.path}: {self.compressed_size:,} bytes, {self.format.name}-compressed, expand "
+            f"to more than {self.limit:,}, the limit ({EXPANDED_RATIO} times the file, or "
             f"{EXPANDED_AT_LEAST:,} if that is more); nothing was kept. Expand the file with the "
-            f"tool {self.form.name}; or, if you wrote it yourself, trust=True lifts the limit."
+            f"tool {self.format.name}; or, if you wrote it yourself, trust=True lifts the limit."
         )
 
-    def _too_many(self) -> UnsafePickleError:
+    def _parse_error(self) -> UnsafePickleError:
         return UnsafePickleError(
-            f"{self.path}: {self.packed:,} bytes, {self.form.name}-compressed, expand to more "
-            f"numbers and containers than can be walked one by one in good time "
-            f"({WALKED_RATIO} times the bytes of the file, or {WALKED_AT_LEAST:,} if that is "
+            f"{self.path}: {self.compressed_size:,} bytes, {self.format.name}-compressed, expand "
+            f"to more numbers and containers than can be parsed one by one in reasonable time "
+            f"({PARSED_RATIO} times the bytes of the file, or {PARSED_AT_LEAST:,} if that is "
             "more); nothing was kept. Write the numbers as NumPy arrays; or, if you wrote it "
             "yourself, trust=True lifts the limit."
         )
-
-
-def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) -> npt.NDArray[Any]:
-    """Reads a `StoredArray` whole.
-
-    A file descriptor is left open and, where the system has `os.pread`, its position is left
-    alone, so that threads may share one.
-
-    Args:
-        path_or_fd: the pickle's path, or a descriptor open for reading.
-        stored: what `walk` found in that file.
-
-    Returns:
-        A new, writable array of `stored.dtype` (byte order as stored) and `stored.shape`.
-
-    Raises:
-        CorruptShardError: if the file cannot be read or is shorter than the array needs.
-
-    Example:
-
-    ```python
-    contents = walk("train_00000.pickle")
-    images = read_array("train_00000.pickle", contents.fields["images"])
-    ```
-    """
-    # Whoever found the array has seen how far the file expands.
-    with open_source(path_or_fd, bounded=False) as source:
-        data = source.read(stored.offset, stored.nbytes)
-    return as_array(data, stored.dtype, stored.shape, stored.order)
-
-
-def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> Source:
-    """Opens a file for reading; whatever fails is a `CorruptShardError`.
-
-    Args:
-        path: the file, or a descriptor.
-        bounded: whether a compressed file may not expand to far more than its size. Defaults to
-            `True`.
-    """
-    name = f"file descriptor {path}" if isinstance(path, int) else os.fspath(path)
-    try:
-        if isinstance(path, int):
-            return _source(name, io.FileIO(path, closefd=False), bounded)
-        # Opening a named pipe would wait for a writer.
-        if os.path.exists(name) and not os.path.isfile(name):
-            raise CorruptShardError(f"{name}: this is no file. A pickle file was expected.")
-        return _source(name, io.FileIO(name), bounded)
-    except OSError as error:
-        raise CorruptShardError(
-            f"{name}: the file cannot be opened ({error.strerror or error}). Restore it, or leave "
-            "it out of the shards."
-        ) from error
-
-
-def _source(name: str, file: io.FileIO, bounded: bool) -> Source:
-    try:
-        source = Source(name, file)
-        start = source.read(0, min(8, source.size)).tobytes()
-        form = format_of(start)
-        return source if form is None else Compressed(name, file, form, bounded)
-    except BaseException:
-        file.close()
-        raise

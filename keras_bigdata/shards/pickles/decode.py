@@ -1,11 +1,9 @@
-"""Arrays from what a pickle holds: decoded text, and lists of numbers, strings or arrays."""
+"""Decodes the nodes of a pickle into arrays: text-encoded arrays, and lists of any values."""
 
 from __future__ import annotations
 
-import codecs
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.shards.pickles.nodes import (
-    LARGEST,
+    MAX_ARRAY_BYTES,
     MAX_DIMENSIONS,
     ArrayNode,
     Numbers,
@@ -23,17 +21,18 @@ from keras_bigdata.shards.pickles.nodes import (
     describe,
     show,
 )
-from keras_bigdata.shards.pickles.source import Bytes, Source, StoredArray, as_array
+from keras_bigdata.shards.pickles.payloads import read_bytes, read_payload, read_text
+from keras_bigdata.shards.pickles.source import Source, StoredArray, view_as_array
 
 Array = npt.NDArray[Any]
 
-# Numbers from many short lists that are put in one list before they are written.
-_AT_ONCE = 1 << 18
+# Numbers of many short lists that are joined in one list before they are written.
+_CHUNK_NUMBERS = 1 << 18
 
-_PLAIN = frozenset((bool, int, float, complex))
-NUMBERS = _PLAIN | {Numbers}
-_PACKED = {"B": np.dtype(bool), "q": np.dtype(np.int64), "d": np.dtype(np.float64)}
-_OF_TYPE: dict[type, np.dtype[Any]] = {
+_PLAIN_TYPES = frozenset((bool, int, float, complex))
+NUMBER_TYPES = _PLAIN_TYPES | {Numbers}
+_TYPECODE_DTYPES = {"B": np.dtype(bool), "q": np.dtype(np.int64), "d": np.dtype(np.float64)}
+_TYPE_DTYPES: dict[type, np.dtype[Any]] = {
     bool: np.dtype(bool),
     int: np.dtype(np.int64),
     float: np.dtype(np.float64),
@@ -41,8 +40,8 @@ _OF_TYPE: dict[type, np.dtype[Any]] = {
 }
 
 
-class LeftOut(Exception):
-    """Why no field can be made of a value."""
+class NotAnArray(Exception):
+    """A value cannot become a field; the message is the reason."""
 
 
 class Extent(NamedTuple):
@@ -53,203 +52,219 @@ class Extent(NamedTuple):
 
 
 class Decoder:
-    """Makes arrays, each value once, and keeps the total in bounds."""
+    """Turns values into arrays, each value once, within a limit on the bytes in all.
+
+    Args:
+        source: the file.
+        limit: bytes that may be decoded in all.
+    """
 
     def __init__(self, source: Source, limit: float) -> None:
-        self.source = source
-        self.left = limit
-        self.to_read = limit
-        self.name = ""  # of the field at work
-        self.made: dict[int, Array] = {}
-        self.extents: dict[int, Extent | str] = {}
+        self._source = source
+        self._budget = limit
+        self._text_budget = limit
+        self._field_name = ""  # of the current field, for messages
+        self._arrays: dict[int, Array] = {}
+        self._extents: dict[int, Extent | str] = {}
 
-    def field(self, name: str, value: object) -> StoredArray | Array:
-        """What a field becomes; a `LeftOut` says why it becomes nothing."""
-        self.name = name
+    def decode(self, name: str, value: object) -> StoredArray | Array:
+        """Returns the array that a field becomes, or where it lies in the file.
+
+        Args:
+            name: name of the field, for messages.
+            value: the node of its value.
+
+        Raises:
+            NotAnArray: if the value cannot become an array.
+            UnsafePickleError: if it is an array of objects, or far larger than the file.
+            CorruptShardError: if the bytes in the file are not those of such an array.
+        """
+        self._field_name = name
         if isinstance(value, (ArrayNode, np.ndarray)):
-            return self.array_field(value)
+            return self._decode_array(value)
         if not isinstance(value, (list, tuple)) or isinstance(value, Pairs):
-            raise LeftOut(f"{describe(value)}, not an array")
-        if id(value) not in self.made:
-            extent = self.extent(value, 0)
-            self.spend(extent)
+            raise NotAnArray(f"{describe(value)}, not an array")
+        if id(value) not in self._arrays:
+            extent = self._extent(value, 0)
+            self._spend(extent)
             out = np.empty(extent.shape, extent.dtype)
             try:
                 if out.size:
-                    self.fill(out, value)
+                    self._fill(out, value)
             except OverflowError:
-                raise LeftOut("integers that need more than 64 bits") from None
-            self.made[id(value)] = out
-        return self.made[id(value)]
+                raise NotAnArray("integers that need more than 64 bits") from None
+            self._arrays[id(value)] = out
+        return self._arrays[id(value)]
 
-    def array_field(self, value: ArrayNode | Array) -> StoredArray | Array:
-        extent = self.extent(value, 0)
+    def _decode_array(self, value: ArrayNode | Array) -> StoredArray | Array:
+        extent = self._extent(value, 0)
         if isinstance(value, np.ndarray):
             if isinstance(value, np.ma.MaskedArray):
-                raise LeftOut("a masked array: save its .data and its .mask")
+                raise NotAnArray("a masked array: save its .data and its .mask")
             return np.asarray(value)
         payload = value.payload
         if payload and payload.encoding == "raw" and value.axes is None:
             return StoredArray(extent.dtype, extent.shape, payload.offset, value.order)
-        if id(value) not in self.made:
-            self.spend(extent)
-            self.made[id(value)] = self.array(value)
-        return self.made[id(value)]
+        if id(value) not in self._arrays:
+            self._spend(extent)
+            self._arrays[id(value)] = self._read_array(value)
+        return self._arrays[id(value)]
 
-    def spend(self, extent: Extent) -> None:
-        """Counts an array against what may be decoded, before it is allocated."""
+    def _spend(self, extent: Extent) -> None:
+        """Subtracts an array from the bytes that may be decoded, before it is allocated."""
         nbytes = math.prod(extent.shape) * extent.dtype.itemsize
         largest = math.prod(size for size in extent.shape if size) * extent.dtype.itemsize
-        if len(extent.shape) > MAX_DIMENSIONS or largest > LARGEST:
-            raise LeftOut(f"an array of shape {show(extent.shape)} is larger than any can be")
-        if nbytes > self.left:
+        if len(extent.shape) > MAX_DIMENSIONS or largest > MAX_ARRAY_BYTES:
+            raise NotAnArray(f"an array of shape {show(extent.shape)} is larger than any can be")
+        if nbytes > self._budget:
             if extent.dtype.kind in "SU":
-                raise LeftOut(f"as an array the strings would take {nbytes:,} bytes")
-            raise self.source.unsafe(
+                raise NotAnArray(f"as an array the strings would take {nbytes:,} bytes")
+            raise self._source.unsafe_error(
                 f"its lists repeat their parts until they take {nbytes:,} bytes, "
-                f"from a file of {self.source.size:,}"
+                f"from a file of {self._source.size:,}"
             )
-        self.left -= nbytes
+        self._budget -= nbytes
 
-    # How large ----------------------------------------------------------------------------------
+    # Shape and dtype ----------------------------------------------------------------------------
 
-    def extent(self, value: object, depth: int) -> Extent:
-        """Shape and dtype of what a value becomes; each list is looked at once."""
+    def _extent(self, value: object, depth: int) -> Extent:
+        """Returns shape and dtype of what a value becomes; inspects each list once."""
         if isinstance(value, ScalarNode):
             return Extent((), value.dtype)
         if isinstance(value, (np.ndarray, np.generic)):
             if value.dtype.hasobject:
-                raise LeftOut("an array of objects")
+                raise NotAnArray("an array of objects")
             return Extent(value.shape, value.dtype)
         if isinstance(value, ArrayNode):
-            return Extent(value.final_shape, self.dtype_of(value))
-        if type(value) in _OF_TYPE:
-            return Extent((), _OF_TYPE[type(value)])
+            return Extent(value.final_shape, self._array_dtype(value))
+        if type(value) in _TYPE_DTYPES:
+            return Extent((), _TYPE_DTYPES[type(value)])
         if not isinstance(value, (list, tuple)) or isinstance(value, Pairs):
-            raise LeftOut(f"a list that holds {describe(value)}")
+            raise NotAnArray(f"a list that holds {describe(value)}")
         if depth == MAX_DIMENSIONS:
-            raise LeftOut(f"lists nested more than {MAX_DIMENSIONS} deep")
-        known = self.extents.get(id(value))
-        if known is None:
-            self.extents[id(value)] = "a list that holds itself"
+            raise NotAnArray(f"lists nested more than {MAX_DIMENSIONS} deep")
+        extent = self._extents.get(id(value))
+        if extent is None:
+            self._extents[id(value)] = "a list that holds itself"
             try:
-                known = self.extent_of_list(value, depth)
-            except LeftOut as reason:
-                known = str(reason)
-            self.extents[id(value)] = known
-        if isinstance(known, str):
-            raise LeftOut(known)
-        if len(known.shape) + depth > MAX_DIMENSIONS:
-            raise LeftOut(f"lists nested more than {MAX_DIMENSIONS} deep")
-        return known
+                extent = self._list_extent(value, depth)
+            except NotAnArray as reason:
+                extent = str(reason)
+            self._extents[id(value)] = extent
+        if isinstance(extent, str):
+            raise NotAnArray(extent)
+        if len(extent.shape) + depth > MAX_DIMENSIONS:
+            raise NotAnArray(f"lists nested more than {MAX_DIMENSIONS} deep")
+        return extent
 
-    def extent_of_list(self, items: Sequence[object], depth: int) -> Extent:
+    def _list_extent(self, items: Sequence[object], depth: int) -> Extent:
         types = set(map(type, items))
         if not types:
-            raise LeftOut("an empty list, which tells no dtype")
-        if types <= NUMBERS:
-            return self.extent_of_numbers(items, types - {Numbers})
+            raise NotAnArray("an empty list, which has no dtype")
+        if types <= NUMBER_TYPES:
+            return self._numbers_extent(items, types - {Numbers})
         if types <= {str, bytes, Payload}:
-            return self.extent_of_strings(items)
+            return self._strings_extent(items)
         shapes: set[tuple[int, ...]] = set()
         dtypes: dict[int, np.dtype[Any]] = {}  # by identity: comparing them all could take long
         for item in items:
-            extent = self.extent(item, depth + 1)
+            extent = self._extent(item, depth + 1)
             shapes.add(extent.shape)
             dtypes[id(extent.dtype)] = extent.dtype
         if len(shapes) > 1:
-            raise LeftOut(f"a ragged list: its items have {len(shapes)} different shapes")
-        return Extent((len(items), *shapes.pop()), _common(set(dtypes.values())))
+            raise NotAnArray(f"a ragged list: its items have {len(shapes)} different shapes")
+        return Extent((len(items), *shapes.pop()), _common_dtype(set(dtypes.values())))
 
-    def extent_of_numbers(self, items: Sequence[object], types: set[type]) -> Extent:
-        chunks = [item.values for item in items if isinstance(item, Numbers)]
-        dtypes = {_OF_TYPE[each] for each in types} | {_PACKED[each.typecode] for each in chunks}
-        length = len(items) - len(chunks) + sum(map(len, chunks))
-        return Extent((length,), _common(dtypes))
+    def _numbers_extent(self, items: Sequence[object], types: set[type]) -> Extent:
+        runs = [item.values for item in items if isinstance(item, Numbers)]
+        dtypes = {_TYPE_DTYPES[each] for each in types}
+        dtypes |= {_TYPECODE_DTYPES[each.typecode] for each in runs}
+        length = len(items) - len(runs) + sum(map(len, runs))
+        return Extent((length,), _common_dtype(dtypes))
 
-    def dtype_of(self, node: ArrayNode) -> np.dtype[Any]:
+    def _array_dtype(self, node: ArrayNode) -> np.dtype[Any]:
         if not node.ready:
-            raise self.source.corrupt("an array was begun and never given its bytes")
+            raise self._source.corrupt_error("an array was begun, but its bytes are missing")
         if node.dtype is None:
-            raise self.source.unsafe(
-                f"the field {self.name[:100]!a} is or holds an array of objects, which can be "
-                "anything; give it a plain dtype, as .astype(str), .astype(float) or np.stack do"
+            raise self._source.unsafe_error(
+                f"the field {self._field_name[:100]!a} is or holds an array of objects, which can "
+                "be anything; give it a plain dtype, as .astype(str), .astype(float) or np.stack do"
             )
         return node.dtype
 
-    def extent_of_strings(self, items: Sequence[Any]) -> Extent:
-        texts = self.strings(items)
+    def _strings_extent(self, items: Sequence[Any]) -> Extent:
+        texts = self._read_strings(items)
         if any(text[-1:] in ("\0", b"\0") for text in texts):
-            raise LeftOut("strings that end in a null character, which NumPy drops")
+            raise NotAnArray("strings that end in a null character, which NumPy drops")
         longest = max(1, *map(len, texts))
         return Extent(
             (len(texts),), np.dtype(f"{'U' if isinstance(texts[0], str) else 'S'}{longest}")
         )
 
-    def strings(self, items: Sequence[Any]) -> list[str] | list[bytes]:
-        """All as `str`, or all as `bytes`."""
-        # A long text used often would be read as often.
-        self.to_read -= sum(_cost(item) for item in items if isinstance(item, Payload))
-        if self.to_read < 0:
-            raise LeftOut("strings that are repeated until they are far larger than the file")
+    def _read_strings(self, items: Sequence[Any]) -> list[str] | list[bytes]:
+        """Reads all items as `str`, or all as `bytes`."""
+        # A long text that is used often would be read as often.
+        self._text_budget -= sum(_stored_bytes(item) for item in items if isinstance(item, Payload))
+        if self._text_budget < 0:
+            raise NotAnArray("strings that are repeated until they are far larger than the file")
         if all(_is_bytes(item) for item in items):
             return [
-                item if isinstance(item, bytes) else read_bytes(self.source, item) for item in items
+                item if isinstance(item, bytes) else read_bytes(self._source, item)
+                for item in items
             ]
         if any(_is_bytes(item) for item in items):
-            raise LeftOut("a list that mixes bytes and text")
-        return [item if isinstance(item, str) else read_text(self.source, item) for item in items]
+            raise NotAnArray("a list that mixes bytes and text")
+        return [item if isinstance(item, str) else read_text(self._source, item) for item in items]
 
-    # Filling ------------------------------------------------------------------------------------
+    # Values -------------------------------------------------------------------------------------
 
-    def array(self, node: ArrayNode) -> Array:
-        """An array read or decoded."""
-        dtype = self.dtype_of(node)
+    def _read_array(self, node: ArrayNode) -> Array:
+        dtype = self._array_dtype(node)
         payload = node.payload or Payload("bytes", "inline", data=b"")
-        data = read_payload(self.source, payload, math.prod(node.shape) * dtype.itemsize)
-        whole = as_array(data, dtype, node.shape, node.order)
-        return whole if node.axes is None else whole.transpose(node.axes)
+        data = read_payload(self._source, payload, math.prod(node.shape) * dtype.itemsize)
+        array = view_as_array(data, dtype, node.shape, node.order)
+        return array if node.axes is None else array.transpose(node.axes)
 
-    def fill(self, out: Array, items: Sequence[Any]) -> None:
-        """Writes a list of the extent of `out`, which is not empty."""
+    def _fill(self, out: Array, items: Sequence[Any]) -> None:
+        """Writes a list into an array of its extent, which is not empty."""
         types = set(map(type, items))
-        if types <= _PLAIN:
+        if types <= _PLAIN_TYPES:
             out[:] = items
         elif types <= {str, bytes, Payload}:
-            out[:] = self.strings(items)
+            out[:] = self._read_strings(items)
         elif types == {ScalarNode} and len({id(item.dtype) for item in items}) == 1:
-            data = b"".join(read_bytes(self.source, item.payload) for item in items)
+            data = b"".join(read_bytes(self._source, item.payload) for item in items)
             out[:] = np.frombuffer(data, items[0].dtype)
         elif types <= {list, tuple}:
-            # Many short lists are quicker as a few long ones.
-            step = max(1, _AT_ONCE * len(items) // out.size)
+            # A few long lists are faster than many short ones.
+            step = max(1, _CHUNK_NUMBERS * len(items) // out.size)
             for start in range(0, len(items), step):
                 part = out[start : start + step]
                 flat = list(chain.from_iterable(items[start : start + step]))
-                self.fill(part.reshape(-1, *out.shape[2:]), flat)
+                self._fill(part.reshape(-1, *out.shape[2:]), flat)
         else:
             done = 0
             for item in items:
-                done += self.fill_one(out, done, item)
+                done += self._fill_item(out, done, item)
 
-    def fill_one(self, out: Array, at: int, item: object) -> int:
-        """Writes one item at `out[at]`; gives how many rows it took."""
+    def _fill_item(self, out: Array, at: int, item: object) -> int:
+        """Writes one item at `out[at]`; returns the number of rows written."""
         if isinstance(item, Numbers):
-            chunk = np.frombuffer(item.values, _PACKED[item.values.typecode])
-            out[at : at + len(chunk)] = chunk
-            return len(chunk)
+            run = np.frombuffer(item.values, _TYPECODE_DTYPES[item.values.typecode])
+            out[at : at + len(run)] = run
+            return len(run)
         if isinstance(item, (list, tuple)):
-            self.fill(out[at], item)
+            self._fill(out[at], item)
         elif isinstance(item, ArrayNode):
-            out[at, ...] = self.array(item)
+            out[at, ...] = self._read_array(item)
         elif isinstance(item, ScalarNode):
-            out[at : at + 1] = np.frombuffer(read_bytes(self.source, item.payload), item.dtype)
+            out[at : at + 1] = np.frombuffer(read_bytes(self._source, item.payload), item.dtype)
         else:
             out[at, ...] = item
         return 1
 
 
-def _cost(payload: Payload) -> int:
+def _stored_bytes(payload: Payload) -> int:
     return payload.length if payload.data is None else len(payload.data)
 
 
@@ -259,129 +274,19 @@ def _is_bytes(item: object) -> bool:
     )
 
 
-def _common(dtypes: set[np.dtype[Any]]) -> np.dtype[Any]:
-    """The dtype that holds them all exactly enough; strings of different length are fine."""
+def _common_dtype(dtypes: set[np.dtype[Any]]) -> np.dtype[Any]:
+    """Returns a dtype for all values; strings may differ in length.
+
+    Raises:
+        NotAnArray: if the dtypes are of different kinds, or integers would become floats.
+    """
     kinds = {dtype.kind for dtype in dtypes}
     if len(dtypes) == 1:
         return next(iter(dtypes))
     if not kinds <= set("biufc") and kinds not in ({"U"}, {"S"}):
         names = " and ".join(sorted({dtype.name for dtype in dtypes})[:4])
-        raise LeftOut(f"a list that mixes {names}")
+        raise NotAnArray(f"a list that mixes {names}")
     result = np.result_type(*dtypes)
     if kinds <= set("iu") and result.kind == "f":
-        raise LeftOut("a list of integers that no one integer dtype holds")
+        raise NotAnArray("a list of integers that do not fit any one integer dtype")
     return result
-
-
-# Text is decoded in pieces, so that it is in memory once, as the bytes that it stands for.
-_PIECE = 1 << 20
-
-# Bytes in the file per byte that they stand for, at most: "\xff" in UTF-8, "\u005c" for a
-# backslash, "\xff" spelled out.
-_WIDEST = {"raw": 1, "inline": 1, "utf-8": 2, "raw-unicode-escape": 6, "string-escape": 4}
-
-# Found here, so that no module is imported while a pickle is read.
-_DECODERS = {name: codecs.getincrementaldecoder(name) for name in ("utf-8", "raw-unicode-escape")}
-
-# What may follow a backslash in Python 2's repr of a byte string, once `\\` is out of the way.
-_BAD_ESCAPE = re.compile(rb"\\(?!['\"nrt]|x[0-9a-fA-F]{2})")
-
-
-def check_length(source: Source, payload: Payload, nbytes: int, what: str) -> None:
-    """Refuses a payload that cannot stand for `nbytes` bytes, before anything is allocated."""
-    length = payload.length
-    if payload.encoding == "inline":
-        length = len(payload.data or b"")
-    elif payload.encoding == "string-escape":
-        length -= 2  # the quotes
-    widest = _WIDEST[payload.encoding]
-    if not nbytes <= length <= nbytes * widest:
-        raise source.corrupt(
-            f"{what} needs {nbytes} bytes, but {length} bytes"
-            f"{' of text' if widest > 1 else ''} are stored for it"
-        )
-
-
-def read_payload(source: Source, payload: Payload, nbytes: int) -> Bytes:
-    """The `nbytes` bytes that a payload stands for.
-
-    Raises:
-        CorruptShardError: if it stands for more or fewer, or is no text of its encoding.
-    """
-    if payload.encoding == "raw" and payload.length == nbytes:
-        return source.read(payload.offset, nbytes)
-    out = np.empty(nbytes, np.uint8)
-    done = 0
-    try:
-        for piece in _pieces(source, payload):
-            if done + len(piece) > nbytes:
-                raise source.corrupt(f"the text at byte {payload.offset} is too long")
-            out[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
-            done += len(piece)
-    except UnicodeError:
-        raise source.corrupt(f"the text at byte {payload.offset} stands for no bytes") from None
-    if done != nbytes:
-        raise source.corrupt(
-            f"the text at byte {payload.offset} stands for {done} bytes where {nbytes} are needed"
-        )
-    return out
-
-
-def read_text(source: Source, payload: Payload) -> str:
-    """A text or byte string as `str`; byte strings are taken as latin-1."""
-    if payload.kind == "text":
-        data = source.read(payload.offset, payload.length).tobytes()
-        errors = "surrogatepass" if payload.encoding == "utf-8" else "strict"
-        try:
-            return data.decode(payload.encoding, errors)
-        except UnicodeDecodeError as error:
-            raise source.corrupt(
-                f"the text at byte {payload.offset} is not {payload.encoding} ({error.reason})"
-            ) from None
-    return read_bytes(source, payload).decode("latin-1")
-
-
-def read_bytes(source: Source, payload: Payload) -> bytes:
-    """A byte string of any encoding."""
-    try:
-        return b"".join(bytes(piece) for piece in _pieces(source, payload))
-    except UnicodeError:
-        raise source.corrupt(f"the text at byte {payload.offset} stands for no bytes") from None
-
-
-def unescape(line: bytes) -> bytes | None:
-    """What a byte string in quotes stands for; `None` if Python 2 would not have written it."""
-    if len(line) < 2 or line[0] not in b"'\"" or line[-1] != line[0]:
-        return None
-    inner = line[1:-1]
-    if b"\\" not in inner:
-        return inner
-    # Checked first: the decoder warns of an escape that it does not know.
-    if _BAD_ESCAPE.search(inner.replace(rb"\\", b"__")):
-        return None
-    return codecs.escape_decode(inner)[0]
-
-
-def _pieces(source: Source, payload: Payload) -> Iterator[bytes | Bytes]:
-    """The bytes in pieces. Text that is not latin-1 is a UnicodeError."""
-    if payload.data is not None:
-        data = payload.data
-        yield data.encode("latin-1") if isinstance(data, str) else data
-    elif payload.encoding == "string-escape":
-        line = unescape(source.read(payload.offset, payload.length).tobytes())
-        if line is None:
-            raise source.corrupt(
-                f"the string at byte {payload.offset} lacks its quotes or has an unknown escape"
-            )
-        yield line
-    else:
-        decoder = None
-        if payload.encoding != "raw":
-            decoder = _DECODERS[payload.encoding]()
-        end = payload.offset + payload.length
-        for start in range(payload.offset, end, _PIECE):
-            piece = source.read(start, min(_PIECE, end - start))
-            if decoder is None:
-                yield piece
-            else:
-                yield decoder.decode(piece.tobytes(), start + _PIECE >= end).encode("latin-1")

@@ -1,4 +1,4 @@
-"""A dtype's code and state, checked, then made. The state of a dtype can lie about its size."""
+"""Dtypes from the code and state in a pickle, which may contradict one another."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from keras_bigdata.shards.pickles.nodes import DType, Pairs, as_text, describe, show
 from keras_bigdata.shards.pickles.source import Source
 
-# Fields within fields, and fields in all: structures that share parts could otherwise describe
-# more fields than there are atoms, and every look at them would visit each.
+# Nesting of fields, and number of fields in all: structures that share parts could otherwise
+# describe more fields than there are atoms, and every inspection would visit each of them.
 MAX_DEPTH = 16
 MAX_FIELDS = 1_000
 MAX_ITEMSIZE = 2**31 - 1
@@ -28,52 +28,63 @@ _UNITS = frozenset(["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "
 def set_dtype_state(
     source: Source, count: Callable[[int], None], node: DType, state: object, at: int
 ) -> None:
-    """Completes `node` with the state that `dtype.__reduce__` gives.
+    """Completes `node` with a state as `dtype.__reduce__` returns it.
+
+    Args:
+        source: the file, for errors.
+        count: is called with the number of objects that are visited.
+        node: the dtype.
+        state: its pickled state.
+        at: byte position of the opcode.
 
     Raises:
-        UnsafePickleError: if it is a kind of dtype that is not known.
+        UnsafePickleError: if it is an unknown kind of dtype.
         CorruptShardError: if its parts contradict one another.
     """
     if type(state) is not tuple or len(state) not in (8, 9) or state[0] != len(state) - 5:
-        raise source.unsafe("gives a dtype a state of unknown form", at)
+        raise source.unsafe_error("gives a dtype a state of unknown form", at)
     if _OBJECT.match(node.code):
         node.objects = True
         return
     code = _CODE.match(node.code)
     if not code:
-        raise source.unsafe(f"a dtype of the unknown code {node.code[:20]!a}", at)
+        raise source.unsafe_error(f"a dtype of the unknown code {node.code[:20]!a}", at)
     try:
-        dtype = _complete(source, count, node, state)
+        dtype = _complete_dtype(count, node, state)
     except (TypeError, ValueError, OverflowError) as error:
-        raise source.corrupt(f"the dtype at byte {at} is impossible ({error})") from None
+        raise source.corrupt_error(f"the dtype at byte {at} is impossible ({error})") from None
     if dtype is None:
         node.objects = True
         return
     itemsize = state[5]
     flexible = code[1] is not None
     if itemsize != dtype.itemsize and (flexible or itemsize != -1):
-        raise source.corrupt(
+        raise source.corrupt_error(
             f"the dtype at byte {at} has items of {dtype.itemsize} bytes, "
             f"and its state says {show(itemsize)}"
         )
     node.dtype = dtype
 
 
-def _complete(
-    source: Source, count: Callable[[int], None], node: DType, state: tuple[Any, ...]
+def _complete_dtype(
+    count: Callable[[int], None], node: DType, state: tuple[Any, ...]
 ) -> np.dtype[Any] | None:
-    """The dtype, or `None` if it holds objects. Contradictions are a ValueError."""
+    """Returns the dtype, or `None` if it holds objects.
+
+    Raises:
+        ValueError: if the parts of the state contradict one another.
+    """
     text, subarray, names, fields = as_text(state[1]), state[2], state[3], state[4]
     if text not in ("<", ">", "|"):
         raise ValueError("unknown byte order")
     order = cast('Literal["<", ">", "|"]', text)
     if subarray is not None:
-        return _subarray(node, subarray)
+        return _subarray_dtype(node, subarray)
     if names is not None:
         count(sum(len(part) for part in (names, fields) if isinstance(part, (tuple, Pairs))))
-        return _structure(node, names, fields, state)
+        return _structured_dtype(node, names, fields, state)
     if node.code in ("m8", "M8"):
-        return np.dtype(f"{node.code}{_unit(state)}").newbyteorder(order)
+        return np.dtype(f"{node.code}{_datetime_unit(state)}").newbyteorder(order)
     if int(node.code[1:] or 0) * (4 if node.code[0] == "U" else 1) > MAX_ITEMSIZE:
         raise ValueError("too large")
     dtype = np.dtype(node.code)
@@ -82,8 +93,8 @@ def _complete(
     return dtype.newbyteorder(order)
 
 
-def _unit(state: tuple[Any, ...]) -> str:
-    """The unit of a datetime, such as `"[25s]"`."""
+def _datetime_unit(state: tuple[Any, ...]) -> str:
+    """Returns the unit of a datetime, such as `"[25s]"`."""
     metadata = state[8] if len(state) == 9 else None
     if type(metadata) is not tuple or len(metadata) != 2:
         raise ValueError("no unit")
@@ -101,7 +112,7 @@ def _unit(state: tuple[Any, ...]) -> str:
     return f"[{number}{unit}]"
 
 
-def _subarray(node: DType, subarray: object) -> np.dtype[Any] | None:
+def _subarray_dtype(node: DType, subarray: object) -> np.dtype[Any] | None:
     if type(subarray) is not tuple or len(subarray) != 2:
         raise ValueError("a subarray without its shape")
     base, shape = subarray
@@ -109,7 +120,7 @@ def _subarray(node: DType, subarray: object) -> np.dtype[Any] | None:
         raise ValueError("a subarray without its shape")
     if not all(type(size) is int and 0 <= size <= MAX_ITEMSIZE for size in shape):
         raise ValueError("a subarray of impossible shape")
-    _contain(node, [base])
+    _add_parts(node, [base])
     if base.dtype is None:
         return None
     if base.dtype.itemsize * math.prod(shape) > MAX_ITEMSIZE:
@@ -117,7 +128,7 @@ def _subarray(node: DType, subarray: object) -> np.dtype[Any] | None:
     return np.dtype((base.dtype, shape))
 
 
-def _structure(
+def _structured_dtype(
     node: DType, names: object, fields: object, state: tuple[Any, ...]
 ) -> np.dtype[Any] | None:
     if type(names) is not tuple or type(fields) is not Pairs or len(names) > MAX_FIELDS:
@@ -125,9 +136,9 @@ def _structure(
     itemsize, flags = state[5], state[7]
     if type(itemsize) is not int or not 0 <= itemsize <= MAX_ITEMSIZE or type(flags) is not int:
         raise ValueError("fields without a size")
-    described = {as_text(key): entry for key, entry in zip(fields[::2], fields[1::2], strict=True)}
-    entries = [_field(described.get(as_text(name)), itemsize) for name in names]
-    _contain(node, [base for base, _, _ in entries])
+    entry_of = {as_text(key): entry for key, entry in zip(fields[::2], fields[1::2], strict=True)}
+    entries = [_parse_field(entry_of.get(as_text(name)), itemsize) for name in names]
+    _add_parts(node, [base for base, _, _ in entries])
     if node.objects or any(base.objects for base, _, _ in entries):
         return None
     texts = [str(as_text(name)) for name in names]
@@ -146,8 +157,8 @@ def _structure(
     return dtype
 
 
-def _field(entry: object, itemsize: int) -> tuple[DType, int, str | None]:
-    """dtype, offset and title of one field, which must lie inside its structure."""
+def _parse_field(entry: object, itemsize: int) -> tuple[DType, int, str | None]:
+    """Returns dtype, offset and title of one field, which must lie inside its structure."""
     if type(entry) is not tuple or len(entry) not in (2, 3):
         raise ValueError("a field without its dtype")
     base, offset = entry[:2]
@@ -161,8 +172,8 @@ def _field(entry: object, itemsize: int) -> tuple[DType, int, str | None]:
     return base, offset, title
 
 
-def _contain(node: DType, parts: list[DType]) -> None:
-    """Adds up how much a dtype holds, and refuses too much."""
+def _add_parts(node: DType, parts: list[DType]) -> None:
+    """Adds the sizes of its parts to a dtype, within the limits."""
     if not all(part.ready for part in parts):
         raise ValueError("a part is not complete")
     node.leaves = sum(part.leaves for part in parts)

@@ -1,4 +1,4 @@
-"""From what a pickle holds to named fields."""
+"""Finds the named fields in the value of a pickle: a dict, a tuple, a list or an array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.pickles.decode import NUMBERS, Decoder, LeftOut, read_bytes
+from keras_bigdata.shards.pickles.decode import NUMBER_TYPES, Decoder, NotAnArray
 from keras_bigdata.shards.pickles.nodes import (
     ArrayNode,
     Numbers,
@@ -21,110 +21,114 @@ from keras_bigdata.shards.pickles.nodes import (
     as_text,
     describe,
 )
+from keras_bigdata.shards.pickles.payloads import read_bytes
 from keras_bigdata.shards.pickles.source import Source, StoredArray
 
-# Decoding gives at most this much, whatever a list repeats: an integer of two bytes in the file
-# becomes eight, and a short list of names of different length may grow more.
+# Limit on the decoded bytes, however often a list is repeated: this many times the file, plus a
+# constant. An integer of two bytes in the file becomes eight, and a short list of names of
+# different length may grow more.
 _GROWTH = 4
-_FREE = 4 << 20
+_CONSTANT = 4 << 20
 
 
 @dataclass(frozen=True)
 class PickleContents:
-    """What was found in a pickle.
+    """The fields of a pickle.
 
     Args:
         fields: name -> `StoredArray`, or the array where it had to be decoded.
-        left_out: name -> why no array can be made of it (text, a number, a ragged list).
-        compressed: whether positions are those in what the file expands to. Defaults to `False`.
+        skipped_fields: name -> why it cannot become an array (text, a number, a ragged list).
+        compressed: whether the file is compressed; positions are then those in its decompressed
+            content. Defaults to `False`.
     """
 
     fields: dict[str, StoredArray | npt.NDArray[Any]]
-    left_out: dict[str, str]
+    skipped_fields: dict[str, str]
     compressed: bool = False
 
 
-def fields_of(source: Source, tree: object, *, trusted: bool = False) -> PickleContents:
-    """The fields of what a pickle holds.
+def find_fields(source: Source, value: object, *, trusted: bool = False) -> PickleContents:
+    """Finds the fields in the value of a pickle.
 
     Args:
         source: the open file.
-        tree: what `follow` found, or with `trusted` what `pickle.load` returned.
-        trusted: whether to decode whatever the size. Defaults to `False`.
+        value: the node that `parse` returned or, with `trusted`, what `pickle.load` returned.
+        trusted: whether to decode arrays of any size. Defaults to `False`.
 
     Raises:
-        ShardError: if it is no dict, tuple, list or array, or if two keys have one name.
+        ShardError: if it is not a dict, tuple, list or array, or if two keys have one name.
         UnsafePickleError: if a field is an array of objects, or a list repeats its parts until
             it is far larger than the file.
     """
-    decoder = Decoder(source, math.inf if trusted else _GROWTH * source.size + _FREE)
+    decoder = Decoder(source, math.inf if trusted else _GROWTH * source.size + _CONSTANT)
     contents = PickleContents({}, {}, source.compressed)
-    for name, value in _named(source, tree, contents.left_out).items():
+    for name, item in _name_values(source, value, contents.skipped_fields).items():
         try:
-            contents.fields[name] = decoder.field(name, value)
-        except LeftOut as reason:
-            contents.left_out[name] = str(reason)
+            contents.fields[name] = decoder.decode(name, item)
+        except NotAnArray as reason:
+            contents.skipped_fields[name] = str(reason)
     return contents
 
 
-def _named(source: Source, tree: object, left_out: dict[str, str]) -> dict[str, object]:
-    """The values that could be fields, by name."""
-    if isinstance(tree, (ArrayNode, np.ndarray)):
-        return {"0": tree}
-    if isinstance(tree, Pairs):
-        return _keyed(source, zip(tree[::2], tree[1::2], strict=True), left_out)
-    if isinstance(tree, dict):
-        return _keyed(source, tree.items(), left_out)
-    if not isinstance(tree, (list, tuple)):
+def _name_values(source: Source, value: object, skipped: dict[str, str]) -> dict[str, object]:
+    """Returns the values that could be fields, by name."""
+    if isinstance(value, (ArrayNode, np.ndarray)):
+        return {"0": value}
+    if isinstance(value, Pairs):
+        return _name_items(source, zip(value[::2], value[1::2], strict=True), skipped)
+    if isinstance(value, dict):
+        return _name_items(source, value.items(), skipped)
+    if not isinstance(value, (list, tuple)):
         raise ShardError(
-            f"{source.path}: the pickle holds {describe(tree)}. A dict of arrays was expected, "
+            f"{source.path}: the pickle holds {describe(value)}. A dict of arrays was expected, "
             "or a tuple or list of arrays, or one array."
         )
-    if tree and set(map(type, tree)) <= {*NUMBERS, str, bytes, Payload, ScalarNode}:
-        return {"0": tree}
+    if value and set(map(type, value)) <= {*NUMBER_TYPES, str, bytes, Payload, ScalarNode}:
+        return {"0": value}
     named: dict[str, object] = {}
     position = 0
-    for value in tree:
-        named[str(position)] = value
-        position += len(value.values) if isinstance(value, Numbers) else 1
+    for item in value:
+        named[str(position)] = item
+        position += len(item.values) if isinstance(item, Numbers) else 1
     return named
 
 
-def _keyed(
-    source: Source, pairs: Iterable[tuple[object, object]], left_out: dict[str, str]
+def _name_items(
+    source: Source, items: Iterable[tuple[object, object]], skipped: dict[str, str]
 ) -> dict[str, object]:
+    """Returns the values of a dict by the names that its keys stand for."""
     named: dict[str, object] = {}
     kinds: dict[str, type] = {}
-    nameless: set[tuple[type, str]] = set()
-    for key, value in pairs:
+    equal_names: set[tuple[type, str]] = set()
+    for key, value in items:
         name = as_text(key)
         if isinstance(key, bytes):
             name = key.decode("latin-1")
         elif type(key) is int:
             name = str(key)
         if name is None:
-            left_out[f"({describe(key)})"] = "its key is no str and no int, or is very long"
-            nameless |= _equal_to(source, key)
+            skipped[f"({describe(key)})"] = "its key is not a str or an int, or is very long"
+            equal_names |= _find_equal_name(source, key)
             continue
         # The same key again replaces the value, as in any dict.
-        kind = _kind(key)
+        kind = _key_type(key)
         if kinds.setdefault(name, kind) is not kind:
-            raise _ambiguous(source, name)
+            raise _ambiguous_error(source, name)
         named[name] = value
-    for kind, name in nameless:
+    for kind, name in equal_names:
         if kinds.get(name) is kind:
-            raise _ambiguous(source, name)
+            raise _ambiguous_error(source, name)
     return named
 
 
-def _kind(key: object) -> type:
+def _key_type(key: object) -> type:
     if isinstance(key, Payload) and key.kind != "str":
         return bytes
     return type(key) if isinstance(key, (int, bytes)) else str
 
 
-def _equal_to(source: Source, key: object) -> set[tuple[type, str]]:
-    """The named key that a number or a NumPy scalar is equal to: 1 is True and 1.0."""
+def _find_equal_name(source: Source, key: object) -> set[tuple[type, str]]:
+    """Returns type and name of the key that a number or NumPy scalar equals, as True equals 1."""
     try:
         if isinstance(key, ScalarNode):
             key = np.frombuffer(read_bytes(source, key.payload), key.dtype)[0].item()
@@ -132,14 +136,14 @@ def _equal_to(source: Source, key: object) -> set[tuple[type, str]]:
             key = key.real
         if isinstance(key, (bool, int)) or (isinstance(key, float) and key.is_integer()):
             return {(int, str(int(key)))}
-    except ValueError:  # a text that is none
+    except ValueError:  # text that cannot be decoded
         return set()
     if isinstance(key, bytes):
         return {(bytes, key.decode("latin-1"))}
     return {(str, key)} if isinstance(key, str) else set()
 
 
-def _ambiguous(source: Source, name: str) -> ShardError:
+def _ambiguous_error(source: Source, name: str) -> ShardError:
     return ShardError(
         f"{source.path}: two different keys both name the field {name[:100]!a}. "
         "Write the file again with keys that differ as text."

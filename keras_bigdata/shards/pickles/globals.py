@@ -1,20 +1,17 @@
-"""The names that a pickle may use, and what each stands for.
+"""The importable names that a pickle may use, and what calling them stands for.
 
-Everything here is a description: no name is imported, and no array is made.
+A name is never imported and no array is created here: all results are nodes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 from keras_bigdata.errors import UnsafePickleError
 from keras_bigdata.shards.pickles import joblib_arrays
-from keras_bigdata.shards.pickles.decode import check_length
 from keras_bigdata.shards.pickles.dtypes import set_dtype_state
 from keras_bigdata.shards.pickles.nodes import (
-    LARGEST,
     ArrayNode,
     DType,
     Global,
@@ -23,99 +20,110 @@ from keras_bigdata.shards.pickles.nodes import (
     Payload,
     ScalarNode,
     as_text,
+    checked_shape,
     describe,
-    dimensions,
-    show,
 )
+from keras_bigdata.shards.pickles.payloads import check_length
 from keras_bigdata.shards.pickles.source import Source
 
+# Is called with the number of objects that are visited.
 Count = Callable[[int], None]
 
 
-def allowed(source: Source, module: str, name: str, at: int) -> Global:
-    """The description of a name; any name but the few known ones is refused."""
-    found = _GLOBALS.get((module, name))
-    if found is None:
-        raise refused_name(source, module, name, at)
-    return found
+def lookup_global(source: Source, module: str, name: str, at: int) -> Global:
+    """Returns the node of an importable name.
+
+    Args:
+        source: the file, for errors.
+        module, name: the name.
+        at: byte position of the opcode.
+
+    Raises:
+        UnsafePickleError: if it is not one of the few names that arrays and containers need.
+    """
+    node = _GLOBALS.get((module, name))
+    if node is None:
+        raise unsafe_global_error(source, module, name, at)
+    return node
 
 
-def refused_name(source: Source, module: str, name: str, at: int) -> UnsafePickleError:
-    """The error for a name that would have to be imported, with what to do where that is known."""
+def unsafe_global_error(source: Source, module: str, name: str, at: int) -> UnsafePickleError:
+    """Returns the error for a name that would have to be imported, with advice where it exists."""
     full = f"{module}.{name}".encode("ascii", "backslashreplace").decode()[:200]
     advice = next((text for start, text in _ADVICE if full.startswith(start)), None)
-    what = f"refers to {full}, which loading would import and may run"
-    return source.unsafe(f"{what}; {advice}" if advice else what, at)
+    reason = f"refers to {full}, which loading would import and may run"
+    return source.unsafe_error(f"{reason}; {advice}" if advice else reason, at)
 
 
-def call(source: Source, count: Count, function: object, args: object, at: int) -> object:
-    """What `function(*args)` stands for."""
+def reduce(source: Source, count: Count, function: object, args: object, at: int) -> object:
+    """Returns the node that the result of REDUCE, `function(*args)`, stands for.
+
+    Raises:
+        UnsafePickleError: if it is not a call that arrays or containers need.
+    """
     if not isinstance(function, Global) or type(args) is not tuple:
-        raise source.unsafe(f"calls {describe(function)}", at)
-    form = _FORMS.get(function.name)
-    result = form(source, count, args) if form else None
+        raise source.unsafe_error(f"calls {describe(function)}", at)
+    call = _CALLS.get(function.name)
+    result = call(source, count, args) if call else None
     if result is None:
         if _MEMMAP in args:  # otherwise harmless: joblib names it where it writes an array
-            raise refused_name(source, "numpy", "memmap", at)
+            raise unsafe_global_error(source, "numpy", "memmap", at)
         kinds = ", ".join(map(describe, args[:6]))
-        raise source.unsafe(f"calls {function.name} with ({kinds}), which no array needs", at)
+        raise source.unsafe_error(f"calls {function.name} with ({kinds}), which no array needs", at)
     return result
 
 
-def set_state(source: Source, count: Count, target: object, state: object, at: int) -> object:
-    """What stands in for the target after BUILD: a dtype or an array that is described further."""
+def build(source: Source, count: Count, target: object, state: object, at: int) -> object:
+    """Returns the node that replaces `target` after BUILD has set its state.
+
+    Raises:
+        UnsafePickleError: if it is not the state of a dtype or an array.
+        CorruptShardError: if its parts contradict one another.
+    """
     if isinstance(target, joblib_arrays.Wrapper):
-        return joblib_arrays.array_of(source, target, state, at)
+        return joblib_arrays.build_array(source, target, state, at)
     if isinstance(target, DType) and not target.ready:
         set_dtype_state(source, count, target, state, at)
     elif isinstance(target, ArrayNode) and not target.ready:
         _set_array_state(source, target, state, at)
     else:
-        raise source.unsafe(f"sets the state of {describe(target)}, which can run code", at)
+        raise source.unsafe_error(f"sets the state of {describe(target)}, which can run code", at)
     return target
 
 
-def _describe_array(
+def _complete_array(
     source: Source, node: ArrayNode, dtype: DType, shape: object, payload: Payload
 ) -> None:
-    """Fills in an array, after its shape, dtype and bytes were seen to agree."""
-    sizes = dimensions(shape)
-    if sizes is None:
-        raise source.corrupt(f"an array has the impossible shape {show(shape)}")
-    if dtype.dtype is None or dtype.dtype.subdtype is not None:
-        raise source.corrupt("an array has no plain dtype")
-    itemsize = dtype.dtype.itemsize
-    what = f"an array of shape {sizes} and {itemsize} bytes per element"
-    if math.prod(size for size in sizes if size) * max(itemsize, 1) > LARGEST:
-        raise source.corrupt(f"{what} is larger than any array")
-    elements = math.prod(sizes)
-    if elements and not itemsize:
-        raise source.corrupt(f"{what} has no bytes to read")
-    check_length(source, payload, elements * itemsize, what)
-    node.dtype, node.shape, node.payload = dtype.dtype, sizes, payload
+    """Sets shape, dtype and bytes of an array, which must agree."""
+    nbytes = node.set_layout(source, dtype, shape)
+    assert node.dtype is not None
+    description = f"an array of shape {node.shape} and {node.dtype.itemsize} bytes per element"
+    check_length(source, payload, nbytes, description)
+    node.payload = payload
     node.ready = True
 
 
 def _set_array_state(source: Source, node: ArrayNode, state: object, at: int) -> None:
     if type(state) is not tuple or len(state) != 5 or state[0] not in (0, 1):
-        raise source.unsafe("gives an array a state of unknown form", at)
+        raise source.unsafe_error("gives an array a state of unknown form", at)
     _, shape, dtype, fortran, data = state
     if not isinstance(dtype, DType) or not dtype.ready:
-        raise source.unsafe(f"gives an array {describe(dtype)} as its dtype", at)
+        raise source.unsafe_error(f"gives an array {describe(dtype)} as its dtype", at)
     if dtype.objects:
         node.ready = True
         return
     if not isinstance(data, Payload) or data.kind == "text" or type(fortran) not in (bool, int):
-        raise source.unsafe(f"gives an array {describe(data)} as its bytes", at)
+        raise source.unsafe_error(f"gives an array {describe(data)} as its bytes", at)
     node.order = "F" if fortran else "C"
-    _describe_array(source, node, dtype, shape, data)
+    _complete_array(source, node, dtype, shape, data)
 
 
-# One function a name: what a call stands for, or None if the arguments are not NumPy's own.
+# One function for each callable name. It returns the node that the call stands for, or None if the
+# arguments are not those that NumPy or Python write.
 
 
 def _reconstruct(source: Source, count: Count, args: tuple[Any, ...]) -> ArrayNode | None:
-    if len(args) != 3 or args[0] is not _NDARRAY or dimensions(args[1]) != (0,):
+    if len(args) != 3 or args[0] is not _NDARRAY or checked_shape(args[1]) != (0,):
         return None
     return ArrayNode()
 
@@ -133,9 +141,9 @@ def _from_buffer(source: Source, count: Count, args: tuple[Any, ...]) -> ArrayNo
     if (order == "K") != (axes is not None):
         return None
     node = ArrayNode(order="F" if order == "F" else "C")
-    _describe_array(source, node, dtype, shape, payload)
+    _complete_array(source, node, dtype, shape, payload)
     if axes is not None:
-        permuted = dimensions(axes)
+        permuted = checked_shape(axes)
         if permuted is None or sorted(permuted) != list(range(len(node.shape))):
             return None
         node.axes = permuted
@@ -156,7 +164,7 @@ def _scalar(source: Source, count: Count, args: tuple[Any, ...]) -> ScalarNode |
     if dtype is None or dtype.subdtype is not None or payload.kind == "text":
         return None
     check_length(source, payload, dtype.itemsize, "a NumPy scalar")
-    # Long ones are text, never numbers.
+    # A long one is text, never a number.
     if payload.data is None or not dtype.itemsize:
         return Opaque("text")
     return ScalarNode(dtype, payload)
@@ -182,7 +190,7 @@ def _bytearray(source: Source, count: Count, args: tuple[Any, ...]) -> Payload |
 
 
 def _as_bytes(value: object, kind: Literal["bytes", "bytearray"]) -> Payload | None:
-    """The same bytes under another type; nothing is copied."""
+    """Returns the same bytes with another type; nothing is copied."""
     if type(value) is str:
         return Payload(kind, "inline", data=value)
     if isinstance(value, Payload):
@@ -216,7 +224,7 @@ def _complex(source: Source, count: Count, args: tuple[Any, ...]) -> complex | N
     return complex(*args)
 
 
-_FORMS: dict[str, Callable[[Source, Count, tuple[Any, ...]], object]] = {
+_CALLS: dict[str, Callable[[Source, Count, tuple[Any, ...]], object]] = {
     "numpy._reconstruct": _reconstruct,
     "numpy._frombuffer": _from_buffer,
     "numpy.scalar": _scalar,
@@ -234,11 +242,12 @@ _MEMMAP = Global("numpy.memmap")
 _WRAPPER = Global(joblib_arrays.WRAPPER)
 
 
-def _known_names() -> dict[tuple[str, str], Global]:
+def _allowed_globals() -> dict[tuple[str, str], Global]:
+    """Returns the node of each allowed name, by module and attribute."""
     names = {("numpy", "ndarray"): _NDARRAY}
     names |= {(module, "memmap"): _MEMMAP for module in ("numpy", "numpy.core.memmap")}
     names |= {(module, "NumpyArrayWrapper"): _WRAPPER for module in joblib_arrays.MODULES}
-    for name in _FORMS:
+    for name in _CALLS:
         module, _, last = name.rpartition(".")
         modules = {
             "numpy._reconstruct": ("numpy.core.multiarray", "numpy._core.multiarray"),
@@ -249,15 +258,15 @@ def _known_names() -> dict[tuple[str, str], Global]:
     return names
 
 
-_GLOBALS = _known_names()
+_GLOBALS = _allowed_globals()
 
 _ARRAY_SUBCLASS = "an array subclass: save np.asarray(...) of it"
 _OLD_PROTOCOL = "if the file was written by joblib.dump, leave out protocol=0 or 1"
 _ADVICE = (
     (
         "joblib.",
-        "joblib before 0.10 kept arrays in files beside this one: load it with joblib.load and "
-        "write it again with joblib.dump or pickle.dump",
+        "joblib before 0.10 kept arrays in separate files next to this one: load it with "
+        "joblib.load and write it again with joblib.dump or pickle.dump",
     ),
     ("copyreg.", _OLD_PROTOCOL),
     ("copy_reg.", _OLD_PROTOCOL),
@@ -273,5 +282,5 @@ _ADVICE = (
     ("torch.", "a torch tensor: save .numpy() of it"),
     ("tensorflow.", "a TensorFlow object: save .numpy() of it"),
     ("scipy.sparse", "a sparse matrix: save .toarray() of it, or its parts"),
-    ("PIL.", "a picture: save np.asarray(...) of it"),
+    ("PIL.", "an image: save np.asarray(...) of it"),
 )

@@ -1,29 +1,33 @@
-"""What the opcodes of a pickle leave behind: values, and notes of where bytes lie.
+"""The values that the opcodes of a pickle produce: symbols, never the objects themselves.
 
-Numbers, `None`, short `str`, lists and tuples stand for themselves. The rest is here. Nothing
-copies what it refers to, so a pickle that uses one value a million times stays small.
+Numbers, `None`, short `str`, lists and tuples stand for themselves. All other values are classes
+of this file. None of them copies what it refers to, so a pickle that uses one value a million
+times stays small.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from keras_bigdata.shards.pickles.source import Source
+
 # Longer byte strings and texts stay in the file until they are needed.
 SHORT_BYTES = 256
 SHORT_TEXT = 4096
 
 MAX_DIMENSIONS = 32
-LARGEST = 2**63 - 1  # bytes of an array
+MAX_ARRAY_BYTES = 2**63 - 1
 
 Order = Literal["C", "F"]
 
 
 class Pairs(list[object]):
-    """A dict as its keys and values in turn.
+    """A dict as a flat list of its keys and values in turn.
 
     Keys are not hashed: hashing tuples nested a million deep would overflow the C stack.
     """
@@ -32,7 +36,11 @@ class Pairs(list[object]):
 
 
 class Numbers:
-    """A run of numbers of one type inside a list, at eight bytes or one each."""
+    """A run of numbers of one type inside a list, stored in eight bytes or one each.
+
+    Args:
+        values: an `array.array` of typecode `"q"`, `"d"` or `"B"` (for booleans).
+    """
 
     __slots__ = ("values",)
 
@@ -41,16 +49,24 @@ class Numbers:
 
 
 class Opaque:
-    """Something harmless that no field can be made of."""
+    """A harmless value that cannot become a field.
 
-    __slots__ = ("what",)
+    Args:
+        description: what it is, for messages.
+    """
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    __slots__ = ("description",)
+
+    def __init__(self, description: str) -> None:
+        self.description = description
 
 
 class Global:
-    """An importable name that is allowed. It is never imported."""
+    """An importable name that a pickle may use. It is never imported.
+
+    Args:
+        name: module and attribute, the same for all versions of the module.
+    """
 
     __slots__ = ("name",)
 
@@ -64,11 +80,11 @@ class Payload:
 
     Args:
         kind: type in Python 3; `"str"` is the byte string of Python 2, `"text"` is unicode.
-        encoding: how the bytes are written in the file; `"raw"` is as they are,
-            `"inline"` means that `data` is all there is.
-        offset: byte position in the file.
-        length: bytes in the file.
-        data: the bytes, if they are few; a `str` stands for its latin-1 bytes.
+        encoding: how the bytes are written in the file; `"raw"` for the bytes themselves,
+            `"inline"` if only `data` holds them.
+        offset: byte position in the file. Defaults to `0`.
+        length: bytes in the file. Defaults to `0`.
+        data: the bytes, if they are few; a `str` stands for its latin-1 bytes. Defaults to `None`.
     """
 
     kind: Literal["bytes", "bytearray", "str", "text"]
@@ -80,13 +96,13 @@ class Payload:
 
 @dataclass(slots=True, eq=False)
 class DType:
-    """A dtype on its way: its code first, then its state.
+    """A dtype, which a pickle gives in two steps: its code first, then its state.
 
     Args:
-        code: what `np.dtype` is called with, such as `"i4"`.
+        code: the argument of `np.dtype`, such as `"i4"`.
         dtype: the dtype, once its state is known and if it holds no objects.
-        objects: whether it is, or holds, dtype `object`.
-        leaves: plain dtypes in it, counted as often as they are used.
+        objects: whether it is, or contains, dtype `object`.
+        leaves: number of plain dtypes in it, each counted as often as it is used.
         depth: nesting of structures.
     """
 
@@ -98,16 +114,20 @@ class DType:
 
     @property
     def ready(self) -> bool:
+        """Whether its state is known."""
         return self.objects or self.dtype is not None
 
 
 @dataclass(slots=True, eq=False)
 class ArrayNode:
-    """An array on its way: nothing is known before its state, if it has one.
+    """An array, whose attributes are unknown until its state has been set.
 
     Args:
+        ready: whether its state is known.
         dtype: `None` for an array of objects.
         shape: as the bytes lie in memory, before `axes`.
+        order: the memory order of the bytes.
+        payload: its bytes.
         axes: how the axes are permuted afterwards. Defaults to `None`, not at all.
     """
 
@@ -120,9 +140,33 @@ class ArrayNode:
 
     @property
     def final_shape(self) -> tuple[int, ...]:
+        """The shape after the axes are permuted."""
         if self.axes is None:
             return self.shape
         return tuple(self.shape[axis] for axis in self.axes)
+
+    def set_layout(self, source: Source, dtype: DType, shape: object) -> int:
+        """Sets dtype and shape, if an array can have them. Returns the bytes of the array.
+
+        Raises:
+            CorruptShardError: if the dtype is not plain, or the shape is impossible.
+        """
+        sizes = checked_shape(shape)
+        if sizes is None:
+            raise source.corrupt_error(f"an array has the impossible shape {show(shape)}")
+        if dtype.dtype is None or dtype.dtype.subdtype is not None:
+            raise source.corrupt_error("an array has no plain dtype")
+        itemsize = dtype.dtype.itemsize
+        if math.prod(size for size in sizes if size) * max(itemsize, 1) > MAX_ARRAY_BYTES:
+            raise source.corrupt_error(
+                f"an array of shape {sizes} and {itemsize} bytes per element is larger than any "
+                "array"
+            )
+        elements = math.prod(sizes)
+        if elements and not itemsize:
+            raise source.corrupt_error(f"an array of shape {sizes} has no bytes to read")
+        self.dtype, self.shape = dtype.dtype, sizes
+        return elements * itemsize
 
 
 class ScalarNode:
@@ -136,7 +180,10 @@ class ScalarNode:
 
 
 def as_text(value: object) -> str | None:
-    """A short text, also one that Python 2 wrote as a byte string."""
+    """Returns a short text as `str`, `None` for any other value.
+
+    A byte string counts as latin-1 text, because Python 2 wrote its texts as byte strings.
+    """
     if type(value) is str:
         return value
     if isinstance(value, Payload) and value.kind != "text" and value.data is not None:
@@ -145,31 +192,31 @@ def as_text(value: object) -> str | None:
     return None
 
 
-def dimensions(value: object) -> tuple[int, ...] | None:
-    """A shape, if it is one that an array can have."""
+def checked_shape(value: object) -> tuple[int, ...] | None:
+    """Returns the value if it is a shape that an array can have, else `None`."""
     if type(value) is not tuple or len(value) > MAX_DIMENSIONS:
         return None
-    if not all(type(size) is int and 0 <= size <= LARGEST for size in value):
+    if not all(type(size) is int and 0 <= size <= MAX_ARRAY_BYTES for size in value):
         return None
     return value
 
 
 def describe(value: object) -> str:
-    """What a value is, in words for people."""
+    """Returns what kind of value it is, for messages."""
     if isinstance(value, Opaque):
-        return value.what
+        return value.description
     if isinstance(value, Payload):
         return "text" if value.kind in ("str", "text") else value.kind
     if isinstance(value, Global):
         return f"the name {value.name}"
-    for types, words in _WORDS:
+    for types, description in _DESCRIPTIONS:
         if isinstance(value, types):
-            return words
+            return description
     return f"a {type(value).__name__}"
 
 
 def show(value: object) -> str:
-    """A number or a shape as it is, anything else in words; always short."""
+    """Returns a number or a shape as text, any other value described; always short."""
     if type(value) is int and abs(value) < 2**64:
         return str(value)
     if type(value) is tuple and len(value) <= 16 and all(type(item) is int for item in value):
@@ -177,7 +224,7 @@ def show(value: object) -> str:
     return describe(value)
 
 
-_WORDS: tuple[tuple[Any, str], ...] = (
+_DESCRIPTIONS: tuple[tuple[Any, str], ...] = (
     (type(None), "None"),
     (str, "text"),
     ((int, float, complex, ScalarNode, np.generic), "a single number"),

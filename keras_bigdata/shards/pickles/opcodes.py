@@ -1,8 +1,8 @@
-"""The opcodes of a pickle, followed without running anything.
+"""Parses a pickle: what each opcode does to the stack and the memo, without running anything.
 
-The stack and the memo are those of the pickle protocol; what lies on them is described in
-`nodes`. A name is never imported: `rebuild` knows the few that stand for arrays and containers,
-any other ends the walk.
+The stack and the memo are those of the pickle protocol; the values in them are described in
+`nodes`. A name is never imported: `globals` knows the few that stand for arrays and containers,
+any other is an error.
 """
 
 from __future__ import annotations
@@ -12,23 +12,29 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from keras_bigdata.shards.pickles import globals, joblib_arrays, machine
+from keras_bigdata.shards.pickles import globals, joblib_arrays, literals
+from keras_bigdata.shards.pickles.literals import Action
 from keras_bigdata.shards.pickles.machine import MAX_OBJECTS, Machine
 from keras_bigdata.shards.pickles.nodes import Numbers, Opaque, Pairs, as_text
 from keras_bigdata.shards.pickles.source import Source
 
 MAX_PROTOCOL = 5
-# Real pickles nest a few containers; only their depth at one time counts.
+# Real pickles nest a few containers; only the number of marks open at one time counts.
 MAX_MARKS = 1_000
 MAX_NAME = 1_000
-# Shorter runs of numbers stay single values, shapes among them.
+# Shorter runs of numbers, such as shapes, stay single values.
 MIN_PACKED = 64
 
-_PACKED = {int: "q", float: "d", bool: "B"}
+_TYPECODES = {int: "q", float: "d", bool: "B"}
 
 
-def follow(source: Source) -> object:
-    """The value that the pickle at the source's position stands for."""
+def parse(source: Source) -> object:
+    """Returns the value that the pickle at the source's position stands for.
+
+    Raises:
+        UnsafePickleError: if loading it would run code, or take far more memory than the file.
+        CorruptShardError: if it is not a pickle, or is damaged.
+    """
     machine = Machine(source)
     try:
         while True:
@@ -39,11 +45,11 @@ def follow(source: Source) -> object:
             source.pos += 1
             if code == _STOP:
                 return machine.result()
-            _HANDLERS[code](machine)
+            _ACTIONS[code](machine)
             if len(machine.stack) + machine.below > MAX_OBJECTS:
-                raise machine.too_much("values at once")
+                raise machine.limit_error("values at once")
     except IndexError:
-        raise source.corrupt(
+        raise source.corrupt_error(
             f"the opcode at byte {machine.at} finds too few values on the stack"
         ) from None
 
@@ -52,20 +58,20 @@ def follow(source: Source) -> object:
 
 
 def _proto(machine: Machine) -> None:
-    protocol = machine.number(_U1)
+    protocol = machine.read_number(_U1)
     if protocol > MAX_PROTOCOL:
-        raise machine.source.unsafe(
+        raise machine.source.unsafe_error(
             f"pickle protocol {protocol}; protocols 0 to {MAX_PROTOCOL} are known", machine.at
         )
 
 
 def _frame(machine: Machine) -> None:
-    machine.length(_U8)
+    machine.read_length(_U8)
 
 
 def _mark(machine: Machine) -> None:
     if len(machine.frames) >= MAX_MARKS:
-        raise machine.source.unsafe(f"more than {MAX_MARKS} marks are open", machine.at)
+        raise machine.source.unsafe_error(f"more than {MAX_MARKS} marks are open", machine.at)
     machine.below += len(machine.stack)
     machine.frames.append(machine.stack)
     machine.stack = []
@@ -89,7 +95,7 @@ def _dup(machine: Machine) -> None:
 # Containers -------------------------------------------------------------------------------------
 
 
-def _tuple(count: int) -> Callable[[Machine], None]:
+def _tuple(count: int) -> Action:
     def push(machine: Machine) -> None:
         stack = machine.stack
         if len(stack) < count:
@@ -102,13 +108,13 @@ def _tuple(count: int) -> Callable[[Machine], None]:
 
 
 def _tuple_of_marked(machine: Machine) -> None:
-    items = packed(machine.close_mark())
+    items = pack_numbers(machine.close_mark())
     machine.count(len(items))
     machine.push_object(tuple(items))
 
 
 def _list_of_marked(machine: Machine) -> None:
-    items = packed(machine.close_mark())
+    items = pack_numbers(machine.close_mark())
     machine.count(len(items))
     machine.push_object(items)
 
@@ -125,13 +131,13 @@ def _append(machine: Machine) -> None:
 
 
 def _appends(machine: Machine) -> None:
-    _extend(machine, packed(machine.close_mark()))
+    _extend(machine, pack_numbers(machine.close_mark()))
 
 
 def _extend(machine: Machine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not list:
-        raise machine.bad("something is appended to what is no list")
+        raise machine.corrupt_error("something is appended to a value that is not a list")
     machine.count(len(items))
     target.extend(items)
 
@@ -149,7 +155,9 @@ def _set_items(machine: Machine) -> None:
 def _add_pairs(machine: Machine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not Pairs or len(items) % 2:
-        raise machine.bad("an item is set in what is no dict, or a key has no value")
+        raise machine.corrupt_error(
+            "an item is set in a value that is not a dict, or a key has no value"
+        )
     machine.count(len(items))
     target.extend(items)
 
@@ -157,8 +165,8 @@ def _add_pairs(machine: Machine, items: list[Any]) -> None:
 def _add_to_set(machine: Machine) -> None:
     machine.close_mark()
     target = machine.stack[-1]
-    if not isinstance(target, Opaque) or target.what != "a set":
-        raise machine.bad("something is added to what is no set")
+    if not isinstance(target, Opaque) or target.description != "a set":
+        raise machine.corrupt_error("something is added to a value that is not a set")
 
 
 def _frozen_set(machine: Machine) -> None:
@@ -166,12 +174,12 @@ def _frozen_set(machine: Machine) -> None:
     machine.push_object(Opaque("a set"))
 
 
-def packed(items: list[Any]) -> list[Any]:
-    """The items, with a long run of numbers of one type as one `Numbers`."""
+def pack_numbers(items: list[Any]) -> list[Any]:
+    """Returns the items; a long run of numbers of one type becomes one `Numbers`."""
     if len(items) < MIN_PACKED:
         return items
     types = set(map(type, items))
-    code = _PACKED.get(types.pop(), "")
+    code = _TYPECODES.get(types.pop(), "")
     if types or not code:
         return items
     try:
@@ -180,57 +188,57 @@ def packed(items: list[Any]) -> list[Any]:
         return items
 
 
-# The memo, names and what they build ------------------------------------------------------------
+# The memo, names, and objects built from them ---------------------------------------------------
 
 
-def _memo_line(action: Callable[[Machine, int], None]) -> Callable[[Machine], None]:
+def _memo_line(action: Callable[[Machine, int], None]) -> Action:
     def act(machine: Machine) -> None:
-        text = machine.line(20)
+        text = machine.read_line(20)
         if not text.isdigit():
-            raise machine.bad("text that is no memo index")
+            raise machine.corrupt_error("text that is not a memo index")
         action(machine, int(text))
 
     return act
 
 
-def _memo(
-    action: Callable[[Machine, int], None], layout: struct.Struct
-) -> Callable[[Machine], None]:
-    return lambda machine: action(machine, machine.number(layout))
+def _memo(action: Callable[[Machine, int], None], layout: struct.Struct) -> Action:
+    return lambda machine: action(machine, machine.read_number(layout))
 
 
 def _memoize(machine: Machine) -> None:
-    machine.remember(machine.entries)
+    machine.memoize(machine.entries)
 
 
-def _names_on_lines(machine: Machine) -> tuple[str, str]:
-    module = machine.line(MAX_NAME)
-    name = machine.line(MAX_NAME)
+def _read_name_lines(machine: Machine) -> tuple[str, str]:
+    module = machine.read_line(MAX_NAME)
+    name = machine.read_line(MAX_NAME)
     return module.decode("utf-8", "backslashreplace"), name.decode("utf-8", "backslashreplace")
 
 
 def _global(machine: Machine) -> None:
-    machine.push_object(globals.allowed(machine.source, *_names_on_lines(machine), machine.at))
+    machine.push_object(
+        globals.lookup_global(machine.source, *_read_name_lines(machine), machine.at)
+    )
 
 
 def _stack_global(machine: Machine) -> None:
     name = as_text(machine.stack.pop())
     module = as_text(machine.stack.pop())
     if name is None or module is None:
-        raise machine.bad("a name that is no text")
-    machine.push_object(globals.allowed(machine.source, module, name, machine.at))
+        raise machine.corrupt_error("a name that is not text")
+    machine.push_object(globals.lookup_global(machine.source, module, name, machine.at))
 
 
 def _reduce(machine: Machine) -> None:
     args = machine.stack.pop()
     function = machine.stack.pop()
-    machine.push_object(globals.call(machine.source, machine.count, function, args, machine.at))
+    machine.push_object(globals.reduce(machine.source, machine.count, function, args, machine.at))
 
 
 def _build(machine: Machine) -> None:
     state = machine.stack.pop()
     target = machine.stack[-1]
-    machine.stack[-1] = globals.set_state(machine.source, machine.count, target, state, machine.at)
+    machine.stack[-1] = globals.build(machine.source, machine.count, target, state, machine.at)
 
 
 def _new_object(machine: Machine) -> None:
@@ -240,20 +248,20 @@ def _new_object(machine: Machine) -> None:
 
 
 def _instance(machine: Machine) -> None:
-    module, name = _names_on_lines(machine)
-    raise globals.refused_name(machine.source, module, name, machine.at)
+    module, name = _read_name_lines(machine)
+    raise globals.unsafe_global_error(machine.source, module, name, machine.at)
 
 
-def _refuse(what: str) -> Callable[[Machine], None]:
+def _refuse(reason: str) -> Action:
     def refuse(machine: Machine) -> None:
-        raise machine.source.unsafe(what, machine.at)
+        raise machine.source.unsafe_error(reason, machine.at)
 
     return refuse
 
 
 def _unknown(machine: Machine) -> None:
     code = machine.source.buffer[machine.source.pos - 1]
-    raise machine.bad(f"0x{code:02x}, which is no opcode of a pickle,")
+    raise machine.corrupt_error(f"0x{code:02x}, which is not an opcode of a pickle,")
 
 
 _U1, _U2, _U4, _U8 = (struct.Struct(layout) for layout in ("<B", "<H", "<I", "<Q"))
@@ -267,73 +275,73 @@ _OUT_OF_BAND = (
 _EXTENSION = "refers to the extension registry of copyreg, which can be any class or function"
 _PERSISTENT = "a persistent id, which only the program that wrote the file can resolve"
 
-_BY_OPCODE: dict[bytes, Callable[[Machine], None]] = {
-    b"\x80": _proto,
-    b"\x95": _frame,
-    b"(": _mark,
-    b"0": _pop,
-    b"1": _pop_mark,
-    b"2": _dup,
-    b"N": machine.constant(None),
-    b"\x88": machine.constant(True),
-    b"\x89": machine.constant(False),
-    b"I": machine.integer_line,
-    b"L": machine.long_integer_line,
-    b"J": machine.number(_I4),
-    b"K": machine.number(_U1),
-    b"M": machine.number(_U2),
-    b"\x8a": machine.long_integer(_U1),
-    b"\x8b": machine.long_integer(_I4),
-    b"F": machine.float_line,
-    b"G": machine.number(_F8),
-    b"S": machine.string_line,
-    b"T": machine.byte_string("str", _I4),
-    b"U": machine.byte_string("str", _U1),
-    b"B": machine.byte_string("bytes", _U4),
-    b"C": machine.byte_string("bytes", _U1),
-    b"\x8e": machine.byte_string("bytes", _U8),
-    b"\x96": machine.byte_string("bytearray", _U8),
-    b"V": machine.text_line,
-    b"X": machine.text(_U4),
-    b"\x8c": machine.text(_U1),
-    b"\x8d": machine.text(_U8),
-    b")": machine.constant(()),
-    b"\x85": _tuple(1),
-    b"\x86": _tuple(2),
-    b"\x87": _tuple(3),
-    b"t": _tuple_of_marked,
-    b"]": lambda machine: machine.push_object([]),
-    b"l": _list_of_marked,
-    b"a": _append,
-    b"e": _appends,
-    b"}": lambda machine: machine.push_object(Pairs()),
-    b"d": _dict_of_marked,
-    b"s": _set_item,
-    b"u": _set_items,
-    b"\x8f": lambda machine: machine.push_object(Opaque("a set")),
-    b"\x90": _add_to_set,
-    b"\x91": _frozen_set,
-    b"g": _memo_line(Machine.recall),
-    b"h": _memo(Machine.recall, _U1),
-    b"j": _memo(Machine.recall, _U4),
-    b"p": _memo_line(Machine.remember),
-    b"q": _memo(Machine.remember, _U1),
-    b"r": _memo(Machine.remember, _U4),
-    b"\x94": _memoize,
-    b"c": _global,
-    b"\x93": _stack_global,
-    b"R": _reduce,
-    b"b": _build,
-    b"i": _instance,
-    b"o": _refuse(_MAKES_OBJECT),
-    b"\x81": _new_object,
-    b"\x92": _refuse(_MAKES_OBJECT),
-    b"\x82": _refuse(_EXTENSION),
-    b"\x83": _refuse(_EXTENSION),
-    b"\x84": _refuse(_EXTENSION),
-    b"P": _refuse(_PERSISTENT),
-    b"Q": _refuse(_PERSISTENT),
-    b"\x97": _refuse(_OUT_OF_BAND),
-    b"\x98": _refuse(_OUT_OF_BAND),
+_BY_OPCODE: dict[bytes, Action] = {
+    b"\x80": _proto,  # PROTO
+    b"\x95": _frame,  # FRAME
+    b"(": _mark,  # MARK
+    b"0": _pop,  # POP
+    b"1": _pop_mark,  # POP_MARK
+    b"2": _dup,  # DUP
+    b"N": literals.push_constant(None),  # NONE
+    b"\x88": literals.push_constant(True),  # NEWTRUE
+    b"\x89": literals.push_constant(False),  # NEWFALSE
+    b"I": literals.push_int_line,  # INT
+    b"L": literals.push_long_line,  # LONG
+    b"J": literals.push_number(_I4),  # BININT
+    b"K": literals.push_number(_U1),  # BININT1
+    b"M": literals.push_number(_U2),  # BININT2
+    b"\x8a": literals.push_long(_U1),  # LONG1
+    b"\x8b": literals.push_long(_I4),  # LONG4
+    b"F": literals.push_float_line,  # FLOAT
+    b"G": literals.push_number(_F8),  # BINFLOAT
+    b"S": literals.push_string_line,  # STRING
+    b"T": literals.push_bytes("str", _I4),  # BINSTRING
+    b"U": literals.push_bytes("str", _U1),  # SHORT_BINSTRING
+    b"B": literals.push_bytes("bytes", _U4),  # BINBYTES
+    b"C": literals.push_bytes("bytes", _U1),  # SHORT_BINBYTES
+    b"\x8e": literals.push_bytes("bytes", _U8),  # BINBYTES8
+    b"\x96": literals.push_bytes("bytearray", _U8),  # BYTEARRAY8
+    b"V": literals.push_text_line,  # UNICODE
+    b"X": literals.push_text(_U4),  # BINUNICODE
+    b"\x8c": literals.push_text(_U1),  # SHORT_BINUNICODE
+    b"\x8d": literals.push_text(_U8),  # BINUNICODE8
+    b")": literals.push_constant(()),  # EMPTY_TUPLE
+    b"\x85": _tuple(1),  # TUPLE1
+    b"\x86": _tuple(2),  # TUPLE2
+    b"\x87": _tuple(3),  # TUPLE3
+    b"t": _tuple_of_marked,  # TUPLE
+    b"]": lambda machine: machine.push_object([]),  # EMPTY_LIST
+    b"l": _list_of_marked,  # LIST
+    b"a": _append,  # APPEND
+    b"e": _appends,  # APPENDS
+    b"}": lambda machine: machine.push_object(Pairs()),  # EMPTY_DICT
+    b"d": _dict_of_marked,  # DICT
+    b"s": _set_item,  # SETITEM
+    b"u": _set_items,  # SETITEMS
+    b"\x8f": lambda machine: machine.push_object(Opaque("a set")),  # EMPTY_SET
+    b"\x90": _add_to_set,  # ADDITEMS
+    b"\x91": _frozen_set,  # FROZENSET
+    b"g": _memo_line(Machine.recall),  # GET
+    b"h": _memo(Machine.recall, _U1),  # BINGET
+    b"j": _memo(Machine.recall, _U4),  # LONG_BINGET
+    b"p": _memo_line(Machine.memoize),  # PUT
+    b"q": _memo(Machine.memoize, _U1),  # BINPUT
+    b"r": _memo(Machine.memoize, _U4),  # LONG_BINPUT
+    b"\x94": _memoize,  # MEMOIZE
+    b"c": _global,  # GLOBAL
+    b"\x93": _stack_global,  # STACK_GLOBAL
+    b"R": _reduce,  # REDUCE
+    b"b": _build,  # BUILD
+    b"i": _instance,  # INST
+    b"o": _refuse(_MAKES_OBJECT),  # OBJ
+    b"\x81": _new_object,  # NEWOBJ
+    b"\x92": _refuse(_MAKES_OBJECT),  # NEWOBJ_EX
+    b"\x82": _refuse(_EXTENSION),  # EXT1
+    b"\x83": _refuse(_EXTENSION),  # EXT2
+    b"\x84": _refuse(_EXTENSION),  # EXT4
+    b"P": _refuse(_PERSISTENT),  # PERSID
+    b"Q": _refuse(_PERSISTENT),  # BINPERSID
+    b"\x97": _refuse(_OUT_OF_BAND),  # NEXT_BUFFER
+    b"\x98": _refuse(_OUT_OF_BAND),  # READONLY_BUFFER
 }
-_HANDLERS = [_BY_OPCODE.get(bytes((code,)), _unknown) for code in range(256)]
+_ACTIONS = [_BY_OPCODE.get(bytes((code,)), _unknown) for code in range(256)]

@@ -1,4 +1,4 @@
-"""Where NumPy arrays lie inside a pickle, found without running the pickle."""
+"""Finds the arrays in a pickle without running it, and reads them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError, ShardError, UnsafePickleError
 from keras_bigdata.shards.pickles import joblib_arrays
-from keras_bigdata.shards.pickles.compression import format_of, open_source
-from keras_bigdata.shards.pickles.fields import PickleContents, fields_of
-from keras_bigdata.shards.pickles.opcodes import follow
-from keras_bigdata.shards.pickles.source import Source, StoredArray, as_array
+from keras_bigdata.shards.pickles.compression import CompressedSource, detect_format
+from keras_bigdata.shards.pickles.fields import PickleContents, find_fields
+from keras_bigdata.shards.pickles.opcodes import parse
+from keras_bigdata.shards.pickles.source import Source, StoredArray, view_as_array
 
 _PIECE = 16 << 20
 
-# Files that are met where pickles were expected, by their first bytes.
-_LOOKS_LIKE = (
+# Files that users pass where pickles are expected, by their first bytes.
+_OTHER_FORMATS = (
     (b"\x28\xb5\x2f\xfd", "looks zstd-compressed; decompress it first"),
     (b"ZF", "looks compressed by joblib before 0.10; load it with joblib.load and write it again"),
     (b"\x93NUMPY", "looks like a .npy file; load it with numpy.load and write it with pickle"),
@@ -29,131 +29,199 @@ _LOOKS_LIKE = (
 )
 
 
-def walk(path: str | os.PathLike[str], *, trust: bool = False) -> PickleContents:
+def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleContents:
     """Finds the arrays inside a pickle without running it.
 
-    The opcodes are followed symbolically: nothing in the file is imported or called, so a pickle
-    from anybody can be walked. Large arrays are not read; finding three of them in a file of
-    100 MB takes well under a millisecond.
+    The opcodes are followed symbolically: nothing in the file is imported or called, so that a
+    pickle from any origin can be inspected. Large arrays are not read; finding three of them in a
+    file of 100 MB takes well under a millisecond.
 
-    Protocols 0 to 5 are read, from Python 2 and 3 and NumPy 1 and 2. A dict gives one field a key
-    (`bytes` keys as latin-1, `int` keys as decimal), a tuple or list the fields `"0"`, `"1"`, ...,
-    an array the field `"0"`, and so does a list of numbers or strings. Text-encoded arrays
+    Protocols 0 to 5 are read, from Python 2 and 3 and NumPy 1 and 2. A dict becomes one field per
+    key (`bytes` keys as latin-1, `int` keys as decimal), a tuple or list the fields `"0"`, `"1"`,
+    ..., an array the field `"0"`, and so does a list of numbers or strings. Text-encoded arrays
     (protocols 0 to 2 of Python 3), arrays with permuted axes, lists of numbers, strings, NumPy
-    scalars or equally shaped arrays are decoded here. Anything else is left out, with the reason.
-    Bytes after the first pickle are ignored, as `pickle.load` does.
+    scalars or equally shaped arrays are decoded here. All other values are skipped, with the
+    reason. Bytes after the first pickle are ignored, as `pickle.load` does.
 
     Files of `joblib.dump` are read too, and files compressed by gzip, zlib, bzip2, xz, lzma or (if
-    the package lz4 is installed) lz4. A compressed file may expand to 256 times its size, or to 256
-    MiB if that is more; positions are then those in what it expands to.
+    the package lz4 is installed) lz4. A compressed file may expand to 256 times its size, or to
+    256 MiB if that is more; positions are then those in its decompressed content.
 
     Args:
         path: the pickle file.
         trust: whether to load the file with `pickle.load` if it holds more than plain data. That
-            runs whatever the file says: only for files that you wrote yourself. Defaults to
-            `False`. It also lifts the limit on what a compressed file expands to.
+            runs all code in the file: only for files that you wrote yourself. It also lifts the
+            limit on the size that a compressed file expands to. Defaults to `False`.
 
     Returns:
         A `PickleContents`: `fields` maps names to `StoredArray` (where the bytes lie) or to the
-        decoded array, `left_out` maps names to reasons.
+        decoded array, `skipped_fields` maps names to reasons.
 
     Raises:
-        UnsafePickleError: if reading the file would mean to run code, if a field is an array of
-            objects, or if the file would expand to far more than its size. Says which name
-            (`os.system`) at which byte.
-        CorruptShardError: if the file is missing, cut short, or no pickle, or if lengths, shapes
-            and dtypes contradict one another.
-        ShardError: if the pickle is fine but holds no dict, tuple, list or array.
+        UnsafePickleError: if reading the file would run code, if a field is an array of objects,
+            or if the file would expand to far more than its size. The message has the name
+            (`os.system`) and its byte position.
+        CorruptShardError: if the file is missing, cut short, or not a pickle, or if lengths,
+            shapes and dtypes contradict one another.
+        ShardError: if the pickle is sound but holds no dict, tuple, list or array.
 
     Example:
 
     ```python
-    contents = walk("data_batch_1")
-    contents.fields["labels"]  # an int64 array, made of the list in the file
-    contents.fields["data"].offset  # where the array's first byte lies
+    contents = find_arrays("data_batch_1")
+    contents.fields["labels"]  # an int64 array, decoded from the list in the file
+    contents.fields["data"].offset  # byte position of the array's first element
     data = read_array("data_batch_1", contents.fields["data"])
     ```
     """
     with open_source(path, bounded=not trust) as source:
-        return _contents(source, trust)
+        return _read_contents(source, trust)
+
+
+def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) -> npt.NDArray[Any]:
+    """Reads the whole of a `StoredArray`.
+
+    A file descriptor is left open and, where the system has `os.pread`, its position is left
+    alone, so that threads may share one.
+
+    Args:
+        path_or_fd: the pickle's path, or a descriptor open for reading.
+        stored: an array that `find_arrays` found in that file.
+
+    Returns:
+        A new, writable array of `stored.dtype` (byte order as stored) and `stored.shape`.
+
+    Raises:
+        CorruptShardError: if the file cannot be read or is shorter than the array needs.
+
+    Example:
+
+    ```python
+    contents = find_arrays("data_batch_1")
+    images = read_array("data_batch_1", contents.fields["images"])
+    ```
+    """
+    # `find_arrays` has checked how far the file expands.
+    with open_source(path_or_fd, bounded=False) as source:
+        data = source.read(stored.offset, stored.nbytes)
+    return view_as_array(data, stored.dtype, stored.shape, stored.order)
 
 
 def read_fields(
     path: str | os.PathLike[str], names: Iterable[str], *, trust: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
-    """Reads some fields of a pickle whole, of a compressed one in one go.
+    """Reads some fields of a pickle whole; a compressed file is decompressed once for all.
 
     Args:
         path: the pickle file.
-        names: the fields; all of them must be there.
-        trust: as in `walk`. Defaults to `False`.
+        names: names of the fields, all of which the file must have.
+        trust: as in `find_arrays`. Defaults to `False`.
 
     Returns:
         Name -> array, in byte order and memory order as stored.
 
     Raises:
-        CorruptShardError: if a field is not there; and all errors of `walk`.
+        CorruptShardError: if the file lacks a field; and all errors of `find_arrays`.
     """
     with open_source(path, bounded=not trust) as source:
         source.expand()
-        fields = _contents(source, trust).fields
+        fields = _read_contents(source, trust).fields
         arrays = {}
         for name in names:
-            found = fields.get(name)
-            if found is None:
-                names_there = f"{', '.join(map(ascii, list(fields)[:20]))}"[:500]
+            array = fields.get(name)
+            if array is None:
+                names_in_file = f"{', '.join(map(ascii, list(fields)[:20]))}"[:500]
                 raise CorruptShardError(
                     f"{source.path}: there is no array {name!r} in the file; the arrays are "
-                    f"[{names_there}]. It was changed: restore it."
+                    f"[{names_in_file}]. The file was changed: restore it."
                 )
-            if isinstance(found, StoredArray):
-                data = source.read(found.offset, found.nbytes)
-                found = as_array(data, found.dtype, found.shape, found.order)
-            arrays[name] = found
+            if isinstance(array, StoredArray):
+                data = source.read(array.offset, array.nbytes)
+                array = view_as_array(data, array.dtype, array.shape, array.order)
+            arrays[name] = array
         return arrays
 
 
 def read_columns(
     path: str | os.PathLike[str], names: Iterable[str], trust: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
-    """As `read_fields`, with arrays that are C-contiguous and in native byte order."""
+    """Reads fields as `read_fields` does, C-contiguous and in native byte order."""
     return {
         name: np.ascontiguousarray(array, array.dtype.newbyteorder("="))
         for name, array in read_fields(path, names, trust=trust).items()
     }
 
 
-def _contents(source: Source, trust: bool) -> PickleContents:
+def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> Source:
+    """Opens a file, compressed or not.
+
+    Args:
+        path: the file, or a descriptor.
+        bounded: whether to refuse a compressed file that expands to far more than its size.
+            Defaults to `True`.
+
+    Raises:
+        CorruptShardError: if the file cannot be opened, or is not a file.
+    """
+    name = f"file descriptor {path}" if isinstance(path, int) else os.fspath(path)
+    try:
+        if isinstance(path, int):
+            return _detect_source(name, io.FileIO(path, closefd=False), bounded)
+        # Opening a named pipe would wait for a writer.
+        if os.path.exists(name) and not os.path.isfile(name):
+            raise CorruptShardError(f"{name}: is not a regular file. A pickle file was expected.")
+        return _detect_source(name, io.FileIO(name), bounded)
+    except OSError as error:
+        raise CorruptShardError(
+            f"{name}: the file cannot be opened ({error.strerror or error}). Restore it, or leave "
+            "it out of the shards."
+        ) from error
+
+
+def _detect_source(name: str, file: io.FileIO, bounded: bool) -> Source:
+    try:
+        source = Source(name, file)
+        start = source.read(0, min(8, source.size)).tobytes()
+        format = detect_format(start)
+        return source if format is None else CompressedSource(name, file, format, bounded)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _read_contents(source: Source, trust: bool) -> PickleContents:
     _check_start(source)
     try:
-        tree = follow(source)
+        value = parse(source)
         source.finish()
-        return fields_of(source, tree)
+        return find_fields(source, value)
     except UnsafePickleError:
         if not trust:
             raise
-    return fields_of(source, _load(source), trusted=True)
+    return find_fields(source, _load(source), trusted=True)
 
 
 def _check_start(source: Source) -> None:
+    """Checks that the file does not begin as one of another format."""
     if source.size == 0:
-        raise source.corrupt("the file is empty, it has 0 bytes")
+        raise source.corrupt_error("the file is empty, it has 0 bytes")
     source.fill(1)
     start = source.buffer[:16]
-    twice = format_of(start)
-    if twice is not None:
+    inner = detect_format(start)
+    if inner is not None:
         raise CorruptShardError(
-            f"{source.path}: is compressed twice, by {twice.name} first. Expand it once."
+            f"{source.path}: is compressed twice, by {inner.name} first. Expand it once."
         )
-    for magic, words in _LOOKS_LIKE:
+    for magic, description in _OTHER_FORMATS:
         if start.startswith(magic):
-            raise CorruptShardError(f"{source.path}: {words}. A plain pickle was expected.")
+            raise CorruptShardError(f"{source.path}: {description}. A plain pickle was expected.")
 
 
 def _load(source: Source) -> object:
-    import pickle  # only here: everything else must not have it at hand
+    """Loads a trusted file with pickle or joblib, which runs the code in it."""
+    import pickle  # only here: no other function of the reader can run a pickle then
 
-    by_joblib = _mentions(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
+    by_joblib = _contains(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
     try:
         if by_joblib:
             import joblib
@@ -172,8 +240,8 @@ def _load(source: Source) -> object:
         ) from error
 
 
-def _mentions(source: Source, name: bytes) -> bool:
-    """Whether the bytes of a name stand anywhere in the file."""
+def _contains(source: Source, name: bytes) -> bool:
+    """Returns whether the file contains the bytes of a name."""
     source.expand()
     for start in range(0, source.size, _PIECE):
         count = min(_PIECE + len(name), source.size - start)

@@ -1,4 +1,4 @@
-"""Reading bytes of a shard at known positions, with every length checked against the file."""
+"""The bytes of a file: read in small chunks, with every length checked against the file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class StoredArray:
     """An array that lies in the file as one contiguous run of raw bytes.
 
     Args:
-        dtype: as stored; it may be big-endian, structured or a datetime.
+        dtype: NumPy dtype as stored; it may be big-endian, structured or a datetime.
         shape: size of each dimension.
-        offset: byte position of the first element in the file, or in what it expands to if it is
-            compressed.
+        offset: byte position of the first element, in the file or, if the file is compressed,
+            in its decompressed content.
         order: `"C"` if the last index varies fastest, `"F"` if the first does.
     """
 
@@ -42,21 +42,28 @@ class StoredArray:
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-def as_array(
+def view_as_array(
     data: Bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: Literal["C", "F"]
 ) -> npt.NDArray[Any]:
-    """The bytes seen as an array, without a copy."""
+    """Views bytes as an array, without a copy."""
     if data.size == 0:
         return np.empty(shape, dtype, order)
     return data.view(dtype).reshape(shape, order=order)
 
 
 class Source:
-    """A file read forwards in small chunks, with jumps over what need not be read.
+    """A file that is read forwards in small chunks and skips what need not be read.
 
     Args:
         path: name of the file, for messages.
         file: the open file, unbuffered.
+
+    Attributes:
+        size: bytes in the file.
+        buffer: the chunk that was read last.
+        start: byte position of `buffer` in the file.
+        pos: index in `buffer` of the next byte to use.
+        compressed: whether positions refer to the decompressed content.
     """
 
     compressed = False
@@ -66,8 +73,8 @@ class Source:
         self.file = file
         self.size = os.fstat(file.fileno()).st_size
         self.buffer = b""
-        self.start = 0  # byte position of `buffer` in the file
-        self.pos = 0  # next byte to use, in `buffer`
+        self.start = 0
+        self.pos = 0
 
     def __enter__(self) -> Source:
         return self
@@ -77,11 +84,11 @@ class Source:
 
     @property
     def position(self) -> int:
-        """Byte position of the next byte."""
+        """Byte position in the file of the next byte to use."""
         return self.start + self.pos
 
     def take(self, count: int) -> bytes:
-        """The next `count` bytes; meant for small counts."""
+        """Returns the next `count` bytes and moves past them. Meant for small counts."""
         end = self.pos + count
         if end > len(self.buffer):
             self.fill(count)
@@ -93,21 +100,21 @@ class Source:
     def fill(self, count: int) -> None:
         """Makes at least `count` bytes available in `buffer[pos:]`."""
         at = self.position
-        self.check(at, count)
+        self.check_range(at, count)
         self.buffer = self.read(at, max(count, min(CHUNK, self.size - at))).tobytes()
         self.start, self.pos = at, 0
 
     def skip(self, count: int) -> None:
-        """Jumps over `count` bytes, which must be there."""
+        """Moves past `count` bytes, which the file must hold."""
         if self.pos + count <= len(self.buffer):
             self.pos += count
             return
         at = self.position
-        self.check(at, count)
+        self.check_range(at, count)
         self.buffer, self.start, self.pos = b"", at + count, 0
 
     def line_length(self) -> int:
-        """Length of the text up to the next newline, which must be there."""
+        """Returns the number of bytes up to the next newline, which the file must hold."""
         end = self.buffer.find(b"\n", self.pos)
         if end >= 0:
             return end - self.pos
@@ -119,53 +126,64 @@ class Source:
             if end >= 0:
                 return scanned + end - at
             scanned += len(chunk)
-        raise self.corrupt(f"a line begins at byte {at} and never ends")
+        raise self.corrupt_error(f"a line begins at byte {at} and never ends")
 
-    def check(self, offset: int, count: int) -> None:
-        """Refuses a run of bytes that the file does not hold."""
+    def check_range(self, offset: int, count: int) -> None:
+        """Checks that the file holds `count` bytes from `offset` on.
+
+        Raises:
+            CorruptShardError: if the file is shorter.
+        """
         if offset + count > self.size:
-            raise self.corrupt(
+            raise self.corrupt_error(
                 f"{count} bytes should follow byte {offset}, "
                 f"but the file ends after {self.size} bytes"
             )
 
     def read(self, offset: int, count: int) -> Bytes:
         """Reads bytes anywhere in the file; `buffer` and `pos` stay as they are."""
-        self.check(offset, count)
+        self.check_range(offset, count)
         data = np.empty(count, np.uint8)
         view = data.data
         done = 0
         while done < count:
             try:
-                got = read_some(self.file, view[done:], offset + done)
+                read = read_at(self.file, view[done:], offset + done)
             except OSError as error:
-                raise self.corrupt(f"cannot be read at byte {offset + done} ({error})") from error
-            if got == 0:
-                raise self.corrupt(
+                raise self.corrupt_error(
+                    f"cannot be read at byte {offset + done} ({error})"
+                ) from error
+            if read == 0:
+                raise self.corrupt_error(
                     f"{count} bytes should follow byte {offset}, but the file was cut short "
                     f"to {offset + done} bytes while it was read"
                 )
-            done += got
+            done += read
         return data
 
     def expand(self) -> None:
-        """Makes bytes anywhere in the file quick to read."""
+        """Makes bytes anywhere in the file fast to read. Only compressed files need it."""
 
     def finish(self) -> None:
-        """Makes sure that the file is whole, as far as it tells."""
+        """Checks that the file is complete. Only compressed files can be checked."""
 
-    def corrupt(self, what: str) -> CorruptShardError:
-        """The error for a file that is cut short, damaged or no pickle."""
+    def corrupt_error(self, reason: str) -> CorruptShardError:
+        """Returns the error for a file that is cut short, damaged or not a pickle."""
         return CorruptShardError(
-            f"{self.path}: {_printable(what)}. The file is damaged or is no pickle: restore it "
-            "or write it again."
+            f"{self.path}: {_printable(reason)}. The file is damaged or is not a pickle: "
+            "restore it or write it again."
         )
 
-    def unsafe(self, what: str, at: int | None = None) -> UnsafePickleError:
-        """The error for a pickle that holds more than plain arrays."""
+    def unsafe_error(self, reason: str, at: int | None = None) -> UnsafePickleError:
+        """Returns the error for a pickle that holds more than plain arrays.
+
+        Args:
+            reason: what the pickle holds or does.
+            at: byte position of the opcode. Defaults to `None`, which names no position.
+        """
         where = self.path if at is None else f"{self.path}, byte {at}"
         return UnsafePickleError(
-            f"{where}: {_printable(what)}. Only plain NumPy arrays, numbers, strings and "
+            f"{where}: {_printable(reason)}. Only plain NumPy arrays, numbers, strings and "
             "containers of them are read, and nothing was run. Write the file again with plain "
             "arrays; or, if you wrote it yourself, trust=True loads it all the same with "
             "pickle.load."
@@ -173,13 +191,13 @@ class Source:
 
 
 def _printable(text: str) -> str:
-    """Text from a file may hold halves of characters, which no terminal can print."""
+    """Escapes lone surrogates: text from a file may hold them, and no terminal prints them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def read_some(file: io.FileIO, view: memoryview, offset: int) -> int:
-    """Reads into the view what there is at once; gives the number of bytes."""
-    # pread leaves the position alone, so threads can share a descriptor; Windows has none.
+def read_at(file: io.FileIO, view: memoryview, offset: int) -> int:
+    """Reads into `view` what one system call returns. Returns the number of bytes."""
+    # pread leaves the position alone, so that threads can share a descriptor; Windows has none.
     if hasattr(os, "preadv"):
         return os.preadv(file.fileno(), [view], offset)
     if hasattr(os, "pread"):

@@ -1,0 +1,43 @@
+"""A parallel `map` whose results do not pile up in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def bounded_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, pending: int
+) -> Iterator[Result]:
+    """Yields `function(item)` for each item, in the order of the items, computed by threads.
+
+    `ThreadPoolExecutor.map` computes all results as fast as it can; here at most `pending` are
+    computed ahead of the consumer. An exception of `function` is raised in place of its result.
+    When the iteration ends, also by an exception or because the iterator is closed, calls that
+    have not begun are cancelled, and those that run are waited for.
+
+    Args:
+        function: is called by several threads at a time.
+        items: the items; taken one at a time, by the consumer's thread.
+        threads: number of threads.
+        pending: maximum number of results that are computed, or wait, at one time.
+
+    Yields:
+        The results.
+    """
+    futures: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                if len(futures) == pending:
+                    yield futures.popleft().result()
+                futures.append(pool.submit(function, item))
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
