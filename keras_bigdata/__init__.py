@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.callbacks.best_weights_early_stopping import BestWeightsEarlyStopping
     from keras_bigdata.callbacks.resume_training import ResumeTraining
     from keras_bigdata.callbacks.score_log import ScoreLog
@@ -44,6 +45,7 @@ __all__ = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "EpochCost",
     "FrameFolder",
     "HDF5Table",
     "ImageFolder",
@@ -70,6 +72,7 @@ __all__ = [
 _MODULES = {
     "Arrays": "packing.sources.arrays",
     "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
+    "EpochCost": "bench.cost",
     "FrameFolder": "packing.sources.frame_folder",
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
