@@ -14,12 +14,16 @@ _MIN_EPOCHS = 3
 
 
 class NullModel(keras.Model):
-    """Model whose training step ignores the batch, on every backend."""
+    """Model whose training step ignores the batch, on every backend.
 
-    def __init__(self) -> None:
+    Args:
+        jit_compile: as in `keras.Model.compile`. Defaults to `False`.
+    """
+
+    def __init__(self, jit_compile: bool | str = False) -> None:
         super().__init__()
         self.built = True
-        self.compile("sgd", jit_compile=False)
+        self.compile("sgd", jit_compile=jit_compile)
 
     def call(self, x: Any) -> Any:
         """Returns a zero; the training step does not call it."""

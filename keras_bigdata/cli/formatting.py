@@ -34,9 +34,9 @@ def print_repair(found: Any) -> None:
     if not found.steps:
         print(f"{found.directory}: nothing to repair.")
     elif found.done:
-        print(f"{found.directory}: repaired.")
+        print(f"{found.directory}: done.")
     else:
-        print(f"{found.directory}: nothing was changed. Add --yes to carry out these steps.")
+        print(f"{found.directory}: nothing was changed. Add --yes to do this.")
 
 
 def format_count(count: int, noun: str) -> str:

@@ -53,7 +53,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     faults = format_count(len(report.faults), "fault") if report.faults else "no faults"
     print(
         f"{report.directory}: {faults}; {format_count(report.shards, 'shard')}, "
-        f"{report.rows} valid rows, {format_bytes(report.nbytes)} in {report.seconds:.1f} s{rate}"
+        f"{report.rows} sound rows, {format_bytes(report.nbytes)} in {report.seconds:.1f} s{rate}"
     )
     return 0 if report.ok else 1
 

@@ -64,7 +64,7 @@ def test_a_sound_set(packed, capsys):
     assert (report.shards, report.rows) == (6, 60)
     assert report.nbytes == sum(path.stat().st_size for path in packed.glob("shard-*.pkl"))
     assert main(["verify", str(packed)]) == 0
-    assert "no faults; 6 shards, 60 valid rows" in capsys.readouterr().out
+    assert "no faults; 6 shards, 60 sound rows" in capsys.readouterr().out
 
 
 def test_every_kind_of_harm_is_found_in_one_go(packed, capsys):
