@@ -183,7 +183,7 @@ def _select_shards(index: ShardIndex, max_bytes: int) -> ShardIndex:
 def _available_memory() -> int:
     """Returns the free bytes of memory, with the page cache where the system reports it.
 
-    The page cache counts because the system gives it up for programs.
+    The page cache counts because the system releases it when programs need memory.
     """
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:

@@ -62,14 +62,8 @@ def test_what_a_model_would_wait_for(model, disk, words):
 @pytest.mark.parametrize(
     ("disk", "words"),
     [
-        (
-            2000,
-            "2,000 samples/s would wait for the disk, and one that trains more than 5,000 for",
-        ),
-        (
-            9000,
-            "5,000 samples/s would wait for the input pipeline; a slower model never waits.",
-        ),
+        (2000, "2,000 samples/s would wait for the disk, and one that trains more than 5,000 for"),
+        (9000, "5,000 samples/s would wait for the input pipeline; a slower model never waits."),
         (None, "The throughput of the disk is unknown."),
     ],
 )
@@ -165,7 +159,10 @@ def test_the_rate_of_reading_counts_all_batches_but_the_first(shards):
     # Batches of 4, 4, 3 rows. The clock is read at the start, after each batch and at the end: 7
     # samples in 1.5 s.
     sequence = ShardSequence(shards([5, 6]), 4, **ROLES)
-    clock = lambda: next(seconds) * 0.5  # noqa: E731
+
+    def clock():
+        return next(seconds) * 0.5
+
     assert measure_read_rate(sequence, seconds=100, clock=clock) == pytest.approx(7 / 1.5)
     assert measure_read_rate(sequence, seconds=0.1, clock=clock) == pytest.approx(4 / 1.0)
     assert sequence.epoch == 0
