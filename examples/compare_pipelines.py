@@ -1,14 +1,11 @@
-"""How fast pipelines feed `fit`: a ShardSequence against what one would write instead.
+"""Compares the throughput of a `ShardSequence` with that of other input pipelines.
 
     python examples/compare_pipelines.py [FOLDER] [--samples N] [--rounds N]
 
-Makes a data set of random pictures and tokens in each pipeline's own format, in a temporary folder,
-and times each pipeline in a process of its own, in turn, several rounds, with a model that trains
-nothing. What counts are the ratios; the figures depend on the machine. An epoch is the time from
-its first batch to its end (the median over epochs and rounds), and the shortest time that lay
-between the end of one and the first batch of the next: filling a shuffle buffer counts. In some of
-these gaps, more of them on a busy machine, TensorFlow waits for a thread of its own for up to as
-long as an epoch, whatever feeds it. The first epoch is left out.
+Writes a data set of random images and tokens in the format of each pipeline into a temporary
+folder. Then measures `fit` with a model that trains nothing: each pipeline in its own process, in
+turn, in several rounds. The figures depend on the machine, the ratios less so. How the time of an
+epoch is measured is described in `keras_bigdata.bench.null_model.EpochTimer`.
 
 With the defaults it needs 4 GB of disk, 3 GB of memory, TensorFlow, and about four minutes.
 """
@@ -25,7 +22,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,13 +32,12 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import numpy as np
 
 SIDE, TOKENS, SHARD, BATCH = 128, 64, 512, 128
-LEAST_EPOCHS = 4  # of one measurement, and the first
-# An epoch of the slow pipelines is this many samples: their rate does not depend on it.
-MOST_OF_SLOW = 2048
+# Maximum samples per epoch of the slow pipelines: their throughput does not depend on it.
+MAX_SLOW_SAMPLES = 2048
 
 
-def make(folder: Path, count: int) -> None:
-    """The same samples as pickles, .npy, TFRecord, HDF5 and (the first of them) JPEG files."""
+def write_data(folder: Path, count: int) -> None:
+    """Writes the same samples as pickles, .npy, TFRecord and HDF5, and the first ones as JPEG."""
     import h5py
     import tensorflow as tf
     from PIL import Image
@@ -73,24 +68,24 @@ def make(folder: Path, count: int) -> None:
                 for row in range(SHARD):
                     parts = [shard[name][row].tobytes() for name in ("images", "texts", "labels")]
                     records.write(_example(parts))
-                    if start + row < MOST_OF_SLOW:
+                    if start + row < MAX_SLOW_SAMPLES:
                         target = folder / f"photos/{(start + row) % 10}/{start + row:06d}.jpg"
                         target.parent.mkdir(parents=True, exist_ok=True)
                         Image.fromarray(images[row]).save(target, quality=90)
         hdf5["texts"], hdf5["labels"] = np.concatenate(texts), np.concatenate(labels)
     if has_grain():
-        _make_array_records(folder, mapped[:MOST_OF_SLOW], np.concatenate(texts))
+        _write_array_records(folder, mapped[:MAX_SLOW_SAMPLES], np.concatenate(texts))
     mapped.flush()
     np.save(folder / "texts.npy", np.concatenate(texts))
     np.save(folder / "labels.npy", np.concatenate(labels))
 
 
 def has_grain() -> bool:
-    """Whether grain and the file format that it is used with are installed."""
+    """Returns whether grain and the file format that is used with it are installed."""
     return all(importlib.util.find_spec(name) for name in ("grain", "array_record"))
 
 
-def _make_array_records(folder: Path, images: Any, texts: Any) -> None:
+def _write_array_records(folder: Path, images: Any, texts: Any) -> None:
     from array_record.python.array_record_module import ArrayRecordWriter
 
     writer = ArrayRecordWriter(str(folder / "all.array_record"), "group_size:1,uncompressed")
@@ -109,7 +104,7 @@ def _example(parts: list[bytes]) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
 
-# ---- Pipelines: each gives the arguments of `fit`, and the samples of an epoch if not all
+# Pipelines: each returns the arguments of `fit`, and the samples per epoch if not all are used.
 
 
 def shard_sequence(folder: Path, count: int) -> dict[str, Any]:
@@ -134,7 +129,7 @@ def memmap_in_pydataset(folder: Path, count: int) -> dict[str, Any]:
     images = np.load(folder / "images.npy", mmap_mode="r")
     texts, labels = np.load(folder / "texts.npy"), np.load(folder / "labels.npy")
 
-    class Mapped(keras.utils.PyDataset):
+    class MemmapDataset(keras.utils.PyDataset):
         def __init__(self) -> None:
             super().__init__()
             self.on_epoch_end()
@@ -149,7 +144,7 @@ def memmap_in_pydataset(folder: Path, count: int) -> dict[str, Any]:
         def on_epoch_end(self) -> None:
             self.order = np.random.permutation(count)
 
-    return {"x": Mapped(), "shuffle": False}
+    return {"x": MemmapDataset(), "shuffle": False}
 
 
 def hdf5_in_pydataset(folder: Path, count: int) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def hdf5_in_pydataset(folder: Path, count: int) -> dict[str, Any]:
 
     file = h5py.File(folder / "all.h5")
 
-    class Stored(keras.utils.PyDataset):
+    class HDF5Dataset(keras.utils.PyDataset):
         def __len__(self) -> int:
             return count // BATCH
 
@@ -166,7 +161,7 @@ def hdf5_in_pydataset(folder: Path, count: int) -> dict[str, Any]:
             rows = slice(index * BATCH, (index + 1) * BATCH)
             return (file["texts"][rows], file["images"][rows]), file["labels"][rows]
 
-    return {"x": Stored()}
+    return {"x": HDF5Dataset()}
 
 
 def generator_over_pickles(folder: Path, count: int) -> dict[str, Any]:
@@ -189,13 +184,13 @@ def generator_over_pickles(folder: Path, count: int) -> dict[str, Any]:
 def tfrecord(folder: Path, count: int) -> dict[str, Any]:
     import tensorflow as tf
 
-    kinds = {name: tf.io.FixedLenFeature([], tf.string) for name in ("image", "text", "label")}
+    features = {name: tf.io.FixedLenFeature([], tf.string) for name in ("image", "text", "label")}
 
-    def parsed(serialized: Any) -> Any:
-        found = tf.io.parse_example(serialized, kinds)
-        image = tf.reshape(tf.io.decode_raw(found["image"], tf.uint8), (-1, SIDE, SIDE, 3))
-        text = tf.reshape(tf.io.decode_raw(found["text"], tf.int32), (-1, TOKENS))
-        return (text, image), tf.io.decode_raw(found["label"], tf.int32)
+    def parse(serialized: Any) -> Any:
+        example = tf.io.parse_example(serialized, features)
+        image = tf.reshape(tf.io.decode_raw(example["image"], tf.uint8), (-1, SIDE, SIDE, 3))
+        text = tf.reshape(tf.io.decode_raw(example["text"], tf.int32), (-1, TOKENS))
+        return (text, image), tf.io.decode_raw(example["label"], tf.int32)
 
     files = tf.data.Dataset.list_files(str(folder / "records/*"), shuffle=True)
     records = files.interleave(
@@ -205,9 +200,7 @@ def tfrecord(folder: Path, count: int) -> dict[str, Any]:
         deterministic=False,
     )
     batches = records.shuffle(6 * SHARD).batch(BATCH, drop_remainder=True)
-    return {
-        "x": batches.map(parsed, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    }
+    return {"x": batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)}
 
 
 def jpeg_folder(folder: Path, count: int) -> dict[str, Any]:
@@ -216,7 +209,7 @@ def jpeg_folder(folder: Path, count: int) -> dict[str, Any]:
     photos = keras.utils.image_dataset_from_directory(
         folder / "photos", image_size=(SIDE, SIDE), batch_size=BATCH, verbose=False
     )
-    return {"x": photos, "samples": min(count, MOST_OF_SLOW)}
+    return {"x": photos, "samples": min(count, MAX_SLOW_SAMPLES)}
 
 
 def grain_over_array_record(folder: Path, count: int) -> dict[str, Any]:
@@ -225,13 +218,13 @@ def grain_over_array_record(folder: Path, count: int) -> dict[str, Any]:
     source = grain.sources.ArrayRecordDataSource(str(folder / "all.array_record"))
     pixels = SIDE * SIDE * 3
 
-    def parsed(record: bytes) -> Any:
+    def parse(record: bytes) -> Any:
         content = np.frombuffer(record, np.uint8)
         numbers = content[pixels:].view(np.int32)
         return (numbers[:-1], content[:pixels].reshape(SIDE, SIDE, 3)), numbers[-1]
 
-    records = grain.MapDataset.source(source).shuffle(seed=0).map(parsed)
-    return {"x": records.batch(BATCH, drop_remainder=True), "samples": min(count, MOST_OF_SLOW)}
+    records = grain.MapDataset.source(source).shuffle(seed=0).map(parse)
+    return {"x": records.batch(BATCH, drop_remainder=True), "samples": min(count, MAX_SLOW_SAMPLES)}
 
 
 PIPELINES = {
@@ -249,57 +242,23 @@ if has_grain():
 
 
 def measure(folder: Path, name: str, seconds: float) -> float:
-    """Samples a second of one pipeline, in this process."""
-    import keras
-    import tensorflow as tf
-
-    class Null(keras.Model):
-        def __init__(self) -> None:
-            super().__init__()
-            self.built = True
-            self.compile("sgd")
-
-        def call(self, x: Any) -> Any:
-            return x
-
-        def train_step(self, data: Any) -> Any:
-            return {"loss": tf.zeros(())}
-
-    class Times(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            self.firsts: list[float] = []
-            self.ends: list[float] = []
-
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            if batch == 0:
-                self.firsts.append(time.perf_counter())
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.ends.append(time.perf_counter())
-            enough = self.ends[-1] - self.ends[0] >= seconds
-            self.model.stop_training = enough and len(self.ends) > LEAST_EPOCHS
-
-        def typical(self) -> float:
-            firsts = self.firsts[1:]
-            gaps = [first - end for end, first in zip(self.ends, firsts, strict=False)]
-            epochs = [end - first for first, end in zip(firsts, self.ends[1:], strict=True)]
-            return min(gaps) + statistics.median(epochs)
+    """Measures one pipeline in this process, in samples per second."""
+    from keras_bigdata.bench.null_model import NullModel, measure_fit
 
     count = len(np.load(folder / "labels.npy", mmap_mode="r"))
     arguments = PIPELINES[name](folder, count)
-    samples, times = arguments.pop("samples", count), Times()
+    samples = arguments.pop("samples", count)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        Null().fit(epochs=1_000_000, verbose=0, callbacks=[times], **arguments)
-    return samples / times.typical()
+        return measure_fit(NullModel(jit_compile="auto"), samples, seconds, **arguments)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("folder", nargs="?", help="where to make the data; removed at the end")
+    parser.add_argument("folder", nargs="?", help="where to write the data; it is removed")
     parser.add_argument("--samples", type=int, default=16_384, help=f"a multiple of {SHARD}")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement, at least")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--seconds", type=float, default=1.0, help="minimum of one measurement")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -309,25 +268,25 @@ def main() -> None:
         parser.error(f"--samples must be a multiple of {SHARD}, --rounds at least 1")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as directory:
         folder = Path(directory) / "data"
-        print(f"making {arguments.samples} samples ...", flush=True)
-        make(folder, arguments.samples)
+        print(f"writing {arguments.samples} samples ...", flush=True)
+        write_data(folder, arguments.samples)
         rates: dict[str, list[float]] = {name: [] for name in PIPELINES}
         for number in range(arguments.rounds):
             print(f"round {number + 1} of {arguments.rounds} ...", flush=True)
-            for name, found in rates.items():
+            for name, measured in rates.items():
                 command = [sys.executable, __file__, f"--seconds={arguments.seconds}"]
                 command += ["--one", str(folder), name]
                 result = subprocess.run(command, capture_output=True, text=True, check=False)
                 if result.returncode:
                     sys.exit(f"{name} failed:\n{result.stderr}")
-                found.append(json.loads(result.stdout.splitlines()[-1]))
+                measured.append(json.loads(result.stdout.splitlines()[-1]))
     row_bytes = SIDE * SIDE * 3 + 4 * TOKENS + 4
-    ours = statistics.median(rates["ShardSequence"])
-    print(f"{'':32} {'samples/s':>10} {'GB/s':>6}  ShardSequence against it")
-    for name, found in rates.items():
-        rate = statistics.median(found)
-        gigabytes = rate * row_bytes / 1e9  # of what `fit` gets, not of what lies on the disk
-        print(f"{name:32} {rate:10,.0f} {gigabytes:6.2f}  {ours / rate:6.2f}")
+    sequence_rate = statistics.median(rates["ShardSequence"])
+    print(f"{'':32} {'samples/s':>10} {'GB/s':>6}  ShardSequence / this")
+    for name, measured in rates.items():
+        rate = statistics.median(measured)
+        gigabytes = rate * row_bytes / 1e9  # decoded, as `fit` receives them
+        print(f"{name:32} {rate:10,.0f} {gigabytes:6.2f}  {sequence_rate / rate:6.2f}")
 
 
 if __name__ == "__main__":

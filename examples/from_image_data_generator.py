@@ -1,12 +1,12 @@
-"""An ImageDataGenerator run in every epoch, against the same one run once.
+"""Compares an `ImageDataGenerator` that runs in every epoch with one that runs once.
 
-    python examples/from_image_data_generator.py [FOLDER] [--epochs E] [--variants K] [--pieces N]
+    python examples/from_image_data_generator.py [FOLDER] [--epochs E] [--variants K] [--crops N]
 
-Pieces of the photographs and textures that come with scikit-image are rotated, shifted, sheared,
-zoomed and flipped. One model is trained on the generator, as such scripts do; then the generator is
-captured into K variants and an equal model is trained from the shards, where epoch e serves
-variant e modulo K. What is printed: seconds of both, the epoch from which on capturing has paid,
-and the accuracy of both on pieces that neither has seen. Takes about half a minute on two cores.
+The generator rotates, shifts, shears, zooms and flips crops of the photographs and textures in
+scikit-image. One model is trained on the generator. Then the generator is captured into K variants,
+and an equal model is trained from the shards, where epoch e uses variant e modulo K. Prints the
+seconds of both, the epoch from which capturing pays, and the accuracy of both on other crops.
+Takes about a minute on two cores.
 """
 
 import argparse
@@ -22,30 +22,30 @@ from skimage import color, data, io, util
 
 from keras_bigdata import ImageFolder, ShardSequence, capture, pack
 
-PICTURES = ["astronaut", "camera", "coffee", "cat", "rocket", "coins", "moon", "brick", "grass"]
+IMAGES = ["astronaut", "camera", "coffee", "cat", "rocket", "coins", "moon", "brick", "grass"]
 SIZE = (48, 48)
 BATCH = 32
 
 
-def write_pieces(folder: Path, count: int, left: float, right: float, seed: int) -> None:
-    """`count` pieces of each picture, between two fractions of its width, in class folders."""
+def write_crops(folder: Path, count: int, left: float, right: float, seed: int) -> None:
+    """Writes `count` crops per image, between two fractions of its width, into class folders."""
     rng = np.random.default_rng(seed)
-    for name in PICTURES:
+    for name in IMAGES:
         (folder / name).mkdir(parents=True)
-        picture = getattr(data, name)()
-        if picture.ndim == 2:
-            picture = util.img_as_ubyte(color.gray2rgb(picture))
-        width = picture.shape[1]
-        picture = picture[:, int(left * width) : int(right * width)]
+        image = getattr(data, name)()
+        if image.ndim == 2:
+            image = util.img_as_ubyte(color.gray2rgb(image))
+        width = image.shape[1]
+        image = image[:, int(left * width) : int(right * width)]
         for number in range(count):
             size = rng.integers(56, 96)
-            y, x = (rng.integers(0, max(1, side - size)) for side in picture.shape[:2])
-            piece = picture[y : y + size, x : x + size]
-            io.imsave(folder / name / f"{number:04d}.jpg", piece, check_contrast=False)
+            y, x = (rng.integers(0, max(1, side - size)) for side in image.shape[:2])
+            crop = image[y : y + size, x : x + size]
+            io.imsave(folder / name / f"{number:04d}.jpg", crop, check_contrast=False)
 
 
-def augmenting(folder: Path):
-    """What is to be replaced: it reads and makes every piece anew in each epoch."""
+def augmented_batches(folder: Path):
+    """The generator to replace: it reads and augments every image in every epoch."""
     generator = tf.keras.preprocessing.image.ImageDataGenerator(
         rotation_range=20,
         width_shift_range=0.1,
@@ -65,7 +65,7 @@ def build_model(steps: int) -> keras.Model:
     for filters in (16, 32, 64):
         model.add(layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu"))
     model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(len(PICTURES), activation="softmax"))
+    model.add(layers.Dense(len(IMAGES), activation="softmax"))
     rate = keras.optimizers.schedules.CosineDecay(0.004, steps)
     model.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
@@ -73,8 +73,8 @@ def build_model(steps: int) -> keras.Model:
     return model
 
 
-class Clock(keras.callbacks.Callback):
-    """Seconds since training began, at the end of each epoch."""
+class EpochClock(keras.callbacks.Callback):
+    """Records the seconds since the start of training at the end of each epoch."""
 
     def on_train_begin(self, logs=None):
         self.start, self.seconds = time.perf_counter(), []
@@ -83,47 +83,47 @@ class Clock(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def trained(batches, epochs: int, validation):
-    """Seconds at the end of each epoch, and the accuracy on the validation set at the end."""
-    model, clock = build_model(epochs * len(batches)), Clock()
+def train(batches, epochs: int, validation):
+    """Returns the seconds at the end of each epoch, and the final validation accuracy."""
+    model, clock = build_model(epochs * len(batches)), EpochClock()
     model.fit(batches, epochs=epochs, verbose=0, shuffle=False, callbacks=[clock])
     return clock.seconds, model.evaluate(validation, verbose=0)[1]
 
 
-def break_even(live: list[float], stored: list[float], once: float) -> int | None:
-    """The first epoch at whose end storing was faster, foretold if it was not reached."""
+def break_even(live: list[float], stored: list[float], capturing: float) -> int | None:
+    """Returns the first epoch at whose end capturing was faster, extrapolated if necessary."""
     for epoch, (with_generator, with_shards) in enumerate(zip(live, stored, strict=True), 1):
-        if once + with_shards < with_generator:
+        if capturing + with_shards < with_generator:
             return epoch
-    gain = (live[-1] - stored[-1]) / len(live)
-    return math.ceil(once / gain) if gain > 0 else None
+    saved = (live[-1] - stored[-1]) / len(live)
+    return math.ceil(capturing / saved) if saved > 0 else None
 
 
-def main(folder: Path, epochs: int, variants: int, pieces: int) -> None:
-    write_pieces(folder / "train", pieces, 0.0, 0.75, seed=0)
-    write_pieces(folder / "val", max(1, pieces // 2), 0.75, 1.0, seed=1)
+def main(folder: Path, epochs: int, variants: int, crops: int) -> None:
+    write_crops(folder / "train", crops, 0.0, 0.75, seed=0)
+    write_crops(folder / "val", max(1, crops // 2), 0.75, 1.0, seed=1)
     pack(ImageFolder(folder / "val", size=SIZE), folder / "shards/val")
     validation = ShardSequence(folder / "shards/val", BATCH, shuffle=None)
 
-    build_model(1).fit(validation, verbose=0)  # the backend's own start is not timed
-    live, live_accuracy = trained(augmenting(folder / "train"), epochs, validation)
+    build_model(1).fit(validation, verbose=0)  # starts the backend, which is not timed
+    live, live_accuracy = train(augmented_batches(folder / "train"), epochs, validation)
 
     start = time.perf_counter()
-    index = capture(augmenting(folder / "train"), folder / "shards/train", variants=variants)
-    once = time.perf_counter() - start
-    train = ShardSequence(folder / "shards/train", BATCH)
-    stored, stored_accuracy = trained(train, epochs, validation)
+    index = capture(augmented_batches(folder / "train"), folder / "shards/train", variants=variants)
+    capturing = time.perf_counter() - start
+    sequence = ShardSequence(folder / "shards/train", BATCH)
+    stored, stored_accuracy = train(sequence, epochs, validation)
 
-    print(f"{index.num_samples} pieces, {epochs} epochs, {variants} variants")
-    print(f"generator in every epoch: {live[-1]:.1f} s, {live[-1] / epochs:.2f} s an epoch")
+    print(f"{index.num_samples} images, {epochs} epochs, {variants} variants")
+    print(f"generator in every epoch: {live[-1]:.1f} s, {live[-1] / epochs:.2f} s per epoch")
     print(
-        f"captured once: {once + stored[-1]:.1f} s, of which {once:.1f} s to capture, "
-        f"{stored[-1] / epochs:.2f} s an epoch, {index.sizes.sum() / 1e6:.0f} MB on disk"
+        f"captured once: {capturing + stored[-1]:.1f} s, of which {capturing:.1f} s to capture, "
+        f"{stored[-1] / epochs:.2f} s per epoch, {index.sizes.sum() / 1e6:.0f} MB on disk"
     )
-    epoch = break_even(live, stored, once)
+    epoch = break_even(live, stored, capturing)
     print(f"break-even: {f'at the end of epoch {epoch}' if epoch else 'never'}")
     print(f"validation accuracy: generator {live_accuracy:.3f}, captured {stored_accuracy:.3f}")
-    print(f"chance would be {1 / len(PICTURES):.3f}")
+    print(f"accuracy by chance: {1 / len(IMAGES):.3f}")
 
 
 if __name__ == "__main__":
@@ -131,11 +131,11 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--variants", type=int, default=8)
-    parser.add_argument("--pieces", type=int, default=100, help="of each picture")
-    given = parser.parse_args()
+    parser.add_argument("--crops", type=int, default=100, help="per image")
+    arguments = parser.parse_args()
     main(
-        given.folder or Path(tempfile.mkdtemp(prefix="image-data-generator-")),
-        given.epochs,
-        given.variants,
-        given.pieces,
+        arguments.folder or Path(tempfile.mkdtemp(prefix="image-data-generator-")),
+        arguments.epochs,
+        arguments.variants,
+        arguments.crops,
     )

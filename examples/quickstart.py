@@ -1,11 +1,11 @@
-"""From picture files, texts and labels to a trained model, in one `fit`.
+"""Trains a model on image files, texts and labels with one call of `fit`.
 
     python examples/quickstart.py [FOLDER]
 
-Pieces are cut out of the photographs and textures that come with scikit-image and written as
-image files, with a CSV of file, text and label. They are packed once; a model of two inputs
-(picture and words) is trained from the shards, with validation over two sets, early stopping and
-the best weights on disk. Nothing is downloaded. Takes about half a minute on two cores.
+Writes crops of the photographs and textures in scikit-image as image files, with a CSV file of
+names, texts and labels. Packs them once. Trains a model with two inputs (image and text) from the
+shards, with validation on two sets, early stopping, and the best weights on disk. Downloads
+nothing. Takes about 40 seconds on two cores.
 """
 
 import csv
@@ -27,10 +27,10 @@ from keras_bigdata import (
 )
 
 SIZE = (48, 48)
-PIECE = 64  # pixels of a piece before it is resized
+CROP = 64  # pixels of a crop before it is resized
 
-# Words that fit several of the pictures: they help, but do not tell the label.
-WORDS = {
+# Each text fits several of the labels: it helps, but does not determine the label.
+TEXTS = {
     "astronaut": ["a smiling woman", "a person", "part of a photograph", "bright colours"],
     "camera": ["a man outdoors", "a person", "part of a photograph", "black and white"],
     "coffee": ["a cup on a table", "warm colours", "part of a photograph"],
@@ -44,35 +44,35 @@ WORDS = {
 }
 
 
-def cut_pictures(folder: Path, pieces: int = 260) -> None:
-    """Writes train/, val/ and a CSV of file, text and label for each.
+def write_images(folder: Path, crops: int = 260) -> None:
+    """Writes train/ and val/, and for each a CSV file of names, texts and labels.
 
-    Training pieces come from the left three quarters of each picture and validation pieces
-    from the rest, so that no pixel is in both.
+    Training crops come from the left three quarters of each image and validation crops from the
+    rest, so no pixel is in both.
     """
     rng = np.random.default_rng(0)
     for part, share in (("train", (0.0, 0.75)), ("val", (0.75, 1.0))):
         (folder / part).mkdir(parents=True, exist_ok=True)
         rows = []
-        for label, words in WORDS.items():
-            picture = getattr(data, label)()
-            if picture.ndim == 2:
-                picture = util.img_as_ubyte(color.gray2rgb(picture))
-            height, width = picture.shape[:2]
+        for label, texts in TEXTS.items():
+            image = getattr(data, label)()
+            if image.ndim == 2:
+                image = util.img_as_ubyte(color.gray2rgb(image))
+            height, width = image.shape[:2]
             left, right = int(share[0] * width), int(share[1] * width)
-            for number in range(pieces if part == "train" else pieces // 4):
-                y = rng.integers(0, height - PIECE)
-                x = rng.integers(left, max(right - PIECE, left + 1))
+            for number in range(crops if part == "train" else crops // 4):
+                y = rng.integers(0, height - CROP)
+                x = rng.integers(left, max(right - CROP, left + 1))
                 file = f"{label}_{number:04d}.{'jpg' if number % 2 else 'png'}"
-                piece = picture[y : y + PIECE, x : x + PIECE]
-                io.imsave(folder / part / file, piece, check_contrast=False)
-                rows.append((file, str(rng.choice(words)), label))
+                crop = image[y : y + CROP, x : x + CROP]
+                io.imsave(folder / part / file, crop, check_contrast=False)
+                rows.append((file, str(rng.choice(texts)), label))
         with open(folder / f"{part}.csv", "w", newline="", encoding="utf-8") as table:
             csv.writer(table).writerows([("file", "text", "label"), *rows])
 
 
-def build_model(train: ShardSequence, words: int) -> keras.Model:
-    """A small convolutional network beside a bag of words."""
+def build_model(train: ShardSequence, vocabulary_size: int) -> keras.Model:
+    """A small convolutional network for the image and a bag of words for the text."""
     image = keras.Input(train.fields["images"].shape, dtype="uint8", name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
     for filters in (16, 32, 64):
@@ -81,7 +81,7 @@ def build_model(train: ShardSequence, words: int) -> keras.Model:
     x = keras.layers.GlobalAveragePooling2D()(x)
 
     text = keras.Input(train.fields["texts"].shape, dtype="int32", name="text")
-    t = keras.layers.Embedding(words, 16)(text)
+    t = keras.layers.Embedding(vocabulary_size, 16)(text)
     t = keras.layers.GlobalAveragePooling1D()(t)
 
     joined = keras.layers.Concatenate()([x, t])
@@ -94,13 +94,13 @@ def build_model(train: ShardSequence, words: int) -> keras.Model:
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(1)
-    cut_pictures(folder)
+    write_images(folder)
 
     start = time.perf_counter()
     columns = {"image": "file", "text": "text", "label": "label"}
     source = ImageTable(folder / "train.csv", root=folder / "train", size=SIZE, **columns)
     index = pack(source, folder / "shards/train", shard_samples=256)
-    held_out = ImageTable(
+    val_source = ImageTable(
         folder / "val.csv",
         root=folder / "val",
         size=SIZE,
@@ -108,18 +108,19 @@ def main(folder: Path) -> None:
         vocabulary=source,
         **columns,
     )
-    pack(held_out, folder / "shards/val", shard_samples=256)
+    pack(val_source, folder / "shards/val", shard_samples=256)
     seconds = time.perf_counter() - start
     print(f"packed {index.num_samples} samples into {len(index)} shards in {seconds:.1f} s")
 
     train = ShardSequence(folder / "shards/train", batch_size=64)
     clean = ShardSequence(folder / "shards/val", batch_size=64, shuffle=None)
-    # The same pictures as a bad camera would see them, held in memory.
-    pictures, texts, labels = (np.concatenate(p) for p in zip(*unpacked(clean), strict=True))
-    noise = np.random.default_rng(1).normal(0, 12, pictures.shape)
-    noisy = np.clip(pictures + noise, 0, 255).astype(np.uint8)
+    # The same images with the noise of a bad camera, as arrays in memory.
+    batches = [(images, texts, labels) for (images, texts), labels in clean]
+    images, texts, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    noise = np.random.default_rng(1).normal(0, 12, images.shape)
+    noisy = np.clip(images + noise, 0, 255).astype(np.uint8)
 
-    model = build_model(train, words=len(train.index.vocabulary))
+    model = build_model(train, vocabulary_size=len(train.index.vocabulary))
     best = BestWeightsEarlyStopping(folder / "models/best.weights.h5", patience=4)
     history = model.fit(
         train,
@@ -139,14 +140,8 @@ def main(folder: Path) -> None:
             f"noisy {history['val_noisy_accuracy'][epoch]:.3f})"
         )
     print(f"best epoch {best.best_epoch + 1}: validation accuracy {best.best:.3f}")
-    print(f"chance would be {1 / len(train.classes):.3f}")
+    print(f"accuracy by chance: {1 / len(train.classes):.3f}")
     print(f"the best weights are in {folder / 'models/best.weights.h5'}")
-
-
-def unpacked(sequence: ShardSequence):
-    """Batches as (pictures, texts, labels)."""
-    for (pictures, texts), labels in sequence:
-        yield pictures, texts, labels
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""A training that is killed again and again ends as if it had never been.
+"""Shows that a training that is killed and resumed ends as an uninterrupted one.
 
     python examples/resume_training.py [FOLDER]
 
-The script trains once without interruption. Then it runs the same training in processes that it
-kills, by SIGKILL, at random moments, and starts again until one comes to its end. Weights,
-optimizer, History and the CSV file are compared bit by bit.
+Runs a training without interruption. Then runs the same training in processes that it kills
+(SIGKILL) at random moments and starts again, until one of them finishes. Compares the weights, the
+optimizer, the History and the CSV file of both, bit by bit. Takes about 40 seconds on two cores.
 """
 
 import hashlib
@@ -29,37 +29,37 @@ from keras_bigdata import (
     pack,
 )
 
-PIECE = 16
+CROP = 16
 EPOCHS = 4
 KILLS = 2
 
 
-def pieces(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pieces of scikit-image's brick and grass."""
+def random_crops(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns crops of two textures, bricks and grass, and their labels."""
     rng = np.random.default_rng(seed)
     textures = [data.brick(), data.grass()]
     labels = rng.integers(0, 2, count).astype(np.int32)
-    corners = rng.integers(0, 512 - PIECE, (count, 2))
+    corners = rng.integers(0, 512 - CROP, (count, 2))
     images = [
-        textures[label][y : y + PIECE, x : x + PIECE, None]
+        textures[label][y : y + CROP, x : x + CROP, None]
         for label, (y, x) in zip(labels, corners, strict=True)
     ]
     return np.stack(images), labels
 
 
 class SlowSteps(keras.callbacks.Callback):
-    """Leaves time for a kill."""
+    """Slows training down, so that there is time to kill it."""
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         time.sleep(0.01)
 
 
 def train(folder: Path) -> None:
-    """The training script. It does not know whether it is the first run."""
+    """The training script. It is the same for the first run and for a resumed one."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
-            keras.Input((PIECE, PIECE, 1), dtype="uint8"),
+            keras.Input((CROP, CROP, 1), dtype="uint8"),
             keras.layers.Rescaling(1 / 255),
             keras.layers.RandomFlip(),
             keras.layers.Flatten(),
@@ -79,7 +79,7 @@ def train(folder: Path) -> None:
         verbose=0,
         callbacks=resume.around(
             [
-                WeightedValidation(pieces(200, seed=1)),
+                WeightedValidation(random_crops(200, seed=1)),
                 BestWeightsEarlyStopping(folder / "best.weights.h5", patience=EPOCHS),
                 keras.callbacks.ReduceLROnPlateau(patience=1),
                 keras.callbacks.CSVLogger(folder / "log.csv"),
@@ -99,13 +99,16 @@ def newest_checkpoint(folder: Path) -> int:
     return max(numbers, default=0)
 
 
-def run(folder: Path, checkpoints_to_live: int | None = None) -> bool:
-    """Runs the training in a process of its own. Returns whether it came to its end."""
+def run(folder: Path, kill_after: int | None = None) -> bool:
+    """Runs the training in a process, and kills it after a number of new checkpoints.
+
+    Returns whether the training finished.
+    """
     folder.mkdir(exist_ok=True)
     first = newest_checkpoint(folder)
     process = subprocess.Popen([sys.executable, __file__, "--train", str(folder)])
     while process.poll() is None:
-        if checkpoints_to_live and newest_checkpoint(folder) - first >= checkpoints_to_live:
+        if kill_after and newest_checkpoint(folder) - first >= kill_after:
             process.kill()
             process.wait()
             return False
@@ -116,20 +119,20 @@ def run(folder: Path, checkpoints_to_live: int | None = None) -> bool:
 
 
 def main(folder: Path) -> None:
-    images, labels = pieces(1000, seed=0)
+    images, labels = random_crops(1000, seed=0)
     pack(Arrays(images=images, labels=labels), folder / "shards", shard_samples=128)
 
-    run(folder / "whole")
+    run(folder / "uninterrupted")
     rng, kills = random.Random(1), 0
     while not run(folder / "killed", rng.randint(2, 6) if kills < KILLS else None):
         kills += 1
 
-    results = [folder / name / "result.json" for name in ("whole", "killed")]
-    whole, killed = (json.loads(path.read_text()) for path in results)
+    runs = ("uninterrupted", "killed")
+    results = [json.loads((folder / name / "result.json").read_text()) for name in runs]
     print(f"killed {kills} times")
-    for name in whole:
-        print(f"{name} equal: {whole[name] == killed[name]}")
-    logs = [(folder / name / "log.csv").read_bytes() for name in ("whole", "killed")]
+    for name in results[0]:
+        print(f"{name} equal: {results[0][name] == results[1][name]}")
+    logs = [(folder / name / "log.csv").read_bytes() for name in runs]
     print(f"log.csv equal: {logs[0] == logs[1]}")
 
 

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.callbacks.best_weights_early_stopping import BestWeightsEarlyStopping
     from keras_bigdata.callbacks.resume_training import ResumeTraining
     from keras_bigdata.callbacks.score_log import ScoreLog
@@ -46,6 +47,7 @@ __all__ = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "EpochCost",
     "Fault",
     "Field",
     "FrameFolder",
@@ -77,6 +79,7 @@ __all__ = [
 _MODULES = {
     "Arrays": "packing.sources.arrays",
     "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
+    "EpochCost": "bench.cost",
     "Fault": "integrity.report",
     "Field": "shards.entries",
     "FrameFolder": "packing.sources.frame_folder",

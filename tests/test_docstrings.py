@@ -1,4 +1,4 @@
-"""The examples in public docstrings run, in a folder that holds what they speak of."""
+"""Runs the examples of the public docstrings in a directory with the files that they use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from skimage import data, io
 
 import keras_bigdata
+from keras_bigdata.bench import bench
 from keras_bigdata.loading.epoch_plan import EpochPlan
 from keras_bigdata.packing.sources.images import load_image
 from keras_bigdata.representation import html_table
@@ -23,6 +24,7 @@ from keras_bigdata.shards.pickles import find_arrays, read_array
 DOCUMENTED = [
     *(getattr(keras_bigdata, name) for name in keras_bigdata.__all__),
     EpochPlan,
+    bench,
     load_image,
     find_arrays,
     read_array,
@@ -37,7 +39,7 @@ EXAMPLES = [
 ]
 
 
-def pictures(folder, count):
+def write_images(folder, count):
     folder.mkdir(parents=True)
     names = [f"{number:04d}.jpg" for number in range(1, count + 1)]
     for number, name in enumerate(names):
@@ -46,18 +48,18 @@ def pictures(folder, count):
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch) -> dict[str, Any]:
-    """A folder with pictures, arrays and pickles, and the names that a user has by then."""
+def workspace(tmp_path, monkeypatch) -> dict[str, Any]:
+    """A directory with images, arrays and pickles, and the variables that the examples use."""
     monkeypatch.chdir(tmp_path)
-    photos = pictures(tmp_path / "photos", 12)
+    photos = write_images(tmp_path / "photos", 12)
     for name in ("labels", "test"):
         with open(tmp_path / f"photos/{name}.csv", "w", newline="") as file:
             rows = [(photo, f"cup number {i}", "ab"[i % 2]) for i, photo in enumerate(photos)]
             csv.writer(file).writerows([("file", "caption", "label"), *rows])
     for folder in ("flowers/rose", "flowers/train/rose", "flowers/test/rose"):
-        pictures(tmp_path / folder, 3)
+        write_images(tmp_path / folder, 3)
     for video in range(4):
-        pictures(tmp_path / f"clips/{'ab'[video % 2]}/{video}", 3)
+        write_images(tmp_path / f"clips/{'ab'[video % 2]}/{video}", 3)
     with open(tmp_path / "reviews.csv", "w", newline="") as file:
         rows = [("review", "stars"), ("Worth the money", 5), ("Not good", 1)]
         csv.writer(file).writerows(rows)
@@ -99,16 +101,19 @@ def world(tmp_path, monkeypatch) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_example_runs(code, world):
-    if "model.fit(train" in code:
-        keras_bigdata.pack(keras_bigdata.Arrays(x=world["x"], labels=world["y"]), "shards/train")
+def test_example_runs(code, workspace):
+    if "model.fit(train" in code or "bench(" in code:
+        source = keras_bigdata.Arrays(x=workspace["x"], labels=workspace["y"])
+        keras_bigdata.pack(source, "shards/train")
         code = code.replace("epochs=50", "epochs=2")
-    # In processes a function has to be found by its module; the example is typed into none.
+    if "bench(" in code:
+        code = code.replace("batch_size=64", "batch_size=8, rounds=1, seconds=0.01")
+    # A worker process imports a function from its module, and the example is not in a module.
     code = code.replace("augment=flip", "augment=flip, workers=1")
-    exec(compile(code, "docstring", "exec"), world)
+    exec(compile(code, "docstring", "exec"), workspace)
 
 
 def test_there_are_examples():
     members = {param.id.rsplit("-", 1)[0] for param in EXAMPLES}
-    plain = {name for name in keras_bigdata.__all__ if name.endswith("Error")}
-    assert set(keras_bigdata.__all__) - plain <= members
+    errors = {name for name in keras_bigdata.__all__ if name.endswith("Error")}
+    assert set(keras_bigdata.__all__) - errors <= members

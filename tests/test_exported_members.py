@@ -10,6 +10,7 @@ NAMES = [
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "EpochCost",
     "Fault",
     "Field",
     "FrameFolder",
@@ -53,7 +54,7 @@ def test_packing_imports_neither_keras_nor_a_backend():
         "from keras_bigdata import capture, pack, ImageTable, ImageFolder, Arrays, HDF5Table\n"
         "from keras_bigdata import ShardWriter, ShardIndex, verify, repair\n"
         "from keras_bigdata import Fault, Field, Repair, Report, ShardInfo\n"
-        "from keras_bigdata import FrameFolder, TextTable\n"
+        "from keras_bigdata import EpochCost, FrameFolder, TextTable\n"
         "from keras_bigdata import encode_texts, padded\n"
         "import keras_bigdata.loading.worker_processes\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"

@@ -1,23 +1,24 @@
-"""What the README shows is run."""
+"""Runs the code that the README shows."""
 
 from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path
 
 import keras
 import numpy as np
 from skimage import data, io
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-LINES = 15
+from tests.helpers.paths import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+MAX_LINES = 15
 
 
 def test_from_files_to_fit_in_15_lines(tmp_path, monkeypatch):
     snippet = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert snippet is not None
-    assert len(snippet[1].strip().splitlines()) <= LINES
+    assert len(snippet[1].strip().splitlines()) <= MAX_LINES
 
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -28,9 +29,9 @@ def test_from_files_to_fit_in_15_lines(tmp_path, monkeypatch):
         for number in range(40):
             label = ("brick", "cat")[number % 2]
             y, x = rng.integers(0, 200, 2)
-            piece = getattr(data, label)()[y : y + 90, x : x + 80]
-            io.imsave(photos / f"{number}.png", piece, check_contrast=False)
-            table.writerow([f"{number}.png", f"a piece of {label}", label])
+            crop = getattr(data, label)()[y : y + 90, x : x + 80]
+            io.imsave(photos / f"{number}.png", crop, check_contrast=False)
+            table.writerow([f"{number}.png", f"a crop of {label}", label])
 
     image = keras.Input((128, 128, 3))
     text = keras.Input((4,), dtype="int32")
@@ -48,6 +49,6 @@ def test_from_files_to_fit_in_15_lines(tmp_path, monkeypatch):
     assert "val_accuracy" in (tmp_path / "log.csv").read_text()
 
 
-def test_the_promised_commands_are_there():
+def test_the_commands_for_installing_are_present():
     assert "pip install -e . && python examples/quickstart.py" in README
     assert "pip install -e '.[test]' && python -m pytest" in README

@@ -1,6 +1,22 @@
-"""What feeding a model from some shards can deliver on this machine, and what limits it."""
+"""Measurements of how fast shards can be read, and of what limits training on them.
 
-from keras_bigdata.bench.measure import bench
+`bench` is imported on first use, because it needs Keras and `EpochCost` does not.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from keras_bigdata.bench.cost import EpochCost
 from keras_bigdata.bench.rates import Rates
 
-__all__ = ["Rates", "bench"]
+if TYPE_CHECKING:
+    from keras_bigdata.bench.measure import bench
+
+__all__ = ["EpochCost", "Rates", "bench"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "bench":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from keras_bigdata.bench.measure import bench
+
+    return bench

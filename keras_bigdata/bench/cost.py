@@ -1,48 +1,48 @@
-"""How long training takes with data prepared on the fly, and with data packed once."""
+"""Total training time with data prepared in every epoch, and with data packed once."""
 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 from keras_bigdata.arguments import checked_int, checked_number
 
-if TYPE_CHECKING:
-    from keras_bigdata.loading.sequence import ShardSequence
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EpochCost:
-    """What one pass over the data costs, and what training on them costs in all.
+    """Time of one pass over the data, from which the total training time follows.
 
-    All times are of one pass over all samples, in one unit (hours, say); results have the same.
-    With `prepare = read + decode + augment`,
+    With `prepare = read + decode + augment`, training takes
 
-    - on the fly, where every epoch prepares the data again:
+    - on the fly, preparing the data in every epoch:
       `epochs * (train + prepare) * slowdown`
     - packed once: `variants * prepare + epochs * (train + feed)`
 
-    `overlap=True` is for data that are made ready while the model trains (threads or processes
-    with cores of their own): an epoch then takes the longer of the two times instead of their
-    sum. A `ShardSequence` reads ahead, so the truth for packed data is near that.
+    With `overlap=True` data are prepared while the model trains (in threads or processes that have
+    cores of their own), so an epoch takes the longer of the two times instead of their sum. A
+    `ShardSequence` reads ahead, so its true time is close to that.
+
+    All times are for one pass over all samples and in one unit, such as hours; results are in the
+    same unit.
 
     Args:
-        train: the training steps, with the data at hand.
-        read: reading the original files.
-        decode: making arrays of them: decoding, resizing, tokenising. Defaults to `0`.
-        augment: changing the arrays at random. Defaults to `0`.
-        feed: reading the packed arrays. Defaults to `None`: as long as `read`.
+        train: time of the training steps, with the data in memory.
+        read: time to read the original files.
+        decode: time to turn them into arrays: decoding, resizing, tokenizing. Defaults to `0`.
+        augment: time to augment the arrays. Defaults to `0`.
+        feed: time to read the packed arrays. Defaults to `None`: the same as `read`.
 
     Raises:
-        ValueError: if a time is negative or no finite number.
+        TypeError: if a time is not a number.
+        ValueError: if a time is negative or not finite.
 
-    Example: 15 epochs take 127.5 hours on the fly, 255 if that works half as fast as it could,
-    and 44.5 hours packed; packing pays from the second epoch.
+    Example:
+
+    With the times below, 15 epochs take 127.5 hours on the fly, 255 hours if every epoch takes
+    twice as long as the sum of its parts, and 44.5 hours packed. Packing pays from epoch 2.
 
     ```python
-    from keras_bigdata.bench.cost import EpochCost
+    from keras_bigdata import EpochCost
 
     hours = EpochCost(train=1.5, read=1, decode=4, augment=2)
     print(hours.on_the_fly(15), hours.on_the_fly(15, slowdown=2), hours.packed(15))
@@ -59,42 +59,53 @@ class EpochCost:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name == "feed":
-                continue
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(
-                    f"`{field.name}` must be a time, 0 or more. Received: {field.name}={value!r}"
-                )
+            if value is not None or field.name != "feed":
+                checked_number(value, field.name, minimum=0)
+
+    def __repr__(self) -> str:
+        times = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return f"EpochCost({', '.join(f'{name}={time:g}' for name, time in times.items())})"
 
     @property
     def prepare(self) -> float:
-        """Reading, decoding and augmenting all samples once."""
+        """Time to read, decode and augment all samples once."""
         return self.read + self.decode + self.augment
 
     def on_the_fly(self, epochs: int, *, slowdown: float = 1.0, overlap: bool = False) -> float:
-        """The time of `epochs` epochs that each prepare the data again.
+        """Returns the time of `epochs` epochs that each prepare the data again.
 
         Args:
             epochs: number of epochs.
-            slowdown: how many times as long an epoch takes as the sum of its parts.
-                Defaults to `1.0`.
+            slowdown: time of an epoch divided by the sum of its parts. Defaults to `1.0`.
             overlap: whether data are prepared while the model trains. Defaults to `False`.
 
         Returns:
             The time, in the unit of the arguments.
+
+        Raises:
+            TypeError: if `epochs` is not an integer or `slowdown` not a number.
+            ValueError: if `epochs` is less than 1 or `slowdown` not above 0.
         """
-        return checked_int(epochs, "epochs", 1) * self._fly_epoch(slowdown, overlap)
+        return checked_int(epochs, "epochs", 1) * self._on_the_fly_epoch(slowdown, overlap)
 
     def packed(self, epochs: int, *, variants: int = 1, overlap: bool = False) -> float:
-        """The time of packing once and `epochs` epochs on the packed data.
+        """Returns the time of packing once and training `epochs` epochs on the packed data.
 
         Args:
             epochs: number of epochs.
-            variants: augmented copies that are packed. Defaults to `1`.
+            variants: number of augmented copies that are packed. Defaults to `1`.
             overlap: whether data are read while the model trains. Defaults to `False`.
 
         Returns:
             The time, in the unit of the arguments.
+
+        Raises:
+            TypeError: if `epochs` or `variants` is not an integer.
+            ValueError: if `epochs` or `variants` is less than 1.
         """
         packing = checked_int(variants, "variants", 1) * self.prepare
         return packing + checked_int(epochs, "epochs", 1) * self._packed_epoch(overlap)
@@ -102,15 +113,17 @@ class EpochCost:
     def break_even(
         self, *, slowdown: float = 1.0, variants: int = 1, overlap: bool = False
     ) -> int | None:
-        """The first epoch at whose end packing has taken less time in all.
+        """Returns the first epoch at whose end packing has taken less time in total.
 
         Args:
-            slowdown, variants, overlap: as in `on_the_fly` and `packed`.
+            slowdown: as in `on_the_fly`. Defaults to `1.0`.
+            variants: as in `packed`. Defaults to `1`.
+            overlap: as in both. Defaults to `False`.
 
         Returns:
-            The number of epochs, from 1, or `None` if packing never pays.
+            The number of the epoch, counted from 1, or `None` if packing never pays.
         """
-        saved = self._fly_epoch(slowdown, overlap) - self._packed_epoch(overlap)
+        saved = self._on_the_fly_epoch(slowdown, overlap) - self._packed_epoch(overlap)
         if saved <= 0:
             return None
         packing = checked_int(variants, "variants", 1) * self.prepare
@@ -120,46 +133,13 @@ class EpochCost:
             epochs += 1
         return epochs
 
-    def _fly_epoch(self, slowdown: float, overlap: bool) -> float:
+    def _on_the_fly_epoch(self, slowdown: float, overlap: bool) -> float:
         slowdown = checked_number(slowdown, "slowdown", above=0)
-        return slowdown * _both(self.train, self.prepare, overlap)
+        return slowdown * _combine(self.train, self.prepare, overlap)
 
     def _packed_epoch(self, overlap: bool) -> float:
-        return _both(self.train, self.read if self.feed is None else self.feed, overlap)
+        return _combine(self.train, self.read if self.feed is None else self.feed, overlap)
 
 
-def _both(train: float, data: float, overlap: bool) -> float:
+def _combine(train: float, data: float, overlap: bool) -> float:
     return max(train, data) if overlap else train + data
-
-
-def feed_rate(sequence: ShardSequence, seconds: float = 3.0) -> float:
-    """Samples a second that a plain loop over a sequence gets, with nothing trained.
-
-    The first batch is not counted. The loop ends after `seconds`, or after one pass if that is
-    shorter, so a small set is measured from the page cache.
-
-    Args:
-        sequence: the `ShardSequence`; its epoch does not advance.
-        seconds: how long to measure, at most. Defaults to `3.0`.
-
-    Returns:
-        Samples a second.
-
-    Raises:
-        ValueError: if the sequence has one batch only, so that nothing is left to measure.
-    """
-    batches = len(sequence)
-    if batches < 2:
-        raise ValueError(
-            f"The set has one batch of {sequence.batch_size} samples at most: too few to measure. "
-            "Take a smaller batch, or give the samples a second."
-        )
-    sequence[0]
-    start = time.perf_counter()
-    served = 0
-    for number in range(1, batches):
-        sequence[number]
-        served += min(sequence.batch_size, sequence.num_samples - number * sequence.batch_size)
-        if time.perf_counter() - start > seconds:
-            break
-    return served / (time.perf_counter() - start)

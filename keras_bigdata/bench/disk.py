@@ -1,66 +1,53 @@
-"""The disk's own rate, with the page cache out of the way."""
+"""Throughput of the disk itself, measured without the page cache."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 from keras_bigdata.shards.index import ShardIndex
 
-_BLOCK = 2**20
 
+def measure_disk(index: ShardIndex) -> float | None:
+    """Measures how fast all files of an index are read, one after the other, from start to end.
 
-def disk_rate(index: ShardIndex) -> float | None:
-    """Samples a second of reading all files of an index in turn, each from its start to its end.
-
-    Before it is read, the system is asked to forget each file, and then asked whether it has.
+    Each file is first dropped from the page cache; then it is checked that it was dropped.
 
     Args:
         index: the shards.
 
     Returns:
-        Samples a second, or `None` if part of a file stays in memory, as in a file system that
-        lies in memory, or if the system does not tell.
+        Samples per second, or `None` if part of a file stays in memory (in a file system that lies
+        in memory, for example) or if the operating system cannot say whether it does.
     """
-    passed = 0.0
-    block = bytearray(_BLOCK)
+    seconds = 0.0
+    block = bytearray(2**20)
     for shard in range(len(index)):
-        with _opened(index.path(shard)) as fd:
-            if not _forgotten(fd, int(index.sizes[shard])):
+        with open(index.path(shard), "rb", buffering=0) as file:
+            if not _drop_from_page_cache(file.fileno(), int(index.sizes[shard])):
                 return None
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            started = time.perf_counter()
-            while os.readv(fd, [block]):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            start = time.perf_counter()
+            while file.readinto(block):
                 pass
-            passed += time.perf_counter() - started
-    return float(index.samples.sum() / passed)
+            seconds += time.perf_counter() - start
+    return float(index.samples.sum() / seconds)
 
 
-def _forgotten(fd: int, size: int) -> bool:
-    """Whether nothing of the file is in the page cache any more, as far as a few looks tell."""
+def _drop_from_page_cache(fd: int, size: int) -> bool:
+    """Drops a file from the page cache. Returns whether four positions in it are not cached."""
     if not hasattr(os, "posix_fadvise") or not hasattr(os, "RWF_NOWAIT"):
         return False
-    with contextlib.suppress(OSError):  # a file system that is read-only
-        os.fsync(fd)  # pages that are not written yet cannot be forgotten
+    with contextlib.suppress(OSError):  # a read-only file system
+        os.fsync(fd)  # pages that are not written yet cannot be dropped
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     for position in (0, size // 4, size // 2, max(0, size - 1)):
         try:
             os.preadv(fd, [bytearray(1)], position, os.RWF_NOWAIT)
-        except BlockingIOError:
+        except BlockingIOError:  # not in the page cache
             continue
-        except OSError:  # the file system does not know the question
+        except OSError:  # the file system does not support RWF_NOWAIT
             return False
         return False
     return True
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        yield fd
-    finally:
-        os.close(fd)

@@ -1,8 +1,7 @@
-"""Measuring what can be fed from some shards, in turn, on a part that stays in memory."""
+"""Measures how fast shards are read and fed to `fit`, on a part of them that stays in memory."""
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
 import time
@@ -12,16 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bigdata.arguments import checked_int
-from keras_bigdata.bench.disk import disk_rate
-from keras_bigdata.bench.null_model import NullModel, fitted_rate
+from keras_bigdata.arguments import checked_int, checked_number
+from keras_bigdata.bench.disk import measure_disk
+from keras_bigdata.bench.null_model import NullModel, measure_fit
 from keras_bigdata.bench.rates import Rates
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import ShardIndex
-
-# At most so much of the files is read, and so much is held in arrays.
-_MOST_BYTES = 2**30
 
 
 def bench(
@@ -32,96 +28,147 @@ def bench(
     targets: Any = None,
     rounds: int = 5,
     seconds: float = 1.0,
+    max_bytes: int = 2**30,
 ) -> Rates:
-    """Measures what a `ShardSequence` over some shards delivers, and what could limit it.
+    """Measures the throughput of a `ShardSequence`, and the throughputs that could limit it.
 
-    Of a large set, shards from all over it are measured that take 1 GiB, or a quarter of the
-    free memory if that is less: they stay in the page cache, and an epoch over terabytes
-    is not needed. The model trains nothing. A real one that trains on the CPU shares the cores
-    with the feeding, and will be fed less than this. Other programs should be idle.
+    From a large set, shards spread over all of it are measured that take `max_bytes`, or a quarter
+    of the available memory if that is less. They stay in the page cache, and no measurement needs
+    an epoch over terabytes. The model trains nothing. A real model that trains on the CPU shares
+    the cores with the input pipeline, which then delivers less. Other programs should be idle.
 
     Args:
-        shards: what `ShardSequence` takes.
-        batch_size: rows of a batch. Defaults to `32`.
-        inputs: what `ShardSequence` takes, for bare pickles. Defaults to what the index says.
-        targets: the same for `y`.
-        rounds: times that everything is measured, in turn. Defaults to `5`.
-        seconds: length of one measurement, about; there are four in each round, and one
-            pass over the files. Defaults to `1.0`.
+        shards: a directory of shards, paths of shard files, or a `ShardIndex`.
+        batch_size: rows per batch. Defaults to `32`.
+        inputs: fields that are inputs, for pickles without an index. Defaults to `None`: those
+            that the index names.
+        targets: fields that are targets, in the same way. Defaults to `None`.
+        rounds: how many times everything is measured, in turn. Defaults to `5`.
+        seconds: approximate length of a measurement. A round has four of them, and reads the files
+            once more to measure the disk. Defaults to `1.0`.
+        max_bytes: maximum size in bytes of the files that are measured, and of the arrays in
+            memory that are compared with them. Defaults to `2**30`.
 
     Returns:
-        `Rates`.
+        A `Rates` with the median of each throughput.
 
     Raises:
-        ValueError: if an argument does not make sense.
+        TypeError: if `rounds` or `max_bytes` is not an integer or `seconds` not a number.
+        ValueError: if one of them is not above 0.
         ShardError: if the shards cannot be read.
 
     Example:
 
     ```python
+    from keras_bigdata.bench import bench
+
     rates = bench("shards/train", batch_size=64)
-    print(rates.limits())
-    print(rates.verdict(5000))
+    print(rates.describe_limits())
+    print(rates.describe_bottleneck(5000))
     ```
     """
     rounds = checked_int(rounds, "rounds", 1)
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise ValueError(f"`seconds` must be above 0. Received: seconds={seconds!r}")
+    seconds = checked_number(seconds, "seconds", above=0)
+    max_bytes = min(checked_int(max_bytes, "max_bytes", 1), max(1, _available_memory() // 4))
     roles: dict[str, Any] = {"inputs": inputs, "targets": targets, "seed": 0}
     whole = ShardSequence(shards, batch_size, **roles)
-    most = min(_MOST_BYTES, _free_memory() // 4)
-    part = _part(whole.index, most)
+    part = _select_shards(whole.index, max_bytes)
 
-    loop = ShardSequence(part, batch_size, **roles)
-    rate = _looped(loop, seconds)  # not counted: the files come into the page cache
-    rows = min(loop.batch_size, loop.num_samples)
-    # Several epochs for each measurement, so that there is a median.
-    steps = max(4, int(rate * seconds / 2 / rows))
+    sequence = ShardSequence(part, batch_size, **roles)
+    rate = _measure_loop(sequence, seconds)  # not counted: it fills the page cache
+    batch_rows = min(sequence.batch_size, sequence.num_samples)
+    # Several epochs per measurement, so that they have a median.
+    steps = max(4, int(rate * seconds / 2 / batch_rows))
     endless = ShardSequence(part, batch_size, steps_per_epoch=steps, **roles)
     # The last batch of a pass may be smaller.
-    endless_samples = steps * loop.num_samples / len(loop)
-    row_bytes = sum(loop.fields[name].row_bytes for name in loop.roles.names)
-    arrays = _in_memory(loop, max(1, most // max(1, row_bytes * rows)))
-    held = len(_first(arrays))
+    endless_samples = steps * sequence.num_samples / len(sequence)
+    row_bytes = sum(sequence.fields[name].row_bytes for name in sequence.roles.names)
+    arrays = _load_arrays(sequence, max(1, max_bytes // max(1, row_bytes * batch_rows)))
+    memory_samples = _count_rows(arrays)
     in_memory = dict(zip(("x", "y", "sample_weight"), arrays, strict=False))
-    constant = _Constant(loop.server.example(), steps)
+    constant = _ConstantBatch(sequence.server.example(), steps)
     model = NullModel()
 
-    measures: list[Callable[[], float | None]] = [
-        lambda: _looped(loop, seconds),
-        lambda: fitted_rate(model, endless_samples, seconds, endless, shuffle=False),
-        lambda: fitted_rate(model, steps * rows, seconds, constant, shuffle=False),
-        lambda: fitted_rate(model, held, seconds, **in_memory, batch_size=rows, shuffle=True),
-        lambda: disk_rate(part),
+    measurements: list[Callable[[], float | None]] = [
+        lambda: _measure_loop(sequence, seconds),
+        lambda: measure_fit(model, endless_samples, seconds, endless, shuffle=False),
+        lambda: measure_fit(model, steps * batch_rows, seconds, constant, shuffle=False),
+        lambda: measure_fit(
+            model, memory_samples, seconds, **in_memory, batch_size=batch_rows, shuffle=True
+        ),
+        lambda: measure_disk(part),
     ]
-    taken = [[measure() for measure in measures] for _ in track(range(rounds), rounds, "rounds")]
-    alone, fit, ceiling, memory, disk = zip(*taken, strict=True)
+    results = [
+        [measure() for measure in measurements] for _ in track(range(rounds), rounds, "rounds")
+    ]
+    loop, fit, constant_batch, memory, disk = zip(*results, strict=True)
     return Rates(
-        alone=_median(alone),
+        loop=_median(loop),
         fit=_median(fit),
-        ceiling=_median(ceiling),
+        constant_batch=_median(constant_batch),
         memory=_median(memory),
-        # A file that could not be forgotten in one round makes the others doubtful.
+        # If a file could not be dropped from the page cache in one round, the others are doubtful.
         disk=None if None in disk else _median(disk),
         row_bytes=row_bytes,
         file_bytes=float(part.sizes.sum() / part.samples.sum()),
         shards=len(part),
-        shards_of=len(whole.index),
-        memory_samples=held,
+        total_shards=len(whole.index),
+        memory_samples=memory_samples,
     )
+
+
+def measure_read_rate(
+    sequence: ShardSequence, seconds: float = 3.0, *, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Measures how fast a plain loop gets the batches of a sequence, with nothing trained.
+
+    The first batch does not count. The loop ends after `seconds`, or after one pass if that is
+    shorter, so a small set is measured from the page cache.
+
+    Args:
+        sequence: the `ShardSequence`; its epoch does not advance.
+        seconds: maximum time to measure. Defaults to `3.0`.
+        clock: function that returns a time in seconds. Defaults to `time.perf_counter`.
+
+    Returns:
+        Samples per second.
+
+    Raises:
+        ValueError: if the sequence has only one batch, so that there is nothing to measure.
+    """
+    batches = len(sequence)
+    if batches < 2:
+        raise ValueError(
+            f"The set has only one batch of at most {sequence.batch_size} samples: too few to "
+            "measure. Use a smaller batch size, or specify the samples per second."
+        )
+    sequence[0]
+    start = clock()
+    samples = 0
+    for number in range(1, batches):
+        sequence[number]
+        samples += min(sequence.batch_size, sequence.num_samples - number * sequence.batch_size)
+        if clock() - start > seconds:
+            break
+    return samples / (clock() - start)
 
 
 def _median(rates: tuple[float | None, ...]) -> float:
     return statistics.median(rate for rate in rates if rate is not None)
 
 
-def _part(index: ShardIndex, most: int) -> ShardIndex:
-    """Shards from all over the first variant that take no more bytes; one at least."""
+def _select_shards(index: ShardIndex, max_bytes: int) -> ShardIndex:
+    """Selects shards spread over the first variant that take at most `max_bytes`, but one at least.
+
+    Args:
+        index: the whole set.
+        max_bytes: maximum size of the selected files.
+    """
     shards = np.flatnonzero((index.variant == 0) & (index.samples > 0))
-    stride = -(-int(index.sizes[shards].sum()) // most)
+    stride = -(-int(index.sizes[shards].sum()) // max_bytes)
     shards = shards[:: max(1, stride)]
-    fitting = int(np.searchsorted(np.cumsum(index.sizes[shards]), most, side="right"))
-    shards = shards[: max(1, fitting)]
+    count = int(np.searchsorted(np.cumsum(index.sizes[shards]), max_bytes, side="right"))
+    shards = shards[: max(1, count)]
     return ShardIndex.from_shards(
         index.directory,
         index.fields,
@@ -133,8 +180,11 @@ def _part(index: ShardIndex, most: int) -> ShardIndex:
     )
 
 
-def _free_memory() -> int:
-    """Bytes that can be had; the page cache, which gives way, counts where the system tells."""
+def _available_memory() -> int:
+    """Returns the free bytes of memory, with the page cache where the system reports it.
+
+    The page cache counts because the system releases it when programs need memory.
+    """
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             for line in lines:
@@ -142,32 +192,32 @@ def _free_memory() -> int:
                     return int(line.split()[1]) * 1024
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return 4 * _MOST_BYTES
+        return 2**32
 
 
-def _looped(sequence: ShardSequence, seconds: float) -> float:
-    """Samples a second of a plain loop, until a pass is over and the time is up."""
-    samples, started = 0, time.perf_counter()
+def _measure_loop(sequence: ShardSequence, seconds: float) -> float:
+    """Measures a plain loop in samples per second, over whole passes that take `seconds`."""
+    samples, start = 0, time.perf_counter()
     while True:
         for batch in sequence:
-            samples += len(_first(batch))
-        passed = time.perf_counter() - started
+            samples += _count_rows(batch)
+        passed = time.perf_counter() - start
         if passed >= seconds:
             return samples / passed
 
 
-def _first(structure: Any) -> Any:
-    return keras.tree.flatten(structure)[0]
+def _count_rows(batch: Any) -> int:
+    return len(keras.tree.flatten(batch)[0])
 
 
-def _in_memory(sequence: ShardSequence, most: int) -> Any:
-    """The first batches of a pass, at most so many, joined in arrays."""
-    batches = [sequence[index] for index in range(min(len(sequence), most))]
+def _load_arrays(sequence: ShardSequence, max_batches: int) -> Any:
+    """Reads the first batches of a pass, at most `max_batches`, and concatenates them."""
+    batches = [sequence[index] for index in range(min(len(sequence), max_batches))]
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
-class _Constant(keras.utils.PyDataset):
-    """One batch, returned every time: what the same road of Keras gives at best."""
+class _ConstantBatch(keras.utils.PyDataset):
+    """Returns the same batch every time, which is as fast as a `PyDataset` can be."""
 
     def __init__(self, batch: Any, steps: int) -> None:
         super().__init__()

@@ -1,85 +1,91 @@
-"""Rates that were measured, and the sentence that says which of them binds."""
+"""Measured throughputs, and sentences that say which of them limits a model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keras_bigdata.arguments import checked_number
+
 
 @dataclass(frozen=True)
 class Rates:
-    """Samples a second, medians of rounds taken in turn, all of the same shards.
+    """Throughputs that `bench` measured on a set of shards, in samples per second.
+
+    Each rate is the median over rounds; in a round, all rates are measured one after the other.
 
     Attributes:
-        alone: a plain loop over the `ShardSequence`, files in the page cache.
-        fit: the same through `fit`, with a model that trains nothing.
-        ceiling: one batch, made once and returned every time, through the same road of `fit`.
+        loop: a plain loop over the `ShardSequence`, with the files in the page cache.
+        fit: `fit` on the same sequence, with a model that trains nothing.
+        constant_batch: `fit` on a `PyDataset` that returns the same batch every time: the upper
+            limit for any `PyDataset`.
         memory: `fit` on shuffled arrays in memory.
-        disk: reading the files from one end to the other, with nothing of them in the page
-            cache; `None` if it cannot be made sure that nothing of them is.
-        row_bytes: bytes of a sample, of the fields used.
-        file_bytes: bytes of the files for each sample, fields that are not used included.
-        shards: shards that were measured, a part of large sets.
-        shards_of: shards of the whole set.
-        memory_samples: samples that were held in arrays.
+        disk: reading the files from start to end with none of them in the page cache, or `None`
+            if they could not be dropped from the page cache.
+        row_bytes: bytes per sample of the fields in use.
+        file_bytes: bytes of the files per sample, including fields that are not used.
+        shards: number of measured shards, a part of a large set.
+        total_shards: number of shards in the set.
+        memory_samples: number of samples in the arrays in memory.
     """
 
-    alone: float
+    loop: float
     fit: float
-    ceiling: float
+    constant_batch: float
     memory: float
     disk: float | None
     row_bytes: float
     file_bytes: float
     shards: int
-    shards_of: int
+    total_shards: int
     memory_samples: int
 
-    def limits(self) -> str:
-        """One sentence: from which rate on a model would wait, and for what."""
+    def describe_limits(self) -> str:
+        """Returns a sentence that says above which throughput a model would wait for data."""
         if self.disk is None:
             return (
-                f"A model that trains more than {self.fit:,.0f} samples/s would wait for the "
-                "feeding; below that it never waits while the shards are in the page cache, and "
-                "what the disk gives is not known."
+                f"A model that trains more than {self.fit:,.0f} samples/s would wait for the input "
+                "pipeline; a slower model never waits while the shards are in the page cache. The "
+                "throughput of the disk is unknown."
             )
         if self.disk >= self.fit:
             return (
-                f"A model that trains more than {self.fit:,.0f} samples/s would wait for the "
-                "feeding; below that it never waits."
+                f"A model that trains more than {self.fit:,.0f} samples/s would wait for the input "
+                "pipeline; a slower model never waits."
             )
         return (
             f"A model that trains more than {self.disk:,.0f} samples/s would wait for the disk, "
-            f"and one of more than {self.fit:,.0f} for the feeding even when the shards are in "
-            f"the page cache; below {self.disk:,.0f} it never waits."
+            f"and one that trains more than {self.fit:,.0f} for the input pipeline even with the "
+            f"shards in the page cache; a model below {self.disk:,.0f} never waits."
         )
 
-    def verdict(self, rate: float) -> str:
-        """One sentence: what a model that trains `rate` samples a second would wait for.
+    def describe_bottleneck(self, rate: float) -> str:
+        """Returns a sentence that says what a model would wait for.
 
         Args:
-            rate: samples a second that the model trains when it has never to wait.
+            rate: samples per second that the model trains if it never waits for data.
 
         Raises:
+            TypeError: if `rate` is not a number.
             ValueError: if `rate` is not above 0.
         """
-        if not rate > 0:
-            raise ValueError(f"`rate` must be above 0. Received: rate={rate!r}")
+        rate = checked_number(rate, "rate", above=0)
         name = f"A model that trains {rate:,.0f} samples/s"
         slow_disk = self.disk if self.disk is not None and self.disk < min(rate, self.fit) else None
         if rate > self.fit:
-            cold = f", and {slow_disk:,.0f} while they come from the disk" if slow_disk else ""
+            cold = f", and {slow_disk:,.0f} from the disk" if slow_disk else ""
             return (
-                f"{name} would wait for the feeding, which gives {self.fit:,.0f} when the shards "
-                f"are in the page cache{cold}; arrays in memory would give {self.memory:,.0f}."
+                f"{name} would wait for the input pipeline, which delivers {self.fit:,.0f} with "
+                f"the shards in the page cache{cold}; arrays in memory would deliver "
+                f"{self.memory:,.0f}."
             )
         if slow_disk is not None:
             return (
-                f"{name} would wait for the disk, which gives {slow_disk:,.0f}; when the shards "
-                "are in the page cache it never waits."
+                f"{name} would wait for the disk, which delivers {slow_disk:,.0f}; with the shards "
+                "in the page cache it never waits."
             )
         if self.disk is None:
             return (
-                f"{name} never waits while the shards are in the page cache; what the disk gives "
-                "is not known."
+                f"{name} never waits while the shards are in the page cache. The throughput of "
+                "the disk is unknown."
             )
-        return f"{name} never waits: neither the disk nor the feeding binds it."
+        return f"{name} never waits: neither the disk nor the input pipeline limits it."

@@ -1,4 +1,7 @@
-"""`keras-bigdata`: arguments and printing, a command a file. What it does is done elsewhere."""
+"""Command line `keras-bigdata`.
+
+The modules parse arguments and print results; the rest of the package does the work.
+"""
 
 from keras_bigdata.cli.main import main
 

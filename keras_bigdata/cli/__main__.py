@@ -1,4 +1,4 @@
-"""`python -m keras_bigdata.cli`."""
+"""Entry point of `python -m keras_bigdata.cli`."""
 
 import sys
 

@@ -1,41 +1,47 @@
-"""Values of arguments: text -> what is meant."""
+"""Parsers of argument values: functions for `type=` of `argparse`."""
 
 from __future__ import annotations
 
 import argparse
+import math
 
 
-def names(value: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(","))
+def parse_names(text: str) -> tuple[str, ...]:
+    """Parses names that are separated by commas."""
+    return tuple(name.strip() for name in text.split(","))
 
 
-def structure(value: str) -> str | tuple[str, ...]:
-    fields = names(value)
-    return fields[0] if len(fields) == 1 else fields
+def parse_structure(text: str) -> str | tuple[str, ...]:
+    """Parses the fields of a role: one name, or several as a tuple."""
+    names = parse_names(text)
+    return names[0] if len(names) == 1 else names
 
 
-def size(value: str) -> tuple[int, int]:
-    height, _, width = value.lower().partition("x")
+def parse_size(text: str) -> tuple[int, int]:
+    """Parses `HEIGHTxWIDTH`."""
+    height, _, width = text.lower().partition("x")
     try:
         return int(height), int(width)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected HEIGHTxWIDTH such as 128x128, received {value!r}"
+            f"expected HEIGHTxWIDTH such as 128x128, received {text!r}"
         ) from None
 
 
-def delimiter(value: str) -> str:
-    value = value.replace("\\t", "\t")
-    if len(value) != 1:
-        raise argparse.ArgumentTypeError(f"expected one character, received {value!r}")
-    return value
+def parse_delimiter(text: str) -> str:
+    r"""Parses one character; `\t` is a tab, which is hard to type in a shell."""
+    character = text.replace("\\t", "\t")
+    if len(character) != 1:
+        raise argparse.ArgumentTypeError(f"expected one character, received {text!r}")
+    return character
 
 
-def positive(value: str) -> float:
+def parse_positive(text: str) -> float:
+    """Parses a finite number above 0."""
     try:
-        number = float(value)
+        number = float(text)
     except ValueError:
         number = 0.0
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, received {value!r}")
+    if not (number > 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"expected a finite number above 0, received {text!r}")
     return number

@@ -1,46 +1,64 @@
-"""`bench`: what the shards can feed."""
+"""Commands `bench` and `estimate`: the throughput of shards, and the time that packing saves."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from keras_bigdata.cli.argument_types import positive, structure
-from keras_bigdata.cli.formatting import counted, in_bytes
+from keras_bigdata.cli.argument_types import parse_positive, parse_structure
+from keras_bigdata.cli.formatting import format_seconds
+from keras_bigdata.representation import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from keras_bigdata.bench import Rates
-from keras_bigdata.cli.formatting import in_time
+    from keras_bigdata.bench.rates import Rates
 
 
-def add(commands: Any) -> None:
+def add_bench(commands: Any) -> None:
+    """Adds the command `bench`."""
     bench = commands.add_parser(
         "bench",
-        help="measure what the shards can feed, and what would limit a model",
+        help="measure how fast shards can be read, and what would limit a model",
         description="Measures, in turn: a plain loop over the shards; `fit` with a model that "
-        "trains nothing; the same with one batch that never changes; `fit` on arrays in memory; "
-        "reading the files from the disk. Of large sets a part of 1 GiB is taken. KERAS_BACKEND "
-        "chooses the backend. Takes a minute or so.",
+        "trains nothing; the same `fit` with one constant batch, and with arrays in memory; "
+        "reading the files from the disk. A large set is measured on shards spread over it that "
+        "take 1 GiB. KERAS_BACKEND selects the backend. Takes about a minute.",
     )
-    bench.add_argument("directory", help="a directory of shards or of bare pickles")
-    bench.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
     bench.add_argument(
-        "--inputs", type=structure, help="fields of bare pickles, such as texts,images"
+        "directory", metavar="DIR", help="directory of packed shards or of pickles without an index"
     )
-    bench.add_argument("--targets", type=structure, help="the same for the targets")
+    bench.add_argument(
+        "--batch-size", type=int, default=32, metavar="N", help="rows per batch (default: 32)"
+    )
+    for role in ("inputs", "targets"):
+        bench.add_argument(
+            f"--{role}",
+            type=parse_structure,
+            metavar="NAME,NAME",
+            help=f"for pickles without an index: names of the fields that are {role}",
+        )
     bench.add_argument(
         "--rate",
-        type=positive,
+        type=parse_positive,
         action="append",
-        metavar="SAMPLES_PER_SECOND",
-        help="of your model, to be told what it would wait for; may be given several times",
+        metavar="RATE",
+        help="samples per second that your model trains, to print what it would wait for; may be "
+        "repeated",
     )
-    bench.add_argument("--rounds", type=int, default=5, help="default: 5")
-    bench.add_argument("--seconds", type=float, default=1.0, help="of one measurement; default: 1")
-    bench.set_defaults(run=_bench)
+    bench.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="number of rounds (default: 5)"
+    )
+    bench.add_argument(
+        "--seconds",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="length of one measurement (default: 1)",
+    )
+    bench.set_defaults(run=run_bench)
 
 
-def _bench(arguments: argparse.Namespace) -> None:
+def run_bench(arguments: argparse.Namespace) -> None:
+    """Measures and prints a table, and what would limit a model."""
     from keras_bigdata.bench import bench
 
     rates = bench(
@@ -52,9 +70,9 @@ def _bench(arguments: argparse.Namespace) -> None:
         seconds=arguments.seconds,
     )
     _print_rates(rates)
-    print(rates.limits())
+    print(rates.describe_limits())
     for rate in arguments.rate or ():
-        print(rates.verdict(rate))
+        print(rates.describe_bottleneck(rate))
 
 
 def _print_rates(rates: Rates) -> None:
@@ -65,90 +83,114 @@ def _print_rates(rates: Rates) -> None:
     console = Console()
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None)
     table.add_column("", no_wrap=True)
-    for heading in ("samples/s", "GB/s", "fit is"):
+    for heading in ("samples/s", "GB/s", "fit / this"):
         table.add_column(heading, justify="right", no_wrap=True)
-    held = in_bytes(rates.memory_samples * rates.row_bytes)
-    for name, rate, each in (
-        ("a plain loop over the shards", rates.alone, rates.row_bytes),
-        ("fit, a model that trains nothing", rates.fit, rates.row_bytes),
-        ("  one batch that never changes", rates.ceiling, rates.row_bytes),
-        (f"  shuffled arrays in memory ({held})", rates.memory, rates.row_bytes),
-        ("the disk, nothing cached", rates.disk, rates.file_bytes),
+    memory_size = format_bytes(rates.memory_samples * rates.row_bytes)
+    for name, rate, sample_bytes in (
+        ("loop over the shards", rates.loop, rates.row_bytes),
+        ("fit on the shards", rates.fit, rates.row_bytes),
+        ("fit on a constant batch", rates.constant_batch, rates.row_bytes),
+        (f"fit on arrays in memory ({memory_size})", rates.memory, rates.row_bytes),
+        ("disk, without the page cache", rates.disk, rates.file_bytes),
     ):
         if rate is None:
             table.add_row(name, "unknown", "", "")
         else:
-            gigabytes, times = rate * each / 1e9, rates.fit / rate
-            table.add_row(name, f"{rate:,.0f}", f"{gigabytes:.2f}", f"{times:.2f}x")
+            gigabytes, ratio = rate * sample_bytes / 1e9, rates.fit / rate
+            table.add_row(name, f"{rate:,.0f}", f"{gigabytes:.2f}", f"{ratio:.2f}x")
     console.print(table)
     if rates.disk is None:
-        print("The disk's rate is unknown: the page cache cannot be emptied of these files.")
-    if rates.shards < rates.shards_of:
-        print(f"Measured on {rates.shards} of {counted(rates.shards_of, 'shard')}.")
+        print(
+            "The throughput of the disk is unknown: the files could not be dropped from the page "
+            "cache."
+        )
+    if rates.shards < rates.total_shards:
+        print(f"Measured on {rates.shards} of {format_count(rates.total_shards, 'shard')}.")
 
 
 def add_estimate(commands: Any) -> None:
+    """Adds the command `estimate`."""
     estimate = commands.add_parser(
         "estimate",
-        help="say how long training takes, with packed data and without",
-        description="Compares training on the packed data with preparing them anew in every "
-        "epoch, which is taken to cost what packing has cost. How fast the packed data are read "
-        "is measured for a few seconds.",
+        help="estimate the training time with packed data and without",
+        description="Compares training on packed data with preparing the data in every epoch, "
+        "which is assumed to take as long as packing took. Unless --samples-per-second is given, "
+        "reading the packed data is measured for a few seconds.",
     )
-    estimate.add_argument("directory", metavar="DIR", help="a directory of packed shards")
-    estimate.add_argument("--epochs", type=int, required=True)
+    estimate.add_argument("directory", metavar="DIR", help="directory of packed shards")
+    estimate.add_argument(
+        "--epochs", type=int, required=True, metavar="N", help="number of epochs to train"
+    )
     estimate.add_argument(
         "--pack-seconds",
         type=float,
         required=True,
-        help="how long packing took, as `pack` has printed (with as many workers as would "
-        "prepare the data on the fly)",
+        metavar="SECONDS",
+        help="time that packing took, as printed by `pack`, with as many workers as would prepare "
+        "the data during training",
     )
     estimate.add_argument(
         "--train-samples-per-second",
         type=float,
         metavar="RATE",
-        help="of the model, on data in memory (default: training costs nothing)",
+        help="throughput of the model on data in memory (default: training takes no time)",
     )
     estimate.add_argument(
         "--samples-per-second",
         type=float,
         metavar="RATE",
-        help="that the packed data are read with (default: measured)",
+        help="throughput of reading the packed data (default: measured)",
     )
-    estimate.add_argument("--batch-size", type=int, default=32, help="to measure with (default 32)")
-    estimate.set_defaults(run=_estimate)
+    estimate.add_argument(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="rows per batch for the measurement (default: 32)",
+    )
+    estimate.set_defaults(run=run_estimate)
 
 
-def _estimate(arguments: argparse.Namespace) -> None:
-    from keras_bigdata.bench.cost import EpochCost, feed_rate
+def run_estimate(arguments: argparse.Namespace) -> None:
+    """Prints the training times and the epoch from which packing pays."""
+    from keras_bigdata.arguments import checked_number
+    from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.shards.index import ShardIndex
 
     index = ShardIndex.load(arguments.directory)
+    pack_seconds = checked_number(arguments.pack_seconds, "--pack-seconds", minimum=0)
     rate, train_rate = arguments.samples_per_second, arguments.train_samples_per_second
-    for name, value in (("samples", rate), ("train-samples", train_rate)):
-        if value is not None and not value > 0:
-            raise ValueError(f"--{name}-per-second must be above 0, received {value}")
-    how = "as given"
+    for option, value in (
+        ("--samples-per-second", rate),
+        ("--train-samples-per-second", train_rate),
+    ):
+        if value is not None:
+            checked_number(value, option, above=0)
+    origin = "as specified"
     if rate is None:
+        from keras_bigdata.bench.measure import measure_read_rate
         from keras_bigdata.loading.sequence import ShardSequence
 
-        rate, how = feed_rate(ShardSequence(index, arguments.batch_size, shuffle=None)), "measured"
+        sequence = ShardSequence(index, arguments.batch_size, shuffle=None)
+        rate, origin = measure_read_rate(sequence), "measured"
     cost = EpochCost(
         train=0.0 if train_rate is None else index.num_samples / train_rate,
         read=0.0,
-        decode=arguments.pack_seconds / index.variants,
+        decode=pack_seconds / index.variants,
         feed=index.num_samples / rate,
     )
-    print(f"{index.num_samples} samples; packed data are read at {rate:.0f} samples/s ({how})")
+    print(f"{index.num_samples} samples; packed data are read at {rate:.0f} samples/s ({origin})")
     if train_rate is None:
-        print("training itself is left out: give --train-samples-per-second")
-    for overlap, when in ((False, "one after the other"), (True, "data while the model trains")):
-        fly = cost.on_the_fly(arguments.epochs, overlap=overlap)
+        print("The training steps are not included: use --train-samples-per-second.")
+    for overlap, mode in (
+        (False, "preparing and training in turn"),
+        (True, "preparing while training"),
+    ):
+        on_the_fly = cost.on_the_fly(arguments.epochs, overlap=overlap)
         packed = cost.packed(arguments.epochs, variants=index.variants, overlap=overlap)
-        even = cost.break_even(variants=index.variants, overlap=overlap)
-        pays = "never pays" if even is None else f"pays from epoch {even}"
+        epoch = cost.break_even(variants=index.variants, overlap=overlap)
+        pays = "never pays" if epoch is None else f"pays from epoch {epoch}"
         print(
-            f"{arguments.epochs} epochs, {when}: {in_time(fly)} on the fly, "
-            f"{in_time(packed)} packed once; packing {pays}"
+            f"{arguments.epochs} epochs, {mode}: {format_seconds(on_the_fly)} on the fly, "
+            f"{format_seconds(packed)} packed once; packing {pays}"
         )

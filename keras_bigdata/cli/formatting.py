@@ -1,44 +1,36 @@
-"""What several commands tell."""
+"""Times and summaries as the commands print them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_bigdata.representation import format_bytes, format_count
+
 if TYPE_CHECKING:
     from keras_bigdata.integrity.report import Repair
     from keras_bigdata.shards.index import ShardIndex
 
 
-def tell_packed(directory: str | Path, index: ShardIndex, seconds: float) -> None:
+def print_packed(directory: str | Path, index: ShardIndex, seconds: float) -> None:
+    """Prints what was packed, how large it is and how long it took."""
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
     print(
-        f"{directory}: {index.num_samples} samples{variants} in {counted(len(index), 'shard')}, "
-        f"{in_bytes(index.sizes.sum())}, {seconds:.1f} s "
-        f"({index.samples.sum() / seconds:.0f} samples/s)"
+        f"{directory}: {index.num_samples:,} samples{variants} in "
+        f"{format_count(len(index), 'shard')}, {format_bytes(index.sizes.sum())}, {seconds:.1f} s "
+        f"({index.samples.sum() / seconds:,.0f} samples/s)"
     )
 
 
-def tell_repair(found: Repair) -> None:
-    """Prints the steps of a repair and, if they are only planned, how to make them."""
-    print(found)
-    if found.steps and not found.done:
+def print_repair(repair: Repair) -> None:
+    """Prints the steps of a repair and, if they are only planned, how to carry them out."""
+    print(repair)
+    if repair.steps and not repair.done:
         print("Add --yes to carry out these steps.")
 
 
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def in_bytes(count: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def in_time(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
+    """Returns a time in seconds, minutes or hours, such as `2.1 min`."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""`info`: what a directory of shards holds."""
+"""Command `info`: describes a directory of shards."""
 
 from __future__ import annotations
 
@@ -6,37 +6,52 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.cli.formatting import counted, in_bytes
+from keras_bigdata.representation import format_bytes, format_count
+
+# Classes of one of several targets, and skipped rows, that are printed at most.
+_LISTED = 10
 
 
-def add(commands: Any) -> None:
-    info = commands.add_parser("info", help="say what a directory of shards holds")
-    info.add_argument("directory", help="a directory of shards or bare pickles, or one pickle")
-    info.set_defaults(run=_info)
+def add_info(commands: Any) -> None:
+    """Adds the command `info`."""
+    info = commands.add_parser(
+        "info",
+        help="describe a directory of shards",
+        description="Prints the number of samples, the shards, the fields and their roles, the "
+        "classes and the size of the vocabulary.",
+    )
+    info.add_argument(
+        "directory",
+        metavar="DIR",
+        help="directory of packed shards or of pickles without an index, or one pickle",
+    )
+    info.set_defaults(run=run_info)
 
 
-def _info(arguments: argparse.Namespace) -> None:
+def run_info(arguments: argparse.Namespace) -> None:
+    """Prints what the index says, or what a scan of the pickles finds."""
     from keras_bigdata.shards.scan import open_shards
 
     index = open_shards(arguments.directory)
     scanned = index.provenance.get("by") == "scan"
-    print(f"{arguments.directory}: {'bare pickles without an index' if scanned else 'packed'}")
+    print(f"{arguments.directory}: {'pickles without an index' if scanned else 'packed shards'}")
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
     print(f"samples: {index.num_samples}{variants}")
     smallest, largest = int(index.samples.min()), int(index.samples.max())
     rows = f"{smallest}" if smallest == largest else f"{smallest} to {largest}"
-    print(f"shards:  {len(index)} of {rows} samples, {in_bytes(index.sizes.sum())}")
+    print(f"shards: {len(index)} of {rows} samples, {format_bytes(index.sizes.sum())}")
     print("fields:")
     for field in index.fields.values():
-        print(f"  {field}, {in_bytes(field.row_bytes)} a row")
-    for name, why in index.skipped_fields.items():
-        print(f"  {name!r} is no field: {why}")
-    for role, value in index.roles.to_json().items():
-        if value is not None:
-            print(f"{role}: {value}")
+        print(f"  {field}, {format_bytes(field.row_bytes)} per row")
+    for name, reason in index.skipped_fields.items():
+        print(f"  {name!r} is not a field: {reason}")
+    for role, names in index.roles.to_json().items():
+        if names is not None:
+            print(f"{role}: {names}")
     if isinstance(index.classes, dict):
         for name, classes in index.classes.items():
-            print(f"classes of {name}: {len(classes)} ({', '.join(map(str, classes[:10]))})")
+            first = ", ".join(map(str, classes[:_LISTED])) + (", ..." * (len(classes) > _LISTED))
+            print(f"classes of {name}: {len(classes)} ({first})")
     elif index.classes is not None:
         print(f"classes: {len(index.classes)}")
         counts: Sequence[Any] = index.class_counts or ["?"] * len(index.classes)
@@ -46,6 +61,8 @@ def _info(arguments: argparse.Namespace) -> None:
         print(f"vocabulary: {len(index.vocabulary)} words")
     skipped = index.provenance.get("skipped", [])
     if skipped:
-        print(f"left out while packing: {counted(len(skipped), 'row')}")
-        for entry in skipped[:10]:
+        print(f"skipped while packing: {format_count(len(skipped), 'row')}")
+        for entry in skipped[:_LISTED]:
             print(f"  row {entry['row']}: {entry['error']}")
+        if len(skipped) > _LISTED:
+            print("  ...")

@@ -1,38 +1,45 @@
-"""`verify`: shards against their index."""
+"""Commands `verify` and `repair`: find and repair faults of a set of shards."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from keras_bigdata.cli.argument_types import names
-from keras_bigdata.cli.formatting import tell_repair
+from keras_bigdata.cli.argument_types import parse_names, parse_structure
+from keras_bigdata.cli.formatting import print_repair
 
 
-def add(commands: Any) -> None:
+def add_verify(commands: Any) -> None:
+    """Adds the command `verify`."""
     verify = commands.add_parser(
         "verify",
-        help="check shards against their index, byte for byte",
-        description="Reads every shard whole and lists what is wrong, with what to do. Nothing is "
-        "changed and no pickle is executed.",
-        epilog="Exit status: 0 if there is no fault, 1 if there are some or DIR cannot be checked, "
-        "2 if the command line is wrong.",
+        help="compare shards with their index, byte for byte",
+        description="Reads every shard completely and lists all faults, each with its remedy. "
+        "Changes nothing and never executes a pickle.",
+        epilog="Exit status: 0 if there is no fault; 1 if there are faults or DIR cannot be "
+        "checked; 2 if the command line is invalid.",
     )
-    verify.add_argument("directory", metavar="DIR", help="shards, with or without an index")
     verify.add_argument(
-        "--against", metavar="DIR2", help="other shards, that are to have no row in common with DIR"
+        "directory", metavar="DIR", help="directory of shards, with or without an index"
+    )
+    verify.add_argument(
+        "--against",
+        metavar="DIR2",
+        help="other shards: a row that is in both sets is a fault (a training and a validation "
+        "set, for example)",
     )
     verify.add_argument(
         "--fields",
-        type=names,
+        type=parse_names,
         metavar="NAME,NAME",
-        help="to compare rows by, and that bare pickles need to have (default: inputs, targets and "
-        "sample weights)",
+        help="fields that are compared with DIR2, and that pickles without an index must have "
+        "(default: inputs, targets and sample weights)",
     )
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(run=run_verify)
 
 
-def _verify(arguments: argparse.Namespace) -> int:
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Prints the faults and returns the exit status."""
     from keras_bigdata.integrity.verify import verify
 
     report = verify(arguments.directory, arguments.against, fields=arguments.fields)
@@ -41,25 +48,30 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def add_repair(commands: Any) -> None:
+    """Adds the command `repair`."""
     repair = commands.add_parser(
         "repair",
-        help="mend shards as far as that is possible",
-        description="Makes a lost index anew from the shards, makes damaged shards again from "
-        "their source, or moves them to DIR/quarantine and goes on without them. Nothing is "
-        "deleted; and without --yes nothing is changed: the plan is printed.",
-        epilog="Exit status: 0 if all is well or was mended; 1 if something is to be done and "
-        "--yes was not given, or it cannot be done; 2 if the command line is wrong.",
+        help="repair a set of shards as far as possible",
+        description="Rebuilds a lost index from the shards. Packs damaged shards again if --from "
+        "returns their source; otherwise moves them to DIR/quarantine and removes them from the "
+        "index. Deletes nothing, and without --yes changes nothing: it prints the steps.",
+        epilog="Exit status: 0 if there was nothing to repair or everything was repaired; 1 if "
+        "there are steps to carry out and --yes is missing, or if the repair failed; 2 if the "
+        "command line is invalid.",
     )
-    repair.add_argument("directory", metavar="DIR")
-    repair.add_argument("--yes", action="store_true", help="do it")
+    repair.add_argument("directory", metavar="DIR", help="directory of shards")
+    repair.add_argument("--yes", action="store_true", help="carry out the steps")
     repair.add_argument(
         "--from",
         dest="source",
         metavar="MODULE:FUNCTION",
-        help="called without arguments, returns the source that was packed (or that and the "
-        "`augment` function); for pictures see also: pack images --repair",
+        help="function without arguments that returns the source that was packed, or a tuple of "
+        "the source and the `augment` function; for shards that keras-bigdata pack wrote, see also "
+        "its option --repair",
     )
-    repair.add_argument("--workers", type=int, help="with --from (default: one for each CPU)")
+    repair.add_argument(
+        "--workers", type=int, metavar="N", help="processes for --from (default: one per CPU)"
+    )
     repair.add_argument(
         "--like",
         metavar="DIR2",
@@ -67,33 +79,34 @@ def add_repair(commands: Any) -> None:
     )
     for role in ("inputs", "targets", "sample-weights"):
         repair.add_argument(
-            f"--{role}", type=names, metavar="NAME,NAME", help="for a lost index: names of fields"
+            f"--{role}",
+            type=parse_structure,
+            metavar="NAME,NAME",
+            help=f"for a lost index: names of the fields that are {role.replace('-', ' ')}",
         )
-    repair.set_defaults(run=_repair, again="goes on from here")
+    repair.set_defaults(run=run_repair, after_interrupt="Run the same command again to continue.")
 
 
-def _repair(arguments: argparse.Namespace) -> int:
-    from keras_bigdata.cli.load_function import named_function
+def run_repair(arguments: argparse.Namespace) -> int:
+    """Repairs, or prints the steps, and returns the exit status."""
+    from keras_bigdata.cli.load_function import call_function, load_function
     from keras_bigdata.integrity.repair import repair
 
     source = augment = None
     if arguments.source is not None:
-        source = named_function(arguments.source)()
+        source = call_function(load_function(arguments.source), arguments.source)
         if isinstance(source, tuple):
             source, augment = source
-    roles = {
-        name: value[0] if value is not None and len(value) == 1 else value
-        for name in ("inputs", "targets", "sample_weights")
-        for value in [getattr(arguments, name)]
-    }
     found = repair(
         arguments.directory,
         source=source,
         augment=augment,
         workers=arguments.workers,
         like=arguments.like,
+        inputs=arguments.inputs,
+        targets=arguments.targets,
+        sample_weights=arguments.sample_weights,
         dry_run=not arguments.yes,
-        **roles,
     )
-    tell_repair(found)
+    print_repair(found)
     return 0 if found.done or not found.steps else 1

@@ -1,4 +1,4 @@
-"""The command line: which command, its errors, the exit status."""
+"""The parser of the command line, its error messages and its exit status."""
 
 from __future__ import annotations
 
@@ -7,47 +7,57 @@ import sys
 from collections.abc import Sequence
 
 from keras_bigdata import __version__
-from keras_bigdata.cli import bench, info, integrity, migrate, pack
+from keras_bigdata.cli.bench import add_bench, add_estimate
+from keras_bigdata.cli.info import add_info
+from keras_bigdata.cli.integrity import add_repair, add_verify
+from keras_bigdata.cli.migrate import add_migrate
+from keras_bigdata.cli.pack import add_pack
 from keras_bigdata.errors import BigDataError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line; gives the exit status."""
-    parsed = _parser().parse_args(arguments)
+    """Runs a command and returns the exit status.
+
+    Args:
+        arguments: words of the command line. Defaults to `None`: those of the process.
+
+    Returns:
+        0 on success; 1 after an error, or if the command found faults; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: with status 2 if the command line is invalid, with 0 after `--help`.
+    """
+    parsed = _build_parser().parse_args(arguments)
     try:
-        status: int | None = parsed.run(parsed)
-    except BrokenPipeError:  # `| head` has seen enough
+        return parsed.run(parsed) or 0
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
         sys.stdout = None
         return 0
     except (BigDataError, ValueError, OSError) as error:
         print(f"keras-bigdata: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"keras-bigdata: stopped. The same call {parsed.again}.", file=sys.stderr)
+        print(f"keras-bigdata: interrupted. {parsed.after_interrupt}", file=sys.stderr)
         return 130
-    return status or 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="keras-bigdata", description="Pack data once, train on it many times."
+        prog="keras-bigdata",
+        description="Packs data for Keras into shards, and checks, repairs and measures them.",
+        epilog="'keras-bigdata COMMAND --help' describes a command.",
     )
-    parser.set_defaults(again="starts over")
+    parser.set_defaults(after_interrupt="Run the same command again to start over.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    kinds = commands.add_parser("pack", help="write shards").add_subparsers(
-        required=True, metavar="KIND"
-    )
-    for add in (pack.add_images, pack.add_texts, pack.add_hdf5, pack.add_generator):
-        add(kinds)
-    for add in (
-        info.add,
-        integrity.add,
-        integrity.add_repair,
-        migrate.add,
-        bench.add_estimate,
-        bench.add,
+    for add_command in (
+        add_pack,
+        add_info,
+        add_verify,
+        add_repair,
+        add_migrate,
+        add_estimate,
+        add_bench,
     ):
-        add(commands)
+        add_command(commands)
     return parser

@@ -1,4 +1,4 @@
-"""`migrate`: legacy scripts moved to today's Keras."""
+"""Command `migrate`: moves scripts for Keras 1 and 2 to Keras 3."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import argparse
 from typing import Any
 
 
-def add(commands: Any) -> None:
+def add_migrate(commands: Any) -> None:
+    """Adds the command `migrate`."""
     migrate = commands.add_parser(
         "migrate",
-        help="move legacy Keras scripts to today's Keras and this package",
-        description="Prints, as a unified diff, what has to be changed in scripts for Keras 1 and "
-        "2 and is surely understood. What a person has to decide is listed on stderr as "
-        "FILE:LINE: MESSAGE. Comments and formatting are kept; a second run changes nothing more.",
-        epilog="Exit status: 0 if all files were done, whether or not something was changed or "
-        "listed; 1 if one could not be read, is not Python 3 or could not be written (the others "
-        "are done all the same); 2 if the command line is wrong.",
+        help="move scripts for Keras 1 and 2 to Keras 3 and this package",
+        description="Prints the changes that scripts for Keras 1 and 2 need as a unified diff. "
+        "Only code whose meaning is certain is changed; what you have to decide is listed on "
+        "stderr as FILE:LINE: MESSAGE. Comments and formatting are kept, and a second run changes "
+        "nothing more.",
+        epilog="Exit status: 0 if all files were processed, changed or not; 1 if a file could not "
+        "be read or written or is not Python 3 (the other files are processed all the same); 2 if "
+        "the command line is invalid.",
     )
     migrate.add_argument("files", nargs="+", metavar="FILE", help="a Python script")
-    migrate.add_argument("--write", action="store_true", help="change the files; print no diff")
-    migrate.set_defaults(run=_migrate)
+    migrate.add_argument(
+        "--write", action="store_true", help="change the files instead of printing a diff"
+    )
+    migrate.set_defaults(run=run_migrate)
 
 
-def _migrate(arguments: argparse.Namespace) -> int:
+def run_migrate(arguments: argparse.Namespace) -> int:
+    """Prints or writes the changes and returns the exit status."""
     try:
         import libcst  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            "migrate reads scripts with libcst, which is not installed. Install it with: pip "
-            "install 'keras_bigdata[migrate]'"
+            "migrate needs libcst, which is not installed. Install it with: pip install "
+            "'keras_bigdata[migrate]'"
         ) from error
     from keras_bigdata.migrate.migrate import migrate_files
 

@@ -1,170 +1,86 @@
-"""What all kinds of `pack` that read a source have in common."""
+"""Command `pack`: writes images, texts, HDF5 datasets or the batches of a generator as shards."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.cli.argument_types import delimiter, size
-from keras_bigdata.cli.formatting import tell_packed, tell_repair
+from keras_bigdata.cli.argument_types import parse_size
+from keras_bigdata.cli.formatting import print_packed
+from keras_bigdata.cli.pack_options import (
+    add_column_options,
+    add_output,
+    add_pack_options,
+    classes_and_vocabulary,
+    pack_source,
+    single_or_list,
+)
 
 
-def add_options(kind: Any) -> None:
-    """Arguments for writing shards."""
-    kind.add_argument("-o", "--output", required=True, help="directory for the shards")
-    kind.add_argument(
-        "--like",
-        metavar="DIR",
-        help="packed shards whose classes and vocabulary are to be used: give the training set "
-        "when you pack its validation set",
+def add_pack(commands: Any) -> None:
+    """Adds the command `pack` and its kinds."""
+    pack = commands.add_parser(
+        "pack",
+        help="pack data into shards",
+        description="Packs data into shards: pickle files with an index, index.json.",
+        epilog="'keras-bigdata pack KIND --help' describes a kind.",
     )
-    kind.add_argument(
-        "--split",
-        type=float,
-        metavar="FRACTION",
-        help="put this part into OUTPUT/val and the rest into OUTPUT/train, stratified by label",
-    )
-    kind.add_argument("--shard-samples", type=int, help="rows of a shard (default: about 64 MiB)")
-    kind.add_argument("--seed", type=int, default=0, help="of the order and of the split")
-    kind.add_argument("--workers", type=int, help="default: one for each CPU")
-    kind.add_argument(
-        "--on-error",
-        choices=("raise", "skip"),
-        default="raise",
-        help="what to do with a row that cannot be read",
-    )
-    kind.add_argument(
-        "--repair",
-        action="store_true",
-        help="make again the shards in OUTPUT that are missing, damaged or in quarantine, and no "
-        "others; all else as when they were packed",
-    )
+    kinds = pack.add_subparsers(required=True, metavar="KIND")
+    for add_kind in (add_pack_images, add_pack_texts, add_pack_hdf5, add_pack_generator):
+        add_kind(kinds)
 
 
-def add_columns(kind: Any) -> None:
-    """Arguments for the columns of a CSV file that are to be predicted."""
-    kind.add_argument(
-        "--label",
-        action="append",
-        metavar="COLUMN",
-        help="column of the labels (CSV); given several times, each makes a target of its own",
-    )
-    kind.add_argument(
-        "--target",
-        action="append",
-        metavar="COLUMN",
-        help="column of a number to predict (CSV); may be given several times",
-    )
-    kind.add_argument(
-        "--separator",
-        help="what stands between the labels of a row that may have several, such as '|'",
-    )
-    kind.add_argument(
-        "--delimiter",
-        default=",",
-        type=delimiter,
-        help=r"between the columns, such as ';' or '\t' (default: a comma)",
-    )
-
-
-def one_or_several(columns: Sequence[str] | None) -> str | list[str] | None:
-    """What a source takes for an argument that may be given several times."""
-    if columns is None:
-        return None
-    return columns[0] if len(columns) == 1 else list(columns)
-
-
-def from_like(
-    arguments: argparse.Namespace, *, text: bool, label: bool, always_classes: bool = True
-) -> dict[str, Any]:
-    """`classes` and `vocabulary` of the packed set that `--like` names, where they are used."""
-    from keras_bigdata.shards.index import ShardIndex
-
-    about: dict[str, Any] = {}
-    if arguments.like is None:
-        return about
-    like = ShardIndex.load(arguments.like)
-    for wanted, what, found in (
-        (label, "classes", like.classes),
-        (text, "vocabulary", like.vocabulary),
-    ):
-        if wanted and found is not None:
-            about[what] = like
-        elif wanted and (always_classes or what != "classes"):
-            raise ValueError(f"--like {arguments.like}: these shards have no {what}.")
-    return about
-
-
-def pack_source(arguments: argparse.Namespace, source: Any) -> None:
-    """Packs, or repairs, a source as the arguments say, and tells what was done."""
-    from keras_bigdata.packing.pack import pack
-
-    output = Path(arguments.output)
-    parts = {output: source}
-    if arguments.split is not None:
-        train, held_out = source.split(arguments.split, seed=arguments.seed)
-        parts = {output / "train": train, output / "val": held_out}
-    if arguments.repair:
-        from keras_bigdata.integrity.repair import repair
-
-        for directory, part in parts.items():
-            tell_repair(repair(directory, source=part, workers=arguments.workers, dry_run=False))
-        return
-    for directory, part in parts.items():
-        start = time.perf_counter()
-        index = pack(
-            part,
-            directory,
-            shard_samples=arguments.shard_samples,
-            seed=arguments.seed,
-            workers=arguments.workers,
-            on_error=arguments.on_error,
-        )
-        tell_packed(directory, index, time.perf_counter() - start)
-
-
-_FOR_TABLES = ("image", "label", "target", "separator", "text", "mask")
-
-
-def add_images(commands: Any) -> None:
-    images = commands.add_parser(
+def add_pack_images(kinds: Any) -> None:
+    """Adds `pack images`."""
+    images = kinds.add_parser(
         "images",
-        help="pack pictures named in a CSV, or sorted into class folders",
-        description="Packs pictures with their texts and labels. SOURCE is a CSV file, or a "
-        "folder that holds one folder of pictures for each class.",
+        help="pack image files listed in a CSV file or sorted into class directories",
+        description="Packs image files with their texts, masks and labels. SOURCE is a CSV file, "
+        "or a directory with one subdirectory of images per class.",
     )
-    images.add_argument("source", metavar="SOURCE")
+    images.add_argument("source", metavar="SOURCE", help="a CSV file or a directory")
     images.add_argument(
         "--size",
         required=True,
-        type=size,
+        type=parse_size,
         metavar="HEIGHTxWIDTH",
-        help="pixels, such as 128x128",
+        help="size of the packed images in pixels, such as 128x128",
     )
-    images.add_argument("--grey", action="store_true", help="one channel instead of three")
+    images.add_argument(
+        "--grayscale", action="store_true", help="pack one channel instead of three"
+    )
     images.add_argument(
         "--image",
+        metavar="COLUMN",
         help="column of the file names, or a pattern such as 'photos/{id}.png' (CSV)",
     )
     images.add_argument("--text", metavar="COLUMN", help="column of the texts (CSV)")
-    images.add_argument("--mask", help="column, or pattern, of the files of masks (CSV)")
+    images.add_argument(
+        "--mask", metavar="COLUMN", help="column, or pattern, of the mask files (CSV)"
+    )
     images.add_argument(
         "--frames",
         type=int,
         metavar="N",
-        help="the names are those of folders of frames: take so many of each video",
+        help="pack videos instead of images: N frames from each directory of frames",
     )
-    images.add_argument("--root", help="folder of the files (default: the folder of the CSV)")
-    add_columns(images)
-    add_options(images)
-    images.set_defaults(run=_pack_images, again="goes on from here")
+    images.add_argument(
+        "--root", metavar="DIR", help="directory of the image files (default: that of the CSV file)"
+    )
+    add_column_options(images)
+    add_pack_options(images)
+    images.set_defaults(run=run_pack_images)
 
 
-def _pack_images(arguments: argparse.Namespace) -> None:
+def run_pack_images(arguments: argparse.Namespace) -> None:
+    """Packs images or videos."""
     pack_source(arguments, _image_source(arguments))
+
+
+# Options for the columns of a CSV file. A directory of classes has none.
+_TABLE_OPTIONS = ("image", "label", "target", "separator", "text", "mask")
 
 
 def _image_source(arguments: argparse.Namespace) -> Any:
@@ -172,118 +88,131 @@ def _image_source(arguments: argparse.Namespace) -> Any:
     from keras_bigdata.packing.sources.image_folder import ImageFolder
     from keras_bigdata.packing.sources.image_table import ImageTable
 
-    about: dict[str, Any] = {
+    is_directory = Path(arguments.source).is_dir()
+    options: dict[str, Any] = {
         "size": arguments.size,
-        "color": "grey" if arguments.grey else "rgb",
-        **from_like(
+        "color": "grey" if arguments.grayscale else "rgb",
+        **classes_and_vocabulary(
             arguments,
             text=arguments.text is not None,
-            label=arguments.label is not None or Path(arguments.source).is_dir(),
+            label=arguments.label is not None or is_directory,
         ),
     }
-    if Path(arguments.source).is_dir():
-        given = [name for name in _FOR_TABLES if getattr(arguments, name)]
-        if given:
+    if is_directory:
+        unused = [name for name in _TABLE_OPTIONS if getattr(arguments, name)]
+        if unused:
             raise ValueError(
-                f"{arguments.source} is a folder: its class folders are the labels, and "
-                f"--{given[0]} is for a CSV."
+                f"--{unused[0]} is for a CSV file, but {arguments.source} is a directory, whose "
+                "subdirectories are the classes. Leave the option out, or name a CSV file."
             )
         if arguments.frames is not None:
-            return FrameFolder(arguments.source, frames=arguments.frames, **about)
-        return ImageFolder(arguments.source, **about)
+            return FrameFolder(arguments.source, frames=arguments.frames, **options)
+        return ImageFolder(arguments.source, **options)
     if arguments.image is None:
-        raise ValueError(f"{arguments.source}: say with --image which column has the file names.")
+        raise ValueError(
+            f"{arguments.source}: a CSV file needs --image, the column of the file names."
+        )
     return ImageTable(
         arguments.source,
         image=arguments.image,
-        label=one_or_several(arguments.label),
-        target=one_or_several(arguments.target),
+        label=single_or_list(arguments.label),
+        target=single_or_list(arguments.target),
         separator=arguments.separator,
         text=arguments.text,
         mask=arguments.mask,
         frames=arguments.frames,
         root=arguments.root,
         delimiter=arguments.delimiter,
-        **about,
+        **options,
     )
 
 
-def add_texts(commands: Any) -> None:
-    texts = commands.add_parser(
+def add_pack_texts(kinds: Any) -> None:
+    """Adds `pack texts`."""
+    texts = kinds.add_parser(
         "texts",
-        help="pack texts of a CSV as token ids",
-        description="Packs a column of texts, tokenised once, with their labels. The vocabulary is "
-        "kept with the shards.",
+        help="pack the texts of a CSV file as token ids",
+        description="Tokenizes a column of texts and packs the token ids with their labels. The "
+        "vocabulary is stored in the index.",
     )
-    texts.add_argument("source", metavar="CSV")
+    texts.add_argument("source", metavar="CSV", help="a CSV file")
     texts.add_argument("--text", required=True, metavar="COLUMN", help="column of the texts")
     texts.add_argument(
         "--text-length",
         type=int,
-        metavar="TOKENS",
-        help="of a row (default: those of the longest text, at most 64)",
+        metavar="N",
+        help="tokens per row (default: as many as the longest text has, at most 64)",
     )
     texts.add_argument(
-        "--max-tokens", type=int, default=20_000, help="entries of the vocabulary (default: 20000)"
+        "--max-tokens",
+        type=int,
+        default=20_000,
+        metavar="N",
+        help="maximum size of the vocabulary (default: 20000)",
     )
-    add_columns(texts)
-    add_options(texts)
-    texts.set_defaults(run=_pack_texts, again="goes on from here")
+    add_column_options(texts)
+    add_pack_options(texts)
+    texts.set_defaults(run=run_pack_texts)
 
 
-def _pack_texts(arguments: argparse.Namespace) -> None:
+def run_pack_texts(arguments: argparse.Namespace) -> None:
+    """Packs texts."""
     from keras_bigdata.packing.sources.text_table import TextTable
 
     source = TextTable(
         arguments.source,
         text=arguments.text,
-        label=one_or_several(arguments.label),
-        target=one_or_several(arguments.target),
+        label=single_or_list(arguments.label),
+        target=single_or_list(arguments.target),
         separator=arguments.separator,
         text_length=arguments.text_length,
         max_tokens=arguments.max_tokens,
         delimiter=arguments.delimiter,
-        **from_like(arguments, text=True, label=arguments.label is not None),
+        **classes_and_vocabulary(arguments, text=True, label=arguments.label is not None),
     )
     pack_source(arguments, source)
 
 
-def add_hdf5(commands: Any) -> None:
-    hdf5 = commands.add_parser(
+def add_pack_hdf5(kinds: Any) -> None:
+    """Adds `pack hdf5`."""
+    hdf5 = kinds.add_parser(
         "hdf5",
         help="pack datasets of an HDF5 file",
-        description="Packs datasets whose rows belong together. Of a file that is larger than "
-        "memory only parts are read at a time.",
+        description="Packs datasets that have equally many rows. The file may be larger than "
+        "memory: it is read in parts.",
     )
-    hdf5.add_argument("source", metavar="FILE")
+    hdf5.add_argument("source", metavar="FILE", help="an HDF5 file")
     hdf5.add_argument(
         "--image",
         default="x",
         metavar="DATASET",
-        help="dataset of the pictures or other inputs (default: x)",
+        help="dataset of the images or of other inputs (default: x)",
     )
     hdf5.add_argument(
-        "--label", metavar="DATASET", help="dataset of the labels (default: y, without --target)"
+        "--label",
+        metavar="DATASET",
+        help="dataset of the labels (default: y, or none if --target is used)",
     )
     hdf5.add_argument("--text", metavar="DATASET", help="dataset of texts")
     hdf5.add_argument(
         "--target",
         action="append",
         metavar="DATASET",
-        help="dataset of numbers to predict, instead of labels; may be given several times",
+        help="dataset of numbers to predict; may be repeated",
     )
     hdf5.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="DATASET",
-        help="dataset of further inputs; may be given several times",
+        help="dataset of additional inputs; may be repeated",
     )
-    add_options(hdf5)
-    hdf5.set_defaults(run=_pack_hdf5, again="goes on from here")
+    add_pack_options(hdf5)
+    hdf5.set_defaults(run=run_pack_hdf5)
 
 
-def _pack_hdf5(arguments: argparse.Namespace) -> None:
+def run_pack_hdf5(arguments: argparse.Namespace) -> None:
+    """Packs datasets of an HDF5 file."""
     from keras_bigdata.packing.sources.hdf5 import HDF5Table
 
     roles: dict[str, Any] = {}
@@ -302,52 +231,53 @@ def _pack_hdf5(arguments: argparse.Namespace) -> None:
         arguments.text,
         columns=[*arguments.column, *(arguments.target or ())],
         **roles,
-        **from_like(
+        **classes_and_vocabulary(
             arguments,
             text=arguments.text is not None,
             label=label is not None,
-            always_classes=False,  # one-hot labels have none
+            require_classes=False,  # one-hot labels have none
         ),
     )
     pack_source(arguments, source)
 
 
-def add_generator(commands: Any) -> None:
-    generator = commands.add_parser(
+def add_pack_generator(kinds: Any) -> None:
+    """Adds `pack generator`."""
+    generator = kinds.add_parser(
         "generator",
-        help="run an existing generator once and store its batches",
-        description="Stores what a generator yields. MODULE:FUNCTION is called without arguments "
-        "and returns a generator, an iterator, a keras.utils.PyDataset or a tf.data.Dataset. "
-        "Modules in the current directory are found.",
+        help="run a generator once and pack its batches",
+        description="Packs the batches of a generator. MODULE:FUNCTION is a function without "
+        "arguments that returns a generator, an iterator, a keras.utils.PyDataset or a "
+        "tf.data.Dataset. The module may be in the current directory.",
     )
-    generator.add_argument("function", metavar="MODULE:FUNCTION")
-    generator.add_argument("-o", "--output", required=True, help="directory for the shards")
     generator.add_argument(
-        "--steps", type=int, help="batches of each variant (default: to the generator's end)"
+        "function", metavar="MODULE:FUNCTION", help="such as my_training:batches"
+    )
+    add_output(generator)
+    generator.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="batches per variant (default: all, until the generator ends)",
     )
     generator.add_argument(
         "--variants",
         type=int,
         default=1,
-        help="augmented copies, one for each epoch in turn (default: 1)",
+        metavar="N",
+        help="augmented copies of the data; training uses one per epoch, in turn (default: 1)",
     )
-    generator.add_argument(
-        "--shard-samples", type=int, help="rows of a shard (default: about 64 MiB)"
-    )
-    generator.set_defaults(run=_pack_generator)
+    generator.set_defaults(run=run_pack_generator)
 
 
-def _pack_generator(arguments: argparse.Namespace) -> None:
-    from keras_bigdata.cli.load_function import named_function
+def run_pack_generator(arguments: argparse.Namespace) -> None:
+    """Packs the batches of a generator."""
+    from keras_bigdata.cli.load_function import call_function, load_function
     from keras_bigdata.packing.capture import capture
-    from keras_bigdata.packing.samples import describe_error
 
-    function = named_function(arguments.function)
+    function = load_function(arguments.function)
     start = time.perf_counter()
-    try:
-        batches = function()
-    except Exception as error:
-        raise ValueError(f"{arguments.function}() raised {describe_error(error)}") from error
+    batches = call_function(function, arguments.function)
     try:
         index = capture(
             batches,
@@ -358,4 +288,4 @@ def _pack_generator(arguments: argparse.Namespace) -> None:
         )
     except TypeError as error:
         raise ValueError(f"{arguments.function}() does not return batches: {error}") from error
-    tell_packed(arguments.output, index, time.perf_counter() - start)
+    print_packed(arguments.output, index, time.perf_counter() - start)

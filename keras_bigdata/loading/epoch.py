@@ -48,6 +48,7 @@ class Epoch:
         server = self.sequence.server
         last = len(self) - 1
         self.started = True
+        server.state.begin_loop()
         try:
             for index in range(len(self)):
                 batch = self._batch(index)

@@ -56,6 +56,12 @@ class EpochState:
             self.start = self.next_start
             self._requested[: self.start] = True
 
+    def begin_loop(self) -> None:
+        """Forgets requests that were made before a loop, unless `begin` was called."""
+        with self._lock:
+            if not self._begun:
+                self._forget_requests()
+
     @property
     def begun(self) -> bool:
         """Whether `begin` was called, and neither `end` nor `advance` since."""

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_bigdata import Arrays, ShardSequence, pack
-from keras_bigdata.bench.cost import EpochCost, feed_rate
+from keras_bigdata import Arrays, EpochCost, pack
 from keras_bigdata.cli import main
-from tests.conftest import ROLES, rows_of
+from tests.conftest import rows_of
 
-# Hours, of a set of several hundred thousand pictures.
+# Hours, for a set of several hundred thousand images.
 EXAMPLE = EpochCost(read=1, decode=4, augment=2, train=1.5)
 
 
@@ -28,7 +27,7 @@ def test_break_even_of_the_example():
     assert EXAMPLE.on_the_fly(1) < EXAMPLE.packed(1)
     assert EXAMPLE.packed(2) < EXAMPLE.on_the_fly(2)
     assert EXAMPLE.break_even() == 2
-    assert EXAMPLE.break_even(variants=4) == 5  # 28 hours of packing, 6 saved in each epoch
+    assert EXAMPLE.break_even(variants=4) == 5  # 28 hours of packing, 6 saved per epoch
     assert EXAMPLE.break_even(slowdown=2) == 1
 
 
@@ -63,12 +62,18 @@ def test_with_overlap_an_epoch_takes_the_longer_of_the_two():
 
 @pytest.mark.parametrize("name", ["train", "read", "decode", "augment", "feed"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
-def test_times_that_are_none(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be a time"):
+def test_invalid_times(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a finite number of at least 0"):
         EpochCost(**{"train": 1, "read": 1, name: value})
 
 
-def test_counts_that_are_none():
+def test_a_short_repr():
+    assert repr(EXAMPLE) == "EpochCost(train=1.5, read=1, decode=4, augment=2)"
+    assert repr(EpochCost(0, 0, feed=1 / 3)) == "EpochCost(train=0, read=0, feed=0.333333)"
+    assert repr(EpochCost(0, 0, feed=0)) == "EpochCost(train=0, read=0, feed=0)"
+
+
+def test_invalid_counts():
     for call in (EXAMPLE.on_the_fly, EXAMPLE.packed):
         for epochs in (0, -1):
             with pytest.raises(ValueError, match="`epochs` must be an integer of at least 1"):
@@ -82,39 +87,27 @@ def test_counts_that_are_none():
         EXAMPLE.on_the_fly(1, slowdown=0)
 
 
-def test_feed_rate_counts_the_samples_it_has_seen(shards, monkeypatch):
-    now = iter(range(100))
-    monkeypatch.setattr("keras_bigdata.bench.cost.time.perf_counter", lambda: next(now) * 0.5)
-    # Batches of 4, 4, 3: the first is not counted; the clock is read at the start, behind each
-    # batch and at the end: 7 samples in 1.5 s.
-    sequence = ShardSequence(shards([5, 6]), 4, **ROLES)
-    assert feed_rate(sequence, seconds=100) == pytest.approx(7 / 1.5)
-    assert feed_rate(sequence, seconds=0.1) == pytest.approx(4 / 1.0)
-    assert sequence.epoch == 0
-    with pytest.raises(ValueError, match="too few to measure"):
-        feed_rate(ShardSequence(shards([3]), 4, **ROLES))
-
-
 def test_estimate(tmp_path, capsys):
     ids = list(range(200))
     source = Arrays(x=rows_of(np.array(ids)), labels=ids)
     pack(source, tmp_path / "shards", variants=2, augment=lambda sample, rng: sample, workers=1)
     command = ["estimate", str(tmp_path / "shards"), "--epochs", "15", "--pack-seconds", "14"]
-    # 7 s to prepare, 1 s to feed, 1.5 s to train.
+    # 7 s to prepare, 1 s to read the packed data, 1.5 s to train.
     rates = ["--samples-per-second", "200", "--train-samples-per-second", str(200 / 1.5)]
     assert main([*command, *rates]) == 0
-    told = capsys.readouterr().out
-    assert "200 samples; packed data are read at 200 samples/s (as given)" in told
-    assert "one after the other: 2.1 min on the fly, 51.5 s packed once" in told
-    assert "packing pays from epoch 3" in told
-    assert "data while the model trains: 105.0 s on the fly, 36.5 s packed once" in told
+    output = capsys.readouterr().out
+    assert "200 samples; packed data are read at 200 samples/s (as specified)" in output
+    assert "preparing and training in turn: 2.1 min on the fly, 51.5 s packed once" in output
+    assert "packing pays from epoch 3" in output
+    assert "preparing while training: 105.0 s on the fly, 36.5 s packed once" in output
 
     assert main(command) == 0
-    told = capsys.readouterr().out
-    assert re.search(r"read at \d+ samples/s \(measured\)", told)
-    assert "training itself is left out" in told
-    assert main([*command, "--samples-per-second", "0"]) == 1
-    assert "must be above 0" in capsys.readouterr().err
+    output = capsys.readouterr().out
+    assert re.search(r"read at \d+ samples/s \(measured\)", output)
+    assert "The training steps are not included" in output
+    for option, value in (("--samples-per-second", "0"), ("--pack-seconds", "-1")):
+        assert main([*command, option, value]) == 1
+        assert f"`{option}` must be a finite number" in capsys.readouterr().err
 
 
 def test_the_example_in_the_docstring_runs(capsys):

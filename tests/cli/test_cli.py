@@ -15,7 +15,7 @@ from keras_bigdata.cli import main
 
 @pytest.fixture
 def photos(tmp_path):
-    """30 pieces of two pictures, with captions."""
+    """Creates 30 image files, crops of two images, with a CSV of captions and labels."""
     folder = tmp_path / "photos"
     folder.mkdir()
     with open(folder / "labels.csv", "w", newline="") as file:
@@ -23,9 +23,9 @@ def photos(tmp_path):
         table.writerow(["file", "caption", "label"])
         for number in range(30):
             label = ("coffee", "cat")[number % 3 == 0]
-            piece = getattr(data, label)()[number : number + 60, number : number + 50]
-            io.imsave(folder / f"{number}.png", piece, check_contrast=False)
-            table.writerow([f"{number}.png", f"piece {number} of {label}", label])
+            crop = getattr(data, label)()[number : number + 60, number : number + 50]
+            io.imsave(folder / f"{number}.png", crop, check_contrast=False)
+            table.writerow([f"{number}.png", f"crop {number} of {label}", label])
     return folder
 
 
@@ -39,17 +39,17 @@ def test_pack_images_from_a_csv_and_info(photos, tmp_path, capsys):
     assert "30 samples in 1 shard" in capsys.readouterr().out
 
     assert main(["info", str(output)]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for line in (
         "samples: 30",
-        "'images': uint8 (rows, 20, 24, 3), 1.4 KB a row",
-        "'labels': int32 (rows), 4 B a row",
+        "'images': uint8 (rows, 20, 24, 3), 1.4 KB per row",
+        "'labels': int32 (rows), 4 B per row",
         "inputs: ('images', 'texts')",
         "targets: labels",
         "0: cat (10)",
         "1: coffee (20)",
     ):
-        assert line in told
+        assert line in output
 
 
 def test_split_shares_classes_and_vocabulary(photos, tmp_path):
@@ -68,7 +68,7 @@ def test_like_uses_the_classes_vocabulary_and_length_of_the_training_set(photos,
     assert main([*command, "-o", str(tmp_path / "train")]) == 0
     with open(photos / "more.csv", "w", newline="") as file:
         csv.writer(file).writerows(
-            [("file", "caption", "label"), ("1.png", "an unheard of piece of a longer text", "cat")]
+            [("file", "caption", "label"), ("1.png", "an unknown crop of a longer text", "cat")]
         )
     more = ["pack", "images", str(photos / "more.csv"), *COLUMNS, "--size", "8x8"]
     assert main([*more, "--like", str(tmp_path / "train"), "-o", str(tmp_path / "val")]) == 0
@@ -80,7 +80,7 @@ def test_like_uses_the_classes_vocabulary_and_length_of_the_training_set(photos,
     )
     (_, texts), labels = ShardSequence(tmp_path / "val")[0]
     assert labels.tolist() == [0]
-    assert texts[0, 0] == 1  # an unknown word
+    assert texts[0, 0] == 1  # "an" is an unknown word
 
 
 def test_pack_images_from_class_folders(photos, tmp_path, capsys):
@@ -88,7 +88,7 @@ def test_pack_images_from_class_folders(photos, tmp_path, capsys):
         (tmp_path / "classes" / label).mkdir(parents=True)
     (photos / "1.png").rename(tmp_path / "classes/a/1.png")
     (photos / "2.png").rename(tmp_path / "classes/b/2.png")
-    command = ["pack", "images", str(tmp_path / "classes"), "--size", "8x8", "--grey"]
+    command = ["pack", "images", str(tmp_path / "classes"), "--size", "8x8", "--grayscale"]
     assert main([*command, "-o", str(tmp_path / "shards")]) == 0
     index = ShardIndex.load(tmp_path / "shards")
     assert index.classes == ["a", "b"]
@@ -98,32 +98,32 @@ def test_pack_images_from_class_folders(photos, tmp_path, capsys):
 
 
 def test_errors_are_one_line_and_status_1(photos, tmp_path, capsys):
-    (photos / "7.png").write_bytes(b"no picture")
+    (photos / "7.png").write_bytes(b"not an image")
     command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "8x8"]
     assert main([*command, "-o", str(tmp_path / "shards")]) == 1
     assert "7.png" in capsys.readouterr().err
     assert main([*command, "-o", str(tmp_path / "skipped"), "--on-error", "skip"]) == 0
     assert main(["info", str(tmp_path / "skipped")]) == 0
-    assert "left out while packing: 1 row" in capsys.readouterr().out
+    assert "skipped while packing: 1 row" in capsys.readouterr().out
     assert main(["info", str(tmp_path / "nowhere")]) == 1
     assert "no such directory" in capsys.readouterr().err
 
 
-def test_info_of_bare_pickles(shards, capsys):
+def test_info_of_pickles_without_an_index(shards, capsys):
     assert main(["info", str(shards([3, 4]))]) == 0
-    told = capsys.readouterr().out
-    assert "bare pickles without an index" in told
-    assert "samples: 7" in told
-    assert "2 of 3 to 4 samples" in told
+    output = capsys.readouterr().out
+    assert "pickles without an index" in output
+    assert "samples: 7" in output
+    assert "2 of 3 to 4 samples" in output
 
 
-def test_a_size_that_is_none(capsys):
+def test_an_invalid_size(capsys):
     with pytest.raises(SystemExit):
         main(["pack", "images", "x.csv", "--size", "big", "-o", "y"])
     assert "expected HEIGHTxWIDTH such as 128x128" in capsys.readouterr().err
 
 
-def test_columns_may_be_apart_by_tabs(photos, tmp_path):
+def test_columns_may_be_separated_by_tabs(photos, tmp_path):
     table = (photos / "labels.csv").read_text().replace(",", "\t")
     (photos / "labels.tsv").write_text(table)
     command = ["pack", "images", str(photos / "labels.tsv"), *COLUMNS, "--size", "8x8"]
@@ -133,18 +133,18 @@ def test_columns_may_be_apart_by_tabs(photos, tmp_path):
 
 
 def test_the_command_is_installed():
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "keras_bigdata.cli", "--version"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip()
+    assert result.stdout.strip()
 
 
-def test_grey_rows_are_what_was_packed(photos, tmp_path):
-    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "60x50", "--grey"]
-    assert main([*command, "-o", str(tmp_path / "shards")]) == 0
+def test_grayscale_rows_are_what_was_packed(photos, tmp_path):
+    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "60x50"]
+    assert main([*command, "--grayscale", "-o", str(tmp_path / "shards")]) == 0
     (images, _), _ = ShardSequence(tmp_path / "shards", 30)[0]
     expected = io.imread(photos / "4.png").mean()
     assert any(abs(float(image.mean()) - expected) < 20 for image in images)
@@ -158,11 +158,11 @@ def test_pack_images_with_masks_several_labels_and_measures(tmp_path):
         table = csv.writer(file)
         table.writerow(["id", "kind", "weather", "height"])
         for number in range(6):
-            picture = data.cat()[number : number + 20, :30]
-            io.imsave(folder / f"{number}.png", picture, check_contrast=False)
+            image = data.cat()[number : number + 20, :30]
+            io.imsave(folder / f"{number}.png", image, check_contrast=False)
             io.imsave(
                 folder / "masks" / f"{number}.png",
-                (picture[..., 0] > 120).astype(np.uint8),
+                (image[..., 0] > 120).astype(np.uint8),
                 check_contrast=False,
             )
             table.writerow([number, "ab"[number % 2], ["sun", "rain"][number // 3], number / 2])
@@ -181,8 +181,8 @@ def test_pack_videos_from_class_folders(tmp_path):
         folder = tmp_path / "clips" / label / video
         folder.mkdir(parents=True)
         for frame in range(4):
-            picture = data.cat()[:9, frame : frame + 9]
-            io.imsave(folder / f"{frame}.png", picture, check_contrast=False)
+            image = data.cat()[:9, frame : frame + 9]
+            io.imsave(folder / f"{frame}.png", image, check_contrast=False)
     command = ["pack", "images", str(tmp_path / "clips"), "--frames", "3", "--size", "8x8"]
     assert main([*command, "-o", str(tmp_path / "shards")]) == 0
     index = ShardIndex.load(tmp_path / "shards")
@@ -227,12 +227,12 @@ def test_like_is_for_test_sets_without_labels_too(photos, tmp_path, capsys):
     assert main([*command, "--text", "caption", *like]) == 0
     train, test = ShardIndex.load(tmp_path / "train"), ShardIndex.load(tmp_path / "test")
     assert (test.vocabulary, test.classes, test.roles.targets) == (train.vocabulary, None, None)
-    # Words and classes that are not there were made anew, and would have had other numbers.
-    bare = ["--label", "label", "-o", str(tmp_path / "bare")]
-    assert main([*command, *bare]) == 0
-    more = ["--like", str(tmp_path / "bare"), "-o", str(tmp_path / "more")]
+    # A new vocabulary or new classes would number the words and labels differently.
+    without_texts = ["--label", "label", "-o", str(tmp_path / "labels")]
+    assert main([*command, *without_texts]) == 0
+    more = ["--like", str(tmp_path / "labels"), "-o", str(tmp_path / "more")]
     assert main([*command, *COLUMNS, *more]) == 1
-    assert "bare: these shards have no vocabulary" in capsys.readouterr().err
+    assert "labels: these shards have no vocabulary" in capsys.readouterr().err
     more[1] = str(tmp_path / "test")
     assert main([*command, *COLUMNS, *more]) == 1
     assert "test: these shards have no classes" in capsys.readouterr().err

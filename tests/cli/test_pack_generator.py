@@ -22,7 +22,7 @@ def batches():
 
 def breaking():
     yield from zip([np.ones((4, 3))], [np.ones(4)])
-    raise RuntimeError("out of pictures")
+    raise RuntimeError("out of images")
 
 def several():
     return [next(batches())] * 5
@@ -50,7 +50,7 @@ class Sets:
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """The name of a module in the current directory."""
+    """Writes a module into the current directory and returns its name."""
     name = f"training_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
@@ -58,18 +58,18 @@ def module(tmp_path, monkeypatch):
     return name
 
 
-def test_a_generator_is_stored(module, capsys):
+def test_a_generator_is_packed(module, capsys):
     command = ["pack", "generator", f"{module}:batches", "--steps", "5", "--variants", "2"]
     assert main([*command, "--shard-samples", "8", "-o", "shards"]) == 0
-    told = capsys.readouterr().out
-    assert "shards: 20 samples in each of 2 variants in 6 shards" in told
+    output = capsys.readouterr().out
+    assert "shards: 20 samples in each of 2 variants in 6 shards" in output
     sequence = ShardSequence("shards", 20, shuffle=None)
     assert sequence.batch_of(0, 0)[1].tolist() == list(range(20))
     assert sequence.batch_of(1, 0)[1].tolist() == list(range(20, 40))
 
 
 @pytest.mark.parametrize("function", ["several", "Sets.train"])
-def test_steps_are_not_needed_where_there_is_an_end(module, function):
+def test_steps_are_not_needed_if_the_generator_ends(module, function):
     assert main(["pack", "generator", f"{module}:{function}", "-o", "shards"]) == 0
     np.testing.assert_array_equal(ShardSequence("shards", 20, shuffle=None)[0][1], [0, 1, 2, 3] * 5)
 
@@ -77,28 +77,35 @@ def test_steps_are_not_needed_where_there_is_an_end(module, function):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("{}", "expected module:function"),
-        ("{}.py:batches", "without folders and .py: {}:batches"),
-        ("no_such_module_1:batches", "there is no such module here"),
+        ("{}", "expected MODULE:FUNCTION"),
+        ("{}.py:batches", "without directories and .py: {}:batches"),
+        ("no_such_module_1:batches", "it is neither installed nor in"),
         ("broken_{}:batches", "cannot be imported: ZeroDivisionError"),
-        ("{}:missing", "has no missing. Its functions are: batches, breaking"),
-        ("{}:number", "is no function but an object of type int"),
+        ("{}:missing", "has no attribute 'missing'. Its functions: batches, breaking"),
+        ("{}:number", "expected a function without arguments. Received: an object of type int"),
         ("{}:with_argument", "() raised TypeError: with_argument() missing 1 required"),
         ("{}:nothing", "() does not return batches: `batches` must be"),
-        ("{}:breaking", "batch 1 (from 0): generator raised RuntimeError: out of pictures"),
+        ("{}:breaking", "batch 1 (from 0): generator raised RuntimeError: out of images"),
     ],
 )
 def test_errors_are_one_line_and_status_1(module, capsys, tmp_path, name, message):
     (tmp_path / f"broken_{module}.py").write_text("1 / 0")
     assert main(["pack", "generator", name.format(module), "-o", "shards"]) == 1
-    told = capsys.readouterr().err
-    assert message.format(module) in told
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message.format(module) in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "shards").exists()
 
 
+def test_repair_reports_an_error_of_the_source_function_in_one_line(module, capsys, tmp_path):
+    assert main(["repair", str(tmp_path), "--from", f"{module}:with_argument"]) == 1
+    error = capsys.readouterr().err
+    assert f"{module}:with_argument() raised TypeError: with_argument() missing 1" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_ctrl_c_says_that_it_starts_over(module, tmp_path):
+def test_ctrl_c_says_how_to_start_over(module, tmp_path):
     command = ["-m", "keras_bigdata.cli", "pack", "generator", f"{module}:waiting", "-o", "shards"]
     child = subprocess.Popen(
         [sys.executable, *command],
@@ -109,7 +116,7 @@ def test_ctrl_c_says_that_it_starts_over(module, tmp_path):
     )
     assert child.stdout.readline() == "waiting\n"
     child.send_signal(signal.SIGINT)
-    told = child.communicate(timeout=20)[1]
+    error = child.communicate(timeout=20)[1]
     assert child.returncode == 130
-    assert "keras-bigdata: stopped. The same call starts over." in told
+    assert "keras-bigdata: interrupted. Run the same command again to start over." in error
     assert not (tmp_path / "shards").exists()

@@ -100,6 +100,15 @@ def test_the_same_epoch_twice_without_a_hook_is_warned_of_once(train):
     assert "Call both hooks" in str(caught[0].message)
 
 
+def test_no_warning_for_loops_after_looking_at_all_batches(train):
+    for index in range(len(train)):
+        train[index]
+    for _ in range(2):
+        for _ in train:
+            pass
+    assert train.epoch == 2
+
+
 def test_no_warning_where_every_epoch_is_the_same(train):
     plain = ShardSequence(train.index, 10, **ROLES, shuffle=None)
     for view in (plain, train.unshuffled()):

@@ -322,7 +322,7 @@ def test_ctrl_c_on_the_command_line_is_no_traceback(tmp_path: Path, monkeypatch,
     Image.new("RGB", (4, 4)).save(tmp_path / "cat" / "1.png")
     call = ["pack", "images", str(tmp_path), "-o", str(tmp_path / "out"), "--size", "4x4"]
     assert main(call) == 130
-    assert "The same call goes on from here" in capsys.readouterr().err
+    assert "Run the same command again to continue" in capsys.readouterr().err
 
 
 # Two packs

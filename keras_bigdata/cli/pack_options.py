@@ -1,0 +1,161 @@
+"""Options and steps that the kinds of `pack` which read a source share."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_bigdata.cli.argument_types import parse_delimiter
+from keras_bigdata.cli.formatting import print_packed, print_repair
+
+
+def add_pack_options(kind: Any) -> None:
+    """Adds the options for writing shards."""
+    add_output(kind)
+    kind.add_argument(
+        "--like",
+        metavar="DIR",
+        help="packed shards whose classes and vocabulary are used: pass those of the training set "
+        "when packing a validation or test set",
+    )
+    kind.add_argument(
+        "--split",
+        type=float,
+        metavar="FRACTION",
+        help="pack this fraction of the rows into OUTPUT/val and the rest into OUTPUT/train, "
+        "stratified by label",
+    )
+    kind.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the order of the rows and of the split (default: 0)",
+    )
+    kind.add_argument(
+        "--workers", type=int, metavar="N", help="processes that pack (default: one per CPU)"
+    )
+    kind.add_argument(
+        "--on-error",
+        choices=("raise", "skip"),
+        default="raise",
+        help="whether a row that cannot be read ends the command or is skipped and listed "
+        "(default: raise)",
+    )
+    kind.add_argument(
+        "--repair",
+        action="store_true",
+        help="pack again only the shards in OUTPUT that are missing, damaged or in quarantine; "
+        "all other options must be those of the first call",
+    )
+    kind.set_defaults(after_interrupt="Run the same command again to continue.")
+
+
+def add_output(kind: Any) -> None:
+    """Adds the directory to write to and the size of a shard."""
+    kind.add_argument(
+        "-o", "--output", required=True, metavar="OUTPUT", help="directory for the shards"
+    )
+    kind.add_argument(
+        "--shard-samples", type=int, metavar="N", help="rows per shard (default: about 64 MiB)"
+    )
+
+
+def add_column_options(kind: Any) -> None:
+    """Adds the options that name the targets in a CSV file, and those of its format."""
+    kind.add_argument(
+        "--label",
+        action="append",
+        metavar="COLUMN",
+        help="column of the labels (CSV); may be repeated, each column is a target",
+    )
+    kind.add_argument(
+        "--target",
+        action="append",
+        metavar="COLUMN",
+        help="column of a number to predict (CSV); may be repeated",
+    )
+    kind.add_argument(
+        "--separator",
+        metavar="TEXT",
+        help="text between the labels of a row with several labels, such as '|' (CSV)",
+    )
+    kind.add_argument(
+        "--delimiter",
+        default=",",
+        type=parse_delimiter,
+        metavar="CHARACTER",
+        help=r"character between the columns, such as ';' or '\t' (CSV; default: a comma)",
+    )
+
+
+def single_or_list(names: Sequence[str] | None) -> str | list[str] | None:
+    """Returns the only name of a repeatable option, or a list of several names."""
+    if names is None:
+        return None
+    return names[0] if len(names) == 1 else list(names)
+
+
+def classes_and_vocabulary(
+    arguments: argparse.Namespace, *, text: bool, label: bool, require_classes: bool = True
+) -> dict[str, Any]:
+    """Returns the arguments of a source that take over the encoding of `--like`.
+
+    Args:
+        arguments: the parsed command line.
+        text: whether the source has texts, so that `vocabulary` is returned.
+        label: whether the source has labels, so that `classes` is returned.
+        require_classes: whether shards without classes are an error. Defaults to `True`.
+
+    Raises:
+        ValueError: if the shards do not have the vocabulary or the classes.
+    """
+    from keras_bigdata.shards.index import ShardIndex
+
+    if arguments.like is None:
+        return {}
+    like = ShardIndex.load(arguments.like)
+    options: dict[str, Any] = {}
+    for name, needed, value, required in (
+        ("classes", label, like.classes, require_classes),
+        ("vocabulary", text, like.vocabulary, True),
+    ):
+        if needed and value is not None:
+            options[name] = like
+        elif needed and required:
+            raise ValueError(
+                f"--like {arguments.like}: these shards have no {name}. Pass shards that were "
+                f"packed with {'labels' if name == 'classes' else 'texts'}."
+            )
+    return options
+
+
+def pack_source(arguments: argparse.Namespace, source: Any) -> None:
+    """Splits, packs or repairs a source as the options say, and prints a summary."""
+    from keras_bigdata.packing.pack import pack
+
+    output = Path(arguments.output)
+    sources = {output: source}
+    if arguments.split is not None:
+        train, val = source.split(arguments.split, seed=arguments.seed)
+        sources = {output / "train": train, output / "val": val}
+    if arguments.repair:
+        from keras_bigdata.integrity.repair import repair
+
+        for directory, part in sources.items():
+            print_repair(repair(directory, source=part, workers=arguments.workers, dry_run=False))
+        return
+    for directory, part in sources.items():
+        start = time.perf_counter()
+        index = pack(
+            part,
+            directory,
+            shard_samples=arguments.shard_samples,
+            seed=arguments.seed,
+            workers=arguments.workers,
+            on_error=arguments.on_error,
+        )
+        print_packed(directory, index, time.perf_counter() - start)
