@@ -42,7 +42,7 @@ def install(keras: int | None = None) -> None:
     """Adds the old methods, callbacks and modules to Keras, where old scripts expect them.
 
     - `fit_generator`, `evaluate_generator` and `predict_generator` become methods of
-      `keras.Model`, and `save_weights` takes the names of old HDF5 files.
+      `keras.Model`, and `save_weights` takes the old names of HDF5 files.
     - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
       arguments of Keras 1 and 2.
     - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;

@@ -47,7 +47,7 @@ _UTILS = _split("""
     """)
 _OPTIMIZERS = _split("SGD RMSprop Adagrad Adadelta Adam Adamax Nadam Optimizer Ftrl")
 
-# For each removed module, the module that now has its names, and those names.
+# Removed modules, with the module that now has their names, and those names.
 MOVED_MODULES: dict[str, tuple[str, frozenset[str]]] = {
     **{
         f"keras.layers.{name}": ("keras.layers", _LAYERS)
@@ -130,7 +130,7 @@ PUBLIC_NAMES = {
     "keras": frozenset({"backend", "callbacks", "layers", "losses", "models", "optimizers"}),
 }
 
-# For each removed name, what to do instead; it follows the name in a note.
+# Removed names, with what to do instead. It follows the name in a note.
 REMOVED_NAMES: dict[str, str] = {
     name: advice
     for modules, names, advice in (

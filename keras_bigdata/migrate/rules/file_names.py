@@ -23,7 +23,7 @@ _SAFE_CALLS = _RELATED_CALLS | {"save_weights", "ModelCheckpoint", "print", "for
 
 def plan(script: Script) -> None:
     """Changes the suffixes of files that are saved, and wherever the same files are used."""
-    # For each file, the expressions that name it, with the suffix that is required there.
+    # The expressions that name each file, with the suffix that is required there.
     files: dict[str, list[tuple[cst.BaseExpression, str]]] = {}
     for call in script.calls:
         path, suffix = _saved_file(script, call)
