@@ -262,9 +262,12 @@ def test_class_weights_are_those_of_the_classes():
 
 
 def test_a_warning_names_the_call_of_the_script(shared):
+    def files_of_warnings(record, message):
+        return [one.filename for one in record if message in str(one.message)]
+
     with pytest.warns(UserWarning, match="'auto' is ignored") as record:
         legacy.fit_generator(shared, batches(), 1, 1, 0, class_weight="auto")
-    assert record[0].filename == __file__
+    assert files_of_warnings(record, "'auto' is ignored") == [__file__]
     for call, arguments in (
         (legacy.fit_generator, {"steps_per_epoch": 2, "verbose": 0}),
         (legacy.evaluate_generator, {"steps": 2}),
@@ -272,7 +275,7 @@ def test_a_warning_names_the_call_of_the_script(shared):
     ):
         with pytest.warns(UserWarning, match="ended after 1 batches") as record:
             call(shared, iter([(X, Y)]), **arguments)
-        assert record[0].filename == __file__
+        assert files_of_warnings(record, "ended after 1 batches") == [__file__]
 
 
 def test_dimensions_that_the_model_leaves_open_may_vary():

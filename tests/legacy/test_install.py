@@ -94,7 +94,7 @@ def test_old_imports_and_the_old_learning_rate(installed):
     for name in _OPTIMIZERS:
         optimizer = getattr(keras.optimizers, name)(lr=0.25)
         assert float(optimizer.lr) == float(optimizer.learning_rate) == 0.25
-    with pytest.raises(TypeError, match="`lr` and `learning_rate`"):
+    with pytest.raises(TypeError, match="twice: as `lr` and as `learning_rate`"):
         keras.optimizers.SGD(lr=0.1, learning_rate=0.1)
     model = classifier(optimizer=keras.optimizers.SGD(lr=0.25, momentum=0.9))
     model.optimizer.lr = 0.5
