@@ -104,9 +104,11 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         return None if model is None else _ModelWithAnyFileName(model)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves after `save_freq` batches."""
         super().on_train_batch_end(batch, _with_aliases(logs))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves if `period` epochs have passed since the last time."""
         self.epochs_since_last_save += 1
         if self.save_freq == "epoch" and self.epochs_since_last_save < self.period:
             return

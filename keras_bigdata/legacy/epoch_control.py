@@ -82,22 +82,26 @@ class EpochControl(keras.callbacks.Callback):
         self.stopped_to_end_epoch = False
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Prepares the batches of the step."""
         if self.train is not None:
             self.train.before_step(self._batches_per_step())
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Prepares the batches of the step, and stops after it at the end of the epoch."""
         if self.test is not None:
             self.test.before_step(self._batches_per_step())
             if self.test.ends_epoch:
                 self.model.stop_evaluating = True
 
     def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Prepares the batches of the step, and stops after it at the end of the epoch."""
         if self.predict is not None:
             self.predict.before_step(self._batches_per_step())
             if self.predict.ends_epoch:
                 self.model.stop_predicting = True
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Adds the results of the validation to the logs."""
         if self.stopped_to_end_epoch:
             self.stopped_to_end_epoch = False
             self.model.stop_training = False
@@ -125,6 +129,7 @@ class StopWithoutData(keras.callbacks.Callback):
         self._last_epoch = last_epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Stops the training if there is no batch left."""
         if logs is not None and "learning_rate" in logs:
             logs.setdefault("lr", logs["learning_rate"])  # as Keras 2 logged it
         steps = self._control.train
@@ -142,6 +147,7 @@ class EndVariableEpochs(StopWithoutData):
     """
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Leaves the loop over the batches at the end of the epoch."""
         steps = self._control.train
         if steps is not None and steps.ends_epoch and not self.model.stop_training:
             self._control.stopped_to_end_epoch = True

@@ -54,10 +54,12 @@ class MetricAliases(keras.callbacks.Callback):
         self._resolved: list[Any] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the other names to the logs."""
         if logs is not None:
             add_aliases(logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the other names to the logs, and resolves `mode="auto"`."""
         if logs is None:
             return
         add_aliases(logs)
