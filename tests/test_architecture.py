@@ -41,7 +41,10 @@ MAY_IMPORT = {
     "bench": ["arguments", "loading", "progress", "shards"],
     "migrate": ["files"],
     "legacy": ["callbacks", "files"],
-    "cli": ["arguments", "bench", "integrity", "loading", "migrate", "packing", "representation", "shards"],
+    "cli": [
+        *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
+        "shards",
+    ],
     "__init__": ["bench", "callbacks", "integrity", "loading", "packing", "shards"],
 }
 

@@ -35,6 +35,6 @@ def run_migrate(arguments: argparse.Namespace) -> int:
             "migrate needs libcst, which is not installed. Install it with: pip install "
             "'keras_bigdata[migrate]'"
         ) from error
-    from keras_bigdata.migrate.migrate import migrate_files
+    from keras_bigdata.migrate.script_files import migrate_files
 
     return 0 if migrate_files(arguments.files, write=arguments.write) else 1

@@ -11,7 +11,14 @@ from keras_bigdata import legacy
 
 
 def main(arguments: list[str]) -> None:
-    """Installs the old methods, then runs the script as `python SCRIPT ...` would."""
+    """Installs the old methods, then runs the script as `python SCRIPT ...` would.
+
+    Args:
+        arguments: the command line without the name of the program.
+
+    Raises:
+        SystemExit: if the command line is invalid or the script does not exist.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m keras_bigdata.legacy",
         description="Runs a script that was written for Keras 1 or Keras 2 on Keras 3.",
@@ -20,10 +27,13 @@ def main(arguments: list[str]) -> None:
         "--keras",
         type=int,
         choices=(1, 2),
-        help="what numbers of steps without a name count: samples (1) or batches (2)",
+        help="whether positional step counts are numbers of samples (1) or of batches (2)",
     )
     parser.add_argument(
-        "-m", "--module", action="store_true", help="SCRIPT is the name of a module, as with -m"
+        "-m",
+        "--module",
+        action="store_true",
+        help="SCRIPT is the name of a module, as in `python -m`",
     )
     parser.add_argument("script", metavar="SCRIPT")
     parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER)

@@ -1,4 +1,4 @@
-"""The arguments of the generator methods as Keras 1 and Keras 2 named and ordered them."""
+"""The arguments of the generator methods, as Keras 1 and Keras 2 named and ordered them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-Unit = Literal["batches", "samples"]
+DEFAULT_QUEUE_SIZE = 10
 
-DEFAULT_QUEUE = 10
-
-# Names that only Keras 1 had, and names that only Keras 2 had. `max_q_size` and `pickle_safe`
-# tell nothing: Keras 2.0 still had them.
+# Names that only Keras 1 had, and names that only Keras 2 had. `max_q_size` and `pickle_safe` are
+# in neither set: Keras 2.0 still had them.
 _ONLY_KERAS_1 = {
     *("samples_per_epoch", "nb_epoch", "nb_val_samples", "val_samples"),
     *("nb_worker", "nb_val_worker"),
@@ -26,6 +24,7 @@ _ONLY_KERAS_2 = {
     *("workers", "max_queue_size", "use_multiprocessing", "shuffle"),
 }
 
+# Every name that a release had, and the one under which this module keeps its value.
 _SHARED_NAMES = {
     "generator": "generator",
     "verbose": "verbose",
@@ -52,8 +51,8 @@ _FIT_NAMES = {
     "initial_epoch": "initial_epoch",
     "nb_val_worker": "nb_val_worker",
 }
-_RUN_NAMES = {**_SHARED_NAMES, "steps": "steps", "val_samples": "steps"}
-_IN_SAMPLES = {"samples_per_epoch", "nb_val_samples", "val_samples"}
+_EVALUATE_NAMES = {**_SHARED_NAMES, "steps": "steps", "val_samples": "steps"}
+_SAMPLE_COUNTS = {"samples_per_epoch", "nb_val_samples", "val_samples"}
 
 _FIT_START = (
     *("generator", "steps", "epochs", "verbose", "callbacks"),
@@ -61,31 +60,34 @@ _FIT_START = (
 )
 _FIT_MIDDLE = ("class_weight", "max_queue_size", "workers", "use_multiprocessing")
 
-# Models that were last trained by a call of Keras 1: to evaluate them, a number without a name
-# counts samples.
-_speak_keras_1: weakref.WeakSet[Any] = weakref.WeakSet()
-_keras_of_positions = 2
+# Models whose last training was called with the names of Keras 1. When they are evaluated, a
+# positional step count is a number of samples.
+_keras_1_models: weakref.WeakSet[Any] = weakref.WeakSet()
+_default_keras_version = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """How much data a round takes: whole batches until `count` of `unit` are reached."""
+class EpochLength:
+    """The amount of data of an epoch: whole batches until `count` of `unit` are reached.
+
+    One run of `evaluate` or `predict` is an epoch too, as in Keras's `EpochIterator`.
+    """
 
     count: float
-    unit: Unit
+    unit: Literal["batches", "samples"]
 
     @property
-    def most_batches(self) -> int:
-        """A round never takes more batches than this: a batch has at least one sample."""
+    def max_batches(self) -> int:
+        """The largest possible number of batches: a batch has at least one sample."""
         return math.ceil(self.count)
 
 
 @dataclass(frozen=True, slots=True)
-class RunArguments:
-    """What `evaluate_generator` and `predict_generator` were asked for."""
+class EvaluateArguments:
+    """The arguments of `evaluate_generator` and `predict_generator`."""
 
     generator: Any
-    steps: Amount | None
+    steps: EpochLength | None
     verbose: Any
     callbacks: Any
     max_queue_size: int
@@ -93,78 +95,114 @@ class RunArguments:
 
 
 @dataclass(frozen=True, slots=True)
-class FitArguments(RunArguments):
-    """What `fit_generator` was asked for."""
+class FitArguments(EvaluateArguments):
+    """The arguments of `fit_generator`."""
 
     epochs: int
     validation_data: Any
-    validation_steps: Amount | None
+    validation_steps: EpochLength | None
     validation_freq: Any
     class_weight: Any
     shuffle: bool
     initial_epoch: int
 
+    @property
+    def has_validation_data(self) -> bool:
+        """Whether `validation_data` was passed. Old Keras tested its truth: false if it is empty.
 
-def set_keras_of_positions(keras: int) -> None:
-    """Which Keras's meaning numbers without a name have if nothing else tells: 1 or 2.
+        The truth of an array is ambiguous, and that of a sequence may call its `__len__`.
+        """
+        data = self.validation_data
+        is_empty = isinstance(data, (tuple, list, np.ndarray)) and len(data) == 0
+        return data is not None and data is not False and not is_empty
+
+    @property
+    def old_params(self) -> dict[str, Any]:
+        """The entries of `Callback.params` that only Keras 1 and 2 had."""
+        params: dict[str, Any] = {
+            "nb_epoch": self.epochs,
+            "do_validation": self.has_validation_data,
+        }
+        if self.steps is not None and self.steps.unit == "samples":
+            params["nb_sample"] = params["samples"] = self.steps.max_batches
+        return params
+
+
+def set_default_keras_version(keras: int) -> None:
+    """Sets which Keras defines positional step counts when a call does not show it.
+
+    Args:
+        keras: 1, where they count samples, or 2, where they count batches.
 
     Raises:
         ValueError: if it is another number.
     """
-    global _keras_of_positions  # noqa: PLW0603
+    global _default_keras_version  # noqa: PLW0603
     if keras not in (1, 2):
         raise ValueError(f"`keras` must be 1 or 2. Received: keras={keras!r}")
-    _keras_of_positions = keras
+    _default_keras_version = keras
 
 
-def fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> FitArguments:
-    """Reads a call of `fit_generator`.
+def parse_fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> FitArguments:
+    """Parses a call of `fit_generator`.
 
     Raises:
-        TypeError: if an argument is unknown, missing or given twice.
-        ValueError: if a number is not one that the argument can have.
+        TypeError: if an argument is unknown, missing or passed twice, or is not a number where one
+            is required.
+        ValueError: if a number is out of range.
     """
     values = _bind("fit_generator", _fit_positions(args), _FIT_NAMES, args, kwargs)
-    samples = _in_samples("steps", kwargs)
-    validation_samples = _in_samples("validation_steps", kwargs)
+    counts_samples = _counts_samples("steps", kwargs)
+    validation_counts_samples = _counts_samples("validation_steps", kwargs)
     if _is_keras_1(kwargs):
-        _speak_keras_1.add(model)
+        _keras_1_models.add(model)
     elif _ONLY_KERAS_2 & set(kwargs):
-        _speak_keras_1.discard(model)
+        _keras_1_models.discard(model)
     return FitArguments(
-        **_shared(values),
-        steps=_amount(values, "steps", samples, "steps_per_epoch"),
-        epochs=_whole(values.get("epochs", 1), "epochs"),
+        **_shared_values(values, default_verbose=1),
+        steps=_epoch_length(values, "steps", counts_samples, "steps_per_epoch"),
+        epochs=_whole_number(values.get("epochs", 1), "epochs"),
         validation_data=values.get("validation_data"),
-        # Old Keras took zero for "not given".
-        validation_steps=_amount(values, "validation_steps", validation_samples, None),
-        validation_freq=_frequency(values.get("validation_freq")),
+        # Old Keras treated zero as "not passed".
+        validation_steps=_epoch_length(values, "validation_steps", validation_counts_samples, None),
+        validation_freq=_validation_schedule(values.get("validation_freq")),
         class_weight=values.get("class_weight"),
         shuffle=bool(values.get("shuffle", True)),
-        initial_epoch=_whole(values.get("initial_epoch") or 0, "initial_epoch"),
+        initial_epoch=_whole_number(values.get("initial_epoch") or 0, "initial_epoch"),
     )
 
 
-def run_arguments(
+def parse_evaluate_arguments(
     function: str, model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> RunArguments:
-    """Reads a call of `evaluate_generator` or `predict_generator`.
+) -> EvaluateArguments:
+    """Parses a call of `evaluate_generator` or `predict_generator`.
+
+    Args:
+        function: the name of the called function, for messages.
+        model: the model. Its last training decides whether a positional count is of samples.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
 
     Raises:
-        TypeError: if an argument is unknown, missing or given twice.
-        ValueError: if a number is not one that the argument can have.
+        TypeError: if an argument is unknown, missing or passed twice, or is not a number where one
+            is required.
+        ValueError: if a number is out of range.
     """
-    values = _bind(function, _run_positions(args), _RUN_NAMES, args, kwargs)
-    # These two are often called without any name.
-    samples = _in_samples("steps", kwargs, otherwise=model in _speak_keras_1)
-    return RunArguments(
-        **{"verbose": 0, **_shared(values, default_verbose=0)},
-        steps=_amount(values, "steps", samples, "steps"),
+    values = _bind(function, _evaluate_positions(args), _EVALUATE_NAMES, args, kwargs)
+    # These two are often called with positional arguments only.
+    counts_samples = _counts_samples("steps", kwargs, default=model in _keras_1_models)
+    return EvaluateArguments(
+        **_shared_values(values, default_verbose=0),
+        steps=_epoch_length(values, "steps", counts_samples, "steps"),
     )
 
 
 def _fit_positions(args: Sequence[Any]) -> tuple[str, ...]:
-    """Keras 2.3 put `validation_freq` before `class_weight`; the last ones changed in 2.0.7."""
+    """Returns the order of the parameters of `fit_generator`.
+
+    Keras 2.3 put `validation_freq` before `class_weight`, and Keras 2.0.7 `shuffle` before
+    `initial_epoch`. The types of the arguments show which order a call follows.
+    """
     names: tuple[str, ...] = _FIT_START
     if len(args) > len(names) and _is_frequency(args[len(names)]):
         names = (*names, "validation_freq")
@@ -174,12 +212,12 @@ def _fit_positions(args: Sequence[Any]) -> tuple[str, ...]:
     return (*names, "shuffle", "initial_epoch")
 
 
-def _run_positions(args: Sequence[Any]) -> tuple[str, ...]:
-    """Keras 2.3 put `callbacks` before `max_queue_size`."""
-    queue = ("max_queue_size", "workers", "use_multiprocessing", "verbose")
+def _evaluate_positions(args: Sequence[Any]) -> tuple[str, ...]:
+    """Returns the order of the parameters; Keras 2.3 put `callbacks` before `max_queue_size`."""
+    rest = ("max_queue_size", "workers", "use_multiprocessing", "verbose")
     if len(args) > 2 and not isinstance(args[2], numbers.Number):
-        return ("generator", "steps", "callbacks", *queue)
-    return ("generator", "steps", *queue)
+        return ("generator", "steps", "callbacks", *rest)
+    return ("generator", "steps", *rest)
 
 
 def _is_frequency(value: Any) -> bool:
@@ -195,14 +233,14 @@ def _bind(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The values by the name that this module gives them."""
+    """Returns the values by the names of this module, the values of `names`."""
     if len(args) > len(positions):
         raise TypeError(
-            f"{function}() takes at most {len(positions)} arguments without a name. Received: "
+            f"{function}() takes at most {len(positions)} positional arguments. Received: "
             f"{len(args)}"
         )
     values: dict[str, Any] = dict(zip(positions, args, strict=False))
-    given = {name: "by position" for name in values}
+    passed = {name: "by position" for name in values}
     for name, value in kwargs.items():
         if name not in names:
             raise TypeError(
@@ -210,31 +248,35 @@ def _bind(
                 f"{', '.join(sorted(names))}."
             )
         meaning = names[name]
-        if meaning in given:
-            raise TypeError(f"{function}() got {name!r} twice: {given[meaning]} and as {name}=")
-        given[meaning] = f"as {name}="
+        if meaning in passed:
+            raise TypeError(f"{function}() got {name!r} twice: {passed[meaning]} and as {name}=")
+        passed[meaning] = f"as {name}="
         values[meaning] = value
     if "generator" not in values:
-        raise TypeError(f"{function}() needs a generator, its first argument or `generator=`.")
+        raise TypeError(
+            f"{function}() requires a generator: its first argument after the model, or "
+            "`generator=`."
+        )
     return values
 
 
-def _in_samples(meaning: str, kwargs: Mapping[str, Any], otherwise: bool = False) -> bool:
-    """Whether the amount `meaning` counts samples: by its name, else by those beside it."""
-    table = {**_RUN_NAMES, **_FIT_NAMES}
+def _counts_samples(meaning: str, kwargs: Mapping[str, Any], default: bool = False) -> bool:
+    """Whether a step count is a number of samples: by its name, else by the other names."""
+    names = {**_EVALUATE_NAMES, **_FIT_NAMES}
     for name in kwargs:
-        if table[name] == meaning:
-            return name in _IN_SAMPLES
+        if names[name] == meaning:
+            return name in _SAMPLE_COUNTS
     if _ONLY_KERAS_2 & set(kwargs):
         return False
-    return _is_keras_1(kwargs) or otherwise or _keras_of_positions == 1
+    return _is_keras_1(kwargs) or default or _default_keras_version == 1
 
 
 def _is_keras_1(kwargs: Mapping[str, Any]) -> bool:
     return bool(_ONLY_KERAS_1 & set(kwargs)) and not _ONLY_KERAS_2 & set(kwargs)
 
 
-def _shared(values: Mapping[str, Any], default_verbose: int = 1) -> dict[str, Any]:
+def _shared_values(values: Mapping[str, Any], default_verbose: int) -> dict[str, Any]:
+    """Returns the arguments that all three functions have."""
     verbose = values.get("verbose", default_verbose)
     workers = values.get("workers", 1)
     size = values.get("max_queue_size")
@@ -242,31 +284,41 @@ def _shared(values: Mapping[str, Any], default_verbose: int = 1) -> dict[str, An
         "generator": values["generator"],
         "verbose": int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose,
         "callbacks": values.get("callbacks"),
-        "max_queue_size": _whole(size, "max_queue_size") if size else DEFAULT_QUEUE,
-        "workers": 1 if workers is None else max(0, _whole(workers, "workers")),
+        "max_queue_size": _whole_number(size, "max_queue_size") if size else DEFAULT_QUEUE_SIZE,
+        "workers": 1 if workers is None else max(0, _whole_number(workers, "workers")),
     }
 
 
-def _amount(
-    values: Mapping[str, Any], meaning: str, samples: bool, at_least_one: str | None
-) -> Amount | None:
-    count = values.get(meaning)
-    if count is None:
+def _epoch_length(
+    values: Mapping[str, Any], meaning: str, counts_samples: bool, required_name: str | None
+) -> EpochLength | None:
+    """Returns the step count `meaning`, or `None` if it was not passed.
+
+    Zero or less is an error that names the argument `required_name`; if that is `None`, it is
+    treated as "not passed".
+    """
+    value = values.get(meaning)
+    if value is None:
         return None
-    number = _number(count, meaning)
-    if number <= 0 and at_least_one is None:
+    count = _number(value, meaning)
+    unit: Literal["batches", "samples"] = "samples" if counts_samples else "batches"
+    if count <= 0 and required_name is None:
         return None
-    if number <= 0:
-        unit = "samples" if samples else "batches"
+    if count <= 0:
         raise ValueError(
-            f"`{at_least_one}` must be more than 0 {unit}. Received: {count!r}. With "
-            "`samples // batch_size` it is 0 when there are fewer samples than a batch has."
+            f"`{required_name}` must be more than 0 {unit}. Received: {value!r}. "
+            "`samples // batch_size` is 0 when there are fewer samples than a batch has."
         )
-    return Amount(number, "samples" if samples else "batches")
+    return EpochLength(count, unit)
+
+
+# These checks deliberately accept more than those in `keras_bigdata/arguments.py`. Old Keras did
+# not check numbers but compared them with `<`, so floats, NumPy's numbers and scalar tensors
+# worked, and a float counted up to the next batch. Scripts depend on it:
+# `steps_per_epoch=samples / batch_size` was a usual way to write it.
 
 
 def _number(value: Any, name: str) -> float:
-    """Old Keras compared with `<`, so floats and NumPy's and a tensor's numbers worked."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -276,23 +328,25 @@ def _number(value: Any, name: str) -> float:
     return number
 
 
-def _whole(value: Any, name: str) -> int:
+def _whole_number(value: Any, name: str) -> int:
     return math.ceil(_number(value, name))
 
 
-def _frequency(value: Any) -> Callable[[int], bool]:
-    """Whether epoch number `epoch`, counted from 0, is validated."""
+def _validation_schedule(value: Any) -> Callable[[int], bool]:
+    """Returns a function of the epoch, counted from 0: whether a validation follows it."""
     if value is None:
         return lambda epoch: True
     if isinstance(value, numbers.Real):
-        every = _whole(value, "validation_freq")
+        every = _whole_number(value, "validation_freq")
         if every < 1:
-            raise ValueError(f"`validation_freq` must be at least 1. Received: {value!r}")
+            raise ValueError(
+                f"`validation_freq` must be at least 1. Received: validation_freq={value!r}"
+            )
         return lambda epoch: (epoch + 1) % every == 0
     if isinstance(value, Container):
-        numbered = value  # from 1
-        return lambda epoch: epoch + 1 in numbered
+        epochs = value  # counted from 1
+        return lambda epoch: epoch + 1 in epochs
     raise TypeError(
         "`validation_freq` must be a number or a container of epochs counted from 1. Received: "
-        f"{value!r}"
+        f"validation_freq={value!r}"
     )

@@ -1,58 +1,70 @@
-"""The batches on their way from a source to the model."""
+"""The queue of batches between a source and the model, divided into epochs."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from keras_bigdata.legacy.arguments import Amount
+from keras_bigdata.legacy.arguments import EpochLength
+from keras_bigdata.legacy.batch_arrays import Batch, count_rows
 from keras_bigdata.legacy.batch_stream import (
-    Rounds,
+    StreamItem,
+    ToBatch,
     is_iterator,
     is_sequence,
     is_source,
     pass_length,
-    pieces,
+    read_batches,
 )
-from keras_bigdata.legacy.batches import Batch, rows_of
+from keras_bigdata.legacy.prefetch_iterator import PrefetchIterator
 
-# More than any epoch has, for rounds whose number of batches is known only at their end.
-_WITHOUT_END = 2**31 - 1
+# More than any epoch has, for epochs whose number of batches is known only at their end.
+_UNKNOWN_STEPS = 2**31 - 1
 
 
-class Feed:
-    """Rounds of batches, none lost or given twice between them.
+class BatchQueue:
+    """Queues the batches of some epochs; no batch is lost or repeated between two epochs.
 
-    Batches wait in a queue that a thread fills (or, with `workers=0`, are made when they are
-    needed), then in a slot that is filled on the thread that trains, so that errors of the source
-    appear there.
+    One run of `evaluate` or `predict`, and one validation, is an epoch of its queue.
+
+    A thread reads batches ahead (with `workers=0`, they are read when they are needed). The thread
+    that trains moves them to the *ready* batches before it needs them, so that errors of the source
+    are raised there.
 
     Args:
-        source: what gives batches.
-        convert: makes a batch of what the source gives, and copies it.
-        amount: what a round takes. With `None`, one pass over the source.
-        rounds: the number of rounds; nothing more is asked of an iterator.
-        name: the argument that would say how much a round takes, for messages.
-        shuffle, workers, max_queue_size: as old Keras's arguments.
+        source: a generator, an iterator, an iterable or a sequence of batches.
+        to_batch: makes a batch of an item of the source and copies its arrays.
+        length: the amount of data of an epoch. With `None`, it is one pass over the source.
+        epochs: the number of epochs. Nothing beyond them is read from an iterator.
+        length_argument: the name of the argument for `length`, for messages.
+        shuffle: whether each pass over a sequence reads its batches in a new order.
+        workers: threads that read batches of a sequence.
+        max_queue_size: batches that wait at most.
         lock: held while an iterator is advanced.
 
+    Attributes:
+        length: the amount of data of an epoch, or `None` if it is one pass of unknown length.
+        length_argument: as passed.
+        num_taken: batches that were taken from the queue.
+        first_rows: rows of the first batch, or `None` if none was read yet.
+        check: called with each batch before it is ready; returns the batch to use instead.
+        error: what the source raised, if it did.
+
     Raises:
-        TypeError: if `source` gives no batches.
-        ValueError: if there is no saying where a round ends.
+        TypeError: if batches cannot be read from `source`.
+        ValueError: if `length` is required: the end of an epoch is not known otherwise.
     """
 
     def __init__(
         self,
         source: Any,
-        convert: Callable[[Any], Batch],
-        amount: Amount | None,
-        rounds: int,
+        to_batch: ToBatch,
+        length: EpochLength | None,
+        epochs: int,
         *,
-        name: str,
+        length_argument: str,
         shuffle: bool,
         workers: int,
         max_queue_size: int,
@@ -60,124 +72,136 @@ class Feed:
     ) -> None:
         if not is_source(source):
             raise TypeError(
-                f"A {type(source).__name__} gives no batches. Pass a generator, an iterator, a "
-                "keras.utils.Sequence or a dataset; arrays go to `fit`, `evaluate` and `predict`."
+                "Batches must come from a generator, an iterator, a `keras.utils.Sequence` or a "
+                "dataset. Pass arrays to `fit`, `evaluate` and `predict`. Received: a "
+                f"{type(source).__name__}"
             )
-        if amount is None:
-            length = pass_length(source)
-            if length is not None:
-                amount = Amount(length, "batches")
+        if length is None:
+            batches = pass_length(source)
+            if batches is not None:
+                length = EpochLength(batches, "batches")
             elif is_iterator(source) and not is_sequence(source):
                 raise ValueError(
-                    f"A {type(source).__name__} does not say how many batches an epoch has: pass "
-                    f"`{name}`. It can be left out for a `keras.utils.Sequence`, which has a "
-                    "length, and for datasets that can be read again."
+                    f"A {type(source).__name__} has no length, so the end of an epoch is not "
+                    f"known: pass `{length_argument}`. It is optional for a "
+                    "`keras.utils.Sequence`, which has a length, and for datasets that can be "
+                    "read more than once."
                 )
-        self.amount = amount
-        self.name = name
-        self.error: BaseException | None = None
-        self.given = 0
+        self.length = length
+        self.num_taken = 0
         self.first_rows: int | None = None
         self.check: Callable[[Batch], Batch] | None = None
-        self._slot: deque[tuple[Batch, bool]] = deque()
-        self._pulled = 0
-        self._ends: set[int] = set()
+        self.error: BaseException | None = None
+        self.length_argument = length_argument
+        self._ready: deque[tuple[Batch, bool]] = deque()
+        self._num_read = 0
+        self._epoch_ends: set[int] = set()
         self._lock = threading.RLock()
         self._exhausted = False
-        known = amount is not None and amount.unit == "batches"
-        stream = pieces(
+        max_batches = None
+        if length is not None and length.unit == "batches":
+            max_batches = length.max_batches * epochs
+        stream = read_batches(
             source,
-            convert,
+            to_batch,
             shuffle=shuffle,
             workers=workers,
-            ahead=max_queue_size,
-            limit=amount.most_batches * rounds if amount is not None and known else None,
+            max_pending=max_queue_size,
+            max_batches=max_batches,
             lock=lock,
         )
-        self._rounds = Rounds(stream, amount, rounds)
-        self._items: Any = iter(self._rounds)
+        self._epochs = _Epochs(stream, length, epochs)
+        self._items: Any = iter(self._epochs)
         if workers > 0:
-            self._items = Prefetch(self._items, max_queue_size)
+            self._items = PrefetchIterator(self._items, max_queue_size)
 
     @property
-    def most_steps(self) -> int:
-        """The batches of a round, exact or a bound."""
-        return _WITHOUT_END if self.amount is None else self.amount.most_batches
+    def max_steps(self) -> int:
+        """The number of batches of an epoch, or an upper bound."""
+        return _UNKNOWN_STEPS if self.length is None else self.length.max_batches
 
     @property
-    def is_exact(self) -> bool:
-        """Whether every round has `most_steps` batches."""
-        return self.amount is not None and self.amount.unit == "batches"
+    def has_fixed_steps(self) -> bool:
+        """Whether every epoch has exactly `max_steps` batches."""
+        return self.length is not None and self.length.unit == "batches"
 
     @property
-    def likely_steps(self) -> int | None:
-        """What the progress bar shows; judged by the first batch if samples are counted."""
-        if self.amount is None or self.is_exact:
-            return None if self.amount is None else self.most_steps
-        self.fill(1)
-        return None if self.first_rows is None else -(-self.most_steps // self.first_rows)
+    def estimated_steps(self) -> int | None:
+        """The steps that the progress bar shows.
+
+        If samples are counted, it is estimated by the first batch, which is read for that.
+        """
+        if self.length is None or self.has_fixed_steps:
+            return None if self.length is None else self.max_steps
+        self.prepare(1)
+        return None if self.first_rows is None else -(-self.max_steps // self.first_rows)
 
     @property
     def ended_early(self) -> bool:
-        """Whether the source came to its end before the last round was whole."""
-        return self._exhausted and not self._rounds.complete
+        """Whether the source ended before the last epoch was complete."""
+        return self._exhausted and not self._epochs.complete
 
-    def waiting(self) -> list[Batch]:
-        """The batches in the slot."""
-        return [batch for batch, _ in self._slot]
+    @property
+    def ready(self) -> list[Batch]:
+        """The batches that were read and checked on this side, and not taken yet."""
+        return [batch for batch, _ in self._ready]
 
-    def fill(self, count: int) -> bool:
-        """Puts up to `count` batches into the slot. False if there is none left.
+    def prepare(self, count: int) -> bool:
+        """Reads until `count` batches are ready, or the source ends.
+
+        Returns:
+            Whether at least one batch is ready.
 
         Raises:
             Exception: what the source raised.
         """
         with self._lock:
-            while len(self._slot) < count and self._pull():
+            while len(self._ready) < count and self._read_one():
                 pass
-            return bool(self._slot)
+            return bool(self._ready)
 
     def take(self) -> tuple[Batch, bool]:
-        """The next batch, and whether it ends its round.
+        """Returns the next batch, and whether it ends its epoch.
 
         Raises:
             StopIteration: after the last one.
             Exception: what the source raised.
         """
         with self._lock:
-            if not self.fill(1):
+            if not self.prepare(1):
                 raise StopIteration
-            self.given += 1
-            return self._slot.popleft()
+            self.num_taken += 1
+            return self._ready.popleft()
 
-    def all_rounds(self) -> Iterator[Batch]:
-        """The batches of all rounds that are left."""
-        while self.fill(1):
+    def take_all(self) -> Iterator[Batch]:
+        """Yields the batches of all remaining epochs."""
+        while self.prepare(1):
             yield self.take()[0]
 
-    def one_round(self) -> Iterator[Batch]:
-        """The batches up to the end of the round."""
-        last = False
-        while not last and self.fill(1):
-            batch, last = self.take()
+    def take_epoch(self) -> Iterator[Batch]:
+        """Yields the batches up to the end of the current epoch."""
+        ends_epoch = False
+        while not ends_epoch and self.prepare(1):
+            batch, ends_epoch = self.take()
             yield batch
 
-    def ends_round(self, number: int) -> bool:
-        """Whether the batch with this number, from 0 in the first round, ends a round."""
-        return number in self._ends
+    def ends_epoch(self, number: int) -> bool:
+        """Whether a batch ends an epoch. Batches are numbered from 0 over all epochs."""
+        return number in self._epoch_ends
 
     def close(self) -> None:
-        """Lets go of the source. Batches that wait are lost; there are none after all rounds."""
+        """Stops reading. Batches that wait are lost; after the last epoch there are none."""
         if hasattr(self._items, "close"):
             self._items.close()
-        self._slot.clear()
+        self._ready.clear()
         self._exhausted = True
 
-    def _pull(self) -> bool:
+    def _read_one(self) -> bool:
+        """Appends a batch to the ready ones. Returns `False` if there is none left."""
         if self._exhausted:
             return False
         try:
-            batch, last = next(self._items)
+            batch, ends_epoch = next(self._items)
             if self.check is not None:
                 batch = self.check(batch)
         except StopIteration:
@@ -188,79 +212,55 @@ class Feed:
             self.error = error
             raise
         if self.first_rows is None:
-            self.first_rows = rows_of(batch)
-        if last:
-            self._ends.add(self._pulled)
-        self._pulled += 1
-        self._slot.append((batch, last))
+            self.first_rows = count_rows(batch)
+        if ends_epoch:
+            self._epoch_ends.add(self._num_read)
+        self._num_read += 1
+        self._ready.append((batch, ends_epoch))
         return True
 
 
-Item = TypeVar("Item")
+class _Epochs:
+    """Divides a stream of batches into epochs: yields `(batch, ends_epoch)`.
 
-# How long `close` waits for a generator that is at work. A generator that waits for something
-# itself must not hang the program: its thread is a daemon.
-_PATIENCE = 5.0
-
-
-class Prefetch(Generic[Item]):
-    """The items of an iterator, in order, made by one thread at most `size` ahead.
-
-    What the iterator raises is raised by `next`, with its traceback, after the items before it.
+    As in old Keras, an epoch ends with the batch that reaches or passes its length. A batch is
+    never cut, and the next epoch continues with the next batch.
 
     Args:
-        iterator: advanced only in the thread, and closed there if it is a generator.
-        size: items that wait at most; one more is in the making.
+        stream: the batches. Nothing beyond the last epoch is read from it.
+        length: the amount of data of an epoch. With `None`, it is one pass over the source.
+        epochs: the number of epochs.
+
+    Attributes:
+        complete: whether all epochs were read completely.
     """
 
-    def __init__(self, iterator: Iterator[Item], size: int) -> None:
-        self._queue: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(size)
-        self._stop = threading.Event()
-        self._ended = False
-        self._thread = threading.Thread(
-            target=self._run, args=(iterator,), name="legacy-prefetch", daemon=True
-        )
-        self._thread.start()
+    def __init__(
+        self, stream: Iterator[StreamItem], length: EpochLength | None, epochs: int
+    ) -> None:
+        self._stream = stream
+        self._length = length
+        self._epochs = epochs
+        self.complete = False
 
-    def __iter__(self) -> Iterator[Item]:
-        return self
-
-    def __next__(self) -> Item:
-        if self._ended:
-            raise StopIteration
-        item, error = self._queue.get()
-        if error is not None:
-            self._ended = True
-            raise error
-        return item  # type: ignore[return-value]
-
-    def close(self) -> None:
-        """Ends the thread. Waits until the iterator has finished what it is at, or a while."""
-        self._stop.set()
-        self._ended = True
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._queue.get_nowait()
-        self._thread.join(_PATIENCE)
-
-    def _run(self, iterator: Iterator[Item]) -> None:
+    def __iter__(self) -> Iterator[tuple[Batch, bool]]:
         try:
-            for item in iterator:
-                if not self._put((item, None)):
-                    break
-            else:
-                self._put((None, StopIteration()))
-        except BaseException as error:
-            self._put((None, error))
+            for _ in range(self._epochs):
+                amount = 0
+                ends_epoch = False
+                while not ends_epoch:
+                    try:
+                        batch, ends_pass = next(self._stream)
+                    except StopIteration:
+                        return
+                    if self._length is None:
+                        ends_epoch = ends_pass
+                    else:
+                        amount += 1 if self._length.unit == "batches" else count_rows(batch)
+                        ends_epoch = amount >= self._length.count
+                    yield batch, ends_epoch
+            self.complete = True
         finally:
-            close = getattr(iterator, "close", None)
+            close = getattr(self._stream, "close", None)
             if close is not None:
                 close()
-
-    def _put(self, entry: tuple[Item | None, BaseException | None]) -> bool:
-        """Waits for a free place. False if nobody wants the entry any more."""
-        while not self._stop.is_set():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(entry, timeout=0.05)
-                return True
-        return False

@@ -1,4 +1,4 @@
-"""Anything that gives batches, as one stream: sequences by index, iterables, iterators."""
+"""One stream of batches from any source: a sequence, an iterable or an iterator."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.legacy.arguments import Amount
-from keras_bigdata.legacy.batches import Batch, rows_of
+from keras_bigdata.legacy.batch_arrays import Batch
 
 # A batch, and whether it is the last one of a pass over its source.
-Piece = tuple[Batch, bool]
-Convert = Callable[[Any], Batch]
+StreamItem = tuple[Batch, bool]
+ToBatch = Callable[[Any], Batch]
 
 
 def is_sequence(source: Any) -> bool:
-    """Whether batches are asked for by index: a Keras `Sequence`, or something like one."""
+    """Whether batches are read by index: a Keras `Sequence`, or an object with its methods."""
     if not hasattr(source, "__getitem__") or isinstance(source, (list, tuple)):
         return False
-    # Of the class: the property of a Keras sequence calls len(), which may fail.
+    # Looked up on the class: the property of a Keras sequence calls len(), which may fail.
     if hasattr(type(source), "num_batches") or hasattr(source, "on_epoch_end"):
         return True
     return hasattr(source, "__len__") and not hasattr(source, "__iter__")
 
 
 def is_source(value: Any) -> bool:
-    """Whether it can give batches at all; `(x, y)` and the like are data."""
+    """Whether batches can be read from a value. Arrays, and dicts of them, are data instead."""
     if isinstance(value, (str, bytes, Mapping, np.ndarray)) or hasattr(value, "iloc"):
         return False
     return is_sequence(value) or is_iterator(value) or hasattr(value, "__iter__")
 
 
 def is_iterator(source: Any) -> bool:
-    """Whether it goes on where it stopped; `next` is the method's name in Python 2."""
+    """Whether reading continues where it stopped. Python 2 called the method `next`."""
     return hasattr(source, "__next__") or callable(getattr(source, "next", None))
 
 
 def pass_length(source: Any) -> int | None:
-    """Batches in one pass, if the source says so.
+    """Returns the number of batches in one pass over a source, or `None` if it is unknown.
 
     Raises:
         ValueError: if a pass has no batches or no end.
@@ -55,129 +54,141 @@ def pass_length(source: Any) -> int | None:
         length = int(source.cardinality())
         if length == -1:
             raise ValueError(
-                "The dataset has no end, so the number of steps must be given "
-                "(`steps_per_epoch`, `validation_steps` or `steps`)."
+                "The dataset has no end, so the number of steps is required: pass "
+                "`steps_per_epoch`, `validation_steps` or `steps`."
             )
         length = None if length < 0 else length
     elif hasattr(source, "__len__"):
-        # Not len(): it refuses the floats that np.ceil() gives.
+        # Not len(): it refuses the floats that np.ceil() returns.
         length = math.ceil(source.__len__())
     elif is_sequence(source):
         length = source.num_batches
         if length is None:
-            raise ValueError("The sequence has no end, so the number of steps must be given.")
+            raise ValueError("The sequence has no end, so the number of steps is required.")
     if length is not None and length < 1:
-        raise ValueError(f"{type(source).__name__} has no batches: its length is {length}.")
+        raise ValueError(f"A {type(source).__name__} has no batches. Received: length {length}")
     return None if length is None else int(length)
 
 
-def pieces(
+def read_batches(
     source: Any,
-    convert: Convert,
+    to_batch: ToBatch,
     *,
     shuffle: bool = False,
     workers: int = 1,
-    ahead: int = 1,
-    limit: int | None = None,
+    max_pending: int = 1,
+    max_batches: int | None = None,
     lock: threading.Lock | None = None,
-) -> Iterator[Piece]:
-    """The batches of a source, one pass after the other; an iterator's until it ends.
-
-    `convert` is called at once, before the source is asked for anything else: it copies.
+) -> Iterator[StreamItem]:
+    """Yields the batches of a source, pass after pass, or those of an iterator until it ends.
 
     Args:
         source: a sequence, an iterable or an iterator.
-        convert: makes a batch of what the source gives.
-        shuffle: whether each pass over a sequence asks for its batches in a new order.
-        workers: threads that ask a sequence for batches; order does not depend on it.
-        ahead: batches of a sequence that may be asked for before they are needed, with more than
-            one worker.
-        limit: batches of a sequence that will be needed in all, if known.
+        to_batch: makes a batch of an item of the source and copies its arrays. Called before the
+            next item is read.
+        shuffle: whether each pass over a sequence reads its batches in a new order.
+        workers: threads that read batches of a sequence. The order does not depend on it.
+        max_pending: batches of a sequence that are read ahead at most, with more than one worker.
+        max_batches: batches of a sequence that are needed in all, if known.
         lock: held while an iterator is advanced.
+
+    Yields:
+        `(batch, ends_pass)`; `ends_pass` is always `False` for an iterator.
     """
     if is_sequence(source):
-        in_order = _InOrder(workers, ahead)
-        return _by_index(source, convert, in_order, shuffle=shuffle, limit=limit)
+        threads = _OrderedThreadMap(workers, max_pending)
+        return _read_sequence(source, to_batch, threads, shuffle=shuffle, max_batches=max_batches)
     if is_iterator(source):
-        return _until_end(source, convert, lock or threading.Lock())
-    return _again_and_again(source, convert)
+        return _read_iterator(source, to_batch, lock or threading.Lock())
+    return _read_iterable(source, to_batch)
 
 
-def _by_index(
-    sequence: Any, convert: Convert, in_order: _InOrder, *, shuffle: bool, limit: int | None
-) -> Iterator[Piece]:
-    # Seeded by the caller's generator once, so that a fixed seed fixes the order although another
+def _read_sequence(
+    sequence: Any,
+    to_batch: ToBatch,
+    threads: _OrderedThreadMap,
+    *,
+    shuffle: bool,
+    max_batches: int | None,
+) -> Iterator[StreamItem]:
+    # Seeded once from the global generator, so that a fixed seed fixes the order although another
     # thread draws it.
-    order = random.Random(random.getrandbits(64))
-    given = 0
+    rng = random.Random(random.getrandbits(64))
+    num_read = 0
 
     def read(index: int) -> Batch:
-        return convert(sequence[index])
+        return to_batch(sequence[index])
 
-    with in_order:
-        while limit is None or given < limit:
-            length = _length(sequence)
+    with threads:
+        while max_batches is None or num_read < max_batches:
+            length = _sequence_length(sequence)
             indices = list(range(length))
             if shuffle:
-                order.shuffle(indices)
-            if limit is not None:
-                indices = indices[: limit - given]
-            for number, batch in enumerate(in_order.map(read, indices), 1):
-                given += 1
-                last = number == length
+                rng.shuffle(indices)
+            if max_batches is not None:
+                indices = indices[: max_batches - num_read]
+            for number, batch in enumerate(threads.map(read, indices), 1):
+                num_read += 1
+                ends_pass = number == length
                 # The sequence may move its data now: the batch is a copy already.
-                if last and hasattr(sequence, "on_epoch_end"):
+                if ends_pass and hasattr(sequence, "on_epoch_end"):
                     sequence.on_epoch_end()
-                yield batch, last
+                yield batch, ends_pass
 
 
-def _length(sequence: Any) -> int:
+def _sequence_length(sequence: Any) -> int:
     length = pass_length(sequence)
-    assert length is not None  # a sequence without one is refused there
+    assert length is not None  # `pass_length` raises for a sequence without an end
     return length
 
 
-def _until_end(iterator: Any, convert: Convert, lock: threading.Lock) -> Iterator[Piece]:
+def _read_iterator(iterator: Any, to_batch: ToBatch, lock: threading.Lock) -> Iterator[StreamItem]:
     advance = getattr(iterator, "__next__", None) or iterator.next
     while True:
         try:
             with lock:
-                batch = convert(advance())
+                batch = to_batch(advance())
         except StopIteration:
             return
         except RuntimeError as error:
-            # `next(...)` that came to its end inside a generator ended that one before Python 3.7.
+            # Before Python 3.7, a `next(...)` that raised StopIteration inside a generator ended
+            # the generator. Now it is a RuntimeError (PEP 479).
             if isinstance(error.__cause__, StopIteration):
                 return
             raise
         yield batch, False
 
 
-def _again_and_again(iterable: Iterable[Any], convert: Convert) -> Iterator[Piece]:
+def _read_iterable(iterable: Iterable[Any], to_batch: ToBatch) -> Iterator[StreamItem]:
     while True:
         previous: Batch | None = None
         for raw in iterable:
             if previous is not None:
                 yield previous, False
-            previous = convert(raw)
+            previous = to_batch(raw)
         if previous is None:
             return
         yield previous, True
 
 
-class _InOrder:
-    """`map` in threads, a bounded number of calls ahead, results in order."""
+class _OrderedThreadMap:
+    """A `map` in threads that returns results in order, a bounded number of calls ahead.
 
-    def __init__(self, workers: int, ahead: int) -> None:
+    Args:
+        workers: the number of threads. With less than two, the calling thread calls the function.
+        max_pending: calls that are ahead at most; at least one per thread.
+    """
+
+    def __init__(self, workers: int, max_pending: int) -> None:
         self._pool = ThreadPoolExecutor(workers, "legacy-batches") if workers > 1 else None
-        self._ahead = max(ahead, workers)
-        self._waiting: deque[Future[Batch]] = deque()
+        self._max_pending = max(max_pending, workers)
+        self._pending: deque[Future[Batch]] = deque()
 
-    def __enter__(self) -> _InOrder:
+    def __enter__(self) -> _OrderedThreadMap:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for future in self._waiting:
+        for future in self._pending:
             future.cancel()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
@@ -187,49 +198,8 @@ class _InOrder:
             yield from map(function, indices)
             return
         for index in indices:
-            self._waiting.append(self._pool.submit(function, index))
-            if len(self._waiting) >= self._ahead:
-                yield self._waiting.popleft().result()
-        while self._waiting:
-            yield self._waiting.popleft().result()
-
-
-class Rounds:
-    """Exactly so many rounds of a stream: `(batch, whether it ends its round)`.
-
-    As in old Keras a round is over as soon as its amount is reached or passed; a batch is never
-    cut, and the next round goes on with the next batch.
-
-    Args:
-        pieces: the stream; nothing beyond the last round is asked of it.
-        amount: what a round takes. With `None`, it is one pass over the source.
-        count: the number of rounds.
-    """
-
-    def __init__(self, pieces: Iterator[Piece], amount: Amount | None, count: int) -> None:
-        self._pieces = pieces
-        self._amount = amount
-        self._count = count
-        self.complete = False
-
-    def __iter__(self) -> Iterator[tuple[Batch, bool]]:
-        try:
-            for _ in range(self._count):
-                taken = 0
-                last = False
-                while not last:
-                    try:
-                        batch, ends_pass = next(self._pieces)
-                    except StopIteration:
-                        return
-                    if self._amount is None:
-                        last = ends_pass
-                    else:
-                        taken += 1 if self._amount.unit == "batches" else rows_of(batch)
-                        last = taken >= self._amount.count
-                    yield batch, last
-            self.complete = True
-        finally:
-            close = getattr(self._pieces, "close", None)
-            if close is not None:
-                close()
+            self._pending.append(self._pool.submit(function, index))
+            if len(self._pending) >= self._max_pending:
+                yield self._pending.popleft().result()
+        while self._pending:
+            yield self._pending.popleft().result()

@@ -1,4 +1,4 @@
-"""`ModelCheckpoint` with the arguments and file names of Keras 1 and 2."""
+"""`ModelCheckpoint` and `TensorBoard` with the arguments and file names of Keras 1 and 2."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy import weights_files
-from keras_bigdata.legacy.metric_names import add_aliases, automatic_mode
+from keras_bigdata.legacy.metric_names import add_aliases, resolve_auto_mode
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keras's `ModelCheckpoint`, for calls that were written for Keras 1 and 2.
 
-    Files are written under exactly the name that was given. `.keras` and `.weights.h5` get the
+    Files are written under exactly the name that is passed. `.keras` and `.weights.h5` get the
     formats of Keras 3. Any other name gets HDF5, of the whole model or, with
     `save_weights_only=True`, of the weights as Keras 2 wrote them; `load_model` and `load_weights`
-    read both from names that end in `.h5` or `.hdf5`. A file is replaced whole or not at all.
-    Names and monitors may say `acc` or `accuracy`.
+    read both from names that end in `.h5` or `.hdf5`. A file is replaced completely or not at all.
+    Names and monitors may use `acc` or `accuracy`.
 
     Args:
-        filepath: the file, with placeholders like `{epoch:02d}` and `{val_acc:.2f}`.
-        monitor, verbose, save_best_only, save_weights_only, mode: as in Keras. With `mode="auto"`
-            a monitor that Keras 3 does not know is to be large if it has "acc" in its name and
-            small otherwise, as in Keras 2.
-        period: save (or compare) every so many epochs. The seventh argument without a name, if it
-            is a number. Defaults to `1`.
+        filepath: the file, with placeholders such as `{epoch:02d}` and `{val_acc:.2f}`.
+        monitor, verbose, save_best_only, save_weights_only, mode: as in Keras. With `mode="auto"`,
+            a monitor that Keras 3 does not know is maximized if it has "acc" in its name and
+            minimized otherwise, as in Keras 2.
+        period: the number of epochs between saves (or comparisons). The seventh positional
+            argument, if it is a number. Defaults to `1`.
         save_freq: `"epoch"`, or a number of batches. Defaults to `"epoch"`.
-        initial_value_threshold: the score to beat at first. Defaults to `None`.
-        options, load_weights_on_restart: of older releases of tf.keras; without effect.
+        initial_value_threshold: the value of the monitor that the first save must improve on.
+            Defaults to `None`.
+        options, load_weights_on_restart: arguments of older releases of tf.keras, without effect.
 
     Raises:
-        TypeError: if there are more arguments than any release had.
-        ValueError: if `period` is not a positive number.
+        TypeError: if there are more positional arguments than any release had.
+        ValueError: if `period` is less than 1.
 
     Example:
 
@@ -64,8 +65,7 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     ) -> None:
         if len(others) > 3:
             raise TypeError(
-                "ModelCheckpoint takes at most 9 arguments without a name. Received: "
-                f"{6 + len(others)}"
+                f"ModelCheckpoint takes at most 9 positional arguments. Received: {6 + len(others)}"
             )
         if others and not isinstance(others[0], str):
             period = others[0] if period is None else period
@@ -84,7 +84,8 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         if self.period < 1:
             raise ValueError(f"`period` must be at least 1. Received: period={period!r}")
         super().__init__(
-            ".weights.h5" if save_weights_only else ".keras",  # its check is of names that it knows
+            # A name that passes the checks of Keras 3. The real one is set below.
+            ".weights.h5" if save_weights_only else ".keras",
             monitor=monitor,
             verbose=verbose,
             save_best_only=save_best_only,
@@ -98,25 +99,27 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
 
     @property
     def model(self) -> Any:
-        """The model, which saves itself under old names too."""
+        """The model, with methods that save it under any file name."""
         model = super().model
-        return None if model is None else _OldNames(model)
+        return None if model is None else _ModelWithAnyFileName(model)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves after `save_freq` batches."""
         super().on_train_batch_end(batch, _with_aliases(logs))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves if `period` epochs have passed since the last time."""
         self.epochs_since_last_save += 1
         if self.save_freq == "epoch" and self.epochs_since_last_save < self.period:
             return
         self.epochs_since_last_save = 0
         if self.monitor_op is None and self.mode == "auto":
-            self.mode: str = automatic_mode(self.model, self.monitor, warn=self.save_best_only)
+            self.mode: str = resolve_auto_mode(self.model, self.monitor, warn=self.save_best_only)
         super().on_epoch_end(epoch, _with_aliases(logs))
 
 
-class _OldNames:
-    """A model for the eyes of `ModelCheckpoint`."""
+class _ModelWithAnyFileName:
+    """The model as `ModelCheckpoint` uses it: `save` and `save_weights` take any file name."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -137,8 +140,8 @@ def _with_aliases(logs: dict[str, Any] | None) -> dict[str, Any]:
     return logs
 
 
-# Keras 2, tf.keras 2 and Keras 3, after `log_dir` and `histogram_freq`. Keras 1 has the first two
-# of the second.
+# The positional arguments after `log_dir` and `histogram_freq`: those of Keras 2, and those of
+# tf.keras 2 and Keras 3. Keras 1 had the first two of the latter.
 _KERAS_2 = (
     *("batch_size", "write_graph", "write_grads", "write_images", "embeddings_freq"),
     *("embeddings_layer_names", "embeddings_metadata", "embeddings_data", "update_freq"),
@@ -147,7 +150,7 @@ _KERAS_3 = (
     *("write_graph", "write_images", "write_steps_per_second", "update_freq"),
     *("profile_batch", "embeddings_freq", "embeddings_metadata"),
 )
-_GONE = {"batch_size", "write_grads", "embeddings_layer_names", "embeddings_data"}
+_REMOVED = {"batch_size", "write_grads", "embeddings_layer_names", "embeddings_data"}
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
@@ -155,15 +158,17 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     Args:
         log_dir: the directory for the event files. Defaults to `"./logs"`.
-        histogram_freq: epochs between histograms of the weights; 0 for none. Defaults to `0`.
-        *others: in the order of Keras 2 if the third argument is a number (`batch_size`), in that
-            of Keras 1, tf.keras 2 and Keras 3 if it is true or false (`write_graph`).
+        histogram_freq: the number of epochs between histograms of the weights; 0 for none. Defaults
+            to `0`.
+        *others: further positional arguments. They have the order of Keras 2 if the third argument
+            is a number (`batch_size`), and that of Keras 1, tf.keras 2 and Keras 3 if it is a
+            boolean (`write_graph`).
         **named: the other arguments of any release. `batch_size`, `write_grads`,
-            `embeddings_layer_names` and `embeddings_data` have no effect: the quantities that they
-            belong to are gone. A number in `update_freq` counts batches.
+            `embeddings_layer_names` and `embeddings_data` have no effect: Keras 3 does not write
+            what they belong to. A number in `update_freq` counts batches.
 
     Raises:
-        TypeError: if an argument is unknown or given twice.
+        TypeError: if an argument is unknown or passed twice.
 
     Example:
 
@@ -177,24 +182,27 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def __init__(
         self, log_dir: Any = "./logs", histogram_freq: int = 0, *others: Any, **named: Any
     ) -> None:
-        keras_2 = bool(others) and not isinstance(others[0], bool)
-        positions = _KERAS_2 if keras_2 else _KERAS_3
+        is_keras_2 = bool(others) and not isinstance(others[0], bool)
+        positions = _KERAS_2 if is_keras_2 else _KERAS_3
         if len(others) > len(positions):
             raise TypeError(
-                f"TensorBoard takes at most {2 + len(positions)} arguments without a name. "
+                f"TensorBoard takes at most {2 + len(positions)} positional arguments. "
                 f"Received: {2 + len(others)}"
             )
         by_position = dict(zip(positions, others, strict=False))
         for name in named:
             if name in by_position:
-                raise TypeError(f"TensorBoard got {name!r} twice.")
+                raise TypeError(f"TensorBoard got {name!r} twice: by position and as {name}=")
             if name not in _KERAS_2 and name not in _KERAS_3:
-                raise TypeError(f"TensorBoard has no argument {name!r}.")
+                raise TypeError(
+                    f"TensorBoard has no argument {name!r}. It takes those of Keras 1 and Keras 2: "
+                    f"{', '.join(sorted({*_KERAS_2, *_KERAS_3}))}."
+                )
         arguments = {
-            name: value for name, value in {**by_position, **named}.items() if name not in _GONE
+            name: value for name, value in {**by_position, **named}.items() if name not in _REMOVED
         }
         if arguments.get("embeddings_freq") and not arguments.get("embeddings_metadata"):
-            # Keras 3 cannot show embeddings without.
+            # Keras 3 cannot show embeddings without metadata.
             warnings.warn("`embeddings_freq` has no effect without metadata.", stacklevel=2)
             arguments["embeddings_freq"] = 0
         super().__init__(log_dir=log_dir, histogram_freq=histogram_freq, **arguments)

@@ -1,4 +1,4 @@
-"""`class_weight` turned into sample weights, which every kind of data may have in Keras 3."""
+"""`class_weight` as sample weights, which Keras 3 takes with every kind of data."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.legacy.batches import Batch, described, in_output_order, training_batch
+from keras_bigdata.legacy.batch_arrays import Batch, describe
 
-Weights = dict[int, float]
+ClassWeights = dict[int, float]
 
 
-def weighting(class_weight: Any, output_names: Sequence[str]) -> Callable[[Batch], Batch] | None:
-    """A function that puts the class weights into a batch, or `None` if there are none.
+def class_weight_function(
+    class_weight: Any, output_names: Sequence[str]
+) -> Callable[[Batch], Batch] | None:
+    """Returns a function that multiplies class weights into a batch, or `None` if there are none.
 
     Args:
         class_weight: a dict of class to weight, or an array or a list of the weights of classes
@@ -22,8 +24,8 @@ def weighting(class_weight: Any, output_names: Sequence[str]) -> Callable[[Batch
         output_names: the names of the model's outputs, in order; empty if unknown.
 
     Raises:
-        ValueError: if it is none of these; from the function: if a batch holds a class that has
-            no weight, or targets that are no classes.
+        ValueError: if `class_weight` has another form; from the returned function: if a batch holds
+            a class that has no weight, or targets that are not classes.
     """
     if class_weight is None or (hasattr(class_weight, "__len__") and len(class_weight) == 0):
         return None
@@ -31,129 +33,127 @@ def weighting(class_weight: Any, output_names: Sequence[str]) -> Callable[[Batch
         warnings.warn(
             f"class_weight={class_weight!r} is ignored, as it was in Keras 2: it must be a dict of "
             "class to weight.",
-            stacklevel=5,
+            stacklevel=4,  # the call of `fit_generator`
         )
         return None
-    by_output = _by_output(class_weight, output_names)
-    if by_output is None:
-        weights = _weights(class_weight)
-        return lambda batch: _weighted(batch, weights)
-    return lambda batch: _weighted_outputs(batch, by_output, output_names)
+    weights_by_output = _weights_by_output(class_weight, output_names)
+    if weights_by_output is None:
+        weights = _checked_weights(class_weight)
+        return lambda batch: _weight_one_output(batch, weights)
+    return lambda batch: _weight_outputs(batch, weights_by_output, output_names)
 
 
-def _by_output(class_weight: Any, names: Sequence[str]) -> dict[str, Weights] | None:
-    if isinstance(class_weight, Mapping) and all(isinstance(key, str) for key in class_weight):
-        unknown = sorted(set(class_weight) - set(names))
-        if unknown:
-            raise ValueError(
-                f"`class_weight` has {unknown}, which are no outputs of the model. Outputs: "
-                f"{list(names)}"
-            )
-        return {name: _weights(part) for name, part in class_weight.items() if part is not None}
-    if isinstance(class_weight, (list, tuple)) and any(
-        isinstance(p, Mapping) for p in class_weight
-    ):
-        if len(class_weight) != len(names):
-            raise ValueError(
-                f"`class_weight` has {len(class_weight)} parts, and the model {len(names)} outputs."
-            )
-        pairs = zip(names, class_weight, strict=True)
-        return {name: _weights(part) for name, part in pairs if part is not None}
-    return None
-
-
-def _weights(given: Any) -> Weights:
-    try:
-        if isinstance(given, Mapping):
-            return {int(key): float(value) for key, value in given.items()}
-        return {number: float(value) for number, value in enumerate(given)}
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"`class_weight` must be a dict of class to weight. Received: {given!r}"
-        ) from None
-
-
-def _weighted(batch: Batch, weights: Weights) -> Batch:
-    x, y, weight = (*batch, None, None)[:3]
-    if isinstance(y, dict) and len(y) == 1:
-        (name, target), *_ = y.items()
-        old = weight.get(name) if isinstance(weight, dict) else weight
-        return x, y, {name: _combined(old, sample_weights(target, weights))}
-    if not isinstance(y, np.ndarray):
-        raise ValueError(
-            "`class_weight` needs one array of targets; for several outputs it is a dict of output "
-            f"names. Received targets: {described(y)}"
-        )
-    return x, y, _combined(weight, sample_weights(y, weights))
-
-
-def _weighted_outputs(batch: Batch, by_output: dict[str, Weights], names: Sequence[str]) -> Batch:
-    x, y, weight = (*batch, None, None)[:3]
-    if isinstance(y, np.ndarray) and len(names) == 1:
-        return _weighted(batch, by_output[names[0]]) if by_output else batch
-    targets = y if isinstance(y, dict) else dict(zip(names, y, strict=True))
-    old = weight if isinstance(weight, dict) else dict(zip(names, weight or (), strict=False))
-    new = {}
-    for name, target in targets.items():
-        if name in by_output:
-            new[name] = _combined(old.get(name), sample_weights(target, by_output[name]))
-        else:
-            before = old.get(name)
-            new[name] = np.ones(len(target), np.float32) if before is None else before
-    return x, y, new if isinstance(y, dict) else tuple(new[name] for name in names)
-
-
-def sample_weights(y: Any, weights: Weights) -> np.ndarray:
-    """The weight of each row's class.
+def compute_sample_weights(y: Any, weights: ClassWeights) -> np.ndarray:
+    """Returns the weight of the class of each row.
 
     Args:
         y: classes of shape `(rows,)` or `(rows, 1)`, or one-hot rows of shape `(rows, classes)`.
         weights: the weight of each class.
+
+    Returns:
+        Weights of shape `(rows,)` and dtype `float32`.
 
     Raises:
         ValueError: if a class has no weight, or the targets have another shape.
     """
     if y.ndim > 2:
         raise ValueError(
-            f"`class_weight` is for targets of one class a row. Received targets: {described(y)}"
+            "`class_weight` requires targets with one class per row. Received targets: "
+            f"{describe(y)}"
         )
     classes = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y))
-    found, places = np.unique(np.round(classes).astype(int), return_inverse=True)
-    missing = [int(number) for number in found if int(number) not in weights]
+    unique, inverse = np.unique(np.round(classes).astype(int), return_inverse=True)
+    missing = [int(number) for number in unique if int(number) not in weights]
     if missing:
         raise ValueError(
-            f"`class_weight` must hold every class of the data. Not in it: {missing}; it has "
-            f"{sorted(weights)}."
+            f"`class_weight` must have a weight for every class of the data. Missing: {missing}. "
+            f"Received weights for: {sorted(weights)}"
         )
-    return np.array([weights[int(number)] for number in found], np.float32)[places.reshape(-1)]
+    return np.array([weights[int(number)] for number in unique], np.float32)[inverse.reshape(-1)]
 
 
-def _combined(old: Any, new: np.ndarray) -> np.ndarray:
-    """Both weights count, as in Keras 2.3."""
-    if old is None:
-        return new
-    product: np.ndarray = old * new.reshape(-1, *[1] * (old.ndim - 1)).astype(old.dtype)
+def _weights_by_output(
+    class_weight: Any, output_names: Sequence[str]
+) -> dict[str, ClassWeights] | None:
+    """Returns the class weights of each output, or `None` if `class_weight` is for one output."""
+    if isinstance(class_weight, Mapping) and all(isinstance(key, str) for key in class_weight):
+        unknown = sorted(set(class_weight) - set(output_names))
+        if unknown:
+            raise ValueError(
+                f"`class_weight` has names that are not outputs of the model: {unknown}. Outputs: "
+                f"{list(output_names)}"
+            )
+        return {
+            name: _checked_weights(part) for name, part in class_weight.items() if part is not None
+        }
+    if isinstance(class_weight, (list, tuple)) and any(
+        isinstance(part, Mapping) for part in class_weight
+    ):
+        if len(class_weight) != len(output_names):
+            raise ValueError(
+                "`class_weight` must have one part per output of the model. Received "
+                f"{len(class_weight)} parts for {len(output_names)} outputs."
+            )
+        pairs = zip(output_names, class_weight, strict=True)
+        return {name: _checked_weights(part) for name, part in pairs if part is not None}
+    return None
+
+
+def _checked_weights(class_weight: Any) -> ClassWeights:
+    try:
+        if isinstance(class_weight, Mapping):
+            return {int(key): float(value) for key, value in class_weight.items()}
+        return {number: float(value) for number, value in enumerate(class_weight)}
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`class_weight` must be a dict of class to weight. Received: {class_weight!r}"
+        ) from None
+
+
+def _weight_one_output(batch: Batch, weights: ClassWeights) -> Batch:
+    x, y, sample_weight = (*batch, None, None)[:3]
+    if isinstance(y, dict) and len(y) == 1:
+        (name, target), *_ = y.items()
+        old = sample_weight.get(name) if isinstance(sample_weight, dict) else sample_weight
+        return x, y, {name: _multiplied(old, compute_sample_weights(target, weights))}
+    if not isinstance(y, np.ndarray):
+        raise ValueError(
+            "`class_weight` must be a dict of output names to dicts of class to weight when there "
+            f"are several outputs. Received targets: {describe(y)}"
+        )
+    return x, y, _multiplied(sample_weight, compute_sample_weights(y, weights))
+
+
+def _weight_outputs(
+    batch: Batch, weights_by_output: dict[str, ClassWeights], output_names: Sequence[str]
+) -> Batch:
+    x, y, sample_weight = (*batch, None, None)[:3]
+    if isinstance(y, np.ndarray) and len(output_names) == 1:
+        if not weights_by_output:
+            return batch
+        return _weight_one_output(batch, weights_by_output[output_names[0]])
+    targets = y if isinstance(y, dict) else dict(zip(output_names, y, strict=True))
+    if isinstance(sample_weight, dict):
+        old = sample_weight
+    else:
+        old = dict(zip(output_names, sample_weight or (), strict=False))
+    new = {}
+    for name, target in targets.items():
+        if name in weights_by_output:
+            of_classes = compute_sample_weights(target, weights_by_output[name])
+            new[name] = _multiplied(old.get(name), of_classes)
+        else:
+            unchanged = old.get(name)
+            new[name] = np.ones(len(target), np.float32) if unchanged is None else unchanged
+    return x, y, new if isinstance(y, dict) else tuple(new[name] for name in output_names)
+
+
+def _multiplied(sample_weight: Any, class_weight: np.ndarray) -> np.ndarray:
+    """Returns the product of both weights of each row, as Keras 2.3 did."""
+    if sample_weight is None:
+        return class_weight
+    trailing = [1] * (sample_weight.ndim - 1)
+    product: np.ndarray = sample_weight * class_weight.reshape(-1, *trailing).astype(
+        sample_weight.dtype
+    )
     return product
-
-
-def conversion(model: Any, class_weight: Any) -> Callable[[Any], Batch]:
-    """A function that copies a batch, orders its outputs and weighs its classes.
-
-    Args:
-        model: the model that the batches are for.
-        class_weight: as `fit_generator` takes it.
-
-    Raises:
-        ValueError: if `class_weight` cannot be understood.
-    """
-    names = list(getattr(model, "output_names", None) or ())
-    as_dict = isinstance(getattr(model, "output", None), dict) if names else True
-    weigh = weighting(class_weight, names)
-
-    def convert(raw: Any) -> Batch:
-        batch = training_batch(raw)
-        if not as_dict:
-            batch = in_output_order(batch, names)
-        return batch if weigh is None else weigh(batch)
-
-    return convert

@@ -1,4 +1,4 @@
-"""The callbacks that end rounds where old Keras did, and validate between them."""
+"""The callbacks that end epochs where old Keras did, and run the validation between them."""
 
 from __future__ import annotations
 
@@ -8,51 +8,60 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.batch_queue import Feed
+from keras_bigdata.legacy.batch_queue import BatchQueue
 
 Logs = dict[str, Any] | None
 
 
-class Counter:
-    """Follows a feed through the steps that are made of it."""
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        self.steps = 0
-
-    def begin(self) -> None:
-        """Called when Keras holds no batch of the feed."""
-        self.steps = self.feed.given
-
-    def before_step(self, count: int) -> None:
-        """Called before a step, which takes `count` batches: those that Keras lacks are made here.
-
-        An error within the step would leave a model on JAX without its variables, and end in
-        TensorFlow's own words.
-
-        Raises:
-            StopIteration: if there is no batch left, which ends Keras's loop in good order.
-            Exception: what the source raised.
-        """
-        held = self.feed.given - self.steps
-        if held < count and not self.feed.fill(count - held) and held == 0:
-            raise StopIteration
-        self.steps += count
-
-    @property
-    def ends_round(self) -> bool:
-        """Whether the last batch of the step is the last of its round."""
-        return self.feed.ends_round(self.steps - 1)
-
-
-class Driver(keras.callbacks.Callback):
-    """The first callback: batches are made before each step, validation at the end of an epoch.
+class StepTracker:
+    """Follows the steps that Keras makes of the batches of a queue.
 
     Args:
-        train: the feed of `fit`.
-        test: the feed of `evaluate`, or of the validation.
-        predict: the feed of `predict`.
-        validate: gives the results of a validation after an epoch, or `None`.
+        queue: the queue that Keras takes its batches from.
+    """
+
+    def __init__(self, queue: BatchQueue) -> None:
+        self.queue = queue
+        self._num_trained = 0
+
+    def begin(self) -> None:
+        """Notes that Keras holds no batch that it has not used."""
+        self._num_trained = self.queue.num_taken
+
+    def before_step(self, count: int) -> None:
+        """Prepares the batches of a step which Keras does not hold yet.
+
+        An error of the source within the step would leave a model on JAX without its variables, and
+        appear on TensorFlow as an error of a TensorFlow operation.
+
+        Args:
+            count: the number of batches that the step takes.
+
+        Raises:
+            StopIteration: if there is no batch left. It ends Keras's loop without an error.
+            Exception: what the source raised.
+        """
+        held = self.queue.num_taken - self._num_trained
+        if held < count and not self.queue.prepare(count - held) and held == 0:
+            raise StopIteration
+        self._num_trained += count
+
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether the last batch of the current step is the last of its epoch."""
+        return self.queue.ends_epoch(self._num_trained - 1)
+
+
+class EpochControl(keras.callbacks.Callback):
+    """Prepares the batches before each step, and validates at the end of an epoch.
+
+    Must be the first callback.
+
+    Args:
+        train: the steps of `fit`.
+        test: the steps of `evaluate`, or of the validation.
+        predict: the steps of `predict`.
+        validate: returns the results of the validation after an epoch, or `None`.
     """
 
     async_safe = True
@@ -60,9 +69,9 @@ class Driver(keras.callbacks.Callback):
     def __init__(
         self,
         *,
-        train: Counter | None = None,
-        test: Counter | None = None,
-        predict: Counter | None = None,
+        train: StepTracker | None = None,
+        test: StepTracker | None = None,
+        predict: StepTracker | None = None,
         validate: Callable[[int], dict[str, Any] | None] | None = None,
     ) -> None:
         super().__init__()
@@ -70,80 +79,94 @@ class Driver(keras.callbacks.Callback):
         self.test = test
         self.predict = predict
         self.validate = validate
-        self.ended_epoch = False
+        self.stopped_to_end_epoch = False
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Prepares the batches of the step."""
         if self.train is not None:
-            self.train.before_step(self._batches())
+            self.train.before_step(self._batches_per_step())
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Prepares the batches of the step, and stops after it at the end of the epoch."""
         if self.test is not None:
-            self.test.before_step(self._batches())
-            if self.test.ends_round:
+            self.test.before_step(self._batches_per_step())
+            if self.test.ends_epoch:
                 self.model.stop_evaluating = True
 
     def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Prepares the batches of the step, and stops after it at the end of the epoch."""
         if self.predict is not None:
-            self.predict.before_step(self._batches())
-            if self.predict.ends_round:
+            self.predict.before_step(self._batches_per_step())
+            if self.predict.ends_epoch:
                 self.model.stop_predicting = True
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.ended_epoch:
-            self.ended_epoch = False
+        """Adds the results of the validation to the logs."""
+        if self.stopped_to_end_epoch:
+            self.stopped_to_end_epoch = False
             self.model.stop_training = False
         results = None if self.validate is None else self.validate(epoch)
         if results and logs is not None:
             logs.update({f"val_{name}": value for name, value in results.items()})
 
-    def _batches(self) -> int:
+    def _batches_per_step(self) -> int:
         return int(getattr(self.model, "steps_per_execution", 1) or 1)
 
 
-class Closing(keras.callbacks.Callback):
-    """The last callback: no epoch is begun for which there is no data.
+class StopWithoutData(keras.callbacks.Callback):
+    """Stops the training after an epoch if there is no batch for the next one.
+
+    Must be the last callback.
 
     Args:
-        driver: the first callback.
+        control: the first callback.
         last_epoch: the number of the last epoch, from 0.
     """
 
-    def __init__(self, driver: Driver, last_epoch: int) -> None:
+    def __init__(self, control: EpochControl, last_epoch: int) -> None:
         super().__init__()
-        self._driver = driver
+        self._control = control
         self._last_epoch = last_epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Stops the training if there is no batch left."""
         if logs is not None and "learning_rate" in logs:
             logs.setdefault("lr", logs["learning_rate"])  # as Keras 2 logged it
-        counter = self._driver.train
-        if counter is None or self.model.stop_training or epoch == self._last_epoch:
+        steps = self._control.train
+        if steps is None or self.model.stop_training or epoch == self._last_epoch:
             return
-        if not counter.feed.fill(1):
+        if not steps.queue.prepare(1):
             self.model.stop_training = True
 
 
-class ClosingEarly(Closing):
-    """The same where an epoch has no fixed number of steps: Keras is told where it ends.
+class EndVariableEpochs(StopWithoutData):
+    """Also ends epochs that have no fixed number of steps.
 
-    Keras leaves the loop over the batches when `stop_training` is set. The driver takes that back
-    before any callback sees it at the end of the epoch.
+    Keras leaves its loop over the batches when `stop_training` is set. `EpochControl` resets it
+    before any other callback sees it at the end of the epoch.
     """
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        counter = self._driver.train
-        if counter is not None and counter.ends_round and not self.model.stop_training:
-            self._driver.ended_epoch = True
+        """Leaves the loop over the batches at the end of the epoch."""
+        steps = self._control.train
+        if steps is not None and steps.ends_epoch and not self.model.stop_training:
+            self._control.stopped_to_end_epoch = True
             self.model.stop_training = True
 
 
-def warn_if_ended_early(feed: Feed, what: str, stacklevel: int = 4) -> None:
-    """Says that a source had less than was asked for."""
-    if feed.ended_early and feed.error is None:
-        wanted = "whole passes" if feed.amount is None else f"{feed.amount.count:g}"
-        unit = "" if feed.amount is None else f" {feed.amount.unit}"
+def warn_if_ended_early(queue: BatchQueue, what: str, stacklevel: int = 3) -> None:
+    """Warns if a source ended before it had yielded all batches that are required.
+
+    Args:
+        queue: the queue of the source.
+        what: what stopped at the end of the source, such as "training".
+        stacklevel: the number of calls up to the user's. Defaults to `3`.
+    """
+    if queue.ended_early and queue.error is None:
+        length = queue.length
+        required = "whole passes" if length is None else f"{length.count:g} {length.unit}"
         warnings.warn(
-            f"The generator ended after {feed.given} batches; {what} stopped there. "
-            f"`{feed.name}` asks for {wanted}{unit} each time.",
+            f"The generator ended after {queue.num_taken} batches; {what} stopped there. "
+            f"`{queue.length_argument}` requires {required} each time.",
             stacklevel=stacklevel,
         )

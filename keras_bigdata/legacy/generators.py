@@ -9,186 +9,343 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_bigdata.legacy.arguments import (
-    Amount,
+    EvaluateArguments,
     FitArguments,
-    RunArguments,
-    fit_arguments,
-    run_arguments,
+    parse_evaluate_arguments,
+    parse_fit_arguments,
 )
-from keras_bigdata.legacy.batch_queue import Feed
-from keras_bigdata.legacy.batches import Batch, inputs_batch
-from keras_bigdata.legacy.class_weights import conversion
+from keras_bigdata.legacy.batch_arrays import Batch
+from keras_bigdata.legacy.batch_queue import BatchQueue
+from keras_bigdata.legacy.batches import prediction_batch, training_batch_function
 from keras_bigdata.legacy.epoch_control import (
-    Closing,
-    ClosingEarly,
-    Counter,
-    Driver,
+    EndVariableEpochs,
+    EpochControl,
+    StepTracker,
+    StopWithoutData,
     warn_if_ended_early,
 )
-from keras_bigdata.legacy.keras_data import Handover
-from keras_bigdata.legacy.metric_names import Names
+from keras_bigdata.legacy.keras_data import KerasData
+from keras_bigdata.legacy.metric_names import MetricAliases
 from keras_bigdata.legacy.validation import Validation
 
 
 def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
-    """See `keras_bigdata.legacy.fit_generator`."""
+    """Trains on batches from a generator, as `Model.fit_generator` of Keras 1 and 2 did.
+
+    `generator` may be any source of batches: a generator, an iterator (`zip`, an object with a lock
+    and `__next__`, an iterator of `ImageDataGenerator`), an iterable (a `tf.data.Dataset`, a
+    `DataLoader`, a list of batches) or a `keras.utils.Sequence`, whether or not its constructor
+    calls `super().__init__`. A batch is `(x, y)` or `(x, y, sample_weight)`, a tuple or a list;
+    several inputs or outputs are a list, a tuple or a dict. `x` and `y` have shapes `(rows, ...)`,
+    and `sample_weight` has shape `(rows,)` or, for time steps, `(rows, steps)`. Arrays are copied
+    as soon as they are read, so a generator may refill its arrays.
+
+    Epochs follow one another without a gap: no batch is lost or repeated between them, and exactly
+    `steps_per_epoch * epochs` batches are read from an iterator. A validation source continues
+    where the last validation stopped. If training is stopped early, the batches that wait in the
+    queue are lost, as they were in Keras 2.
+
+    If the source raises an error, the training ends with that error and its traceback. If it ends
+    early, the training ends after its last batch, with a warning. A source that can be read more
+    than once is read again from its beginning.
+
+    Args:
+        model: a compiled `keras.Model`.
+        generator: the source of batches.
+        steps_per_epoch: the number of batches of an epoch; a float is rounded up, as in Keras 2.
+            Optional for a `Sequence` and for sources that can be read more than once: an epoch is
+            one pass. `samples_per_epoch` (Keras 1) counts samples: an epoch ends with the batch
+            that reaches or passes it. A positional number counts batches, unless the call has a
+            name that only Keras 1 had, such as `nb_epoch`, and none that only Keras 2 had; see
+            `install(keras=)`.
+        epochs: the number of the last epoch. `nb_epoch` in Keras 1. Defaults to `1`.
+        verbose: 0, 1 (a progress bar) or 2 (a line per epoch). Defaults to `1`.
+        callbacks: a list of callbacks. They find each metric under its old and its new name: `acc`
+            and `accuracy`, `val_acc` and `val_accuracy`. The `History` has both too.
+        validation_data: `(x, y)`, `(x, y, sample_weight)`, or a source of batches.
+        validation_steps: the number of batches of one validation. `nb_val_samples` (Keras 1) counts
+            samples.
+        validation_freq: the number of epochs between validations, or a list of epochs counted
+            from 1. Defaults to `1`.
+        class_weight: a dict of class to weight, or one such dict for each output by its name.
+            Multiplied with the sample weights of the batches, if there are any.
+        max_queue_size: the maximum number of batches that wait. `max_q_size` in Keras 1. Defaults
+            to `10`.
+        workers: the number of threads that read the batches of a `Sequence`; their order does not
+            depend on it. An iterator is advanced by one thread only. With 0, batches are read when
+            they are needed, on the thread that trains. `nb_worker` in Keras 1. Defaults to `1`.
+        use_multiprocessing: accepted, but threads are used: forking a process that trains is not
+            safe. `pickle_safe` in Keras 1.
+        shuffle: whether the batches of a `Sequence` are read in a new order in each pass. Defaults
+            to `True`.
+        initial_epoch: the number of the first epoch, from 0. Defaults to `0`.
+
+    Returns:
+        The `keras.callbacks.History`.
+
+    Raises:
+        TypeError: if an argument is unknown, is passed twice or has a wrong type.
+        ValueError: if the end of an epoch is not known, or an item of the source is not a batch.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_bigdata.legacy import fit_generator
+
+    def batches():
+        while True:
+            x = np.random.rand(32, 4)
+            yield x, x.sum(axis=1) > 2
+
+    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    history = fit_generator(
+        model, batches(), steps_per_epoch=100 / 32, epochs=3,
+        validation_data=batches(), validation_steps=2,
+    )
+    print(history.history["val_acc"])
+    ```
+    """
     _check_model(model, "fit_generator")
-    asked = fit_arguments(model, args, kwargs)
-    users = _as_list(asked.callbacks)
-    if asked.initial_epoch >= asked.epochs:
-        return _untrained(model, asked, users)
+    arguments = parse_fit_arguments(model, args, kwargs)
+    user_callbacks = _as_list(arguments.callbacks)
+    if arguments.initial_epoch >= arguments.epochs:
+        return _fit_no_epochs(model, arguments, user_callbacks)
     lock = threading.Lock()
-    train = Feed(
-        asked.generator,
-        conversion(model, asked.class_weight),
-        asked.steps,
-        asked.epochs - asked.initial_epoch,
-        name="steps_per_epoch",
-        shuffle=asked.shuffle,
-        workers=asked.workers,
-        max_queue_size=asked.max_queue_size,
+    queue = BatchQueue(
+        arguments.generator,
+        training_batch_function(model, arguments.class_weight),
+        arguments.steps,
+        arguments.epochs - arguments.initial_epoch,
+        length_argument="steps_per_epoch",
+        shuffle=arguments.shuffle,
+        workers=arguments.workers,
+        max_queue_size=arguments.max_queue_size,
         lock=lock,
     )
     validation: Validation | None = None
-    names = Names(users)
+    aliases = MetricAliases(user_callbacks)
     try:
-        if _is_given(asked.validation_data):
-            validation = Validation(model, asked, train, lock)
-            validation.show_arrays(users)
-        with _errors_of(train, validation.feed if validation else None):
-            handover = Handover(model, train)
-            if not train.waiting():
-                raise ValueError("The generator gave no batch to train on.")
-            driver = Driver(train=Counter(train), validate=validation)
-            closing = (Closing if train.is_exact else ClosingEarly)(driver, asked.epochs - 1)
-            progress = _progress_bar(asked.verbose, users)
+        if arguments.has_validation_data:
+            validation = Validation(model, arguments, queue, lock)
+            validation.set_callback_data(user_callbacks)
+        with _source_errors(queue, validation.queue if validation else None):
+            keras_data = KerasData(model, queue)
+            if not queue.ready:
+                raise ValueError("The generator yielded no batch to train on.")
+            control = EpochControl(train=StepTracker(queue), validate=validation)
+            last_callback = StopWithoutData if queue.has_fixed_steps else EndVariableEpochs
             callbacks = _callback_list(
                 model,
-                [driver, *progress, names, *users, closing],
-                verbose=asked.verbose,
-                epochs=asked.epochs,
-                steps=train.likely_steps,
+                [
+                    control,
+                    *_progress_bar(arguments.verbose, user_callbacks),
+                    aliases,
+                    *user_callbacks,
+                    last_callback(control, arguments.epochs - 1),
+                ],
+                verbose=arguments.verbose,
+                epochs=arguments.epochs,
+                steps=queue.estimated_steps,
                 add_history=True,
-                **_old_params(asked),
+                **arguments.old_params,
             )
             if validation is not None:
-                validation.driver = driver
+                validation.control = control
                 validation.callbacks = callbacks
             history = model.fit(
-                handover.data(train.all_rounds),
-                epochs=asked.epochs,
-                initial_epoch=asked.initial_epoch,
-                steps_per_epoch=train.most_steps,
+                keras_data.data(queue.take_all),
+                epochs=arguments.epochs,
+                initial_epoch=arguments.initial_epoch,
+                steps_per_epoch=queue.max_steps,
                 shuffle=False,
-                verbose=asked.verbose,
+                verbose=arguments.verbose,
                 callbacks=callbacks,
             )
-        warn_if_ended_early(train, "training")
+        warn_if_ended_early(queue, "training")
         return history
     finally:
-        names.restore()
-        train.close()
+        aliases.restore()
+        queue.close()
         if validation is not None:
             validation.close()
 
 
 def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
-    """See `keras_bigdata.legacy.evaluate_generator`."""
+    """Evaluates on batches from a generator, as `Model.evaluate_generator` of Keras 1 and 2 did.
+
+    Args:
+        model: a compiled `keras.Model`.
+        generator: a source of batches, as for `fit_generator`.
+        steps: the number of batches to evaluate. Optional for a `Sequence` and for sources that can
+            be read more than once. `val_samples` (Keras 1) counts samples, and so does a positional
+            number if the last training of the model was called with the names of Keras 1.
+        callbacks: a list of callbacks.
+        max_queue_size, workers, use_multiprocessing: as for `fit_generator`.
+        verbose: 0 or 1. Defaults to `0`.
+
+    Returns:
+        The loss, or a list of the loss and the metrics.
+
+    Raises:
+        TypeError: if an argument is unknown, is passed twice or has a wrong type.
+        ValueError: if the number of batches is not known, or an item of the source is not a batch.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_bigdata.legacy import evaluate_generator
+
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    loss, error = evaluate_generator(model, iter([(np.ones((8, 4)), np.ones(8))]), steps=1)
+    ```
+    """
     _check_model(model, "evaluate_generator")
-    asked = run_arguments("evaluate_generator", model, args, kwargs)
-    with _one_round(model, asked, conversion(model, None)) as (feed, handover):
-        driver = Driver(test=Counter(feed))
+    arguments = parse_evaluate_arguments("evaluate_generator", model, args, kwargs)
+    to_batch = training_batch_function(model, None)
+    with _single_epoch(model, arguments, to_batch) as (queue, keras_data):
+        control = EpochControl(test=StepTracker(queue))
         results = model.evaluate(
-            handover.data(feed.one_round),
-            steps=feed.most_steps,
-            verbose=asked.verbose,
-            callbacks=_run_callbacks(model, driver, feed, asked),
+            keras_data.data(queue.take_epoch),
+            steps=queue.max_steps,
+            verbose=arguments.verbose,
+            callbacks=_evaluate_callbacks(model, control, queue, arguments),
         )
-        warn_if_ended_early(feed, "the evaluation")
+        warn_if_ended_early(queue, "the evaluation")
     return results
 
 
 def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
-    """See `keras_bigdata.legacy.predict_generator`."""
+    """Predicts for batches from a generator, as `Model.predict_generator` of Keras 1 and 2 did.
+
+    A tuple is `(x, y)` or `(x, y, sample_weight)`, of which `x` is used; anything else is `x`: an
+    array of shape `(rows, ...)`, or a list or dict of several inputs.
+
+    Args:
+        model: a `keras.Model`.
+        generator: a source of batches, as for `fit_generator`.
+        steps: the number of batches to predict for. Optional for a `Sequence` and for sources that
+            can be read more than once. `val_samples` (Keras 1) counts samples, and is the number of
+            rows returned; so does a positional number if the last training of the model was called
+            with the names of Keras 1.
+        callbacks: a list of callbacks.
+        max_queue_size, workers, use_multiprocessing: as for `fit_generator`.
+        verbose: 0 or 1. Defaults to `0`.
+
+    Returns:
+        The predictions of all batches: an array, or a list of arrays for several outputs.
+
+    Raises:
+        TypeError: if an argument is unknown, is passed twice or has a wrong type.
+        ValueError: if the number of batches is not known, or an item of the source is not a batch.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_bigdata.legacy import predict_generator
+
+    model = keras.Sequential([keras.layers.Dense(1)])
+    predictions = predict_generator(model, (np.ones((8, 4)) for _ in range(3)), steps=3)
+    assert predictions.shape == (24, 1)
+    ```
+    """
     _check_model(model, "predict_generator")
-    asked = run_arguments("predict_generator", model, args, kwargs)
+    arguments = parse_evaluate_arguments("predict_generator", model, args, kwargs)
     try:
-        inputs = len(model.inputs)
-    except (AttributeError, TypeError, ValueError):  # not built, or a class of the user's
-        inputs = None
-    with _one_round(model, asked, lambda raw: inputs_batch(raw, inputs)) as (feed, handover):
-        driver = Driver(predict=Counter(feed))
+        num_inputs = len(model.inputs)
+    except (AttributeError, TypeError, ValueError):  # not built yet, or a subclassed model
+        num_inputs = None
+
+    def to_batch(raw: Any) -> Batch:
+        return prediction_batch(raw, num_inputs)
+
+    with _single_epoch(model, arguments, to_batch) as (queue, keras_data):
+        control = EpochControl(predict=StepTracker(queue))
         results = model.predict(
-            handover.data(feed.one_round),
-            steps=feed.most_steps,
-            verbose=asked.verbose,
-            callbacks=_run_callbacks(model, driver, feed, asked),
+            keras_data.data(queue.take_epoch),
+            steps=queue.max_steps,
+            verbose=arguments.verbose,
+            callbacks=_evaluate_callbacks(model, control, queue, arguments),
         )
-        warn_if_ended_early(feed, "the prediction")
-    if feed.amount is not None and feed.amount.unit == "samples":
-        # Keras 1 made exactly so many rows.
-        rows = feed.amount.most_batches
+        warn_if_ended_early(queue, "the prediction")
+    if queue.length is not None and queue.length.unit == "samples":
+        # Keras 1 returned exactly this number of rows.
+        rows = queue.length.max_batches
         results = keras.tree.map_structure(lambda array: array[:rows], results)
     return results
 
 
 @contextlib.contextmanager
-def _one_round(
-    model: Any, asked: RunArguments, convert: Callable[[Any], Batch]
-) -> Iterator[tuple[Feed, Handover]]:
-    feed = Feed(
-        asked.generator,
-        convert,
-        asked.steps,
+def _single_epoch(
+    model: Any, arguments: EvaluateArguments, to_batch: Callable[[Any], Batch]
+) -> Iterator[tuple[BatchQueue, KerasData]]:
+    """Opens the source for one run of `evaluate` or `predict`, and closes it at the end."""
+    queue = BatchQueue(
+        arguments.generator,
+        to_batch,
+        arguments.steps,
         1,
-        name="steps",
+        length_argument="steps",
         shuffle=False,
-        workers=asked.workers,
-        max_queue_size=asked.max_queue_size,
+        workers=arguments.workers,
+        max_queue_size=arguments.max_queue_size,
     )
     try:
-        with _errors_of(feed):
-            handover = Handover(model, feed)
-            if not feed.waiting():
-                raise ValueError("The generator gave no batch.")
-            yield feed, handover
+        with _source_errors(queue):
+            keras_data = KerasData(model, queue)
+            if not queue.ready:
+                raise ValueError("The generator yielded no batch.")
+            yield queue, keras_data
     finally:
-        feed.close()
+        queue.close()
 
 
 @contextlib.contextmanager
-def _errors_of(*feeds: Feed | None) -> Iterator[None]:
-    """An error of a source appears as it was raised, not as what a backend made of it."""
+def _source_errors(*queues: BatchQueue | None) -> Iterator[None]:
+    """Raises an error of a source as the source raised it, not as a backend has wrapped it."""
     with warnings.catch_warnings():
-        # Said better by `warn_if_ended_early`.
+        # `warn_if_ended_early` has the better message.
         warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
         try:
             yield
         except Exception as error:
-            for feed in feeds:
-                if feed is not None and feed.error is not None and feed.error is not error:
-                    raise feed.error from None
+            for queue in queues:
+                if queue is not None and queue.error is not None and queue.error is not error:
+                    raise queue.error from None
             raise
 
 
-def _run_callbacks(model: Any, driver: Driver, feed: Feed, asked: RunArguments) -> Any:
-    users = _as_list(asked.callbacks)
+def _evaluate_callbacks(
+    model: Any, control: EpochControl, queue: BatchQueue, arguments: EvaluateArguments
+) -> Any:
+    user_callbacks = _as_list(arguments.callbacks)
     return _callback_list(
         model,
-        [driver, *_progress_bar(asked.verbose, users), Names(users), *users],
-        verbose=asked.verbose,
+        [
+            control,
+            *_progress_bar(arguments.verbose, user_callbacks),
+            MetricAliases(user_callbacks),
+            *user_callbacks,
+        ],
+        verbose=arguments.verbose,
         epochs=1,
-        steps=feed.likely_steps,
+        steps=queue.estimated_steps,
     )
 
 
-def _progress_bar(verbose: Any, users: list[Any]) -> list[Any]:
-    """Before the names are doubled, so that the bar shows each figure once."""
-    own = any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in users)
-    if not verbose or own:
+def _progress_bar(verbose: Any, user_callbacks: list[Any]) -> list[Any]:
+    """Returns a progress bar to put before `MetricAliases`, so that it shows each metric once."""
+    has_own = any(isinstance(one, keras.callbacks.ProgbarLogger) for one in user_callbacks)
+    if not verbose or has_own:
         return []
     bar = keras.callbacks.ProgbarLogger()
     bar.async_safe = True  # as the one that Keras adds itself
@@ -203,33 +360,19 @@ def _callback_list(
     )
 
 
-def _old_params(asked: FitArguments) -> dict[str, Any]:
-    """What callbacks of old read in `self.params` besides."""
-    params: dict[str, Any] = {
-        "nb_epoch": asked.epochs,
-        "do_validation": _is_given(asked.validation_data),
-    }
-    if isinstance(asked.steps, Amount) and asked.steps.unit == "samples":
-        params["nb_sample"] = params["samples"] = asked.steps.most_batches
-    return params
-
-
-def _untrained(model: Any, asked: FitArguments, users: list[Any]) -> Any:
-    """`initial_epoch` is past the end: hooks are called, no batch is asked for."""
+def _fit_no_epochs(model: Any, arguments: FitArguments, user_callbacks: list[Any]) -> Any:
+    """Calls the hooks of a training without epochs, and reads no batch."""
     callbacks = _callback_list(
-        model, users, add_history=True, verbose=asked.verbose, epochs=asked.epochs, steps=None
+        model,
+        user_callbacks,
+        add_history=True,
+        verbose=arguments.verbose,
+        epochs=arguments.epochs,
+        steps=None,
     )
     callbacks.on_train_begin()
     callbacks.on_train_end()
     return model.history
-
-
-def _is_given(validation_data: Any) -> bool:
-    """Old Keras asked for its truth, which an empty sequence does not have."""
-    if validation_data is None:
-        return False
-    empty = isinstance(validation_data, (tuple, list, np.ndarray)) and len(validation_data) == 0
-    return not empty and validation_data is not False
 
 
 def _as_list(callbacks: Any) -> list[Any]:
@@ -241,6 +384,6 @@ def _as_list(callbacks: Any) -> list[Any]:
 def _check_model(model: Any, function: str) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(
-            f"{function}() needs a keras.Model as its first argument. Received: "
+            f"The first argument of {function}() must be a keras.Model. Received: "
             f"{type(model).__name__}"
         )

@@ -1,4 +1,4 @@
-"""A feed as data that `fit`, `evaluate` and `predict` of Keras 3 take."""
+"""A queue of batches as data that `fit`, `evaluate` and `predict` of Keras 3 take."""
 
 from __future__ import annotations
 
@@ -8,85 +8,103 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bigdata.legacy.batch_queue import Feed
-from keras_bigdata.legacy.batches import Batch, leaves, mapped
+from keras_bigdata.legacy.batch_arrays import Batch, iterate_leaves, map_arrays
+from keras_bigdata.legacy.batch_queue import BatchQueue
 
-# Keras, too, looks at two batches to learn which dimensions vary.
-_SEEN_FIRST = 2
+# Keras, too, reads two batches to learn which dimensions vary.
+_NUM_INSPECTED = 2
 
 
-class Handover:
-    """Gives the batches of a feed to the model, one when a step wants one.
+class KerasData:
+    """Passes the batches of a queue to the model, each when a step needs it.
 
-    Keras's own way for generators reads ahead on TensorFlow, on threads of TensorFlow: errors of
-    the source get lost in it, and batches between two evaluations. So there the batches go through
-    a `tf.data.Dataset` without any reading ahead.
+    Keras's own adapter for generators reads ahead on TensorFlow, in threads of TensorFlow. Errors
+    of the source get lost in them, and so do batches between two evaluations. On TensorFlow the
+    batches therefore go through a `tf.data.Dataset` that does not read ahead.
+
+    Args:
+        model: the model that the batches are for.
+        queue: the batches. Two are read to learn which dimensions vary.
+
+    Raises:
+        ValueError: if the first two batches differ in structure or rank.
+        Exception: what the source raised.
     """
 
-    def __init__(self, model: Any, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, model: Any, queue: BatchQueue) -> None:
         self._spec: Any = None
-        feed.fill(_SEEN_FIRST)
-        seen = feed.waiting()
-        if keras.backend.backend() == "tensorflow" and seen and all(map(_is_plain, seen)):
-            self._spec = _signature(model, seen)
-            feed.check = _Conform(self._spec)
+        queue.prepare(_NUM_INSPECTED)
+        first_batches = queue.ready
+        is_tensorflow = keras.backend.backend() == "tensorflow"
+        if is_tensorflow and first_batches and all(map(_has_only_arrays, first_batches)):
+            self._spec = _batch_spec(model, first_batches)
+            queue.check = _SpecCheck(self._spec)
 
-    def data(self, batches: Callable[[], Iterator[Batch]]) -> Any:
-        """What to pass to the model. `batches` is `feed.all_rounds` or `feed.one_round`."""
+    def data(self, take_batches: Callable[[], Iterator[Batch]]) -> Any:
+        """Returns the data to pass to the model.
+
+        Args:
+            take_batches: `queue.take_all` or `queue.take_epoch`.
+        """
         if self._spec is None:
-            return batches()
+            return take_batches()
         import tensorflow as tf
 
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=self._spec)
+        dataset = tf.data.Dataset.from_generator(take_batches, output_signature=self._spec)
         options = tf.data.Options()
         options.autotune.enabled = False
         options.experimental_optimization.inject_prefetch = False
         return dataset.with_options(options)
 
 
-def _is_plain(batch: Batch) -> bool:
-    return all(isinstance(leaf, np.ndarray) for leaf in leaves(batch))
+def _has_only_arrays(batch: Batch) -> bool:
+    return all(isinstance(leaf, np.ndarray) for leaf in iterate_leaves(batch))
 
 
-def _signature(model: Any, seen: list[Batch]) -> Any:
-    """What every batch will look like; dimensions that vary are `None`.
+def _batch_spec(model: Any, first_batches: list[Batch]) -> Any:
+    """Returns the `tf.TensorSpec`s of all batches; dimensions that vary are `None`.
 
-    A dimension varies if it does so in the batches seen, or if the model left it open.
+    A dimension varies if it differs between the first batches, or if it is `None` in the model.
     """
     import tensorflow as tf
 
-    mapped(lambda *arrays: None, *seen)  # refuses batches that differ in structure
-    inputs = _shapes(model, "inputs")
-    outputs = _shapes(model, "outputs")
+    map_arrays(lambda *arrays: None, *first_batches)  # raises if they differ in structure
+    input_shapes = _model_shapes(model, "inputs")
+    output_shapes = _model_shapes(model, "outputs")
 
-    def spec(open_shape: tuple[Any, ...] | None, arrays: tuple[np.ndarray, ...]) -> Any:
+    def spec(model_shape: tuple[Any, ...] | None, arrays: tuple[np.ndarray, ...]) -> Any:
         first = arrays[0]
         if any(array.ndim != first.ndim for array in arrays):
             shapes = [array.shape for array in arrays]
-            raise ValueError(f"The first batches have arrays of different rank: {shapes}")
+            raise ValueError(
+                f"The first batches must have arrays of the same rank. Received shapes: {shapes}"
+            )
         shape = [
             dims[0] if len(set(dims)) == 1 else None
             for dims in zip(*(array.shape for array in arrays), strict=True)
         ]
         shape[0] = None
-        for axis, size in enumerate(open_shape or ()):
+        for axis, size in enumerate(model_shape or ()):
             if size is None and axis < len(shape):
                 shape[axis] = None
         return tf.TensorSpec(shape, tf.as_dtype(first.dtype))
 
     parts = []
-    for position, part in enumerate(zip(*seen, strict=True)):
-        # Weights of time steps are as long as the targets they weigh.
-        shapes = iter(_per_leaf(part[0], inputs if position == 0 else outputs))
+    for position, part in enumerate(zip(*first_batches, strict=True)):
+        # Sample weights of time steps have the length of the targets that they weight.
+        model_shapes = iter(_leaf_shapes(part[0], input_shapes if position == 0 else output_shapes))
         parts.append(
-            mapped(lambda *arrays, shapes=shapes: spec(next(shapes), arrays), part[0], *part[1:])
+            map_arrays(
+                lambda *arrays, model_shapes=model_shapes: spec(next(model_shapes), arrays),
+                part[0],
+                *part[1:],
+            )
         )
     return tuple(parts)
 
 
-def _shapes(model: Any, kind: str) -> dict[str, tuple[Any, ...]]:
-    """Names and shapes of the inputs or outputs, if the model knows them."""
+def _model_shapes(model: Any, kind: str) -> dict[str, tuple[Any, ...]]:
+    """Returns the shapes of the model's `inputs` or `outputs` by name, if they are defined."""
     try:
         tensors = list(getattr(model, kind, None) or ())
     except (AttributeError, ValueError):
@@ -97,42 +115,45 @@ def _shapes(model: Any, kind: str) -> dict[str, tuple[Any, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in zip(names, tensors, strict=True)}
 
 
-def _per_leaf(part: Any, known: dict[str, tuple[Any, ...]]) -> list[tuple[Any, ...] | None]:
+def _leaf_shapes(
+    part: Any, model_shapes: dict[str, tuple[Any, ...]]
+) -> list[tuple[Any, ...] | None]:
+    """Returns the model's shape for each leaf of a part of a batch; `None` where it is unknown."""
     if isinstance(part, dict):
-        return [known.get(name) for name in part]
-    count = len(list(leaves(part)))
-    shapes = list(known.values())
+        return [model_shapes.get(name) for name in part]
+    count = len(list(iterate_leaves(part)))
+    shapes = list(model_shapes.values())
     return list(shapes) if len(shapes) == count else [None] * count
 
 
-class _Conform:
-    """Refuses a batch that the model's step was not built for, and says which."""
+class _SpecCheck:
+    """Casts batches to a spec, and raises an error that names the batch which does not fit it."""
 
     def __init__(self, spec: Any) -> None:
         self._spec = spec
-        self._number = 0
+        self._number = _NUM_INSPECTED
 
     def __call__(self, batch: Batch) -> Batch:
         number = self._number
         self._number += 1
         try:
-            return tuple(mapped(self._array, batch, self._spec))
+            return tuple(map_arrays(self._cast, batch, self._spec))
         except ValueError as error:
             raise ValueError(
-                f"Batch {number + _SEEN_FIRST} (from 0) does not go with the first ones: {error}"
+                f"Batch {number} (from 0) does not have the form of the first ones: {error}"
             ) from None
 
     @staticmethod
-    def _array(array: Any, spec: Any) -> Any:
+    def _cast(array: Any, spec: Any) -> Any:
         if not isinstance(array, np.ndarray) or not spec.shape.is_compatible_with(array.shape):
             raise ValueError(
-                f"an array has shape {np.shape(array)}, and {tuple(spec.shape)} was expected. "
-                "Dimensions that vary must do so in the first two batches, or be None in the "
-                "model's Input."
+                f"an array has shape {np.shape(array)} instead of {tuple(spec.shape)}. A dimension "
+                "that varies must do so in the first two batches, or be None in the model's "
+                "`Input`."
             )
-        wanted = np.dtype(spec.dtype.as_numpy_dtype)
-        if array.dtype == wanted or wanted.kind == "O":
+        dtype = np.dtype(spec.dtype.as_numpy_dtype)
+        if array.dtype == dtype or dtype.kind == "O":
             return array
-        if not np.can_cast(array.dtype, wanted, "same_kind") and np.any(array != np.rint(array)):
-            raise ValueError(f"an array has dtype {array.dtype}, and {wanted} was expected.")
-        return array.astype(wanted)
+        if not np.can_cast(array.dtype, dtype, "same_kind") and np.any(array != np.rint(array)):
+            raise ValueError(f"an array has dtype {array.dtype} instead of {dtype}.")
+        return array.astype(dtype)

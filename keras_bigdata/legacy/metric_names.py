@@ -1,4 +1,4 @@
-"""The names of logged quantities in Keras 1, 2 and 3."""
+"""The names of logged metrics in Keras 1, 2 and 3."""
 
 from __future__ import annotations
 
@@ -10,34 +10,37 @@ import keras
 
 from keras_bigdata.callbacks._monitor import direction
 
-# (one name, the other). `acc` was logged for "accuracy" before Keras 2.3.
-_PAIRS = (("acc", "accuracy"),)
-# These are metrics of their own, which never had a short name.
-_OTHERS = ("binary_accuracy", "categorical_accuracy")
+# Before Keras 2.3, `accuracy` was logged as `acc`.
+_SHORT, _LONG = "acc", "accuracy"
+# Separate metrics, which never had a short name.
+_WITHOUT_ALIAS = ("binary_accuracy", "categorical_accuracy")
 
 
-def alias(name: str) -> str | None:
-    """The other name of a logged quantity: `val_acc` for `val_accuracy`, and back."""
-    for short, long in _PAIRS:
-        for one, other in ((short, long), (long, short)):
-            if (name == one or name.endswith(f"_{one}")) and not name.endswith(_OTHERS):
-                return name[: len(name) - len(one)] + other
+def metric_alias(name: str) -> str | None:
+    """Returns the other name of a logged metric: `val_acc` for `val_accuracy`, and vice versa.
+
+    Returns:
+        The other name, or `None` if the metric has only one.
+    """
+    for one, other in ((_SHORT, _LONG), (_LONG, _SHORT)):
+        if (name == one or name.endswith(f"_{one}")) and not name.endswith(_WITHOUT_ALIAS):
+            return name[: len(name) - len(one)] + other
     return None
 
 
 def add_aliases(logs: dict[str, Any]) -> None:
-    """Puts every quantity into the logs under both of its names."""
+    """Adds every metric of the logs under its other name too."""
     for name in list(logs):
-        other = alias(name)
+        other = metric_alias(name)
         if other is not None:
             logs.setdefault(other, logs[name])
 
 
-class Names(keras.callbacks.Callback):
-    """Makes logs answer to old and new names for the callbacks after it in the list.
+class MetricAliases(keras.callbacks.Callback):
+    """Adds metrics to the logs under their old and new names, for the callbacks after it.
 
-    A `mode="auto"` that Keras 3 cannot resolve, because the monitor has the other name, the name
-    of an output or a function of the user's, is resolved as Keras 2 did for the time of this fit.
+    Also resolves `mode="auto"` as Keras 2 did, for the time of this fit, where Keras 3 cannot:
+    because the monitor is the other name, or belongs to an output or to a custom function.
 
     Args:
         callbacks: the user's callbacks.
@@ -48,41 +51,43 @@ class Names(keras.callbacks.Callback):
     def __init__(self, callbacks: Iterable[Any]) -> None:
         super().__init__()
         self._callbacks = list(callbacks)
-        self._automatic: list[Any] = []
+        self._resolved: list[Any] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the other names to the logs."""
         if logs is not None:
             add_aliases(logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the other names to the logs, and resolves `mode="auto"`."""
         if logs is None:
             return
         add_aliases(logs)
         for callback in self._callbacks:
             monitor = getattr(callback, "monitor", None)
-            automatic = getattr(callback, "mode", None) == "auto"
-            if automatic and isinstance(monitor, str) and monitor in logs:
-                callback.mode = automatic_mode(
+            is_auto = getattr(callback, "mode", None) == "auto"
+            if is_auto and isinstance(monitor, str) and monitor in logs:
+                callback.mode = resolve_auto_mode(
                     self.model, monitor, warn=getattr(callback, "save_best_only", True)
                 )
-                self._automatic.append(callback)
+                self._resolved.append(callback)
 
     def restore(self) -> None:
-        """Gives the callbacks their `mode` back."""
-        for callback in self._automatic:
+        """Sets `mode="auto"` again on the callbacks whose mode was resolved."""
+        for callback in self._resolved:
             callback.mode = "auto"
-        self._automatic.clear()
+        self._resolved.clear()
 
 
-def automatic_mode(model: Any, monitor: str, warn: bool = True) -> str:
-    """`"max"` or `"min"`: what Keras 3 knows of the metric, else the rule of Keras 2.
+def resolve_auto_mode(model: Any, monitor: str, warn: bool = True) -> str:
+    """Returns `"max"` or `"min"`: what Keras 3 knows of the metric, else by the rule of Keras 2.
 
     Args:
-        model: the model whose metrics may tell.
-        monitor: the name of the quantity, under either of its names.
-        warn: whether to say so when nothing is known.
+        model: the model that has the metric.
+        monitor: the name of the metric; either of its names.
+        warn: whether to warn if neither determines it and `"min"` is assumed. Defaults to `True`.
     """
-    for name in (monitor, alias(monitor)):
+    for name in (monitor, metric_alias(monitor)):
         if name is not None:
             try:
                 return direction(model, name)
@@ -92,8 +97,8 @@ def automatic_mode(model: Any, monitor: str, warn: bool = True) -> str:
         return "max"
     if warn:
         warnings.warn(
-            f"It is not known whether a greater or a smaller {monitor!r} is better; as in Keras 2, "
-            "a smaller one is taken to be. Pass mode='max' or mode='min' to the callback.",
+            f"It is not known whether a greater or a smaller {monitor!r} is better. A smaller one "
+            "is assumed to be, as in Keras 2. Pass mode='max' or mode='min' to the callback.",
             stacklevel=2,
         )
     return "min"

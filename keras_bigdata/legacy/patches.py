@@ -1,4 +1,4 @@
-"""Old methods and classes at the places where old scripts look for them."""
+"""`install()`: old methods, classes and modules where scripts for Keras 1 and 2 expect them."""
 
 from __future__ import annotations
 
@@ -10,68 +10,14 @@ from typing import Any
 
 import keras
 
-from keras_bigdata import legacy
-from keras_bigdata.legacy import weights_files
-from keras_bigdata.legacy.arguments import set_keras_of_positions
+from keras_bigdata.legacy import generators, weights_files
+from keras_bigdata.legacy.arguments import set_default_keras_version
 from keras_bigdata.legacy.callbacks import ModelCheckpoint, TensorBoard
 
-_MARK = "_keras_bigdata_legacy"
-# The same module under its names; `tensorflow.keras` is one of its own.
-_NAMES_OF_KERAS = ("keras", "keras.api", "keras._tf_keras.keras", "tensorflow.keras")
-
-
-def install(keras_of_positions: int | None) -> None:
-    """See `keras_bigdata.legacy.patches`."""
-    if keras_of_positions is not None:
-        set_keras_of_positions(keras_of_positions)
-    model: Any = keras.Model
-    model.fit_generator = legacy.fit_generator
-    model.evaluate_generator = legacy.evaluate_generator
-    model.predict_generator = legacy.predict_generator
-    _replace_weights_methods(model)
-    for new in (ModelCheckpoint, TensorBoard):
-        _replace_class(new)
-    restore_modules()
-    restore_lr()
-
-
-def _replace_class(new: type) -> None:
-    old = new.__mro__[1]
-    # Where it is defined, for the copies of `keras.callbacks` that are imported later.
-    setattr(sys.modules[old.__module__], old.__name__, new)
-    for name in _NAMES_OF_KERAS:
-        module = sys.modules.get(f"{name}.callbacks")
-        if module is not None:
-            setattr(module, old.__name__, new)
-
-
-def _replace_weights_methods(model_class: Any) -> None:
-    save, load = model_class.save_weights, model_class.load_weights
-    if hasattr(save, _MARK):
-        return
-
-    @functools.wraps(save)
-    def save_weights(
-        self: Any,
-        filepath: Any,
-        overwrite: bool = True,
-        save_format: Any = None,
-        options: Any = None,
-        **others: Any,
-    ) -> None:
-        if others:  # Keras 3's own
-            save(self, filepath, overwrite=overwrite, **others)
-            return
-        weights_files.save_weights(self, filepath, lambda name: save(self, name, overwrite))
-
-    @functools.wraps(load)
-    def load_weights(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
-        return weights_files.load_weights(filepath, lambda name: load(self, name, *args, **kwargs))
-
-    for new in (save_weights, load_weights):
-        setattr(new, _MARK, True)
-        setattr(model_class, new.__name__, new)
-
+# Set on functions that are patched already, so that `install` does not patch them again.
+_PATCHED = "_keras_bigdata_legacy"
+# Names under which `keras` can be imported. `tensorflow.keras` is a separate module.
+_KERAS_MODULES = ("keras", "keras.api", "keras._tf_keras.keras", "tensorflow.keras")
 
 _LAYER_MODULES = (
     *("core", "convolutional", "pooling", "normalization", "recurrent", "embeddings", "merge"),
@@ -92,26 +38,134 @@ _MODULES = {
 _OPTIMIZERS = ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam")
 
 
-def restore_modules() -> None:
-    """Puts `keras.layers.core`, `keras.utils.np_utils` and the like where imports find them."""
+def install(keras: int | None = None) -> None:
+    """Adds the old methods, callbacks and modules to Keras, where old scripts expect them.
+
+    - `fit_generator`, `evaluate_generator` and `predict_generator` become methods of
+      `keras.Model`, and `save_weights` takes the old names of HDF5 files.
+    - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
+      arguments of Keras 1 and 2.
+    - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
+      `keras.layers.core`, `keras.utils.np_utils` and similar modules can be imported; optimizers
+      take `lr=` and have `.lr`.
+
+    Call it before the script imports names from Keras, or run the script with
+    `python -m keras_bigdata.legacy script.py`. Calling it again has no further effect.
+
+    Args:
+        keras: 1 or 2: whether a positional number of steps, as in
+            `model.fit_generator(batches, 2000, 10)`, counts samples (Keras 1) or batches (Keras 2)
+            if nothing else in the calls shows it. `None` leaves the setting unchanged; it is 2 at
+            first. Defaults to `None`.
+
+    Raises:
+        ValueError: if `keras` is another number.
+
+    Example:
+
+    ```python
+    from keras_bigdata import legacy
+
+    legacy.install()
+    model.fit_generator(iter([(x, y)]), steps_per_epoch=1)
+    ```
+    """
+    if keras is not None:
+        set_default_keras_version(keras)
+    _add_generator_methods()
+    _patch_weights_methods()
+    for new_class in (ModelCheckpoint, TensorBoard):
+        _replace_base_class(new_class)
+    _restore_modules()
+    _restore_lr()
+
+
+def _add_generator_methods() -> None:
+    model: Any = keras.Model
+    model.fit_generator = generators.fit_generator
+    model.evaluate_generator = generators.evaluate_generator
+    model.predict_generator = generators.predict_generator
+
+
+def _patch_weights_methods() -> None:
+    model: Any = keras.Model
+    save, load = model.save_weights, model.load_weights
+    if hasattr(save, _PATCHED):
+        return
+
+    @functools.wraps(save)
+    def save_weights(
+        self: Any,
+        filepath: Any,
+        overwrite: bool = True,
+        save_format: Any = None,
+        options: Any = None,
+        **others: Any,
+    ) -> None:
+        if others:  # arguments that only Keras 3 has
+            save(self, filepath, overwrite=overwrite, **others)
+            return
+        weights_files.save_weights(self, filepath, lambda name: save(self, name, overwrite))
+
+    @functools.wraps(load)
+    def load_weights(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        return weights_files.load_weights(filepath, lambda name: load(self, name, *args, **kwargs))
+
+    for method in (save_weights, load_weights):
+        setattr(method, _PATCHED, True)
+        setattr(model, method.__name__, method)
+
+
+def _replace_base_class(new_class: type) -> None:
+    """Puts a class in the place of the Keras class that it extends."""
+    old_class = new_class.__mro__[1]
+    # In the module that defines it, for copies of `keras.callbacks` that are imported later.
+    setattr(sys.modules[old_class.__module__], old_class.__name__, new_class)
+    for name in _KERAS_MODULES:
+        module = sys.modules.get(f"{name}.callbacks")
+        if module is not None:
+            setattr(module, old_class.__name__, new_class)
+
+
+def _restore_modules() -> None:
+    """Makes `keras.layers.core`, `keras.utils.np_utils` and similar modules importable."""
     for name in _LAYER_MODULES:
         sys.modules.setdefault(f"keras.layers.{name}", keras.layers)
     for name, (source, members) in _MODULES.items():
         module = types.ModuleType(name)
-        holder = importlib.import_module(source)
+        source_module = importlib.import_module(source)
         for member in members:
-            found = getattr(holder, member, None) or getattr(keras.layers, member, None)
-            if found is not None:
-                setattr(module, member, found)
+            value = getattr(source_module, member, None) or getattr(keras.layers, member, None)
+            if value is not None:
+                setattr(module, member, value)
         sys.modules.setdefault(name, module)
     for name in ("image", "sequence", "text"):
         _restore_preprocessing(name)
 
 
-def restore_lr() -> None:
-    """`lr` is the learning rate again: as an argument of optimizers, and as an attribute."""
+def _restore_preprocessing(name: str) -> None:
+    """Adds the names that Keras 3 has only for `tf.keras`: `ImageDataGenerator`, `Tokenizer`, ...
+
+    `keras._tf_keras` is private, seen in Keras 3.8 and 3.15. Without it these names stay missing.
+    """
+    try:
+        tf_keras_module = importlib.import_module(f"keras._tf_keras.keras.preprocessing.{name}")
+    except ImportError:
+        return
+    module = sys.modules.setdefault(f"keras.preprocessing.{name}", tf_keras_module)
+    setattr(keras.preprocessing, name, module)
+    for member in vars(tf_keras_module):
+        if not member.startswith("_") and not hasattr(module, member):
+            setattr(module, member, getattr(tf_keras_module, member))
+    iterator = getattr(tf_keras_module, "Iterator", None)
+    if iterator is not None and not hasattr(iterator, "next"):
+        iterator.next = iterator.__next__
+
+
+def _restore_lr() -> None:
+    """Makes `lr` the learning rate again, as an argument and as an attribute of optimizers."""
     for name in _OPTIMIZERS:
-        _take_lr(getattr(keras.optimizers, name))
+        _accept_lr(getattr(keras.optimizers, name))
     base: Any = keras.optimizers.Optimizer
     if not hasattr(base, "lr"):
         base.lr = property(
@@ -120,34 +174,21 @@ def restore_lr() -> None:
         )
 
 
-def _restore_preprocessing(name: str) -> None:
-    """Keras keeps `ImageDataGenerator`, `Tokenizer` and others under the names of `tf.keras`."""
-    try:
-        kept = importlib.import_module(f"keras._tf_keras.keras.preprocessing.{name}")
-    except ImportError:
-        return
-    module = sys.modules.setdefault(f"keras.preprocessing.{name}", kept)
-    setattr(keras.preprocessing, name, module)
-    for member in vars(kept):
-        if not member.startswith("_") and not hasattr(module, member):
-            setattr(module, member, getattr(kept, member))
-    iterator = getattr(kept, "Iterator", None)
-    if iterator is not None and not hasattr(iterator, "next"):
-        iterator.next = iterator.__next__
-
-
-def _take_lr(optimizer: Any) -> None:
+def _accept_lr(optimizer: Any) -> None:
     initialize = optimizer.__init__
-    if hasattr(initialize, _MARK):
+    if hasattr(initialize, _PATCHED):
         return
 
     @functools.wraps(initialize)
-    def with_lr(self: Any, *args: Any, **kwargs: Any) -> None:
+    def initialize_with_lr(self: Any, *args: Any, **kwargs: Any) -> None:
         if "lr" in kwargs:
             if args or "learning_rate" in kwargs:
-                raise TypeError(f"{type(self).__name__} got `lr` and `learning_rate`.")
+                raise TypeError(
+                    f"{type(self).__name__} got the learning rate twice: as `lr` and as "
+                    "`learning_rate` or by position."
+                )
             kwargs["learning_rate"] = kwargs.pop("lr")
         initialize(self, *args, **kwargs)
 
-    setattr(with_lr, _MARK, True)
-    optimizer.__init__ = with_lr
+    setattr(initialize_with_lr, _PATCHED, True)
+    optimizer.__init__ = initialize_with_lr

@@ -1,4 +1,4 @@
-"""Validation at the end of an epoch, from arrays or from a source that goes on where it stopped."""
+"""Validation at the end of an epoch, on arrays or on a source that continues where it stopped."""
 
 from __future__ import annotations
 
@@ -10,40 +10,47 @@ import numpy as np
 
 from keras_bigdata.callbacks._validation_data import ArrayBatches
 from keras_bigdata.legacy.arguments import FitArguments
-from keras_bigdata.legacy.batch_queue import Feed
+from keras_bigdata.legacy.batch_arrays import count_rows
+from keras_bigdata.legacy.batch_queue import BatchQueue
 from keras_bigdata.legacy.batch_stream import is_source
-from keras_bigdata.legacy.batches import rows_of
-from keras_bigdata.legacy.class_weights import conversion
-from keras_bigdata.legacy.epoch_control import Counter, Driver
-from keras_bigdata.legacy.keras_data import Handover
+from keras_bigdata.legacy.batches import training_batch_function
+from keras_bigdata.legacy.epoch_control import EpochControl, StepTracker
+from keras_bigdata.legacy.keras_data import KerasData
 
 
 class Validation:
-    """Evaluates after the epochs that `validation_freq` chooses.
+    """Evaluates the model after the epochs that `validation_freq` selects.
 
     Args:
         model: the model.
-        asked: the arguments of `fit_generator`.
-        train: the feed of the training; arrays are validated in batches as large as its first.
-        lock: held while the training source is advanced, for a source that is both.
+        arguments: the arguments of `fit_generator`.
+        train_queue: the training batches. Arrays are validated in batches as large as its first.
+        lock: held while the training source is advanced; used if the source also validates.
+
+    Attributes:
+        queue: the batches of the validation source, or `None` for arrays.
+        control: set by `fit_generator`: the callback that prepares the batches of each step.
+        callbacks: set by `fit_generator`: the callbacks that `evaluate` calls.
 
     Raises:
         TypeError: if `validation_data` is neither arrays nor a source of batches.
-        ValueError: if there is no saying how much of a source a validation takes.
+        ValueError: if `validation_steps` is required.
     """
 
-    def __init__(self, model: Any, asked: FitArguments, train: Feed, lock: threading.Lock) -> None:
+    def __init__(
+        self, model: Any, arguments: FitArguments, train_queue: BatchQueue, lock: threading.Lock
+    ) -> None:
         self._model = model
-        self._due = asked.validation_freq
-        self._train = train
+        self._is_due = arguments.validation_freq
+        self._train_queue = train_queue
         self._arrays: tuple[Any, ...] | None = None
-        self._batches: ArrayBatches | None = None
-        self._handover: Handover | None = None
-        self.feed: Feed | None = None
-        self.driver: Driver | None = None
+        self._array_batches: ArrayBatches | None = None
+        self._keras_data: KerasData | None = None
+        self.queue: BatchQueue | None = None
+        self.control: EpochControl | None = None
         self.callbacks: Any = None
-        data = asked.validation_data
-        if isinstance(data, (tuple, list)) and len(data) in (2, 3) and not _are_batches(data):
+        data = arguments.validation_data
+        if isinstance(data, (tuple, list)) and len(data) in (2, 3) and not _is_batch_list(data):
             self._arrays = tuple(data)
             return
         if not is_source(data):
@@ -51,56 +58,60 @@ class Validation:
                 "`validation_data` must be (x, y), (x, y, sample_weight) or a source of batches. "
                 f"Received: {type(data).__name__}"
             )
-        times = sum(map(self._due, range(asked.initial_epoch, asked.epochs)))
-        self.feed = Feed(
+        validations = sum(map(self._is_due, range(arguments.initial_epoch, arguments.epochs)))
+        self.queue = BatchQueue(
             data,
-            conversion(model, None),
-            asked.validation_steps,
-            times,
-            name="validation_steps",
+            training_batch_function(model, None),
+            arguments.validation_steps,
+            validations,
+            length_argument="validation_steps",
             shuffle=False,
-            workers=asked.workers,
-            max_queue_size=asked.max_queue_size,
-            lock=lock if data is asked.generator else None,
+            workers=arguments.workers,
+            max_queue_size=arguments.max_queue_size,
+            lock=lock if data is arguments.generator else None,
         )
 
-    def show_arrays(self, callbacks: list[Any]) -> None:
+    def set_callback_data(self, callbacks: list[Any]) -> None:
         """Sets `validation_data` of the user's callbacks, as old Keras did for arrays."""
         if self._arrays is None:
             return
-        x, y, weight = (*self._arrays, None)[:3]
-        flat = [*_as_list(x), *_as_list(y)]
-        weights = _as_list(weight) if weight is not None else [_ones(flat)] * len(_as_list(y))
+        x, y, sample_weight = (*self._arrays, None)[:3]
+        arrays = [*_as_list(x), *_as_list(y)]
+        if sample_weight is not None:
+            sample_weights = _as_list(sample_weight)
+        else:
+            rows = count_rows((np.asarray(arrays[0]),))
+            sample_weights = [np.ones(rows, np.float32)] * len(_as_list(y))
         for callback in callbacks:
-            callback.validation_data = [*flat, *weights]
+            callback.validation_data = [*arrays, *sample_weights]
 
     def __call__(self, epoch: int) -> dict[str, Any] | None:
-        """The results after epoch `epoch`, or `None` if it is not validated."""
-        if not self._due(epoch):
+        """Returns the results after an epoch, or `None` if no validation follows it."""
+        if not self._is_due(epoch):
             return None
         if self._arrays is not None:
-            return self._evaluate(self._array_batches(), None)
-        feed = self.feed
-        assert feed is not None
-        if not feed.fill(1):
+            return self._evaluate(self._batches_of_arrays(), None)
+        queue = self.queue
+        assert queue is not None
+        if not queue.prepare(1):
             warnings.warn(
-                f"The validation generator has no batch left after {feed.given}: epoch {epoch + 1} "
-                "is not validated.",
+                f"The validation generator has no batch left after {queue.num_taken}: epoch "
+                f"{epoch + 1} is not validated.",
                 stacklevel=2,
             )
             return None
-        if self._handover is None:
-            self._handover = Handover(self._model, feed)
-            if self.driver is not None:
-                self.driver.test = Counter(feed)
-        if self.driver is not None and self.driver.test is not None:
-            self.driver.test.begin()
-        return self._evaluate(self._handover.data(feed.one_round), feed.most_steps)
+        if self._keras_data is None:
+            self._keras_data = KerasData(self._model, queue)
+            if self.control is not None:
+                self.control.test = StepTracker(queue)
+        if self.control is not None and self.control.test is not None:
+            self.control.test.begin()
+        return self._evaluate(self._keras_data.data(queue.take_epoch), queue.max_steps)
 
     def close(self) -> None:
-        """Lets go of the source."""
-        if self.feed is not None:
-            self.feed.close()
+        """Stops reading the source."""
+        if self.queue is not None:
+            self.queue.close()
 
     def _evaluate(self, data: Any, steps: int | None) -> dict[str, Any]:
         return dict(
@@ -109,17 +120,19 @@ class Validation:
             )
         )
 
-    def _array_batches(self) -> ArrayBatches:
-        if self._batches is None:
+    def _batches_of_arrays(self) -> ArrayBatches:
+        if self._array_batches is None:
             assert self._arrays is not None
-            x, y, weight = (*self._arrays, None)[:3]
-            size = self._train.first_rows or 32
-            self._batches = ArrayBatches(_single(x), _single(y), _single(weight), size)
-        return self._batches
+            x, y, sample_weight = (*self._arrays, None)[:3]
+            size = self._train_queue.first_rows or 32
+            self._array_batches = ArrayBatches(
+                _unwrap_single(x), _unwrap_single(y), _unwrap_single(sample_weight), size
+            )
+        return self._array_batches
 
 
-def _are_batches(data: Any) -> bool:
-    """Whether it is a list of batches `(x, y)`, not `x` and `y`."""
+def _is_batch_list(data: Any) -> bool:
+    """Whether data are a list of batches `(x, y)`, not `x` and `y`."""
     return isinstance(data, list) and all(isinstance(part, tuple) for part in data)
 
 
@@ -129,10 +142,6 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _single(value: Any) -> Any:
-    """One array alone in a list is that array."""
+def _unwrap_single(value: Any) -> Any:
+    """Returns the array of a list or tuple that holds only one."""
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
-
-
-def _ones(arrays: list[Any]) -> np.ndarray:
-    return np.ones(rows_of((np.asarray(arrays[0]),)), np.float32)

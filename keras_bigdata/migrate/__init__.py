@@ -1,7 +1,8 @@
-"""Moving legacy Keras scripts to today's Keras and this package, as far as that is sure."""
+"""Migrates scripts for Keras 1 and 2 to Keras 3 and this package."""
 
 from __future__ import annotations
 
-from keras_bigdata.migrate.migrate import Migration, migrate_text
+from keras_bigdata.migrate.migration import Migration, migrate_text
+from keras_bigdata.migrate.script import Note
 
-__all__ = ["Migration", "migrate_text"]
+__all__ = ["Migration", "Note", "migrate_text"]

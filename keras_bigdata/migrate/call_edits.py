@@ -1,4 +1,4 @@
-"""Changing the arguments of a call, with its comments and line breaks kept."""
+"""Edits of the arguments of a call, with its comments and line breaks kept."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ CallEdit = Callable[[cst.Call], cst.Call]
 
 
 def keyword_names(call: cst.Call) -> set[str]:
-    """The names of the keyword arguments."""
+    """Returns the names of the keyword arguments."""
     return {arg.keyword.value for arg in call.args if arg.keyword is not None}
 
 
-def positional(call: cst.Call) -> list[cst.Arg]:
-    """The positional arguments, without `*args`."""
+def positional_args(call: cst.Call) -> list[cst.Arg]:
+    """Returns the positional arguments, without `*args`."""
     return [arg for arg in call.args if arg.keyword is None and not arg.star]
 
 
-def has_stars(call: cst.Call, star: str = "*") -> bool:
-    """Whether there are `*args` (or, with `**`, keywords that are not written out)."""
+def has_starred(call: cst.Call, star: str = "*") -> bool:
+    """Whether the call has `*args` or, with `star="**"`, `**kwargs`."""
     return any(arg.star == star for arg in call.args)
 
 
-def argument(call: cst.Call, keyword: str, position: int | None = None) -> cst.Arg | None:
-    """The argument given by a name, or at a position (from 0)."""
+def find_argument(call: cst.Call, keyword: str, position: int | None = None) -> cst.Arg | None:
+    """Returns the argument with a name or, if there is none, at a position (from 0)."""
     for arg in call.args:
         if arg.keyword is not None and arg.keyword.value == keyword:
             return arg
-    if position is not None and not has_stars(call):
-        given = positional(call)
-        if position < len(given):
-            return given[position]
+    if position is not None and not has_starred(call):
+        args = positional_args(call)
+        if position < len(args):
+            return args[position]
     return None
 
 
-def renamed(call: cst.Call, names: Mapping[str, str]) -> cst.Call:
-    """The call with keywords renamed."""
+def rename_keywords(call: cst.Call, names: Mapping[str, str]) -> cst.Call:
+    """Renames keyword arguments.
+
+    Args:
+        call: the call.
+        names: a mapping of old to new names.
+    """
     return call.with_changes(
         args=[
             arg
@@ -48,8 +53,13 @@ def renamed(call: cst.Call, names: Mapping[str, str]) -> cst.Call:
     )
 
 
-def with_keywords(call: cst.Call, names: Mapping[int, str]) -> cst.Call:
-    """The call with the positional arguments at these positions given by name instead."""
+def name_positional_args(call: cst.Call, names: Mapping[int, str]) -> cst.Call:
+    """Turns positional arguments into keyword arguments.
+
+    Args:
+        call: the call.
+        names: a mapping of positions (from 0) to names.
+    """
     args = list(call.args)
     for position, name in names.items():
         args[position] = args[position].with_changes(
@@ -59,8 +69,14 @@ def with_keywords(call: cst.Call, names: Mapping[int, str]) -> cst.Call:
     return call.with_changes(args=args)
 
 
-def with_keyword(call: cst.Call, name: str, value: str) -> cst.Call:
-    """The call with one more argument at its end."""
+def append_keyword(call: cst.Call, name: str, value: str) -> cst.Call:
+    """Appends a keyword argument.
+
+    Args:
+        call: the call.
+        name: the name of the argument.
+        value: the source text of its value.
+    """
     new = cst.Arg(
         cst.parse_expression(value),
         keyword=cst.Name(name),
@@ -70,26 +86,26 @@ def with_keyword(call: cst.Call, name: str, value: str) -> cst.Call:
         return call.with_changes(args=[new])
     last = call.args[-1]
     new = new.with_changes(comma=last.comma, whitespace_after_arg=last.whitespace_after_arg)
-    before = last.with_changes(
+    previous = last.with_changes(
         comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")),
         whitespace_after_arg=cst.SimpleWhitespace(""),
     )
-    return call.with_changes(args=[*call.args[:-1], before, new])
+    return call.with_changes(args=[*call.args[:-1], previous, new])
 
 
-def without(call: cst.Call, keyword: str) -> cst.Call:
-    """The call without a keyword argument; comments beside it stay."""
+def remove_keyword(call: cst.Call, keyword: str) -> cst.Call:
+    """Removes a keyword argument; comments next to it stay."""
     args = list(call.args)
     number = next(
         n for n, arg in enumerate(args) if arg.keyword is not None and arg.keyword.value == keyword
     )
-    gone = args.pop(number)
-    after = gone.comma.whitespace_after if isinstance(gone.comma, cst.Comma) else None
+    removed = args.pop(number)
+    after = removed.comma.whitespace_after if isinstance(removed.comma, cst.Comma) else None
     if not number:
         if not args and isinstance(after, cst.ParenthesizedWhitespace):
             return call.with_changes(args=[], whitespace_before_args=after)
         if _comments(after):
-            before = _joined(call.whitespace_before_args, after)
+            before = _join(call.whitespace_before_args, after)
             return call.with_changes(args=args, whitespace_before_args=before)
         return call.with_changes(args=args)
     previous = args[number - 1]
@@ -97,32 +113,32 @@ def without(call: cst.Call, keyword: str) -> cst.Call:
     between = previous.comma.whitespace_after
     if number < len(args):
         if _comments(after):
-            comma = previous.comma.with_changes(whitespace_after=_joined(between, after))
+            comma = previous.comma.with_changes(whitespace_after=_join(between, after))
             args[number - 1] = previous.with_changes(comma=comma)
         return call.with_changes(args=args)
-    # The last one: what stood before `)` stands there again.
-    if isinstance(gone.comma, cst.Comma):
-        kept = _joined(between, after) if _comments(between) else after
+    # The removed one was the last. The whitespace before `)` stays there.
+    if isinstance(removed.comma, cst.Comma):
+        kept = _join(between, after) if _comments(between) else after
         args[number - 1] = previous.with_changes(
-            comma=gone.comma.with_changes(whitespace_after=kept)
+            comma=removed.comma.with_changes(whitespace_after=kept)
         )
     else:
-        end = gone.whitespace_after_arg
+        end = removed.whitespace_after_arg
         args[number - 1] = previous.with_changes(
             comma=cst.MaybeSentinel.DEFAULT,
-            whitespace_after_arg=_joined(between, end) if _comments(between) else end,
+            whitespace_after_arg=_join(between, end) if _comments(between) else end,
         )
     return call.with_changes(args=args)
 
 
-def as_function(call: cst.Call, function: str, column: int, new_column: int) -> cst.Call:
-    """`a.method(...)` as `function(a, ...)`, lines that were aligned with `(` aligned again.
+def method_to_function(call: cst.Call, function: str, column: int, new_column: int) -> cst.Call:
+    """Turns `a.method(...)` into `function(a, ...)`, and aligns lines with the new `(`.
 
     Args:
         call: the call of the method.
         function: the dotted name of the function.
-        column: where arguments began in the line before.
-        new_column: where they begin in the line now.
+        column: the column where the arguments began in their line before.
+        new_column: the column where they begin now.
     """
     assert isinstance(call.func, cst.Attribute)
     before = call.whitespace_before_args
@@ -132,7 +148,7 @@ def as_function(call: cst.Call, function: str, column: int, new_column: int) -> 
         if isinstance(before, cst.ParenthesizedWhitespace):
             space = before.with_changes(first_line=cst.TrailingWhitespace(), empty_lines=[])
         first = first.with_changes(comma=cst.Comma(whitespace_after=space))
-    args = realigned(call, column, new_column).args
+    args = realign(call, column, new_column).args
     name, _, attribute = function.rpartition(".")
     func: cst.BaseExpression = cst.Name(attribute)
     if name:
@@ -140,23 +156,23 @@ def as_function(call: cst.Call, function: str, column: int, new_column: int) -> 
     return call.with_changes(func=func, args=[first, *args])
 
 
-def realigned(call: cst.Call, column: int, new_column: int) -> cst.Call:
-    """The call with the lines that were aligned with `(` aligned with it where it is now."""
-    return call.with_changes(args=[_aligned(arg, column, new_column) for arg in call.args])
+def realign(call: cst.Call, column: int, new_column: int) -> cst.Call:
+    """Moves the lines that were aligned with `(` at `column` to its new column."""
+    return call.with_changes(args=[_realign_arg(arg, column, new_column) for arg in call.args])
 
 
-def _aligned(arg: cst.Arg, column: int, new_column: int) -> cst.Arg:
+def _realign_arg(arg: cst.Arg, column: int, new_column: int) -> cst.Arg:
     if isinstance(arg.comma, cst.Comma):
-        space = _moved(arg.comma.whitespace_after, column, new_column)
+        space = _realign_space(arg.comma.whitespace_after, column, new_column)
         arg = arg.with_changes(comma=arg.comma.with_changes(whitespace_after=space))
-    end = _moved(arg.whitespace_after_arg, column, new_column)
+    end = _realign_space(arg.whitespace_after_arg, column, new_column)
     return arg.with_changes(whitespace_after_arg=end)
 
 
-def _moved(
+def _realign_space(
     space: cst.BaseParenthesizableWhitespace, column: int, new_column: int
 ) -> cst.BaseParenthesizableWhitespace:
-    # The block's own indentation comes on top of `last_line`.
+    # `last_line` does not include the indentation of the block.
     if (
         not isinstance(space, cst.ParenthesizedWhitespace)
         or not space.indent
@@ -169,14 +185,14 @@ def _moved(
 def _comments(space: cst.BaseParenthesizableWhitespace | None) -> list[cst.Comment]:
     if not isinstance(space, cst.ParenthesizedWhitespace):
         return []
-    found = [space.first_line.comment, *(line.comment for line in space.empty_lines)]
-    return [comment for comment in found if comment is not None]
+    comments = [space.first_line.comment, *(line.comment for line in space.empty_lines)]
+    return [comment for comment in comments if comment is not None]
 
 
-def _joined(
+def _join(
     before: cst.BaseParenthesizableWhitespace, after: cst.BaseParenthesizableWhitespace | None
 ) -> cst.BaseParenthesizableWhitespace:
-    """Both spaces with the comments of both; what follows stands where it did."""
+    """Joins two whitespaces and their comments; the indentation is that of the second."""
     if not isinstance(after, cst.ParenthesizedWhitespace):
         return before
     if not isinstance(before, cst.ParenthesizedWhitespace):

@@ -1,18 +1,16 @@
-"""Where the names of former Keras modules are today."""
+"""The locations of Keras's names in Keras 1 and 2 and in Keras 3."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-import libcst as cst
 
-
-def _names(text: str) -> frozenset[str]:
+def _split(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_LAYERS = _names("""
+_LAYERS = _split("""
     Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D
     AveragePooling3D BatchNormalization Bidirectional Concatenate Conv1D Conv2D Conv2DTranspose
     Conv3D Conv3DTranspose ConvLSTM2D Convolution1D Convolution2D Convolution2DTranspose
@@ -27,13 +25,13 @@ _LAYERS = _names("""
     UpSampling1D UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding2D ZeroPadding3D add
     average concatenate dot maximum minimum multiply subtract
     """)
-_LOSSES = _names("""
+_LOSSES = _split("""
     binary_crossentropy categorical_crossentropy categorical_hinge cosine_similarity hinge
     kl_divergence log_cosh mean_absolute_error mean_absolute_percentage_error mean_squared_error
     mean_squared_logarithmic_error poisson sparse_categorical_crossentropy squared_hinge
     """)
-_IMAGE = frozenset({"array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"})
-_IMAGE_OF_TENSORFLOW = _names("""
+_IMAGE_KERAS_3 = frozenset({"array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"})
+_IMAGE_TF_KERAS = _split("""
     DirectoryIterator ImageDataGenerator Iterator NumpyArrayIterator apply_affine_transform
     apply_brightness_shift apply_channel_shift random_brightness random_channel_shift
     random_rotation random_shear random_shift random_zoom
@@ -41,16 +39,16 @@ _IMAGE_OF_TENSORFLOW = _names("""
 _TEXT = frozenset(
     {"Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"}
 )
-_SEQUENCE_OF_TENSORFLOW = frozenset({"TimeseriesGenerator", "make_sampling_table", "skipgrams"})
-_UTILS = _names("""
+_SEQUENCE_TF_KERAS = frozenset({"TimeseriesGenerator", "make_sampling_table", "skipgrams"})
+_UTILS = _split("""
     CustomObjectScope Progbar Sequence custom_object_scope deserialize_keras_object
     get_custom_objects get_file get_source_inputs model_to_dot normalize plot_model
     serialize_keras_object to_categorical
     """)
-_OPTIMIZERS = _names("SGD RMSprop Adagrad Adadelta Adam Adamax Nadam Optimizer Ftrl")
+_OPTIMIZERS = _split("SGD RMSprop Adagrad Adadelta Adam Adamax Nadam Optimizer Ftrl")
 
-# A module that is gone: the module that has its names, and which.
-_MOVED: dict[str, tuple[str, frozenset[str]]] = {
+# Removed modules, with the module that now has their names, and those names.
+MOVED_MODULES: dict[str, tuple[str, frozenset[str]]] = {
     **{
         f"keras.layers.{name}": ("keras.layers", _LAYERS)
         for name in (
@@ -91,15 +89,15 @@ _MOVED: dict[str, tuple[str, frozenset[str]]] = {
     },
 }
 
-# Single names that have moved or are called otherwise; the arguments are the same.
-_NAMES: dict[str, tuple[str, str]] = {
+# Single names that were moved or renamed; their arguments are the same.
+MOVED_NAMES: dict[str, tuple[str, str]] = {
     **{
         f"keras.preprocessing.image.{name}": ("tensorflow.keras.preprocessing.image", name)
-        for name in _IMAGE_OF_TENSORFLOW
+        for name in _IMAGE_TF_KERAS
     },
     **{
         f"keras.preprocessing.sequence.{name}": ("tensorflow.keras.preprocessing.sequence", name)
-        for name in _SEQUENCE_OF_TENSORFLOW
+        for name in _SEQUENCE_TF_KERAS
     },
     **{
         f"keras.engine{part}.{name}": ("keras.models", name)
@@ -117,31 +115,35 @@ _NAMES: dict[str, tuple[str, str]] = {
     },
 }
 
-# Public names that private copies of Keras (`tensorflow.python.keras`) had too.
-_PUBLIC = {
+# Public names of Keras 3 that private copies of Keras (`tensorflow.python.keras`) had too.
+PUBLIC_NAMES = {
     "keras.layers": _LAYERS,
     "keras.models": frozenset({"Model", "Sequential", "load_model", "model_from_json"}),
     "keras.optimizers": _OPTIMIZERS,
-    "keras.preprocessing.image": _IMAGE | _IMAGE_OF_TENSORFLOW,
+    "keras.preprocessing.image": _IMAGE_KERAS_3 | _IMAGE_TF_KERAS,
     "keras.preprocessing.text": _TEXT,
     "keras.utils": _UTILS,
-    "keras.callbacks": _names("""
+    "keras.callbacks": _split("""
         CSVLogger Callback EarlyStopping History LambdaCallback LearningRateScheduler
         ModelCheckpoint ReduceLROnPlateau TensorBoard TerminateOnNaN
         """),
     "keras": frozenset({"backend", "callbacks", "layers", "losses", "models", "optimizers"}),
 }
 
-# What is gone, and what to do instead.
-GONE: dict[str, str] = {
-    name: why
-    for modules, names, why in (
+# Removed names, with what to do instead. It follows the name in a note.
+REMOVED_NAMES: dict[str, str] = {
+    name: advice
+    for modules, names, advice in (
         (
             ("keras.layers", "keras.layers.core", "keras.engine", "keras.engine.topology"),
             ("Merge", "merge"),
-            "is gone: use the layers Add, Multiply, Average, Concatenate, Dot.",
+            "was removed: use the layers Add, Multiply, Average, Concatenate or Dot.",
         ),
-        (("keras.layers.merge",), ("Merge", "merge"), "is gone: use Add, Concatenate and so on."),
+        (
+            ("keras.layers.merge",),
+            ("Merge", "merge"),
+            "was removed: use the layers Add, Concatenate and so on.",
+        ),
         (
             ("keras.layers", "keras.layers.core", "keras.layers.advanced_activations"),
             (
@@ -152,63 +154,66 @@ GONE: dict[str, str] = {
                 "ThresholdedReLU",
                 "TimeDistributedDense",
             ),
-            "is gone from Keras: write it with the layers of today.",
+            "was removed: write it with the layers of Keras 3.",
         ),
         (
             ("keras.layers", "keras.layers.convolutional"),
             ("AtrousConvolution1D", "AtrousConvolution2D", "Deconvolution2D", "Deconvolution3D"),
-            "is gone: Conv2D(dilation_rate=) and Conv2DTranspose do it, with other arguments.",
+            "was removed: use Conv2D(dilation_rate=) or Conv2DTranspose, whose other arguments "
+            "differ.",
         ),
         (
             ("keras.layers", "keras.layers.local"),
             ("LocallyConnected1D", "LocallyConnected2D"),
-            "is gone from Keras 3.",
+            "was removed from Keras 3.",
         ),
         (
             ("keras.layers", "keras.layers.cudnn_recurrent"),
             ("CuDNNGRU", "CuDNNLSTM"),
-            "is gone: GRU and LSTM use cuDNN by themselves where they can.",
+            "was removed: GRU and LSTM use cuDNN automatically where it is possible.",
         ),
         (
             ("keras.models",),
             ("Graph", "model_from_config", "model_from_yaml"),
-            "is gone from Keras 3.",
+            "was removed from Keras 3.",
         ),
         (
             ("keras.utils", "keras.utils.training_utils"),
             ("multi_gpu_model",),
-            "is gone: build and compile the model under tf.distribute.MirroredStrategy().scope().",
+            "was removed: build and compile the model under "
+            "tf.distribute.MirroredStrategy().scope().",
         ),
         (
             ("keras.utils", "keras.utils.io_utils"),
             ("HDF5Matrix",),
-            "is gone: pack the file once into shards and feed those.",
+            "was removed: pack the file once into shards and train on those.",
         ),
         (
             ("keras.wrappers.scikit_learn",),
             ("KerasClassifier", "KerasRegressor"),
-            "is gone: keras.wrappers.SKLearnClassifier, or scikeras, with other arguments.",
+            "was removed: use keras.wrappers.SKLearnClassifier or scikeras, whose arguments "
+            "differ.",
         ),
         (
             ("keras.backend", "keras.backend.tensorflow_backend"),
             ("set_session", "get_session"),
-            "is gone: there are no sessions. Use tf.config for what it configured.",
+            "was removed, as sessions were. Use tf.config for what the session configured.",
         ),
         (
             ("keras.backend", "keras.backend.common"),
             ("image_dim_ordering", "set_image_dim_ordering"),
-            "is gone: image_data_format and set_image_data_format, where 'th' is "
-            "'channels_first' and 'tf' is 'channels_last'; shapes go with it.",
+            "was removed: use image_data_format and set_image_data_format, where 'th' is "
+            "'channels_first' and 'tf' is 'channels_last'. The shapes of arrays depend on it.",
         ),
         (
             ("keras.regularizers",),
             ("WeightRegularizer", "ActivityRegularizer", "l1l2", "activity_l1", "activity_l2"),
-            "is gone: l1, l2 and l1_l2.",
+            "was removed: use l1, l2 or l1_l2.",
         ),
         (
             ("keras.initializers",),
             ("normal", "uniform", "one", "zero"),
-            "is gone: random_normal, random_uniform, ones, zeros.",
+            "was removed: use random_normal, random_uniform, ones or zeros.",
         ),
     )
     for module in modules
@@ -218,37 +223,37 @@ GONE: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Submodule:
-    """A module that was imported by name from its parent (`from keras.utils import np_utils`).
+    """A module that is imported by name from its parent (`from keras.utils import np_utils`).
 
-    Args:
-        module, name: `from module import name` gives a module that has the same names.
-        names: those of its names that are known.
-        others: those for which the former place still does. Defaults to none.
+    Attributes:
+        module, name: `from module import name` imports a module that has the same names.
+        names: the names that it is known to have.
+        unmoved: the names that are also still in the former location. Defaults to none.
     """
 
     module: str
     name: str
     names: frozenset[str]
-    others: frozenset[str] = frozenset()
+    unmoved: frozenset[str] = frozenset()
 
-    def wanted(self, used: set[str]) -> bool:
-        """Whether the import has to change for these uses."""
-        return not used <= self.others if used else not self.others
+    def must_change(self, used: set[str]) -> bool:
+        """Whether the import must be changed for these used names."""
+        return not used <= self.unmoved if used else not self.unmoved
 
-    def allows(self, used: set[str]) -> bool:
-        """Whether it can change for these uses."""
-        return self.wanted(used) and used <= self.names
+    def can_change(self, used: set[str]) -> bool:
+        """Whether the import must be changed, and the new module has all used names."""
+        return self.must_change(used) and used <= self.names
 
 
 SUBMODULES: dict[str, Submodule] = {
     "keras.preprocessing.image": Submodule(
-        "tensorflow.keras.preprocessing", "image", _IMAGE | _IMAGE_OF_TENSORFLOW, _IMAGE
+        "tensorflow.keras.preprocessing", "image", _IMAGE_KERAS_3 | _IMAGE_TF_KERAS, _IMAGE_KERAS_3
     ),
     "keras.preprocessing.text": Submodule("tensorflow.keras.preprocessing", "text", _TEXT),
     "keras.preprocessing.sequence": Submodule(
         "tensorflow.keras.preprocessing",
         "sequence",
-        _SEQUENCE_OF_TENSORFLOW | {"pad_sequences"},
+        _SEQUENCE_TF_KERAS | {"pad_sequences"},
         frozenset({"pad_sequences"}),
     ),
     "keras.objectives": Submodule("keras", "losses", _LOSSES),
@@ -263,32 +268,32 @@ SUBMODULES: dict[str, Submodule] = {
 }
 
 
-def is_public(module: str, name: str) -> bool:
-    """Whether a name is known to be in a module today."""
-    return name in _PUBLIC.get(module, ())
+def is_public_name(module: str, name: str) -> bool:
+    """Whether a module of Keras 3 is known to have a public name."""
+    return name in PUBLIC_NAMES.get(module, ())
 
 
-def new_place(module: str, name: str) -> tuple[str, str] | Literal["unknown"] | None:
-    """Where a name of a module is today.
+def new_location(module: str, name: str) -> tuple[str, str] | Literal["unknown"] | None:
+    """Returns the module and name by which Keras 3 has a name of an old module.
 
     Args:
         module: such as `keras.layers.core`.
         name: such as `Dense`, or `*`.
 
     Returns:
-        `(module, name)`; `None` if it is not known to have moved; `"unknown"` if the module is
-        gone and the name not known.
+        `(module, name)`; `None` if the name is not known to have moved; `"unknown"` if the module
+        was removed and the name is not known.
     """
-    single = _NAMES.get(f"{module}.{name}")
-    if single is not None:
-        return single
-    if module not in _MOVED:
+    location = MOVED_NAMES.get(f"{module}.{name}")
+    if location is not None:
+        return location
+    if module not in MOVED_MODULES:
         return None
-    target, names = _MOVED[module]
-    return (target, name) if name in names or name == "*" else "unknown"
+    new_module, names = MOVED_MODULES[module]
+    return (new_module, name) if name in names or name == "*" else "unknown"
 
 
-# Longest first.
+# Where Keras was imported from besides `keras`; longest first.
 _FORMER_ROOTS = (
     "tensorflow.contrib.keras.python.keras",
     "tensorflow.compat.v1.keras",
@@ -299,35 +304,19 @@ _FORMER_ROOTS = (
 )
 
 
-def dotted(node: cst.CSTNode | None) -> str:
-    """`a.b.c` of a chain of attributes; `""` of anything else."""
-    if isinstance(node, cst.Name):
-        return node.value
-    if isinstance(node, cst.Attribute):
-        before = dotted(node.value)
-        return before and f"{before}.{node.attr.value}"
-    return ""
-
-
-def as_node(name: str) -> cst.Name | cst.Attribute:
-    """The chain of attributes of `a.b.c`."""
-    first, *rest = name.split(".")
-    node: cst.Name | cst.Attribute = cst.Name(first)
-    for part in rest:
-        node = cst.Attribute(node, cst.Name(part))
-    return node
-
-
-def canonical(name: str) -> str:
-    """The name with `keras` for any place that Keras has lived in."""
+def canonical_name(name: str) -> str:
+    """Replaces any location of Keras, such as `tensorflow.keras`, by `keras`."""
     for root in _FORMER_ROOTS:
         if name == root or name.startswith(root + "."):
             return "keras" + name[len(root) :]
     return name
 
 
-def root_of(name: str) -> str:
-    """The place of Keras that a name starts with, such as `tensorflow.keras`; `""` if none."""
+def keras_root(name: str) -> str:
+    """Returns the location of Keras that a name starts with, such as `tensorflow.keras`.
+
+    Returns `""` if it is not a name in Keras.
+    """
     for root in (*_FORMER_ROOTS, "keras"):
         if name == root or name.startswith(root + "."):
             return root

@@ -1,4 +1,4 @@
-"""A script as the rules see it: its syntax tree, what names mean, edits and notes."""
+"""A script as the rules see it: syntax tree, meaning of names, edits and notes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import codecs
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import libcst as cst
 from libcst.metadata import (
@@ -20,11 +20,9 @@ from libcst.metadata import (
     ScopeProvider,
 )
 
-from keras_bigdata.migrate.keras_names import as_node, canonical, dotted
-
-if TYPE_CHECKING:
-    pass
-
+from keras_bigdata.migrate.dotted_names import dotted_name
+from keras_bigdata.migrate.keras_names import canonical_name
+from keras_bigdata.migrate.new_imports import NewImports
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 Edit = Callable[[Any], Any]
@@ -32,11 +30,21 @@ Edit = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Note:
-    """Something that a person has to decide.
+    """A place in a script that the user has to look at.
 
-    Args:
-        line: from 1, in the file that was read.
+    Attributes:
+        line: the number of the line in the file that was read, from 1.
         message: what was found and what to do.
+
+    Example:
+
+    ```python
+    from keras_bigdata.migrate import migrate_text
+
+    (note,) = migrate_text(b"import keras\\nmodel.predict_classes(x)\\n").notes
+    assert note.line == 2
+    print(note.message)
+    ```
     """
 
     line: int
@@ -49,9 +57,17 @@ class Script:
     Args:
         content: the file.
 
+    Attributes:
+        module: the syntax tree.
+        nodes: all nodes, in the order of the file.
+        calls: all calls, in the order of the file.
+        imported_names: the names that are imported from Keras.
+        uses_keras: whether Keras is imported.
+        new_imports: the import statements to add.
+
     Raises:
-        SyntaxError: if it does not parse.
-        ValueError: if it parses, but could not be written back byte for byte.
+        SyntaxError: if the file is not Python 3.
+        ValueError: if the file could not be written back byte for byte.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -62,84 +78,91 @@ class Script:
         except cst.ParserSyntaxError as error:
             raise _syntax_error(self._content, error) from error
         if module.bytes != self._content:
-            raise ValueError("cannot be written back as it is: it has form feeds or the like.")
+            raise ValueError(
+                "the file cannot be written back unchanged: it contains form feeds or similar "
+                "characters. Remove them first."
+            )
         wrapper = MetadataWrapper(module)
         self.module = wrapper.module
         self._positions = wrapper.resolve(PositionProvider)
         self._parents = wrapper.resolve(ParentNodeProvider)
         self._scopes = wrapper.resolve(ScopeProvider)
-        self._qualified = wrapper.resolve(QualifiedNameProvider)
+        self._qualified_names = wrapper.resolve(QualifiedNameProvider)
         self._notes: set[Note] = set()
         self._edits: dict[cst.CSTNode, list[Edit]] = {}
-        self.new_imports = NewImports(self)
+        self.new_imports = NewImports(self.module, self.is_bound)
         self.nodes = list(_walk(self.module))
         self.calls = self.all(cst.Call)
         self._star_modules = [
-            canonical(dotted(node.module))
+            canonical_name(dotted_name(node.module))
             for node in self.all(cst.ImportFrom)
             if isinstance(node.names, cst.ImportStar) and node.module is not None
         ]
-        # The names that are imported from Keras.
-        self.imported = {
+        self.imported_names = {
             alias.evaluated_name
             for node in self.all(cst.ImportFrom)
-            if node.module is not None and canonical(dotted(node.module)).startswith("keras")
+            if node.module is not None
+            and canonical_name(dotted_name(node.module)).startswith("keras")
             for alias in (() if isinstance(node.names, cst.ImportStar) else node.names)
         }
-        self._augmented = {
+        self._augmented_names = {
             node.target.value
             for node in self.all(cst.AugAssign)
             if isinstance(node.target, cst.Name)
         }
         self.uses_keras = any(
-            (canonical(dotted(name)) + ".").startswith("keras.")
+            (canonical_name(dotted_name(name)) + ".").startswith("keras.")
             for node in self.nodes
             for name in _imported_modules(node)
-        ) or any(self.name_of(node).startswith("keras.") for node in self.all(cst.Attribute))
+        ) or any(self.full_name(node).startswith("keras.") for node in self.all(cst.Attribute))
 
     def all(self, kind: type[Node]) -> list[Node]:
-        """All nodes of a type, in the order of the file."""
+        """Returns all nodes of a type, in the order of the file."""
         return [node for node in self.nodes if isinstance(node, kind)]
 
     def code(self, node: cst.CSTNode) -> str:
-        """The text of a node."""
+        """Returns the source text of a node."""
         return self.module.code_for_node(node)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
-        """The node around a node."""
+        """Returns the node around a node."""
         return self._parents[node]
 
-    # ---- What names mean
+    # ---- The meaning of names
 
-    def name_of(self, node: cst.CSTNode) -> str:
-        """The full name of what is imported, such as `keras.layers.Dense`; `""` if it is not.
+    def full_name(self, node: cst.CSTNode) -> str:
+        """Returns the full name of an imported object, such as `keras.layers.Dense`.
 
-        `tensorflow.keras` and its former places read `keras`.
+        `tensorflow.keras` and other former locations of Keras are replaced by `keras`. Returns `""`
+        if the node is not an imported object.
         """
-        found = self.qualified(node)
-        if found:
-            return canonical(found)
-        stars = self._star_modules
-        # Which of them a name is from cannot be known, so they must all be Keras's.
-        keras = bool(stars) and all(module.startswith("keras") for module in stars)
-        if keras and isinstance(node, cst.Name) and self.may_be_starred(node):
-            return f"{stars[-1]}.{node.value}"
+        written = self.written_name(node)
+        if written:
+            return canonical_name(written)
+        modules = self._star_modules
+        # It is unknown which of them the name comes from, so all of them must be Keras's.
+        all_keras = bool(modules) and all(module.startswith("keras") for module in modules)
+        if all_keras and isinstance(node, cst.Name) and self.star_import_name(node):
+            return f"{modules[-1]}.{node.value}"
         return ""
 
     def keras_name(self, node: cst.CSTNode) -> str:
-        """The last part of a full name within Keras, such as `Dense`; `""` of anything else."""
-        name = self.name_of(node)
+        """Returns the last part of a full name in Keras, such as `Dense`; `""` for other nodes."""
+        name = self.full_name(node)
         return name.rpartition(".")[2] if name.startswith("keras.") else ""
 
-    def may_be_starred(self, node: cst.CSTNode) -> str:
-        """A name that nothing in the script binds, if there is an import of `*`; else `""`."""
+    def star_import_name(self, node: cst.CSTNode) -> str:
+        """Returns a name that may come from an `import *`, because nothing else binds it.
+
+        Returns `""` if the script has no `import *`, or if the node is not such a name.
+        """
         if not isinstance(node, cst.Name) or not self._star_modules or self.is_bound(node.value):
             return ""
         return node.value
 
-    def qualified(self, node: cst.CSTNode) -> str:
-        """As `name_of`, but as it is written in the import."""
-        names = self._qualified.get(node)
+    def written_name(self, node: cst.CSTNode) -> str:
+        """Returns the full name of an imported object as the import statement has it, or `""`."""
+        names = self._qualified_names.get(node)
         names = names() if callable(names) else names
         imported = {n.name for n in names or () if n.source is QualifiedNameSource.IMPORT}
         return imported.pop() if len(imported) == 1 else ""
@@ -148,62 +171,53 @@ class Script:
         """Whether the script binds a name anywhere."""
         return any(name in scope for scope in self._all_scopes())
 
-    def bindings(self, name: str) -> list[cst.CSTNode]:
-        """The nodes that bind a name, in any scope."""
-        return [
-            assignment.node
-            for scope in self._all_scopes()
-            for assignment in scope.assignments[name]
-            if isinstance(assignment, Assignment)
-        ]
-
     def assignment_of(self, name: cst.BaseExpression) -> cst.Assign | None:
-        """The one statement `name = value` that gives a name its value, if it is the only one."""
-        if not isinstance(name, cst.Name) or name.value in self._augmented:
+        """Returns the statement `name = value` if it is the only one that binds the name."""
+        if not isinstance(name, cst.Name) or name.value in self._augmented_names:
             return None
         scope = self._scopes.get(name)
-        found = [] if scope is None else list(scope[name.value])
-        if len(found) != 1 or not isinstance(found[0], Assignment):
+        bindings = [] if scope is None else list(scope[name.value])
+        if len(bindings) != 1 or not isinstance(bindings[0], Assignment):
             return None
-        target = self._parents.get(found[0].node)
+        target = self._parents.get(bindings[0].node)
         statement = self._parents.get(target) if isinstance(target, cst.AssignTarget) else None
         if isinstance(statement, cst.Assign) and len(statement.targets) == 1:
             return statement
         return None
 
     def value_of(self, node: cst.BaseExpression) -> cst.BaseExpression:
-        """What a name was given, if it was given one thing only; else the node itself."""
+        """Returns the value of a name that is assigned once; any other node is returned itself."""
         assignment = self.assignment_of(node)
         return node if assignment is None else assignment.value
 
     def uses(self, assignment: cst.Assign) -> list[cst.Name]:
-        """Where the name of a single assignment is read."""
+        """Returns the places where the name of a single assignment is read."""
         target = assignment.targets[0].target
         scope = self._scopes[target]
         assert isinstance(target, cst.Name)
         assert scope is not None
         return [
             access.node
-            for found in scope[target.value]
-            for access in found.references
+            for binding in scope[target.value]
+            for access in binding.references
             if isinstance(access.node, cst.Name)
         ]
 
     def _all_scopes(self) -> Iterator[Any]:
         return iter({scope for scope in self._scopes.values() if scope is not None})
 
-    # ---- What the rules ask for
+    # ---- Positions, notes and edits
 
     def line(self, node: cst.CSTNode) -> int:
-        """The line where a node starts."""
+        """Returns the line where a node starts, from 1."""
         return self._positions[node].start.line
 
     def column(self, node: cst.CSTNode) -> int:
-        """The column where a node starts, from 0."""
+        """Returns the column where a node starts, from 0."""
         return self._positions[node].start.column
 
     def indent(self, node: cst.CSTNode) -> int:
-        """How far the block around a node is indented, in characters."""
+        """Returns the number of characters by which the block around a node is indented."""
         width = 0
         while node in self._parents:
             node = self._parents[node]
@@ -212,21 +226,21 @@ class Script:
         return width
 
     def note(self, node: cst.CSTNode, message: str) -> None:
-        """Leaves something to a person."""
+        """Adds a note for the user on a node."""
         self._notes.add(Note(self.line(node), message))
 
     @property
     def notes(self) -> list[Note]:
-        """The notes, by line."""
+        """The notes, sorted by line."""
         return sorted(self._notes)
 
     def edit(self, node: Node, edit: Callable[[Node], Any]) -> None:
-        """Has `edit` applied to a node, after those within it and those asked for earlier."""
+        """Adds an edit of a node. It is applied after those within the node and earlier ones."""
         self._edits.setdefault(node, []).append(edit)
 
-    def rewritten(self) -> bytes:
-        """The script with all edits made."""
-        self.new_imports.plan()
+    def rewrite(self) -> bytes:
+        """Returns the file with all edits applied."""
+        self.new_imports.add_edit(self.edit)
         if not self._edits:
             return self._bom + self._content
         module = self.module.visit(_Editor(self._edits))
@@ -246,7 +260,7 @@ class _Editor(cst.CSTTransformer):
 
 
 def _syntax_error(content: bytes, error: cst.ParserSyntaxError) -> SyntaxError:
-    """Python's own words for it, which are clearer, if Python does not parse it either."""
+    """Returns Python's own error, whose message is clearer, or libcst's if Python parses it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -265,6 +279,7 @@ def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def _imported_modules(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Yields the names of the modules that a statement imports, or may import as attributes."""
     if isinstance(node, cst.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, cst.ImportFrom) and node.module is not None and not node.relative:
@@ -272,104 +287,3 @@ def _imported_modules(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         if not isinstance(node.names, cst.ImportStar):
             for alias in node.names:
                 yield cst.Attribute(node.module, cst.ensure_type(alias.name, cst.Name))
-
-
-class NewImports:
-    """Collects the names that edits need, and adds one statement for each.
-
-    Args:
-        script: the script they are added to.
-    """
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
-        self._wanted: dict[tuple[str, str], str] = {}
-
-    def want(self, module: str, name: str) -> str:
-        """The name by which `module.name` can be used."""
-        if (module, name) not in self._wanted:
-            existing = self._existing(module, name)
-            if existing:
-                return existing
-            local = name
-            if self._script.is_bound(name):
-                local = f"{module.replace('.', '_')}_{name}"
-            self._wanted[module, name] = local
-        return self._wanted[module, name]
-
-    def plan(self) -> None:
-        """Asks for the edit that adds the statements."""
-        lines = []
-        for (module, name), local in self._wanted.items():
-            alias = cst.ImportAlias(
-                cst.Name(name), asname=None if local == name else cst.AsName(cst.Name(local))
-            )
-            lines.append(cst.SimpleStatementLine([cst.ImportFrom(as_node(module), [alias])]))
-        if not lines:
-            return
-        after = self._place()
-
-        def insert(module: cst.Module) -> cst.Module:
-            return module.with_changes(body=[*module.body[:after], *lines, *module.body[after:]])
-
-        if after:
-            statement = self._script.module.body[after - 1]
-            self._script.edit(statement, lambda new: cst.FlattenSentinel([*_flat(new), *lines]))
-        else:
-            self._script.edit(self._script.module, insert)
-
-    def _existing(self, module: str, name: str) -> str:
-        for statement in self._script.module.body:
-            if not isinstance(statement, cst.SimpleStatementLine):
-                continue
-            for node in statement.body:
-                if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
-                    for alias in node.names:
-                        if dotted(node.module) == module and alias.evaluated_name == name:
-                            return alias.evaluated_alias or name
-        return ""
-
-    def _place(self) -> int:
-        """After how many statements: the first import of Keras, else the imports at the top."""
-        body = self._script.module.body
-        after = 0
-        at_the_top = True
-        for number, statement in enumerate(body):
-            imports = [node for node in _parts(statement) if _is_import(node)]
-            if any(_is_keras(node) for node in imports):
-                return number + 1
-            if at_the_top and (imports or (number == 0 and _is_docstring(statement))):
-                after = number + 1
-            else:
-                at_the_top = False
-        return after
-
-
-def _flat(node: cst.CSTNode | cst.FlattenSentinel[cst.CSTNode]) -> list[cst.CSTNode]:
-    return list(node) if isinstance(node, cst.FlattenSentinel) else [node]
-
-
-def _parts(statement: cst.CSTNode) -> list[cst.CSTNode]:
-    return list(statement.body) if isinstance(statement, cst.SimpleStatementLine) else []
-
-
-def _is_import(node: cst.CSTNode) -> bool:
-    return isinstance(node, cst.Import | cst.ImportFrom)
-
-
-def _is_keras(node: cst.CSTNode) -> bool:
-    if isinstance(node, cst.ImportFrom):
-        names = [dotted(node.module)] if node.module is not None and not node.relative else []
-    else:
-        assert isinstance(node, cst.Import)
-        names = [dotted(alias.name) for alias in node.names]
-    return any(name.split(".")[0] in ("keras", "tensorflow") for name in names)
-
-
-def _is_docstring(statement: cst.CSTNode) -> bool:
-    parts = _parts(statement)
-    return (
-        bool(parts)
-        and isinstance(parts[0], cst.Expr)
-        and isinstance(parts[0].value, cst.SimpleString | cst.ConcatenatedString)
-    )

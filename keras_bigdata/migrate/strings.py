@@ -1,4 +1,4 @@
-"""Text within string literals, f-strings and expressions that put paths together."""
+"""Text in string literals, in f-strings and in expressions that build paths."""
 
 from __future__ import annotations
 
@@ -13,54 +13,60 @@ Text = cst.SimpleString | cst.FormattedStringText
 
 
 def text_of(node: Text) -> str:
-    """The text as it stands in the source, without quotes."""
+    """Returns the text as it is in the source, without quotes."""
     return node.raw_value if isinstance(node, cst.SimpleString) else node.value
 
 
 def edit_text(script: Script, node: Text, change: Callable[[str], str]) -> None:
-    """Has the text changed, quotes and prefix kept."""
+    """Adds an edit of the text. Quotes and prefix are kept.
+
+    Args:
+        script: the script.
+        node: the literal.
+        change: called with the text without quotes; returns the new text.
+    """
 
     def edit(new: Text) -> Text:
         if isinstance(new, cst.FormattedStringText):
             return new.with_changes(value=change(new.value))
-        before = len(new.prefix) + len(new.quote)
+        start = len(new.prefix) + len(new.quote)
         end = len(new.value) - len(new.quote)
-        text = change(new.value[before:end])
-        return new.with_changes(value=new.value[:before] + text + new.quote)
+        text = change(new.value[start:end])
+        return new.with_changes(value=new.value[:start] + text + new.quote)
 
     script.edit(node, edit)
 
 
-def last_string(node: cst.BaseExpression) -> Text | None:
-    """The piece of text that the expression of a path ends with, if it is written there."""
+def last_text(node: cst.BaseExpression) -> Text | None:
+    """Returns the literal with which the value of an expression ends, or `None` if unknown."""
     if isinstance(node, cst.SimpleString):
         return node
     if isinstance(node, cst.FormattedString) and node.parts:
         last = node.parts[-1]
         return last if isinstance(last, cst.FormattedStringText) else None
     if isinstance(node, cst.ConcatenatedString):
-        return last_string(node.right)
+        return last_text(node.right)
     if isinstance(node, cst.BinaryOperation):
         if isinstance(node.operator, cst.Add | cst.Divide):
-            return last_string(node.right)
+            return last_text(node.right)
         if isinstance(node.operator, cst.Modulo):
-            return last_string(node.left)
-    if isinstance(node, cst.Call) and node.args and not call_edits.has_stars(node):
-        name = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
-        if name == "format" and isinstance(node.func, cst.Attribute):
-            return last_string(node.func.value)
-        # `"/".join(parts)` has its text elsewhere.
-        is_path = name == "join" and not isinstance(
+            return last_text(node.left)
+    if isinstance(node, cst.Call) and node.args and not call_edits.has_starred(node):
+        method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+        if method == "format" and isinstance(node.func, cst.Attribute):
+            return last_text(node.func.value)
+        # `os.path.join(a, b)` ends with its last argument, but not `"/".join(parts)`.
+        is_path_join = method == "join" and not isinstance(
             node.func.value if isinstance(node.func, cst.Attribute) else None, cst.SimpleString
         )
-        if is_path or (isinstance(node.func, cst.Name) and node.func.value in ("Path", "str")):
-            return last_string(node.args[-1].value)
+        if is_path_join or (isinstance(node.func, cst.Name) and node.func.value in ("Path", "str")):
+            return last_text(node.args[-1].value)
     return None
 
 
-def texts_in(node: cst.CSTNode) -> Iterator[Text]:
-    """All pieces of text within an expression."""
+def iterate_texts(node: cst.CSTNode) -> Iterator[Text]:
+    """Yields all text in an expression."""
     if isinstance(node, cst.SimpleString | cst.FormattedStringText):
         yield node
     for child in node.children:
-        yield from texts_in(child)
+        yield from iterate_texts(child)

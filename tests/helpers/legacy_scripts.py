@@ -1,8 +1,8 @@
-"""Scripts as they were written for Keras 1 and 2: input of the tests of `migrate`."""
+"""Scripts as they were written for Keras 1 and 2, which the tests of `migrate` read."""
 
 from __future__ import annotations
 
-# Keras 1: samples, not batches; positional kernel sides; Theano's order of dimensions.
+# Keras 1: samples instead of batches, and positional kernel sides.
 DRIVING = '''\
 #!/usr/bin/env python
 """Steering angles from camera images."""
@@ -42,7 +42,7 @@ history = model.fit_generator(batches(train_rows),
 model.save('last.h5')
 '''
 
-# Keras 2 with directories of pictures.
+# Keras 2 with directories of images.
 CATS_AND_DOGS = """\
 from keras.preprocessing.image import ImageDataGenerator, img_to_array, load_img
 from keras.models import Sequential
@@ -80,7 +80,7 @@ model.fit_generator(
 model.save_weights('first_try.h5')
 """
 
-# The iterators know their length, and nothing is asked that a generator alone needs.
+# The iterators have a length, and no argument is passed that only a generator needs.
 KNOWN_LENGTHS = """\
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
@@ -96,7 +96,7 @@ def train(model, frame):
     return hist
 """
 
-# A thread lock around a generator, pickle_safe, class weights, everything by keyword.
+# A thread lock around a generator, pickle_safe, class weights, all arguments by keyword.
 LOCKED = '''\
 import threading
 from keras.models import Model
@@ -135,7 +135,7 @@ class Trainer(object):
         return to_categorical(y)
 '''
 
-# CIFAR-10 as the examples of Keras had it.
+# CIFAR-10 as in the examples of Keras.
 CIFAR = """\
 from __future__ import print_function
 import keras
@@ -163,7 +163,7 @@ scores = model.evaluate(x_test, y_test, verbose=1)
 print('Test accuracy:', scores[1])
 """
 
-# Segmentation: zipped generators, checkpoints of weights, curves.
+# Segmentation: zipped generators, weights checkpoints, plots.
 SEGMENTATION = """\
 import matplotlib.pyplot as plt
 from keras.callbacks import ModelCheckpoint, EarlyStopping, ReduceLROnPlateau, TensorBoard
@@ -193,7 +193,7 @@ plt.plot(acc, label='acc')
 results = model.predict_generator(test_gen(), 30, verbose=1)
 """
 
-# TensorFlow 2: `fit` already, with the arguments that Keras 3 has dropped.
+# TensorFlow 2: `fit` with the arguments that Keras 3 has removed.
 TF2 = """\
 import math
 import tensorflow as tf
@@ -225,7 +225,7 @@ if __name__ == "__main__":
     main()
 """
 
-# Everything by position.
+# All arguments by position.
 POSITIONAL = """\
 from keras.models import load_model
 from keras.layers import Conv2D
@@ -235,7 +235,7 @@ m.fit_generator(gen, 100, 10, 1, [], val_gen, 20)
 m.evaluate_generator(val_gen, 20)
 """
 
-# The same, of which nobody can tell whether samples or steps are meant.
+# The same, where nothing shows whether samples or batches are counted.
 AMBIGUOUS = """\
 from keras.models import load_model
 m = load_model("m.h5")
@@ -245,7 +245,7 @@ m.predict_generator(*args)
 m.fit_generator(gen, 1, 2, 3, 4, 5, 6, 7)
 """
 
-# A function that only receives a model, with no import of Keras; tabs; Windows line ends.
+# A function that receives a model, without an import of Keras; tabs; Windows line ends.
 HELPER = (
     '''\
 import os
@@ -261,7 +261,7 @@ def run(net, gen, n):
 '''
 ).replace("\n", "\r\n")
 
-# A class of its own with the old names.
+# A custom model class with the old method names.
 OWN_METHODS = """\
 from keras.models import Model
 
@@ -273,7 +273,7 @@ Siamese().fit_generator(gen, steps_per_epoch=10)
 train = other.predict_generator
 """
 
-# Modules by their full names, in a latin-1 file.
+# Names in full, in a latin-1 file.
 FULL_NAMES = (
     """\
 # -*- coding: latin-1 -*-
@@ -294,7 +294,7 @@ print(K.sum(y), net.predict_classes(img))
 """
 ).encode("latin-1")
 
-# Captions: text tools, recurrent layers with Keras 1 names, a model of several inputs.
+# Image captions: text tools, and recurrent layers with Keras 1 names.
 CAPTIONS = """\
 from keras.preprocessing.text import Tokenizer
 from keras.preprocessing import sequence, image

@@ -1,4 +1,4 @@
-"""History, monitors, checkpoints and logs under old names, and batches of old shapes."""
+"""History, monitors, checkpoints and logs under old names, and batches of all old forms."""
 
 from __future__ import annotations
 
@@ -11,54 +11,43 @@ import numpy as np
 import pytest
 
 from keras_bigdata import legacy
-from keras_bigdata.legacy.class_weights import sample_weights, weighting
-from keras_bigdata.legacy.metric_names import alias
+from keras_bigdata.legacy.class_weights import class_weight_function, compute_sample_weights
+from keras_bigdata.legacy.metric_names import metric_alias
+from tests.legacy.small_classifier import X, Y, batches, classifier
 
 RNG = np.random.default_rng(0)
-X, Y = RNG.random((8, 3), np.float32), RNG.integers(0, 2, 8)
-REST = (".h5", ".weights.h5", ".ckpt")
-
-
-def classifier(metric="accuracy"):
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[metric])
-    return model
+SLOW_ENDINGS = (".h5", ".weights.h5", ".ckpt")
 
 
 @pytest.fixture(scope="module")
 def shared():
-    """A model for tests that do not mind what it was trained on."""
+    """A model for tests that do not depend on what it was trained on."""
     return classifier()
-
-
-def batches():
-    return itertools.repeat((X, Y))
 
 
 @pytest.mark.parametrize("metric", ["acc", "accuracy"])
 def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
-    class Reads(keras.callbacks.Callback):
-        seen = ()
+    class ReadLogs(keras.callbacks.Callback):
+        names = ()
 
         def on_epoch_end(self, epoch, logs=None):
-            self.seen = sorted(logs)
+            self.names = sorted(logs)
             assert logs["acc"] == logs["accuracy"]
 
         def on_train_batch_end(self, batch, logs=None):
             assert logs["acc"] == logs["accuracy"]
 
-    reads, lines = Reads(), tmp_path / "log.csv"
+    read_logs, log_file = ReadLogs(), tmp_path / "log.csv"
     stop = keras.callbacks.EarlyStopping("val_acc", patience=2, mode="auto")
     callbacks = [
-        reads,
+        read_logs,
         stop,
         keras.callbacks.EarlyStopping("val_accuracy", patience=9),
         keras.callbacks.ReduceLROnPlateau("acc", patience=1),
         keras.callbacks.ModelCheckpoint(
             tmp_path / "{epoch:02d}-{val_acc:.2f}-{val_accuracy:.2f}.keras", "val_acc"
         ),
-        keras.callbacks.CSVLogger(lines),
+        keras.callbacks.CSVLogger(log_file),
     ]
     model = classifier(metric)
     history = legacy.fit_generator(model, batches(), 2, 2, 0, callbacks, (X, Y)).history
@@ -66,29 +55,34 @@ def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
     assert history["val_acc"] == history["val_accuracy"]
     assert history["lr"] == history["learning_rate"]
     assert type(history) is dict
-    assert "val_acc" in reads.seen
+    assert "val_acc" in read_logs.names
     assert (stop.mode, stop.best) == ("auto", max(history["val_acc"]))
     names = [f"{e + 1:02d}-{a:.2f}-{a:.2f}.keras" for e, a in enumerate(history["val_acc"])]
     assert sorted(path.name for path in tmp_path.glob("*.keras")) == names
-    with open(lines) as file:
+    with open(log_file) as file:
         row = next(csv.DictReader(file))
     assert row["val_acc"] == row["val_accuracy"]
 
 
 def test_the_progress_bar_shows_each_figure_once(capsys, shared):
     legacy.fit_generator(shared, batches(), 2, 1, 2, None, (X, Y))
-    shown = capsys.readouterr().out
-    assert "val_accuracy" in shown
-    assert "val_acc:" not in shown
+    output = capsys.readouterr().out
+    assert "val_accuracy" in output
+    assert "val_acc:" not in output
     legacy.fit_generator(shared, batches(), samples_per_epoch=24, nb_epoch=1, verbose=2)
     assert "3/3" in capsys.readouterr().out
 
 
 def test_other_names():
-    assert alias("val_output_accuracy") == "val_output_acc"
-    assert alias("output_acc") == "output_accuracy"
-    assert alias("categorical_accuracy") is alias("val_binary_accuracy") is alias("loss") is None
-    assert alias("macc") is None
+    assert metric_alias("val_output_accuracy") == "val_output_acc"
+    assert metric_alias("output_acc") == "output_accuracy"
+    assert (
+        metric_alias("categorical_accuracy")
+        is metric_alias("val_binary_accuracy")
+        is metric_alias("loss")
+        is None
+    )
+    assert metric_alias("macc") is None
 
 
 def test_auto_mode_of_a_function_is_that_of_keras_2():
@@ -102,7 +96,7 @@ def test_auto_mode_of_a_function_is_that_of_keras_2():
 
 
 @pytest.mark.parametrize(
-    "ending", [".hdf5", "", *(pytest.param(e, marks=pytest.mark.slow) for e in REST)]
+    "ending", [".hdf5", "", *(pytest.param(e, marks=pytest.mark.slow) for e in SLOW_ENDINGS)]
 )
 def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending, shared):
     path = tmp_path / f"new/best{ending}"
@@ -124,7 +118,7 @@ def test_weights_are_written_under_the_name_that_was_given(tmp_path, ending, sha
 )
 def test_models_are_written_under_the_name_that_was_given(tmp_path, ending, shared):
     path = tmp_path / f"model{ending}"
-    # Keras forgets the optimizer of a model that it has saved as HDF5 once.
+    # Once Keras has saved a model as HDF5, it no longer saves its optimizer.
     model = classifier() if ending == ".keras" else shared
     legacy.fit_generator(model, batches(), 1, 1, 0, [legacy.ModelCheckpoint(path)])
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
@@ -205,7 +199,7 @@ def two_in_two_out():
 A, B = RNG.random((6, 2)), RNG.random((6, 3))
 KIND, SIZE = np.eye(3)[[0, 1, 2, 0, 1, 2]], RNG.random((6, 1))
 ONES = np.ones(6)
-SHAPES = [
+FORMS = [
     ([A, B], [KIND, SIZE]),
     [[A, B], [KIND, SIZE]],
     ({"a": A, "b": B}, {"kind": KIND, "size": SIZE}),
@@ -223,24 +217,24 @@ def test_all_shapes_of_several_inputs_and_outputs_train_alike():
     start = model.get_weights()
     for weights in (None, class_weight, [class_weight["kind"], None]):
         results = []
-        for shape in SHAPES:
+        for form in FORMS:
             model.set_weights(start)
             history = legacy.fit_generator(
-                model, itertools.repeat(shape), 2, 1, 0, class_weight=weights
+                model, itertools.repeat(form), 2, 1, 0, class_weight=weights
             ).history
             assert history["kind_acc"] == history["kind_accuracy"]
             results.append(model.get_weights())
         for other in results[1:]:
             for one, two in zip(results[0], other, strict=True):
                 np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
-    assert len(legacy.evaluate_generator(model, itertools.repeat(SHAPES[-1]), steps=1)) == 4
+    assert len(legacy.evaluate_generator(model, itertools.repeat(FORMS[-1]), steps=1)) == 4
 
 
 def test_several_inputs_and_outputs():
     model = two_in_two_out()
     weights = {"kind": {0: 1.0, 1: 1.0, 2: 3.0}}
     history = legacy.fit_generator(
-        model, itertools.repeat(SHAPES[4]), 2, 1, 0, class_weight=weights
+        model, itertools.repeat(FORMS[4]), 2, 1, 0, class_weight=weights
     ).history
     assert history["kind_acc"] == history["kind_accuracy"]
     predicted = legacy.predict_generator(model, iter([[A, B], [A, B]]), 2)
@@ -251,19 +245,37 @@ def test_class_weights_are_those_of_the_classes():
     weights = {0: 0.5, 1: 2.0, 2: 4.0}
     expected = np.array([4.0, 0.5, 2.0], np.float32)
     for y in (np.array([2, 0, 1]), np.array([[2], [0], [1]]), np.eye(3)[[2, 0, 1]]):
-        np.testing.assert_array_equal(sample_weights(y, weights), expected)
+        np.testing.assert_array_equal(compute_sample_weights(y, weights), expected)
     x, y = np.ones((3, 1)), np.array([2, 0, 1])
-    for given in (weights, [0.5, 2.0, 4.0], np.array([0.5, 2.0, 4.0]), {"out": weights}):
-        found = weighting(given, ["out"])((x, y, np.array([1.0, 2.0, 3.0])))
-        np.testing.assert_array_equal(found[2], [4.0, 1.0, 6.0])
-    with pytest.raises(ValueError, match=r"Not in it: \[2\]"):
-        sample_weights(y, {0: 1.0, 1: 1.0})
-    with pytest.raises(ValueError, match="one class a row"):
-        sample_weights(np.ones((3, 4, 2)), weights)
-    with pytest.raises(ValueError, match="no outputs of the model"):
-        weighting({"other": weights}, ["out"])
+    for class_weight in (weights, [0.5, 2.0, 4.0], np.array([0.5, 2.0, 4.0]), {"out": weights}):
+        apply = class_weight_function(class_weight, ["out"])
+        _, _, sample_weight = apply((x, y, np.array([1.0, 2.0, 3.0])))
+        np.testing.assert_array_equal(sample_weight, [4.0, 1.0, 6.0])
+    with pytest.raises(ValueError, match=r"Missing: \[2\]"):
+        compute_sample_weights(y, {0: 1.0, 1: 1.0})
+    with pytest.raises(ValueError, match="one class per row"):
+        compute_sample_weights(np.ones((3, 4, 2)), weights)
+    with pytest.raises(ValueError, match="not outputs of the model"):
+        class_weight_function({"other": weights}, ["out"])
     with pytest.warns(UserWarning, match="ignored, as it was in Keras 2"):
-        assert weighting("auto", []) is None
+        assert class_weight_function("auto", []) is None
+
+
+def test_a_warning_names_the_call_of_the_script(shared):
+    def files_of_warnings(record, message):
+        return [one.filename for one in record if message in str(one.message)]
+
+    with pytest.warns(UserWarning, match="'auto' is ignored") as record:
+        legacy.fit_generator(shared, batches(), 1, 1, 0, class_weight="auto")
+    assert files_of_warnings(record, "'auto' is ignored") == [__file__]
+    for call, arguments in (
+        (legacy.fit_generator, {"steps_per_epoch": 2, "verbose": 0}),
+        (legacy.evaluate_generator, {"steps": 2}),
+        (legacy.predict_generator, {"steps": 2}),
+    ):
+        with pytest.warns(UserWarning, match="ended after 1 batches") as record:
+            call(shared, iter([(X, Y)]), **arguments)
+        assert files_of_warnings(record, "ended after 1 batches") == [__file__]
 
 
 def test_dimensions_that_the_model_leaves_open_may_vary():
@@ -272,23 +284,23 @@ def test_dimensions_that_the_model_leaves_open_may_vary():
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse")
 
-    def scales():
+    def images_of_several_sizes():
         for size in (4, 4, 6, 8, 5):
             yield np.ones((2, size, size, 1)), np.zeros((2, size, size, 1))
 
-    legacy.fit_generator(model, scales(), 5, verbose=0)
-    legacy.evaluate_generator(model, scales(), 5)
+    legacy.fit_generator(model, images_of_several_sizes(), 5, verbose=0)
+    legacy.evaluate_generator(model, images_of_several_sizes(), 5)
 
 
 def test_a_batch_that_does_not_go_with_the_others_is_named():
-    def odd():
-        for rows in (3, 3, 3, 4):
-            yield np.ones((2, rows)), np.ones(2)
+    def last_is_wider():
+        for columns in (3, 3, 3, 4):
+            yield np.ones((2, columns)), np.ones(2)
 
     model = classifier()
     if keras.backend.backend() == "tensorflow":
         with pytest.raises(ValueError, match=r"Batch 3 \(from 0\).*\(2, 4\)"):
-            legacy.fit_generator(model, odd(), 4, verbose=0)
+            legacy.fit_generator(model, last_is_wider(), 4, verbose=0)
     else:
         with pytest.raises(ValueError, match=r"incompatible|shape"):
-            legacy.fit_generator(model, odd(), 4, verbose=0)
+            legacy.fit_generator(model, last_is_wider(), 4, verbose=0)

@@ -1,4 +1,4 @@
-"""What the model really sees of old generators, and what comes back."""
+"""The batches that a model trains on from old generators, and the results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from keras_bigdata import legacy
 from tests.helpers.recording import Recording, recording_model
 
 
-class Watched(Recording):
-    """Tells the ids of the batches that it was evaluated on, too."""
+class RecordingTests(Recording):
+    """Also records the ids of the batches that it is evaluated on."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -51,7 +51,7 @@ class Watched(Recording):
 
 @pytest.fixture(scope="module")
 def built():
-    model = Watched()
+    model = RecordingTests()
     model.compile("sgd", "mse")
     model(np.zeros((1, 3), np.float32))
     return model
@@ -70,7 +70,7 @@ def batch(number, rows=2):
 
 
 def numbered(log=None, end=None, rows=2):
-    """Endless batches that say their number; one array is filled again and again."""
+    """Yields batches whose targets are their number. The arrays are the same ones, refilled."""
     x, y = batch(0, rows)
     for number in itertools.count() if end is None else range(end):
         x[:], y[:] = batch(number, rows)
@@ -111,7 +111,7 @@ def test_nothing_is_lost_or_replayed_between_epochs(model, workers):
     )
     assert seen.trained == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     assert seen.tested == [[0, 1], [2, 3], [4, 5]]
-    # Exactly what was trained on is gone from the generators, which are the user's again.
+    # Nothing beyond the batches trained on was read, and the user can read on.
     assert log == list(range(12))
     assert float(next(train)[1][0, 0]) == 12
     assert float(next(val)[1][0, 0]) == 6
@@ -166,7 +166,7 @@ def test_a_callback_that_stops_within_an_epoch_of_samples_is_heard(model):
 
 
 class Locked:
-    """As scripts of old share a generator among threads."""
+    """An iterator with a lock, by which old scripts shared a generator among threads."""
 
     def __init__(self, iterator):
         self.iterator = iterator
@@ -228,21 +228,21 @@ def test_tf_data_is_read_on_any_backend(model):
         legacy.fit_generator(model, data.repeat(), epochs=2)
 
 
-class Old(keras.utils.Sequence):
-    """A Sequence as tutorials wrote it: no `super().__init__`, data shuffled in place."""
+class OldSequence(keras.utils.Sequence):
+    """A Sequence as in tutorials: no `super().__init__`, and data shuffled in place."""
 
     def __init__(self, count, length=None):
         self.count = count
         self.length = count if length is None else length
         self.ids = np.arange(count)
-        self.asked = []
+        self.indices = []
         self.ended = 0
 
     def __len__(self):
         return self.length
 
     def __getitem__(self, index):
-        self.asked.append(index)
+        self.indices.append(index)
         time.sleep(0.002 * (index % 3))  # so that threads overtake one another
         return batch(self.ids[index])
 
@@ -254,44 +254,44 @@ class Old(keras.utils.Sequence):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("workers", [0, 4])
 def test_a_sequence_is_read_by_index_each_batch_once_a_pass(model, workers):
-    sequence, val, seen = Old(5), Old(3), EveryEpoch()
+    sequence, val, seen = OldSequence(5), OldSequence(3), EveryEpoch()
     legacy.fit_generator(
         model, sequence, epochs=3, verbose=0, validation_data=val, workers=workers, callbacks=[seen]
     )
     assert [sorted(epoch) for epoch in seen.trained] == [list(range(5))] * 3
     assert seen.trained[0] != seen.trained[1]
     assert seen.tested == [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
-    assert (sequence.ended, val.ended, len(sequence.asked)) == (3, 3, 15)
+    assert (sequence.ended, val.ended, len(sequence.indices)) == (3, 3, 15)
 
 
 def test_order_does_not_depend_on_workers_and_passes_go_on_over_epochs(model):
     orders = []
     for workers in (0, 3):
         keras.utils.set_random_seed(4)
-        sequence = Old(5)
+        sequence = OldSequence(5)
         legacy.fit_generator(model, sequence, 3, 3, 0, workers=workers, max_queue_size=2)
         orders.append(numbers(model.take()))
         assert sequence.ended == 1
     assert orders[0] == orders[1]
     assert sorted(orders[0][:5]) == list(range(5))
-    legacy.fit_generator(model, Old(5), 3, 2, 0, shuffle=False)
+    legacy.fit_generator(model, OldSequence(5), 3, 2, 0, shuffle=False)
     assert numbers(model.take()) == [0, 1, 2, 3, 4, 1]
 
 
 def test_lengths_may_be_floats(model):
-    legacy.fit_generator(model, Old(3, np.ceil(2.5)), epochs=1, verbose=0, shuffle=False)
+    legacy.fit_generator(model, OldSequence(3, np.ceil(2.5)), epochs=1, verbose=0, shuffle=False)
     assert numbers(model.take()) == [0, 1, 2]
 
 
 def test_something_like_a_sequence_is_one(model):
-    class Like:
+    class IndexedBatches:
         def __len__(self):
             return 2
 
         def __getitem__(self, index):
             return batch(index)
 
-    legacy.fit_generator(model, Like(), epochs=2, verbose=0, shuffle=False)
+    legacy.fit_generator(model, IndexedBatches(), epochs=2, verbose=0, shuffle=False)
     assert numbers(model.take()) == [0, 1] * 2
 
 
@@ -307,16 +307,16 @@ def test_the_queue_is_bounded_and_fills_while_the_model_works(model):
     legacy.fit_generator(
         model, numbered(log), 20, 1, 0, workers=1, max_queue_size=4, callbacks=[Slow()]
     )
-    # Two seen first, four in the queue, one in the making.
+    # The two inspected first, four in the queue, and one being read.
     assert 5 <= at_first_step[0] <= 8
     assert numbers(model.take()) == list(range(20))
 
 
-def test_without_workers_a_batch_is_made_when_it_is_needed_and_on_the_same_thread(model):
+def test_without_workers_a_batch_is_read_when_it_is_needed_and_on_the_same_thread(model):
     threads, log = set(), []
     steps = []
 
-    def watched():
+    def recording_thread():
         for item in numbered(log):
             threads.add(threading.current_thread())
             yield item
@@ -325,21 +325,21 @@ def test_without_workers_a_batch_is_made_when_it_is_needed_and_on_the_same_threa
         def on_train_batch_begin(self, number, logs=None):
             steps.append((number, len(log)))
 
-    legacy.fit_generator(model, watched(), 5, 1, 0, workers=0, callbacks=[Steps()])
+    legacy.fit_generator(model, recording_thread(), 5, 1, 0, workers=0, callbacks=[Steps()])
     assert threads == {threading.main_thread()}
-    # Beyond the two that are seen first.
+    # After the two that are inspected first.
     assert steps[2:] == [(2, 3), (3, 4), (4, 5)]
 
 
 def failing(after):
     yield from numbered(end=after)
-    raise OSError("picture 17 is missing")
+    raise OSError("image 17 is missing")
 
 
 @pytest.mark.parametrize(("workers", "after"), [(0, 1), (1, 0), (1, 5)])
 def test_an_error_of_the_generator_comes_with_its_traceback(model, workers, after):
     def check(call):
-        with pytest.raises(OSError, match="picture 17 is missing") as caught:
+        with pytest.raises(OSError, match="image 17 is missing") as caught:
             call()
         frames = [frame.name for frame in traceback.extract_tb(caught.tb)]
         assert frames[-1] == "failing"
@@ -356,7 +356,7 @@ def test_an_error_of_the_generator_comes_with_its_traceback(model, workers, afte
 
 
 def test_an_error_of_a_sequence_in_threads(model):
-    class Broken(Old):
+    class Broken(OldSequence):
         def __getitem__(self, index):
             if index == 3:
                 raise KeyError("no such id")
@@ -390,7 +390,7 @@ def test_next_that_ends_inside_a_generator_ends_it(model):
     assert numbers(model.take()) == [0, 1, 2, 3]
 
 
-def test_a_validation_that_runs_dry_is_told(model):
+def test_a_validation_without_batches_is_reported(model):
     with pytest.warns(UserWarning, match="no batch left after 3: epoch 3 is not validated"):
         history = legacy.fit_generator(model, numbered(), 2, 3, 0, None, numbered(end=3), 2)
     assert numbers(model.take_tested()) == [0, 1, 2]
@@ -425,7 +425,7 @@ def test_validation_on_arrays_and_its_frequency(model):
     history = legacy.fit_generator(
         model, numbered(), 2, 3, 0, [seen], [x, y], validation_freq=[1, 3]
     )
-    # In batches as large as those of the training; Keras looks at some again to build its step.
+    # In batches as large as those of training; Keras evaluates some twice to build its step.
     assert [len(epoch) > 0 for epoch in seen.tested] == [True, False, True]
     assert len(history.history["val_loss"]) == 2
     np.testing.assert_allclose(
@@ -439,8 +439,8 @@ def test_validation_on_arrays_and_its_frequency(model):
 def test_the_same_generator_may_train_and_validate(model):
     both, seen = numbered(), EveryEpoch()
     legacy.fit_generator(model, both, 2, 2, 0, [seen], both, 2, workers=0)
-    given = list(itertools.chain(*seen.trained, *seen.tested))
-    assert len(given) == len(set(given)) == 8
+    used = list(itertools.chain(*seen.trained, *seen.tested))
+    assert len(used) == len(set(used)) == 8
 
 
 def test_a_training_that_is_over_takes_nothing(model):
@@ -451,15 +451,15 @@ def test_a_training_that_is_over_takes_nothing(model):
 
 
 def test_old_figures_are_those_of_plain_fit():
-    """Same batches, same weights: by `fit_generator` and by `train_on_batch`."""
+    """`fit_generator` and `train_on_batch` end with the same weights after the same batches."""
     rng = np.random.default_rng(0)
     batches = [(rng.random((4, 3), np.float32), rng.integers(0, 2, 4)) for _ in range(6)]
 
     def model():
         keras.utils.set_random_seed(0)
-        made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-        made.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        return made
+        new = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+        new.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return new
 
     class_weight = {0: 1.0, 1: 3.0}
     plain, old = model(), model()
@@ -473,11 +473,11 @@ def test_old_figures_are_those_of_plain_fit():
         legacy.evaluate_generator(old, iter(batches), 6), plain.evaluate(x, y, verbose=0), rtol=1e-5
     )
     expected = plain.predict(x, verbose=0)
-    for kind in (lambda b: b, lambda b: b[0], list):
-        found = legacy.predict_generator(old, map(kind, batches), 6)
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    found = legacy.predict_generator(old, iter(batches), val_samples=9)
-    np.testing.assert_allclose(found, expected[:9], rtol=1e-5, atol=1e-6)
+    for form in (lambda b: b, lambda b: b[0], list):
+        predicted = legacy.predict_generator(old, map(form, batches), 6)
+        np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
+    predicted = legacy.predict_generator(old, iter(batches), val_samples=9)
+    np.testing.assert_allclose(predicted, expected[:9], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("built", [True, False])
@@ -489,18 +489,18 @@ def test_models_that_are_built_by_the_first_batch_miss_none(built):
 
 def test_what_is_no_source_or_no_batch_is_refused(model):
     for wrong in (np.ones((4, 3)), "path/to/images", {"x": 1}, 5):
-        with pytest.raises(TypeError, match="gives no batches"):
+        with pytest.raises(TypeError, match="must come from a generator"):
             legacy.fit_generator(model, wrong, 3)
-    with pytest.raises(ValueError, match=r"does not say how many batches.*`steps_per_epoch`"):
+    with pytest.raises(ValueError, match=r"end of an epoch is not known: pass `steps_per_epoch`"):
         legacy.fit_generator(model, numbered())
-    with pytest.raises(ValueError, match="`validation_steps`"):
+    with pytest.raises(ValueError, match="pass `validation_steps`"):
         legacy.fit_generator(model, numbered(), 3, validation_data=numbered())
-    with pytest.raises(ValueError, match=r"must give batches \(x, y\)"):
+    with pytest.raises(ValueError, match=r"must yield batches \(x, y\)"):
         legacy.fit_generator(model, itertools.repeat(np.ones((4, 3))), 3)
     with pytest.raises(ValueError, match="is empty"):
         legacy.fit_generator(model, itertools.repeat(batch(0, rows=0)), 3)
     ragged = np.array([[1], [1, 2]], dtype=object)
     with pytest.raises(TypeError, match="holds objects"):
         legacy.fit_generator(model, itertools.repeat((ragged, np.ones(2))), 3)
-    with pytest.raises(TypeError, match=r"needs a keras\.Model"):
+    with pytest.raises(TypeError, match=r"must be a keras\.Model"):
         legacy.fit_generator("model", numbered(), 3)

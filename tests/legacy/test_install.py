@@ -1,4 +1,4 @@
-"""`install()`, the old imports, and the examples in the docstrings."""
+"""`install()`, the old imports, and the examples in docstrings."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 
 from keras_bigdata import legacy
 from keras_bigdata.legacy.patches import _OPTIMIZERS
+from tests.legacy.small_classifier import X, Y, batches, classifier
 
 METHODS = ("fit_generator", "evaluate_generator", "predict_generator")
-X, Y = np.random.default_rng(0).random((8, 3), np.float32), np.arange(8) % 2
 
 
 @pytest.fixture
 def installed(monkeypatch):
-    """`install()`, taken back afterwards."""
-    for new in (legacy.ModelCheckpoint, legacy.TensorBoard):
-        old = new.__mro__[1]
+    """Calls `install()`, and undoes it after the test."""
+    for new_class in (legacy.ModelCheckpoint, legacy.TensorBoard):
+        old_class = new_class.__mro__[1]
         for module in list(sys.modules.values()):
-            if getattr(module, "__dict__", {}).get(old.__name__) is old:
-                monkeypatch.setattr(module, old.__name__, old)
+            if getattr(module, "__dict__", {}).get(old_class.__name__) is old_class:
+                monkeypatch.setattr(module, old_class.__name__, old_class)
     for name in ("save_weights", "load_weights"):
         monkeypatch.setattr(keras.Model, name, getattr(keras.Model, name))
     for name in _OPTIMIZERS:
@@ -39,18 +39,6 @@ def installed(monkeypatch):
     for name in set(sys.modules) - modules:
         if sys.modules[name] is keras.layers or name.startswith(("keras.utils.", "keras.engine")):
             del sys.modules[name]
-
-
-def classifier(optimizer="sgd"):
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def batches():
-    while True:
-        yield X, Y
 
 
 def test_things_are_where_scripts_look_for_them(tmp_path, installed):
@@ -106,9 +94,9 @@ def test_old_imports_and_the_old_learning_rate(installed):
     for name in _OPTIMIZERS:
         optimizer = getattr(keras.optimizers, name)(lr=0.25)
         assert float(optimizer.lr) == float(optimizer.learning_rate) == 0.25
-    with pytest.raises(TypeError, match="`lr` and `learning_rate`"):
+    with pytest.raises(TypeError, match="twice: as `lr` and as `learning_rate`"):
         keras.optimizers.SGD(lr=0.1, learning_rate=0.1)
-    model = classifier(keras.optimizers.SGD(lr=0.25, momentum=0.9))
+    model = classifier(optimizer=keras.optimizers.SGD(lr=0.25, momentum=0.9))
     model.optimizer.lr = 0.5
     model.fit_generator(batches(), 1, verbose=0)
     assert float(model.optimizer.learning_rate) == 0.5
@@ -120,6 +108,6 @@ def test_examples_in_docstrings_run(name, tmp_path, monkeypatch, installed):
     monkeypatch.chdir(tmp_path)
     codes = re.findall(r"```python\n(.*?)```", getattr(legacy, name).__doc__, re.DOTALL)
     assert codes
-    world = {"__name__": "example", "x": X, "y": Y, "model": classifier()}
+    namespace = {"__name__": "example", "x": X, "y": Y, "model": classifier()}
     for code in codes:
-        exec(compile(textwrap.dedent(code), name, "exec"), world)
+        exec(compile(textwrap.dedent(code), name, "exec"), namespace)

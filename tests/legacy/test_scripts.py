@@ -1,4 +1,4 @@
-"""Whole scripts of old, run by `python -m keras_bigdata.legacy`, as they would be written."""
+"""Whole scripts for Keras 1 and 2, run by `python -m keras_bigdata.legacy`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(*arguments, backend=None, fails=False):
     return result.stderr if fails else result.stdout
 
 
-def written(folder, name, code):
+def write_script(folder, name, code):
     path = folder / name
     path.write_text(textwrap.dedent(code))
     return path
@@ -50,7 +50,7 @@ def test_keras_is_imported_when_it_is_used():
 KERAS_1 = """
     import sys
     import numpy as np
-    import helper  # lies beside the script
+    import helper  # in the directory of the script
     from keras.callbacks import ModelCheckpoint
     from keras.layers import Dense
     from keras.models import Sequential
@@ -95,7 +95,7 @@ SEGMENTATION = """
                   for j in range(0, 300, 60)])
     Y = (X > 110).astype("float32")
     same = dict(rotation_range=10, horizontal_flip=True)
-    pictures = ImageDataGenerator(rescale=1 / 255., **same).flow(X, batch_size=7, seed=1)
+    images = ImageDataGenerator(rescale=1 / 255., **same).flow(X, batch_size=7, seed=1)
     masks = ImageDataGenerator(**same).flow(Y, batch_size=7, seed=1)
 
     inputs = Input((32, 32, 1))
@@ -108,7 +108,7 @@ SEGMENTATION = """
                                  save_weights_only=True, period=2)
     board = TensorBoard(log_dir="logs", histogram_freq=0, batch_size=7, write_grads=True)
     history = model.fit_generator(
-        zip(pictures, masks), steps_per_epoch=len(X) / 7, epochs=2, verbose=2, workers=3,
+        zip(images, masks), steps_per_epoch=len(X) / 7, epochs=2, verbose=2, workers=3,
         validation_data=(X[:5] / 255, Y[:5]), callbacks=[checkpoint, board])
     assert sorted(os.listdir("."))[-1] == "unet_membrane.hdf5", os.listdir(".")
     model.load_weights("unet_membrane.hdf5")
@@ -154,7 +154,7 @@ FAILS = """
     import numpy as np
     import keras
 
-    def read_pictures():
+    def read_images():
         yield np.ones((2, 3)), np.ones(2)
         yield np.ones((2, 3)), np.ones(2)
         yield np.ones((2, 3)), np.ones(2)
@@ -162,11 +162,11 @@ FAILS = """
 
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    model.fit_generator(read_pictures(), 2, 5, verbose=0)
+    model.fit_generator(read_images(), 2, 5, verbose=0)
 """
 
 on_one_backend = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="they choose their backends themselves"
+    keras.backend.backend() != "tensorflow", reason="the scripts choose their backends"
 )
 
 
@@ -174,8 +174,8 @@ on_one_backend = pytest.mark.skipif(
 @on_one_backend
 def test_a_script_of_keras_1(tmp_path):
     path = str(tmp_path / "w-{epoch:02d}-{val_acc:.2f}.hdf5")
-    written(tmp_path, "helper.py", f"path = {path!r}")
-    script = written(tmp_path, "keras1.py", KERAS_1)
+    write_script(tmp_path, "helper.py", f"path = {path!r}")
+    script = write_script(tmp_path, "keras1.py", KERAS_1)
     assert "val_acc 3" in run(script, "--rate", 3)
     assert list(tmp_path.glob("w-01-*.hdf5"))
 
@@ -184,7 +184,7 @@ def test_a_script_of_keras_1(tmp_path):
 @on_one_backend
 def test_a_script_that_zips_pictures_and_masks(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard")
-    script = written(tmp_path, "unet.py", SEGMENTATION)
+    script = write_script(tmp_path, "unet.py", SEGMENTATION)
     monkeypatch.chdir(tmp_path)
     assert "accuracy [0." in run(script)
     assert list((tmp_path / "logs").rglob("events*"))
@@ -195,23 +195,23 @@ def test_a_script_that_zips_pictures_and_masks(tmp_path, monkeypatch):
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_script_with_a_sequence_on_other_backends(tmp_path, backend):
     pytest.importorskip(backend)
-    assert "accuracy [" in run(written(tmp_path, "sequence.py", SEQUENCE), backend=backend)
+    assert "accuracy [" in run(write_script(tmp_path, "sequence.py", SEQUENCE), backend=backend)
 
 
 @pytest.mark.slow
 @on_one_backend
 def test_an_error_of_the_script_ends_it_with_its_traceback(tmp_path):
-    told = run(written(tmp_path, "fails.py", FAILS), fails=True)
-    assert told.rstrip().endswith("FileNotFoundError: photos/0017.jpg")
-    assert "in read_pictures" in told
-    assert "OutOfRange" not in told
+    output = run(write_script(tmp_path, "fails.py", FAILS), fails=True)
+    assert output.rstrip().endswith("FileNotFoundError: photos/0017.jpg")
+    assert "in read_images" in output
+    assert "OutOfRange" not in output
 
 
 @pytest.mark.slow
 @on_one_backend
 def test_the_example_learns(tmp_path):
-    told = run(EXAMPLE, tmp_path)
-    best = re.search(r"best: ([\d.]+), by predict_generator ([\d.]+)", told)
+    output = run(EXAMPLE, tmp_path)
+    best = re.search(r"best: ([\d.]+), by predict_generator ([\d.]+)", output)
     assert best is not None
     assert float(best[1]) > 0.9
     assert best[1] == best[2]

@@ -1,3 +1,5 @@
+"""The rules of `migrate`, on whole scripts and one by one, and the files that it writes."""
+
 from __future__ import annotations
 
 import ast
@@ -16,25 +18,27 @@ from keras_bigdata.migrate import migrate_text
 from tests.helpers.legacy_scripts import CATS_AND_DOGS, SCRIPTS
 
 
-def migrated(code: str) -> str:
+def migrate(code: str) -> str:
     return migrate_text(textwrap.dedent(code).encode()).content.decode()
 
 
 def notes(code: str) -> dict[int, str]:
-    found: dict[int, str] = {}
+    """Returns the messages of the notes by line."""
+    messages_by_line: dict[int, str] = {}
     for note in migrate_text(textwrap.dedent(code).encode()).notes:
-        found[note.line] = found.get(note.line, "") + note.message
-    return found
+        messages_by_line[note.line] = messages_by_line.get(note.line, "") + note.message
+    return messages_by_line
 
 
 def messages(content: bytes) -> list[str]:
-    """The notes without the lines that they name, which imports above them move."""
-    found = [note.message for note in migrate_text(content).notes]
-    return [re.sub(r"lines? [\d, ]+", "line ", message) for message in found]
+    """Returns the notes without the lines that they name, which new imports move."""
+    return [
+        re.sub(r"lines? [\d, ]+", "line ", note.message) for note in migrate_text(content).notes
+    ]
 
 
-def changed(name: str) -> list[str]:
-    """The lines that are new in one of the scripts."""
+def new_lines(name: str) -> list[str]:
+    """Returns the lines of a migrated script that it did not have before."""
     before = SCRIPTS[name].decode("latin-1").splitlines()
     after = migrate_text(SCRIPTS[name]).content.decode("latin-1").splitlines()
     lines = difflib.unified_diff(before, after, n=0)
@@ -62,7 +66,7 @@ def test_comments_are_kept(name):
 
 
 def test_keras_1_calls_keep_their_arguments_and_their_layout():
-    new = "\n".join(changed("driving"))
+    new = "\n".join(new_lines("driving"))
     assert (
         textwrap.dedent("""
         history = legacy.fit_generator(model, batches(train_rows),
@@ -80,7 +84,7 @@ def test_keras_1_calls_keep_their_arguments_and_their_layout():
 
 
 def test_directory_iterators_with_computed_steps():
-    assert changed("cats_and_dogs") == [
+    assert new_lines("cats_and_dogs") == [
         "from keras.preprocessing.image import img_to_array, load_img",
         "from tensorflow.keras.preprocessing.image import ImageDataGenerator",
         "from keras_bigdata import legacy",
@@ -91,7 +95,7 @@ def test_directory_iterators_with_computed_steps():
 
 
 def test_iterators_of_known_length_go_to_keras_itself():
-    assert changed("known_lengths") == [
+    assert new_lines("known_lengths") == [
         "    hist = model.fit(train_it, epochs=3,",
         "                     validation_data=val_it  # held out",
         "                     )",
@@ -100,21 +104,21 @@ def test_iterators_of_known_length_go_to_keras_itself():
 
 
 def test_a_class_with_everything_by_keyword():
-    new = changed("locked")
+    new = new_lines("locked")
     assert "        legacy.fit_generator(" in new
     assert "            self.model," in new
     assert "from keras import utils as np_utils" in new
     assert "from keras.utils import to_categorical" in new
     assert any('metrics=["accuracy"]' in line for line in new)
     assert any("Model(inputs=a, outputs=Dense(output_dim=10" in line for line in new)
-    found = notes(SCRIPTS["locked"].decode())
-    assert "keras.layers.merge is gone" in found[3]
-    assert "Python 3 calls __next__" in found[8]
-    assert "init is kernel_initializer" in found[25]
+    by_line = notes(SCRIPTS["locked"].decode())
+    assert "keras.layers.merge was removed: use" in by_line[3]
+    assert "Python 3 calls __next__" in by_line[8]
+    assert "init is kernel_initializer" in by_line[25]
 
 
 def test_segmentation():
-    assert changed("segmentation") == [
+    assert new_lines("segmentation") == [
         "from keras_bigdata import legacy",
         "from tensorflow.keras.preprocessing.image import ImageDataGenerator",
         "model.compile(optimizer=Adam(learning_rate=1e-4), "
@@ -133,7 +137,7 @@ def test_segmentation():
 
 
 def test_arguments_that_fit_took_until_keras_3():
-    new = changed("tf2")
+    new = new_lines("tf2")
     assert (
         "    h = legacy.fit_generator(model, Batches(), epochs=3, workers=4, "
         "use_multiprocessing=True)" in new
@@ -144,9 +148,9 @@ def test_arguments_that_fit_took_until_keras_3():
         for line in new
     )
     assert any('h.history["mae"], h.history["val_mae"]' in line for line in new)
-    found = notes(SCRIPTS["tf2"].decode())
-    assert "steps_per_epoch must be an int today" in found[23]
-    assert "fit no longer takes workers" in found[24]
+    by_line = notes(SCRIPTS["tf2"].decode())
+    assert "steps_per_epoch must be an int in Keras 3" in by_line[23]
+    assert "fit no longer takes workers" in by_line[24]
 
 
 def test_full_names_in_another_encoding():
@@ -164,33 +168,34 @@ def test_full_names_in_another_encoding():
         "other = ImageDataGenerator()",
     ):
         assert line in text
-    found = notes(text.replace("latin-1", "utf-8"))
-    assert any("set_image_dim_ordering is gone" in note for note in found.values())
-    assert any("keras.backend has lost sum." in note for note in found.values())
+    by_line = notes(text.replace("latin-1", "utf-8"))
+    assert any("set_image_dim_ordering was removed: use" in note for note in by_line.values())
+    assert any("keras.backend no longer has sum." in note for note in by_line.values())
 
 
 def test_metrics_that_compile_calls_acc():
-    new = "\n".join(changed("captions"))
+    new = "\n".join(new_lines("captions"))
     assert "h.history['acc']" in new
     assert "logs" not in new  # logs.get('acc') is right as it is
     assert "from keras.utils import plot_model as plot" in new
-    found = notes(SCRIPTS["captions"].decode())
-    assert "period of 5 epochs" in found[20]
-    assert "here it is flag" in found[20]
+    by_line = notes(SCRIPTS["captions"].decode())
+    assert "period of 5 epochs" in by_line[20]
+    assert "keras_bigdata.legacy.install() first" in by_line[20]
+    assert "Here save_weights_only is flag" in by_line[20]
 
 
 def test_what_is_not_understood_is_left_and_said():
     for name in ("ambiguous", "own_methods"):
-        assert changed(name) == []
-    found = notes(SCRIPTS["ambiguous"].decode())
-    assert "was `samples_per_epoch` in Keras 1 and is `steps_per_epoch`" in found[3]
-    assert "was `val_samples`" in found[4]
-    assert "from a list" in found[5]
-    assert "more than 7 arguments by position" in found[6]
-    found = notes(SCRIPTS["own_methods"].decode())
-    assert "defines a function of that name" in found[7]
-    assert "is not called here" in found[8]
-    assert changed("positional") == [
+        assert new_lines(name) == []
+    by_line = notes(SCRIPTS["ambiguous"].decode())
+    assert "was `samples_per_epoch` in Keras 1 and is `steps_per_epoch`" in by_line[3]
+    assert "was `val_samples`" in by_line[4]
+    assert "from a list" in by_line[5]
+    assert "more than 7 positional arguments" in by_line[6]
+    by_line = notes(SCRIPTS["own_methods"].decode())
+    assert "defines a function of that name" in by_line[7]
+    assert "is not called here" in by_line[8]
+    assert new_lines("positional") == [
         "from keras_bigdata import legacy",
         "legacy.fit_generator(m, gen, 100, 10, 1, [], val_gen, 20)",
         "legacy.evaluate_generator(m, val_gen, 20)",
@@ -201,7 +206,7 @@ def test_what_is_not_understood_is_left_and_said():
 
 
 def test_keras_1_positions_become_names():
-    new = migrated("""
+    new = migrate("""
         model.fit_generator(gen, 2000, 3, max_q_size=2)
         model.evaluate_generator(gen, 500, nb_worker=2)
     """)
@@ -212,18 +217,18 @@ def test_keras_1_positions_become_names():
 
 
 def test_old_names_beside_new_ones_are_only_names():
-    new = migrated("model.fit_generator(gen, steps_per_epoch=9, nb_epoch=3, pickle_safe=True)")
+    new = migrate("model.fit_generator(gen, steps_per_epoch=9, nb_epoch=3, pickle_safe=True)")
     assert "(model, gen, steps_per_epoch=9, epochs=3, use_multiprocessing=True)" in new
     code = "model.fit_generator(gen, samples_per_epoch=9, validation_steps=3)\n"
-    assert migrated(code) == code
+    assert migrate(code) == code
     assert "of Keras 1 and of Keras 2" in notes(code)[1]
 
 
 def test_what_is_called_legacy_already():
-    new = migrated("import legacy\nmodel.fit_generator(gen, steps_per_epoch=3)\n")
+    new = migrate("import legacy\nmodel.fit_generator(gen, steps_per_epoch=3)\n")
     assert "from keras_bigdata import legacy as keras_bigdata_legacy\n" in new
     assert "keras_bigdata_legacy.fit_generator(model, gen" in new
-    new = migrated(
+    new = migrate(
         "from keras_bigdata import legacy as old\nm.fit_generator(g, steps_per_epoch=3)\n"
     )
     assert new.count("import") == 1
@@ -242,7 +247,7 @@ def test_what_is_called_legacy_already():
     ],
 )
 def test_iterators_that_are_not_surely_known_go_to_legacy(iterator):
-    new = migrated(f"""
+    new = migrate(f"""
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
         datagen = ImageDataGenerator()
         train = {iterator}
@@ -264,7 +269,7 @@ def test_iterators_that_are_not_surely_known_go_to_legacy(iterator):
     ],
 )
 def test_arguments_that_need_legacy(arguments):
-    new = migrated(f"""
+    new = migrate(f"""
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
         datagen = ImageDataGenerator()
         train = datagen.flow_from_directory(d)
@@ -276,7 +281,7 @@ def test_arguments_that_need_legacy(arguments):
 
 
 def test_one_file_is_called_alike_where_it_is_saved_and_loaded():
-    new = migrated("""
+    new = migrate("""
         import os
         from keras.callbacks import ModelCheckpoint
         from keras.models import load_model
@@ -319,17 +324,17 @@ def test_files_that_a_person_has_to_name():
         d = ModelCheckpoint("x.{epoch}.ckpt", save_weights_only=True)
         e = ModelCheckpoint(*names)
     """)
-    assert migrated(code) == code
-    found = notes(code)
-    assert "in lines 2, 3: name two files" in found[2]
-    assert "used for something else too (line 6)" in found[5]
-    assert "options.path is not known here" in found[7]
-    assert "must end in '.weights.h5'" in found[8]
-    assert "not written out" in found[9]
+    assert migrate(code) == code
+    by_line = notes(code)
+    assert "in lines 2, 3: use two file names" in by_line[2]
+    assert "used for something else too (line 6)" in by_line[5]
+    assert "the value of options.path is not known here" in by_line[7]
+    assert "must end in '.weights.h5'" in by_line[8]
+    assert "passed with `*` or `**`" in by_line[9]
 
 
 def test_metric_names_are_those_that_compile_is_given():
-    new = migrated("""
+    new = migrate("""
         from keras.callbacks import EarlyStopping, ModelCheckpoint
         m.compile("sgd", "mse", metrics=["accuracy", "mae"])
         es = EarlyStopping(monitor="val_acc")
@@ -342,26 +347,26 @@ def test_metric_names_are_those_that_compile_is_given():
     assert 'print(h["accuracy"], h["val_mae"], h["loss"], table["acc"])' in new
 
 
-def test_metric_names_that_nobody_can_tell():
+def test_metric_names_that_are_not_certain():
     code = textwrap.dedent("""\
         from keras.callbacks import EarlyStopping
         es = EarlyStopping("val_acc")
         print(model.fit(x, y).history["dense_1_acc"], h.history["binary_acc"])
         names = model.metrics_names
     """)
-    assert migrated(code) == code
-    found = notes(code)
-    assert "not to be seen in this file" in found[2]
-    assert "'dense_1_acc'" in found[3]
-    assert "binary" not in found[3]
-    assert "compile_metrics" in found[4]
+    assert migrate(code) == code
+    by_line = notes(code)
+    assert "which is not found in this file" in by_line[2]
+    assert "'dense_1_acc'" in by_line[3]
+    assert "binary" not in by_line[3]
+    assert "compile_metrics" in by_line[4]
     both = code.replace("es =", "m.compile('sgd', metrics=['acc', 'accuracy']); es =")
-    assert migrated(both) == both
+    assert migrate(both) == both
     assert "'acc' and 'accuracy'" in notes(both)[2]
 
 
 def test_optimizers():
-    new = migrated("""
+    new = migrate("""
         import tensorflow as tf
         from keras import optimizers
         from keras.optimizers import SGD
@@ -376,13 +381,13 @@ def test_optimizers():
     assert "c = mine.Adam(lr=0.1, decay=0.)" in new
     assert "d = optimizers.SGD(learning_rate=0.1  # quick\n" in new
     assert "print(a.learning_rate, c.lr, model.optimizer.learning_rate)" in new
-    found = notes("""\
+    by_line = notes("""\
         from keras.optimizers import SGD, Adam
         SGD(0.1, 0.9, 1e-6, True)
         Adam(lr=0.1, decay=1e-6)
     """)
-    assert "mean something else" in found[2]
-    assert "InverseTimeDecay" in found[3]
+    assert "after the first 2 mean something else" in by_line[2]
+    assert "InverseTimeDecay" in by_line[3]
 
 
 def test_nothing_is_done_to_other_libraries():
@@ -413,11 +418,11 @@ def test_a_star_that_may_hide_keras():
         K.sum(K.epsilon())
         K.max(T.sum(K.sum(x)))
     """)
-    assert migrated(code) == code
-    found = notes(code)
-    assert "import of *" in found[4]
-    assert "has lost max, sum." in found[5]
-    assert set(found) == {4, 5}
+    assert migrate(code) == code
+    by_line = notes(code)
+    assert "import of *" in by_line[4]
+    assert "no longer has max, sum." in by_line[5]
+    assert set(by_line) == {4, 5}
 
 
 def test_code_of_today_is_left_as_it_is():
@@ -433,7 +438,7 @@ def test_code_of_today_is_left_as_it_is():
         legacy.fit_generator(m, gen, 10, 3)
         m.save("a.keras"); m.save_weights("b.weights.h5"); print(h.history["val_accuracy"])
     """)
-    assert migrated(code) == code
+    assert migrate(code) == code
 
 
 IMPORTED = """
@@ -443,18 +448,18 @@ from keras.layers.core import (Dense,  # two
 from keras.utils import np_utils, to_categorical as one_hot, HDF5Matrix
 from tensorflow.python.keras.layers import Dense
 from tensorflow.keras.preprocessing import image
-from keras.preprocessing import image as pictures
+from keras.preprocessing import image as images
 from keras.engine import Layer, InputSpec, Model
 from keras.preprocessing.image import *
 import keras.layers.core
 import os; from keras.layers.core import Dense
 from keras.optimizers import SGD, adam
-print(pictures.load_img("a.png"), ImageDataGenerator())
+print(images.load_img("a.png"), ImageDataGenerator())
 """
 
 
 def test_imports():
-    assert migrated(IMPORTED).splitlines()[1:-1] == [
+    assert migrate(IMPORTED).splitlines()[1:-1] == [
         "from keras.layers import Dense  # one",
         "from keras.layers import (Dense,  # two",
         "                               Dropout)",
@@ -462,7 +467,7 @@ def test_imports():
         "from keras import utils as np_utils",
         "from tensorflow.keras.layers import Dense",
         "from tensorflow.keras.preprocessing import image",
-        "from keras.preprocessing import image as pictures",
+        "from keras.preprocessing import image as images",
         "from keras.models import Model",
         "from keras.layers import Layer, InputSpec",
         "from tensorflow.keras.preprocessing.image import *",
@@ -470,17 +475,17 @@ def test_imports():
         "import os; from keras.layers.core import Dense",
         "from keras.optimizers import SGD, Adam as adam",
     ]
-    found = notes(IMPORTED)
-    assert "HDF5Matrix is gone" in found[5]
-    assert "keras.layers.core is gone or has moved" in found[11]
-    assert "keras.layers.Dense" in found[12]
+    by_line = notes(IMPORTED)
+    assert "HDF5Matrix was removed: pack" in by_line[5]
+    assert "keras.layers.core was removed or has moved" in by_line[11]
+    assert "import from the new location: keras.layers.Dense." in by_line[12]
 
 
 # ---- Any script
 
-PIECES = [
+STATEMENTS = [
     "from keras.preprocessing.image import ImageDataGenerator, load_img",
-    "from keras.layers.core import (Dense,  # of old\n                               Merge)",
+    "from keras.layers.core import (Dense,  # old\n                               Merge)",
     "from keras.utils import np_utils",
     "import keras",
     "import tensorflow as tf",
@@ -512,16 +517,16 @@ PIECES = [
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(st.sampled_from(PIECES), max_size=12),
+    st.lists(st.sampled_from(STATEMENTS), max_size=12),
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
     st.booleans(),
 )
-def test_any_script_is_migrated_once(pieces, newline, inside, last):
-    code = "\n".join(pieces)
-    if inside and "*" not in code:
+def test_any_script_is_migrated_once(statements, newline, in_function, ends_with_newline):
+    code = "\n".join(statements)
+    if in_function and "*" not in code:
         code = "def main():\n" + textwrap.indent(code + "\npass", "    ")
-    content = (code + "\n" * last).replace("\n", newline).encode()
+    content = (code + "\n" * ends_with_newline).replace("\n", newline).encode()
     first = migrate_text(content)
     second = migrate_text(first.content)
     assert second.content == first.content
@@ -544,8 +549,7 @@ def script(tmp_path):
 
 def test_the_diff_is_a_patch(script, capfdbinary):
     assert main(["migrate", str(script)]) == 0
-    told = capfdbinary.readouterr()
-    patch = told.out
+    patch = capfdbinary.readouterr().out
     assert patch.startswith(b"--- " + str(script).encode())
     before = script.read_bytes()
     subprocess.run(
@@ -586,9 +590,9 @@ def test_a_file_that_fails_does_not_stop_the_others(script, tmp_path, capsys):
     (tmp_path / "book.ipynb").write_text("{}")
     paths = [str(tmp_path / name) for name in ("old.py", "bad.py", "none.py", "book.ipynb")]
     assert main(["migrate", "--write", *paths, str(script)]) == 1
-    told = capsys.readouterr()
-    assert told.out == f"{script}: changed\n"
-    lines = told.err.splitlines()
+    output = capsys.readouterr()
+    assert output.out == f"{script}: changed\n"
+    lines = output.err.splitlines()
     assert lines[0].startswith(f"{paths[0]}:2: this is not Python 3: Missing parentheses")
     assert lines[1].startswith(f"{paths[1]}:")
     assert lines[2] == f"{paths[2]}: No such file or directory"
@@ -617,7 +621,7 @@ def test_without_libcst_it_says_what_to_install(script, monkeypatch, capsys):
 
 def test_neither_keras_nor_a_backend_is_imported():
     code = (
-        "import sys, keras_bigdata.migrate.migrate\n"
+        "import sys, keras_bigdata.migrate.script_files\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -1,9 +1,8 @@
-"""What `migrate` makes of a script runs on today's Keras, and its tables speak the truth."""
+"""Migrated scripts run on Keras 3, and the tables of `migrate` agree with Keras 3."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,14 +13,15 @@ import numpy as np
 import pytest
 from skimage import data, io
 
-from keras_bigdata.migrate import migrate_text
-from keras_bigdata.migrate.keras_names import _MOVED, _NAMES, _PUBLIC, GONE, SUBMODULES
-from tests.helpers.paths import ROOT
-
-needs_legacy = pytest.mark.skipif(
-    importlib.util.find_spec("keras_bigdata.legacy") is None,
-    reason="keras_bigdata.legacy is not here yet",
+from keras_bigdata.migrate import Migration, Note, migrate_text
+from keras_bigdata.migrate.keras_names import (
+    MOVED_MODULES,
+    MOVED_NAMES,
+    PUBLIC_NAMES,
+    REMOVED_NAMES,
+    SUBMODULES,
 )
+from tests.helpers.paths import ROOT
 
 MODEL = """\
 from __future__ import print_function
@@ -96,13 +96,13 @@ assert len(history.history['acc']) == len(history.history['val_acc']) == 2
 
 @pytest.fixture
 def folder(tmp_path):
-    """Photographs of two classes."""
+    """A folder with photographs of two classes."""
     for label in ("coffee", "cat"):
         (tmp_path / "photos" / label).mkdir(parents=True)
-        picture = getattr(data, label)()
+        image = getattr(data, label)()
         for number in range(15):
-            piece = picture[number * 9 : number * 9 + 60, number * 9 : number * 9 + 60]
-            io.imsave(tmp_path / f"photos/{label}/{number}.png", piece, check_contrast=False)
+            crop = image[number * 9 : number * 9 + 60, number * 9 : number * 9 + 60]
+            io.imsave(tmp_path / f"photos/{label}/{number}.png", crop, check_contrast=False)
     return tmp_path
 
 
@@ -133,7 +133,6 @@ def test_a_migrated_script_runs_on_keras_itself(folder):
     assert sum(name.startswith("w-") and name.endswith(".weights.h5") for name in files) == 2
 
 
-@needs_legacy
 @pytest.mark.slow
 def test_a_migrated_script_runs_with_legacy_generators(folder):
     migration = migrate_text(LEGACY.encode())
@@ -159,27 +158,27 @@ def has(module: str, name: str) -> bool:
 
 
 def test_names_are_where_the_tables_say():
-    for module, names in _MOVED.values():
+    for module, names in MOVED_MODULES.values():
         for name in names:
             assert has(module, name), (module, name)
-    for module, name in _NAMES.values():
+    for module, name in MOVED_NAMES.values():
         assert has(module, name), (module, name)
-    for module, names in _PUBLIC.items():
+    for module, names in PUBLIC_NAMES.items():
         for name in names:
             assert has(f"tensorflow.{module}", name), (module, name)
     for former, submodule in SUBMODULES.items():
         module = getattr(importlib.import_module(submodule.module), submodule.name)
         for name in submodule.names:
             assert hasattr(module, name), (former, name)
-        for name in submodule.others:
+        for name in submodule.unmoved:
             assert has(former, name), (former, name)
 
 
-def assert_gone():
-    for module in _MOVED:
+def assert_removed():
+    for module in MOVED_MODULES:
         with pytest.raises(ModuleNotFoundError):
             importlib.import_module(module)
-    for name in [*_NAMES, *GONE]:
+    for name in [*MOVED_NAMES, *REMOVED_NAMES]:
         former, _, last = name.rpartition(".")
         try:
             assert not has(former, last), name
@@ -189,8 +188,8 @@ def assert_gone():
 
 @pytest.mark.slow
 def test_what_has_moved_or_is_gone_is_not_where_it_was():
-    # In a process of its own: `legacy.install()` of another test brings some of it back.
-    code = "from tests.migrate.test_migrated_scripts_run import assert_gone; assert_gone()"
+    # In a separate process, because `legacy.install()` of another test restores some of it.
+    code = "from tests.migrate.test_migrated_scripts_run import assert_removed; assert_removed()"
     result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -215,7 +214,7 @@ def test_what_the_rules_take_for_granted_of_keras(tmp_path):
     with pytest.warns(UserWarning, match="decay"):
         keras.optimizers.Adam(decay=0.1)
     assert not hasattr(keras.optimizers.Adam(), "lr")
-    # Positions that have changed.
+    # Positional arguments whose meaning has changed.
     assert keras.layers.Convolution2D(24, 5, 5).strides == (5, 5)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", metrics=["acc", "mae"])
@@ -231,6 +230,7 @@ def test_decay_as_a_schedule_is_what_the_note_says():
         assert float(schedule(step)) == pytest.approx(0.1 / (1 + 1e-2 * step))
 
 
-def test_docstring_example_runs():
-    code = migrate_text.__doc__.split("```python")[1].split("```")[0]
+@pytest.mark.parametrize("documented", [Migration, Note, migrate_text])
+def test_docstring_example_runs(documented):
+    code = documented.__doc__.split("```python")[1].split("```")[0]
     exec(compile(textwrap.dedent(code), "docstring", "exec"), {})

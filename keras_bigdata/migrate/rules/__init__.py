@@ -1,1 +1,1 @@
-"""What is changed in a script: one rule a file, each with a function `plan(script)`."""
+"""The rules of migration: one per file, each with a function `plan(script)`."""

@@ -7,7 +7,8 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 
-# Arguments of TensorBoard that did nothing beside, or that mean nothing with this value.
+# Arguments of TensorBoard that Keras 3 has removed, with the value with which they had no effect.
+# `None` stands for any value: these arguments had no effect of their own.
 _DROPPED = {
     "batch_size": None,
     "write_grads": "False",
@@ -17,59 +18,61 @@ _DROPPED = {
 
 
 def plan(script: Script) -> None:
-    """Has the arguments changed, or leaves them to a person."""
+    """Renames and drops arguments of callbacks, and notes those that the user has to decide on."""
     for call in script.calls:
-        name = script.name_of(call.func)
-        if not name and script.may_be_starred(call.func) in ("ModelCheckpoint", "TensorBoard"):
+        name = script.full_name(call.func)
+        if not name and script.star_import_name(call.func) in ("ModelCheckpoint", "TensorBoard"):
             script.note(
                 call,
-                f"{script.code(call.func)} comes from an import of *, so nothing here is changed. "
-                "If it is Keras's, import it by name and migrate again.",
+                f"{script.code(call.func)} may come from an import of *, so this call is not "
+                "changed. If it is Keras's class, import it by name and run migrate again.",
             )
         if name == "keras.callbacks.ModelCheckpoint":
-            _checkpoint(script, call)
+            _plan_checkpoint(script, call)
         elif name == "keras.callbacks.TensorBoard":
-            _tensorboard(script, call)
+            _plan_tensorboard(script, call)
         elif name == "keras.callbacks.ReduceLROnPlateau":
-            given = call_edits.keyword_names(call)
-            if "epsilon" in given and "min_delta" not in given:
-                script.edit(call, lambda new: call_edits.renamed(new, {"epsilon": "min_delta"}))
+            names = call_edits.keyword_names(call)
+            if "epsilon" in names and "min_delta" not in names:
+                script.edit(
+                    call, lambda new: call_edits.rename_keywords(new, {"epsilon": "min_delta"})
+                )
 
 
-def _checkpoint(script: Script, call: cst.Call) -> None:
-    period = call_edits.argument(call, "period", 6)
+def _plan_checkpoint(script: Script, call: cst.Call) -> None:
+    period = call_edits.find_argument(call, "period", 6)
     if period is None:
         return
     value = script.code(period.value)
     if value == "1" and period.keyword is not None:
-        script.edit(call, lambda new: call_edits.without(new, "period"))
+        script.edit(call, lambda new: call_edits.remove_keyword(new, "period"))
         return
     if period.keyword is None and value == "'epoch'":
         return
     script.note(
         call,
-        f"ModelCheckpoint: a period of {value} epochs is save_freq={value} * (batches of an epoch) "
-        "today, if their number is known; or leave it, and call keras_bigdata.legacy.patches() "
-        "first.",
+        f"ModelCheckpoint: Keras 3 has no `period`. Instead of a period of {value} epochs, pass "
+        f"save_freq={value} * (batches per epoch) if that number is known; or keep `period` and "
+        "call keras_bigdata.legacy.install() first.",
     )
 
 
-def _tensorboard(script: Script, call: cst.Call) -> None:
+def _plan_tensorboard(script: Script, call: cst.Call) -> None:
     for name, harmless in _DROPPED.items():
-        arg = call_edits.argument(call, name)
+        arg = call_edits.find_argument(call, name)
         if arg is None:
             continue
         if harmless is None or script.code(arg.value) == harmless:
-            script.edit(call, _drop(name))
+            script.edit(call, _remove(name))
         else:
-            script.note(call, f"TensorBoard: {name} is gone; remove it.")
-    if len(call_edits.positional(call)) > 2:
+            script.note(call, f"TensorBoard: Keras 3 has no `{name}`; remove it.")
+    if len(call_edits.positional_args(call)) > 2:
         script.note(
             call,
-            "TensorBoard: the third argument by position was batch_size and is write_graph. Give "
-            "arguments by name.",
+            "TensorBoard: the third positional argument was `batch_size` and is now "
+            "`write_graph`. Pass arguments by name.",
         )
 
 
-def _drop(name: str) -> call_edits.CallEdit:
-    return lambda new: call_edits.without(new, name)
+def _remove(keyword: str) -> call_edits.CallEdit:
+    return lambda new: call_edits.remove_keyword(new, keyword)

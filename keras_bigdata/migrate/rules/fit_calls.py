@@ -1,4 +1,4 @@
-"""Arguments of `fit`, `evaluate`, `predict` that Keras 3 no longer takes."""
+"""Arguments of `compile`, `fit`, `evaluate` and `predict` that Keras 3 no longer takes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 
-# `model.fit(generator, workers=4)` as TensorFlow 2 had it.
-_THREADS = {"workers", "use_multiprocessing", "max_queue_size"}
+# Arguments of TensorFlow 2, as in `model.fit(generator, workers=4)`.
+_QUEUE_ARGUMENTS = {"workers", "use_multiprocessing", "max_queue_size"}
 _FUNCTIONS = {
     "fit": "fit_generator",
     "evaluate": "evaluate_generator",
     "predict": "predict_generator",
 }
-# What the functions of `keras_bigdata.legacy` take beside the generator.
+# The other arguments that the functions of `keras_bigdata.legacy` take.
 _KEYWORDS = {
     "fit": {
         "steps_per_epoch",
@@ -35,88 +35,99 @@ _STEPS = ("steps_per_epoch", "validation_steps", "steps")
 
 
 def plan(script: Script) -> None:
-    """Has the calls rewritten, or leaves them to a person."""
+    """Changes calls of `compile`, `fit`, `evaluate` and `predict`, or notes what to change."""
     if not script.uses_keras:
         return
     for call in script.calls:
-        _compile(script, call)
+        _plan_compile(script, call)
         if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in _FUNCTIONS:
             continue
-        if script.qualified(call.func):
+        if script.written_name(call.func):
             continue
         names = call_edits.keyword_names(call)
         if "nb_epoch" in names and "epochs" not in names:
-            script.edit(call, lambda new: call_edits.renamed(new, {"nb_epoch": "epochs"}))
+            script.edit(call, lambda new: call_edits.rename_keywords(new, {"nb_epoch": "epochs"}))
         if "show_accuracy" in names:
-            script.note(call, 'show_accuracy: pass metrics=["accuracy"] to `compile` instead.')
-        if names & _THREADS:
-            _with_threads(script, call)
+            script.note(
+                call,
+                'show_accuracy was removed: pass metrics=["accuracy"] to `compile` instead.',
+            )
+        if names & _QUEUE_ARGUMENTS:
+            _plan_queue_arguments(script, call)
         else:
-            _whole_steps(script, call)
+            _note_float_steps(script, call)
 
 
-def _compile(script: Script, call: cst.Call) -> None:
-    """`compile(optimizer, loss, metrics)`: the third position is `loss_weights` today."""
+def _plan_compile(script: Script, call: cst.Call) -> None:
+    """Names the third argument of `compile(optimizer, loss, metrics)`, now `loss_weights`."""
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "compile":
         return
-    given = call_edits.positional(call)
-    if len(given) != 3 or "metrics" in call_edits.keyword_names(call) or call_edits.has_stars(call):
+    args = call_edits.positional_args(call)
+    if (
+        len(args) != 3
+        or "metrics" in call_edits.keyword_names(call)
+        or call_edits.has_starred(call)
+    ):
         return
-    metrics = script.value_of(given[2].value)
+    metrics = script.value_of(args[2].value)
     if isinstance(metrics, cst.List | cst.Tuple) and any(
         isinstance(element.value, cst.SimpleString) for element in metrics.elements
     ):
-        script.edit(call, lambda new: call_edits.with_keywords(new, {2: "metrics"}))
+        script.edit(call, lambda new: call_edits.name_positional_args(new, {2: "metrics"}))
     else:
         script.note(
-            call, "compile: the third argument by position was `metrics` and is `loss_weights`."
+            call,
+            "compile: the third positional argument was `metrics` and is now `loss_weights`. "
+            "Pass it by name.",
         )
 
 
-def _with_threads(script: Script, call: cst.Call) -> None:
+def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
+    """Replaces the method by the function of `keras_bigdata.legacy` that takes the arguments."""
     assert isinstance(call.func, cst.Attribute)
     method = call.func.attr.value
     names = call_edits.keyword_names(call)
-    others = sorted(names - _THREADS - _KEYWORDS[method] - {"x", "nb_epoch"})
-    given = len(call_edits.positional(call)) + ("x" in names)
-    if others or given != 1 or call_edits.has_stars(call) or call_edits.has_stars(call, "**"):
-        gone = ", ".join(sorted(names & _THREADS))
-        what = f"; {', '.join(others)} would have no place there" if others else ""
+    unsupported = sorted(names - _QUEUE_ARGUMENTS - _KEYWORDS[method] - {"x", "nb_epoch"})
+    num_data = len(call_edits.positional_args(call)) + ("x" in names)
+    has_starred = call_edits.has_starred(call) or call_edits.has_starred(call, "**")
+    if unsupported or num_data != 1 or has_starred:
+        removed = ", ".join(sorted(names & _QUEUE_ARGUMENTS))
+        but = f", but not {', '.join(unsupported)}" if unsupported else ""
         script.note(
             call,
-            f"{method} no longer takes {gone}: remove them, or call "
-            f"keras_bigdata.legacy.{_FUNCTIONS[method]}, which does{what}.",
+            f"{method} no longer takes {removed}: remove them, or call "
+            f"keras_bigdata.legacy.{_FUNCTIONS[method]}, which takes them{but}.",
         )
         return
-    module = script.new_imports.want("keras_bigdata", "legacy")
+    module = script.new_imports.require("keras_bigdata", "legacy")
     function = f"{module}.{_FUNCTIONS[method]}"
     indent = script.indent(call)
     column = script.column(call) + len(script.code(call.func)) + 1 - indent
     new_column = script.column(call) + len(function) + 1 - indent
-    # `evaluate` and `predict` show progress unless told not to, their old forms do not.
-    loud = method != "fit" and "verbose" not in names
+    # `evaluate` and `predict` show a progress bar by default, their old forms do not.
+    needs_verbose = method != "fit" and "verbose" not in names
 
     def edit(new: cst.Call) -> cst.Call:
-        new = call_edits.renamed(new, {"x": "generator"})
-        if loud:
-            new = call_edits.with_keyword(new, "verbose", "1")
-        return call_edits.as_function(new, function, column, new_column)
+        new = call_edits.rename_keywords(new, {"x": "generator"})
+        if needs_verbose:
+            new = call_edits.append_keyword(new, "verbose", "1")
+        return call_edits.method_to_function(new, function, column, new_column)
 
     script.edit(call, edit)
 
 
-def _whole_steps(script: Script, call: cst.Call) -> None:
+def _note_float_steps(script: Script, call: cst.Call) -> None:
     for name in _STEPS:
-        arg = call_edits.argument(call, name)
+        arg = call_edits.find_argument(call, name)
         if arg is None:
             continue
         value = script.value_of(arg.value)
-        ceil = isinstance(value, cst.Call) and script.qualified(value.func) == "numpy.ceil"
-        if ceil or (
+        is_ceil = isinstance(value, cst.Call) and script.written_name(value.func) == "numpy.ceil"
+        if is_ceil or (
             isinstance(value, cst.BinaryOperation) and isinstance(value.operator, cst.Divide)
         ):
             script.note(
                 arg,
-                f"{name} must be an int today, and {script.code(arg.value)} is a float: decide "
-                "whether the last, smaller batch counts.",
+                f"{name} must be an int in Keras 3, and {script.code(arg.value)} is a float: "
+                "decide whether to count the last, smaller batch.",
             )

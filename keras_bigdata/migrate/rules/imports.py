@@ -1,4 +1,4 @@
-"""Imports from modules that have moved, and uses of them by their full names."""
+"""Imports of names that have moved, and uses of those names in full."""
 
 from __future__ import annotations
 
@@ -6,232 +6,259 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from keras_bigdata.migrate.dotted_names import dotted_name, name_node
 from keras_bigdata.migrate.keras_names import (
-    GONE,
+    REMOVED_NAMES,
     SUBMODULES,
-    as_node,
-    canonical,
-    dotted,
-    is_public,
-    new_place,
-    root_of,
+    canonical_name,
+    is_public_name,
+    keras_root,
+    new_location,
 )
 from keras_bigdata.migrate.script import Script
 
 
 def plan(script: Script) -> None:
-    """Has imports and full names rewritten, or leaves them to a person."""
+    """Changes imports and full names, or notes what the user has to change."""
     for statement in script.all(cst.ImportFrom):
-        written = "" if statement.module is None or statement.relative else dotted(statement.module)
-        if root_of(written) or written == "tensorflow":
-            _from_import(script, statement, written)
-    for plain in script.all(cst.Import):
-        for alias in plain.names:
-            _plain_import(script, alias)
+        written = (
+            "" if statement.module is None or statement.relative else dotted_name(statement.module)
+        )
+        if keras_root(written) or written == "tensorflow":
+            _plan_from_import(script, statement, written)
+    for plain_import in script.all(cst.Import):
+        for alias in plain_import.names:
+            _plan_plain_import(script, alias)
     for node in script.all(cst.Attribute):
-        if not _in_import(script, node):
-            _full_name(script, node)
+        if not _is_in_import(script, node):
+            _plan_full_name(script, node)
 
 
-def _from_import(script: Script, node: cst.ImportFrom, written: str) -> None:
-    """`from a import b`: the names that have moved get statements of their own."""
-    module = canonical(written)
+def _plan_from_import(script: Script, node: cst.ImportFrom, written: str) -> None:
+    """Splits `from a import b, c`, so that names that have moved get separate statements.
+
+    Args:
+        script: the script.
+        node: the statement.
+        written: the name of the module as the statement has it.
+    """
+    module = canonical_name(written)
     if isinstance(node.names, cst.ImportStar):
-        _star_import(script, node, written)
+        _plan_star_import(script, node, written)
         return
-    places: dict[cst.ImportAlias, tuple[str, str]] = {}
+    locations: dict[cst.ImportAlias, tuple[str, str]] = {}
     for alias in node.names:
         name = cst.ensure_type(alias.name, cst.Name).value
-        why = GONE.get(f"{module}.{name}")
-        if why is not None:
-            script.note(alias, f"{module}.{name} {why}")
+        advice = REMOVED_NAMES.get(f"{module}.{name}")
+        if advice is not None:
+            script.note(alias, f"{module}.{name} {advice}")
             continue
-        place = _place(script, written, alias, name)
-        if place is not None:
-            places[alias] = place
-    if not places:
+        location = _location_to_import(script, written, alias, name)
+        if location is not None:
+            locations[alias] = location
+    if not locations:
         return
     line = script.parent(node)
     if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
-        moved = ", ".join(f"{place[0]}.{place[1]}" for place in places.values())
-        script.note(node, f"import from where it is today: {moved}. Several on a line are left.")
+        moved = ", ".join(".".join(location) for location in locations.values())
+        script.note(
+            node,
+            f"import from the new location: {moved}. Lines with several statements are not "
+            "changed.",
+        )
         return
     aliases = list(node.names)
-    script.edit(line, lambda new: _split(new, aliases, places))
+    script.edit(line, lambda new: _split_import(new, aliases, locations))
 
 
-def _place(
+def _location_to_import(
     script: Script, written: str, alias: cst.ImportAlias, name: str
 ) -> tuple[str, str] | None:
-    """Where a name has to be imported from, if not from where it is; notes what is unknown."""
-    root, module = root_of(written), canonical(written)
+    """Returns the module and name to import instead, or `None`; notes a name that is unknown."""
+    root, module = keras_root(written), canonical_name(written)
     submodule = SUBMODULES.get(f"{module}.{name}")
     if submodule is not None and (submodule.module, submodule.name) != (written, name):
-        used = _used_of(script, alias)
-        if submodule.allows(used):
-            return _at(root, submodule.module), submodule.name
-        if submodule.wanted(used):
-            unknown = ", ".join(sorted(used - submodule.names))
+        used = _used_attributes(script, alias)
+        if submodule.can_change(used):
+            return _relocate(root, submodule.module), submodule.name
+        if submodule.must_change(used):
+            unknown = ", ".join(
+                one or "the module itself" for one in sorted(used - submodule.names)
+            )
             script.note(
-                alias, f"{module}.{name} is gone, and so may be what is used of it: {unknown}."
+                alias,
+                f"{module}.{name} was removed, and so may have been what is used of it: {unknown}.",
             )
         return None
-    place = new_place(module, name)
-    if place is None:
+    location = new_location(module, name)
+    if location is None:
         if root not in ("", "keras", "tensorflow.keras"):
-            if is_public(module, name):
+            if is_public_name(module, name):
                 return "tensorflow." + module, name
-            script.note(alias, f"{written} is no public place of Keras; import from keras.")
+            script.note(alias, f"{written} is not a public module of Keras. Import from keras.")
         return None
-    if place == "unknown":
-        script.note(alias, f"{module} is gone, and {name} is not known to live on elsewhere.")
+    if location == "unknown":
+        script.note(alias, f"{module} was removed, and no new location of {name} is known.")
         return None
-    target, new_name = place
-    target = _at(root, target)
-    return None if (target, new_name) == (written, name) else (target, new_name)
+    new_module, new_name = location
+    new_module = _relocate(root, new_module)
+    return None if (new_module, new_name) == (written, name) else (new_module, new_name)
 
 
-def _at(root: str, module: str) -> str:
-    """A module of Keras seen from `tensorflow.keras`, for scripts that import from there."""
+def _relocate(root: str, module: str) -> str:
+    """Returns the module in `tensorflow.keras` if the script imports Keras from TensorFlow."""
     if root not in ("", "keras") and (module + ".").startswith("keras."):
         return "tensorflow." + module
     return module
 
 
-def _used_of(script: Script, alias: cst.ImportAlias) -> set[str]:
-    """The attributes that are read of an imported module; `""` for any other use of it."""
+def _used_attributes(script: Script, alias: cst.ImportAlias) -> set[str]:
+    """Returns the attributes of an imported module that are used; `""` for any other use of it."""
     local = alias.evaluated_alias or alias.evaluated_name
     used = set()
     for node in script.all(cst.Name):
-        if node.value == local and script.qualified(node):
+        if node.value == local and script.written_name(node):
             parent = script.parent(node)
             is_base = isinstance(parent, cst.Attribute) and parent.value is node
             used.add(parent.attr.value if is_base else "")  # type: ignore[attr-defined]
     return used
 
 
-def _split(
+def _split_import(
     line: cst.SimpleStatementLine,
     names: Sequence[cst.ImportAlias],
-    places: dict[cst.ImportAlias, tuple[str, str]],
+    locations: dict[cst.ImportAlias, tuple[str, str]],
 ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.SimpleStatementLine]:
+    """Returns an import statement as one statement for each module.
+
+    Args:
+        line: the statement as edited so far.
+        names: the imported names before any edit.
+        locations: the new module and name of those that have moved.
+    """
     node = cst.ensure_type(line.body[0], cst.ImportFrom)
     groups: dict[str, list[cst.ImportAlias]] = {}
     kept: list[cst.ImportAlias] = []
     for old in names:
-        if old not in places:
+        if old not in locations:
             kept.append(old)
             continue
-        module, name = places[old]
+        module, name = locations[old]
         local = old.evaluated_alias or old.evaluated_name
         new = old.with_changes(name=cst.Name(name))
         if old.asname is None and local != name:
             new = new.with_changes(asname=cst.AsName(cst.Name(local)))
         elif old.asname is not None and local == name:
             new = new.with_changes(asname=None)
-        if module == dotted(node.module):
+        if module == dotted_name(node.module):
             kept.append(new)
         else:
             groups.setdefault(module, []).append(new)
     if not groups:
         return line.with_changes(body=[node.with_changes(names=kept)])
-    # The old statement, with its comments and layout, stays for what stays or for the first.
+    # The old statement keeps its comments and layout, and the names that have not moved (or those
+    # of one new module, if all have).
     if len(groups) == 1 and not kept:
         module, aliases = next(iter(groups.items()))
-        return line.with_changes(body=[node.with_changes(module=as_node(module), names=aliases)])
+        return line.with_changes(body=[node.with_changes(module=name_node(module), names=aliases)])
     first = kept
     module_node = node.module
     if not kept:
         module, first = groups.popitem()
-        module_node = as_node(module)
-    comments = _comments_of(node)
+        module_node = name_node(module)
+    comments = _comments_in(node)
     head = line.with_changes(
         leading_lines=[*line.leading_lines, *(cst.EmptyLine(comment=one) for one in comments)],
-        body=[node.with_changes(module=module_node, names=_plain(first), lpar=None, rpar=None)],
+        body=[
+            node.with_changes(
+                module=module_node, names=_without_commas(first), lpar=None, rpar=None
+            )
+        ],
     )
     rest = [
-        cst.SimpleStatementLine([cst.ImportFrom(as_node(module), _plain(aliases))])
+        cst.SimpleStatementLine([cst.ImportFrom(name_node(module), _without_commas(aliases))])
         for module, aliases in groups.items()
     ]
     return cst.FlattenSentinel([head, *rest])
 
 
-def _plain(aliases: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias]:
+def _without_commas(aliases: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias]:
     return [alias.with_changes(comma=cst.MaybeSentinel.DEFAULT) for alias in aliases]
 
 
-def _comments_of(node: cst.CSTNode) -> list[cst.Comment]:
-    found = [node] if isinstance(node, cst.Comment) else []
+def _comments_in(node: cst.CSTNode) -> list[cst.Comment]:
+    comments = [node] if isinstance(node, cst.Comment) else []
     for child in node.children:
-        found += _comments_of(child)
-    return found
+        comments += _comments_in(child)
+    return comments
 
 
-def _star_import(script: Script, node: cst.ImportFrom, written: str) -> None:
-    module = canonical(written)
+def _plan_star_import(script: Script, node: cst.ImportFrom, written: str) -> None:
+    module = canonical_name(written)
     submodule = SUBMODULES.get(module)
     if submodule is not None and not submodule.module.startswith("keras"):
-        target = f"{submodule.module}.{submodule.name}"
-        used = {name.value for name in script.all(cst.Name)} & (submodule.names - submodule.others)
-        if used and target != written:
-            script.edit(node, lambda new: new.with_changes(module=as_node(target)))
+        new_module = f"{submodule.module}.{submodule.name}"
+        moved = submodule.names - submodule.unmoved
+        used = {name.value for name in script.all(cst.Name)} & moved
+        if used and new_module != written:
+            script.edit(node, lambda new: new.with_changes(module=name_node(new_module)))
         return
-    place = new_place(module, "*")
-    if place is None:
+    location = new_location(module, "*")
+    if location is None:
         return
-    if place == "unknown":
-        script.note(node, f"{module} is gone: import the names by name from where they are.")
+    if location == "unknown":
+        script.note(node, f"{module} was removed: import names explicitly from their new modules.")
         return
-    target = _at(root_of(written), place[0])
-    script.edit(node, lambda new: new.with_changes(module=as_node(target)))
+    new_module = _relocate(keras_root(written), location[0])
+    script.edit(node, lambda new: new.with_changes(module=name_node(new_module)))
 
 
-def _plain_import(script: Script, alias: cst.ImportAlias) -> None:
-    module = canonical(alias.evaluated_name)
+def _plan_plain_import(script: Script, alias: cst.ImportAlias) -> None:
+    module = canonical_name(alias.evaluated_name)
     if module.startswith("keras.") and (
-        new_place(module, "*") is not None or module in SUBMODULES or module in GONE
+        new_location(module, "*") is not None or module in SUBMODULES or module in REMOVED_NAMES
     ):
-        script.note(alias, f"{module} is gone or has moved: import the names by name.")
+        script.note(alias, f"{module} was removed or has moved: import names from it explicitly.")
 
 
-def _full_name(script: Script, node: cst.Attribute) -> None:
-    """`keras.layers.core.Dense` where `keras` is imported."""
-    written = dotted(node)
-    full = script.qualified(node)
-    name = canonical(full)
+def _plan_full_name(script: Script, node: cst.Attribute) -> None:
+    """Changes a name in full, such as `keras.layers.core.Dense`, where `keras` is imported."""
+    written = dotted_name(node)
+    full = script.written_name(node)
+    name = canonical_name(full)
     if not written or not name.startswith("keras."):
         return
-    if name in GONE:
-        script.note(node, f"{name} {GONE[name]}")
+    if name in REMOVED_NAMES:
+        script.note(node, f"{name} {REMOVED_NAMES[name]}")
         return
     module, _, last = name.rpartition(".")
-    place = new_place(module, last)
-    if place is None or place == "unknown":
+    location = new_location(module, last)
+    if location is None or location == "unknown":
         return
-    if place[0] == module:
-        script.edit(node, lambda new: new.with_changes(attr=cst.Name(place[1])))
+    if location[0] == module:
+        script.edit(node, lambda new: new.with_changes(attr=cst.Name(location[1])))
         return
-    # Only names spelled out from the root: what an alias stands for is the import's affair.
-    root = root_of(full)
-    spelled = root.startswith(_root_name(script, node)) and root in ("keras", "tensorflow.keras")
-    if not spelled or full == ".".join(place):
+    # Only names that are written from the root. For an alias of a module, its import is changed.
+    root = keras_root(full)
+    from_root = root.startswith(_first_name(script, node)) and root in ("keras", "tensorflow.keras")
+    if not from_root or full == ".".join(location):
         return
-    if place[0].startswith("keras."):
-        before = written[: len(written) - len(full) + len(root)]
-        script.edit(node, lambda _: as_node(f"{before}{'.'.join(place)[len('keras') :]}"))
+    if location[0].startswith("keras."):
+        prefix = written[: len(written) - len(full) + len(root)]
+        script.edit(node, lambda _: name_node(f"{prefix}{'.'.join(location)[len('keras') :]}"))
     else:
-        local = script.new_imports.want(*place)
+        local = script.new_imports.require(*location)
         script.edit(node, lambda _: cst.Name(local))
 
 
-def _root_name(script: Script, node: cst.BaseExpression) -> str:
-    """What the first name of a chain was imported as."""
+def _first_name(script: Script, node: cst.BaseExpression) -> str:
+    """Returns the full name of the first part of a chain of attributes."""
     while isinstance(node, cst.Attribute):
         node = node.value
-    return script.qualified(node)
+    return script.written_name(node)
 
 
-def _in_import(script: Script, node: cst.CSTNode) -> bool:
+def _is_in_import(script: Script, node: cst.CSTNode) -> bool:
     while isinstance(node, cst.Attribute | cst.Name | cst.ImportAlias):
         node = script.parent(node)
     return isinstance(node, cst.Import | cst.ImportFrom)

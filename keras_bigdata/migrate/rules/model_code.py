@@ -1,14 +1,15 @@
-"""Model code that reads otherwise today: none of it is changed, a person has to look."""
+"""Model code that has another form in Keras 3. Almost all of it is noted and not changed."""
 
 from __future__ import annotations
 
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
-from keras_bigdata.migrate.keras_names import is_public
+from keras_bigdata.migrate.keras_names import is_public_name
 from keras_bigdata.migrate.script import Script
 
-# Arguments of layers in Keras 1, and what they are called in most layers today.
+_REMOVED = "no longer an argument"
+# Arguments of layers in Keras 1, and their names in most layers of Keras 3.
 _LAYER_ARGUMENTS = {
     "W_constraint": "kernel_constraint",
     "W_regularizer": "kernel_regularizer",
@@ -19,7 +20,7 @@ _LAYER_ARGUMENTS = {
     "batch_input_shape": "a keras.Input(batch_shape=...)",
     "bias": "use_bias",
     "border_mode": "padding",
-    "consume_less": "nothing",
+    "consume_less": _REMOVED,
     "dim_ordering": "data_format",
     "dropout_U": "recurrent_dropout",
     "dropout_W": "dropout",
@@ -32,7 +33,7 @@ _LAYER_ARGUMENTS = {
     "nb_filter": "filters",
     "nb_row": "kernel_size",
     "output_dim": "units (output_dim in Embedding)",
-    "output_shape": "nothing, or output_shape in Lambda",
+    "output_shape": f"{_REMOVED} except in Lambda",
     "p": "rate",
     "pool_length": "pool_size",
     "sigma": "stddev",
@@ -40,11 +41,12 @@ _LAYER_ARGUMENTS = {
     "subsample": "strides",
     "subsample_length": "strides",
 }
-# Layers that have an argument of that name to this day.
-_STILL = {
+# Layers that still have an argument of that name.
+_UNCHANGED_ARGUMENTS = {
     "Embedding": {"output_dim"},
     "Lambda": {"output_shape"},
 }
+_LAYERS_WITH_MODE = {"BatchNormalization", "Cropping2D", "Reshape", "ZeroPadding2D"}
 _CONVOLUTIONS = {
     "AtrousConvolution2D",
     "Conv2D",
@@ -55,105 +57,106 @@ _CONVOLUTIONS = {
     "SeparableConv2D",
     "SeparableConvolution2D",
 }
-_METHODS = {
+# Methods of models that were removed, and what to use instead.
+_REMOVED_METHODS = {
     "predict_classes": "np.argmax(model.predict(x), axis=-1), or > 0.5 for one output",
     "predict_proba": "model.predict",
     "to_yaml": "model.to_json",
     "predict_on_generator": "model.predict",
 }
+# Functions that `keras.backend` still has, and those whose import is noted.
+_BACKEND_FUNCTIONS = {
+    "backend",
+    "clear_session",
+    "epsilon",
+    "floatx",
+    "get_session",
+    "get_uid",
+    "image_data_format",
+    "image_dim_ordering",
+    "is_keras_tensor",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+    "set_image_dim_ordering",
+    "set_session",
+}
 
 
 def plan(script: Script) -> None:
-    """Notes what a person has to look at; renames `Model(input=, output=)`."""
+    """Notes what the user has to look at, and renames `Model(input=, output=)`."""
     for call in script.calls:
-        name = script.name_of(call.func)
+        name = script.full_name(call.func)
         if name.startswith("keras."):
-            _call(script, call, name)
+            _plan_keras_call(script, call, name)
         elif isinstance(call.func, cst.Attribute) and script.uses_keras:
-            _method(script, call)
-    _backend(script)
+            _note_method(script, call)
+    _note_backend(script)
     for node in script.all(cst.ClassDef):
-        _iterator_class(script, node)
+        _note_iterator_class(script, node)
 
 
-def _call(script: Script, call: cst.Call, full: str) -> None:
-    name = full.rpartition(".")[2]
-    given = call_edits.keyword_names(call)
-    if name == "Model" and given & {"input", "output"}:
+def _plan_keras_call(script: Script, call: cst.Call, full_name: str) -> None:
+    name = full_name.rpartition(".")[2]
+    keywords = call_edits.keyword_names(call)
+    if name == "Model" and keywords & {"input", "output"}:
         script.edit(
-            call, lambda new: call_edits.renamed(new, {"input": "inputs", "output": "outputs"})
+            call,
+            lambda new: call_edits.rename_keywords(new, {"input": "inputs", "output": "outputs"}),
         )
-    if not is_public("keras.layers", name) and name not in _CONVOLUTIONS:
+    if not is_public_name("keras.layers", name) and name not in _CONVOLUTIONS:
         return
-    found = sorted(given & (set(_LAYER_ARGUMENTS) - _STILL.get(name, set())))
-    if name in ("Reshape", "ZeroPadding2D", "Cropping2D", "BatchNormalization") and "mode" in given:
-        found.append("mode")
-    if found:
-        today = "; ".join(f"{old} is {_LAYER_ARGUMENTS.get(old, 'nothing')}" for old in found)
-        script.note(call, f"{name}: arguments of Keras 1. Today {today}.")
-    if name in _CONVOLUTIONS and len(call_edits.positional(call)) > 2:
-        third = script.code(call_edits.positional(call)[2].value)
+    old_names = sorted(keywords & (set(_LAYER_ARGUMENTS) - _UNCHANGED_ARGUMENTS.get(name, set())))
+    if name in _LAYERS_WITH_MODE and "mode" in keywords:
+        old_names.append("mode")
+    if old_names:
+        new_names = "; ".join(
+            f"{old} is {_LAYER_ARGUMENTS.get(old, _REMOVED)}" for old in old_names
+        )
+        script.note(call, f"{name}: has arguments of Keras 1. In Keras 3, {new_names}.")
+    args = call_edits.positional_args(call)
+    if name in _CONVOLUTIONS and len(args) > 2:
         script.note(
             call,
-            f"{name}: the third argument by position ({third}) is `strides` today. If it was the "
-            "second side of the kernel, write the kernel as a tuple.",
+            f"{name}: the third positional argument ({script.code(args[2].value)}) is `strides` in "
+            "Keras 3. If it was the second side of the kernel, write the kernel size as a tuple.",
         )
 
 
-def _backend(script: Script) -> None:
-    """One note for all uses: there may be hundreds."""
-    gone: dict[str, cst.Call] = {}
+def _note_backend(script: Script) -> None:
+    """Adds one note for all removed functions of the backend: there may be hundreds of calls."""
+    removed: dict[str, cst.Call] = {}
     for call in script.calls:
-        module, _, name = script.name_of(call.func).partition("keras.backend.")
-        if name and not module and not _in_backend(name) and not _of_tensorflow(script, call):
-            gone.setdefault(name, call)
-    if gone:
-        first = min(gone.values(), key=script.line)
+        module, _, name = script.full_name(call.func).partition("keras.backend.")
+        is_tensorflow = script.written_name(call.func).startswith("tensorflow.keras.")
+        if name and not module and name not in _BACKEND_FUNCTIONS and not is_tensorflow:
+            removed.setdefault(name, call)
+    if removed:
+        first = min(removed.values(), key=script.line)
         script.note(
             first,
-            f"keras.backend has lost {', '.join(sorted(gone))}. keras.ops has most of it; "
-            "tensorflow.keras.backend has it still, on TensorFlow alone.",
+            f"keras.backend no longer has {', '.join(sorted(removed))}. keras.ops has most of "
+            "these functions; tensorflow.keras.backend still has them, on TensorFlow only.",
         )
 
 
-def _of_tensorflow(script: Script, call: cst.Call) -> bool:
-    return script.qualified(call.func).startswith("tensorflow.keras.")
-
-
-def _in_backend(name: str) -> bool:
-    return name in {
-        "clear_session",
-        "epsilon",
-        "floatx",
-        "get_uid",
-        "image_data_format",
-        "image_dim_ordering",  # noted with its import
-        "is_keras_tensor",
-        "set_epsilon",
-        "set_floatx",
-        "set_image_data_format",
-        "set_image_dim_ordering",
-        "backend",
-        "get_session",
-        "set_session",
-    }
-
-
-def _method(script: Script, call: cst.Call) -> None:
+def _note_method(script: Script, call: cst.Call) -> None:
     assert isinstance(call.func, cst.Attribute)
     name = call.func.attr.value
-    if name in _METHODS and not script.qualified(call.func):
-        script.note(call, f"{name} is gone: use {_METHODS[name]}.")
-    if name == "train_on_batch" and call_edits.argument(call, "reset_metrics") is not None:
+    if name in _REMOVED_METHODS and not script.written_name(call.func):
+        script.note(call, f"{name} was removed: use {_REMOVED_METHODS[name]}.")
+    if name == "train_on_batch" and call_edits.find_argument(call, "reset_metrics") is not None:
         script.note(
-            call, "train_on_batch resets its metrics at each call today; there is no argument."
+            call,
+            "train_on_batch: Keras 3 resets the metrics in every call and has no `reset_metrics`; "
+            "remove it.",
         )
     if name == "compile" and call_edits.keyword_names(call) & {"class_mode", "sample_weight_mode"}:
-        script.note(call, "compile: class_mode and sample_weight_mode are gone.")
+        script.note(call, "compile: class_mode and sample_weight_mode were removed.")
 
 
-def _iterator_class(script: Script, node: cst.ClassDef) -> None:
-    """An iterator for Python 2: Python 3 looks for `__next__`."""
+def _note_iterator_class(script: Script, node: cst.ClassDef) -> None:
+    """Notes an iterator that was written for Python 2, where `next` was called."""
     names = set()
     for part in node.body.body:
         if isinstance(part, cst.FunctionDef):
@@ -164,5 +167,6 @@ def _iterator_class(script: Script, node: cst.ClassDef) -> None:
                     names |= {script.code(target.target) for target in statement.targets}
     if {"__iter__", "next"} <= names and "__next__" not in names and not node.bases:
         script.note(
-            node, f"class {node.name.value}: Python 3 calls __next__, and it has `next` only."
+            node,
+            f"class {node.name.value}: Python 3 calls __next__, but the class defines only `next`.",
         )

@@ -1,4 +1,4 @@
-"""Arguments of optimizers."""
+"""Arguments of optimizers, and their attribute `lr`."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from keras_bigdata.migrate.script import Script
 _NAMES = {"SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam", "Ftrl"}
 _NAMES |= {name.lower() for name in _NAMES}
 
-# How many arguments by position mean the same today; behind them came `decay`.
-_POSITIONS = {"sgd": 2, "rmsprop": 3, "adagrad": 1, "adadelta": 2}
-_OTHERS = 3
+# The number of positional arguments that have the same meaning in Keras 3. The next was `decay`.
+_UNCHANGED_POSITIONS = {"sgd": 2, "rmsprop": 3, "adagrad": 1, "adadelta": 2}
+_DEFAULT_UNCHANGED_POSITIONS = 3
 
 
 def plan(script: Script) -> None:
-    """Has the arguments renamed, or leaves them to a person."""
+    """Renames arguments and attributes, or notes what the user has to change."""
     for call in script.calls:
-        full = script.name_of(call.func)
+        full = script.full_name(call.func)
         name = full.rpartition(".")[2]
         if not full.startswith("keras.") or name not in _NAMES:
             continue
         if ".optimizers.legacy." in full:
-            script.note(call, f"{full} is gone: use keras.optimizers.{name}.")
+            script.note(call, f"{full} was removed: use keras.optimizers.{name}.")
             continue
-        _arguments(script, call, name)
+        _plan_arguments(script, call, name)
     for node in script.all(cst.Attribute):
         if node.attr.value == "lr" and _is_optimizer(script, node.value):
             script.edit(node, lambda new: new.with_changes(attr=cst.Name("learning_rate")))
 
 
-def _arguments(script: Script, call: cst.Call, name: str) -> None:
-    given = call_edits.keyword_names(call)
-    if "lr" in given and "learning_rate" not in given:
-        script.edit(call, lambda new: call_edits.renamed(new, {"lr": "learning_rate"}))
-    decay = call_edits.argument(call, "decay")
+def _plan_arguments(script: Script, call: cst.Call, name: str) -> None:
+    names = call_edits.keyword_names(call)
+    if "lr" in names and "learning_rate" not in names:
+        script.edit(call, lambda new: call_edits.rename_keywords(new, {"lr": "learning_rate"}))
+    decay = call_edits.find_argument(call, "decay")
     if decay is not None:
         if _is_zero(decay.value):
-            script.edit(call, lambda new: call_edits.without(new, "decay"))
+            script.edit(call, lambda new: call_edits.remove_keyword(new, "decay"))
         else:
             script.note(
                 call,
-                f"decay={script.code(decay.value)} is ignored today. The same is "
+                f"decay={script.code(decay.value)} is ignored by Keras 3. The equivalent is "
                 "learning_rate=keras.optimizers.schedules.InverseTimeDecay(rate, decay_steps=1, "
-                "decay_rate=decay); a schedule of your own may be better.",
+                "decay_rate=decay); another schedule may be better.",
             )
-    epsilon = call_edits.argument(call, "epsilon")
+    epsilon = call_edits.find_argument(call, "epsilon")
     if epsilon is not None and script.code(epsilon.value) == "None":
-        # None stood for keras.backend.epsilon(), 1e-7, which is the default today.
-        script.edit(call, lambda new: call_edits.without(new, "epsilon"))
-    if "schedule_decay" in given:
-        script.note(call, "schedule_decay: Nadam has no such argument today; remove it.")
-    positions = _POSITIONS.get(name.lower(), _OTHERS)
-    if len(call_edits.positional(call)) > positions:
+        # None meant keras.backend.epsilon(), 1e-7, which is the default in Keras 3.
+        script.edit(call, lambda new: call_edits.remove_keyword(new, "epsilon"))
+    if "schedule_decay" in names:
+        script.note(call, "Nadam: Keras 3 has no `schedule_decay`; remove it.")
+    unchanged = _UNCHANGED_POSITIONS.get(name.lower(), _DEFAULT_UNCHANGED_POSITIONS)
+    if len(call_edits.positional_args(call)) > unchanged:
         script.note(
             call,
-            f"{name}: arguments by position behind the first {positions} mean something else "
-            "today. Give them by name.",
+            f"{name}: positional arguments after the first {unchanged} mean something else in "
+            "Keras 3. Pass them by name.",
         )
 
 
@@ -66,7 +66,7 @@ def _is_zero(node: cst.BaseExpression) -> bool:
 
 
 def _is_optimizer(script: Script, node: cst.BaseExpression) -> bool:
-    """`model.optimizer`, or a name that was given an optimizer of Keras."""
+    """Whether a node is `model.optimizer`, or a name that an optimizer of Keras is assigned to."""
     if isinstance(node, cst.Attribute):
         return node.attr.value == "optimizer" and script.uses_keras
     value = script.value_of(node)
