@@ -22,29 +22,29 @@ from skimage import data, io, transform, util
 
 from keras_bigdata import ImageFolder, ShardSequence, pack
 
-PICTURES = ["brick", "coins", "grass", "gravel"]
+IMAGES = ["brick", "coins", "grass", "gravel"]
 SIZE = (48, 48)
 BATCH = 32
 
 
 def write_pieces(folder: Path, count: int, left: float, right: float, seed: int) -> None:
-    """`count` pieces of each picture, between two fractions of its width, in class folders."""
+    """`count` pieces of each image, between two fractions of its width, in class folders."""
     rng = np.random.default_rng(seed)
-    for name in PICTURES:
+    for name in IMAGES:
         (folder / name).mkdir(parents=True)
-        picture = getattr(data, name)()
-        width = picture.shape[1]
-        picture = picture[:, int(left * width) : int(right * width)]
+        image = getattr(data, name)()
+        width = image.shape[1]
+        image = image[:, int(left * width) : int(right * width)]
         for number in range(count):
             size = rng.integers(64, 104)
-            y, x = (rng.integers(0, max(1, side - size)) for side in picture.shape[:2])
-            piece = picture[y : y + size, x : x + size]
+            y, x = (rng.integers(0, max(1, side - size)) for side in image.shape[:2])
+            piece = image[y : y + size, x : x + size]
             io.imsave(folder / name / f"{number:04d}.png", piece, check_contrast=False)
 
 
 def from_generator(folder: Path) -> tf.data.Dataset:
     """As tutorials have it."""
-    files = [(path, PICTURES.index(path.parent.name)) for path in sorted(folder.glob("*/*.png"))]
+    files = [(path, IMAGES.index(path.parent.name)) for path in sorted(folder.glob("*/*.png"))]
 
     def samples():
         for path, label in files:
@@ -59,7 +59,7 @@ def from_generator(folder: Path) -> tf.data.Dataset:
 
 
 def pack_pieces(folder: Path, shards: Path):
-    return pack(ImageFolder(folder, size=SIZE, color="grey", classes=PICTURES), shards)
+    return pack(ImageFolder(folder, size=SIZE, color="grayscale", classes=IMAGES), shards)
 
 
 def from_shards(folder: Path) -> tf.data.Dataset:
@@ -80,7 +80,7 @@ def build_model() -> keras.Model:
     for filters in (16, 32, 64):
         model.add(layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu"))
     model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(len(PICTURES), activation="softmax"))
+    model.add(layers.Dense(len(IMAGES), activation="softmax"))
     model.compile(
         keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
@@ -125,6 +125,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--pieces", type=int, default=200, help="of each picture")
+    parser.add_argument("--pieces", type=int, default=200, help="of each image")
     given = parser.parse_args()
     main(given.folder or Path(tempfile.mkdtemp(prefix="tf-data-")), given.epochs, given.pieces)

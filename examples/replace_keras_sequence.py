@@ -24,8 +24,8 @@ from keras_bigdata import ImageTable, ShardSequence, pack
 PIECE = 28
 
 
-def write_pictures(folder: Path, count: int, seed: int) -> pd.DataFrame:
-    """Grey pictures of two kinds of stone; gives their names and labels, as held in memory."""
+def write_images(folder: Path, count: int, seed: int) -> pd.DataFrame:
+    """Writes grayscale images of two kinds of stone. Returns a table of their names and labels."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     kinds = {"brick": data.brick(), "gravel": data.gravel()}
@@ -58,13 +58,18 @@ def build_model() -> keras.Model:
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(1)
-    columns = {"image": "image_name", "label": "label", "size": (PIECE, PIECE), "color": "grey"}
+    columns = {
+        "image": "image_name",
+        "label": "label",
+        "size": (PIECE, PIECE),
+        "color": "grayscale",
+    }
 
-    labels = write_pictures(folder / "train", 1500, seed=0)  # a DataFrame, in memory
+    labels = write_images(folder / "train", 1500, seed=0)  # a DataFrame, in memory
     source = ImageTable(labels, root=folder / "train", **columns)
     pack(source, folder / "shards/train", shard_samples=256)
 
-    write_pictures(folder / "test", 300, seed=1).to_csv(folder / "test.csv", index=False)
+    write_images(folder / "test", 300, seed=1).to_csv(folder / "test.csv", index=False)
     held_out = ImageTable(folder / "test.csv", root=folder / "test", classes=source, **columns)
     pack(held_out, folder / "shards/test", shard_samples=256)
 
@@ -75,10 +80,10 @@ def main(folder: Path) -> None:
     print("loss and accuracy on the test set:", model.evaluate(test, verbose=0))
 
     # The same shards without the targets.
-    pictures = ShardSequence(folder / "shards/test", 32, inputs="images", shuffle=None)
-    predicted = model.predict(pictures, verbose=0).argmax(axis=1)
+    images = ShardSequence(folder / "shards/test", 32, inputs="images", shuffle=None)
+    predicted = model.predict(images, verbose=0).argmax(axis=1)
     truth = np.concatenate([y for _, y in test])
-    print(f"predicted {len(predicted)} pictures, {np.mean(predicted == truth):.3f} of them right")
+    print(f"predicted {len(predicted)} images, {np.mean(predicted == truth):.3f} of them right")
 
 
 if __name__ == "__main__":

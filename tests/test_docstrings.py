@@ -1,4 +1,4 @@
-"""The examples in public docstrings run, in a folder that holds what they speak of."""
+"""The examples in public docstrings run, in a folder that holds the files that they use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXAMPLES = [
 ]
 
 
-def pictures(folder, count):
+def write_images(folder, count):
     folder.mkdir(parents=True)
     names = [f"{number:04d}.jpg" for number in range(1, count + 1)]
     for number, name in enumerate(names):
@@ -44,17 +44,17 @@ def pictures(folder, count):
 
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> dict[str, Any]:
-    """A folder with pictures, arrays and pickles, and the names that a user has by then."""
+    """A folder with images, arrays and pickles, and the names that a user has by then."""
     monkeypatch.chdir(tmp_path)
-    photos = pictures(tmp_path / "photos", 12)
+    photos = write_images(tmp_path / "photos", 12)
     for name in ("labels", "test"):
         with open(tmp_path / f"photos/{name}.csv", "w", newline="") as file:
             rows = [(photo, f"cup number {i}", "ab"[i % 2]) for i, photo in enumerate(photos)]
             csv.writer(file).writerows([("file", "caption", "label"), *rows])
     for folder in ("flowers/rose", "flowers/train/rose", "flowers/test/rose"):
-        pictures(tmp_path / folder, 3)
+        write_images(tmp_path / folder, 3)
     for video in range(4):
-        pictures(tmp_path / f"clips/{'ab'[video % 2]}/{video}", 3)
+        write_images(tmp_path / f"clips/{'ab'[video % 2]}/{video}", 3)
     with open(tmp_path / "reviews.csv", "w", newline="") as file:
         rows = [("review", "stars"), ("Worth the money", 5), ("Not good", 1)]
         csv.writer(file).writerows(rows)

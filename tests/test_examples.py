@@ -55,7 +55,7 @@ def test_replace_training_loop_learns_and_logs(tmp_path):
 @pytest.mark.slow
 def test_replace_keras_sequence_predicts_right(tmp_path):
     told = run("replace_keras_sequence.py", tmp_path)
-    right = re.search(r"predicted 300 pictures, ([\d.]+) of them right", told)
+    right = re.search(r"predicted 300 images, ([\d.]+) of them right", told)
     assert right is not None
     assert float(right[1]) > 0.9
 

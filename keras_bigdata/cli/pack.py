@@ -174,7 +174,7 @@ def _image_source(arguments: argparse.Namespace) -> Any:
 
     about: dict[str, Any] = {
         "size": arguments.size,
-        "color": "grey" if arguments.grey else "rgb",
+        "color": "grayscale" if arguments.grey else "rgb",
         **from_like(
             arguments,
             text=arguments.text is not None,

@@ -26,8 +26,8 @@ from keras_bigdata.packing.shard_jobs import (
     read_row,
 )
 from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.packing.sources.base import known
 from keras_bigdata.packing.sources.images import quiet_pillow
+from keras_bigdata.packing.sources.labels import resolve_names
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
@@ -242,10 +242,11 @@ def _names(source: Any, attribute: str) -> Any:
     names: Any
     if isinstance(value, Mapping):
         names = {
-            str(key): known(part, attribute, f"{where}[{key!r}]") for key, part in value.items()
+            str(key): resolve_names(part, attribute, f"{where}[{key!r}]")
+            for key, part in value.items()
         }
     else:
-        names = known(source, attribute, where)
+        names = resolve_names(source, attribute, where)
     try:
         json.dumps(names)
     except (TypeError, ValueError) as error:
