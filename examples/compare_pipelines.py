@@ -2,7 +2,7 @@
 
     python examples/compare_pipelines.py [FOLDER] [--samples N] [--rounds N]
 
-Makes a data set of random pictures and tokens in each pipeline's own format, in a temporary folder,
+Makes a data set of random images and tokens in each pipeline's own format, in a temporary folder,
 and times each pipeline in a process of its own, in turn, several rounds, with a model that trains
 nothing. What counts are the ratios; the figures depend on the machine. An epoch is the time from
 its first batch to its end (the median over epochs and rounds), and the shortest time that lay

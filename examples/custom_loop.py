@@ -23,7 +23,7 @@ EPOCHS = 3
 
 
 def pieces(count: int, seed: int) -> Arrays:
-    """Grey pieces of two kinds of stone."""
+    """Grayscale pieces of two kinds of stone."""
     rng = np.random.default_rng(seed)
     stones = (data.brick(), data.gravel())
     labels = rng.integers(0, 2, count)

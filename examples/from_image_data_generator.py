@@ -22,25 +22,25 @@ from skimage import color, data, io, util
 
 from keras_bigdata import ImageFolder, ShardSequence, capture, pack
 
-PICTURES = ["astronaut", "camera", "coffee", "cat", "rocket", "coins", "moon", "brick", "grass"]
+IMAGES = ["astronaut", "camera", "coffee", "cat", "rocket", "coins", "moon", "brick", "grass"]
 SIZE = (48, 48)
 BATCH = 32
 
 
 def write_pieces(folder: Path, count: int, left: float, right: float, seed: int) -> None:
-    """`count` pieces of each picture, between two fractions of its width, in class folders."""
+    """`count` pieces of each image, between two fractions of its width, in class folders."""
     rng = np.random.default_rng(seed)
-    for name in PICTURES:
+    for name in IMAGES:
         (folder / name).mkdir(parents=True)
-        picture = getattr(data, name)()
-        if picture.ndim == 2:
-            picture = util.img_as_ubyte(color.gray2rgb(picture))
-        width = picture.shape[1]
-        picture = picture[:, int(left * width) : int(right * width)]
+        image = getattr(data, name)()
+        if image.ndim == 2:
+            image = util.img_as_ubyte(color.gray2rgb(image))
+        width = image.shape[1]
+        image = image[:, int(left * width) : int(right * width)]
         for number in range(count):
             size = rng.integers(56, 96)
-            y, x = (rng.integers(0, max(1, side - size)) for side in picture.shape[:2])
-            piece = picture[y : y + size, x : x + size]
+            y, x = (rng.integers(0, max(1, side - size)) for side in image.shape[:2])
+            piece = image[y : y + size, x : x + size]
             io.imsave(folder / name / f"{number:04d}.jpg", piece, check_contrast=False)
 
 
@@ -65,7 +65,7 @@ def build_model(steps: int) -> keras.Model:
     for filters in (16, 32, 64):
         model.add(layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu"))
     model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(len(PICTURES), activation="softmax"))
+    model.add(layers.Dense(len(IMAGES), activation="softmax"))
     rate = keras.optimizers.schedules.CosineDecay(0.004, steps)
     model.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
@@ -123,7 +123,7 @@ def main(folder: Path, epochs: int, variants: int, pieces: int) -> None:
     epoch = break_even(live, stored, once)
     print(f"break-even: {f'at the end of epoch {epoch}' if epoch else 'never'}")
     print(f"validation accuracy: generator {live_accuracy:.3f}, captured {stored_accuracy:.3f}")
-    print(f"chance would be {1 / len(PICTURES):.3f}")
+    print(f"chance would be {1 / len(IMAGES):.3f}")
 
 
 if __name__ == "__main__":
@@ -131,7 +131,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--variants", type=int, default=8)
-    parser.add_argument("--pieces", type=int, default=100, help="of each picture")
+    parser.add_argument("--pieces", type=int, default=100, help="of each image")
     given = parser.parse_args()
     main(
         given.folder or Path(tempfile.mkdtemp(prefix="image-data-generator-")),

@@ -2,11 +2,11 @@
 
     python examples/image_and_mask.py [FOLDER] [--epochs E] [--variants K]
 
-The coins that come with scikit-image are outlined once with a watershed. Pieces of the picture's
+The coins that come with scikit-image are outlined once with a watershed. Pieces of the image's
 left side, with their masks, are packed in K variants, each turned, shifted, zoomed, flipped and
 brightened at random, the mask like its image. A small U-shaped network learns from them in plain
 `fit` to find the coins of the right side, which it never saw. What is printed: the intersection
-over union of coins there, and that of the best threshold on brightness. Also writes a picture of
+over union of coins there, and that of the best threshold on brightness. Also writes an image of
 some pairs, `pairs.png`, to look at. Nothing is downloaded. Takes some 15 seconds on two cores.
 """
 
@@ -26,7 +26,7 @@ PIECE = 64  # pixels
 
 
 def outlined_coins() -> tuple[np.ndarray, np.ndarray]:
-    """The picture, `(height, width, 1)`, and 1 where there is a coin."""
+    """The image, `(height, width, 1)`, and 1 where there is a coin."""
     coins = data.coins()
     sure = np.where(coins > 150, 2, np.where(coins < 30, 1, 0))
     regions = segmentation.watershed(filters.sobel(coins), sure)
@@ -34,11 +34,11 @@ def outlined_coins() -> tuple[np.ndarray, np.ndarray]:
     return coins[:, :, None], mask[:, :, None]
 
 
-def pieces(picture: np.ndarray, stride: int) -> np.ndarray:
-    height, width = picture.shape[:2]
+def pieces(image: np.ndarray, stride: int) -> np.ndarray:
+    height, width = image.shape[:2]
     return np.stack(
         [
-            picture[y : y + PIECE, x : x + PIECE]
+            image[y : y + PIECE, x : x + PIECE]
             for y in range(0, height - PIECE + 1, stride)
             for x in range(0, width - PIECE + 1, stride)
         ]

@@ -2,9 +2,9 @@
 
     python -m keras_bigdata.legacy examples/legacy_fit_generator.py [FOLDER]
 
-Pictures in class folders, `ImageDataGenerator`, `fit_generator` with old arguments, checkpoints in
+Images in class folders, `ImageDataGenerator`, `fit_generator` with old arguments, checkpoints in
 `.hdf5` with `{val_acc:.2f}` in their names, `history.history["acc"]`. None of it is in Keras 3.
-Nothing below knows of keras_bigdata; the pictures are pieces of those that scikit-image brings.
+Nothing below knows of keras_bigdata; the images are pieces of those that scikit-image brings.
 """
 
 import os
@@ -25,7 +25,7 @@ epochs = 8
 batch_size = 16
 
 
-def write_pictures(folder, count, seed):
+def write_images(folder, count, seed):
     rng = np.random.RandomState(seed)
     for name, texture in (("brick", data.brick()), ("grass", data.grass())):
         if not os.path.exists(os.path.join(folder, name)):
@@ -38,8 +38,8 @@ def write_pictures(folder, count, seed):
 
 folder = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()
 np.random.seed(7)
-write_pictures(os.path.join(folder, "train"), nb_train_samples, 0)
-write_pictures(os.path.join(folder, "validation"), nb_validation_samples, 1)
+write_images(os.path.join(folder, "train"), nb_train_samples, 0)
+write_images(os.path.join(folder, "validation"), nb_validation_samples, 1)
 
 model = Sequential()
 model.add(Conv2D(8, (3, 3), strides=2, activation="relu", input_shape=(img_width, img_height, 3)))

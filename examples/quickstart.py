@@ -1,10 +1,10 @@
-"""From picture files, texts and labels to a trained model, in one `fit`.
+"""From image files, texts and labels to a trained model, in one `fit`.
 
     python examples/quickstart.py [FOLDER]
 
 Pieces are cut out of the photographs and textures that come with scikit-image and written as
 image files, with a CSV of file, text and label. They are packed once; a model of two inputs
-(picture and words) is trained from the shards, with validation over two sets, early stopping and
+(image and words) is trained from the shards, with validation over two sets, early stopping and
 the best weights on disk. Nothing is downloaded. Takes about half a minute on two cores.
 """
 
@@ -29,7 +29,7 @@ from keras_bigdata import (
 SIZE = (48, 48)
 PIECE = 64  # pixels of a piece before it is resized
 
-# Words that fit several of the pictures: they help, but do not tell the label.
+# Words that fit several of the images: they help, but do not tell the label.
 WORDS = {
     "astronaut": ["a smiling woman", "a person", "part of a photograph", "bright colours"],
     "camera": ["a man outdoors", "a person", "part of a photograph", "black and white"],
@@ -44,10 +44,10 @@ WORDS = {
 }
 
 
-def cut_pictures(folder: Path, pieces: int = 260) -> None:
+def cut_images(folder: Path, pieces: int = 260) -> None:
     """Writes train/, val/ and a CSV of file, text and label for each.
 
-    Training pieces come from the left three quarters of each picture and validation pieces
+    Training pieces come from the left three quarters of each image and validation pieces
     from the rest, so that no pixel is in both.
     """
     rng = np.random.default_rng(0)
@@ -55,16 +55,16 @@ def cut_pictures(folder: Path, pieces: int = 260) -> None:
         (folder / part).mkdir(parents=True, exist_ok=True)
         rows = []
         for label, words in WORDS.items():
-            picture = getattr(data, label)()
-            if picture.ndim == 2:
-                picture = util.img_as_ubyte(color.gray2rgb(picture))
-            height, width = picture.shape[:2]
+            image = getattr(data, label)()
+            if image.ndim == 2:
+                image = util.img_as_ubyte(color.gray2rgb(image))
+            height, width = image.shape[:2]
             left, right = int(share[0] * width), int(share[1] * width)
             for number in range(pieces if part == "train" else pieces // 4):
                 y = rng.integers(0, height - PIECE)
                 x = rng.integers(left, max(right - PIECE, left + 1))
                 file = f"{label}_{number:04d}.{'jpg' if number % 2 else 'png'}"
-                piece = picture[y : y + PIECE, x : x + PIECE]
+                piece = image[y : y + PIECE, x : x + PIECE]
                 io.imsave(folder / part / file, piece, check_contrast=False)
                 rows.append((file, str(rng.choice(words)), label))
         with open(folder / f"{part}.csv", "w", newline="", encoding="utf-8") as table:
@@ -94,7 +94,7 @@ def build_model(train: ShardSequence, words: int) -> keras.Model:
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(1)
-    cut_pictures(folder)
+    cut_images(folder)
 
     start = time.perf_counter()
     columns = {"image": "file", "text": "text", "label": "label"}
@@ -114,10 +114,10 @@ def main(folder: Path) -> None:
 
     train = ShardSequence(folder / "shards/train", batch_size=64)
     clean = ShardSequence(folder / "shards/val", batch_size=64, shuffle=None)
-    # The same pictures as a bad camera would see them, held in memory.
-    pictures, texts, labels = (np.concatenate(p) for p in zip(*unpacked(clean), strict=True))
-    noise = np.random.default_rng(1).normal(0, 12, pictures.shape)
-    noisy = np.clip(pictures + noise, 0, 255).astype(np.uint8)
+    # The same images as a bad camera would see them, held in memory.
+    images, texts, labels = (np.concatenate(p) for p in zip(*unpacked(clean), strict=True))
+    noise = np.random.default_rng(1).normal(0, 12, images.shape)
+    noisy = np.clip(images + noise, 0, 255).astype(np.uint8)
 
     model = build_model(train, words=len(train.index.vocabulary))
     best = BestWeightsEarlyStopping(folder / "models/best.weights.h5", patience=4)
@@ -144,9 +144,9 @@ def main(folder: Path) -> None:
 
 
 def unpacked(sequence: ShardSequence):
-    """Batches as (pictures, texts, labels)."""
-    for (pictures, texts), labels in sequence:
-        yield pictures, texts, labels
+    """Batches as (images, texts, labels)."""
+    for (images, texts), labels in sequence:
+        yield images, texts, labels
 
 
 if __name__ == "__main__":
