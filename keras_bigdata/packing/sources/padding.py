@@ -75,7 +75,10 @@ def pad_rows(
 
 
 def _fits(entries: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Returns whether all entries can be converted to the dtype without a change of value."""
+    """Returns whether all entries are numbers in the range of the dtype; for integers, whole ones.
+
+    Numbers that a float dtype has to round do fit.
+    """
     if entries.dtype.kind not in "biuf":
         return False
     if dtype.kind == "f":
