@@ -192,7 +192,7 @@ def test_missing_values_of_a_data_frame_are_missing(table, tmp_path: Path):
     assert list(strings.problems) == [1, 2]
 
 
-def test_a_image_that_cannot_be_read_is_named_with_its_line(table, tmp_path: Path):
+def test_an_image_that_cannot_be_read_is_named_with_its_line(table, tmp_path: Path):
     source = open_table(table([*ROWS, ("gone.png", "cat", "")]))
     with pytest.raises(PackError, match=r"gone\.png \(.*labels\.csv, line 6\): No such file"):
         source[4]

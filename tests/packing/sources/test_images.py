@@ -33,7 +33,7 @@ def save(array: np.ndarray, path: Path, **options: object) -> Path:
     return path
 
 
-def test_a_image_of_the_right_size_is_given_as_it_is(tmp_path: Path, gradient: np.ndarray):
+def test_an_image_of_the_right_size_is_given_as_it_is(tmp_path: Path, gradient: np.ndarray):
     path = save(gradient, tmp_path / "a.png")
     pixels = load_image(path, (60, 80), "rgb")
     np.testing.assert_array_equal(pixels, gradient)
