@@ -60,7 +60,7 @@ def from_generator(folder: Path) -> tf.data.Dataset:
 
 
 def pack_crops(folder: Path, shards: Path):
-    return pack(ImageFolder(folder, size=SIZE, color="grey", classes=CLASSES), shards)
+    return pack(ImageFolder(folder, size=SIZE, color="grayscale", classes=CLASSES), shards)
 
 
 def from_shards(folder: Path) -> tf.data.Dataset:

@@ -60,7 +60,7 @@ def build_model() -> keras.Model:
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(1)
-    columns = {"image": "image_name", "label": "label", "size": (CROP, CROP), "color": "grey"}
+    columns = {"image": "image_name", "label": "label", "size": (CROP, CROP), "color": "grayscale"}
 
     labels = write_images(folder / "train", 1500, seed=0)  # a DataFrame, in memory
     source = ImageTable(labels, root=folder / "train", **columns)

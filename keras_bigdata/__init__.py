@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.sources.hdf5 import HDF5Table
     from keras_bigdata.packing.sources.image_folder import ImageFolder
     from keras_bigdata.packing.sources.image_table import ImageTable
-    from keras_bigdata.packing.sources.padding import padded
+    from keras_bigdata.packing.sources.padding import pad_rows
     from keras_bigdata.packing.sources.text_table import TextTable
     from keras_bigdata.packing.sources.tokens import encode_texts
     from keras_bigdata.shards.entries import Field, ShardInfo
@@ -71,7 +71,7 @@ __all__ = [
     "capture",
     "encode_texts",
     "pack",
-    "padded",
+    "pad_rows",
     "repair",
     "verify",
 ]
@@ -99,7 +99,7 @@ _MODULES = {
     "capture": "packing.capture",
     "encode_texts": "packing.sources.tokens",
     "pack": "packing.pack",
-    "padded": "packing.sources.padding",
+    "pad_rows": "packing.sources.padding",
     "repair": "integrity.repair",
     "verify": "integrity.verify",
 }

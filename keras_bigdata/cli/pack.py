@@ -91,7 +91,7 @@ def _image_source(arguments: argparse.Namespace) -> Any:
     is_directory = Path(arguments.source).is_dir()
     options: dict[str, Any] = {
         "size": arguments.size,
-        "color": "grey" if arguments.grayscale else "rgb",
+        "color": "grayscale" if arguments.grayscale else "rgb",
         **classes_and_vocabulary(
             arguments,
             text=arguments.text is not None,

@@ -14,7 +14,7 @@ from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.request import PackRequest
 from keras_bigdata.packing.samples import SKIP_HINT, Array, Augment, augment_sample, read_row
 from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.packing.sources.base import known
+from keras_bigdata.packing.sources.labels import resolve_names
 from keras_bigdata.permutation import Rows, shuffled_rows
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
@@ -175,10 +175,11 @@ def _read_names(source: Any, attribute: str) -> Any:
     names: Any
     if isinstance(value, Mapping):
         names = {
-            str(key): known(part, attribute, f"{where}[{key!r}]") for key, part in value.items()
+            str(key): resolve_names(part, attribute, f"{where}[{key!r}]")
+            for key, part in value.items()
         }
     else:
-        names = known(source, attribute, where)
+        names = resolve_names(source, attribute, where)
     try:
         json.dumps(names)
     except (TypeError, ValueError) as error:

@@ -244,7 +244,7 @@ def test_bad_rows_are_left_out_and_listed(photos: Path, tmp_path: Path, capsys):
     assert [entry["row"] for entry in skipped] == [10, 21, 30]
     assert [Path(entry["file"]).name for entry in skipped] == ["10.jpg", "21.png", "30.jpg"]
     assert "No such file" in skipped[0]["error"]
-    assert "no picture" in skipped[1]["error"]
+    assert "not an image" in skipped[1]["error"]
     assert "truncated" in skipped[2]["error"].lower()
     printed = capsys.readouterr().err
     assert "3 rows left out" in printed

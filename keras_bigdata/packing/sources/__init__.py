@@ -1,13 +1,12 @@
 """What can be packed: objects with `len()` and `[row]` -> dict of fields.
 
-image_table, image_folder, frame_folder, text_table, arrays, hdf5   what users name
-
-pictures, rows            what those of pictures, and all of tables, have in common
-table, file_names         columns of a CSV file, the file of each row
-class_folders             the folders of a folder
-images, frames, masks     files -> arrays
-labels, targets           labels -> class numbers, columns to predict
-text, ragged              texts and lists -> arrays
-hdf5_file, hdf5_columns   datasets read in parts
-split                     rows in two parts
+arrays, image_table, image_folder,
+frame_folder, text_table, hdf5        the public sources
+base, table_rows, image_rows          what they share
+table, file_names                     columns of a table, the file of each row
+images, frames, masks                 files -> arrays
+labels, targets                       labels -> class numbers, columns -> targets
+tokens, padding                       texts -> token ids, lists of unequal length -> arrays
+hdf5_file, hdf5_columns               datasets, labels and texts read in parts
+split                                 rows -> two parts
 """

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.sources.base import checked_split, known
-from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, clean_labels, distinct
+from keras_bigdata.packing.sources.base import Source
+from keras_bigdata.packing.sources.labels import (
+    NO_CLASS,
+    class_numbers,
+    clean_labels,
+    preview,
+    resolve_classes,
+    sort_classes,
+)
 from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.class_counts import MAX_CLASSES
@@ -19,27 +26,29 @@ from keras_bigdata.shards.roles import Roles, as_structure, field_names
 
 LABELS = "labels"
 
-
-# Fields up to this size are told apart by all their values; it takes some 40 ms.
+# The fingerprint covers all values of fields up to this size, which takes some 40 ms.
 HASHED_BYTES = 64 * 1024**2
 
 
-class Arrays:
+class Arrays(Source):
     """Arrays in memory or in `np.memmap`s, row by row.
 
     Args:
-        inputs: field name, or a (nested) tuple or dict of names, that `fit` gets as `x`.
-            Defaults to `None`: every field that is nothing else, `images` and `texts` first.
-        targets: the same, for `y`. Defaults to `None`: `labels`, where there is such a field.
-        sample_weights: the same, for `sample_weight`. Defaults to `None`.
-        classes: the label that class i stands for, as a list, or a source or `ShardIndex` to
-            take them from. Defaults to `None`: where the labels are strings, all there are.
-        **fields: name -> array of shape `(rows, ...)`, all with the same number of rows.
-            `labels` given as strings become class numbers.
+        inputs: Field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
+            Defaults to `None`: every field without another role, `images` and `texts` first.
+        targets: The same, for `y`. Defaults to `None`: `labels`, if there is such a field.
+        sample_weights: The same, for `sample_weight`. Defaults to `None`.
+        classes: The label that class i stands for, as a list, or a source or `ShardIndex` to
+            take them from. Defaults to `None`: if the labels are strings, all of them, sorted.
+        **fields: Name -> array of shape `(rows, ...)`, all with the same number of rows.
+            `labels` given as strings are converted to int32 class numbers; other arrays keep
+            their dtype.
 
     Raises:
-        ValueError: if the arrays differ in length or have no rows, or if a role names no field.
-        TypeError: if an array holds Python objects.
+        ValueError: If the arrays differ in length or have no rows, if a role names a field that
+            does not exist, or if a label is not among `classes`.
+        TypeError: If an array holds Python objects or strings.
+        PackError: If `labels` holds strings among values that are not labels.
 
     Example:
 
@@ -63,16 +72,16 @@ class Arrays:
         **fields: npt.ArrayLike,
     ) -> None:
         arrays = {
-            # Labels as they are: NumPy would turn a NaN among strings into a string.
+            # Labels stay Python objects: NumPy would convert a NaN among strings to a string.
             name: values
             if isinstance(values, np.ndarray)
-            else np.asarray(values, object if name == LABELS and _strings(values) else None)
+            else np.asarray(values, object if name == LABELS and _has_strings(values) else None)
             for name, values in fields.items()
         }
-        self.classes = None if classes is None else known(classes, "classes", "classes")
+        self.classes = None if classes is None else resolve_classes(classes)
         labels = arrays.get(LABELS)
         if labels is not None and labels.dtype.kind in "UO" and labels.ndim == 1:
-            arrays[LABELS] = self._numbers(labels)
+            arrays[LABELS] = self._encode_labels(labels)
         for name, array in arrays.items():
             if array.ndim == 0 or array.dtype.hasobject or array.dtype.kind in "US":
                 raise TypeError(
@@ -82,7 +91,8 @@ class Arrays:
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) != 1 or not all(lengths.values()):
             raise ValueError(
-                f"The fields must be arrays with equally many rows. Received: {lengths or 'none'}"
+                "The fields must be arrays with the same number of rows, at least 1. "
+                f"Received: {lengths or 'none'}"
             )
         self.roles = default_roles(arrays, inputs, targets, sample_weights)
         self._arrays = arrays
@@ -94,16 +104,34 @@ class Arrays:
     def __getitem__(self, row: int) -> dict[str, Any]:
         if not -len(self) <= row < len(self):
             raise IndexError(f"There are {len(self)} rows. Received: row {row}")
-        where = row if self._rows is None else self._rows[row]
-        return {name: np.array(array[where]) for name, array in self._arrays.items()}
+        position = row if self._rows is None else self._rows[row]
+        return {name: np.array(array[position]) for name, array in self._arrays.items()}
 
     def gather(self) -> dict[str, npt.NDArray[Any]]:
-        """All rows at once, as new arrays."""
+        """Returns all rows at once, as new arrays.
+
+        Returns:
+            Dict of field name -> array of shape `(rows, ...)`.
+        """
         rows = slice(None) if self._rows is None else self._rows
         return {name: np.array(array[rows]) for name, array in self._arrays.items()}
 
     def select(self, rows: npt.ArrayLike) -> Arrays:
-        """A source of these rows only; nothing is copied."""
+        """Returns a source of these rows; nothing is copied.
+
+        Args:
+            rows: Row numbers, in the order in which the new source has them.
+
+        Returns:
+            A source that shares the arrays.
+
+        Example:
+
+        ```python
+        first_hundred = Arrays(images=x, labels=y).select(range(100))
+        ```
+        """
+        # Not `copy.copy`, for which `__getstate__` would copy the rows.
         part = Arrays.__new__(Arrays)
         part.__dict__.update(self.__dict__)
         chosen = np.asarray(rows, np.int64)
@@ -111,17 +139,22 @@ class Arrays:
         return part
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Arrays, Arrays]:
-        """Splits the rows in two, for training and validation.
+        """Splits the rows in two parts, for training and validation.
 
-        Where the targets are one column of integers, every class is split in the same
-        proportion.
+        If the targets are one field of integers with one value per row, every class is split in
+        the same proportion.
 
         Args:
-            fraction: share of the rows that the second part gets, between 0 and 1.
-            seed: another seed gives another split. Defaults to `0`.
+            fraction: Share of the rows that the second part receives, between 0 and 1.
+            seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
 
         Returns:
-            `(rest, part)`, two sources that share the arrays.
+            Tuple `(rest, part)` of two sources that share the arrays.
+
+        Raises:
+            ValueError: If `fraction` or `seed` is out of range, or if there are fewer than two
+                rows.
+            TypeError: If `fraction` is not a number, or `seed` not an integer.
 
         Example:
 
@@ -129,26 +162,28 @@ class Arrays:
         train, validation = Arrays(images=x, labels=y).split(0.2)
         ```
         """
-        fraction, seed = checked_split(fraction, seed)
         strata: npt.NDArray[Any] = np.zeros(len(self), np.int64)
         target = (
             self._arrays.get(self.roles.targets) if isinstance(self.roles.targets, str) else None
         )
         if target is not None and target.ndim == 1 and target.dtype.kind in "iub":
             values = target if self._rows is None else target[self._rows]
-            # More values than that are no classes.
+            # With more different values, they are not classes.
             if len(np.unique(values)) <= MAX_CLASSES:
                 strata = values
         first, second = split_rows(strata, np.arange(len(self)), fraction, seed)
         return self.select(first), self.select(second)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this source from others: all values, of large fields those of 64 rows."""
+        """Returns a JSON dict that differs between sources with different rows.
+
+        All values are compared; for fields over 64 MiB, those of 64 rows.
+        """
         sample = hashlib.sha256()
         for array in self._arrays.values():
             large = array.nbytes > HASHED_BYTES
-            seen = np.unique(np.linspace(0, len(array) - 1, 64).astype(np.int64))
-            sample.update((array[seen] if large else array).tobytes())
+            sampled_rows = np.unique(np.linspace(0, len(array) - 1, 64).astype(np.int64))
+            sample.update((array[sampled_rows] if large else array).tobytes())
         if self._rows is not None:
             sample.update(self._rows.tobytes())
         return {
@@ -160,18 +195,22 @@ class Arrays:
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        # To another process only the rows chosen go, not all arrays.
+        # Only the selected rows are sent to another process, not all arrays.
         return {**self.__dict__, "_arrays": self.gather(), "_rows": None}
 
-    def _numbers(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    def _row_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: array.shape[1:] for name, array in self._arrays.items()}
+
+    def _encode_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """Returns the class numbers of labels, from which the classes are taken if not given."""
         clean = clean_labels(labels.tolist(), f"field {LABELS!r}")
         if self.classes is None:
-            self.classes = distinct(clean)
+            self.classes = sort_classes(clean)
         numbers = class_numbers(clean, self.classes)
         if NO_CLASS in numbers:
             row = numbers.index(NO_CLASS)
             raise ValueError(
-                f"`labels` must be among the classes {self.classes[:10]}. "
+                f"`labels` must be among the classes ({preview(self.classes)}). "
                 f"Received in row {row}: {clean[row]!r}"
             )
         return np.asarray(numbers, np.int32)
@@ -180,27 +219,38 @@ class Arrays:
 def default_roles(
     fields: Iterable[str], inputs: Any = None, targets: Any = None, sample_weights: Any = None
 ) -> Roles:
-    """The roles given; else `labels` are the targets and what is left over the inputs."""
-    left = list(fields)
+    """Returns the given roles; by default `labels` are the targets and the others the inputs.
+
+    Args:
+        fields: The names of all fields.
+        inputs: Field name, or a (nested) tuple or dict of names. Defaults to `None`: every field
+            without another role, `images` and `texts` first.
+        targets: The same. Defaults to `None`: `labels`, if there is such a field.
+        sample_weights: The same. Defaults to `None`.
+
+    Raises:
+        ValueError: If a role names a field that does not exist.
+    """
+    available = list(fields)
     if (
         targets is None
-        and LABELS in left
+        and LABELS in available
         and LABELS not in field_names(as_structure(inputs, "inputs"))
     ):
         targets = LABELS
     y = as_structure(targets, "targets")
-    w = as_structure(sample_weights, "sample_weights")
+    weights = as_structure(sample_weights, "sample_weights")
     if inputs is None:
-        used = {*field_names(y), *field_names(w)}
-        first = [name for name in ("images", "texts") if name in left]
-        rest = [name for name in dict.fromkeys([*first, *left]) if name not in used]
+        used = {*field_names(y), *field_names(weights)}
+        first = [name for name in ("images", "texts") if name in available]
+        rest = [name for name in dict.fromkeys([*first, *available]) if name not in used]
         inputs = rest[0] if len(rest) == 1 else rest or None
-    roles = Roles(as_structure(inputs, "inputs"), y, w)
-    unknown = [name for name in roles.names if name not in left]
+    roles = Roles(as_structure(inputs, "inputs"), y, weights)
+    unknown = [name for name in roles.names if name not in available]
     if unknown:
-        raise ValueError(f"The roles name {unknown}, but the fields are {left}.")
+        raise ValueError(f"The roles name {unknown}, but the fields are {available}.")
     return roles
 
 
-def _strings(values: Any) -> bool:
+def _has_strings(values: Any) -> bool:
     return isinstance(values, Sequence) and any(isinstance(value, str) for value in values)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
@@ -15,23 +14,31 @@ _FORMATTER = string.Formatter()
 
 
 def pattern_columns(argument: str, pattern: Any) -> list[str]:
-    """The columns that a file name is made of.
+    """Returns the columns that a pattern of file names refers to.
+
+    Args:
+        argument: The name of the argument, for error messages.
+        pattern: A column, or a pattern with columns in braces.
 
     Raises:
-        TypeError: if it is no string.
-        ValueError: if it is no pattern that can be read.
+        TypeError: If it is not a string.
+        ValueError: If it is not a pattern that can be read.
     """
     if not isinstance(pattern, str):
         raise TypeError(
-            f"`{argument}` must be the name of a column; add what is in memory to the table "
-            f"first, as df.assign(file=names). Received: a {type(pattern).__name__}"
+            f"`{argument}` must be the name of a column; add values in memory to the table "
+            f"first, as df.assign(file=names). Received: {argument} of type "
+            f"{type(pattern).__name__}"
         )
     if "{" not in pattern:
         return [pattern]
     try:
         columns = [name for _, name, _, _ in _FORMATTER.parse(pattern) if name is not None]
     except ValueError as error:
-        raise ValueError(f"`{argument}`: {error}. Received: {argument}={pattern!r}") from None
+        raise ValueError(
+            f"`{argument}` must be a column or a pattern with columns in braces ({error}). "
+            f"Received: {argument}={pattern!r}"
+        ) from None
     if not columns or not all(columns) or any(set(name) & set(".[]") for name in columns):
         raise ValueError(
             f"`{argument}` must be a column or a pattern with columns in braces, such as "
@@ -41,51 +48,48 @@ def pattern_columns(argument: str, pattern: Any) -> list[str]:
 
 
 def file_names(table: Columns, argument: str, pattern: str) -> tuple[list[str], dict[int, str]]:
-    """The name of each row, and what is wrong with rows that have none."""
+    """Returns the file name of each row, and row -> problem where there is none.
+
+    Args:
+        table: A table that has the columns of the pattern.
+        argument: The name of the argument, for error messages.
+        pattern: A column, or a pattern with columns in braces.
+    """
     columns = [table.values[name] for name in pattern_columns(argument, pattern)]
-    what = "file name" if argument == "image" else f"file name in {pattern!r}"
+    kind = "file name" if argument == "image" else f"file name in {pattern!r}"
     names: list[str] = []
     problems: dict[int, str] = {}
     for row, values in enumerate(zip(*columns, strict=True)):
         if any(map(is_missing, values)):
             names.append("")
-            problems[row] = f"there is no {what}"
+            problems[row] = f"there is no {kind}"
             continue
         try:
-            names.append(_name(pattern, values))
+            names.append(_format_name(pattern, values))
         except PackError as error:
             names.append("")
             problems[row] = str(error)
     return names, problems
 
 
-def _name(pattern: str, values: Sequence[Any]) -> str:
+def _format_name(pattern: str, values: Sequence[Any]) -> str:
     if "{" not in pattern:
         return str(values[0])
-    left = iter(values)
+    remaining = iter(values)
     parts = []
     for text, column, layout, _ in _FORMATTER.parse(pattern):
         parts.append(text)
         if column is None:
             continue
-        value = next(left)
+        value = next(remaining)
         try:
-            # In a CSV file all is text; "{id:05d}" wants a number.
-            number = layout and layout[-1] == "d" and isinstance(value, str)
-            # A column of whole numbers in which one is missing is one of floats in pandas.
-            number = number or (isinstance(value, float) and value.is_integer())
-            parts.append(format(int(value) if number else value, layout or ""))
+            # A CSV file holds strings, and "{id:05d}" needs an integer.
+            to_int = layout and layout[-1] == "d" and isinstance(value, str)
+            # pandas stores a column of integers with a missing value as floats.
+            to_int = to_int or (isinstance(value, float) and value.is_integer())
+            parts.append(format(int(value) if to_int else value, layout or ""))
         except (TypeError, ValueError) as error:
             raise PackError(
                 f"{value!r} in column {column!r} does not suit the pattern {pattern!r} ({error})"
             ) from error
     return "".join(parts)
-
-
-def class_folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, in alphabetical order, without hidden ones."""
-    if not folder.is_dir():
-        raise PackError(f"{folder}: there is no such folder.")
-    return sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
-    )

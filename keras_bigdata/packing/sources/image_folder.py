@@ -1,4 +1,4 @@
-"""Class folders of pictures as a source for `pack`."""
+"""Images in class folders as a source for `pack`."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import walk_directory
-from keras_bigdata.packing.sources.base import Pictures, checked_size, known, label_problems
-from keras_bigdata.packing.sources.file_names import class_folders
-from keras_bigdata.packing.sources.images import COLORS, Color, is_picture
-from keras_bigdata.packing.sources.labels import class_numbers
+from keras_bigdata.packing.sources.image_rows import ImageRows
+from keras_bigdata.packing.sources.images import COLORS, Color, checked_size, is_image_file
+from keras_bigdata.packing.sources.labels import encode_labels, resolve_classes
 
 
-class ImageFolder(Pictures):
-    """A folder with one folder of pictures for each class: `flowers/rose/0001.jpg`.
+class ImageFolder(ImageRows):
+    """A folder with one folder of images for each class: `flowers/rose/0001.jpg`.
 
-    Makes the fields `images` (uint8, `(rows, height, width, channels)`), the input, and `labels`
-    (int32 class numbers, `(rows,)`), the targets. The classes are the names of the folders in
-    alphabetical order, empty ones included. Files below them are taken at any depth by their
-    suffix (`.jpg`, `.png`, `.tif`, ...); hidden files and folders are left out.
+    The fields are
+
+    - `images` (uint8, `(rows, height, width, channels)`), the input,
+    - `labels` (int32 class numbers, `(rows,)`), the target.
+
+    The classes are the names of the class folders in alphabetical order, empty ones included.
+    The files in a class folder, at any depth, are images by their suffix (`.jpg`, `.png`, `.tif`,
+    ...). Hidden files and folders are ignored.
 
     Args:
-        directory: the folder that holds the class folders.
-        size: `(height, width)` in pixels.
-        color: `"rgb"` or `"grey"`. Defaults to `"rgb"`.
-        classes: the names in the order of their numbers, as a list, or a source or `ShardIndex`
-            to take them from. Defaults to `None`: the class folders there are.
+        directory: The folder that holds the class folders.
+        size: `(height, width)` in pixels. Images of any size are stretched to it.
+        color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
+        classes: The names of the classes in the order of their numbers, as a list, or a source or
+            `ShardIndex` to take them from. Defaults to `None`: the class folders.
 
     Raises:
-        PackError: if there is no such folder, or no picture in a class folder.
-        ValueError: if an argument makes no sense.
+        PackError: If the folder does not exist, or if there is no image in a class folder.
+        ValueError: If `size`, `color` or `classes` has a value that is not allowed.
+        TypeError: If an entry of `size` is not an integer.
 
     Example:
 
@@ -55,38 +57,49 @@ class ImageFolder(Pictures):
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
         folder = Path(directory)
-        folders = class_folders(folder)
+        folders = list_subfolders(folder)
         names: list[str] = []
         labels: list[Any] = []
         for label in folders:
-            found = _pictures_below(folder, label)
-            names += found
-            labels += [label] * len(found)
+            files = _list_images(folder, label)
+            names += files
+            labels += [label] * len(files)
         if not names:
             raise PackError(
-                f"{folder}: there are no pictures in class folders. Expected files such as "
+                f"{folder}: there are no images in class folders. Expected files such as "
                 f"{folder / 'cat' / '1.jpg'}; found folders: {', '.join(folders) or 'none'}. For "
-                "pictures without class folders use ImageTable."
+                "images without class folders use ImageTable."
             )
-        classes = folders if classes is None else known(classes, "classes", "classes")
-        numbers = class_numbers(labels, classes)
+        classes = folders if classes is None else resolve_classes(classes)
+        numbers, problems = encode_labels(labels, classes)
         super().__init__(
             folder,
             names,
             size,
             color,
-            columns={"labels": np.asarray(numbers, np.int32)},
+            columns={"labels": numbers},
             targets="labels",
             classes=classes,
-            problems=label_problems(labels, numbers, classes),
+            problems=problems,
         )
 
 
-def _pictures_below(folder: Path, label: str) -> list[str]:
-    """Paths, relative to the folder, of the pictures of one class, in alphabetical order."""
+def list_subfolders(folder: Path) -> list[str]:
+    """Returns the names of the folders in a folder, in alphabetical order, without hidden ones."""
+    if not folder.is_dir():
+        raise PackError(f"{folder}: there is no such folder.")
+    return sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
+
+
+def _list_images(folder: Path, label: str) -> list[str]:
+    """Returns the paths of the images of one class, relative to the folder, in a fixed order."""
     names = []
     for place, _, files in walk_directory(folder / label, follow_links=False, error=PackError):
         names += [
-            os.path.relpath(os.path.join(place, file), folder) for file in files if is_picture(file)
+            os.path.relpath(os.path.join(place, file), folder)
+            for file in files
+            if is_image_file(file)
         ]
     return names

@@ -1,4 +1,4 @@
-"""A picture file -> a uint8 array of one size."""
+"""An image file -> a uint8 array of a given size."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
 
-Color = Literal["rgb", "grey"]
+Color = Literal["rgb", "grayscale"]
 
-CHANNELS: dict[Color, int] = {"rgb": 3, "grey": 1}
+CHANNELS: dict[Color, int] = {"rgb": 3, "grayscale": 1}
 COLORS = tuple(CHANNELS)
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_IMAGE_SUFFIX = re.compile(
+    r"\.(avif|bmp|dib|gif|jfif|jp2|jpe?g?|pbm|pgm|png|pnm|ppm|tga|tiff?|webp)", re.IGNORECASE
+)
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# EXIF orientation -> how to turn the pixels back; from 5 on, height and width change places.
-TURNED = {
+# EXIF orientation -> the transposition that makes the image upright.
+UPRIGHT_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -35,40 +39,41 @@ TURNED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-SWAPPED = 5
+# From this EXIF orientation on, height and width of the upright image are exchanged.
+SWAPPED_ORIENTATION = 5
 
-# JPEG decodes at 1/2, 1/4 or 1/8 of its size faster than whole, and other formats can be averaged
-# in blocks first. With at least this many times the wanted size left for the filter, the result
-# is within 0.1 of 255 of that without the shortcut.
-_SHORTCUT = 3
+# JPEG is decoded at 1/2, 1/4 or 1/8 of its size faster than at full size, and other formats can
+# be averaged in blocks first. If the reduced image is still at least this many times as large as
+# the result, the result differs by at most 0.1 of 255 from that without the reduction.
+_REDUCING_GAP = 3
 
-# Between these reductions Pillow's Hamming filter is nearest to scikit-image's `resize` with
+# Between these reductions Pillow's Hamming filter is closest to scikit-image's `resize` with
 # anti-aliasing, elsewhere the bilinear one: mean difference over 22 photographs 0.2 to 1.3 of 255
 # at any reduction from 0.5 to 16. Bilinear alone: up to 3.1, bicubic 3.7, Lanczos more.
-_HAMMING = (1.2, 3.5)
+_HAMMING_REDUCTIONS = (1.2, 3.5)
 
 Pixels = npt.NDArray[np.uint8]
 
 
 def load_image(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> Pixels:
-    """Reads a picture and resizes it.
+    """Reads an image file and resizes it.
 
-    The whole picture is stretched to the size; its aspect ratio is not kept. It is turned the
-    way its EXIF orientation says. Transparent pictures are laid on white, as
-    `skimage.color.rgba2rgb` does. 16-bit values are scaled to 8 bits, floats are taken to be
-    in 0 to 1. Grey is the luma of ITU-R 601 (0.299 R + 0.587 G + 0.114 B), as in
-    `keras.utils.load_img`. Of several frames the first is read.
+    The image is made upright according to its EXIF orientation and stretched to the size; its
+    aspect ratio is not kept. Transparent images are composited on white, as by
+    `skimage.color.rgba2rgb`. 16-bit values are scaled to 8 bits, and floats are expected in the
+    range 0 to 1. Grayscale is the luma of ITU-R 601 (0.299 R + 0.587 G + 0.114 B), as in
+    `keras.utils.load_img`. Only the first frame of an animation is read.
 
     Args:
-        path: a file in any format that Pillow or scikit-image reads.
+        path: A file in any format that Pillow or scikit-image reads.
         size: `(height, width)` in pixels.
-        color: `"rgb"` or `"grey"`.
+        color: `"rgb"` or `"grayscale"`.
 
     Returns:
         uint8 array of shape `(height, width, 3)` or `(height, width, 1)`.
 
     Raises:
-        PackError: with the reason, if it cannot be read.
+        PackError: If the file cannot be read. The message gives the reason, but not the path.
 
     Example:
 
@@ -76,34 +81,66 @@ def load_image(path: str | os.PathLike[str], size: tuple[int, int], color: Color
     pixels = load_image("photos/0001.jpg", (128, 128), "rgb")
     ```
     """
-    with picture_errors():
+    with wrap_image_errors():
         return _load(path, size, color)
 
 
+def is_image_file(name: str) -> bool:
+    """Returns whether a file counts as an image: by its suffix, and not if it is hidden."""
+    return not name.startswith(".") and bool(_IMAGE_SUFFIX.fullmatch(Path(name).suffix))
+
+
+def checked_size(size: Any) -> tuple[int, int]:
+    """Returns `(height, width)` in pixels as a tuple of integers.
+
+    Raises:
+        ValueError: If it is not a pair, or if one of them is less than 1.
+        TypeError: If one of them is not an integer.
+    """
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`size` must be (height, width) in pixels, such as (128, 128). Received: size={size!r}"
+        ) from None
+    return checked_int(height, "size[0]", 1), checked_int(width, "size[1]", 1)
+
+
 @contextlib.contextmanager
-def picture_errors() -> Iterator[None]:
-    """Whatever fails while a picture is read is a `PackError` with the reason."""
+def wrap_image_errors() -> Iterator[None]:
+    """Turns any error of reading an image into a `PackError` that gives the reason."""
     try:
         yield
     except (PackError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise PackError(f"{error} Store a smaller copy of the picture.") from error
+        raise PackError(f"{error} Store a smaller copy of the image.") from error
     except OSError as error:
         raise PackError(error.strerror or str(error)) from error
-    except Exception as error:  # on a damaged file a decoder may raise anything
+    except Exception as error:  # decoders of damaged files raise errors of any type
         raise PackError(f"it cannot be decoded: {type(error).__name__}: {error}") from error
 
 
 @contextlib.contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silences Pillow's warnings (odd EXIF tags, many pixels): a picture is read, or an error.
+    """Silences Pillow's warnings, such as those of odd EXIF tags or of many pixels.
 
-    It sets the filters of the whole process, so it is not for several threads at once.
+    An image is either read or an error. The filters of warnings belong to the whole process, so
+    several threads must not enter this at the same time.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\b")
         yield
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation of an image, 1 to 8; 1 if it has none."""
+    # Cameras and editors often write damaged EXIF data in front of good pixels.
+    with contextlib.suppress(Exception):
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        if orientation in UPRIGHT_TRANSPOSES:
+            return int(orientation)
+    return 1
 
 
 def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> Pixels:
@@ -113,51 +150,44 @@ def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> 
     try:
         opened = Image.open(path)
     except UnidentifiedImageError:
-        image = _flat(_from_array(_read_with_skimage(path)), mode)
-        full = image.size
+        image = _to_mode(_image_from_array(_read_with_skimage(path)), mode)
+        full_size = image.size
     else:
         with opened:
-            full = opened.size
-            orientation = orientation_of(opened)
-            edge = _SHORTCUT * max(size)
+            full_size = opened.size
+            orientation = exif_orientation(opened)
+            edge = _REDUCING_GAP * max(size)
             opened.draft(mode, (edge, edge))
             opened.load()
-            image = _flat(_eight_bits(opened), mode)
-    target = (height, width) if orientation >= SWAPPED else (width, height)
+            image = _to_mode(_to_8_bits(opened), mode)
+    target = (height, width) if orientation >= SWAPPED_ORIENTATION else (width, height)
     if image.size != target:
-        image = image.resize(target, _filter(full, target), reducing_gap=_SHORTCUT)
-    if orientation in TURNED:
-        image = image.transpose(TURNED[orientation])
+        image = image.resize(
+            target, _resampling_filter(full_size, target), reducing_gap=_REDUCING_GAP
+        )
+    if orientation in UPRIGHT_TRANSPOSES:
+        image = image.transpose(UPRIGHT_TRANSPOSES[orientation])
     return np.array(image).reshape(height, width, CHANNELS[color])
 
 
-def _filter(full: tuple[int, int], target: tuple[int, int]) -> Image.Resampling:
-    low, high = _HAMMING
-    reduction = math.sqrt(math.prod(full) / math.prod(target))
+def _resampling_filter(full_size: tuple[int, int], target: tuple[int, int]) -> Image.Resampling:
+    low, high = _HAMMING_REDUCTIONS
+    reduction = math.sqrt(math.prod(full_size) / math.prod(target))
     return Image.Resampling.HAMMING if low < reduction < high else Image.Resampling.BILINEAR
 
 
-def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation, 1 if there is none."""
-    # EXIF of cameras and editors is often damaged; the pixels are good all the same.
-    with contextlib.suppress(Exception):
-        found = image.getexif().get(ExifTags.Base.Orientation)
-        if found in TURNED:
-            return int(found)
-    return 1
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Converts images of integers or floats; the others have 8 bits per channel or less."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        # 16-bit grey; releases of Pillow differ in the mode they give it.
-        return _from_array(np.asarray(image).astype(np.uint16))
+        # 16-bit grayscale: its mode depends on the release of Pillow.
+        return _image_from_array(np.asarray(image).astype(np.uint16))
     if image.mode in ("I", "F"):
-        return _from_array(np.asarray(image))
+        return _image_from_array(np.asarray(image))
     return image
 
 
-def _flat(image: Image.Image, mode: str) -> Image.Image:
-    """Without palette and transparency, in mode "RGB" or "L"."""
+def _to_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Converts to mode "RGB" or "L", without palette, transparent parts on white."""
     palette = image.palette
     if (
         image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
@@ -169,12 +199,12 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _from_array(values: npt.NDArray[Any]) -> Image.Image:
-    """An 8-bit image of an array (height, width) or (height, width, 1 to 4 channels)."""
+def _image_from_array(values: npt.NDArray[Any]) -> Image.Image:
+    """Converts an array (height, width) or (height, width, 1 to 4 channels) to an 8-bit image."""
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.size == 0 or not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] <= 4)):
-        raise PackError(f"it holds an array of shape {values.shape}, which is no picture")
+        raise PackError(f"it holds an array of shape {values.shape}, which is not an image")
     if values.dtype == np.uint16:
         values = (values.astype(np.uint32) + 128) // 257
     elif values.dtype == np.bool_:
@@ -190,7 +220,7 @@ def _from_array(values: npt.NDArray[Any]) -> Image.Image:
 
 
 def _read_with_skimage(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """For what Pillow does not know, such as 16-bit colour TIFF."""
+    """Reads a file in a format that Pillow does not read, such as 16-bit color TIFF."""
     with open(path, "rb") as file:
         content = file.read()
     if not content:
@@ -200,63 +230,11 @@ def _read_with_skimage(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # By its path a TIFF file goes to tifffile; other readers leave files open on failure.
-            named = content.startswith(_TIFF)
-            return np.asarray(imread(os.fspath(path) if named else io.BytesIO(content)))
-    except Exception as error:  # each reader behind it has its own
-        raise PackError("it is no picture in a format that Pillow or scikit-image reads") from error
-
-
-IMAGE_SUFFIX = re.compile(
-    r"\.(avif|bmp|dib|gif|jfif|jp2|jpe?g?|pbm|pgm|png|pnm|ppm|tga|tiff?|webp)", re.IGNORECASE
-)
-
-_DIGITS = re.compile(r"(\d+)")
-
-
-def load_frames(
-    folder: str | os.PathLike[str], frames: int, size: tuple[int, int], color: Color
-) -> Pixels:
-    """Reads frames of a video that are evenly spaced, the first and the last one among them.
-
-    The files are taken in the order of their names, numbers by their value: `frame9.png` comes
-    before `frame10.png`. A folder with fewer files gives some of them more than once. Hidden files
-    and files with other suffixes than those of pictures are left out.
-
-    Args:
-        folder: the folder of one video.
-        frames: how many frames; of one, it is the first.
-        size: `(height, width)` in pixels.
-        color: `"rgb"` or `"grey"`.
-
-    Returns:
-        uint8 array of shape `(frames, height, width, channels)`.
-
-    Raises:
-        PackError: if there is no such folder, no picture in it, or one that cannot be read.
-    """
-    try:
-        names = [name for name in os.listdir(folder) if is_picture(name)]
-    except OSError as error:
-        raise PackError(f"the folder of frames cannot be listed ({error.strerror})") from error
-    if not names:
-        raise PackError("there are no pictures in the folder")
-    names.sort(key=_by_number)
-    video = []
-    for position in np.linspace(0, len(names) - 1, frames).round().astype(int):
-        try:
-            video.append(load_image(os.path.join(folder, names[position]), size, color))
-        except PackError as error:
-            raise PackError(f"{names[position]}: {error}") from error
-    return np.stack(video)
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file is taken for a picture, by its name."""
-    return not name.startswith(".") and bool(IMAGE_SUFFIX.fullmatch(Path(name).suffix))
-
-
-def _by_number(name: str) -> tuple[list[tuple[int, str]], str]:
-    parts = _DIGITS.split(name)
-    # Text and numbers take turns, so that like is compared with like.
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], name
+            # Given a path, scikit-image reads a TIFF file with tifffile. Its other readers leave
+            # the file open if they fail, so they receive the content.
+            by_path = content.startswith(_TIFF_SIGNATURES)
+            return np.asarray(imread(os.fspath(path) if by_path else io.BytesIO(content)))
+    except Exception as error:  # each of its readers raises errors of its own types
+        raise PackError(
+            "it is not an image in a format that Pillow or scikit-image reads"
+        ) from error

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 
 Label: TypeAlias = "int | bool | str"
 
-# Instead of a class number: the row has no label, or one that is not among the classes.
+# The class number of a row without a label, or with one that is not among the classes.
 NO_CLASS = -1
+
+# Classes that an error names.
+_PREVIEW = 10
 
 
 def is_missing(value: Any) -> bool:
-    """None, NaN, pandas' NA and NaT, and blank strings."""
+    """Returns whether a value is None, NaN, pandas' NA or NaT, or a blank string."""
     if isinstance(value, str):
         return not value.strip()
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -24,18 +30,20 @@ def is_missing(value: Any) -> bool:
 
 
 def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
-    """Labels as Python integers if all are whole numbers, else as strings; None where missing.
+    """Converts labels to integers if all are whole numbers, else to strings; None if missing.
+
+    Booleans stay booleans if there are no other labels.
 
     Args:
-        values: strings of a CSV file, or what a DataFrame's column holds.
-        where: table and column, for the errors.
+        values: Strings of a CSV file, or the values of a DataFrame's column.
+        where: Table and column, for error messages.
 
     Raises:
-        PackError: if the labels are numbers with fractions, or lists and the like.
+        PackError: If the labels are numbers with fractions, or neither strings nor numbers.
     """
     # NumPy's scalars become Python's.
     plain = [value.item() if hasattr(value, "item") else value for value in values]
-    known: set[Any] = set()
+    unique: set[Any] = set()
     for row, value in enumerate(plain):
         if is_missing(value):
             continue
@@ -44,67 +52,133 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
                 f"{where}: a label must be a string or a whole number. "
                 f"Received in row {row}: {value!r} ({type(value).__name__})"
             )
-        known.add(value)
-    numbers = _numbers(known)
+        unique.add(value)
+    numbers = _parse_numbers(unique)
     if numbers is None:
-        # Among numbers "nan" is how a program writes that there is none; elsewhere it is a name.
-        absent = {value for value in known if str(value).strip().lower() == "nan"}
-        numbers = _numbers(known - absent) if absent else None
+        # Among numbers, programs write "nan" for a missing one. Among names it is a name.
+        nans = {value for value in unique if str(value).strip().lower() == "nan"}
+        numbers = _parse_numbers(unique - nans) if nans else None
         if numbers:
-            plain = [None if value in absent else value for value in plain]
-            known -= absent
+            plain = [None if value in nans else value for value in plain]
+            unique -= nans
         else:
             numbers = None
-    table: dict[Any, Label]
-    if all(isinstance(value, bool) for value in known):
-        table = {value: value for value in known}
+    converted: dict[Any, Label]
+    if all(isinstance(value, bool) for value in unique):
+        converted = {value: value for value in unique}
     elif numbers is None:
-        table = {value: str(value).strip() for value in known}
+        converted = {value: str(value).strip() for value in unique}
     elif all(number.is_integer() for number in numbers.values()):
-        # Not by way of a float, which cannot tell large numbers apart.
-        table = {
+        # Not from the float, in which large integers fall together.
+        converted = {
             value: int(number) if isinstance(value, float) or "." in str(value) else int(value)
             for value, number in numbers.items()
         }
     else:
         sample = next(value for value, number in numbers.items() if not number.is_integer())
         raise PackError(
-            f"{where}: the labels are numbers with fractions, such as {sample!r}, and so no "
-            "classes. For regression use `target` instead of `label`; or, of arrays, "
-            'Arrays(images=x, age=ages, targets="age").'
+            f"{where}: labels must be strings or whole numbers. Received: numbers with fractions, "
+            f"such as {sample!r}. For regression pass `target` instead of `label`; or, with "
+            'arrays, Arrays(images=x, age=ages, targets="age").'
         )
-    return [None if is_missing(value) else table[value] for value in plain]
+    return [None if is_missing(value) else converted[value] for value in plain]
 
 
-def distinct(labels: Sequence[Label | None]) -> list[Label]:
-    """The classes: every label once, in order of number or alphabet."""
-    found = {label for label in labels if label is not None}
-    return sorted(found)  # all integers, all booleans or all strings
+def sort_classes(labels: Sequence[Label | None]) -> list[Label]:
+    """Returns every label once, in numerical or alphabetical order."""
+    unique = {label for label in labels if label is not None}
+    return sorted(unique)  # all integers, all booleans or all strings
 
 
 def class_numbers(labels: Sequence[Label | None], classes: Sequence[Any]) -> list[int]:
-    """The position of each label among the classes; -1 for none and for unknown ones."""
-    # By text: classes that come back from an index or a user may be "3" where the table has 3.
+    """Returns the position of each label among the classes; -1 if missing or unknown."""
+    # Compared as text: classes from an index or a user may be "3" where the table has 3.
     numbers = {str(label): number for number, label in enumerate(classes)}
     return [NO_CLASS if label is None else numbers.get(str(label), NO_CLASS) for label in labels]
 
 
-def _numbers(values: set[Any]) -> dict[Any, float] | None:
-    """Every value as a number, or None if one is not written as a number is."""
+def encode_labels(
+    labels: Sequence[Label | None], classes: Sequence[Any]
+) -> tuple[npt.NDArray[np.int32], dict[int, str]]:
+    """Returns the class number of each row, and row -> problem where there is none."""
+    numbers = class_numbers(labels, classes)
+    problems = {
+        row: label_problem(labels[row], classes)
+        for row, number in enumerate(numbers)
+        if number == NO_CLASS
+    }
+    return np.asarray(numbers, np.int32), problems
+
+
+def label_problem(label: Label | None, classes: Sequence[Any]) -> str:
+    """Describes why a label has no class number."""
+    if label is None:
+        return "there is no label"
+    return f"the label {label!r} is not among the classes ({preview(classes)})"
+
+
+def preview(classes: Sequence[Any]) -> str:
+    """Returns the first few classes as text."""
+    more = ", ..." if len(classes) > _PREVIEW else ""
+    return ", ".join(map(repr, classes[:_PREVIEW])) + more
+
+
+def resolve_classes(classes: Any, argument: str = "classes") -> list[Any]:
+    """Returns the classes from a list, or from a source or `ShardIndex` that has classes.
+
+    Args:
+        classes: The value of the argument.
+        argument: Its name, for error messages. Defaults to `"classes"`.
+
+    Raises:
+        ValueError: If there are none, or if two of them are equal as text.
+    """
+    return resolve_names(classes, "classes", argument)
+
+
+def resolve_names(value: Any, attribute: str, argument: str) -> list[Any]:
+    """Returns a list of distinct names from a list, or from an object that has such a list.
+
+    Args:
+        value: A list, or an object with the attribute.
+        attribute: The attribute that holds the list: `"classes"` or `"vocabulary"`.
+        argument: The argument that the value was passed as, for error messages.
+
+    Raises:
+        ValueError: If there is no such list, or if it is empty or has two entries that are equal
+            as text.
+    """
+    names = getattr(value, attribute, value)
+    if names is None or isinstance(names, str | bytes | Mapping) or not hasattr(names, "__iter__"):
+        raise ValueError(
+            f"`{argument}` must be a list, or a source or ShardIndex that has {attribute}. "
+            f"Received: {argument}={value!r}"
+        )
+    items = [item.item() if hasattr(item, "item") else item for item in names]
+    if len({str(item) for item in items}) != len(items) or not items:
+        raise ValueError(
+            f"`{argument}` must hold different entries. Received: {argument}={items[:_PREVIEW]}"
+        )
+    return items
+
+
+def _parse_numbers(values: set[Any]) -> dict[Any, float] | None:
+    """Returns every value as a number; None if one of them is not written as a number."""
     numbers = {}
     for value in values:
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             return None
-        # "007" and "1_000" are names: as numbers they would fall together with others.
-        written = isinstance(value, str) and value.strip() not in _spellings(number)
-        if written or not math.isfinite(number):
+        # "007" and "1_000" are names: as numbers they would be equal to "7" and "1000".
+        is_name = isinstance(value, str) and value.strip() not in _spellings(number)
+        if is_name or not math.isfinite(number):
             return None
         numbers[value] = number
     return numbers
 
 
 def _spellings(number: float) -> set[str]:
+    """Returns the ways to write a number that are taken as a number."""
     whole = {str(int(number))} if number.is_integer() else set()
     return {repr(number), *whole}

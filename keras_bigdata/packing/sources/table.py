@@ -17,10 +17,10 @@ class Columns:
     """Some columns of a table.
 
     Args:
-        name: what errors call the table.
-        folder: where relative file names start by default.
-        values: column name -> one value a row.
-        lines: the line of the file that each row ends on, or `None` if it is no file.
+        name: The name of the table in error messages.
+        folder: The folder that relative file names start from by default.
+        values: Column name -> one value per row.
+        lines: The line of the file that each row ends on; `None` for a table in memory.
     """
 
     name: str
@@ -30,16 +30,18 @@ class Columns:
 
 
 def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Columns:
-    """Reads the named columns.
+    """Reads columns of a table.
 
     Args:
-        table: path of a CSV file (UTF-8, a header line, values with the delimiter in quotes), or
-            anything like a DataFrame: iterating gives column names, `table[name]` a column.
-        names: the columns wanted.
-        delimiter: between the values of a CSV file. Defaults to `","`.
+        table: Path of a CSV file (UTF-8, a header line, values with the delimiter in quotes), or
+            an object like a DataFrame: iterating over it yields column names, and `table[name]`
+            is a column.
+        names: The columns to read.
+        delimiter: The separator of values in a CSV file. Defaults to `","`.
 
     Raises:
-        PackError: if the table cannot be read, has no rows or lacks a column.
+        PackError: If the table cannot be read, has no rows or lacks a column.
+        TypeError: If `table` is neither a path nor like a DataFrame.
     """
     if isinstance(table, str | os.PathLike):
         return _read_csv(Path(table), names, delimiter)
@@ -50,9 +52,9 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
         )
     name = f"the {type(table).__name__}"
     keys = list(table)
-    header = [str(column) for column in keys]
+    header = [str(key) for key in keys]
     _check_header(name, header, names)
-    # A table without a header has numbers for names.
+    # The columns of a table without a header have integers as names.
     values = {column: list(table[keys[header.index(column)]]) for column in dict.fromkeys(names)}
     rows = {column: len(column_values) for column, column_values in values.items()}
     if len(set(rows.values())) > 1:
@@ -64,9 +66,9 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
 
 def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
     lines: list[int] = []
-    begun = 1
+    first_line = 1  # of the row that is read next; a quoted value may hold line breaks
     try:
-        # "-sig": spreadsheets put a byte order mark before the header.
+        # "-sig": spreadsheets write a byte order mark before the header.
         with open(path, encoding="utf-8-sig", newline="") as file:
             # Strict: otherwise a quote that is never closed swallows the rest of the table.
             reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -74,11 +76,11 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
             if not header:
                 raise PackError(f"{path}: the file is empty; it needs a header and rows.")
             _check_header(str(path), header, names)
-            wanted = {name: header.index(name) for name in names}
-            values: dict[str, list[Any]] = {name: [] for name in wanted}
-            begun = reader.line_num + 1
+            positions = {name: header.index(name) for name in names}
+            values: dict[str, list[Any]] = {name: [] for name in positions}
+            first_line = reader.line_num + 1
             for row in reader:
-                begun, line = reader.line_num + 1, begun
+                first_line, line = reader.line_num + 1, first_line
                 if not any(map(str.strip, row)):
                     continue
                 if len(row) != len(header):
@@ -87,7 +89,7 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
                         f"columns. Put values that hold a {delimiter!r} in double quotes."
                     )
                 lines.append(reader.line_num)
-                for name, position in wanted.items():
+                for name, position in positions.items():
                     values[name].append(row[position])
     except OSError as error:
         raise PackError(f"{path}: the table cannot be read ({error.strerror}).") from error
@@ -99,21 +101,21 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
     except csv.Error as error:
         if "field limit" in str(error):
             raise PackError(
-                f"{path}: a value of the row that begins in line {begun} has more than "
-                f"{csv.field_size_limit():,} characters. Either a double quote is never closed, or "
-                "the value is so long: then pass pandas.read_csv(path)."
+                f"{path}: a value of the row that begins in line {first_line} has more than "
+                f"{csv.field_size_limit():,} characters. If a double quote is not closed there, "
+                "close it. If the value is as long as that, pass pandas.read_csv(path)."
             ) from error
         raise PackError(
-            f"{path}: the row that begins in line {begun} cannot be read ({error}). A value that "
-            "holds a double quote must stand in double quotes, and its own be doubled."
+            f"{path}: the row that begins in line {first_line} cannot be read ({error}). Put a "
+            "value that holds a double quote in double quotes, and double the quote inside it."
         ) from error
     if not lines:
         raise PackError(f"{path}: there are no rows below the header.")
     return Columns(str(path), path.parent, values, lines)
 
 
-def _check_header(name: str, header: Sequence[str], wanted: Sequence[str]) -> None:
-    for column in wanted:
+def _check_header(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
+    for column in columns:
         if header.count(column) != 1:
             problem = "no column" if column not in header else "more than one column"
             raise PackError(

@@ -11,32 +11,41 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.base import known, label_problems, shown
-from keras_bigdata.packing.sources.labels import class_numbers, clean_labels, distinct, is_missing
+from keras_bigdata.packing.sources.labels import (
+    NO_CLASS,
+    class_numbers,
+    clean_labels,
+    encode_labels,
+    is_missing,
+    label_problem,
+    resolve_classes,
+    sort_classes,
+)
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.shards.roles import Structure
 
 LABELS = "labels"
 TARGETS = "targets"
-# Fields that tables make of other columns.
-_OTHERS = {"images", "videos", "masks", "texts"}
+# Fields that tables build from other columns.
+_RESERVED = {"images", "videos", "masks", "texts"}
 
-# Beyond it a number becomes infinite.
-LARGEST = float(np.finfo(np.float32).max)
+# Larger numbers become infinite.
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 # A column, several of them, or field name -> column.
-Label: TypeAlias = "str | Sequence[str] | Mapping[str, str]"
+LabelColumns: TypeAlias = "str | Sequence[str] | Mapping[str, str]"
 
 
 @dataclass(slots=True)
 class Targets:
-    """What `read_targets` makes of a table.
+    """The targets of a table.
 
     Args:
-        columns: field name -> array with an entry a row.
-        roles: the part they play: a name, a tuple of names, or a dict of output -> name.
-        classes: the label that class i stands for; a dict of lists with several label columns.
-        problems: row -> what keeps it from being packed.
+        columns: Field name -> array with one entry per row.
+        roles: The roles of the fields: a name, a tuple of names, or a dict of output -> name.
+        classes: The label that class i stands for, as a list; with several label columns,
+            field -> such a list.
+        problems: Row -> reason why it cannot be packed.
     """
 
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
@@ -45,80 +54,89 @@ class Targets:
     problems: dict[int, str] = field(default_factory=dict)
 
 
-def label_fields(label: Label | None) -> dict[str, str]:
-    """Field name -> column, for every way to give `label`."""
+def label_fields(label: LabelColumns | None) -> dict[str, str]:
+    """Returns field name -> column, for each form of the argument `label`."""
     if label is None:
         return {}
     if isinstance(label, str):
         return {LABELS: label}
-    fields = dict(label) if isinstance(label, Mapping) else _columns("label", label, key=True)
-    for part in (*fields, *fields.values()):
-        if not isinstance(part, str):
-            raise TypeError(f"`label` must name columns. Received: {part!r} in label={label!r}")
+    if isinstance(label, Mapping):
+        fields = dict(label)
+    else:
+        fields = {name: name for name in _checked_columns("label", label, dict_allowed=True)}
+    for name in (*fields, *fields.values()):
+        if not isinstance(name, str):
+            raise TypeError(f"`label` must name columns. Received: {name!r} in label={label!r}")
     return fields
 
 
 def target_columns(target: str | Sequence[str] | None) -> list[str]:
-    """The columns of measured values."""
+    """Returns the columns of measured values, for each form of the argument `target`."""
     if target is None:
         return []
-    return [target] if isinstance(target, str) else list(_columns("target", target, key=False))
+    if isinstance(target, str):
+        return [target]
+    return _checked_columns("target", target, dict_allowed=False)
 
 
 def read_targets(
     table: Columns,
     *,
-    label: Label | None,
+    label: LabelColumns | None,
     target: str | Sequence[str] | None,
     separator: str | None,
     classes: Any,
 ) -> Targets:
-    """The targets that the columns of a table make.
+    """Converts columns of a table to targets.
 
     Args:
-        table: a table that has these columns.
-        label: a column of labels makes `labels`; several make a field each, of their own names
-            or those of the dict.
-        target: a column of numbers makes `targets`, float32 of shape `(rows,)`; several make
-            `(rows, columns)`.
-        separator: what stands between several labels of a row; the fields then are multi-hot,
-            uint8 of shape `(rows, classes)`. Defaults to `None`.
-        classes: what the user gave, or `None`.
+        table: A table that has these columns.
+        label: A column of labels becomes the field `labels`. Several become a field each, with
+            the names of the columns or of the dict.
+        target: A column of numbers becomes the field `targets`, float32 of shape `(rows,)`;
+            several become one of shape `(rows, columns)`.
+        separator: The separator of several labels in one row; the fields then are multi-hot,
+            uint8 of shape `(rows, classes)`. `None` for one label per row.
+        classes: The argument of that name, or `None`.
+
+    Raises:
+        PackError: If the labels are not classes, or if no row has a label.
+        ValueError: If the arguments do not go together.
     """
-    _check(label, target, separator, classes)
-    made = Targets()
+    _check_arguments(label, target, separator, classes)
+    targets = Targets()
     several = label is not None and not isinstance(label, str)
-    names: dict[str, list[Any]] = {}
+    classes_of_field: dict[str, list[Any]] = {}
     for name, column in label_fields(label).items():
-        given = _given(classes, name, several)
+        field_classes = _resolve_field_classes(classes, name, several)
         where = f"{table.name}, column {column!r}"
-        values, names[name], problems = (
-            _numbers(table.values[column], where, given)
+        targets.columns[name], classes_of_field[name], problems = (
+            _class_numbers(table.values[column], where, field_classes)
             if separator is None
-            else _multi_hot(table.values[column], where, given, separator)
+            else _multi_hot(table.values[column], where, field_classes, separator)
         )
-        made.columns[name] = values
-        made.problems |= {
-            row: f"{column}: {why}" if several else why for row, why in problems.items()
+        targets.problems |= {
+            row: f"{column}: {reason}" if several else reason for row, reason in problems.items()
         }
     if label is not None:
-        made.classes = names if several else names[LABELS]
+        targets.classes = classes_of_field if several else classes_of_field[LABELS]
     columns = target_columns(target)
     if columns:
-        measured = np.stack(
-            [_measured(table.values[column], column, made.problems) for column in columns], axis=1
+        numbers = np.stack(
+            [_to_float32(table.values[column], column, targets.problems) for column in columns],
+            axis=1,
         )
-        made.columns[TARGETS] = measured[:, 0] if isinstance(target, str) else measured
-    roles = tuple(made.columns)
+        targets.columns[TARGETS] = numbers[:, 0] if isinstance(target, str) else numbers
+    roles = tuple(targets.columns)
     if isinstance(label, Mapping):
-        made.roles = {name: name for name in roles}
+        targets.roles = {name: name for name in roles}
     else:
-        made.roles = roles if several or len(roles) > 1 else (roles[0] if roles else None)
-    return made
+        targets.roles = roles if several or len(roles) > 1 else (roles[0] if roles else None)
+    return targets
 
 
 def add_role(roles: Structure | None, name: str) -> Structure:
-    """The structure with one field more, in front."""
+    """Returns the structure with one more field, in front."""
     if isinstance(roles, dict):
         return {name: name, **roles}
     if roles is None:
@@ -126,87 +144,84 @@ def add_role(roles: Structure | None, name: str) -> Structure:
     return (name, roles) if isinstance(roles, str) else (name, *roles)
 
 
-def _check(
-    label: Label | None, target: str | Sequence[str] | None, separator: Any, classes: Any
+def _check_arguments(
+    label: LabelColumns | None, target: str | Sequence[str] | None, separator: Any, classes: Any
 ) -> None:
     """Refuses arguments that do not go together."""
     if classes is not None and label is None:
         raise ValueError("`classes` needs `label`, the column of the labels.")
     if separator is not None and (label is None or not isinstance(separator, str) or not separator):
         raise ValueError(
-            "`separator` must be what stands between the labels of the column `label`, such "
+            "`separator` must be the string between the labels of the column `label`, such "
             f'as "|". Received: separator={separator!r}, label={label!r}'
         )
-    others = _OTHERS | ({TARGETS} if target is not None else set())
-    taken = sorted(others & set(label_fields(label)))
+    reserved = _RESERVED | ({TARGETS} if target is not None else set())
+    taken = sorted(reserved & set(label_fields(label)))
     if taken:
         raise ValueError(
-            f"The label columns {taken} have names of other fields: pass a dict, such as "
-            f'label={{"kind": {taken[0]!r}}}.'
+            f"`label` must not name a field as another argument does: {taken}. Pass a dict of "
+            f'field -> column, such as label={{"kind": {taken[0]!r}}}.'
         )
 
 
-def _columns(argument: str, names: Any, *, key: bool) -> dict[str, str]:
-    listed = list(names) if isinstance(names, Sequence) else []
-    if not listed or len(set(map(str, listed))) != len(listed):
+def _checked_columns(argument: str, columns: Any, *, dict_allowed: bool) -> list[str]:
+    checked = list(columns) if isinstance(columns, Sequence) else []
+    if not checked or len(set(map(str, checked))) != len(checked):
         raise TypeError(
-            f"`{argument}` must be the name of a column{', a dict' if key else ''} or a list of "
-            f"different ones; add what is in memory to the table first, as df.assign(a=values). "
-            f"Received: a {type(names).__name__}"
+            f"`{argument}` must be the name of a column{', a dict' if dict_allowed else ''} or a "
+            "list of different ones; add values in memory to the table first, as "
+            f"df.assign(a=values). Received: {argument} of type {type(columns).__name__}"
         )
-    return {name: name for name in listed}
+    return checked
 
 
-def _given(classes: Any, name: str, several: bool) -> list[Any] | None:
-    """The classes that the user gave for one field."""
+def _resolve_field_classes(classes: Any, name: str, several: bool) -> list[Any] | None:
+    """Returns the classes that the user passed for one field."""
     if classes is None:
         return None
     if not several:
-        return known(classes, "classes", "classes")
-    found = getattr(classes, "classes", classes)
-    if not isinstance(found, Mapping) or name not in found:
+        return resolve_classes(classes)
+    lists = getattr(classes, "classes", classes)
+    if not isinstance(lists, Mapping) or name not in lists:
         raise ValueError(
-            f"`classes` must hold a list for each label, and none for {name!r}: pass a dict, or a "
-            f"source or ShardIndex with the same labels. Received: classes={found!r}"
+            f"`classes` must hold a list for each label, and has none for {name!r}: pass a dict, "
+            f"or a source or ShardIndex with the same labels. Received: classes={lists!r}"
         )
-    return known(found[name], "classes", f"classes[{name!r}]")
+    return resolve_classes(lists[name], f"classes[{name!r}]")
 
 
-def _numbers(
+def _class_numbers(
     values: Sequence[Any], where: str, classes: list[Any] | None
 ) -> tuple[npt.NDArray[Any], list[Any], dict[int, str]]:
     labels = clean_labels(values, where)
-    classes = distinct(labels) if classes is None else classes
-    numbers = class_numbers(labels, classes)
-    return np.asarray(numbers, np.int32), classes, label_problems(labels, numbers, classes)
+    classes = sort_classes(labels) if classes is None else classes
+    numbers, problems = encode_labels(labels, classes)
+    return numbers, classes, problems
 
 
 def _multi_hot(
     values: Sequence[Any], where: str, classes: list[Any] | None, separator: str
 ) -> tuple[npt.NDArray[Any], list[Any], dict[int, str]]:
-    rows = [_separated(value, separator) for value in values]
+    rows = [_split_labels(value, separator) for value in values]
     flat = clean_labels([label for row in rows for label in row], where)
-    classes = distinct(flat) if classes is None else classes
+    classes = sort_classes(flat) if classes is None else classes
     if not classes:
         raise PackError(f"{where}: there is no label in any row.")
-    numbers = class_numbers(flat, classes)
-    made = np.zeros((len(rows), len(classes)), np.uint8)
+    numbers = iter(class_numbers(flat, classes))
+    multi_hot = np.zeros((len(rows), len(classes)), np.uint8)
     problems: dict[int, str] = {}
-    done = 0
-    for number, row in enumerate(rows):
-        for label in row:
-            if numbers[done] < 0:
-                problems[number] = (
-                    f"the label {label!r} is not among the classes ({shown(classes)})"
-                )
+    for row, labels in enumerate(rows):
+        for label in labels:
+            number = next(numbers)
+            if number == NO_CLASS:
+                problems[row] = label_problem(label, classes)
             else:
-                made[number, numbers[done]] = 1
-            done += 1
-    return made, classes, problems
+                multi_hot[row, number] = 1
+    return multi_hot, classes, problems
 
 
-def _separated(value: Any, separator: str) -> list[Any]:
-    """The labels of one row; none where there is nothing."""
+def _split_labels(value: Any, separator: str) -> list[Any]:
+    """Returns the labels of one row; an empty list for a missing value."""
     if isinstance(value, list | tuple | set | frozenset | np.ndarray):
         return [item for item in value if not is_missing(item)]
     if is_missing(value):
@@ -214,9 +229,10 @@ def _separated(value: Any, separator: str) -> list[Any]:
     return [part.strip() for part in str(value).split(separator) if part.strip()]
 
 
-def _measured(
+def _to_float32(
     values: Sequence[Any], column: str, problems: dict[int, str]
 ) -> npt.NDArray[np.float32]:
+    """Converts a column to float32; rows without a finite number are added to `problems`."""
     numbers = np.zeros(len(values), np.float32)
     for row, value in enumerate(values):
         if is_missing(value):
@@ -227,8 +243,8 @@ def _measured(
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            problems.setdefault(row, f"{column}: {value!r} is no number")
-        elif abs(number) > LARGEST:
+            problems.setdefault(row, f"{column}: {value!r} is not a finite number")
+        elif abs(number) > _FLOAT32_MAX:
             problems.setdefault(row, f"{column}: {value!r} is too large for float32")
         else:
             numbers[row] = number

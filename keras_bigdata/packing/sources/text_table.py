@@ -1,41 +1,54 @@
-"""A table of texts without pictures as a source for `pack`."""
+"""A table of texts without images as a source for `pack`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.packing.sources.base import TableRows
 from keras_bigdata.packing.sources.table import read_columns
-from keras_bigdata.packing.sources.targets import Label, label_fields, read_targets, target_columns
-from keras_bigdata.packing.sources.tokens import read_texts
+from keras_bigdata.packing.sources.table_rows import TableRows
+from keras_bigdata.packing.sources.targets import (
+    LabelColumns,
+    label_fields,
+    read_targets,
+    target_columns,
+)
+from keras_bigdata.packing.sources.tokens import encode_column
 
 
 class TextTable(TableRows):
     """A table with a column of texts, and columns of labels or measured values.
 
-    Makes the fields `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown
-    word), the input, and `labels` or `targets` as `ImageTable` does. The texts are tokenised once,
-    here; the vocabulary is kept in the index, and `encode_texts(texts, index)` makes the same ids
-    of a new text.
+    The fields are
+
+    - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), the input,
+    - `labels` or `targets`, the targets, as in `ImageTable`.
+
+    The texts are tokenized once, by the constructor. The vocabulary is stored in the index, so
+    that `encode_texts(texts, index)` converts new texts to the same ids.
 
     Args:
-        table: path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, or a
+        table: Path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, or a
             dict of lists.
-        text: the column of texts.
-        label: the column of labels, or several, as in `ImageTable`. Defaults to `None`.
-        target: the column of numbers to predict, or several. Defaults to `None`.
-        separator: what stands between several labels of one row. Defaults to `None`.
-        text_length: tokens a row; longer texts are cut, shorter ones padded at the end. Defaults
-            to `None`: the length of the longest one, at most 64.
-        max_tokens: the most entries of the vocabulary, padding and unknown included. Defaults to
-            `20000`.
-        classes, vocabulary: as in `ImageTable`. Default to `None`.
-        delimiter: between the values of a CSV file. Defaults to `","`.
+        text: The column of texts.
+        label: The column of labels, or several, as in `ImageTable`. Defaults to `None`.
+        target: The column of numbers to predict, or several. Defaults to `None`.
+        separator: The separator of several labels in one row. Defaults to `None`: one label per
+            row.
+        text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
+            Defaults to `None`: the length of the longest text, but at most 64.
+        max_tokens: Maximum number of entries of the vocabulary, padding and unknown included.
+            Defaults to `20000`.
+        classes, vocabulary: As in `ImageTable`. Default to `None`.
+        delimiter: The separator of values in a CSV file. Defaults to `","`.
 
     Raises:
-        PackError: if the table cannot be read, lacks a column or has no rows.
-        ValueError, TypeError: if an argument makes no sense.
+        PackError: If the table cannot be read, lacks a column or has no rows, or if the labels
+            are numbers with fractions.
+        ValueError: If an argument has a value that is not allowed, or if arguments do not go
+            together.
+        TypeError: If `text`, `label` or `target` is not the name of a column, or if an argument
+            has another type that is not allowed.
 
     Example:
 
@@ -53,7 +66,7 @@ class TextTable(TableRows):
         table: Any,
         *,
         text: str,
-        label: Label | None = None,
+        label: LabelColumns | None = None,
         target: str | Sequence[str] | None = None,
         separator: str | None = None,
         text_length: int | None = None,
@@ -64,19 +77,19 @@ class TextTable(TableRows):
     ) -> None:
         if not isinstance(text, str):
             raise TypeError(f"`text` must be the name of a column. Received: text={text!r}")
-        wanted = [text, *label_fields(label).values(), *target_columns(target)]
-        columns = read_columns(table, list(dict.fromkeys(wanted)), delimiter)
-        tokens, words = read_texts(columns.values[text], vocabulary, text_length, max_tokens)
-        made = read_targets(
+        used = [text, *label_fields(label).values(), *target_columns(target)]
+        columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
+        tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
+        targets = read_targets(
             columns, label=label, target=target, separator=separator, classes=classes
         )
         super().__init__(
-            {"texts": tokens, **made.columns},
+            {"texts": tokens, **targets.columns},
             inputs="texts",
-            targets=made.roles,
-            classes=made.classes,
+            targets=targets.roles,
+            classes=targets.classes,
             vocabulary=words,
             table=columns.name,
             lines=columns.lines,
-            problems=made.problems,
+            problems=targets.problems,
         )

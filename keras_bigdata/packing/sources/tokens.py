@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
-from keras_bigdata.packing.sources.base import known
-from keras_bigdata.packing.sources.labels import is_missing
+from keras_bigdata.packing.sources.labels import is_missing, resolve_names
 
 # Ids 0 and 1, as in `keras.layers.TextVectorization`.
 PADDING = ""
 UNKNOWN = "[UNK]"
 
-# Without `text_length`, texts are cut at the longest one's length or here.
+# Without `text_length`, longer texts are truncated to this many tokens.
 MAX_TEXT_LENGTH = 64
 
 _WORD = re.compile(r"\w+(?:'\w+)*")
@@ -29,20 +28,21 @@ _WORD = re.compile(r"\w+(?:'\w+)*")
 Tokens = npt.NDArray[np.int32]
 
 
-def words(text: str) -> list[str]:
-    """The words of a text, in lower case.
+def split_words(text: str) -> list[str]:
+    """Splits a text into words, in lower case.
 
-    A word is a run of letters, digits and underscores of any script, with their marks; an
-    apostrophe inside it belongs to it. Everything else only separates. However a letter with a
-    mark is written, as one character or two, it is the same.
+    A word is a run of letters, digits and underscores of any script, with their combining marks;
+    apostrophes inside it belong to it. All other characters only separate words. A letter with a
+    mark is the same whether it is written as one character or as two.
     """
     text = unicodedata.normalize("NFC", text).lower().replace("\u2019", "'")
-    return (_WORD if text.isascii() else _any_script()).findall(text)
+    return (_WORD if text.isascii() else _word_with_marks()).findall(text)
 
 
 @cache
-def _any_script() -> re.Pattern[str]:
-    """Words where vowels may be marks, which the `\\w` of Python leaves out: Hindi, Thai, ..."""
+def _word_with_marks() -> re.Pattern[str]:
+    """Returns a pattern for words of scripts such as Hindi and Thai, whose vowels may be marks."""
+    # Python's `\w` does not match marks.
     marks = [
         character
         for character in map(chr, range(sys.maxunicode + 1))
@@ -53,11 +53,11 @@ def _any_script() -> re.Pattern[str]:
 
 
 def build_vocabulary(texts: Iterable[Sequence[str]], max_tokens: int) -> list[str]:
-    """The word that each token id stands for: the most frequent first, equals by alphabet.
+    """Returns the word of each token id: the most frequent first, equal ones alphabetically.
 
     Args:
-        texts: the words of each text.
-        max_tokens: the most entries, padding and unknown included.
+        texts: The words of each text.
+        max_tokens: Maximum number of entries, padding and unknown included.
     """
     counts = Counter(word for text in texts for word in text)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
@@ -65,39 +65,49 @@ def build_vocabulary(texts: Iterable[Sequence[str]], max_tokens: int) -> list[st
 
 
 def encode(texts: Collection[Sequence[str]], vocabulary: Sequence[str], length: int) -> Tokens:
-    """Token ids, int32 of shape `(texts, length)`: cut at the end, padded with 0 at the end."""
-    ids = {word: number for number, word in enumerate(vocabulary)}
+    """Converts words to token ids, truncated at the end or padded there with 0.
+
+    Args:
+        texts: The words of each text.
+        vocabulary: The word of each token id.
+        length: Tokens per text.
+
+    Returns:
+        int32 array of shape `(texts, length)`.
+    """
+    id_of_word = {word: number for number, word in enumerate(vocabulary)}
     tokens = np.zeros((len(texts), length), np.int32)
     for row, text in enumerate(texts):
-        known = [ids.get(word, 1) for word in text[:length]]
-        tokens[row, : len(known)] = known
+        ids = [id_of_word.get(word, 1) for word in text[:length]]
+        tokens[row, : len(ids)] = ids
     return tokens
 
 
-def read_texts(
+def encode_column(
     values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int
 ) -> tuple[Tokens, list[str]]:
-    """The token ids of a column of texts, and the vocabulary: the one given or a new one."""
-    texts = [_words_of(value) for value in values]
+    """Returns the token ids of a column of texts, and the vocabulary: the given or a new one."""
+    texts = [_words_of_value(value) for value in values]
     entries, length = choose_vocabulary(texts, vocabulary, length, max_tokens)
     return encode(texts, entries, length), entries
 
 
 def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None = None) -> Tokens:
-    """Makes of new texts the token ids that `pack` would have made of them.
+    """Converts new texts to the token ids that `pack` would write for them.
 
     Args:
-        texts: the texts; a missing one (None, NaN) is an empty one.
-        vocabulary: what has the vocabulary: a `ShardIndex`, a `ShardSequence`, a source, or a list
-            of words.
-        text_length: tokens a row. Defaults to `None`: that of the packed texts.
+        texts: The texts. A missing one (None, NaN) counts as an empty one.
+        vocabulary: An object that has the vocabulary: a `ShardIndex`, a `ShardSequence`, a source;
+            or a list of words.
+        text_length: Tokens per row. Defaults to `None`: as many as the packed texts have.
 
     Returns:
         int32 array of shape `(texts, text_length)`: 0 is padding, 1 an unknown word.
 
     Raises:
-        ValueError: if there is no vocabulary, or if no text length is known.
-        TypeError: if `texts` is one text or a table.
+        ValueError: If there is no vocabulary, or if `text_length` is less than 1, or is `None` and
+            cannot be taken from `vocabulary`.
+        TypeError: If `texts` is one text or a table, or if `text_length` is not an integer.
 
     Example:
 
@@ -112,48 +122,62 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
     if isinstance(texts, str | bytes):
         raise TypeError(f"`texts` must be a list of texts, not one. Received: texts={texts!r}")
     if hasattr(texts, "columns"):
-        raise TypeError("`texts` must be a column of a table, such as table['text'], not all of it")
+        raise TypeError(
+            "`texts` must be a column of a table, such as table['text'], not the whole table. "
+            f"Received: texts of type {type(texts).__name__}"
+        )
     _check_length("text_length", text_length, 1)
-    rows = [_words_of(text) for text in texts]
-    holder = getattr(vocabulary, "index", vocabulary)
-    # A list has a method of that name.
-    holder = vocabulary if callable(holder) else holder
-    entries, length = _known_vocabulary(holder, text_length)
+    rows = [_words_of_value(text) for text in texts]
+    # A `ShardSequence` has its `ShardIndex` there; a list has a method of the same name.
+    index = getattr(vocabulary, "index", vocabulary)
+    index = vocabulary if callable(index) else index
+    entries, length = _resolve_vocabulary(index, text_length)
     return encode(rows, entries, length)
-
-
-def _words_of(value: Any) -> list[str]:
-    return [] if is_missing(value) else words(str(value))
 
 
 def choose_vocabulary(
     texts: Collection[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
 ) -> tuple[list[str], int]:
-    """The vocabulary and the text length to use, from the arguments or the texts."""
+    """Returns the vocabulary and the text length, from the arguments or else from the texts.
+
+    Args:
+        texts: The words of each text.
+        vocabulary: The argument of that name, or `None`.
+        length: The argument `text_length`, or `None`.
+        max_tokens: The argument of that name.
+    """
     _check_length("text_length", length, 1)
     _check_length("max_tokens", max_tokens, 3)
     if vocabulary is None:
         longest = max(map(len, texts))
         return build_vocabulary(texts, max_tokens), length or min(max(longest, 1), MAX_TEXT_LENGTH)
-    return _known_vocabulary(vocabulary, length)
+    return _resolve_vocabulary(vocabulary, length)
 
 
-def _check_length(argument: str, value: Any, least: int) -> None:
+def _words_of_value(value: Any) -> list[str]:
+    return [] if is_missing(value) else split_words(str(value))
+
+
+def _check_length(argument: str, value: Any, minimum: int) -> None:
     if value is not None:
-        checked_int(value, argument, least)
+        checked_int(value, argument, minimum)
 
 
-def _known_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
-    """A vocabulary that exists, with the text length given or the one it was used with."""
-    entries = known(vocabulary, "vocabulary", "vocabulary")
+def _resolve_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
+    """Returns an existing vocabulary, with the given text length or the one of its texts."""
+    entries = resolve_names(vocabulary, "vocabulary", "vocabulary")
     if entries[:2] != [PADDING, UNKNOWN]:
         raise ValueError(
             f"`vocabulary` must begin with {PADDING!r} (padding) and {UNKNOWN!r} (unknown words), "
-            f"as that of keras.layers.TextVectorization does. Received: {entries[:3]}..."
+            "as that of keras.layers.TextVectorization does. "
+            f"Received: vocabulary={entries[:3]}..."
         )
     length = length or getattr(vocabulary, "text_length", None)
     if length is None and "texts" in getattr(vocabulary, "fields", {}):
         length = vocabulary.fields["texts"].shape[0]
     if length is None:
-        raise ValueError("With a list as `vocabulary`, `text_length` has to be given too.")
+        raise ValueError(
+            "`text_length` must be passed with a `vocabulary` that does not have one, such as a "
+            "list. Received: text_length=None"
+        )
     return entries, length

@@ -1,4 +1,4 @@
-"""HDF5 files packed and trained from, as users have them."""
+"""HDF5 files as users have them, read row by row, packed and served."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ ROWS = 97
 SIDE = 6
 
 
-def pictures(rows: int = ROWS) -> np.ndarray:
+def stored_images(rows: int = ROWS) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (rows, SIDE, SIDE, 3), np.uint8)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file with a group, chunked and compressed pictures, and columns of several kinds."""
+    """A file with a group, chunked and compressed images, and columns of several kinds."""
     file = tmp_path / "data.h5"
     with h5py.File(file, "w") as h5:
-        h5.create_dataset("x", data=pictures(), chunks=(10, 3, 6, 3), compression="gzip")
+        h5.create_dataset("x", data=stored_images(), chunks=(10, 3, 6, 3), compression="gzip")
         h5["y"] = np.arange(ROWS) % 3 * 5
-        h5["train/x"] = pictures()[::-1].astype(">f4")
+        h5["train/x"] = stored_images()[::-1].astype(">f4")
         h5["train/y"] = (np.arange(ROWS) % 2).astype(np.float64)
         h5["train/age"] = np.linspace(0, 1, ROWS)
         h5["train/pose"] = np.arange(ROWS * 4).reshape(ROWS, 4).astype(np.int16)
@@ -53,10 +53,10 @@ def test_rows_are_those_of_the_file(path):
     source = HDF5Table(path)
     assert len(source) == ROWS
     assert set(source[0]) == {"images", "labels"}
-    np.testing.assert_array_equal(rows_of(source, "images"), pictures())
+    np.testing.assert_array_equal(rows_of(source, "images"), stored_images())
     assert source.classes == [0, 5, 10]
     np.testing.assert_array_equal(rows_of(source, "labels"), np.arange(ROWS) % 3)
-    np.testing.assert_array_equal(source[-1]["images"], pictures()[-1])
+    np.testing.assert_array_equal(source[-1]["images"], stored_images()[-1])
     with pytest.raises(IndexError, match="97 rows"):
         source[ROWS]
 
@@ -65,33 +65,33 @@ def test_rows_can_be_changed_without_changing_others(path):
     source = HDF5Table(path)
     source[0], source[1]
     source[1]["images"][:] = 0
-    np.testing.assert_array_equal(source[1]["images"], pictures()[1])
+    np.testing.assert_array_equal(source[1]["images"], stored_images()[1])
 
 
 @pytest.mark.parametrize("read_bytes", [1, 500, 10**9])
 def test_any_order_and_size_of_reads_gives_the_same_rows(path, monkeypatch, read_bytes):
     monkeypatch.setattr(hdf5_file, "READ_BYTES", read_bytes)
-    monkeypatch.setattr(hdf5, "AHEAD_BYTES", 30 * SIDE * SIDE * 3)
+    monkeypatch.setattr(hdf5, "READ_AHEAD_BYTES", 30 * SIDE * SIDE * 3)
     order = np.random.default_rng(1).permutation(np.r_[np.arange(ROWS), 4, 4])
     part = HDF5Table(path, label="names", text="caption").select(order)
-    np.testing.assert_array_equal(rows_of(part, "images"), pictures()[order])
+    np.testing.assert_array_equal(rows_of(part, "images"), stored_images()[order])
     # kat, høne, dog in order of the alphabet
     np.testing.assert_array_equal(rows_of(part, "labels"), np.array([2, 1, 0])[order % 3])
 
 
 def test_a_large_dataset_is_never_whole_in_memory(tmp_path, monkeypatch):
     most = 0
-    stretch = hdf5_file.HDF5File._stretch
+    read_slice = hdf5_file.HDF5File._read_slice
 
     def measured(*args):
         nonlocal most
-        out = stretch(*args)
+        out = read_slice(*args)
         most = max(most, out.nbytes)
         return out
 
-    monkeypatch.setattr(hdf5_file.HDF5File, "_stretch", measured)
+    monkeypatch.setattr(hdf5_file.HDF5File, "_read_slice", measured)
     monkeypatch.setattr(hdf5_file, "READ_BYTES", 64 * 1024)
-    monkeypatch.setattr(hdf5, "AHEAD_BYTES", 256 * 1024)
+    monkeypatch.setattr(hdf5, "READ_AHEAD_BYTES", 256 * 1024)
     file = tmp_path / "large.h5"
     with h5py.File(file, "w") as h5:
         h5["x"] = np.zeros((2000, 1024), np.uint8)
@@ -147,14 +147,14 @@ def test_groups_columns_and_roles(path, tmp_path):
     index = pack(source, tmp_path / "out", shuffle=False, workers=1)
     assert index.fields["images"].dtype == np.dtype("f4")
     (images, pose), age = ShardSequence(tmp_path / "out", batch_size=ROWS, shuffle=None)[0]
-    np.testing.assert_array_equal(images, pictures()[::-1].astype("f4"))
+    np.testing.assert_array_equal(images, stored_images()[::-1].astype("f4"))
     np.testing.assert_array_equal(pose, np.arange(ROWS * 4).reshape(ROWS, 4))
     np.testing.assert_array_equal(age, np.linspace(0, 1, ROWS))
 
 
 def test_columns_by_name_of_the_field(path):
     source = HDF5Table(path, columns={"x2": "train/x"})
-    np.testing.assert_array_equal(source[3]["x2"], pictures()[ROWS - 4])
+    np.testing.assert_array_equal(source[3]["x2"], stored_images()[ROWS - 4])
     assert source.roles.names == ("images", "x2", "labels")
 
 
@@ -177,8 +177,8 @@ def test_shuffled_pack_serves_every_row_once(path, tmp_path, workers):
         index = pack(source, tmp_path / name, shard_samples=20, workers=workers)
         assert index.classes == ["dog", "høne", "kat"]
         for x, y in ShardSequence(tmp_path / name, batch_size=16):
-            for picture, label in zip(np.asarray(x), np.asarray(y), strict=True):
-                row = np.flatnonzero((pictures() == picture).all((1, 2, 3)))
+            for image, label in zip(np.asarray(x), np.asarray(y), strict=True):
+                row = np.flatnonzero((stored_images() == image).all((1, 2, 3)))
                 assert len(row) == 1
                 assert index.classes[int(label)] == ["kat", "høne", "dog"][row[0] % 3]
                 seen += row.tolist()
@@ -206,7 +206,7 @@ def test_each_process_opens_the_file_once(path, monkeypatch):
     assert again[0]["labels"] == 0
     assert len(opened) == 1
     del source, parts, again
-    assert str(path) not in {name for _, name in hdf5_file._handles}
+    assert str(path) not in {name for _, name in hdf5_file._open_files}
 
 
 def part_sum(part: HDF5Table) -> int:
@@ -219,7 +219,7 @@ def test_pickled_sources_read_in_worker_processes(path):
     parts = [source.select(np.arange(start, start + 30)) for start in (0, 30, 60)]
     assert len(pickle.dumps(parts[0])) < 10_000
     sums = joblib.Parallel(n_jobs=2)(joblib.delayed(part_sum)(part) for part in parts)
-    assert sums == [int(pictures()[start : start + 30].sum()) for start in (0, 30, 60)]
+    assert sums == [int(stored_images()[start : start + 30].sum()) for start in (0, 30, 60)]
 
 
 def test_rows_without_a_label_are_named_or_left_out(tmp_path):
@@ -300,9 +300,9 @@ def test_a_file_that_changes_is_noticed(path):
     source = pickle.dumps(HDF5Table(path))
     with h5py.File(path, "a") as h5:
         del h5["x"]
-        h5["x"] = pictures(50)
+        h5["x"] = stored_images(50)
     with pytest.raises(
-        PackError, match=r"data\.h5: the file was changed.*Make the HDF5Table again"
+        PackError, match=r"data\.h5: the file was changed.*Create the HDF5Table again"
     ):
         pickle.loads(source)[0]
 
@@ -310,7 +310,7 @@ def test_a_file_that_changes_is_noticed(path):
 def test_rows_of_a_damaged_chunk_alone_are_left_out(tmp_path: Path):
     path = tmp_path / "damaged.h5"
     with h5py.File(path, "w") as h5:
-        h5.create_dataset("x", data=pictures(), chunks=(10, SIDE, SIDE, 3), compression="gzip")
+        h5.create_dataset("x", data=stored_images(), chunks=(10, SIDE, SIDE, 3), compression="gzip")
         h5["y"] = np.arange(ROWS)
         place = h5["x"].id.get_chunk_info(4).byte_offset
     with open(path, "r+b") as file:
@@ -322,12 +322,12 @@ def test_rows_of_a_damaged_chunk_alone_are_left_out(tmp_path: Path):
     index = pack(HDF5Table(path), tmp_path / "shards", on_error="skip")
     assert sorted(entry["row"] for entry in index.provenance["skipped"]) == list(range(40, 50))
     x, y = ShardSequence(tmp_path / "shards", ROWS, shuffle=None)[0]
-    np.testing.assert_array_equal(x, pictures()[y])
+    np.testing.assert_array_equal(x, stored_images()[y])
     assert sorted(y) == [*range(40), *range(50, ROWS)]
 
 
 def replace(path: Path, seed: int) -> None:
-    """Another file of the same name and layout."""
+    """Replaces a file by another one with the same layout."""
     with h5py.File(path.with_suffix(".new"), "w") as h5:
         h5["x"] = np.random.default_rng(seed).integers(0, 256, (ROWS, SIDE, SIDE, 3), np.uint8)
         h5["y"] = np.arange(ROWS) % 3 + seed
@@ -338,7 +338,7 @@ def test_a_file_that_was_replaced_is_not_mixed_with_the_former_one(tmp_path: Pat
     path = tmp_path / "data.h5"
     replace(path, 1)
     source = HDF5Table(path)
-    elsewhere = pickle.dumps(source)  # as it goes to a worker
+    elsewhere = pickle.dumps(source)  # as it is sent to a worker
     first = source[0]["images"]
     replace(path, 2)
     again = HDF5Table(path)
@@ -347,26 +347,28 @@ def test_a_file_that_was_replaced_is_not_mixed_with_the_former_one(tmp_path: Pat
     np.testing.assert_array_equal(source[0]["images"], first)
     copied = pickle.loads(elsewhere)
     del source
-    with pytest.raises(PackError, match="changed or replaced since the HDF5Table was made"):
+    with pytest.raises(PackError, match="changed or replaced since the HDF5Table was created"):
         copied[0]
     path.unlink()
-    assert pack(again, tmp_path / "shards", workers=1).num_samples == ROWS  # it is open still
+    assert pack(again, tmp_path / "shards", workers=1).num_samples == ROWS  # the file is still open
     with pytest.raises(PackError, match=r"data\.h5: there is no such file"):
         pickle.loads(elsewhere)[0]
-    with pytest.raises(PackError, match="is no file"):
+    with pytest.raises(PackError, match="is not a file"):
         HDF5Table(tmp_path)
 
 
 def test_a_virtual_dataset_without_its_files_is_not_zeros(path: Path, tmp_path: Path):
     shape = (ROWS, SIDE, SIDE, 3)
     with h5py.File(tmp_path / "part.h5", "w") as h5:
-        h5["x"] = pictures()
+        h5["x"] = stored_images()
     with h5py.File(tmp_path / "virtual.h5", "w") as h5:
         layout = h5py.VirtualLayout(shape, np.uint8)
         layout[:] = h5py.VirtualSource("part.h5", "x", shape)
         h5.create_virtual_dataset("x", layout)
         h5["y"] = np.arange(ROWS)
-    np.testing.assert_array_equal(HDF5Table(tmp_path / "virtual.h5")[5]["images"], pictures()[5])
+    source = HDF5Table(tmp_path / "virtual.h5")
+    np.testing.assert_array_equal(source[5]["images"], stored_images()[5])
+    del source
     (tmp_path / "part.h5").unlink()
     with pytest.raises(PackError, match=r"'x' is virtual, .* is not there: part\.h5"):
         HDF5Table(tmp_path / "virtual.h5")

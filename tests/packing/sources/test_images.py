@@ -1,4 +1,4 @@
-"""Pictures as users have them: real files in every mode, read as a user's code would."""
+"""Image files in every mode, compared with what scikit-image and NumPy return for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from keras_bigdata.packing.sources.images import load_image, quiet_pillow
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 # Photographs that ship inside the scikit-image wheel.
-COLOUR = ["astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png"]
+COLOR_PHOTOS = ["astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png"]
 
 
 @pytest.fixture
 def gradient() -> np.ndarray:
-    """A smooth colour picture, 60 high and 80 wide, in which no two corners are alike."""
+    """A smooth color image, 60 high and 80 wide, in which no two corners are alike."""
     y, x = np.mgrid[0:60, 0:80]
     return np.stack([x * 3, y * 4, 255 - x - y], axis=-1).astype(np.uint8)
 
@@ -33,7 +33,7 @@ def save(array: np.ndarray, path: Path, **options: object) -> Path:
     return path
 
 
-def test_a_picture_of_the_right_size_is_given_as_it_is(tmp_path: Path, gradient: np.ndarray):
+def test_an_image_of_the_right_size_is_given_as_it_is(tmp_path: Path, gradient: np.ndarray):
     path = save(gradient, tmp_path / "a.png")
     pixels = load_image(path, (60, 80), "rgb")
     np.testing.assert_array_equal(pixels, gradient)
@@ -42,7 +42,7 @@ def test_a_picture_of_the_right_size_is_given_as_it_is(tmp_path: Path, gradient:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (128, 128), (224, 224), (600, 700)])
-@pytest.mark.parametrize("name", COLOUR)
+@pytest.mark.parametrize("name", COLOR_PHOTOS)
 def test_it_looks_as_scikit_image_resizes_it(name: str, size: tuple[int, int]):
     original = imread(PHOTOS / name)
     reference = resize(original, (*size, 3), anti_aliasing=True) * 255
@@ -55,35 +55,35 @@ def test_a_large_jpeg_decoded_at_a_fraction_looks_the_same(tmp_path: Path):
     path = save(np.asarray(large), tmp_path / "a.jpg", quality=95)
     with Image.open(path) as image:
         image.draft("RGB", (3 * 96, 3 * 96))
-        assert image.width < 1800, "the draft mode is not at work"
+        assert image.width < 1800, "the draft mode has no effect"
     whole = save(imread(path), tmp_path / "a.bmp")
     difference = load_image(path, (96, 96), "rgb").astype(int) - load_image(whole, (96, 96), "rgb")
     assert np.abs(difference).mean() < 0.5
 
 
-def test_grey_is_luma(tmp_path: Path, gradient: np.ndarray):
+def test_grayscale_is_luma(tmp_path: Path, gradient: np.ndarray):
     path = save(gradient, tmp_path / "a.png")
-    pixels = load_image(path, (60, 80), "grey")
+    pixels = load_image(path, (60, 80), "grayscale")
     assert pixels.shape == (60, 80, 1)
     assert np.abs(pixels[..., 0] - gradient @ [0.299, 0.587, 0.114]).max() <= 1
 
 
-def test_grey_files_become_rgb_and_stay_grey(tmp_path: Path, gradient: np.ndarray):
+def test_grayscale_files_become_rgb_and_stay_gray(tmp_path: Path, gradient: np.ndarray):
     path = save(gradient[..., 0], tmp_path / "a.png")
-    np.testing.assert_array_equal(load_image(path, (60, 80), "grey")[..., 0], gradient[..., 0])
-    colour = load_image(path, (60, 80), "rgb")
-    np.testing.assert_array_equal(colour, np.repeat(gradient[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(load_image(path, (60, 80), "grayscale")[..., 0], gradient[..., 0])
+    color = load_image(path, (60, 80), "rgb")
+    np.testing.assert_array_equal(color, np.repeat(gradient[..., :1], 3, axis=2))
 
 
-def test_transparent_pictures_are_laid_on_white(tmp_path: Path, gradient: np.ndarray):
+def test_transparent_images_are_laid_on_white(tmp_path: Path, gradient: np.ndarray):
     alpha = np.tile(np.linspace(0, 255, 80), (60, 1)).astype(np.uint8)
     rgba = np.dstack([gradient, alpha])
     path = save(rgba, tmp_path / "a.png")
     difference = load_image(path, (60, 80), "rgb") - rgba2rgb(rgba) * 255
     assert np.abs(difference).max() <= 1
-    grey = Image.fromarray(np.dstack([gradient[..., 0], alpha]), "LA")
-    grey.save(tmp_path / "la.png")
-    assert (load_image(tmp_path / "la.png", (60, 80), "grey")[:, 0] == 255).all()
+    gray = Image.fromarray(np.dstack([gradient[..., 0], alpha]), "LA")
+    gray.save(tmp_path / "la.png")
+    assert (load_image(tmp_path / "la.png", (60, 80), "grayscale")[:, 0] == 255).all()
 
 
 def test_palettes(tmp_path: Path, gradient: np.ndarray):
@@ -101,7 +101,7 @@ def test_one_bit(tmp_path: Path):
     bits = Image.fromarray(np.eye(8, dtype=bool))
     bits.save(tmp_path / "a.png")
     np.testing.assert_array_equal(
-        load_image(tmp_path / "a.png", (8, 8), "grey")[..., 0], np.eye(8) * 255
+        load_image(tmp_path / "a.png", (8, 8), "grayscale")[..., 0], np.eye(8) * 255
     )
 
 
@@ -112,15 +112,15 @@ def test_cmyk(tmp_path: Path, gradient: np.ndarray):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_is_scaled_not_cut(tmp_path: Path, suffix: str):
+def test_16_bit_grayscale_is_scaled_not_cut(tmp_path: Path, suffix: str):
     values = np.linspace(0, 65535, 600).reshape(20, 30).astype(np.uint16)
     path = save(values, tmp_path / f"a.{suffix}")
-    pixels = load_image(path, (20, 30), "grey")[..., 0]
+    pixels = load_image(path, (20, 30), "grayscale")[..., 0]
     np.testing.assert_array_equal(pixels, np.rint(values / 257))
     assert load_image(path, (20, 30), "rgb").shape == (20, 30, 3)
 
 
-def test_16_bit_colour(tmp_path: Path, gradient: np.ndarray):
+def test_16_bit_color(tmp_path: Path, gradient: np.ndarray):
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", gradient.astype(np.uint16) * 257)
     difference = load_image(tmp_path / "a.tif", (60, 80), "rgb").astype(int) - gradient
@@ -131,24 +131,24 @@ def test_floats_are_taken_from_0_to_1(tmp_path: Path):
     values = np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)
     path = save(values, tmp_path / "a.tif")
     np.testing.assert_array_equal(
-        load_image(path, (20, 30), "grey")[..., 0], np.rint(values * 255).astype(np.uint8)
+        load_image(path, (20, 30), "grayscale")[..., 0], np.rint(values * 255).astype(np.uint8)
     )
     path = save(values * 9, tmp_path / "b.tif")
     with pytest.raises(PackError, match=r"float32 from 0\.0 to 9\.0; convert it"):
-        load_image(path, (20, 30), "grey")
+        load_image(path, (20, 30), "grayscale")
 
 
 def test_formats_that_pillow_does_not_know_go_to_scikit_image(tmp_path: Path):
     tifffile = pytest.importorskip("tifffile")
     values = np.linspace(0, 1, 600).reshape(20, 30)
     tifffile.imwrite(tmp_path / "a.tif", values)  # 64-bit floats
-    pixels = load_image(tmp_path / "a.tif", (20, 30), "grey")[..., 0]
+    pixels = load_image(tmp_path / "a.tif", (20, 30), "grayscale")[..., 0]
     np.testing.assert_array_equal(pixels, np.rint(values * 255))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path: Path, gradient: np.ndarray, orientation: int):
-    # What a camera stores that was held in that way: the picture, turned.
+    # The pixels that a camera stores in that orientation.
     turns = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -179,7 +179,7 @@ def test_the_first_of_several_frames(tmp_path: Path, gradient: np.ndarray):
     first, second = (Image.fromarray(gradient[..., channel]) for channel in (0, 1))
     first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
     np.testing.assert_array_equal(
-        load_image(tmp_path / "a.gif", (60, 80), "grey")[..., 0], gradient[..., 0]
+        load_image(tmp_path / "a.gif", (60, 80), "grayscale")[..., 0], gradient[..., 0]
     )
 
 
@@ -191,9 +191,9 @@ def test_truncated_files_are_an_error(tmp_path: Path, gradient: np.ndarray, suff
         load_image(tmp_path / f"a.{suffix}", (60, 80), "rgb")
 
 
-def test_what_is_no_picture_is_an_error(tmp_path: Path):
+def test_what_is_not_an_image_is_an_error(tmp_path: Path):
     (tmp_path / "a.jpg").write_text("<html>404 Not Found</html>" * 20)
-    with pytest.raises(PackError, match="no picture"):
+    with pytest.raises(PackError, match="is not an image"):
         load_image(tmp_path / "a.jpg", (8, 8), "rgb")
     (tmp_path / "b.jpg").touch()
     with pytest.raises(PackError, match="empty"):
@@ -204,7 +204,7 @@ def test_what_is_no_picture_is_an_error(tmp_path: Path):
         load_image(tmp_path, (8, 8), "rgb")
 
 
-def test_enormous_pictures(tmp_path: Path, gradient: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+def test_enormous_images(tmp_path: Path, gradient: np.ndarray, monkeypatch: pytest.MonkeyPatch):
     path = save(gradient, tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
     with quiet_pillow():

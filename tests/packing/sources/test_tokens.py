@@ -1,3 +1,5 @@
+"""Texts become token ids, when they are packed and afterwards."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -7,7 +9,7 @@ import pandas as pd
 import pytest
 
 from keras_bigdata import Arrays, ShardIndex, ShardSequence, TextTable, encode_texts, pack
-from keras_bigdata.packing.sources.tokens import words
+from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, split_words
 
 
 @pytest.mark.parametrize(
@@ -22,11 +24,28 @@ from keras_bigdata.packing.sources.tokens import words
     ],
 )
 def test_words_of_any_script(text, expected):
-    assert words(text) == [unicodedata.normalize("NFC", word) for word in expected]
+    assert split_words(text) == [unicodedata.normalize("NFC", word) for word in expected]
 
 
 def test_a_letter_is_the_same_however_it_is_written():
-    assert words(unicodedata.normalize("NFD", "café")) == words("café")
+    assert split_words(unicodedata.normalize("NFD", "café")) == split_words("café")
+
+
+def test_words():
+    assert split_words("A Dog's life \u2014 it\u2019s *fine* (2 of 3), 'quoted'") == [
+        *("a", "dog's", "life", "it's", "fine", "2", "of", "3", "quoted")
+    ]
+    assert split_words("Ein Bär läuft. 犬が走る") == ["ein", "bär", "läuft", "犬が走る"]
+    assert split_words("  ") == []
+
+
+def test_the_vocabulary_goes_by_frequency_then_alphabet():
+    texts = [["b", "a"], ["c", "b"], ["c"]]
+    assert build_vocabulary(texts, 100) == ["", "[UNK]", "b", "c", "a"]
+    vocabulary = build_vocabulary(texts, 4)
+    assert vocabulary == ["", "[UNK]", "b", "c"]
+    assert encode(texts, vocabulary, 3).tolist() == [[2, 1, 0], [3, 2, 0], [3, 0, 0]]
+    assert encode(texts, vocabulary, 1).tolist() == [[2], [3], [3]]
 
 
 def test_new_texts_are_encoded_as_the_packed_ones(tmp_path):
@@ -48,7 +67,7 @@ def test_new_texts_are_encoded_as_the_packed_ones(tmp_path):
 def test_texts_that_cannot_be_encoded_are_refused(tmp_path):
     with pytest.raises(TypeError, match="a list of texts, not one"):
         encode_texts("a cup", ["", "[UNK]"], 3)
-    with pytest.raises(ValueError, match="`text_length` has to be given"):
+    with pytest.raises(ValueError, match="`text_length` must be passed"):
         encode_texts(["a cup"], ["", "[UNK]"])
     index = pack(Arrays(x=np.zeros((4, 2)), labels=[0, 1, 0, 1]), tmp_path / "shards")
     with pytest.raises(ValueError, match="that has vocabulary"):
