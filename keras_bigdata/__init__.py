@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from keras_bigdata.integrity.repair import repair
     from keras_bigdata.integrity.report import Fault, Repair, Report
     from keras_bigdata.integrity.verify import verify
+    from keras_bigdata.loading.epoch import Epoch
     from keras_bigdata.loading.sequence import ShardSequence
+    from keras_bigdata.packing.augment import Augment
     from keras_bigdata.packing.capture import capture
     from keras_bigdata.packing.pack import pack
     from keras_bigdata.packing.sources.arrays import Arrays
@@ -44,9 +46,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Arrays",
+    "Augment",
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "Epoch",
     "EpochCost",
     "Fault",
     "Field",
@@ -78,7 +82,9 @@ __all__ = [
 
 _MODULES = {
     "Arrays": "packing.sources.arrays",
+    "Augment": "packing.augment",
     "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
+    "Epoch": "loading.epoch",
     "EpochCost": "bench.cost",
     "Fault": "integrity.report",
     "Field": "shards.entries",

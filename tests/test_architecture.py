@@ -29,13 +29,16 @@ MAY_IMPORT = {
     "keras_internals": [],
     "parts": [],
     "shards": ["arguments", "files", "progress", "representation"],
-    "packing": ["arguments", "child_processes", "files", "permutation", "progress", "shards"],
+    "packing": [
+        *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
+        "shards",
+    ],
     "integrity": [
         *("arguments", "bounded_map", "files", "packing", "progress", "representation", "shards"),
     ],
     "loading": [
         *("arguments", "child_processes", "keras_internals", "parts", "permutation"),
-        *("process_exit", "shards"),
+        *("process_exit", "representation", "shards"),
     ],
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
     "bench": ["arguments", "loading", "progress", "shards"],

@@ -102,7 +102,7 @@ def workspace(tmp_path, monkeypatch) -> dict[str, Any]:
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs(code, workspace):
-    if "model.fit(train" in code or "bench(" in code:
+    if "model.fit(train" in code or "model.train_on_batch" in code or "bench(" in code:
         source = keras_bigdata.Arrays(x=workspace["x"], labels=workspace["y"])
         keras_bigdata.pack(source, "shards/train")
         code = code.replace("epochs=50", "epochs=2")

@@ -7,9 +7,11 @@ import keras_bigdata
 
 NAMES = [
     "Arrays",
+    "Augment",
     "BestWeightsEarlyStopping",
     "BigDataError",
     "CorruptShardError",
+    "Epoch",
     "EpochCost",
     "Fault",
     "Field",

@@ -27,6 +27,7 @@ class Epoch:
     Example:
 
     ```python
+    train = ShardSequence("shards/train", batch_size=64)
     for epoch in train.epochs(10):
         for x, y in epoch:
             loss = model.train_on_batch(x, y)

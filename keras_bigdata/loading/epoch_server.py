@@ -256,6 +256,24 @@ class EpochServer:
         server.state.seek(epoch, batch)
         return server
 
+    def describe(self) -> dict[str, Any]:
+        """Returns what a notebook shows of a sequence, by name."""
+        config = self.config
+        fields = [str(config.index.fields[name]) for name in self.roles.names]
+        return {
+            "directory": config.index.directory,
+            "rows per pass": f"{self.num_samples:,}",
+            "batches per epoch": f"{self.length:,} of {config.batch_size:,} rows",
+            "epoch": self.state.epoch,
+            "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
+            f"seed={config.seed}, last_batch={config.last_batch!r}",
+            "fields": fields,
+            **self.roles.to_json(),
+            "transform": config.transform
+            and getattr(config.transform, "__qualname__", "a callable"),
+            "skipped shards": len(self.corrupt.found()) or None,
+        }
+
     def _identity(self) -> dict[str, Any]:
         config = self.config
         return {

@@ -20,6 +20,7 @@ from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.roles import open_with_roles
 from keras_bigdata.parts import refuse_automatic_sharding
+from keras_bigdata.representation import format_count, html_table
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles, Structure
 
@@ -321,13 +322,17 @@ class ShardSequence(keras.utils.PyDataset):
 
     def __repr__(self) -> str:
         config = self._server.config
-        order = f"window of {config.window_shards}" if config.shuffle == "window" else None
-        parts = [
-            f"{self.num_samples:,} rows in {len(self.index):,} shards",
-            f"batch {self.batch_size}",
-            order or f"shuffle={config.shuffle!r}",
-        ]
-        return f"{type(self).__name__}({str(self.index.directory)!r}: {', '.join(parts)})"
+        shards = format_count(len(self.index), "shard")
+        order = f"shuffle={config.shuffle!r}"
+        if config.shuffle == "window":
+            order = f"window of {config.window_shards}"
+        return (
+            f"{type(self).__name__}({str(self.index.directory)!r}: {self.num_samples:,} rows in "
+            f"{shards}, batch {self.batch_size}, {order})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self), self._server.describe())
 
     # ---- State
 

@@ -245,8 +245,9 @@ class Augment:
     ```python
     from keras_bigdata.packing.augment import Augment, flip, rotate, shift
 
+    flowers = ImageFolder("flowers", size=(128, 128))
     augment = Augment(rotate(20), shift(0.1, 0.1), flip(), fill_mode="reflect")
-    pack(photos, "shards/train", variants=4, augment=augment)
+    pack(flowers, "shards/flowers", variants=4, augment=augment)
     ```
     """
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.representation import format_count
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.class_counts import add_counts, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
@@ -230,6 +231,11 @@ class ShardWriter:
         (self.directory / WRITING).unlink(missing_ok=True)
         self.index = index
         return index
+
+    def __repr__(self) -> str:
+        state = "closed" if self.index is not None else "open"
+        shards = format_count(len(self.shards), "shard")
+        return f"ShardWriter({str(self.directory)!r}: {shards}, {state})"
 
     def __enter__(self) -> ShardWriter:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from keras_bigdata.representation import html_table, list_some
 from keras_bigdata.shards.roles import Roles, field_names
 
 # Fields that a `repr` names.
@@ -30,6 +31,21 @@ class Source:
         start = "" if location is None else f"{location!r}: "
         parts = [_count(len(self), "row", "rows"), *self._count_classes(), *self._input_shapes()]
         return f"{type(self).__name__}({start}{', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        classes = self.classes
+        if isinstance(classes, Mapping):
+            classes = {field: list_some(names) for field, names in classes.items()}
+        elif classes is not None:
+            classes = list_some(classes)
+        rows = {
+            "location": self._location(),
+            "rows": f"{len(self):,}",
+            "fields": {name: str(shape) for name, shape in self._row_shapes().items()},
+            **self.roles.to_json(),
+            "classes": classes,
+        }
+        return html_table(type(self).__name__, rows)
 
     def _location(self) -> str | None:
         """Returns the path of the file or folder; `None` for data in memory."""
