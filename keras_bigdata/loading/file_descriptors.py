@@ -25,7 +25,8 @@ class TooManyOpenFilesError(ShardError):
 class ClosesFiles(Protocol):
     """An object that can close its files and open them again later."""
 
-    def close_files(self) -> None: ...
+    def close_files(self) -> None:
+        """Closes all files."""
 
 
 _registered: weakref.WeakSet[ClosesFiles] = weakref.WeakSet()

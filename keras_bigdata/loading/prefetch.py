@@ -35,9 +35,11 @@ SLOW_BYTES_PER_SECOND = 10**9
 class PendingBatch(Protocol):
     """A batch that is being loaded."""
 
-    def result(self) -> Batch: ...
+    def result(self) -> Batch:
+        """Waits for the batch and returns it."""
 
-    def cancel(self) -> bool: ...
+    def cancel(self) -> bool:
+        """Drops the batch if it is not being loaded yet; returns whether it was dropped."""
 
 
 class BatchSource(Protocol):
@@ -75,9 +77,11 @@ class ThreadSource:
         self._runs: OrderedDict[range, Future[dict[int, Batch]]] = OrderedDict()
 
     def load_now(self, position: int) -> PendingBatch:
+        """Returns a batch that the caller loads itself when it asks for the result."""
         return LoadedByCaller(self._loader, position)
 
     def submit(self, position: int) -> PendingBatch:
+        """Starts to load a batch that will be requested later."""
         run = self._loader.run(position)
         with self._lock:
             batch = _BatchOfRun(self._loader, position, self._pending_run(run))
@@ -88,6 +92,7 @@ class ThreadSource:
         return self._workers.submit(lambda: self._loader.transformed(position, batch.result()))
 
     def close(self) -> None:
+        """Ends the threads after what they are doing now."""
         for pool in (self._reader, self._workers):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -111,10 +116,12 @@ class LoadedByCaller:
         self._position = position
 
     def result(self) -> Batch:
+        """Loads the batch and returns it."""
         self._loader.reader.resume()  # a pause must not hold up a batch that is waited for
         return self._loader.load(self._position)
 
     def cancel(self) -> bool:
+        """Does nothing: there is nothing to drop."""
         return False
 
 

@@ -36,6 +36,7 @@ class Segment(mmap.mmap):
     _serials = itertools.count()
 
     def __new__(cls, nbytes: int) -> Segment:
+        """Creates a segment of a number of bytes."""
         anonymous = hasattr(os, "memfd_create")
         if anonymous:
             fd = os.memfd_create("keras_bigdata")

@@ -77,9 +77,11 @@ class ProcessSource:
         self._dead_pids: list[int] = []
 
     def load_now(self, position: int) -> PendingBatch:
+        """Starts to load a batch that a caller is waiting for."""
         return self.submit(position)
 
     def submit(self, position: int) -> PendingBatch:
+        """Starts to load a batch in a worker; in this process if there are no workers any more."""
         if is_exiting():
             # A thread of the backend, or of the program, still waits for a batch. An error would
             # print a traceback after Ctrl-C.

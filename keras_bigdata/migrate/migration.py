@@ -31,7 +31,7 @@ _RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A migrated script and the notes on what remains to be decided.
+    r"""A migrated script and the notes on what remains to be decided.
 
     Attributes:
         content: the whole new file.
@@ -42,7 +42,7 @@ class Migration:
     ```python
     from keras_bigdata.migrate import migrate_text
 
-    migration = migrate_text(b"import keras\\nkeras.optimizers.Adam(lr=0.1, decay=1e-6)\\n")
+    migration = migrate_text(b"import keras\nkeras.optimizers.Adam(lr=0.1, decay=1e-6)\n")
     assert b"learning_rate=0.1" in migration.content
     for note in migration.notes:
         print(note.line, note.message)

@@ -30,7 +30,7 @@ Edit = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Note:
-    """A place in a script that the user has to look at.
+    r"""A place in a script that the user has to look at.
 
     Attributes:
         line: the number of the line in the file that was read, from 1.
@@ -41,7 +41,7 @@ class Note:
     ```python
     from keras_bigdata.migrate import migrate_text
 
-    (note,) = migrate_text(b"import keras\\nmodel.predict_classes(x)\\n").notes
+    (note,) = migrate_text(b"import keras\nmodel.predict_classes(x)\n").notes
     assert note.line == 2
     print(note.message)
     ```
