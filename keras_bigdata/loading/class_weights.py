@@ -33,7 +33,9 @@ def balanced_class_weights(
     Raises:
         ShardError: if the targets are not one field of class numbers, or cannot be read.
     """
-    counts = index.class_counts or _count_in_shards(index, targets, trust)
+    # The counts in the index are those of its own targets.
+    recorded = index.class_counts if targets == index.roles.targets else None
+    counts = recorded or _count_in_shards(index, targets, trust)
     occurring = {label: count for label, count in enumerate(counts) if count}
     total = sum(occurring.values())
     return {label: total / (len(occurring) * count) for label, count in occurring.items()}

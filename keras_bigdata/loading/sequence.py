@@ -93,8 +93,8 @@ class ShardSequence(keras.utils.PyDataset):
         epoch: number of the epoch that is served now, or next. Can be set.
         num_samples: number of rows in one pass.
         fields: name -> `Field` (dtype and row shape) of every field.
-        classes: the label of each class (a dict of such lists if several fields are labels), or
-            `None`.
+        classes: the label of each class of the targets (a dict of such lists if several of them
+            are labels), or `None`.
         index: the `ShardIndex`.
         roles: which fields are inputs, targets and sample weights.
         seed_given: whether `seed` was passed, or drawn.
@@ -303,8 +303,8 @@ class ShardSequence(keras.utils.PyDataset):
 
     @property
     def classes(self) -> Any:
-        """The label of each class, or `None` if the shards do not name them."""
-        return self.index.classes
+        """The label of each class of the targets, or `None` if the shards do not name them."""
+        return self.index.classes_of(self.roles.targets)
 
     @property
     def seed(self) -> int:

@@ -31,7 +31,7 @@ from keras_bigdata.shards.index_json import (
     parse_dtype,
     parse_shape,
 )
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.roles import Roles, Structure, field_names
 
 __all__ = ["Field", "ShardIndex", "ShardInfo"]
 
@@ -196,6 +196,29 @@ class ShardIndex:
     def path(self, shard: int) -> Path:
         """Returns the path of shard number `shard`."""
         return self.directory / self.names[shard]
+
+    def classes_of(self, targets: Structure | None) -> Any:
+        """Returns the classes of some targets, which may be others than those of the index.
+
+        Args:
+            targets: name of a field, or a tuple or dict of names.
+
+        Returns:
+            The label of each class; a dict of field -> such a list if several of the fields are
+            labels; `None` if the classes of these targets are unknown.
+        """
+        if self.classes is None:
+            return None
+        if isinstance(self.classes, dict):
+            if isinstance(targets, str):
+                return self.classes.get(targets)
+            known = {
+                name: self.classes[name] for name in field_names(targets) if name in self.classes
+            }
+            return known or None
+        # One list belongs to the only target, or to the field that sources call "labels".
+        owner = self.roles.targets if isinstance(self.roles.targets, str) else "labels"
+        return self.classes if owner in field_names(targets) else None
 
     @property
     def num_samples(self) -> int:
