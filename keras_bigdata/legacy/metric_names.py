@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.callbacks._monitor import direction
+from keras_bigdata.callbacks._monitor import infer_mode
 
 # (one name, the other). `acc` was logged for "accuracy" before Keras 2.3.
 _PAIRS = (("acc", "accuracy"),)
@@ -85,7 +85,7 @@ def automatic_mode(model: Any, monitor: str, warn: bool = True) -> str:
     for name in (monitor, alias(monitor)):
         if name is not None:
             try:
-                return direction(model, name)
+                return infer_mode(model, name)
             except ValueError:
                 continue
     if "acc" in monitor or monitor.removeprefix("val_").startswith("fmeasure"):
