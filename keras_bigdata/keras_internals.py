@@ -185,9 +185,11 @@ getattr(threading, "_register_atexit", atexit.register)(_at_exit)
 # ---- For callbacks
 #
 # Each function says what it finds, where it was seen, where it was asked for upstream, and what is
-# lost without it. `tests/test_fit_contract.py` pins all of them.
+# lost without it. `tests/test_fit_contract.py` pins all of them. It was run with Keras 3.8.0 and
+# 3.15.1 on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10,
+# which older releases of Keras do not run on.
 
-# How the warnings begin that are silenced because this package causes them.
+# Beginnings of warnings that are silenced because this package causes them.
 RAN_OUT_OF_DATA = "Your input ran out of data"
 _SKIPPED_OPTIMIZER = "Skipping variable loading for optimizer"
 
@@ -216,7 +218,7 @@ def fit_input() -> FitInput | None:
     Finds: the local variable `epoch_iterator` of the function `fit`, its `steps_per_epoch` and
     `data_adapter`, and the adapter's `py_dataset` and `shuffle`.
 
-    Seen in: Keras 3.8 to 3.15.1 on TensorFlow, JAX and torch.
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
     Upstream: https://github.com/tensorflow/tensorflow/issues/36376 asks for the data in callbacks.
 
@@ -244,7 +246,7 @@ def training_code() -> CodeType:
     Finds: the first caller whose name is neither `on_train_begin` (a callback's, and that of
     `CallbackList`) nor `start`. This is `fit`, or the function that holds a custom loop.
 
-    Seen in: Keras 3.8 to 3.15.1 on TensorFlow, JAX and torch.
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
     Upstream: none filed. Keras calls no hook when `fit` ends with an exception, so nothing public
     says that a training is over.
@@ -263,7 +265,7 @@ def set_initial_epoch(model: Any, epoch: int | None) -> int | None:
 
     Finds: `model._initial_epoch`, which `fit` reads after `on_train_begin`.
 
-    Seen in: Keras 3.8 to 3.15.1 on TensorFlow, JAX and torch. `BackupAndRestore` sets it too.
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch. `BackupAndRestore` sets it too.
 
     Upstream: https://github.com/keras-team/keras/issues/19179 is about the same mechanism in
     `BackupAndRestore`. A public way was not asked for.
@@ -398,7 +400,7 @@ def metrics_not_reset(model: Any) -> Iterator[None]:
     in one set only, `evaluate` fails in graph execution. Setting the metrics' variables back loses
     what a custom metric keeps outside its variables.
 
-    Seen in: Keras 3.8 to 3.15.1 on TensorFlow, JAX and torch.
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
     Upstream: https://github.com/keras-team/keras/issues/16526 asks for an `evaluate` that does
     not reset.
@@ -432,7 +434,7 @@ class RanOutOfDataFilter:
 
     Finds: the text of the warning that an epoch with fewer batches than announced ends with.
 
-    Seen in: Keras 3.8 to 3.15.1 on TensorFlow and JAX.
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow and JAX.
 
     Upstream: since https://github.com/keras-team/keras/pull/23360 (after 3.15.1) Keras warns only
     if `steps_per_epoch` was passed, so that this is needed no more.

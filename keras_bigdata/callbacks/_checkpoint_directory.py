@@ -17,7 +17,7 @@ from keras_bigdata.callbacks._checkpoint_file import SUFFIX, EncodedDocument
 from keras_bigdata.files import TEMPORARY_PREFIX, lock_file
 
 _NAME = re.compile(rf"checkpoint-(\d+){re.escape(SUFFIX)}")
-# Of format 1, which is not read any more.
+# The suffix of format 1, which is no longer read.
 _FORMER_SUFFIX = ".zip"
 _LOCK = ".lock"
 

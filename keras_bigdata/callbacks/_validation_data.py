@@ -209,14 +209,14 @@ class ArrayBatches(keras.utils.PyDataset):
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int) -> None:
         super().__init__()
-        self._x = _arrays(x, "x")
-        self._y = None if y is None else _arrays(y, "y")
-        rows = _rows({"x": self._x, "y": self._y})
+        self._x = _to_arrays(x, "x")
+        self._y = None if y is None else _to_arrays(y, "y")
+        rows = _count_rows({"x": self._x, "y": self._y})
         self._weight = None
         if sample_weight is not None:
             ones = np.ones(rows, keras.config.floatx())
-            self._weight = _arrays(sample_weight, "sample_weight", instead_of_none=ones)
-            _rows({"x": self._x, "sample_weight": self._weight})
+            self._weight = _to_arrays(sample_weight, "sample_weight", instead_of_none=ones)
+            _count_rows({"x": self._x, "sample_weight": self._weight})
         self.num_samples = rows
         self._batch_size = batch_size
 
@@ -226,7 +226,9 @@ class ArrayBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
         parts = (self._x, self._y, self._weight)
-        return tuple(_map(lambda array: _cut(array, rows), p) for p in parts if p is not None)
+        return tuple(
+            _map_arrays(lambda array: _slice(array, rows), p) for p in parts if p is not None
+        )
 
 
 def is_array(value: Any) -> bool:
@@ -243,23 +245,23 @@ def _is_list_of_numbers(value: Any) -> bool:
     return isinstance(value, list) and is_array(value)
 
 
-def _arrays(value: Any, where: str, instead_of_none: Any = None) -> Any:
+def _to_arrays(value: Any, where: str, instead_of_none: Any = None) -> Any:
     """Returns the structure with arrays that can be sliced, and tuples in place of lists."""
     if value is None and instead_of_none is not None:
         return instead_of_none
     if is_array(value):
-        return _array(value, where)
+        return _to_array(value, where)
     if isinstance(value, Mapping) and value:
-        return {k: _arrays(v, f"{where}[{k!r}]", instead_of_none) for k, v in value.items()}
+        return {k: _to_arrays(v, f"{where}[{k!r}]", instead_of_none) for k, v in value.items()}
     if isinstance(value, (tuple, list)) and value:
-        return tuple(_arrays(v, f"{where}[{i}]", instead_of_none) for i, v in enumerate(value))
+        return tuple(_to_arrays(v, f"{where}[{i}]", instead_of_none) for i, v in enumerate(value))
     raise TypeError(
         f"{where} must be an array, or a tuple, list or dict of arrays. Received: {where} of type "
         f"{type(value).__name__}"
     )
 
 
-def _array(value: Any, where: str) -> Any:
+def _to_array(value: Any, where: str) -> Any:
     if keras.ops.is_tensor(value):
         value = keras.ops.convert_to_numpy(value)
     elif hasattr(value, "iloc") or not hasattr(value, "dtype"):
@@ -273,12 +275,12 @@ def _array(value: Any, where: str) -> Any:
     return value
 
 
-def _rows(parts: dict[str, Any]) -> int:
+def _count_rows(parts: dict[str, Any]) -> int:
     shapes = {
         where: array.shape
         for name, part in parts.items()
         if part is not None
-        for where, array in _leaves(part, name)
+        for where, array in _iterate_arrays(part, name)
     }
     if any(len(shape) == 0 for shape in shapes.values()):
         raise ValueError(f"arrays must have rows. Received shapes: {shapes}")
@@ -290,7 +292,7 @@ def _rows(parts: dict[str, Any]) -> int:
     return counts.pop()
 
 
-def _cut(array: Any, rows: slice) -> Any:
+def _slice(array: Any, rows: slice) -> Any:
     part = np.asarray(array[rows])
     # Keras converts arrays of floats likewise.
     if part.dtype.kind == "f" and part.dtype != keras.config.floatx():
@@ -298,20 +300,20 @@ def _cut(array: Any, rows: slice) -> Any:
     return part
 
 
-def _map(function: Callable[[Any], Any], structure: Any) -> Any:
+def _map_arrays(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, dict):
-        return {key: _map(function, item) for key, item in structure.items()}
+        return {key: _map_arrays(function, item) for key, item in structure.items()}
     if isinstance(structure, tuple):
-        return tuple(_map(function, item) for item in structure)
+        return tuple(_map_arrays(function, item) for item in structure)
     return function(structure)
 
 
-def _leaves(structure: Any, where: str) -> Iterator[tuple[str, Any]]:
+def _iterate_arrays(structure: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(structure, dict):
         for key, item in structure.items():
-            yield from _leaves(item, f"{where}[{key!r}]")
+            yield from _iterate_arrays(item, f"{where}[{key!r}]")
     elif isinstance(structure, tuple):
         for index, item in enumerate(structure):
-            yield from _leaves(item, f"{where}[{index}]")
+            yield from _iterate_arrays(item, f"{where}[{index}]")
     else:
         yield where, structure
