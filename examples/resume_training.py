@@ -95,7 +95,7 @@ def train(folder: Path) -> None:
 
 
 def newest_checkpoint(folder: Path) -> int:
-    numbers = [int(path.stem.split("-")[1]) for path in folder.glob("checkpoints/checkpoint-*.zip")]
+    numbers = [int(path.stem.split("-")[1]) for path in folder.glob("checkpoints/checkpoint-*.npz")]
     return max(numbers, default=0)
 
 

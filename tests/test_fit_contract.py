@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import keras
 import numpy as np
 import pytest
+
+from keras_bigdata.keras_internals import callbacks as internals
 
 
 class Calls(keras.utils.PyDataset):
@@ -171,11 +174,11 @@ def test_the_reset_before_a_fit_is_named_so():
     assert callers[-3:] == [True, False, False]
 
 
-# ---- What ResumeTraining relies on
+# ---- Hooks of callbacks
 
 
 class Shorter(Calls):
-    """Its second epoch begins in the middle, as a resumed one does."""
+    """A dataset whose second epoch begins in the middle, as a resumed one does."""
 
     def __init__(self) -> None:
         super().__init__(4)
@@ -191,7 +194,7 @@ class Shorter(Calls):
         self.epochs_begun += 1
 
 
-class Begins(keras.callbacks.Callback):
+class RecordBegins(keras.callbacks.Callback):
     def __init__(self, data):
         super().__init__()
         self.data = data
@@ -209,41 +212,60 @@ class Begins(keras.callbacks.Callback):
         self.batches.append((self.epoch, batch))
 
 
-def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_whole():
-    data, made = Shorter(), model()
-    begins = Begins(data)
-    with pytest.warns(UserWarning, match="^Your input ran out of data"):
-        made.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[begins])
+def call_on_train_begin(function):
+    """Returns a callback that calls a function with itself in `on_train_begin`."""
+
+    class OnTrainBegin(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            function(self)
+
+    return OnTrainBegin()
+
+
+def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_complete():
+    data, trained = Shorter(), model()
+    begins = RecordBegins(data)
+    with pytest.warns(UserWarning, match=f"^{internals.RAN_OUT_OF_DATA}"):
+        trained.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[begins])
     # On TensorFlow and JAX, one more step begins and finds no data. TensorFlow has counted it.
     backend = keras.backend.backend()
     second = [(1, 0), (1, 1), *([(1, 2)] if backend != "torch" else [])]
     assert begins.batches == [*((0, b) for b in range(4)), *second, *((2, b) for b in range(4))]
-    assert int(made.optimizer.iterations) == (11 if backend == "tensorflow" else 10)
-    # The callbacks' `on_epoch_begin` comes before the dataset's, and only then its length is asked.
+    assert int(trained.optimizer.iterations) == (11 if backend == "tensorflow" else 10)
+    # `on_epoch_begin` of callbacks precedes that of the dataset, whose length is read after both.
     first = data.calls[: data.calls.index("0")]
     assert [c for c in first if c != "num_batches"] == ["callbacks begin", "begin"]
     assert first[-1] == "num_batches"
 
 
-def test_initial_epoch_is_read_after_on_train_begin():
-    epochs = []
-
-    class Later(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            assert self.model._initial_epoch is None
-            self.model._initial_epoch = 2
-
-        def on_epoch_begin(self, epoch, logs=None):
-            epochs.append(epoch)
-
-    model().fit(Calls(), epochs=4, verbose=0, callbacks=[Later()])
-    assert epochs == [2, 3]
+def test_the_warning_of_a_short_epoch_is_silenced_from_hook_to_hook():
+    warning_filter = internals.RanOutOfDataFilter()
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epoch == 1 and warning_filter.start(),
+        on_epoch_end=lambda epoch, logs: warning_filter.stop(),
+    )
+    before = list(warnings.filters)
+    data = Shorter()
+    model().fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[RecordBegins(data), callback])
+    assert warnings.filters == before
 
 
-def test_with_no_epochs_left_history_is_what_callbacks_made_it():
+def test_the_initial_epoch_is_read_after_on_train_begin():
+    epochs, former = [], []
+    set_to_2 = call_on_train_begin(
+        lambda callback: former.append(internals.set_initial_epoch(callback.model, 2))
+    )
+    record = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    trained = model()
+    assert trained._initial_epoch is None
+    trained.fit(Calls(), epochs=4, verbose=0, callbacks=[set_to_2, record])
+    assert (epochs, former) == ([2, 3], [None])
+
+
+def test_without_epochs_left_history_is_what_callbacks_set():
     class Finished(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            self.model._initial_epoch = 4
+            internals.set_initial_epoch(self.model, 4)
 
         def on_train_end(self, logs=None):
             self.model.history.history = {"loss": [1.0]}
@@ -252,49 +274,157 @@ def test_with_no_epochs_left_history_is_what_callbacks_made_it():
     assert history.history == {"loss": [1.0]}
 
 
-def test_the_frame_of_fit_tells_its_data_and_order():
-    from keras_bigdata import keras_internals
-
-    seen = []
-
-    class Look(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            seen.append(keras_internals.fit_epoch_iterator())
-
+def test_callbacks_find_the_input_of_fit():
+    found = []
+    find = call_on_train_begin(lambda callback: found.append(internals.fit_input()))
     data = Calls()
-    model().fit(data, verbose=0, shuffle=False, callbacks=[Look()])
-    model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[Look()])
-    for iterator, shuffle, steps in zip(seen, (False, True), (None, 2), strict=True):
-        assert iterator.data_adapter.py_dataset is data
-        assert iterator.data_adapter.shuffle is shuffle
-        assert iterator.steps_per_epoch == steps
+    model().fit(data, verbose=0, shuffle=False, callbacks=[find])
+    model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[find])
+    model().fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[find])
+    assert found == [
+        internals.FitInput(data, False, None),
+        internals.FitInput(data, True, 2),
+        internals.FitInput(None, False, None),
+    ]
+    assert internals.fit_input() is None
+
+
+def test_the_function_that_trains_is_found_on_the_stack():
+    found = []
+
+    class Find(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            found.append(internals.training_code().co_name)
+
+    def custom_loop():
+        Find().on_train_begin()
+
+    model().fit(Calls(), verbose=0, callbacks=[Find()])
+    custom_loop()
+    assert found == ["fit", "custom_loop"]
 
 
 def test_the_variables_of_a_training_are_these_and_some_come_with_the_first_step():
-    made = keras.Sequential([keras.Input((1,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
-    made.compile(keras.optimizers.Adam(), "mse", metrics=["mae"])
-    assert [v.name for v in made.variables].count("seed_generator_state") == 1
-    before = len(made.metrics_variables), len(made.optimizer.variables)
-    made.train_on_batch(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32))
-    after = len(made.metrics_variables), len(made.optimizer.variables)
+    layers = [keras.Input((1,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    trained = keras.Sequential(layers)
+    trained.compile(keras.optimizers.Adam(), "mse", metrics=["mae"])
+    assert [v.name for v in trained.variables].count("seed_generator_state") == 1
+    before = len(trained.metrics_variables), len(trained.optimizer.variables)
+    trained.train_on_batch(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32))
+    after = len(trained.metrics_variables), len(trained.optimizer.variables)
     assert after[0] > before[0]
     assert after[1] == 2 + 2 * 2 > before[1]
 
 
-def test_a_csv_logger_appends_no_header_where_it_is_told_so(tmp_path):
-    from keras_bigdata.callbacks import _callback_states
+def test_the_global_seed_generator_is_read_and_set():
+    def draw():
+        return keras.ops.convert_to_numpy(keras.random.normal((3,))).tolist()
 
-    logger = keras.callbacks.CSVLogger(tmp_path / "a.csv")
-    logger.on_train_begin()
-    logger.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})
-    state = _callback_states._read_csv(logger)
-    logger.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
-    logger.on_train_end()
-    whole = (tmp_path / "a.csv").read_bytes()
-    again = keras.callbacks.CSVLogger(tmp_path / "a.csv")
-    again.on_train_begin()
+    keras.utils.set_random_seed(1)
+    draw()
+    state = internals.global_seed_state()
+    assert state is not None
+    expected = [draw(), draw()]
+    internals.set_global_seed_state(state)
+    assert [draw(), draw()] == expected
+    # In a new process the generator does not exist yet.
+    keras.utils.clear_session()
+    assert internals.global_seed_state() is None
+    internals.set_global_seed_state(state)
+    assert [draw(), draw()] == expected
+
+
+def test_the_attributes_of_callbacks_exist(tmp_path):
+    callbacks = [
+        keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True),
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate),
+        keras.callbacks.ModelCheckpoint(tmp_path / "a.weights.h5", save_weights_only=True),
+        keras.callbacks.ReduceLROnPlateau("loss"),
+        keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    trained = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    trained.compile(keras.optimizers.SGD(use_ema=True), "mse")
+    history = trained.fit(Calls(), verbose=0, callbacks=callbacks)
+    for callback in (*callbacks, history):
+        names = internals.callback_attributes(type(callback))
+        assert names is not None
+        assert [name for name in names if not hasattr(callback, name)] == []
+    assert internals.callback_attributes(keras.callbacks.TensorBoard) is None
+
+
+def test_metrics_of_compile_are_a_group_and_those_of_keras_are_known():
+    class Custom(keras.metrics.Mean):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_pred)
+
+    trained = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    trained.compile("sgd", "mse", metrics=["mae", Custom(name="custom")])
+    trained.fit(Calls(), verbose=0)
+    groups = [internals.compiled_metrics(metric) for metric in trained.metrics]
+    assert groups[0] is None
+    assert trained.metrics[0].name == "loss"
+    assert [metric.name for metric in groups[1]] == ["mae", "custom"]
+    assert [internals.is_keras_metric(metric) for metric in groups[1]] == [True, False]
+    assert list(trained.metrics[1].result()) == ["mae", "custom"]
+
+
+def test_evaluate_resets_metrics_by_the_method_of_the_model():
+    data, trained = Calls(batches=3), model()
+    alone = trained.evaluate(data, verbose=0)
+    with internals.metrics_not_reset(trained):
+        both = trained.evaluate(Calls(batches=1), verbose=0)
+    assert both != trained.evaluate(Calls(batches=1), verbose=0)
+    assert trained.evaluate(data, verbose=0) == alone
+    with (
+        pytest.raises(RuntimeError, match="does not call"),
+        internals.metrics_not_reset(trained),
+    ):
+        pass
+
+
+def test_load_weights_warns_of_another_optimizer(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    source, target = model(), model()
+    source.compile("adam", "mse")
+    source.fit(Calls(), verbose=0)
+    source.save_weights(path)
+    with pytest.warns(UserWarning, match=f"^{internals._SKIPPED_OPTIMIZER}"):
+        target.load_weights(path)
+    with internals.optimizer_warning_ignored():
+        target.load_weights(path)
+
+
+def test_a_csv_logger_appends_to_the_file_that_is_restored(tmp_path):
+    from keras_bigdata.callbacks._callback_states import read_csv_logger, restore_csv_logger
+
+    def logger():
+        return keras.callbacks.CSVLogger(tmp_path / "a.csv", separator=";")
+
+    first = logger()
+    first.on_train_begin()
+    before_first_epoch = read_csv_logger(first)
+    first.on_epoch_end(0, {"loss": 1.0})
+    state = read_csv_logger(first)
+    first.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
+    first.on_train_end()
+    complete = (tmp_path / "a.csv").read_bytes()
+    assert complete.split() == [b"epoch;loss;val_loss", b"0;1.0;NA", b"1;3.0;4.0"]
+
+    resumed = logger()
+    resumed.on_train_begin()
     assert (tmp_path / "a.csv").read_bytes() == b""
-    _callback_states._restore_csv(again, state)
-    again.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
-    again.on_train_end()
-    assert (tmp_path / "a.csv").read_bytes() == whole
+    restore_csv_logger(resumed, state)
+    resumed.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
+    resumed.on_train_end()
+    assert (tmp_path / "a.csv").read_bytes() == complete
+    assert resumed.append is False
+
+    # The header is not written yet, and the columns are not those of the second epoch.
+    resumed = logger()
+    resumed.on_train_begin()
+    restore_csv_logger(resumed, before_first_epoch)
+    resumed.on_epoch_end(0, {"loss": 1.0})
+    resumed.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
+    resumed.on_train_end()
+    assert (tmp_path / "a.csv").read_bytes() == complete

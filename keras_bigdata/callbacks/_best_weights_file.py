@@ -1,4 +1,4 @@
-"""One `.weights.h5` file that holds the best weights and the score that made them the best."""
+"""One `.weights.h5` file with the best weights and the score that they are the best by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,23 @@ import h5py
 import keras
 
 from keras_bigdata.files import replace_file
+from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 
 SUFFIX = ".weights.h5"
 
-# What HDF5 needs for a dataset or a group beside the numbers; measured: 1 to 2 KiB.
+# More than what HDF5 needs for a dataset or a group besides the numbers; measured: 1 to 2 KiB.
 _HDF5_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class BestRecord:
-    """What stands beside the weights, as HDF5 attributes of the file.
+    """The score of the weights, stored as HDF5 attributes of the file.
 
     Args:
         epoch: index of the epoch, counted from 0 as in Keras's hooks.
         monitor: name of the monitored quantity.
         value: its value at the end of that epoch.
-        mode: "min" or "max", what counts as better.
+        mode: "min" if a smaller value is better, "max" if a greater one is.
         wait: epochs without improvement when the file was written; more than 0 only if a baseline
             was not reached yet.
     """
@@ -43,8 +43,8 @@ class BestRecord:
     wait: int
 
 
-def weights_path(filepath: Any) -> Path:
-    """Checks the name of a weights file.
+def check_weights_path(filepath: Any) -> Path:
+    """Returns the path of a weights file after checking its name.
 
     Raises:
         ValueError: if it cannot be the name of one local `.weights.h5` file.
@@ -55,15 +55,15 @@ def weights_path(filepath: Any) -> Path:
         raise ValueError(f"`filepath` must be a local file. Received: filepath={text!r}")
     if "{" in path.name:
         raise ValueError(
-            "`filepath` names one file, which is replaced whenever there is a better epoch, so it "
-            f"takes no placeholders. Received: filepath={text!r}"
+            "`filepath` is one file, which is replaced at every better epoch, so it must not have "
+            f"placeholders. Received: filepath={text!r}"
         )
     if not path.name.endswith(SUFFIX):
         stem = path.name
         for ending in (".keras", ".json", ".hdf5", ".h5", ".weights"):
             stem = stem.removesuffix(ending)
         raise ValueError(
-            f"`filepath` must end in {SUFFIX!r}, or Keras refuses to save weights there. "
+            f"`filepath` must end in {SUFFIX!r}; Keras does not save weights to other names. "
             f"Received: filepath={text!r}. Use {str(path.with_name(stem + SUFFIX))!r}."
         )
     if path.is_dir():
@@ -72,10 +72,10 @@ def weights_path(filepath: Any) -> Path:
 
 
 def write_best(path: Path, model: Any, record: BestRecord) -> None:
-    """Replaces the file at once: weights and record change together or not at all."""
+    """Replaces the file atomically: weights and record change together or not at all."""
 
     def save(temporary: Path) -> None:
-        reserve(temporary, _size_at_most(model))
+        reserve_space(temporary, _max_file_size(model))
         model.save_weights(str(temporary))
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(asdict(record))
@@ -84,10 +84,10 @@ def write_best(path: Path, model: Any, record: BestRecord) -> None:
 
 
 def read_record(path: Path) -> BestRecord:
-    """Reads what stands beside the weights.
+    """Reads the score of the weights in a file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: if the file does not exist.
         ValueError: if it is not a file that `write_best` wrote.
     """
     if not path.exists():
@@ -104,8 +104,8 @@ def read_record(path: Path) -> BestRecord:
             )
     except KeyError as error:
         raise ValueError(
-            f"{path} holds no score beside its weights, so BestWeightsEarlyStopping did not write "
-            "it. Load it with `model.load_weights`, or pass another `filepath`."
+            f"{path} holds weights without a score, so BestWeightsEarlyStopping did not write it. "
+            "Load it with `model.load_weights`, or pass another `filepath`."
         ) from error
     except OSError as error:
         raise ValueError(f"{path} cannot be read as an HDF5 file: {error}") from error
@@ -115,24 +115,23 @@ def load_weights_only(model: Any, path: Path) -> None:
     """Sets the model's weights from the file and leaves its optimizer as it is."""
     # `load_weights` sets the optimizer's variables too, or warns that it has others.
     variables = _optimizer_variables(model)
-    kept = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    former = [keras.ops.convert_to_numpy(variable) for variable in variables]
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        with optimizer_warning_ignored():
             model.load_weights(str(path))
     finally:
-        for variable, value in zip(variables, kept, strict=True):
+        for variable, value in zip(variables, former, strict=True):
             variable.assign(value)
 
 
-def _size_at_most(model: Any) -> int:
+def _max_file_size(model: Any) -> int:
     variables = [*getattr(model, "variables", ()), *_optimizer_variables(model)]
-    parts = len(variables) + len(getattr(model, "layers", ())) + 8
-    numbers = sum(math.prod(v.shape) * _bytes_of_a(v.dtype) for v in variables)
-    return int(numbers) + parts * _HDF5_BYTES
+    objects = len(variables) + len(getattr(model, "layers", ())) + 8
+    numbers = sum(math.prod(v.shape) * _item_size(v.dtype) for v in variables)
+    return int(numbers) + objects * _HDF5_BYTES
 
 
-def _bytes_of_a(dtype: Any) -> int:
+def _item_size(dtype: Any) -> int:
     bits = re.search(r"\d+", keras.backend.standardize_dtype(dtype))  # float8_e4m3fn, bool
     return max(1, int(bits[0]) // 8) if bits else 1
 
@@ -142,15 +141,18 @@ def _optimizer_variables(model: Any) -> list[Any]:
     return [] if optimizer is None else list(optimizer.variables)
 
 
-def reserve(path: Path, size: int) -> None:
-    """Makes a file of that size, which its writer then replaces.
+def reserve_space(path: Path, size: int) -> None:
+    """Creates a file of the given size, which its writer then replaces.
+
+    When a write fails, HDF5 fails again while it closes the file, and the interpreter may crash:
+    with h5py 3 on a full tmpfs it ended with a segmentation fault. So a full disk is found before.
 
     Args:
         path: a file that does not exist.
-        size: bytes that are needed.
+        size: number of bytes.
 
     Raises:
-        OSError: if there is no room (the disk's, or that of a quota or limit).
+        OSError: if the disk, a quota or a limit does not allow that many bytes.
     """
     with open(path, "xb") as file:
         if hasattr(os, "posix_fallocate"):

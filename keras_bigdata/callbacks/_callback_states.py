@@ -1,10 +1,10 @@
-"""What callbacks remember: those of Keras, those with `state_dict`, and which are neither."""
+"""States of callbacks: of Keras's own, of those with `state_dict`, and which have neither."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +12,66 @@ import keras
 
 from keras_bigdata.callbacks.weighted_validation import WeightedValidation
 from keras_bigdata.files import atomic_path
+from keras_bigdata.keras_internals.callbacks import callback_attributes
 
-_callbacks = keras.callbacks
+_CSVLogger = keras.callbacks.CSVLogger
 
-# The attributes that change while training. What follows from the arguments is not among them.
-_ATTRIBUTES: dict[type, tuple[str, ...]] = {
-    _callbacks.EarlyStopping: ("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
-    _callbacks.History: ("epoch", "history"),
-    _callbacks.LearningRateScheduler: (),
-    _callbacks.ModelCheckpoint: (
-        "best",
-        "_batches_seen_since_last_saving",
-        "_last_batch_seen",
-        "_current_epoch",
-    ),
-    _callbacks.ProgbarLogger: (),
-    _callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
-    _callbacks.RemoteMonitor: (),
-    _callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
-    _callbacks.TerminateOnNaN: (),
-    WeightedValidation: (),
-}
+# The attributes of a callback that has no state.
+_BASE_ATTRIBUTES = frozenset(vars(keras.callbacks.Callback()))
 
-# What a callback has that remembers nothing.
-_BARE = frozenset(vars(_callbacks.Callback()))
+
+def check_version(callback: Any, state: Mapping[str, Any], version: int) -> None:
+    """Checks the version of a state that a callback of this package receives.
+
+    Raises:
+        ValueError: if it is another one, or if there is none.
+    """
+    if state.get("version") != version:
+        raise ValueError(
+            f"The state belongs to another version of {type(callback).__name__}: 'version' is "
+            f"{state.get('version')!r} in it and {version!r} here."
+        )
 
 
 def read(callbacks: Sequence[Any]) -> list[dict[str, Any]]:
-    """The states of some callbacks, in their order."""
-    return [{"class": type(c).__name__, "state": _state_of(c)} for c in callbacks]
+    """Returns the states of some callbacks, in their order."""
+    return [{"class": type(c).__name__, "state": _read_one(c)} for c in callbacks]
 
 
 def restore(callbacks: Sequence[Any], saved: list[dict[str, Any]]) -> None:
-    """Sets the states. Callbacks are told apart by their class and their order."""
-    left = list(saved)
-    new = []
+    """Restores the states. Callbacks are matched by their class and their order."""
+    remaining = list(saved)
+    added = []
     for callback in callbacks:
         name = type(callback).__name__
-        found = next((entry for entry in left if entry["class"] == name), None)
-        if found is None:
-            new.append(name)
+        entry = next((entry for entry in remaining if entry["class"] == name), None)
+        if entry is None:
+            added.append(name)
             continue
-        left.remove(found)
-        _restore_one(callback, found["state"])
-    gone = [entry["class"] for entry in left]
-    if new or gone:
+        remaining.remove(entry)
+        _restore_one(callback, entry["state"])
+    removed = [entry["class"] for entry in remaining]
+    if added or removed:
         warnings.warn(
             "The list of callbacks is not that of the checkpoint, so the training is not the same "
-            f"as before. New, and beginning now: {new or 'none'}. Gone: {gone or 'none'}.",
+            f"as before. Added, and starting now: {added or 'none'}. Removed: {removed or 'none'}.",
             stacklevel=2,
         )
 
 
-def unknown(callbacks: Sequence[Any]) -> list[str]:
-    """The classes of callbacks whose state, if they have any, is not saved."""
+def unknown_classes(callbacks: Sequence[Any]) -> list[str]:
+    """Returns the names of the classes whose state, if they have any, is not saved."""
     return sorted({type(c).__name__ for c in callbacks if not _is_known(c)})
 
 
 def _is_known(callback: Any) -> bool:
-    if _has_state_dict(callback) or set(vars(callback)) <= _BARE:
+    if _has_state_dict(callback) or set(vars(callback)) <= _BASE_ATTRIBUTES:
         return True
-    if type(callback) is _callbacks.CSVLogger:
-        return _is_local_csv(callback)
-    return type(callback) in _ATTRIBUTES
+    if type(callback) is _CSVLogger:
+        return _is_local(callback)
+    # A subclass of one of Keras's may have a state of its own.
+    kind = type(callback)
+    return kind is WeightedValidation or callback_attributes(kind) is not None
 
 
 def _has_state_dict(callback: Any) -> bool:
@@ -83,21 +80,20 @@ def _has_state_dict(callback: Any) -> bool:
     )
 
 
-def _state_of(callback: Any) -> Any:
+def _read_one(callback: Any) -> Any:
     if _has_state_dict(callback):
         return callback.state_dict()
-    if isinstance(callback, _callbacks.CSVLogger) and _is_local_csv(callback):
-        return _read_csv(callback)
-    return {
-        name: getattr(callback, name) for name in _attributes(callback) if hasattr(callback, name)
-    }
+    if isinstance(callback, _CSVLogger) and _is_local(callback):
+        return read_csv_logger(callback)
+    names = _attributes(callback)
+    return {name: getattr(callback, name) for name in names if hasattr(callback, name)}
 
 
 def _restore_one(callback: Any, state: Any) -> None:
     if _has_state_dict(callback):
         callback.load_state_dict(state)
-    elif isinstance(callback, _callbacks.CSVLogger) and _is_local_csv(callback):
-        _restore_csv(callback, state)
+    elif isinstance(callback, _CSVLogger) and _is_local(callback):
+        restore_csv_logger(callback, state)
     else:
         for name in _attributes(callback):
             if name in state:
@@ -105,38 +101,36 @@ def _restore_one(callback: Any, state: Any) -> None:
 
 
 def _attributes(callback: Any) -> tuple[str, ...]:
-    """Of a subclass of Keras's, what it has from there."""
-    for kind, names in _ATTRIBUTES.items():
-        if isinstance(callback, kind):
-            return names
-    return ()
+    """Returns what a callback, or an instance of a subclass, has from its class in Keras."""
+    known = map(callback_attributes, type(callback).__mro__)
+    return next((names for names in known if names is not None), ())
 
 
-def _read_csv(logger: Any) -> dict[str, Any]:
-    """What the logger has written, and what it knows of its columns."""
+def read_csv_logger(logger: Any) -> dict[str, Any]:
+    """Returns the content of a CSVLogger's file, and its columns."""
     path = Path(logger.filename)
-    return {
-        "content": path.read_bytes() if path.exists() else b"",
-        "keys": logger.keys,
-        "append_header": bool(logger.append_header and logger.writer is None),
-    }
+    return {"content": path.read_bytes() if path.exists() else b"", "keys": logger.keys}
 
 
-def _restore_csv(logger: Any, state: dict[str, Any]) -> None:
-    """Puts the file back and has the logger go on after it."""
-    is_open = logger.csv_file is not None and not logger.csv_file.closed
-    if is_open:
-        logger.csv_file.close()
+def restore_csv_logger(logger: Any, state: dict[str, Any]) -> None:
+    """Restores the file of a CSVLogger, which then appends to it.
+
+    The file is closed and opened by the logger's own hooks: with `append=True` it writes a header
+    only if the file is empty. `keys`, the columns that the first epoch decided on, is an attribute
+    without documentation: without it, the first epoch after a resume decides.
+    """
+    _CSVLogger.on_train_end(logger)
     path = Path(os.path.realpath(logger.filename))
     with atomic_path(path) as temporary:
         temporary.write_bytes(state["content"])
-    if is_open:
-        logger.csv_file = open(path, "a")  # noqa: SIM115
-    logger.writer = None
+    append, logger.append = logger.append, True
+    try:
+        _CSVLogger.on_train_begin(logger)
+    finally:
+        logger.append = append
     logger.keys = state["keys"]
-    logger.append_header = state["append_header"]
 
 
-def _is_local_csv(logger: Any) -> bool:
-    """Whether the file is one of this machine."""
+def _is_local(logger: Any) -> bool:
+    """Returns whether the file is on this machine."""
     return "://" not in logger.filename

@@ -1,13 +1,12 @@
-"""A checkpoint as one file: plain values as JSON and arrays as raw bytes, in a ZIP archive.
+"""A checkpoint as one file: nested plain values and arrays in an uncompressed `.npz` archive.
 
-Nothing in it is ever executed, and the archive's CRC-32 of every part finds a damaged file.
+The archive holds a JSON document as an array of bytes, and the arrays that the document refers to
+by number. Nothing in it is ever executed, and the CRC-32 of each member finds a damaged file.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,143 +18,130 @@ import numpy.typing as npt
 
 from keras_bigdata.files import atomic_path
 
-# The key that marks what JSON has no form for.
+SUFFIX = ".npz"
+
+# The key that marks a value that JSON has no form for.
 _MARK = "!"
-_VALUES = "values.json"
+_DOCUMENT = "document"
+
+# `dtype.isbuiltin` of types like `bfloat16`, which other packages have registered with NumPy.
+_REGISTERED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A document that no longer refers to anything that training goes on to change."""
+class EncodedDocument:
+    """A document that shares no memory with the values that training goes on to change."""
 
-    values: str
+    text: str
     arrays: list[npt.NDArray[Any]]
 
 
-def encode(document: Any) -> Encoded:
-    """Takes a copy of nested plain values, arrays among them, bit for bit.
+def encode(document: Any) -> EncodedDocument:
+    """Copies nested plain values and arrays, bit for bit.
 
     Args:
-        document: None, booleans, numbers, strings, bytes, NumPy scalars and arrays, tensors
+        document: `None`, booleans, numbers, strings, bytes, NumPy scalars and arrays, tensors
             (which become arrays), and lists, tuples and dicts of those.
 
     Raises:
-        TypeError: if something else is in it; it says where.
+        TypeError: if it contains anything else; the message names its place.
     """
     arrays: list[npt.NDArray[Any]] = []
-    return Encoded(json.dumps(_tree(document, arrays, "")), arrays)
+    return EncodedDocument(json.dumps(_encode(document, arrays, "")), arrays)
 
 
-def write(path: Path, encoded: Encoded) -> None:
-    """Writes the file, whole or not at all."""
-    with (
-        atomic_path(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        archive.writestr(_VALUES, encoded.values)
-        for number, array in enumerate(encoded.arrays):
-            with archive.open(f"arrays/{number}", "w", force_zip64=True) as part:
-                part.write(_bytes_of(array))
+def write(path: Path, encoded: EncodedDocument) -> None:
+    """Writes the file, complete or not at all."""
+    members: dict[str, Any] = {str(number): array for number, array in enumerate(encoded.arrays)}
+    members[_DOCUMENT] = np.frombuffer(encoded.text.encode(), np.uint8)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **members)
 
 
 def read(path: Path) -> Any:
-    """The document of a file.
+    """Returns the document of a file.
 
     Raises:
-        ValueError: if it is damaged, or not a checkpoint.
+        ValueError: if the file is damaged or is not a checkpoint.
         OSError: if it cannot be read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _document(json.loads(archive.read(_VALUES)), archive)
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-        NotImplementedError,
-    ) as e:
-        raise ValueError(f"{path} is damaged or is not a checkpoint: {e}") from e
+        # NumPy leaves a damaged file open if it opens it by itself.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            if sum(member.file_size for member in archive.zip.infolist()) > path.stat().st_size:
+                raise ValueError("its members are larger than the file")
+            return _decode(json.loads(archive[_DOCUMENT].tobytes()), archive)
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes can raise nearly anything
+        raise ValueError(f"{path} is damaged or is not a checkpoint: {error}") from error
 
 
-def _tree(value: Any, arrays: list[npt.NDArray[Any]], where: str) -> Any:
+def _encode(value: Any, arrays: list[npt.NDArray[Any]], where: str) -> Any:
     if isinstance(value, np.generic):
-        return {_MARK: "scalar", **_stored(np.asarray(value), arrays, where)}
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        # JSON keeps every bit of a finite number; of a NaN it keeps that it is one.
+        return {_MARK: "scalar", **_add(np.asarray(value), arrays, where)}
+    # JSON keeps every bit of a finite float, and of NaN that it is one.
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, bytes):
-        return {_MARK: "bytes", **_stored(np.frombuffer(value, np.uint8), arrays, where)}
+        return {_MARK: "bytes", **_add(np.frombuffer(value, np.uint8), arrays, where)}
     if isinstance(value, np.ndarray):
-        return {_MARK: "array", **_stored(value, arrays, where)}
+        return {_MARK: "array", **_add(value, arrays, where)}
     if isinstance(value, (list, tuple)):
-        items = [_tree(item, arrays, f"{where}[{i}]") for i, item in enumerate(value)]
+        items = [_encode(item, arrays, f"{where}[{i}]") for i, item in enumerate(value)]
         return items if isinstance(value, list) else {_MARK: "tuple", "items": items}
     if isinstance(value, Mapping):
-        return _mapping(value, arrays, where)
+        return _encode_mapping(value, arrays, where)
     if keras.ops.is_tensor(value) or isinstance(value, keras.Variable):
-        return _tree(np.asarray(keras.ops.convert_to_numpy(value)), arrays, where)
+        return _encode(np.asarray(keras.ops.convert_to_numpy(value)), arrays, where)
     raise TypeError(
-        f"{where or 'the state'} is of type {type(value).__name__}. It must be None, a bool, a "
-        "number, a string, bytes, an array, or a list, tuple or dict of those."
+        f"{where or 'The state'} must be None, a bool, a number, a string, bytes, an array, or a "
+        f"list, tuple or dict of those. Received: an object of type {type(value).__name__}"
     )
 
 
-def _mapping(value: Mapping[Any, Any], arrays: list[npt.NDArray[Any]], where: str) -> Any:
+def _encode_mapping(value: Mapping[Any, Any], arrays: list[npt.NDArray[Any]], where: str) -> Any:
     if all(isinstance(key, str) for key in value) and _MARK not in value:
-        return {key: _tree(item, arrays, f"{where}[{key!r}]") for key, item in value.items()}
+        return {key: _encode(item, arrays, f"{where}[{key!r}]") for key, item in value.items()}
     items = [
-        [_tree(key, arrays, where), _tree(item, arrays, f"{where}[{key!r}]")]
+        [_encode(key, arrays, where), _encode(item, arrays, f"{where}[{key!r}]")]
         for key, item in value.items()
     ]
     return {_MARK: "dict", "items": items}
 
 
-def _stored(array: npt.NDArray[Any], arrays: list[npt.NDArray[Any]], where: str) -> dict[str, Any]:
+def _add(array: npt.NDArray[Any], arrays: list[npt.NDArray[Any]], where: str) -> dict[str, Any]:
+    """Adds a copy of an array. Returns the reference to it."""
     if array.dtype.hasobject or array.dtype.names:
-        raise TypeError(f"{where} is an array of {array.dtype}, and must be one of plain numbers.")
-    arrays.append(np.array(array, order="C", copy=True))
-    # A name such as `bfloat16` says more than its code, which is that of two raw bytes.
-    kind = array.dtype.name if array.dtype.kind == "V" else array.dtype.str
-    return {"at": len(arrays) - 1, "dtype": kind, "shape": list(array.shape)}
+        raise TypeError(f"{where} must be an array of plain numbers. Received: dtype {array.dtype}")
+    copied = np.array(array, order="C", copy=True)
+    reference: dict[str, Any] = {"number": len(arrays)}
+    if array.dtype.isbuiltin == _REGISTERED:
+        # NumPy's format has no code for them: the bits are kept as integers, and the name of the
+        # type in the document.
+        copied = copied.view(f"u{array.dtype.itemsize}")
+        reference["dtype"] = array.dtype.name
+    arrays.append(copied)
+    return reference
 
 
-def _bytes_of(array: npt.NDArray[Any]) -> Any:
-    # `bfloat16` and its kin have no buffers of their own.
-    return array.reshape(-1).view(np.uint8).data
-
-
-def _document(value: Any, archive: zipfile.ZipFile) -> Any:
+def _decode(value: Any, archive: Mapping[str, npt.NDArray[Any]]) -> Any:
     if isinstance(value, list):
-        return [_document(item, archive) for item in value]
+        return [_decode(item, archive) for item in value]
     if not isinstance(value, dict):
         return value
     kind = value.get(_MARK)
     if kind is None:
-        return {key: _document(item, archive) for key, item in value.items()}
+        return {key: _decode(item, archive) for key, item in value.items()}
     if kind == "tuple":
-        return tuple(_document(item, archive) for item in value["items"])
+        return tuple(_decode(item, archive) for item in value["items"])
     if kind == "dict":
-        return {_document(k, archive): _document(v, archive) for k, v in value["items"]}
-    content = archive.read(f"arrays/{int(value['at'])}")
+        return {_decode(k, archive): _decode(v, archive) for k, v in value["items"]}
+    array = archive[str(value["number"])]
     if kind == "bytes":
-        return content
-    dtype = _dtype(value["dtype"])
-    shape = tuple(int(size) for size in value["shape"])
-    if len(content) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"array {value['at']} has {len(content)} bytes")
-    array = np.frombuffer(bytearray(content), dtype).reshape(shape)
+        return array.tobytes()
+    if "dtype" in value:
+        import ml_dtypes  # a dependency of Keras
+
+        array = array.view(getattr(ml_dtypes, value["dtype"]))
     return array[()] if kind == "scalar" else array
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    try:
-        return np.dtype(name)
-    except TypeError:
-        import ml_dtypes  # which Keras brings
-
-        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-        return dtype

@@ -1,4 +1,4 @@
-"""The quantity a callback watches: where it is in the logs, and which way is better."""
+"""The quantity that a callback monitors: its value in the logs, and which direction is better."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from typing import Any, Literal
 
 import keras
 
-Direction = Literal["min", "max"]
+from keras_bigdata.keras_internals.callbacks import compiled_metrics
+
+Mode = Literal["min", "max"]
 
 
-def say(callback: Any, text: str) -> None:
-    """Prints a line, below the progress bar if `fit` draws one."""
-    progress_bar = (callback.params or {}).get("verbose") in (1, "auto")
-    print(f"\n{text}" if progress_bar else text)
-    sys.stdout.flush()
-
-
-def lookup(logs: Mapping[str, Any], monitor: str, callback: Any) -> float | None:
-    """The monitored value of an epoch, or `None` if the epoch had no validation.
+def monitored_value(logs: Mapping[str, Any], monitor: str, callback: Any) -> float | None:
+    """Returns the monitored value of an epoch, or `None` if the epoch had no validation.
 
     Raises:
         ValueError: if `monitor` should be among `logs` and is not, or is not one number.
@@ -27,35 +22,37 @@ def lookup(logs: Mapping[str, Any], monitor: str, callback: Any) -> float | None
     if monitor not in logs:
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
             return None
-        raise ValueError(missing(monitor, logs, callback))
+        raise ValueError(missing_monitor_message(monitor, logs, callback))
     try:
         return float(logs[monitor])
     except TypeError:
         raise ValueError(
-            f"{type(callback).__name__} watches one number, and {monitor!r} is not one. "
+            f"{type(callback).__name__} monitors one number, and {monitor!r} is not one. "
             f"Received: {logs[monitor]!r}"
         ) from None
 
 
-def refuse_if_late(logs: Mapping[str, Any] | None, monitor: str, callback: Any) -> None:
-    """Called after the epoch, when its logs hold what all callbacks wrote.
+def check_validation_order(logs: Mapping[str, Any] | None, monitor: str, callback: Any) -> None:
+    """Checks that a validation did not come too late; called after the epoch.
+
+    By then the logs hold what all callbacks of the epoch wrote.
 
     Raises:
         ValueError: if there was a validation, but after the callback had read the logs.
     """
     if monitor.startswith("val_") and any(name.startswith("val_") for name in logs or ()):
         raise ValueError(
-            f"{type(callback).__name__} watches {monitor!r}, and the validation came into the logs "
-            "only after it had read them. List WeightedValidation before "
+            f"{type(callback).__name__} monitors {monitor!r}, and the results of the validation "
+            "were written to the logs after it had read them. List WeightedValidation before "
             f"{type(callback).__name__} in `callbacks`."
         )
 
 
-def missing(monitor: str, logs: Mapping[str, Any], callback: Any) -> str:
-    """Says that `monitor` is not in the logs, what is, and what to do."""
+def missing_monitor_message(monitor: str, logs: Mapping[str, Any], callback: Any) -> str:
+    """Returns a message that `monitor` is not in the logs, with what is there and what to do."""
     text = (
-        f"{type(callback).__name__} watches {monitor!r}, which is not in the logs of the epoch. "
-        f"There are: {', '.join(map(repr, sorted(logs))) or 'none'}."
+        f"{type(callback).__name__} monitors {monitor!r}, which is not in the logs of the epoch. "
+        f"Available: {', '.join(map(repr, sorted(logs))) or 'none'}."
     )
     if monitor.startswith("val_"):
         text += (
@@ -65,61 +62,75 @@ def missing(monitor: str, logs: Mapping[str, Any], callback: Any) -> str:
     return text
 
 
-def direction(model: Any, monitor: str) -> Direction:
-    """Whether a smaller or a greater value of `monitor` is better, by its name.
+def infer_mode(model: Any, monitor: str) -> Mode:
+    """Returns "min" if a smaller value of `monitor` is better and "max" if a greater one is.
 
-    A validation set's or an output's name may stand before the metric's: of the names that
-    `monitor` ends with, the longest one that the model knows decides.
+    The name of a validation set or of an output may precede that of the metric. The longest ending
+    of `monitor` that is the name of a metric of the model decides.
 
     Raises:
         ValueError: if no metric is found, or Keras does not know its direction.
     """
-    compiled, own = _metric_names(model)
-    for name in _suffixes(monitor.removeprefix("val_")):
+    compiled, others = _metric_names(model)
+    for name in _endings(monitor.removeprefix("val_")):
         if name == "loss":
             return "min"
         if name in compiled:
-            found = _probe(model, name)
-            if found is not None:
-                return found
+            mode = _mode_in_keras(model, name)
+            if mode is not None:
+                return mode
             break
-        # Trackers of an output's loss are found again as "loss".
-        if name in own and not name.endswith("_loss"):
+        # The tracker of an output's loss is found as "loss", its next ending.
+        if name in others and not name.endswith("_loss"):
             break
-    metrics = ", ".join(map(repr, sorted(compiled | own))) or "none"
+    metrics = ", ".join(map(repr, sorted(compiled | others))) or "none"
     raise ValueError(
         f"It is not known whether a smaller or a greater {monitor!r} is better. Pass mode='min' or "
         f"mode='max'. Metrics of the model: {metrics}."
     )
 
 
+def print_below_progress(callback: Any, text: str) -> None:
+    """Prints a line, below the progress bar if `fit` draws one."""
+    has_progress_bar = (callback.params or {}).get("verbose") in (1, "auto")
+    print(f"\n{text}" if has_progress_bar else text)
+    sys.stdout.flush()
+
+
 def _metric_names(model: Any) -> tuple[set[str], set[str]]:
-    """Names of the metrics given to `compile`, and of the others."""
+    """Returns the names of the metrics passed to `compile`, and those of the others."""
     compiled: set[str] = set()
-    own: set[str] = set()
+    others: set[str] = set()
     for metric in getattr(model, "metrics", ()):
-        if hasattr(metric, "metrics"):
-            compiled.update(part.name for part in metric.metrics)
+        parts = compiled_metrics(metric)
+        if parts is None:
+            others.add(metric.name)
         else:
-            own.add(metric.name)
-    return compiled, own
+            compiled.update(part.name for part in parts)
+    return compiled, others
 
 
-def _suffixes(name: str) -> Iterator[str]:
-    """`a_b_c`, `b_c`, `c`."""
+def _endings(name: str) -> Iterator[str]:
+    """Yields `a_b_c`, `b_c` and `c`."""
     parts = name.split("_")
     for start in range(len(parts)):
         yield "_".join(parts[start:])
 
 
-def _probe(model: Any, metric: str) -> Direction | None:
-    """Asks Keras's `EarlyStopping`, which prefers 2 to 1 where greater is better."""
-    probe = keras.callbacks.EarlyStopping(monitor=metric, mode="auto", patience=sys.maxsize)
-    probe.set_model(model)
-    probe.on_train_begin()
+def _mode_in_keras(model: Any, metric: str) -> Mode | None:
+    """Returns what `mode="auto"` of Keras's `EarlyStopping` means for a metric.
+
+    After 1.0 and 2.0 its `best` is 2.0 where greater is better. Keras has no public function for
+    it: `MonitorCallback` is not exported.
+    """
+    early_stopping = keras.callbacks.EarlyStopping(
+        monitor=metric, mode="auto", patience=sys.maxsize
+    )
+    early_stopping.set_model(model)
+    early_stopping.on_train_begin()
     try:
-        probe.on_epoch_end(0, {metric: 1.0})
+        early_stopping.on_epoch_end(0, {metric: 1.0})
     except ValueError:
         return None
-    probe.on_epoch_end(1, {metric: 2.0})
-    return "max" if probe.best == 2.0 else "min"
+    early_stopping.on_epoch_end(1, {metric: 2.0})
+    return "max" if early_stopping.best == 2.0 else "min"

@@ -1,99 +1,216 @@
-"""All that a training is between two batches, as one document; and a training set to it."""
+"""The state of a training between two batches: read as one document, compared, and restored."""
 
 from __future__ import annotations
 
+import hashlib
+import random
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
-from keras_bigdata.callbacks import _callback_states, _model_state, _random_state
-
-if TYPE_CHECKING:
-    from keras_bigdata.loading.sequence import ShardSequence
-import hashlib
-from typing import TYPE_CHECKING
+from keras_bigdata.callbacks import _callback_states
+from keras_bigdata.keras_internals.callbacks import global_seed_state, set_global_seed_state
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.sequence import ShardSequence
 
+# 1: a ZIP archive of raw bytes. 2: an `.npz` archive; the states of callbacks have versions.
+VERSION = 2
 
-_VERSION = 1
 
-
-def document(
+def read_training(
     model: Any, callbacks: Sequence[Any], sequence: ShardSequence, **where: Any
 ) -> dict[str, Any]:
-    """The state of everything, to be copied before the next step.
+    """Returns the state of a training, to be copied before the next step.
 
     Args:
-        model: the model, brought up to date.
-        callbacks: those that are saved with it.
-        sequence: what it is trained on.
+        model: the model, with its variables up to date.
+        callbacks: the callbacks that are saved with it.
+        sequence: the sequence that it is trained on.
         where: `position`, and the `sequence_epoch` that belongs to it.
     """
     position = where["position"]
     order = {**sequence.state_dict(), "epoch": where["sequence_epoch"], "batch": position["batch"]}
     return {
-        "version": _VERSION,
+        "version": VERSION,
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         "position": position,
         "sequence": order,
-        "data": identity(sequence),
-        "variables": _model_state.description(model),
-        **values(model),
+        "data": _data_identity(sequence),
+        "variables": _describe_variables(model),
+        **read_values(model),
         "history": {"epoch": model.history.epoch, "history": model.history.history},
         "callbacks": _callback_states.read(callbacks),
     }
 
 
-def values(model: Any) -> dict[str, Any]:
-    """All variables and random generators, to be copied before the next step."""
-    return {"values": _model_state.read(model), "random": _random_state.read()}
+def restore_training(document: dict[str, Any], model: Any, callbacks: Sequence[Any]) -> None:
+    """Restores the model, its History, the callbacks and the random generators."""
+    restore_values(document, model)
+    model.history.epoch = document["history"]["epoch"]
+    model.history.history = document["history"]["history"]
+    _callback_states.restore(callbacks, document["callbacks"])
+    _restore_generators(document["random"])
 
 
-def other_data(found: dict[str, Any], sequence: ShardSequence) -> str | None:
-    """Where a document is not of this sequence, with both values; `None` if it is."""
-    mine = {"version": _VERSION, "backend": keras.backend.backend(), **identity(sequence)}
-    saved = {"version": found["version"], "backend": found["backend"], **found["data"]}
+def read_values(model: Any) -> dict[str, Any]:
+    """Returns all variables and random generators, to be copied before the next step.
+
+    On the CPU, the arrays may share memory with the variables, and JAX donates that memory to the
+    next step.
+    """
+    values = {
+        kind: [np.asarray(keras.ops.convert_to_numpy(v)) for v in variables]
+        for kind, variables in _variables(model).items()
+    }
+    return {"values": values, "random": _read_generators()}
+
+
+def restore_values(document: dict[str, Any], model: Any) -> None:
+    """Restores what `read_values` returned."""
+    for kind, variables in _variables(model).items():
+        for variable, value in zip(variables, document["values"][kind], strict=True):
+            variable.assign(value)
+    _restore_generators(document["random"])
+
+
+def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | None:
+    """Says where a document is of another backend or of other data, with both values.
+
+    Returns:
+        A text, or `None` if the document belongs to the sequence.
+    """
+    here = {"backend": keras.backend.backend(), **_data_identity(sequence)}
+    saved = {"backend": document["backend"], **document["data"]}
     if sequence.seed_given:
-        mine["seed"], saved["seed"] = sequence.seed, found["sequence"]["seed"]
-    for key, value in mine.items():
+        here["seed"], saved["seed"] = sequence.seed, document["sequence"]["seed"]
+    for key, value in here.items():
         if saved.get(key) != value:
             return f"{key} is {saved.get(key)!r} in it and {value!r} here"
     return None
 
 
-def other_model(found: dict[str, Any], model: Any, sequence: ShardSequence) -> str | None:
-    """Where a document is not of this model, with both values; `None` if it is.
+def model_difference(document: dict[str, Any], model: Any, sequence: ShardSequence) -> str | None:
+    """Says where a document is of another model, with both values.
 
-    Has Keras make the variables that come into being with the first step.
+    Trains one batch if variables are missing that Keras creates in the first step.
+
+    Returns:
+        A text, or `None` if the document belongs to the model.
     """
-    counts = {kind: len(members) for kind, members in found["variables"].items()}
-    here = {kind: len(members) for kind, members in _model_state.variables(model).items()}
-    if here != counts:
+    saved = document["variables"]
+    counts = {kind: len(variables) for kind, variables in saved.items()}
+    if {kind: len(variables) for kind, variables in _variables(model).items()} != counts:
         model.train_on_batch(*sequence.unshuffled()[0])
-    return _model_state.difference(found["variables"], _model_state.description(model))
+    here = _describe_variables(model)
+    for kind in ("model", "optimizer", "metrics"):
+        for number, (left, right) in enumerate(zip(saved[kind], here[kind], strict=False)):
+            if _comparable(left) != _comparable(right):
+                both = f"{_format(left)} in it and {_format(right)} here"
+                return f"variable {number} of the {kind} is {both}"
+        if len(saved[kind]) != len(here[kind]):
+            return f"the {kind} has {len(saved[kind])} variables in it and {len(here[kind])} here"
+    return None
 
 
-def restore(found: dict[str, Any], model: Any, callbacks: Sequence[Any]) -> None:
-    """Sets the model, its History, the callbacks and the random generators."""
-    restore_values(found, model)
-    model.history.epoch = found["history"]["epoch"]
-    model.history.history = found["history"]["history"]
-    _callback_states.restore(callbacks, found["callbacks"])
-    _random_state.restore(found["random"])
+def wait_for_step(model: Any) -> None:
+    """Waits until the device has finished the steps that were started."""
+    for variable in model.variables[:1]:
+        keras.ops.convert_to_numpy(variable)
 
 
-def restore_values(found: dict[str, Any], model: Any) -> None:
-    """Sets what `values` gave."""
-    _model_state.assign(model, found["values"])
-    _random_state.restore(found["random"])
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Seeds torch's global generator from (seed, epoch) alone; does nothing on other backends.
+
+    It drives Dropout, and every iterator of a data loader draws from it: how often is not the same
+    in an epoch that was resumed.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        words = np.random.SeedSequence(seed, spawn_key=(epoch,)).generate_state(2, np.uint32)
+        torch.manual_seed(int(words[0]) << 31 ^ int(words[1]))
 
 
-def identity(sequence: ShardSequence) -> dict[str, Any]:
-    """Everything that decides about the batches, except `transform`, the seed and the position."""
+# ---- Variables: of the model with the seeds of its layers, of optimizers and of metrics
+
+
+def _variables(model: Any) -> dict[str, list[Any]]:
+    # A model with a custom `train_step` may have more optimizers than that of `compile`.
+    attributes = [v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)]
+    optimizers = {id(o): o for o in [model.optimizer, *attributes] if o is not None}
+    return {
+        "model": list(model.variables),
+        "metrics": list(model.metrics_variables),
+        "optimizer": [v for optimizer in optimizers.values() for v in optimizer.variables],
+    }
+
+
+def _describe_variables(model: Any) -> dict[str, list[dict[str, Any]]]:
+    return {
+        kind: [
+            {
+                "name": v.path,
+                "shape": list(v.shape),
+                "dtype": keras.backend.standardize_dtype(v.dtype),
+            }
+            for v in variables
+        ]
+        for kind, variables in _variables(model).items()
+    }
+
+
+def _comparable(variable: dict[str, Any]) -> tuple[str, list[int], str]:
+    """Returns a description without the numbers in names, which Keras counts up in a process."""
+    name = re.sub(r"_\d+(?=[_/]|$)", "", variable["name"])
+    return name, variable["shape"], variable["dtype"]
+
+
+def _format(variable: dict[str, Any]) -> str:
+    shape = tuple(variable["shape"])
+    return f"{variable['name']!r} of shape {shape} and dtype {variable['dtype']}"
+
+
+# ---- Global random generators
+
+
+def _read_generators() -> dict[str, Any]:
+    state: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+    }
+    keras_state = global_seed_state()
+    if keras_state is not None:
+        state["keras"] = keras_state
+    if keras.backend.backend() == "torch":
+        import torch
+
+        state["torch"] = torch.get_rng_state().numpy()
+        state["cuda"] = [s.numpy() for s in torch.cuda.get_rng_state_all()]
+    return state
+
+
+def _restore_generators(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    if "keras" in state:
+        set_global_seed_state(state["keras"])
+    if "torch" in state and keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_rng_state(torch.from_numpy(state["torch"]))
+        torch.cuda.set_rng_state_all([torch.from_numpy(s) for s in state["cuda"]])
+
+
+# ---- Data
+
+
+def _data_identity(sequence: ShardSequence) -> dict[str, Any]:
+    """Returns all that determines the batches, except `transform`, the seed and the position."""
     state = sequence.state_dict()
     for key in ("version", "epoch", "batch", "seed"):
         del state[key]
@@ -109,7 +226,7 @@ def identity(sequence: ShardSequence) -> dict[str, Any]:
 
 
 def _fingerprint(index: Any) -> str:
-    """A hash of names, sizes and, where the index has them, checksums; files are not read."""
+    """Hashes names, sizes and, where the index has them, checksums. Files are not read."""
     digest = hashlib.sha256()
     for column in (index.samples, index.sizes, index.checksums, index.variant):
         digest.update(column.astype("<i8").tobytes())

@@ -1,4 +1,4 @@
-"""What users have as validation sets, as something that `evaluate` takes again and again."""
+"""Validation sets in all accepted forms, as datasets that `evaluate` can read repeatedly."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from keras_bigdata.shards.roles import Roles, Structure, map_structure
 DEFAULT_TARGETS = "labels"
 
 
-def named_sets(sets: Any) -> tuple[dict[str, Any], bool]:
-    """The sets by name, and whether the names were given.
+def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
+    """Returns the sets by name, and whether the names are the user's.
 
-    A dict of arrays is one set, another dict holds named sets; the sets of a list are named by
+    A dict of arrays is one set; any other dict holds named sets. The sets of a list are named by
     their position.
     """
     if isinstance(sets, Mapping):
@@ -31,7 +31,9 @@ def named_sets(sets: Any) -> tuple[dict[str, Any], bool]:
             return {"0": sets}, False
         for name in sets:
             if not isinstance(name, str) or not name:
-                raise TypeError(f"The name of a validation set must be text. Received: {name!r}")
+                raise TypeError(
+                    f"The name of a validation set must be a non-empty string. Received: {name!r}"
+                )
         return dict(sets), True
     if isinstance(sets, list):
         if not sets:
@@ -41,11 +43,11 @@ def named_sets(sets: Any) -> tuple[dict[str, Any], bool]:
 
 
 def open_set(name: str, data: Any, batch_size: int, roles: Roles) -> Any:
-    """Checks one set and makes of it what `evaluate` takes, or `NamedArrays`.
+    """Checks one set, and returns it as a dataset for `evaluate` or as `NamedArrays`.
 
     Raises:
-        TypeError: if it is nothing that can be evaluated again and again.
-        ValueError: if it is empty or without end, or if its arrays do not fit together.
+        TypeError: if the set cannot be evaluated repeatedly.
+        ValueError: if it is empty or infinite, or if its arrays do not fit together.
     """
     try:
         return _open(data, batch_size, roles)
@@ -55,23 +57,23 @@ def open_set(name: str, data: Any, batch_size: int, roles: Roles) -> Any:
 
 def _open(data: Any, batch_size: int, roles: Roles) -> Any:
     if isinstance(data, (str, os.PathLike)):
-        return _countable(_open_shards(data, batch_size, roles))
-    # The user's own sequence of shards is never iterated here: its epochs count what it served.
+        return _check_length(_open_shards(data, batch_size, roles))
+    # A user's `ShardSequence` is never iterated: it counts the epochs that it has served.
     if callable(getattr(data, "unshuffled", None)):
-        return _countable(_with_targets(data.unshuffled()))
+        return _check_length(_check_targets(data.unshuffled()))
     if isinstance(data, keras.utils.PyDataset) or _is_tf_dataset(data):
-        return _countable(data)
+        return _check_length(data)
     if isinstance(data, Mapping):
-        return NamedArrays.of(data, batch_size, roles)
+        return NamedArrays.check(data, batch_size, roles)
     if isinstance(data, tuple) and len(data) in (2, 3):
         return ArrayBatches(data[0], data[1], data[2] if len(data) == 3 else None, batch_size)
     hint = ""
     if is_array(data) or isinstance(data, (list, tuple)):
-        hint = " Write arrays as a tuple, (x, y)."
+        hint = " Pass arrays as a tuple, (x, y)."
     elif hasattr(data, "__next__"):
         hint = " A generator can be run only once: store its batches first."
     raise TypeError(
-        "a set is a tuple (x, y) or (x, y, sample_weight), a dict of arrays, a keras.utils."
+        "a set must be a tuple (x, y) or (x, y, sample_weight), a dict of arrays, a keras.utils."
         "PyDataset, a tf.data.Dataset or the path of a directory of shards. "
         f"Received: an object of type {type(data).__name__}.{hint}"
     )
@@ -80,52 +82,52 @@ def _open(data: Any, batch_size: int, roles: Roles) -> Any:
 def _open_shards(path: str | os.PathLike[str], batch_size: int, roles: Roles) -> Any:
     from keras_bigdata.loading.sequence import ShardSequence
 
-    given: dict[str, Any] = {}
-    # Shards know their roles themselves, unless they were written by other code.
+    options: dict[str, Any] = {}
+    # The index has the roles, unless other code wrote the shards.
     if roles != Roles(targets=DEFAULT_TARGETS):
-        given = {
+        options = {
             "inputs": roles.inputs,
             "targets": roles.targets,
             "sample_weights": roles.sample_weights,
         }
-    shards = ShardSequence(path, batch_size=batch_size, shuffle=None, **given)
-    return _with_targets(shards.unshuffled())
+    shards = ShardSequence(path, batch_size=batch_size, shuffle=None, **options)
+    return _check_targets(shards.unshuffled())
 
 
-def _with_targets(sequence: Any) -> Any:
+def _check_targets(sequence: Any) -> Any:
     if getattr(sequence, "roles", None) is not None and sequence.roles.targets is None:
-        raise ValueError("the shards have no targets: say which field is meant with `targets`.")
+        raise ValueError("the shards have no targets. Pass `targets=`, the name of a field.")
     return sequence
 
 
 def _is_tf_dataset(data: Any) -> bool:
-    # Who has one has imported TensorFlow; on other backends it may not be there.
+    # If there is one, TensorFlow is imported. On other backends it may not be installed.
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(data, tensorflow.data.Dataset)
 
 
-def _countable(data: Any) -> Any:
+def _check_length(data: Any) -> Any:
     if isinstance(data, keras.utils.PyDataset):
         batches = data.num_batches
-        endless = batches is None
+        is_infinite = batches is None
     else:
         batches = int(data.cardinality())  # -1: infinite, -2: unknown until it has run
-        endless = batches == -1
-    if endless:
-        raise ValueError("it has no end, so it cannot be evaluated whole. Use `.take(batches)`.")
+        is_infinite = batches == -1
+    if is_infinite:
+        raise ValueError("it is infinite, so it cannot be evaluated. Use `.take(batches)`.")
     if batches == 0:
-        raise ValueError("there are no batches to evaluate.")
+        raise ValueError("it has no batches.")
     return data
 
 
 def has_unknown_length(data: Any) -> bool:
-    """Whether only a run tells how many batches it has."""
+    """Returns whether the number of batches is known only after a run."""
     return _is_tf_dataset(data) and int(data.cardinality()) < 0
 
 
 @dataclass(frozen=True)
 class NamedArrays:
-    """A dict of arrays, of which some are inputs, some targets, some sample weights.
+    """A dict of arrays: inputs, targets and sample weights.
 
     Which input of the model an array is may be known only when there is a model.
     """
@@ -135,24 +137,34 @@ class NamedArrays:
     batch_size: int
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any], batch_size: int, roles: Roles) -> NamedArrays:
+    def check(cls, fields: Mapping[str, Any], batch_size: int, roles: Roles) -> NamedArrays:
+        """Returns the arrays after checking them as far as possible without a model.
+
+        Raises:
+            TypeError: if something is not an array of numbers.
+            ValueError: if arrays are missing or do not fit together.
+        """
         fields = dict(fields)
-        absent = [name for name in roles.names if name not in fields]
-        if absent:
+        missing = [name for name in roles.names if name not in fields]
+        if missing:
             raise ValueError(
-                f"the arrays {absent} are not there; there are {list(fields)}. Say which ones are "
-                "the inputs and the targets with `inputs=` and `targets=`."
+                f"the arrays {missing} are missing. Pass `inputs=` and `targets=`, the names of "
+                f"the arrays that are inputs and targets. Received: {list(fields)}"
             )
         self = cls(fields, roles, batch_size)
-        if not self._others() and roles.inputs is None:
-            raise ValueError(f"there are no inputs beside {list(fields)}.")
+        if not self._without_role() and roles.inputs is None:
+            raise ValueError(f"there are no inputs. Received: {list(fields)}")
         # Finds arrays that do not fit together now, not in the first epoch.
-        self._batches(roles.inputs or tuple(self._others()))
+        self._batches(roles.inputs or tuple(self._without_role()))
         return self
 
     def batches(self, model: Any) -> ArrayBatches:
-        """The batches for `model`."""
-        return self._batches(self.roles.inputs or self._inputs_of(model))
+        """Returns the batches for `model`.
+
+        Raises:
+            ValueError: if it is not known which array is which input of the model.
+        """
+        return self._batches(self.roles.inputs or self._match_inputs(model))
 
     def _batches(self, inputs: Structure) -> ArrayBatches:
         structures = (inputs, self.roles.targets, self.roles.sample_weights)
@@ -162,19 +174,19 @@ class NamedArrays:
         )
         return ArrayBatches(x, y, weights, self.batch_size)
 
-    def _others(self) -> list[str]:
+    def _without_role(self) -> list[str]:
         return [name for name in self.fields if name not in self.roles.names]
 
-    def _inputs_of(self, model: Any) -> Structure:
-        others = self._others()
-        if len(others) == 1:
-            return others[0]
+    def _match_inputs(self, model: Any) -> Structure:
+        names = self._without_role()
+        if len(names) == 1:
+            return names[0]
         inputs = [tensor.name for tensor in getattr(model, "inputs", None) or ()]
-        if sorted(inputs) != sorted(others):
+        if sorted(inputs) != sorted(names):
             raise ValueError(
-                f"it is not known which of the arrays {others} is which input of the model, whose "
-                f"inputs are {inputs or 'not named'}. Pass `inputs=`: a tuple of names in the "
-                "model's order, or a dict of the model's names to the arrays'."
+                f"it is not known which of the arrays {names} is which input of the model, whose "
+                f"inputs are {inputs or 'not named'}. Pass `inputs=`, a tuple of names in the "
+                "model's order, or a dict from the model's names to the arrays'."
             )
         return {name: name for name in inputs}
 
@@ -182,13 +194,13 @@ class NamedArrays:
 class ArrayBatches(keras.utils.PyDataset):
     """Batches `(x, y)` or `(x, y, sample_weight)` cut from arrays in their order.
 
-    `evaluate(x, y)` would copy all arrays anew at each call on TensorFlow; slices are views.
+    On TensorFlow, `evaluate(x, y)` copies all arrays at each call. Here slices are views.
 
     Args:
-        x: an array, or a (nested) tuple, list or dict of arrays, rows first.
+        x: an array of shape `(rows, ...)`, or a (nested) tuple, list or dict of arrays.
         y: the same, or `None`.
-        sample_weight: the same, or `None`; a `None` inside stands for weights of one.
-        batch_size: rows per batch; the last one may have fewer.
+        sample_weight: the same, or `None`; a `None` in a structure means weights of one.
+        batch_size: number of rows per batch; the last batch may have fewer.
 
     Raises:
         TypeError: if something is not an array of numbers.
@@ -197,14 +209,14 @@ class ArrayBatches(keras.utils.PyDataset):
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int) -> None:
         super().__init__()
-        self._x = _arrays(x, "x")
-        self._y = None if y is None else _arrays(y, "y")
-        rows = _rows({"x": self._x, "y": self._y})
+        self._x = _to_arrays(x, "x")
+        self._y = None if y is None else _to_arrays(y, "y")
+        rows = _count_rows({"x": self._x, "y": self._y})
         self._weight = None
         if sample_weight is not None:
             ones = np.ones(rows, keras.config.floatx())
-            self._weight = _arrays(sample_weight, "sample_weight", instead_of_none=ones)
-            _rows({"x": self._x, "sample_weight": self._weight})
+            self._weight = _to_arrays(sample_weight, "sample_weight", instead_of_none=ones)
+            _count_rows({"x": self._x, "sample_weight": self._weight})
         self.num_samples = rows
         self._batch_size = batch_size
 
@@ -214,11 +226,16 @@ class ArrayBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
         parts = (self._x, self._y, self._weight)
-        return tuple(_map(lambda array: _cut(array, rows), p) for p in parts if p is not None)
+        return tuple(
+            _map_arrays(lambda array: _slice(array, rows), p) for p in parts if p is not None
+        )
 
 
 def is_array(value: Any) -> bool:
-    """Whether it is one array: of NumPy, pandas or a backend, on disk, or a list of numbers."""
+    """Returns whether a value is one array: of NumPy, pandas or a backend, or a list of numbers.
+
+    Arrays on disk, like those of h5py, are arrays too.
+    """
     if isinstance(value, list):
         return bool(value) and (isinstance(value[0], Number) or _is_list_of_numbers(value[0]))
     return hasattr(value, "shape") and hasattr(value, "__getitem__")
@@ -228,42 +245,42 @@ def _is_list_of_numbers(value: Any) -> bool:
     return isinstance(value, list) and is_array(value)
 
 
-def _arrays(value: Any, where: str, instead_of_none: Any = None) -> Any:
-    """Every leaf as an array that can be sliced; lists of arrays as tuples."""
+def _to_arrays(value: Any, where: str, instead_of_none: Any = None) -> Any:
+    """Returns the structure with arrays that can be sliced, and tuples in place of lists."""
     if value is None and instead_of_none is not None:
         return instead_of_none
     if is_array(value):
-        return _array(value, where)
+        return _to_array(value, where)
     if isinstance(value, Mapping) and value:
-        return {k: _arrays(v, f"{where}[{k!r}]", instead_of_none) for k, v in value.items()}
+        return {k: _to_arrays(v, f"{where}[{k!r}]", instead_of_none) for k, v in value.items()}
     if isinstance(value, (tuple, list)) and value:
-        return tuple(_arrays(v, f"{where}[{i}]", instead_of_none) for i, v in enumerate(value))
+        return tuple(_to_arrays(v, f"{where}[{i}]", instead_of_none) for i, v in enumerate(value))
     raise TypeError(
         f"{where} must be an array, or a tuple, list or dict of arrays. Received: {where} of type "
         f"{type(value).__name__}"
     )
 
 
-def _array(value: Any, where: str) -> Any:
+def _to_array(value: Any, where: str) -> Any:
     if keras.ops.is_tensor(value):
         value = keras.ops.convert_to_numpy(value)
     elif hasattr(value, "iloc") or not hasattr(value, "dtype"):
         value = np.asarray(value)
-    # What is left, like a dataset of h5py, is read slice by slice.
+    # Others, like datasets of h5py, are read slice by slice.
     if np.dtype(value.dtype).kind in "OUSMm":
         raise TypeError(
-            f"{where} must hold numbers. Received: dtype {value.dtype}. Text can be evaluated from "
-            "a tf.data.Dataset or a PyDataset."
+            f"{where} must hold numbers. Received: dtype {value.dtype}. Pass text as a "
+            "tf.data.Dataset or a PyDataset."
         )
     return value
 
 
-def _rows(parts: dict[str, Any]) -> int:
+def _count_rows(parts: dict[str, Any]) -> int:
     shapes = {
         where: array.shape
         for name, part in parts.items()
         if part is not None
-        for where, array in _leaves(part, name)
+        for where, array in _iterate_arrays(part, name)
     }
     if any(len(shape) == 0 for shape in shapes.values()):
         raise ValueError(f"arrays must have rows. Received shapes: {shapes}")
@@ -271,32 +288,32 @@ def _rows(parts: dict[str, Any]) -> int:
     if len(counts) > 1:
         raise ValueError(f"arrays must have the same number of rows. Received shapes: {shapes}")
     if counts == {0}:
-        raise ValueError(f"there are no rows to evaluate. Received shapes: {shapes}")
+        raise ValueError(f"arrays must have at least one row. Received shapes: {shapes}")
     return counts.pop()
 
 
-def _cut(array: Any, rows: slice) -> Any:
+def _slice(array: Any, rows: slice) -> Any:
     part = np.asarray(array[rows])
-    # As Keras does with arrays.
+    # Keras converts arrays of floats likewise.
     if part.dtype.kind == "f" and part.dtype != keras.config.floatx():
         return part.astype(keras.config.floatx())
     return part
 
 
-def _map(function: Callable[[Any], Any], structure: Any) -> Any:
+def _map_arrays(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, dict):
-        return {key: _map(function, item) for key, item in structure.items()}
+        return {key: _map_arrays(function, item) for key, item in structure.items()}
     if isinstance(structure, tuple):
-        return tuple(_map(function, item) for item in structure)
+        return tuple(_map_arrays(function, item) for item in structure)
     return function(structure)
 
 
-def _leaves(structure: Any, where: str) -> Iterator[tuple[str, Any]]:
+def _iterate_arrays(structure: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(structure, dict):
         for key, item in structure.items():
-            yield from _leaves(item, f"{where}[{key!r}]")
+            yield from _iterate_arrays(item, f"{where}[{key!r}]")
     elif isinstance(structure, tuple):
         for index, item in enumerate(structure):
-            yield from _leaves(item, f"{where}[{index}]")
+            yield from _iterate_arrays(item, f"{where}[{index}]")
     else:
         yield where, structure

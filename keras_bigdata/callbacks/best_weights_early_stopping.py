@@ -1,4 +1,4 @@
-"""Early stopping that keeps the best weights on disk, with the score that made them the best."""
+"""Early stopping that keeps the best weights on disk, with the score that they are the best by."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ import keras
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_number
 from keras_bigdata.callbacks._best_weights_file import (
     BestRecord,
+    check_weights_path,
     load_weights_only,
     read_record,
-    weights_path,
     write_best,
 )
-from keras_bigdata.callbacks._interrupt import InterruptGuard
-from keras_bigdata.callbacks._monitor import direction, lookup, missing, refuse_if_late, say
+from keras_bigdata.callbacks._callback_states import check_version
+from keras_bigdata.callbacks._keyboard_interrupt import DeferredKeyboardInterrupt
+from keras_bigdata.callbacks._monitor import (
+    check_validation_order,
+    infer_mode,
+    missing_monitor_message,
+    monitored_value,
+    print_below_progress,
+)
 from keras_bigdata.files import remove_leftovers
 
-# What `_reset` sets and `fit` changes; the logs that are shared with others are a copy there.
+_STATE_VERSION = 1
+# The attributes that `_reset` sets and training changes.
 _STATE = (
     "best",
     "best_epoch",
@@ -31,7 +39,7 @@ _STATE = (
     "stopped_epoch",
     "_best_weights",
     "_restored",
-    "_direction",
+    "_mode",
     "_monitor_seen",
     "_last_logs",
     "_shared_logs",
@@ -39,65 +47,69 @@ _STATE = (
 
 
 class BestWeightsEarlyStopping(keras.callbacks.Callback):
-    """Stops when a score no longer improves, and keeps the best weights in a file.
+    """Stops training when a score no longer improves, and keeps the best weights in a file.
 
-    For equal arguments it chooses the same best epoch and stops at the same epoch as
+    With equal arguments it chooses the same best epoch and stops at the same epoch as
     `keras.callbacks.EarlyStopping`. Beyond that:
 
-    - Every best epoch's weights go to disk at once. The file is replaced whole: at any instant,
-      a kill included, it holds either the former best or the new one. `model.load_weights` reads
-      it. Epoch, monitor, value, mode and wait are HDF5 attributes of the same file.
+    - The weights of each best epoch are written to disk at once. The file is replaced atomically:
+      at any instant, a kill included, it holds either the former best or the new one.
+      `model.load_weights` reads it. Epoch, monitor, value, mode and wait are HDF5 attributes of
+      the same file.
     - NaN is never the best.
     - A `monitor` that is not in the logs is an error, at the first epoch that has any validation.
     - `mode="auto"` knows the metrics of `val_<set>_<metric>` and `val_<output>_<metric>`.
     - Ctrl-C ends the running batch, restores the best weights and then raises
       `KeyboardInterrupt`; a second Ctrl-C raises at once. The interrupted epoch does not count. A
-      program with its own SIGINT handler keeps it; of several such callbacks, the last one answers;
-      with `restore_best_weights=False` Ctrl-C is left as it is.
+      program with its own SIGINT handler keeps it. Among several such callbacks, the last one
+      handles Ctrl-C. With `restore_best_weights=False` Ctrl-C raises at once.
 
-    After any other exception Keras calls no callback; the `with` form restores the weights then:
+    After any other exception Keras calls no callback. The `with` form restores the weights then:
 
     ```python
     with best:
         model.fit(x, y, callbacks=[best])
     ```
 
-    Restoring sets the model's weights only; the optimizer is left as it is, as Keras does.
+    Restoring sets the model's weights only; the optimizer is left as it is, as in Keras.
 
-    Each `fit` starts anew, and its first epoch replaces the file, unless `resume=True`.
+    Each `fit` starts without a best value, and its first epoch replaces the file, unless
+    `resume=True`.
 
     Args:
-        filepath: where the best weights are kept; a local file whose name ends in `.weights.h5`.
-            Missing directories are made when training begins.
-        monitor: name of the watched quantity, in the logs at the end of an epoch. Defaults to
+        filepath: path of the file for the best weights; a local file whose name ends in
+            `.weights.h5`. Missing directories are created when training begins.
+        monitor: name of the monitored quantity, in the logs at the end of an epoch. Defaults to
             `"val_accuracy"`.
-        mode: `"min"` if smaller is better, `"max"` if greater is, `"auto"` to know it by the
+        mode: `"min"` if smaller is better, `"max"` if greater is, `"auto"` to infer it from the
             metric's name. Defaults to `"auto"`.
-        patience: epochs without improvement after which training stops. Defaults to `5`.
+        patience: number of epochs without improvement after which training stops. Defaults to
+            `5`.
         min_delta: smallest change, in units of the monitored quantity, that counts as an
             improvement. Defaults to `0`.
-        baseline: a value to beat: until it is beaten, an improvement does not start the patience
-            anew. Defaults to `None`.
+        baseline: a value to beat. Until it is beaten, an improvement does not reset the wait.
+            Defaults to `None`.
         start_from_epoch: epochs before this index (from 0) are ignored. Defaults to `0`.
         restore_best_weights: whether the model has the best epoch's weights when training ends.
             They are kept in memory meanwhile, as in Keras. Defaults to `True`.
-        resume: whether to go on from the file, if it exists: the best value there must be beaten,
-            and the wait there goes on (the wait when that best was saved, so patience counts anew
-            from there). The model's weights are not loaded. Defaults to `False`.
+        resume: whether to continue from the file, if it exists: its value must be beaten, and the
+            wait continues with the one in the file. That is the wait when the best was saved, so
+            epochs after it are not counted. The model's weights are not loaded. Defaults to
+            `False`.
         verbose: 1 to print a line per epoch (best so far, saving, no improvement, stopping), or 0.
             Defaults to `0`.
 
     Attributes:
         best: the best value so far, or `None`.
-        best_epoch: its epoch, from 0.
-        wait: epochs since the last improvement.
-        stopped_epoch: the epoch after which training was stopped, or 0 if it was not.
+        best_epoch: index of its epoch, from 0.
+        wait: number of epochs since the last improvement.
+        stopped_epoch: index of the epoch after which training was stopped, or 0 if it was not.
 
     Raises:
         TypeError: if `filepath` is not a path, or a number has the wrong type.
         ValueError: if an argument has a wrong value; while training: if `monitor` is not in the
-            logs, if the direction is not known, or if the file to resume from was written for
-            another `monitor` or `mode`.
+            logs, if `mode="auto"` cannot be inferred, or if the file to resume from was written
+            for another `monitor` or `mode`.
         OSError: while training: if the file cannot be written.
 
     Example:
@@ -135,9 +147,11 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        self.filepath = weights_path(filepath)
+        self.filepath = check_weights_path(filepath)
         if not isinstance(monitor, str) or not monitor:
-            raise ValueError(f"`monitor` must be a metric's name. Received: monitor={monitor!r}")
+            raise ValueError(
+                f"`monitor` must be the name of a metric. Received: monitor={monitor!r}"
+            )
         self.monitor = monitor
         self.mode = checked_choice(mode, "mode", ("auto", "min", "max"))
         self.patience = checked_int(patience, "patience", 0)
@@ -149,8 +163,14 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self.restore_best_weights = checked_bool(restore_best_weights, "restore_best_weights")
         self.resume = checked_bool(resume, "resume")
         self.verbose = checked_choice(verbose, "verbose", (0, 1))
-        self._guard = InterruptGuard(self._restore_if_any)
+        self._interrupt = DeferredKeyboardInterrupt(self._restore_if_any)
         self._reset()
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({str(self.filepath)!r}, monitor={self.monitor!r}, "
+            f"patience={self.patience})"
+        )
 
     def _reset(self) -> None:
         self.best: float | None = None
@@ -159,65 +179,77 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self.stopped_epoch = 0
         self._best_weights: list[Any] | None = None
         self._restored = False
-        self._direction: str | None = None if self.mode == "auto" else self.mode
+        # "min" or "max", once it is known.
+        self._mode: str | None = None if self.mode == "auto" else self.mode
         self._resumed_mode: str | None = None
         self._monitor_seen = False
+        # The logs of the last epoch: as this callback read them, and the dict that the callbacks
+        # after it write to.
         self._last_logs: dict[str, Any] | None = None
         self._shared_logs: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers of the training so far, as plain values and arrays."""
-        return {name: getattr(self, name) for name in _STATE}
+        """Returns the state of the training so far, as plain values and arrays."""
+        values = {name.removeprefix("_"): getattr(self, name) for name in _STATE}
+        return {"version": _STATE_VERSION, **values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state_dict()` gave, within a training. The file is left alone."""
+        """Restores a state within a training. The file is left as it is.
+
+        Args:
+            state: what `state_dict()` returned.
+
+        Raises:
+            ValueError: if the state has another version.
+        """
+        check_version(self, state, _STATE_VERSION)
         for name in _STATE:
-            setattr(self, name, state[name])
+            setattr(self, name, state[name.removeprefix("_")])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BestWeightsEarlyStopping:
-        twin = copy.copy(self)
-        twin._guard = InterruptGuard(twin._restore_if_any)
-        memo[id(self)] = twin
-        return twin
+        copied = copy.copy(self)
+        copied._interrupt = DeferredKeyboardInterrupt(copied._restore_if_any)
+        memo[id(self)] = copied
+        return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
         self._prepare_directory()
         if self.resume and self.filepath.exists():
-            self._go_on_from_file()
+            self._resume_from_file()
         if self.restore_best_weights:
-            self._guard.start()
+            self._interrupt.start()
 
-    # Only the hooks that Keras calls synchronously: with an `on_train_batch_end` it would have to
-    # wait for every step's logs.
+    # Only hooks that need no logs: with an `on_train_batch_end` Keras would have to wait for the
+    # logs of every step.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._guard.check()
+        self._interrupt.raise_if_pending()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._guard.check()
+        self._interrupt.raise_if_pending()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._monitor_seen:
-            refuse_if_late(self._shared_logs, self.monitor, self)
+            check_validation_order(self._shared_logs, self.monitor, self)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
-        value = lookup(self._last_logs, self.monitor, self)
+        value = monitored_value(self._last_logs, self.monitor, self)
         if value is not None:
             self._monitor_seen = True
             if epoch >= self.start_from_epoch:
-                self._judge(epoch, value)
-        self._guard.check()
+                self._update(epoch, value)
+        self._interrupt.raise_if_pending()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._guard.check()
-        self._guard.stop()
+        self._interrupt.raise_if_pending()
+        self._interrupt.stop()
         self._restore_if_any()
         if self._last_logs is not None and not self._monitor_seen:
             raise ValueError(
                 "Training ended without a validation. "
-                + missing(self.monitor, self._last_logs, self)
+                + missing_monitor_message(self.monitor, self._last_logs, self)
             )
 
     def __enter__(self) -> BestWeightsEarlyStopping:
@@ -229,22 +261,22 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._guard.stop()
+        self._interrupt.stop()
         if error is not None and not self._restored:
             self._restore_if_any()
 
     def restore(self, model: Any = None) -> None:
         """Sets a model's weights to the best ones, and leaves its optimizer as it is.
 
-        They come from memory if this object holds them, else from the file.
+        The weights are taken from memory if this object holds them, else from the file.
 
         Args:
             model: a built model of the same architecture. Defaults to the trained one.
 
         Raises:
             FileNotFoundError: if there are no best weights yet.
-            ValueError: if no model is given and none was trained, or if the file is not one that
-                this callback wrote.
+            ValueError: if `model` is `None` and none was trained, or if the file was not written
+                by this callback.
         """
         if model is None:
             model = self.model
@@ -257,58 +289,58 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             load_weights_only(model, self.filepath)
             self.best, self.best_epoch = record.value, record.epoch
         self._restored = True
-        self._say(f"Restored the weights of epoch {self.best_epoch + 1}, {self._best_text()}")
+        self._print(f"Restored the weights of epoch {self.best_epoch + 1}, {self._best_text()}")
 
-    def _judge(self, epoch: int, value: float) -> None:
-        """Takes the result of an epoch: a new best, one more to wait, or the end."""
+    def _update(self, epoch: int, value: float) -> None:
+        """Saves a new best epoch, or counts one without improvement and stops the training."""
         self._restored = False
-        if self._direction is None:
-            self._direction = direction(self.model, self.monitor)
+        if self._mode is None:
+            self._mode = infer_mode(self.model, self.monitor)
             self._check_resumed_mode()
         self.wait += 1
         if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
-            self._keep(epoch, value)
+            self._save(epoch, value)
             return
         text = f"Epoch {epoch + 1}: {self.monitor} {value:.6g} did not improve"
         if self.best is not None:
             text += f" on epoch {self.best_epoch + 1}, {self._best_text()}"
-        self._say(f"{text}; waited {self.wait} of {self.patience} epochs")
+        self._print(f"{text}; waited {self.wait} of {self.patience} epochs")
         # As in Keras, the first epoch never stops the training.
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
-            self._say(f"Epoch {epoch + 1}: stopping early")
+            self._print(f"Epoch {epoch + 1}: stopping early")
 
-    def _keep(self, epoch: int, value: float) -> None:
+    def _save(self, epoch: int, value: float) -> None:
         former = "" if self.best is None else f", before {self.best:.6g}"
-        self._say(
+        self._print(
             f"Epoch {epoch + 1}: {self.monitor} {value:.6g} is the best so far{former}; "
             f"saving the weights to {self.filepath}"
         )
         if self.baseline is None or self._is_better(value, self.baseline):
             self.wait = 0
-        record = BestRecord(epoch, self.monitor, value, str(self._direction), self.wait)
+        record = BestRecord(epoch, self.monitor, value, str(self._mode), self.wait)
         try:
             write_best(self.filepath, self.model, record)
         except OSError as error:
-            stays = "" if self.best is None else " The former best stays there."
+            kept = "" if self.best is None else " The file still holds the former best."
             raise OSError(
                 error.errno,
                 f"The weights of epoch {epoch + 1}, the best so far, could not be written to "
-                f"{self.filepath}: {error.strerror or error}.{stays}",
+                f"{self.filepath}: {error.strerror or error}.{kept}",
             ) from error
         self.best, self.best_epoch = value, epoch
         if self.restore_best_weights:
             self._best_weights = self.model.get_weights()
 
     def _is_better(self, value: float, reference: float) -> bool:
-        # Keras compares in its own float type, usually float32; so do we, to choose alike.
-        if self._direction == "min":
+        # In Keras's own float type, usually float32, as `EarlyStopping` does.
+        if self._mode == "min":
             return bool(keras.ops.less(value + self.min_delta, reference))
         return bool(keras.ops.greater(value - self.min_delta, reference))
 
     def _prepare_directory(self) -> None:
-        """Finds out before the first epoch, not after it, that nothing can be written."""
+        """Checks before the first epoch, not after it, that the file can be written."""
         directory = self.filepath.parent
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -321,38 +353,38 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             ) from error
         remove_leftovers(self.filepath)
 
-    def _go_on_from_file(self) -> None:
+    def _resume_from_file(self) -> None:
         record = read_record(self.filepath)
         if record.monitor != self.monitor:
             raise ValueError(
-                f"{self.filepath} holds the best weights by monitor={record.monitor!r}, and this "
+                f"{self.filepath} holds the best weights for monitor={record.monitor!r}, and this "
                 f"callback has monitor={self.monitor!r}. Pass the same, or another `filepath`."
             )
         self.best, self.best_epoch, self.wait = record.value, record.epoch, record.wait
         self._resumed_mode = record.mode
         self._check_resumed_mode()
-        self._say(f"Going on from epoch {self.best_epoch + 1}, {self._best_text()}")
+        self._print(f"Resuming from epoch {self.best_epoch + 1}, {self._best_text()}")
 
     def _check_resumed_mode(self) -> None:
-        # With mode="auto" the direction is known only when the metrics are built.
+        # mode="auto" can be inferred only when the metrics are built.
         recorded = self._resumed_mode
-        if recorded and self._direction and recorded != self._direction:
+        if recorded and self._mode and recorded != self._mode:
             raise ValueError(
-                f"{self.filepath} holds the best weights by mode={recorded!r}, and this callback "
-                f"has mode={self._direction!r}. Pass the same, or another `filepath`."
+                f"{self.filepath} holds the best weights for mode={recorded!r}, and this callback "
+                f"has mode={self._mode!r}. Pass the same, or another `filepath`."
             )
 
     def _restore_if_any(self) -> None:
         if not self.restore_best_weights:
             return
         if self.best is None:
-            self._say("There is no best epoch yet: the weights stay as they are")
+            self._print("There is no best epoch yet: the weights stay as they are")
         else:
             self.restore()
 
     def _best_text(self) -> str:
         return f"{self.monitor} {self.best:.6g}"
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self.verbose:
-            say(self, text)
+            print_below_progress(self, text)

@@ -13,62 +13,68 @@ from typing import Any
 import keras
 
 from keras_bigdata.arguments import checked_number
-from keras_bigdata.callbacks import _callback_states, _model_state, _random_state, _training_state
-from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory, Pace
+from keras_bigdata.callbacks import _callback_states, _training_state
+from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._checkpoint_file import encode
-from keras_bigdata.callbacks._interrupt import InterruptGuard, is_pending
-from keras_bigdata.callbacks._monitor import say
-from keras_bigdata.keras_internals import RanOutSilence, refuse_inexact
+from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
+from keras_bigdata.callbacks._keyboard_interrupt import (
+    DeferredKeyboardInterrupt,
+    is_interrupt_pending,
+)
+from keras_bigdata.callbacks._monitor import print_below_progress
+from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter, fit_input, set_initial_epoch
 from keras_bigdata.loading.sequence import ShardSequence
 
 
 class ResumeTraining(keras.callbacks.Callback):
-    """Goes on with a training that was killed, from where it was in the epoch.
+    """Continues a training that was killed, from the batch that it had reached.
 
-    Run the same script again, after a crash, a kill or Ctrl-C, as often as it takes: it ends with
+    Run the same script again, after a crash, a kill or Ctrl-C, as often as necessary: it ends with
     the same weights, optimizer, metrics, History, callbacks' states and CSV rows as a run that
     was never killed, bit for bit where the operations are deterministic (on the CPU; see
     `tf.config.experimental.enable_op_determinism` for GPUs). Every sample is trained once per
-    epoch. Dropout and augmentation layers go on with the random numbers that were next.
+    epoch. Dropout and augmentation layers continue with the random numbers that were next.
 
-    Checkpoints are written to a directory of their own while training goes on: a copy of all
-    variables is taken between two batches, and a thread writes it. The newest two are kept; a file
-    appears only when it is whole. What was trained after the newest one is trained again.
+    Checkpoints are written to a separate directory while training goes on: all variables are
+    copied between two batches, and a thread writes the copy. The newest two are kept; a file
+    appears only when it is complete. What was trained after the newest one is trained again.
 
-    - Once finished, the same script restores the end of the training, History too, and trains
-      nothing. With more `epochs` it goes on. A training that stopped early stays stopped.
+    - After the training has ended, the same script restores its end, History too, and trains
+      nothing. With more `epochs` it continues. A training that stopped early stays stopped.
     - A checkpoint of other data, another order, another model, or another backend is refused. A
-      changed `transform`, loss or layer without another variable is not noticed.
-    - Saved are callbacks of Keras and of this package, and those with methods `state_dict()`
-      and `load_state_dict(state)`; others are named in a warning. CSVLogger's file goes back to
-      its saved bytes. TensorBoard's event files keep what was written after the checkpoint, and so
-      does the file of BestWeightsEarlyStopping until the same epoch is trained again.
-    - Validation at the end of an epoch is not divided: killed there, the batches since the last
-      checkpoint are trained again.
-    - After Ctrl-C there is a checkpoint of the batch that ended. After another exception it is the
-      last one that was due: the state within a failed step is not one to go on from.
-    - In the rest of a resumed epoch, callbacks are given batch numbers from 0, and the progress
-      bar counts from there.
-    - On torch, the global generator is set anew at the start of each epoch, from the seed of the
+      changed `transform`, loss or layer without another variable is not detected.
+    - The states of Keras's callbacks, of this package's, and of those with methods `state_dict()`
+      and `load_state_dict(state)` are saved; a warning names the others. The file of CSVLogger is
+      restored byte by byte. TensorBoard's event files keep what was written after the checkpoint,
+      and so does the file of BestWeightsEarlyStopping until the same epoch is trained again.
+    - Validation at the end of an epoch is not divided: after a kill there, the batches since the
+      last checkpoint are trained again.
+    - Ctrl-C writes a checkpoint at the end of the running batch. After another exception the
+      newest checkpoint is the last one that was due: the state within a failed step cannot be
+      resumed.
+    - In the rest of a resumed epoch, callbacks receive batch numbers from 0, and the progress bar
+      counts from there.
+    - On torch, the global generator is seeded at the start of each epoch, from the seed of the
       sequence.
-    - Not saved: TensorFlow's own generators (`tf.random`); those of Keras, NumPy, torch and Python
-      are.
+    - TensorFlow's own generators (`tf.random`) are not saved; those of Keras, NumPy, torch and
+      Python are.
 
     Args:
-        directory: where checkpoints are kept; made if it is missing. One training a directory.
-        sequence: the `ShardSequence` that is given to `fit`, with `shuffle=False`.
-        every: seconds between checkpoints, at least; 0 for one at each batch, as far as they can be
-            written. With `None`, as often as taking and writing them costs 1% of the time,
-            and no more often than every 10 seconds. Defaults to `None`.
+        directory: path of the directory for the checkpoints of this one training. Created if it
+            is missing.
+        sequence: the `ShardSequence` that is passed to `fit`, with `shuffle=False`.
+        every: least number of seconds between checkpoints; 0 for one at each batch, as far as they
+            can be written. With `None`, copying and writing them takes 1% of the time, and there
+            are at least 10 seconds in between. Defaults to `None`.
 
     Raises:
         TypeError: if an argument has a wrong type.
         ValueError: if an argument has a wrong value, or BackupAndRestore is among the callbacks;
-            while training: if the checkpoint belongs to another training, or `fit` was given
+            while training: if the checkpoint belongs to another training, or `fit` received
             `shuffle=True`, `steps_per_epoch` or another sequence.
         RuntimeError: while training: if another process trains with the directory.
-        OSError: while training: if nothing can be written there. A disk that is full later is a
-            warning: the last checkpoint stays, and the next one is tried.
+        OSError: while training: if nothing can be written there. If the disk is full later, there
+            is a warning: the last checkpoint stays, and the next one is tried.
 
     Example:
 
@@ -101,227 +107,281 @@ class ResumeTraining(keras.callbacks.Callback):
             raise ValueError(f"`directory` must be local. Received: directory={str(directory)!r}")
         self.directory = Path(directory)
         if self.directory.exists() and not self.directory.is_dir():
-            raise ValueError(f"`directory` is a file. Received: directory={str(directory)!r}")
+            raise ValueError(
+                f"`directory` must be a directory, not a file. "
+                f"Received: directory={str(directory)!r}"
+            )
         if not isinstance(sequence, ShardSequence):
             raise TypeError(
-                "`sequence` must be the ShardSequence that is given to `fit`. "
+                "`sequence` must be the ShardSequence that is passed to `fit`. "
                 f"Received: sequence of type {type(sequence).__name__}"
             )
         if every is not None:
             every = checked_number(every, "every", minimum=0)
         self.sequence = sequence
         self.every = every
-        self._siblings: list[Any] | None = None
+        # The callbacks that are saved with the training.
+        self._callbacks: list[Any] | None = None
         self._files = CheckpointDirectory(Path(os.path.realpath(self.directory)))
-        self._guard = InterruptGuard(lambda: None)
-        self._silence = RanOutSilence()
+        self._interrupt = DeferredKeyboardInterrupt(lambda: None)
+        self._ran_out_filter = RanOutOfDataFilter()
         self._reset()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.directory)!r}, every={self.every})"
 
     def _reset(self) -> None:
         # The checkpoint that is not restored yet.
-        self._found: dict[str, Any] | None = None
+        self._checkpoint: dict[str, Any] | None = None
         self._former_initial_epoch: int | None = None
         self._epoch = 0
         self._sequence_epoch = 0
-        # Where the epoch under way was resumed.
+        # The batch at which the current epoch was resumed.
         self._start = 0
-        # Before the first step there are variables that do not exist yet.
-        self._stepped = False
-        self._at_phantom: dict[str, Any] | None = None
-        self._pace = Pace(self.every)
-        self._checked = False
+        # Some variables do not exist before the first step.
+        self._has_stepped = False
+        self._before_phantom_step: dict[str, Any] | None = None
+        self._schedule = CheckpointSchedule(self.every)
+        self._has_written = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ResumeTraining:
-        twin = copy.copy(self)
-        memo[id(self)] = twin
-        twin._siblings = copy.deepcopy(self._siblings, memo)
-        twin._files = CheckpointDirectory(self._files.path)
-        twin._guard = InterruptGuard(lambda: None)
-        twin._silence = RanOutSilence()
-        return twin
+        copied = copy.copy(self)
+        memo[id(self)] = copied
+        copied._callbacks = copy.deepcopy(self._callbacks, memo)
+        copied._files = CheckpointDirectory(self._files.path)
+        copied._interrupt = DeferredKeyboardInterrupt(lambda: None)
+        copied._ran_out_filter = RanOutOfDataFilter()
+        return copied
 
     def around(self, callbacks: Iterable[Any] | Any = ()) -> list[Any]:
-        """The list for `fit`: this callback, then those that are saved with it.
+        """Returns the callbacks for `fit`: this one, then those that are saved with it.
 
         Args:
             callbacks: all callbacks of the training, in their order. Defaults to `()`.
 
         Returns:
             A list with this callback first.
+
+        Raises:
+            ValueError: if BackupAndRestore or another ResumeTraining is among them.
         """
-        siblings = keras.tree.flatten(callbacks if callbacks is not None else [])
-        for callback in siblings:
+        callbacks = keras.tree.flatten(callbacks if callbacks is not None else [])
+        for callback in callbacks:
             if isinstance(callback, (keras.callbacks.BackupAndRestore, ResumeTraining)):
                 raise ValueError(
                     f"{type(callback).__name__} would restore the training a second time. Leave "
                     "it out of `around(...)`."
                 )
-        unknown = _callback_states.unknown(siblings)
+        unknown = _callback_states.unknown_classes(callbacks)
         if unknown:
             warnings.warn(
-                f"ResumeTraining does not know the state of {', '.join(unknown)}: a resumed "
-                "training begins with them anew. Methods `state_dict()` and "
-                "`load_state_dict(state)` of plain values let it be saved.",
+                f"ResumeTraining cannot save the state of {', '.join(unknown)}: in a resumed "
+                "training they start again. To save their state, add methods `state_dict()` and "
+                "`load_state_dict(state)` of plain values.",
                 stacklevel=2,
             )
-        self._siblings = siblings
-        return [self, *siblings]
+        self._callbacks = callbacks
+        return [self, *callbacks]
 
-    # ---- What Keras calls, before the same hook of any sibling
+    # ---- Hooks, which Keras calls before the same hook of the other callbacks
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self._siblings is None:
+        if self._callbacks is None:
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
         self._reset()
-        refuse_inexact(self.sequence)
+        _check_fit(self.sequence)
         self._files.open()
-        found = self._files.newest()
-        if found is not None:
-            self._refuse(_training_state.other_data(found, self.sequence))
-            self._go_to(found)
-        self._guard.start()
+        checkpoint = self._files.read_newest()
+        if checkpoint is not None:
+            self._check_version(checkpoint)
+            self._refuse(_training_state.data_difference(checkpoint, self.sequence))
+            self._start_from(checkpoint)
+        self._interrupt.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._start = epoch, 0
-        found = self._found
-        if found is not None:
-            self._model._initial_epoch = self._former_initial_epoch
-            position = found["position"]
+        checkpoint = self._checkpoint
+        if checkpoint is not None:
+            set_initial_epoch(self.model, self._former_initial_epoch)
+            position = checkpoint["position"]
             if epoch != position["epoch"]:
                 raise ValueError(
                     f"{self.directory} holds a checkpoint of epoch {position['epoch']}, and `fit` "
-                    f"begins with epoch {epoch}. Pass the same `initial_epoch` as before."
+                    f"begins with epoch {epoch}. Pass the same `initial_epoch` as before, or "
+                    f"initial_epoch={position['epoch']}."
                 )
-            self.sequence.load_state_dict(found["sequence"])
+            self.sequence.load_state_dict(checkpoint["sequence"])
             if position["ended"]:
-                # The others' `on_epoch_begin` has not been called in it; Keras has reset metrics.
-                self._restore(found)
-                self._model.reset_metrics()
+                # It was taken before `on_epoch_begin` of the other callbacks, and Keras has reset
+                # the metrics of this epoch already.
+                self._restore(checkpoint)
+                self.model.reset_metrics()
             else:
                 self._start = position["batch"]
                 if self._start:
-                    self._silence.begin()
+                    self._ran_out_filter.start()
         self._sequence_epoch = self.sequence.epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         position = self._start + batch
         if position == 0:
-            _random_state.begin_epoch(self.sequence.seed, self._sequence_epoch)
-        if self._found is not None:
-            # Earlier, the others' `on_epoch_begin` and Keras would undo it.
-            self._restore(self._found)
+            _training_state.seed_epoch(self.sequence.seed, self._sequence_epoch)
+        if self._checkpoint is not None:
+            # Not earlier: Keras and `on_epoch_begin` of the other callbacks would change it.
+            self._restore(self._checkpoint)
         elif position >= len(self.sequence):
-            # Keras finds the data at its end within the step, and TensorFlow has advanced by then
+            # Keras finds the end of the data within this step. By then TensorFlow has advanced
             # what does not depend on data: seeds, and the optimizer's count.
-            self._at_phantom = copy.deepcopy(_training_state.values(self.model))
+            self._before_phantom_step = copy.deepcopy(_training_state.read_values(self.model))
             return
-        elif self._stepped and (self._is_due() or is_pending()):
+        elif self._has_stepped and (self._is_due() or is_interrupt_pending()):
             self._save({"epoch": self._epoch, "batch": position, "ended": False, "stopped": False})
-            if is_pending():
+            if is_interrupt_pending():
                 self._files.wait()
-        self._stepped = True
-        self._guard.check()
+        self._has_stepped = True
+        self._interrupt.raise_if_pending()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._undo_phantom()
+        self._undo_phantom_step()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._guard.check()
+        self._interrupt.raise_if_pending()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._undo_phantom()
-        self._silence.end()
+        self._undo_phantom_step()
+        self._ran_out_filter.stop()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._guard.stop()
+        self._interrupt.stop()
         try:
-            if self._found is not None:
-                self._model._initial_epoch = self._former_initial_epoch
-                self.sequence.load_state_dict(self._found["sequence"])
-                self._restore(self._found)
-            elif self._stepped:
+            if self._checkpoint is not None:
+                set_initial_epoch(self.model, self._former_initial_epoch)
+                self.sequence.load_state_dict(self._checkpoint["sequence"])
+                self._restore(self._checkpoint)
+            elif self._has_stepped:
                 self._sequence_epoch = self.sequence.epoch
-                stopped = bool(self._model.stop_training)
+                stopped = bool(self.model.stop_training)
                 position = {"epoch": self._epoch + 1, "batch": 0, "ended": True, "stopped": stopped}
                 self._save(position)
         finally:
             self._files.close()
-        self._tell_error()
+        self._report_error()
 
     # ---- Saving
 
     def _is_due(self) -> bool:
-        self._tell_error()
-        return not self._files.busy and self._pace.is_due(self._files.write_seconds)
+        self._report_error()
+        return not self._files.is_writing and self._schedule.is_due(self._files.write_seconds)
 
     def _save(self, position: dict[str, Any]) -> None:
         self._files.wait()
-        # On JAX this brings the variables up to date.
+        # On JAX, reading `self.model` brings the variables up to date.
         model = self.model
-        _model_state.wait_for_step(model)
-        began = time.perf_counter()
-        document = _training_state.document(
+        _training_state.wait_for_step(model)
+        start = time.perf_counter()
+        document = _training_state.read_training(
             model,
-            self._siblings or [],
+            self._callbacks or [],
             self.sequence,
             position=position,
             sequence_epoch=self._sequence_epoch,
         )
         self._files.write(encode(document))
-        self._pace.done(time.perf_counter() - began)
+        self._schedule.restart(time.perf_counter() - start)
 
-    def _tell_error(self) -> None:
-        if self._files.busy:
+    def _report_error(self) -> None:
+        """Raises the error of the first write, and warns of that of a later one."""
+        if self._files.is_writing:
             return
-        error = self._files.error()
+        error = self._files.pop_error()
         if error is None:
-            self._checked = self._checked or self._pace.begun
+            self._has_written = self._has_written or self._schedule.started
             return
         text = f"No checkpoint could be written to {self.directory}: {error}"
-        if not self._checked:
+        if not self._has_written:
             raise OSError(error.errno, text) from error
         warnings.warn(f"{text}. The last one stays.", stacklevel=2)
 
     # ---- Restoring
 
+    def _check_version(self, checkpoint: dict[str, Any]) -> None:
+        version = checkpoint.get("version")
+        if version != _training_state.VERSION:
+            raise ValueError(
+                f"{self.directory} holds a checkpoint of format {version!r}, and this version of "
+                f"keras_bigdata reads format {_training_state.VERSION}. Finish the training with "
+                "the version that began it, or pass another directory."
+            )
+
     def _refuse(self, difference: str | None) -> None:
         if difference:
             raise ValueError(
                 f"{self.directory} holds a checkpoint of another training: {difference}. Pass "
-                "another directory, or delete this one to begin anew."
+                "another directory, or delete this one to start the training again."
             )
 
-    def _go_to(self, found: dict[str, Any]) -> None:
-        """Has `fit` begin with the epoch of the checkpoint."""
-        position, epochs = found["position"], self.params["epochs"]
+    def _start_from(self, checkpoint: dict[str, Any]) -> None:
+        """Lets `fit` begin with the epoch of the checkpoint."""
+        position, epochs = checkpoint["position"], self.params["epochs"]
         epoch = position["epoch"]
         if not position["ended"] and epoch >= epochs:
             raise ValueError(
                 f"{self.directory} holds a checkpoint of a training that was killed in epoch "
                 f"{epoch + 1}. Pass at least that many `epochs`. Received: epochs={epochs}"
             )
-        self._found = found
-        self._former_initial_epoch = self._model._initial_epoch
-        self._model._initial_epoch = max(epoch, epochs) if position["stopped"] else epoch
+        self._checkpoint = checkpoint
+        first_epoch = max(epoch, epochs) if position["stopped"] else epoch
+        self._former_initial_epoch = set_initial_epoch(self.model, first_epoch)
         if self.params.get("verbose"):
             if position["stopped"] or epoch >= epochs:
-                say(self, f"The training of {self.directory} is finished after {epoch} epochs")
+                text = f"The training in {self.directory} has ended after {epoch} epochs"
             else:
-                say(
-                    self,
-                    f"Going on with the checkpoint of {self.directory}, in epoch {epoch + 1} after "
-                    f"{position['batch']} of {len(self.sequence)} batches",
+                text = (
+                    f"Resuming from the checkpoint in {self.directory}, in epoch {epoch + 1} after "
+                    f"{position['batch']} of {len(self.sequence)} batches"
                 )
+            print_below_progress(self, text)
 
-    def _restore(self, found: dict[str, Any]) -> None:
+    def _restore(self, checkpoint: dict[str, Any]) -> None:
         model = self.model
-        self._refuse(_training_state.other_model(found, model, self.sequence))
-        _training_state.restore(found, model, self._siblings or [])
-        self._found = None
-        self._stepped = True
-        self._pace.done()
+        self._refuse(_training_state.model_difference(checkpoint, model, self.sequence))
+        _training_state.restore_training(checkpoint, model, self._callbacks or [])
+        self._checkpoint = None
+        self._has_stepped = True
+        self._schedule.restart()
 
-    def _undo_phantom(self) -> None:
-        if self._at_phantom is not None:
-            _training_state.restore_values(self._at_phantom, self.model)
-            self._at_phantom = None
+    def _undo_phantom_step(self) -> None:
+        if self._before_phantom_step is not None:
+            _training_state.restore_values(self._before_phantom_step, self.model)
+            self._before_phantom_step = None
+
+
+def _check_fit(sequence: ShardSequence) -> None:
+    """Checks that the running `fit` trains on the sequence, in an order that can be resumed.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    received = fit_input()
+    if received is None:
+        warnings.warn(
+            f"ResumeTraining cannot see the arguments of `fit` in Keras {keras.__version__}. Make "
+            "sure that they are the same sequence, shuffle=False and no steps_per_epoch.",
+            stacklevel=2,
+        )
+        return
+    if received.dataset is not sequence:
+        raise ValueError(
+            "ResumeTraining received another sequence than `fit`. Pass the same object to both, "
+            "and not its `as_dataset()`, which is read ahead of training."
+        )
+    if received.shuffle:
+        raise ValueError(
+            "`fit` shuffles the order of batches with a generator that cannot be restored. Pass "
+            "`shuffle=False` to `fit`; ShardSequence shuffles by itself. Received: shuffle=True"
+        )
+    if received.steps_per_epoch is not None:
+        raise ValueError(
+            "Epochs of `fit(steps_per_epoch=...)` cannot be resumed. Pass it to ShardSequence "
+            f"instead. Received: steps_per_epoch={received.steps_per_epoch}"
+        )

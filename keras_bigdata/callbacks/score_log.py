@@ -1,4 +1,4 @@
-"""The scores of every epoch in a joblib file."""
+"""A joblib file of the training and validation scores of all epochs."""
 
 from __future__ import annotations
 
@@ -13,34 +13,41 @@ import joblib
 import keras
 
 from keras_bigdata.arguments import checked_bool
-from keras_bigdata.callbacks._monitor import lookup, missing, refuse_if_late
+from keras_bigdata.callbacks._callback_states import check_version
+from keras_bigdata.callbacks._monitor import (
+    check_validation_order,
+    missing_monitor_message,
+    monitored_value,
+)
 from keras_bigdata.files import remove_leftovers, replace_file
+
+_STATE_VERSION = 1
 
 
 class ScoreLog(keras.callbacks.Callback):
-    """Keeps the training and validation score of every epoch in a file.
+    """Writes the training and validation score of every epoch to a file.
 
-    The file is a joblib file (an ordinary pickle) of `{"train": [...], "val": [...]}`, one Python
-    float per epoch in each list, current after every epoch. It is replaced whole: at any instant,
-    a kill included, it holds all epochs up to the last or the last but one.
+    The file is a joblib file (an ordinary pickle) of `{"train": [...], "val": [...]}`, with one
+    Python float per epoch in each list. It is replaced atomically after every epoch: at any
+    instant, a kill included, it holds all epochs up to the last or the last but one.
 
     List it after the callback that computes the validation score. An epoch without any validation
-    (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that the lists stay of one length.
+    (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that both lists have the same length.
 
     Args:
-        filepath: the file to write. Missing directories are made when training begins.
-        monitor: name of the score, without `val_`: `logs[monitor]` goes to `"train"`,
+        filepath: path of the file. Missing directories are created when training begins.
+        monitor: name of the score, without `val_`: `logs[monitor]` is appended to `"train"`,
             `logs["val_" + monitor]` to `"val"`. Defaults to `"accuracy"`.
-        resume: whether to append to the file, if it exists, instead of starting anew with each
+        resume: whether to append to the file, if it exists, instead of replacing it at each
             `fit`. Defaults to `False`.
 
     Attributes:
-        scores: the dict as it was last written.
+        scores: the dict that was written last.
 
     Raises:
         TypeError: if `filepath` is not a path.
         ValueError: if an argument has a wrong value; while training: if one of the two scores is
-            not in the logs, or if the file to resume from is something else.
+            not in the logs, or if the file to resume from is not a score log.
 
     Example:
 
@@ -74,10 +81,12 @@ class ScoreLog(keras.callbacks.Callback):
                 f"`filepath` must be a file, not a directory. Received: filepath={str(filepath)!r}"
             )
         if not isinstance(monitor, str) or not monitor:
-            raise ValueError(f"`monitor` must be a metric's name. Received: monitor={monitor!r}")
+            raise ValueError(
+                f"`monitor` must be the name of a metric. Received: monitor={monitor!r}"
+            )
         if monitor.startswith("val_"):
             raise ValueError(
-                f"`monitor` is the name without 'val_': both scores are kept. "
+                f"`monitor` must be the name without 'val_': both scores are written. "
                 f"Received: monitor={monitor!r}. Use {monitor.removeprefix('val_')!r}."
             )
         self.monitor = monitor
@@ -87,9 +96,13 @@ class ScoreLog(keras.callbacks.Callback):
         self._last_logs: dict[str, Any] | None = None
         self._shared_logs: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.filepath)!r}, monitor={self.monitor!r})"
+
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers of the training so far, as plain values."""
+        """Returns the state of the training so far, as plain values."""
         return {
+            "version": _STATE_VERSION,
             "scores": self.scores,
             "validated": self._validated,
             "last_logs": self._last_logs,
@@ -97,7 +110,15 @@ class ScoreLog(keras.callbacks.Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state_dict()` gave, within a training; the file goes back too."""
+        """Restores a state within a training, and the file with it.
+
+        Args:
+            state: what `state_dict()` returned.
+
+        Raises:
+            ValueError: if the state has another version.
+        """
+        check_version(self, state, _STATE_VERSION)
         self.scores = state["scores"]
         self._validated = state["validated"]
         self._last_logs = state["last_logs"]
@@ -106,10 +127,10 @@ class ScoreLog(keras.callbacks.Callback):
             self._write()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ScoreLog:
-        twin = copy.copy(self)
-        twin.scores = {name: list(values) for name, values in self.scores.items()}
-        memo[id(self)] = twin
-        return twin
+        copied = copy.copy(self)
+        copied.scores = {name: list(values) for name, values in self.scores.items()}
+        memo[id(self)] = copied
+        return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.filepath.parent.mkdir(parents=True, exist_ok=True)
@@ -123,13 +144,13 @@ class ScoreLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._validated:
-            refuse_if_late(self._shared_logs, f"val_{self.monitor}", self)
+            check_validation_order(self._shared_logs, f"val_{self.monitor}", self)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
-        train = lookup(self._last_logs, self.monitor, self)
-        val = lookup(self._last_logs, f"val_{self.monitor}", self)
+        train = monitored_value(self._last_logs, self.monitor, self)
+        val = monitored_value(self._last_logs, f"val_{self.monitor}", self)
         self._validated = self._validated or val is not None
         self.scores["train"].append(math.nan if train is None else train)
         self.scores["val"].append(math.nan if val is None else val)
@@ -142,15 +163,15 @@ class ScoreLog(keras.callbacks.Callback):
         if self._last_logs is not None and not self._validated:
             raise ValueError(
                 "Training ended without a validation. "
-                + missing(f"val_{self.monitor}", self._last_logs, self)
+                + missing_monitor_message(f"val_{self.monitor}", self._last_logs, self)
             )
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads lists, dicts, strings and numbers, and refuses whatever could run code."""
+    """Reads lists, dicts, strings and numbers, and refuses everything that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
+        raise pickle.UnpicklingError(f"it contains the global {module}.{name}")
 
 
 def _read(path: Path) -> dict[str, list[float]]:
@@ -158,7 +179,7 @@ def _read(path: Path) -> dict[str, list[float]]:
         with path.open("rb") as file:
             loaded = _PlainUnpickler(file).load()
         scores = {name: [float(value) for value in loaded[name]] for name in ("train", "val")}
-    except Exception as error:  # bytes that are no pickle can raise nearly anything
+    except Exception as error:  # bytes that are not a pickle can raise nearly anything
         raise ValueError(
             f"{path} is not a score log, a pickled {{'train': [...], 'val': [...]}} of Python "
             f"numbers: {error}. Pass another `filepath`, or resume=False to replace it."

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.callbacks._monitor import direction
+from keras_bigdata.callbacks._monitor import infer_mode
 
 # Before Keras 2.3, `accuracy` was logged as `acc`.
 _SHORT, _LONG = "acc", "accuracy"
@@ -90,7 +90,7 @@ def resolve_auto_mode(model: Any, monitor: str, warn: bool = True) -> str:
     for name in (monitor, metric_alias(monitor)):
         if name is not None:
             try:
-                return direction(model, name)
+                return infer_mode(model, name)
             except ValueError:
                 continue
     if "acc" in monitor or monitor.removeprefix("val_").startswith("fmeasure"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.keras_internals.legacy import tf_keras_module
 from keras_bigdata.legacy import generators, weights_files
 from keras_bigdata.legacy.arguments import set_default_keras_version
 from keras_bigdata.legacy.callbacks import ModelCheckpoint, TensorBoard
@@ -144,20 +145,16 @@ def _restore_modules() -> None:
 
 
 def _restore_preprocessing(name: str) -> None:
-    """Adds the names that Keras 3 has only for `tf.keras`: `ImageDataGenerator`, `Tokenizer`, ...
-
-    `keras._tf_keras` is private, seen in Keras 3.8 and 3.15. Without it these names stay missing.
-    """
-    try:
-        tf_keras_module = importlib.import_module(f"keras._tf_keras.keras.preprocessing.{name}")
-    except ImportError:
+    """Adds names that Keras 3 has only for `tf.keras`: `ImageDataGenerator`, `Tokenizer`, ..."""
+    found: Any = tf_keras_module(f"preprocessing.{name}")
+    if found is None:
         return
-    module = sys.modules.setdefault(f"keras.preprocessing.{name}", tf_keras_module)
+    module = sys.modules.setdefault(f"keras.preprocessing.{name}", found)
     setattr(keras.preprocessing, name, module)
-    for member in vars(tf_keras_module):
+    for member in vars(found):
         if not member.startswith("_") and not hasattr(module, member):
-            setattr(module, member, getattr(tf_keras_module, member))
-    iterator = getattr(tf_keras_module, "Iterator", None)
+            setattr(module, member, getattr(found, member))
+    iterator = getattr(found, "Iterator", None)
     if iterator is not None and not hasattr(iterator, "next"):
         iterator.next = iterator.__next__
 

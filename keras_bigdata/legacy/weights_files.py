@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from keras_bigdata.files import atomic_path
+from keras_bigdata.keras_internals.legacy import save_weights_as_keras_2
 
 _KERAS_3_WEIGHTS = (".weights.h5", ".weights.json")
 _MODELS = (".keras", ".h5", ".hdf5")
@@ -31,13 +32,9 @@ def save_weights(model: Any, filepath: Any, save: Callable[[str], Any]) -> None:
     if name.endswith(_KERAS_3_WEIGHTS) or "://" in name:
         save(name)
         return
-    # Private, seen in Keras 3.8 and 3.15. Keras has no public function that writes this format
-    # without the model's configuration, which not every model has.
-    from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
-
     _make_parent_directory(name)
     with atomic_path(name) as temporary, h5py.File(temporary, "w") as file:
-        save_weights_to_hdf5_group(file, model)
+        save_weights_as_keras_2(file, model)
 
 
 def save_model(filepath: Any, save: Callable[[str], Any]) -> None:

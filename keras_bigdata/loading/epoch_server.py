@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
-from keras_bigdata.keras_internals import IteratorGuard
+from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading.batch_loader import Batch, LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState

@@ -11,7 +11,7 @@ import keras
 
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.keras_internals import FitOrder, is_called_by_reset
+from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
 from keras_bigdata.loading.batch_loader import LoaderConfig, Transform, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from keras_bigdata import BestWeightsEarlyStopping, WeightedValidation
 from tests.helpers.small_models import (
-    KeepAll,
+    RecordWeights,
     TinyModel,
     assert_equal,
     best_callback,
-    data,
     dropout_model,
     fit,
-    train,
+    make_data,
+    run_epochs,
 )
 
 
@@ -68,7 +68,7 @@ def test_does_as_early_stopping_does(
     tmp_path_factory, scores, again, first_epoch, nan_at, restore, **arguments
 ):
     arguments["restore_best_weights"] = restore
-    # At least one score, as ours insists on; NaN comes after a number, as theirs keeps a first NaN.
+    # At least one score, which ours requires. NaN follows a number: theirs keeps a first NaN.
     scores = [0.2, *scores]
     if nan_at < len(scores) and nan_at + first_epoch > arguments["start_from_epoch"]:
         scores[nan_at] = math.nan
@@ -81,13 +81,13 @@ def test_does_as_early_stopping_does(
     ours = best_callback(tmp_path_factory.getbasetemp(), **arguments)
     theirs = keras.callbacks.EarlyStopping("val_score", **arguments)
     models = {}
-    # A second fit with the same callbacks starts anew.
+    # A second fit with the same callbacks starts again.
     for run in (scores, again):
         results = []
         for callback in (ours, theirs):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Early stopping conditioned on metric")
-                model, epochs = train(callback, run, first_epoch, models.get(callback))
+                model, epochs = run_epochs(callback, run, first_epoch, models.get(callback))
             models[callback] = model
             results.append(
                 {
@@ -104,7 +104,7 @@ def test_does_as_early_stopping_does(
 
 
 def test_the_best_goes_to_disk_at_once_with_its_score(tmp_path):
-    directory = tmp_path / "made" / "for it"
+    directory = tmp_path / "new" / "directory"
     best = best_callback(directory, patience=3)
     best.set_model(TinyModel())
     best.on_train_begin()
@@ -112,9 +112,9 @@ def test_the_best_goes_to_disk_at_once_with_its_score(tmp_path):
     for epoch, (score, kept) in enumerate([(0.5, 0), (0.4, 0), (0.7, 2), (math.nan, 2)]):
         best.model.weight = epoch
         best.on_epoch_end(epoch, {"val_score": score})
-        found, weight = attributes(directory)
+        attrs, weight = attributes(directory)
         assert weight == kept
-        assert found == {
+        assert attrs == {
             "epoch": kept,
             "monitor": "val_score",
             "value": [0.5, 0.4, 0.7][kept],
@@ -128,23 +128,23 @@ def test_the_best_goes_to_disk_at_once_with_its_score(tmp_path):
 
 def test_nan_is_never_the_best(tmp_path):
     best = best_callback(tmp_path, patience=5)
-    model, _ = train(best, [math.nan, 0.3, math.nan, 0.2])
+    model, _ = run_epochs(best, [math.nan, 0.3, math.nan, 0.2])
     assert (best.best, best.best_epoch, model.weight) == (0.3, 1, 1)
 
     best = best_callback(tmp_path / "only", mode="min", patience=2)
-    model, epochs = train(best, [math.nan] * 6)
+    model, epochs = run_epochs(best, [math.nan] * 6)
     assert (best.best, epochs, model.weight) == (None, 2, 1)
     assert os.listdir(tmp_path / "only") == []
 
 
 def test_the_first_epoch_never_stops_the_training(tmp_path):
-    model, epochs = train(best_callback(tmp_path, patience=1), [math.nan, 0.5, 0.6])
+    model, epochs = run_epochs(best_callback(tmp_path, patience=1), [math.nan, 0.5, 0.6])
     assert (epochs, model.weight) == (3, 2)
 
 
 def test_a_failing_disk_leaves_the_former_best(tmp_path, monkeypatch):
     best = best_callback(tmp_path)
-    train(best, [0.5])
+    run_epochs(best, [0.5])
 
     class FullDisk(TinyModel):
         def save_weights(self, path):
@@ -152,7 +152,7 @@ def test_a_failing_disk_leaves_the_former_best(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        train(best, [0.9], model=FullDisk())
+        run_epochs(best, [0.9], model=FullDisk())
     assert attributes(tmp_path)[0]["value"] == 0.5
     assert os.listdir(tmp_path) == ["best.weights.h5"]
 
@@ -203,7 +203,7 @@ def test_bad_arguments_are_refused(arguments, error, match):
         BestWeightsEarlyStopping(**{"filepath": "best.weights.h5", **arguments})
 
 
-def test_a_directory_is_no_file(tmp_path):
+def test_a_directory_is_not_a_file(tmp_path):
     (tmp_path / "best.weights.h5").mkdir()
     with pytest.raises(ValueError, match="not a directory"):
         best_callback(tmp_path)
@@ -212,17 +212,17 @@ def test_a_directory_is_no_file(tmp_path):
 def test_fit_restores_the_weights_and_leaves_the_optimizer(tmp_path):
     model = dropout_model()
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "val_loss", patience=2)
-    kept = KeepAll()
+    recorded = RecordWeights()
     # The learning rate is so high that later epochs are worse.
     model.optimizer.learning_rate.assign(0.5)
-    history = fit(model, [WeightedValidation({"a": data(40, 7)}), best, kept], epochs=9)
+    history = fit(model, [WeightedValidation({"a": make_data(40, 7)}), best, recorded], epochs=9)
     losses = history["val_loss"]
     assert best.best == min(losses)
     assert best.best_epoch == losses.index(min(losses)) < len(losses) - 1
-    assert_equal(model.get_weights(), kept.epochs[best.best_epoch])
+    assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
     assert int(model.optimizer.iterations) == 4 * len(losses)
 
-    # The file alone gives the same weights, to Keras and to a new callback.
+    # Keras and a new callback read the same weights from the file.
     other = keras.models.clone_model(dropout_model(seed=3))
     other.load_weights(tmp_path / "best.weights.h5")
     assert_equal(other.get_weights(), model.get_weights())
@@ -251,11 +251,11 @@ def test_without_restoring_the_file_is_kept_all_the_same(tmp_path):
     best = BestWeightsEarlyStopping(
         tmp_path / "best.weights.h5", "loss", patience=9, mode="max", restore_best_weights=False
     )
-    kept = KeepAll()
-    fit(model, [best, kept])
-    assert_equal(model.get_weights(), kept.epochs[-1])
+    recorded = RecordWeights()
+    fit(model, [best, recorded])
+    assert_equal(model.get_weights(), recorded.epochs[-1])
     best.restore()
-    assert_equal(model.get_weights(), kept.epochs[best.best_epoch])
+    assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
     assert int(model.optimizer.iterations) == 16
 
 
@@ -265,7 +265,7 @@ def test_stops_in_a_real_fit_with_early_stopping_beside_it(tmp_path):
     arguments = {"patience": 1, "min_delta": 0.001, "restore_best_weights": True}
     best = BestWeightsEarlyStopping(tmp_path / "b.weights.h5", "val_y_set_accuracy", **arguments)
     stopper = keras.callbacks.EarlyStopping("val_y_set_accuracy", mode="max", **arguments)
-    validation = WeightedValidation({"y_set": data(30, 3), "z": data(20, 4)})
+    validation = WeightedValidation({"y_set": make_data(30, 3), "z": make_data(20, 4)})
     history = fit(model, [validation, best, stopper], epochs=20)
     assert (best.stopped_epoch, best.best_epoch, best.best, best.wait) == (
         stopper.stopped_epoch, stopper.best_epoch, stopper.best, stopper.wait,
@@ -275,20 +275,20 @@ def test_stops_in_a_real_fit_with_early_stopping_beside_it(tmp_path):
 
 def test_used_again_it_starts_anew(tmp_path):
     best = best_callback(tmp_path, patience=9)
-    train(best, [0.9])
-    train(best, [0.1, 0.3, 0.2])
+    run_epochs(best, [0.9])
+    run_epochs(best, [0.1, 0.3, 0.2])
     assert (best.best, best.best_epoch) == (0.3, 1)
     assert attributes(tmp_path)[0]["value"] == 0.3
 
 
 def test_resuming_must_beat_the_file(tmp_path):
-    train(best_callback(tmp_path, patience=2), [0.5, 0.8])
+    run_epochs(best_callback(tmp_path, patience=2), [0.5, 0.8])
     best = best_callback(tmp_path, patience=2, resume=True)
-    model, epochs = train(best, [0.7, 0.6, 0.9], first_epoch=2)
+    model, epochs = run_epochs(best, [0.7, 0.6, 0.9], first_epoch=2)
     assert (epochs, best.best, best.best_epoch, best.stopped_epoch) == (2, 0.8, 1, 3)
     assert attributes(tmp_path)[0]["epoch"] == 1
 
-    model, epochs = train(best, [0.7, 0.9], first_epoch=4)
+    model, epochs = run_epochs(best, [0.7, 0.9], first_epoch=4)
     assert (epochs, best.best, best.best_epoch, model.weight) == (2, 0.9, 5, 5)
     assert attributes(tmp_path) == (
         {"epoch": 5, "monitor": "val_score", "value": 0.9, "mode": "max", "wait": 0},
@@ -298,10 +298,10 @@ def test_resuming_must_beat_the_file(tmp_path):
 
 def test_resuming_goes_on_with_the_wait_of_a_baseline(tmp_path):
     arguments = {"patience": 4, "baseline": 1.0}
-    train(best_callback(tmp_path, **arguments), [0.5, 0.6, 0.7])
+    run_epochs(best_callback(tmp_path, **arguments), [0.5, 0.6, 0.7])
     assert attributes(tmp_path)[0]["wait"] == 3
     best = best_callback(tmp_path, resume=True, **arguments)
-    assert train(best, [0.5, 0.5], first_epoch=3)[1] == 1
+    assert run_epochs(best, [0.5, 0.5], first_epoch=3)[1] == 1
 
 
 def test_resuming_restores_from_the_file_if_nothing_was_better(tmp_path):
@@ -320,17 +320,17 @@ def test_resuming_restores_from_the_file_if_nothing_was_better(tmp_path):
 
 def test_resuming_without_a_file_starts_anew(tmp_path):
     best = best_callback(tmp_path, resume=True)
-    assert train(best, [0.1, 0.2])[1] == 2
+    assert run_epochs(best, [0.1, 0.2])[1] == 2
     assert best.best == 0.2
 
 
 def test_resuming_from_another_monitor_or_mode_is_refused(tmp_path):
-    train(best_callback(tmp_path), [0.5])
+    run_epochs(best_callback(tmp_path), [0.5])
     with pytest.raises(ValueError, match=r"monitor='val_score'.*monitor='val_loss'"):
-        train(best_callback(tmp_path, "val_loss", resume=True), [0.5])
+        run_epochs(best_callback(tmp_path, "val_loss", resume=True), [0.5])
     with pytest.raises(ValueError, match=r"mode='max'.*mode='min'"):
-        train(best_callback(tmp_path, mode="min", resume=True), [0.5])
-    train(best_callback(tmp_path, "val_loss"), [0.5], name="val_loss")
+        run_epochs(best_callback(tmp_path, mode="min", resume=True), [0.5])
+    run_epochs(best_callback(tmp_path, "val_loss"), [0.5], name="val_loss")
     best = best_callback(tmp_path, "val_loss", mode="auto", resume=True)
     best.set_model(dropout_model())
     best.on_train_begin()
@@ -341,16 +341,16 @@ def test_resuming_from_another_monitor_or_mode_is_refused(tmp_path):
 def test_resuming_from_something_else_is_refused(tmp_path):
     best = best_callback(tmp_path, resume=True)
     dropout_model().save_weights(tmp_path / "best.weights.h5")
-    with pytest.raises(ValueError, match="holds no score"):
-        train(best, [0.5])
+    with pytest.raises(ValueError, match="holds weights without a score"):
+        run_epochs(best, [0.5])
     (tmp_path / "best.weights.h5").write_bytes(b"not HDF5")
     with pytest.raises(ValueError, match="cannot be read as an HDF5 file"):
-        train(best, [0.5])
+        run_epochs(best, [0.5])
 
 
-def test_verbose_tells_what_the_loop_told(tmp_path, capsys):
+def test_verbose_prints_what_the_loop_printed(tmp_path, capsys):
     best = best_callback(tmp_path, patience=2, verbose=1)
-    train(best, [0.5, 0.75, 0.5, math.nan])
+    run_epochs(best, [0.5, 0.75, 0.5, math.nan])
     lines = capsys.readouterr().out.splitlines()
     path = tmp_path / "best.weights.h5"
     assert lines == [
@@ -365,17 +365,42 @@ def test_verbose_tells_what_the_loop_told(tmp_path, capsys):
 
 def test_lines_stand_below_the_progress_bar(tmp_path, capsys):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", verbose=1)
-    dropout_model().fit(*data(60), epochs=1, verbose=1, callbacks=[best])
+    dropout_model().fit(*make_data(60), epochs=1, verbose=1, callbacks=[best])
     assert any(line.startswith("Epoch 1: loss ") for line in capsys.readouterr().out.splitlines())
 
 
 def test_a_copy_has_a_life_of_its_own(tmp_path):
     best = best_callback(tmp_path)
-    train(best, [0.5])
-    twin = copy.deepcopy([best])[0]
-    assert twin._best_weights is best._best_weights
-    train(twin, [0.9, 0.95])
-    assert (best.best, twin.best) == (0.5, 0.95)
+    run_epochs(best, [0.5])
+    copied = copy.deepcopy([best])[0]
+    assert copied._best_weights is best._best_weights
+    run_epochs(copied, [0.9, 0.95])
+    assert (best.best, copied.best) == (0.5, 0.95)
+
+
+def test_the_state_has_a_version(tmp_path):
+    best = best_callback(tmp_path)
+    run_epochs(best, [0.5, 0.75, 0.5])
+    state = best.state_dict()
+    assert {name: state[name] for name in ("version", "best", "best_epoch", "wait", "mode")} == {
+        "version": 1, "best": 0.75, "best_epoch": 1, "wait": 1, "mode": "max",
+    }  # fmt: skip
+    other = best_callback(tmp_path / "other")
+    other.load_state_dict(state)
+    assert other.state_dict() == state
+    match = "another version of BestWeightsEarlyStopping: 'version' is 0 in it and 1 here"
+    with pytest.raises(ValueError, match=match):
+        other.load_state_dict({**state, "version": 0})
+
+
+def test_the_repr_does_not_grow_with_the_model():
+    best = BestWeightsEarlyStopping("models/best.weights.h5")
+    expected = (
+        "BestWeightsEarlyStopping('models/best.weights.h5', monitor='val_accuracy', patience=5)"
+    )
+    assert repr(best) == expected
+    best._best_weights = [np.zeros(10_000)]
+    assert repr(best) == expected
 
 
 def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):

@@ -1,4 +1,4 @@
-"""A fault at any step of saving the best weights leaves the former ones, and says so."""
+"""A fault at any step of saving the best weights leaves the former ones, with an error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from keras_bigdata import ScoreLog
 from keras_bigdata.callbacks import _best_weights_file
 from keras_bigdata.files import TEMPORARY_PREFIX, remove_leftovers, replace_file
 from tests.helpers.paths import ROOT
-from tests.helpers.small_models import TinyModel, best_callback, classifier, train
+from tests.helpers.small_models import TinyModel, best_callback, classifier, run_epochs
 
 
 def epoch_of(directory):
-    """The epoch of the file; its weight, which is the number of the epoch, agrees."""
+    """Returns the epoch in the file, after checking that its weight is the same number."""
     with h5py.File(directory / "best.weights.h5") as file:
         epoch = int(file.attrs["epoch"])
         assert float(file["weight"][()]) == epoch
@@ -32,10 +32,10 @@ READ_ONLY = OSError(30, "Read-only file system")
 @pytest.mark.parametrize(
     ("module", "name", "error"),
     [
-        (os, "posix_fallocate", FULL),  # no room
-        (_best_weights_file, "open", LOST),  # no file can be made
+        (os, "posix_fallocate", FULL),  # no space
+        (_best_weights_file, "open", LOST),  # no file can be created
         (_best_weights_file, "open", READ_ONLY),
-        (os, "fsync", FULL),  # the disk takes it back
+        (os, "fsync", FULL),  # the disk refuses what it had accepted
         (os, "fsync", OSError(5, "Input/output error")),
         (os, "replace", LOST),
     ],
@@ -46,7 +46,7 @@ def test_a_fault_leaves_the_former_best_and_names_the_file(
     if not hasattr(module, name) and module is os:
         pytest.skip(f"no os.{name}")
     best = best_callback(tmp_path)
-    train(best, [0.5])
+    run_epochs(best, [0.5])
 
     class Break(TinyModel):
         def __setattr__(self, attribute, value):
@@ -57,9 +57,11 @@ def test_a_fault_leaves_the_former_best_and_names_the_file(
     def fail(*arguments, **keywords):
         raise error
 
-    match = rf"epoch 2, the best so far, could not be .*{error.strerror}.*former best stays"
+    match = (
+        rf"epoch 2, the best so far, could not be .*{error.strerror}.*still holds the former best"
+    )
     with pytest.raises(type(error), match=match) as caught:
-        train(best, [0.6, 0.9], model=Break())
+        run_epochs(best, [0.6, 0.9], model=Break())
     monkeypatch.undo()
     assert caught.value.errno == error.errno
     assert epoch_of(tmp_path) == 0
@@ -94,16 +96,16 @@ def test_where_room_cannot_be_reserved_free_space_is_asked_for(tmp_path, monkeyp
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
-    _best_weights_file.reserve(tmp_path / "a", 1000)
+    _best_weights_file.reserve_space(tmp_path / "a", 1000)
     with pytest.raises(OSError, match="bytes are free"):
-        _best_weights_file.reserve(tmp_path / "b", 2**60)
+        _best_weights_file.reserve_space(tmp_path / "b", 2**60)
 
 
 def test_what_is_reserved_is_enough(tmp_path):
     for model in (classifier(), classifier(metrics=[])):
         path = tmp_path / "a.weights.h5"
         model.save_weights(path)
-        assert path.stat().st_size <= _best_weights_file._size_at_most(model)
+        assert path.stat().st_size <= _best_weights_file._max_file_size(model)
 
 
 def test_another_process_that_begins_with_the_same_file_does_no_harm(tmp_path):
@@ -111,12 +113,12 @@ def test_another_process_that_begins_with_the_same_file_does_no_harm(tmp_path):
 
     def write(temporary):
         attempts.append(temporary)
-        temporary.write_text("whole")
+        temporary.write_text("complete")
         if len(attempts) < 4:
             remove_leftovers(tmp_path / "scores")
 
     replace_file(tmp_path / "scores", write)
-    assert (tmp_path / "scores").read_text() == "whole"
+    assert (tmp_path / "scores").read_text() == "complete"
     assert len(set(attempts)) == 4
     assert os.listdir(tmp_path) == ["scores"]
 
@@ -136,13 +138,13 @@ def test_two_score_logs_of_one_name_both_go_on(tmp_path, monkeypatch):
     path = tmp_path / "scores"
     dump = joblib.dump
 
-    def disturbed(scores, temporary):
+    def interrupted(scores, temporary):
         dump(scores, temporary)
         if len(scores["train"]) == 1:
             monkeypatch.setattr(joblib, "dump", dump)
             ScoreLog(path).on_train_begin()  # the other training begins
 
-    monkeypatch.setattr(joblib, "dump", disturbed)
+    monkeypatch.setattr(joblib, "dump", interrupted)
     log = ScoreLog(path)
     log.on_train_begin()
     log.on_epoch_end(0, {"accuracy": 0.5, "val_accuracy": 0.25})
@@ -161,5 +163,5 @@ def test_kills_and_two_processes_never_leave_half_a_file(tmp_path):
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert "killed 60 times" in result.stdout
-    assert "two wrote" in result.stdout
+    assert "two processes wrote" in result.stdout
     assert not list(tmp_path.glob(f"{TEMPORARY_PREFIX}*"))

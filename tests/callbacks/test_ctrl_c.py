@@ -15,14 +15,14 @@ import pytest
 from keras_bigdata import BestWeightsEarlyStopping, WeightedValidation
 from tests.helpers.paths import ROOT
 from tests.helpers.small_models import (
-    KeepAll,
-    as_new,
+    RecordWeights,
     assert_equal,
     best_callback,
-    data,
     dropout_model,
     fit,
-    train,
+    make_data,
+    reset_model,
+    run_epochs,
 )
 
 
@@ -35,7 +35,7 @@ def trained():
 
 @pytest.fixture
 def model(trained):
-    return as_new(trained)
+    return reset_model(trained)
 
 
 class Fails(keras.callbacks.Callback):
@@ -50,20 +50,20 @@ class Fails(keras.callbacks.Callback):
 
 def test_the_with_form_restores_after_any_exception(tmp_path, model):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", mode="max")
-    kept = KeepAll()
+    recorded = RecordWeights()
     with pytest.raises(ZeroDivisionError), best:
-        fit(model, [best, kept, Fails(ZeroDivisionError())])
-    assert len(kept.epochs) == 2
-    assert_equal(model.get_weights(), kept.epochs[best.best_epoch])
+        fit(model, [best, recorded, Fails(ZeroDivisionError())])
+    assert len(recorded.epochs) == 2
+    assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     with best:
-        fit(model, [best, kept])
-    assert_equal(model.get_weights(), kept.epochs[best.best_epoch])
+        fit(model, [best, recorded])
+    assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
 
 
 def test_the_with_form_without_a_best_epoch_leaves_the_weights(tmp_path, capsys, model):
-    train(best_callback(tmp_path), [0.5])  # a file of a former run is not this run's best
+    run_epochs(best_callback(tmp_path), [0.5])  # the best of a former run does not count
     before = model.get_weights()
     best = best_callback(tmp_path, "loss", verbose=1)
     with pytest.raises(ZeroDivisionError), best:
@@ -81,7 +81,7 @@ def test_restoring_without_a_file_or_a_model_says_so(tmp_path, model):
 
 
 class CtrlC(keras.callbacks.Callback):
-    """Presses Ctrl-C in a hook."""
+    """Presses Ctrl-C in a hook, and records the hooks that are called after it."""
 
     def __init__(self, hook, epoch=1, batch=1, times=1):
         super().__init__()
@@ -91,7 +91,7 @@ class CtrlC(keras.callbacks.Callback):
         self.after = []
         self.pressed = False
 
-    def _came(self, hook, batch=None):
+    def _called(self, hook, batch=None):
         if self.pressed:
             self.after.append(hook)
         if (hook, self.epoch, batch) in (self.at, (*self.at[:2], None)):
@@ -103,38 +103,38 @@ class CtrlC(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._came("train_batch", batch)
+        self._called("train_batch", batch)
 
     def on_test_batch_begin(self, batch, logs=None):
-        self._came("test_batch", batch)
+        self._called("test_batch", batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._came("epoch_end")
+        self._called("epoch_end")
 
     def on_train_end(self, logs=None):
-        self._came("train_end")
+        self._called("train_end")
 
 
 def interrupted(tmp_path, model, ctrl_c, **arguments):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", mode="max")
-    kept = KeepAll()
+    recorded = RecordWeights()
     with pytest.raises(KeyboardInterrupt):
-        fit(model, [kept, best, ctrl_c], epochs=3, **arguments)
+        fit(model, [recorded, best, ctrl_c], epochs=3, **arguments)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return best, kept
+    return best, recorded
 
 
 def test_ctrl_c_ends_the_batch_and_restores(tmp_path, model):
     ctrl_c = CtrlC("train_batch", epoch=1, batch=1)
-    best, kept = interrupted(tmp_path, model, ctrl_c)
+    best, recorded = interrupted(tmp_path, model, ctrl_c)
     # The batch was trained; no other hook was called.
     assert int(model.optimizer.iterations) == 4 + 2
     assert ctrl_c.after == []
-    assert len(kept.epochs) == 1
-    assert_equal(model.get_weights(), kept.epochs[0])
+    assert len(recorded.epochs) == 1
+    assert_equal(model.get_weights(), recorded.epochs[0])
     assert model.stop_training is False
-    # Another fit with the same objects is an ordinary one.
-    assert len(fit(model, [best, kept], epochs=2)["loss"]) == 2
+    # The same objects can be used in another fit.
+    assert len(fit(model, [best, recorded], epochs=2)["loss"]) == 2
 
 
 def test_ctrl_c_in_the_first_epoch_has_nothing_to_restore(tmp_path, model):
@@ -144,17 +144,17 @@ def test_ctrl_c_in_the_first_epoch_has_nothing_to_restore(tmp_path, model):
 
 
 def test_ctrl_c_in_the_last_batch_of_an_epoch(tmp_path, model):
-    # Then the epoch is complete, and counts.
-    best, kept = interrupted(tmp_path, model, CtrlC("train_batch", epoch=1, batch=3))
-    assert len(kept.epochs) == 2
-    assert_equal(model.get_weights(), kept.epochs[best.best_epoch])
+    # The epoch is complete then, so it counts.
+    best, recorded = interrupted(tmp_path, model, CtrlC("train_batch", epoch=1, batch=3))
+    assert len(recorded.epochs) == 2
+    assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
 
 
 def test_ctrl_c_during_validation(tmp_path, model):
     ctrl_c = CtrlC("test_batch", epoch=1, batch=1)
-    _, kept = interrupted(tmp_path, model, ctrl_c, validation_data=data(90))
+    _, recorded = interrupted(tmp_path, model, ctrl_c, validation_data=make_data(90))
     assert ctrl_c.after == []
-    assert_equal(model.get_weights(), kept.epochs[0])
+    assert_equal(model.get_weights(), recorded.epochs[0])
 
 
 def test_ctrl_c_during_weighted_validation(tmp_path, model):
@@ -171,31 +171,31 @@ def test_ctrl_c_during_weighted_validation(tmp_path, model):
             if len(fetched) == 80:
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.02)
-            return data(4)
+            return make_data(4)
 
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "val_loss", patience=9)
-    kept = KeepAll()
+    recorded = RecordWeights()
     with pytest.raises(KeyboardInterrupt):
-        fit(model, [WeightedValidation(Pressing()), best, kept], epochs=3)
+        fit(model, [WeightedValidation(Pressing()), best, recorded], epochs=3)
     assert len(fetched) < 105
-    assert len(kept.epochs) == 1
-    assert_equal(model.get_weights(), kept.epochs[0])
-    assert model.evaluate(*data(60), verbose=0, return_dict=True)["loss"] > 0
+    assert len(recorded.epochs) == 1
+    assert_equal(model.get_weights(), recorded.epochs[0])
+    assert model.evaluate(*make_data(60), verbose=0, return_dict=True)["loss"] > 0
 
 
 def test_ctrl_c_at_the_very_end(tmp_path, model):
-    best, kept = interrupted(tmp_path, model, CtrlC("epoch_end", epoch=2))
-    assert len(kept.epochs) == 3
-    assert_equal(model.get_weights(), kept.epochs[best.best_epoch])
+    best, recorded = interrupted(tmp_path, model, CtrlC("epoch_end", epoch=2))
+    assert len(recorded.epochs) == 3
+    assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
 
 
 def test_a_second_ctrl_c_raises_at_once_and_the_with_form_restores(tmp_path, model):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", mode="max")
-    kept = KeepAll()
+    recorded = RecordWeights()
     with pytest.raises(KeyboardInterrupt), best:
-        fit(model, [best, kept, CtrlC("train_batch", times=2)])
+        fit(model, [best, recorded, CtrlC("train_batch", times=2)])
     assert int(model.optimizer.iterations) == 4 + 1
-    assert_equal(model.get_weights(), kept.epochs[0])
+    assert_equal(model.get_weights(), recorded.epochs[0])
 
 
 def test_after_a_training_that_died_ctrl_c_is_the_usual_one(tmp_path, model):
@@ -210,10 +210,10 @@ def test_after_a_training_that_died_ctrl_c_is_the_usual_one(tmp_path, model):
 def test_two_in_one_list_take_turns(tmp_path, model):
     first = BestWeightsEarlyStopping(tmp_path / "a.weights.h5", "loss", mode="max")
     last = BestWeightsEarlyStopping(tmp_path / "b.weights.h5", "loss", mode="max", patience=50)
-    kept = KeepAll()
+    recorded = RecordWeights()
     with pytest.raises(KeyboardInterrupt):
-        fit(model, [first, last, kept, CtrlC("train_batch", epoch=2)])
-    assert_equal(model.get_weights(), kept.epochs[last.best_epoch])
+        fit(model, [first, last, recorded, CtrlC("train_batch", epoch=2)])
+    assert_equal(model.get_weights(), recorded.epochs[last.best_epoch])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -231,12 +231,12 @@ def test_a_handler_of_the_program_is_left_alone(tmp_path, model):
 
 def test_a_copy_answers_for_itself(tmp_path, model):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", mode="max")
-    twin = copy.deepcopy(best)
-    kept = KeepAll()
+    copied = copy.deepcopy(best)
+    recorded = RecordWeights()
     with pytest.raises(KeyboardInterrupt):
-        fit(model, [kept, twin, CtrlC("train_batch")])
+        fit(model, [recorded, copied, CtrlC("train_batch")])
     assert best.best is None
-    assert_equal(model.get_weights(), kept.epochs[0])
+    assert_equal(model.get_weights(), recorded.epochs[0])
 
 
 def test_trains_in_another_thread(tmp_path, model):
@@ -254,7 +254,7 @@ def test_ctrl_c_from_a_terminal(tmp_path):
         f"""
         import keras
         from keras_bigdata import BestWeightsEarlyStopping
-        from tests.helpers.small_models import data, dropout_model
+        from tests.helpers.small_models import dropout_model, make_data
 
         class Ready(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
@@ -265,7 +265,7 @@ def test_ctrl_c_from_a_terminal(tmp_path):
         model = dropout_model()
         best = BestWeightsEarlyStopping(path, "loss", patience=10**6)
         try:
-            model.fit(*data(60), epochs=10**6, verbose=0, callbacks=[best, Ready()])
+            model.fit(*make_data(60), epochs=10**6, verbose=0, callbacks=[best, Ready()])
         except KeyboardInterrupt:
             weights = model.get_weights()
             model.load_weights(best.filepath)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.helpers.small_models import TinyModel, best_callback, train
+from tests.helpers.small_models import TinyModel, best_callback, run_epochs
 
 
 def test_a_missing_monitor_is_an_error_at_the_first_validation(tmp_path):
@@ -15,36 +15,36 @@ def test_a_missing_monitor_is_an_error_at_the_first_validation(tmp_path):
     best.set_model(TinyModel())
     best.on_train_begin()
     best.on_epoch_end(0, {"loss": 1.0})
-    with pytest.raises(ValueError, match=r"watches 'val_acc'.*'loss', 'val_accuracy'.*before"):
+    with pytest.raises(ValueError, match=r"monitors 'val_acc'.*'loss', 'val_accuracy'.*before"):
         best.on_epoch_end(1, {"loss": 1.0, "val_accuracy": 0.5})
 
 
 def test_a_missing_monitor_of_training_is_an_error_at_once(tmp_path):
-    with pytest.raises(ValueError, match=r"watches 'acc'.*There are: 'loss'"):
-        train(best_callback(tmp_path, "acc"), [None])
+    with pytest.raises(ValueError, match=r"monitors 'acc'.*Available: 'loss'"):
+        run_epochs(best_callback(tmp_path, "acc"), [None])
 
 
 def test_no_validation_at_all_is_an_error_at_the_end(tmp_path):
     best = best_callback(tmp_path)
-    with pytest.raises(ValueError, match=r"without a validation.*There are: 'loss'"):
-        train(best, [None, None])
+    with pytest.raises(ValueError, match=r"without a validation.*Available: 'loss'"):
+        run_epochs(best, [None, None])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    train(best, [])  # no epoch, no complaint
+    run_epochs(best, [])  # no error without epochs
 
 
 def test_epochs_without_validation_do_not_count(tmp_path):
     best = best_callback(tmp_path, patience=2)
-    model, epochs = train(best, [0.5, None, None, None, 0.4, None, 0.3, 0.9])
+    model, epochs = run_epochs(best, [0.5, None, None, None, 0.4, None, 0.3, 0.9])
     assert (epochs, best.best_epoch, model.weight) == (7, 0, 0)
 
 
 def test_several_numbers_are_no_score(tmp_path):
-    with pytest.raises(ValueError, match="watches one number"):
-        train(best_callback(tmp_path), [np.array([0.5, 0.6])])
+    with pytest.raises(ValueError, match="monitors one number"):
+        run_epochs(best_callback(tmp_path), [np.array([0.5, 0.6])])
 
 
 class Unknown(keras.metrics.Mean):
-    """A metric of which nobody knows which way is better, with the end of another's name."""
+    """A metric without a direction, whose name ends with that of another one."""
 
     def __init__(self, name="top_accuracy", **kwargs):
         super().__init__(name=name, **kwargs)

@@ -1,4 +1,4 @@
-"""The hand-written loop beside ours: same data, seed and file order; same scores and weights."""
+"""A hand-written loop and `fit` with callbacks: same data, seed, file order; same results."""
 
 from __future__ import annotations
 
@@ -126,11 +126,11 @@ def test_same_scores_and_same_weights_as_the_loop(megabatches, tmp_path, capsys)
     np.testing.assert_allclose(scores["val"], theirs["val"], rtol=1e-6)
     assert best == pytest.approx(loop_best, rel=1e-6)
 
-    told = capsys.readouterr().out
-    assert "is the best so far" in told
-    assert "did not improve" in told
+    printed = capsys.readouterr().out
+    assert "is the best so far" in printed
+    assert "did not improve" in printed
 
-    # And the file holds the same weights.
+    # The file holds the same weights.
     fresh = keras.models.clone_model(model)
     fresh.load_weights(tmp_path / "a.weights.h5")
     for one, other in zip(model.get_weights(), fresh.get_weights(), strict=True):

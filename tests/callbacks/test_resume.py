@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -14,8 +16,9 @@ import numpy as np
 import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping, ResumeTraining, ScoreLog, ShardSequence
-from keras_bigdata.callbacks import _checkpoint_directory, _checkpoint_file
-from keras_bigdata.callbacks._checkpoint_directory import Pace
+from keras_bigdata.callbacks import _checkpoint_directory, _checkpoint_file, resume_training
+from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
+from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
 from tests.conftest import ROLES
 from tests.helpers.paths import ROOT
 from tests.helpers.resumed_training import prepare, run
@@ -28,7 +31,7 @@ class Killed(Exception):
 
 
 class Kill(keras.callbacks.Callback):
-    """Ends the process as far as a test of one process can: after so many batches, at a hook."""
+    """Raises an exception in a hook after some batches, in place of a kill of the process."""
 
     def __init__(self, batches, hook="on_train_batch_begin"):
         super().__init__()
@@ -70,8 +73,8 @@ def tiny_fit(folder, data, callbacks=(), epochs=2, model=None, every=0, **argume
 
 
 def values(model):
-    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
-    return [np.array(keras.ops.convert_to_numpy(v)).tobytes() for v in found]
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return [np.array(keras.ops.convert_to_numpy(v)).tobytes() for v in variables]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def data(tmp_path_factory):
     return folder / "shards"
 
 
-def place(folder, data, name):
+def copy_data(folder, data, name):
     shutil.copytree(data, folder / name / "shards")
     return folder / name
 
@@ -90,29 +93,30 @@ def differences(left, right):
     return {name: (left[name], right[name]) for name in left if left[name] != right[name]}
 
 
-def until_the_end(folder, kills, **arguments):
+def run_to_the_end(folder, kills, **arguments):
+    """Runs the training, with the given kills, until it ends. Returns its result."""
     for kill in kills:
         with pytest.raises(Killed):
             run(folder, more=[kill], **arguments)
-    # Whatever they are called, warnings about a shorter epoch would be errors here.
+    # A warning that the resumed epoch is short would be an error here.
     return run(folder, more=[Kill(1000)], **arguments)
 
 
 @pytest.mark.slow
 def test_killed_in_any_epoch_it_ends_as_if_never_killed(tmp_path, data):
-    whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
+    whole, killed = copy_data(tmp_path, data, "whole"), copy_data(tmp_path, data, "killed")
     expected = run(whole, more=[Kill(1000)], epochs=2)
-    found = until_the_end(killed, [Kill(5)], epochs=2)
+    found = run_to_the_end(killed, [Kill(5)], epochs=2)
     assert differences(found, expected) == {}
     assert found["iterations"] == 18
 
 
 @pytest.mark.slow
 def test_a_finished_training_is_restored_and_trains_nothing(tmp_path, data):
-    whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
+    whole, killed = copy_data(tmp_path, data, "whole"), copy_data(tmp_path, data, "killed")
     expected = run(whole, more=[Kill(1000)], epochs=3)
     kills = [Kill(5), Kill(8), Kill(9, "on_epoch_end")]
-    assert differences(until_the_end(killed, kills, epochs=3), expected) == {}
+    assert differences(run_to_the_end(killed, kills, epochs=3), expected) == {}
     assert differences(run(killed, more=[Kill(1)], epochs=3), expected) == {}
 
 
@@ -141,7 +145,7 @@ def test_a_training_that_stopped_early_stays_stopped(tmp_path, shards):
     assert history.epoch == again.epoch == [0, 1]
     assert history.history == again.history
     assert values(model) == values(first)
-    # The model's next training is not bent by this one.
+    # The next training of the model begins at epoch 0.
     plain = model.fit(np.ones((8, 3)), np.ones(8), epochs=1, verbose=0)
     assert plain.epoch == [0]
 
@@ -159,7 +163,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_batch_that_ended(tmp_path, shards):
     with pytest.raises(KeyboardInterrupt):
         tiny_fit(tmp_path / "c", data, [Press()], every=1000)
     assert signal.getsignal(signal.SIGINT) is before
-    found = _checkpoint_directory.CheckpointDirectory(tmp_path / "c").newest()
+    found = CheckpointDirectory(tmp_path / "c").read_newest()
     assert found["position"] == {"epoch": 0, "batch": 3, "ended": False, "stopped": False}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The list of callbacks")
@@ -211,7 +215,25 @@ def test_another_model_is_refused_with_both_values(begun):
         tiny_fit(*begun, model=other)
 
 
-def test_a_drawn_seed_is_taken_from_the_checkpoint(begun):
+def test_where_keras_has_no_initial_epoch_the_argument_is_named(begun, monkeypatch):
+    monkeypatch.setattr(resume_training, "set_initial_epoch", lambda model, epoch: None)
+    with pytest.raises(ValueError, match=r"of epoch 1, and `fit` begins with epoch 0.*_epoch=1\."):
+        tiny_fit(*begun)
+
+
+def test_where_the_arguments_of_fit_are_not_seen_they_are_named(begun, monkeypatch):
+    monkeypatch.setattr(resume_training, "fit_input", lambda: None)
+    with pytest.warns(UserWarning, match=r"cannot see the arguments .* shuffle=False"):
+        tiny_fit(*begun, epochs=1)
+
+
+def test_the_repr_names_the_directory(tmp_path, shards):
+    resume = ResumeTraining("checkpoints", ShardSequence(shards([20]), 4, **ROLES), every=30)
+    assert repr(resume) == "ResumeTraining('checkpoints', every=30.0)"
+    assert "every=None" in repr(ResumeTraining("checkpoints", resume.sequence))
+
+
+def test_a_random_seed_is_taken_from_the_checkpoint(begun):
     _, history = tiny_fit(*begun, seed=None, epochs=1)
     assert history.epoch == [0]
 
@@ -254,13 +276,14 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         ({"every": -1}, ValueError, "every=-1"),
         ({"every": float("nan")}, ValueError, "every=nan"),
         ({"directory": "s3://bucket/c"}, ValueError, "must be local"),
-        ({"directory": __file__}, ValueError, "is a file"),
+        ({"directory": __file__}, ValueError, "not a file"),
     ],
 )
 def test_bad_arguments_are_refused(tmp_path, shards, arguments, error, match):
-    given = {"directory": tmp_path, "sequence": ShardSequence(shards([4]), 4, **ROLES), **arguments}
+    sequence = ShardSequence(shards([4]), 4, **ROLES)
+    arguments = {"directory": tmp_path, "sequence": sequence, **arguments}
     with pytest.raises(error, match=match):
-        ResumeTraining(given.pop("directory"), given.pop("sequence"), **given)
+        ResumeTraining(**arguments)
 
 
 def test_callbacks_whose_state_is_unknown_are_named(tmp_path, shards):
@@ -288,8 +311,7 @@ def test_callbacks_whose_state_is_unknown_are_named(tmp_path, shards):
         keras.callbacks.TerminateOnNaN(),
     ]
     assert resume.around(known) == [resume, *known]
-    told = "state of Counts, LambdaCallback, Patient, TensorBoard:"
-    with pytest.warns(UserWarning, match=told):
+    with pytest.warns(UserWarning, match="state of Counts, LambdaCallback, Patient, TensorBoard:"):
         resume.around(
             [
                 Counts(),
@@ -301,8 +323,8 @@ def test_callbacks_whose_state_is_unknown_are_named(tmp_path, shards):
         )
 
 
-def test_a_changed_list_of_callbacks_is_told(begun, tmp_path):
-    with pytest.warns(UserWarning, match=r"New, and beginning now: \['CSVLogger'\]"):
+def test_a_changed_list_of_callbacks_is_a_warning(begun, tmp_path):
+    with pytest.warns(UserWarning, match=r"Added, and starting now: \['CSVLogger'\]"):
         tiny_fit(*begun, [keras.callbacks.CSVLogger(tmp_path / "l.csv")], epochs=1)
 
 
@@ -334,13 +356,18 @@ def test_a_document_comes_back_bit_for_bit(tmp_path):
             np.array([np.nan, 1e-320]),
             np.asfortranarray(np.arange(6.0).reshape(2, 3)),
             np.array([1, 2], ml_dtypes.bfloat16),
+            np.array([[1, -2]], ml_dtypes.float8_e5m2),
+            np.array([1, 2], ml_dtypes.float8_e4m3fn),
+            np.array(3, ml_dtypes.int4),
+            np.array(["a", "bc"]),
+            np.array([1, 2], ">f4"),
             np.array([True, False]),
         ],
         "tensor": keras.ops.convert_to_tensor([1.0, 2.0]),
     }
-    path = tmp_path / "checkpoint-00000001.zip"
+    path = tmp_path / "checkpoint-00000001.npz"
     encoded = _checkpoint_file.encode(document)
-    document["arrays"][0][:] = 9  # what training does meanwhile
+    document["arrays"][0][:] = 9  # as training changes it meanwhile
     _checkpoint_file.write(path, encoded)
     found = _checkpoint_file.read(path)
     assert found["plain"] == document["plain"]
@@ -363,38 +390,96 @@ def test_what_is_not_plain_is_refused_with_its_place(value):
         _checkpoint_file.encode({"a": [0, value]})
 
 
-def written(directory, *documents):
+def test_a_checkpoint_is_an_ordinary_npz_file(tmp_path):
+    path = tmp_path / "checkpoint-00000001.npz"
+    weights = np.arange(6.0).reshape(2, 3)
+    _checkpoint_file.write(path, _checkpoint_file.encode({"epoch": 3, "weights": weights}))
+    with np.load(path, allow_pickle=False) as archive:
+        document = json.loads(archive["document"].tobytes())
+        assert document == {"epoch": 3, "weights": {"!": "array", "number": 0}}
+        np.testing.assert_array_equal(archive["0"], weights)
+
+
+def test_no_flipped_bit_changes_a_value(tmp_path):
+    path = tmp_path / "checkpoint-00000001.npz"
+    document = {"n": 3, "x": np.arange(20.0), "b": b"bytes"}
+    _checkpoint_file.write(path, _checkpoint_file.encode(document))
+    content = path.read_bytes()
+    errors = 0
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        try:
+            found = _checkpoint_file.read(path)
+        except (ValueError, OSError):
+            errors += 1
+            continue
+        np.testing.assert_array_equal(found.pop("x"), document["x"])
+        assert found == {"n": 3, "b": b"bytes"}
+    assert errors > len(content) / 2  # the others are dates and permissions in the archive
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not an archive", pickle.dumps({"n": 1}), b"cos\nsystem\n(S'touch ran'\ntR."],
+)
+def test_another_file_is_not_a_checkpoint(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "checkpoint-00000001.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged or is not a checkpoint"):
+        _checkpoint_file.read(path)
+    np.savez_compressed(path, document=np.zeros(10**6, np.uint8))
+    with pytest.raises(ValueError, match="members are larger than the file"):
+        _checkpoint_file.read(path)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def write_all(directory, *documents):
     directory.open()
     for document in documents:
         directory.write(_checkpoint_file.encode(document))
     directory.close()
-    assert directory.error() is None
+    assert directory.pop_error() is None
 
 
 def test_the_newest_two_are_kept_and_a_damaged_one_gives_way(tmp_path):
-    directory = _checkpoint_directory.CheckpointDirectory(tmp_path / "c")
-    written(directory, *({"n": n, "x": np.arange(999)} for n in range(4)))
+    directory = CheckpointDirectory(tmp_path / "c")
+    write_all(directory, *({"n": n, "x": np.arange(999)} for n in range(4)))
     newest = sorted((tmp_path / "c").glob("checkpoint-*"))
     assert len(newest) == 2
-    assert directory.newest()["n"] == 3
+    assert directory.read_newest()["n"] == 3
     content = bytearray(newest[1].read_bytes())
     content[len(content) // 2] ^= 1
     newest[1].write_bytes(content)
-    with pytest.warns(UserWarning, match="00000004.zip is damaged"):
-        assert directory.newest()["n"] == 2
+    with pytest.warns(UserWarning, match="00000004.npz is damaged"):
+        assert directory.read_newest()["n"] == 2
     newest[0].write_bytes(b"")
-    with pytest.raises(ValueError, match="to begin the training anew"):
-        directory.newest()
-    written(directory, {"n": 9})
-    assert directory.newest()["n"] == 9
+    with pytest.raises(ValueError, match="to start the training again"):
+        directory.read_newest()
+    write_all(directory, {"n": 9})
+    assert directory.read_newest()["n"] == 9
+
+
+def test_a_checkpoint_of_a_former_format_is_named(tmp_path, shards):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "checkpoint-00000001.zip").write_bytes(b"PK")
+    match = r"checkpoint-00000001\.zip is a checkpoint of format 1.*format 2 \(checkpoint-\*\.npz\)"
+    with pytest.raises(ValueError, match=match):
+        tiny_fit(tmp_path / "c", shards([20]))
+    assert sorted(os.listdir(tmp_path / "c")) == [".lock", "checkpoint-00000001.zip"]
+    write_all(CheckpointDirectory(tmp_path / "d"), {"version": 3})
+    with pytest.raises(ValueError, match=r"of format 3, and this version .* reads format 2"):
+        tiny_fit(tmp_path / "d", shards([20]))
 
 
 def test_leftovers_of_a_kill_are_removed(tmp_path):
-    (tmp_path / ".tmp-12345678-checkpoint-00000002.zip").write_bytes(b"half")
+    (tmp_path / ".tmp-12345678-checkpoint-00000002.npz").write_bytes(b"incomplete")
     (tmp_path / "notes.txt").write_text("mine")
-    directory = _checkpoint_directory.CheckpointDirectory(tmp_path)
-    written(directory, {"n": 1})
-    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoint-00000001.zip", "notes.txt"]
+    directory = CheckpointDirectory(tmp_path)
+    write_all(directory, {"n": 1})
+    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoint-00000001.npz", "notes.txt"]
 
 
 def test_two_writes_are_never_under_way_together(tmp_path, monkeypatch):
@@ -410,18 +495,18 @@ def test_two_writes_are_never_under_way_together(tmp_path, monkeypatch):
         running -= 1
 
     monkeypatch.setattr(_checkpoint_file, "write", slow)
-    directory = _checkpoint_directory.CheckpointDirectory(tmp_path)
-    written(directory, *({"n": n} for n in range(4)))
+    directory = CheckpointDirectory(tmp_path)
+    write_all(directory, *({"n": n} for n in range(4)))
     assert most == 1
-    assert directory.newest()["n"] == 3
+    assert directory.read_newest()["n"] == 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
 def test_another_process_is_kept_out_and_this_one_is_not(tmp_path):
-    directory = _checkpoint_directory.CheckpointDirectory(tmp_path)
+    directory = CheckpointDirectory(tmp_path)
     directory.open()
-    other = _checkpoint_directory.CheckpointDirectory(tmp_path)
-    other.open()  # the training that died in this process let go of it
+    other = CheckpointDirectory(tmp_path)
+    other.open()  # takes over from a training of this process that ended with an exception
     code = (
         "import fcntl, sys, time\n"
         f"file = open({str(tmp_path / '.lock')!r}, 'ab')\n"
@@ -438,7 +523,7 @@ def test_another_process_is_kept_out_and_this_one_is_not(tmp_path):
         with pytest.raises(RuntimeError, match="Another process is training"):
             directory.open()
         process.kill()
-    directory.open()  # however that one ended
+    directory.open()  # the system released the lock of the killed process
     directory.close()
 
 
@@ -462,7 +547,7 @@ def test_a_full_disk_is_an_error_at_first_and_a_warning_later(tmp_path, shards, 
     with pytest.warns(UserWarning, match=r"No space left.*The last one stays"):
         _, history = tiny_fit(tmp_path / "b", data)
     assert history.epoch == [0, 1]
-    assert _checkpoint_directory.CheckpointDirectory(tmp_path / "b").newest() is not None
+    assert CheckpointDirectory(tmp_path / "b").read_newest() is not None
 
 
 def test_a_directory_that_cannot_be_written_is_found_before_training(tmp_path, shards, monkeypatch):
@@ -479,24 +564,24 @@ def test_a_directory_that_cannot_be_written_is_found_before_training(tmp_path, s
 
 def test_by_default_checkpoints_take_one_percent_of_the_time(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("keras_bigdata.callbacks._checkpoint_directory.time.monotonic", lambda: now)
-    pace = Pace(None)
-    assert pace.is_due(0)
-    pace.done(0.001)
+    monkeypatch.setattr("keras_bigdata.callbacks._checkpoint_schedule.time.monotonic", lambda: now)
+    schedule = CheckpointSchedule(None)
+    assert schedule.is_due(0)
+    schedule.restart(0.001)
     now += 9
-    assert not pace.is_due(0.002)
+    assert not schedule.is_due(0.002)
     now += 2
-    assert pace.is_due(0.002)
-    pace.done(0.5)
+    assert schedule.is_due(0.002)
+    schedule.restart(0.5)
     now += 99
-    assert not pace.is_due(0.5)
+    assert not schedule.is_due(0.5)
     now += 2
-    assert pace.is_due(0.5)
-    pace = Pace(3)
-    pace.done(1.0)
-    assert not pace.is_due(1.0)
+    assert schedule.is_due(0.5)
+    schedule = CheckpointSchedule(3)
+    schedule.restart(1.0)
+    assert not schedule.is_due(1.0)
     now += 3
-    assert pace.is_due(1.0)
+    assert schedule.is_due(1.0)
 
 
 # ---- In full
@@ -525,7 +610,7 @@ def test_other_ways_to_train_end_the_same(tmp_path, data, which):
             found["validation"] = True
         return found
 
-    whole, killed = place(tmp_path, data, "whole"), place(tmp_path, data, "killed")
+    whole, killed = copy_data(tmp_path, data, "whole"), copy_data(tmp_path, data, "killed")
     expected = whole_run(whole, arguments(), Kill(1000))
     for kill in (Kill(2), Kill(5), Kill(6), Kill(9)):
         with contextlib.suppress(Killed):
@@ -557,7 +642,7 @@ def test_twenty_kills_at_random_moments_change_nothing(tmp_path, backend):
         env={
             **os.environ,
             "KERAS_BACKEND": backend,
-            # A new life need not compile again what the last one did.
+            # A new run reads what the last one compiled.
             "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

@@ -25,7 +25,7 @@ def logs(train, val):
 
 
 def test_the_file_is_current_after_every_epoch(tmp_path):
-    path = tmp_path / "made" / "scores.pkl"
+    path = tmp_path / "new" / "scores.pkl"
     log = ScoreLog(path)
     log.on_train_begin()
     log.on_epoch_end(0, logs(np.float32(0.5), 0.25))
@@ -34,7 +34,7 @@ def test_the_file_is_current_after_every_epoch(tmp_path):
     log.on_train_end()
     scores = joblib.load(path)
     assert scores == {"train": [0.5, 0.75], "val": [0.25, 0.5]}
-    assert {type(score) for both in scores.values() for score in both} == {float}
+    assert {type(score) for values in scores.values() for score in values} == {float}
     assert pickle.loads(path.read_bytes()) == scores
     assert os.listdir(path.parent) == ["scores.pkl"]
 
@@ -70,7 +70,7 @@ def test_nan_is_kept_and_an_epoch_without_validation_has_nan(tmp_path):
 
 
 def test_missing_scores_are_errors(tmp_path):
-    with pytest.raises(ValueError, match=r"watches 'acc'.*There are: 'accuracy', 'loss'"):
+    with pytest.raises(ValueError, match=r"monitors 'acc'.*Available: 'accuracy', 'loss'"):
         epochs(ScoreLog(tmp_path / "a", "acc"), [logs(0.1, 0.2)])
     with pytest.raises(ValueError, match=r"'val_accuracy'.*'val_loss'.*before ScoreLog"):
         epochs(ScoreLog(tmp_path / "a"), [{"accuracy": 0.5, "val_loss": 0.1}])
@@ -93,7 +93,7 @@ def test_bad_arguments_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        b"no pickle",
+        b"not a pickle",
         b"",
         pickle.dumps([1, 2]),
         pickle.dumps({"train": [1.0]}),
@@ -112,10 +112,32 @@ def test_resuming_from_something_else_is_refused(tmp_path, content, monkeypatch)
 def test_a_copy_has_lists_of_its_own(tmp_path):
     log = ScoreLog(tmp_path / "scores")
     epochs(log, [logs(0.1, 0.2)])
-    twin = copy.deepcopy(log)
-    twin.on_epoch_end(1, logs(0.3, 0.4))
+    copied = copy.deepcopy(log)
+    copied.on_epoch_end(1, logs(0.3, 0.4))
     assert log.scores == {"train": [0.1], "val": [0.2]}
-    assert twin.scores == {"train": [0.1, 0.3], "val": [0.2, 0.4]}
+    assert copied.scores == {"train": [0.1, 0.3], "val": [0.2, 0.4]}
+
+
+def test_the_state_restores_the_file_and_has_a_version(tmp_path):
+    log = ScoreLog(tmp_path / "scores")
+    epochs(log, [logs(0.1, 0.2)])
+    state = log.state_dict()
+    other = ScoreLog(tmp_path / "other")
+    other.load_state_dict(state)
+    assert joblib.load(tmp_path / "other") == other.scores == {"train": [0.1], "val": [0.2]}
+    assert state["version"] == 1
+    with pytest.raises(ValueError, match="version of ScoreLog: 'version' is 2 in it and 1 here"):
+        other.load_state_dict({**state, "version": 2})
+    del state["version"]
+    with pytest.raises(ValueError, match="'version' is None in it and 1 here"):
+        other.load_state_dict(state)
+
+
+def test_the_repr_does_not_grow_with_epochs(tmp_path):
+    log = ScoreLog("runs/scores.pkl", "mae")
+    assert repr(log) == "ScoreLog('runs/scores.pkl', monitor='mae')"
+    log.scores = {"train": [0.5] * 1000, "val": [0.5] * 1000}
+    assert repr(log) == "ScoreLog('runs/scores.pkl', monitor='mae')"
 
 
 def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):

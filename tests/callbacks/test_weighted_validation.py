@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping, ScoreLog, WeightedValidation
+from keras_bigdata.callbacks import _metric_states
 from keras_bigdata.files import atomic_path
 from tests.helpers.paths import ROOT
 from tests.helpers.small_models import (
     Chain,
     LargestError,
-    assert_same,
+    assert_results,
     classifier,
-    data,
     dropout_model,
+    make_data,
     two_outputs,
     validate,
 )
@@ -42,18 +43,18 @@ def test_classification_equals_one_evaluate():
             keras.metrics.OneHotMeanIoU(4, name="iou"),
         ]
 
-    # MeanIoU warns that it does not take weights.
+    # OneHotMeanIoU warns that it does not take weights.
     model = classifier(metrics(), weighted_metrics=metrics()[:-1])
-    sets = [data(rows, seed, weights=True) for seed, rows in enumerate(SIZES)]
+    sets = [make_data(rows, seed, weights=True) for seed, rows in enumerate(SIZES)]
     logs = validate(model, sets, batch_size=32)
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
     assert len(reference) == 18
-    assert_same(logs, reference)
+    assert_results(logs, reference)
     for position, arrays in enumerate(sets):
         of_set = model.evaluate(Chain([arrays]), verbose=0, return_dict=True)
-        assert_same(logs, of_set, f"val_{position}_")
+        assert_results(logs, of_set, f"val_{position}_")
     assert len(logs) == 4 * len(reference)
-    # An average of the sets' results is another figure.
+    # The average of the sets' results is another number.
     average = np.mean([logs[f"val_{i}_accuracy"] for i in range(3)])
     assert abs(average - logs["val_accuracy"]) > 0.01
 
@@ -120,8 +121,8 @@ def test_every_metric_of_keras_is_right_over_several_sets():
         for value in vars(metrics).values()
         if isinstance(value, type) and issubclass(value, metrics.Metric)
     }
-    # Mean and its kin take values, not targets and predictions, so `compile` has no use for them;
-    # they are in the trackers of losses. MeanMetricWrapper is what functions are wrapped in.
+    # Mean and Sum take values, not targets and predictions, so they cannot be passed to `compile`;
+    # the trackers of losses are Means. MeanMetricWrapper wraps functions.
     bases = {metrics.Metric, metrics.Mean, metrics.Sum, metrics.MeanMetricWrapper}
     assert {m.__name__ for m in every - tested - bases} == set()
 
@@ -149,7 +150,7 @@ def test_every_metric_of_keras_is_right_over_several_sets():
     logs = validate(model, sets)
     reference = model.evaluate(Chain(list(sets.values())), verbose=0, return_dict=True)
     assert len(reference) == 5 + sum(map(len, by_kind.values()))
-    assert_same(logs, reference)
+    assert_results(logs, reference)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +173,13 @@ def test_every_metric_of_keras_is_right_over_several_sets():
     ],
     ids=["lists", "dicts", "summed losses"],
 )
-def test_several_outputs_with_weights_of_their_own(arguments):
+def test_several_outputs_with_separate_weights(arguments):
     arguments = dict(arguments)
     if arguments["metrics"] == {"a": ["accuracy"], "b": [keras.metrics.R2Score]}:
         arguments["metrics"] = {"a": ["accuracy"], "b": [keras.metrics.R2Score()]}
 
     def arrays(rows, seed):
-        x, y, w = data(rows, seed, weights=True)
+        x, y, w = make_data(rows, seed, weights=True)
         return x, (y, x[:, :1] * 2), (w, w[::-1].copy())
 
     model = two_outputs(**arguments)
@@ -186,8 +187,8 @@ def test_several_outputs_with_weights_of_their_own(arguments):
     logs = validate(model, sets)
     reference = model.evaluate(Chain(list(sets.values())), verbose=0, return_dict=True)
     assert {"loss", "a_accuracy"} < set(reference)
-    assert_same(logs, reference)
-    assert_same(
+    assert_results(logs, reference)
+    assert_results(
         logs,
         model.evaluate(
             *sets["small"][:2],
@@ -205,32 +206,32 @@ def test_a_metric_that_cannot_be_added_costs_a_second_evaluation():
     calls = []
     original = model.evaluate
     model.evaluate = lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs)
-    sets = [data(100, 1), data(3, 2), data(1, 5)]
+    sets = [make_data(100, 1), make_data(3, 2), make_data(1, 5)]
     logs = validate(model, sets)
     assert len(calls) == 6
     reference = original(Chain(sets), verbose=0, return_dict=True)
-    assert_same(logs, reference)
+    assert_results(logs, reference)
     assert logs["val_largest_error"] == max(logs[f"val_{i}_largest_error"] for i in range(3))
 
     calls.clear()
     assert validate(model, sets[0])["val_largest_error"] == logs["val_0_largest_error"]
     assert len(calls) == 1
-    # Its own `reset_metrics` is there again.
+    # The replaced `reset_metrics` is removed again.
     assert "reset_metrics" not in vars(model)
     assert original(Chain(sets[1:]), verbose=0, return_dict=True)["loss"] != reference["loss"]
 
 
 def test_a_user_metric_in_one_of_several_outputs():
     model = two_outputs(["categorical_crossentropy", "mse"], [["accuracy"], [LargestError()]])
-    sets = [(x, (y, x[:, :1])) for x, y in (data(40, 1), data(9, 2))]
+    sets = [(x, (y, x[:, :1])) for x, y in (make_data(40, 1), make_data(9, 2))]
     logs = validate(model, sets)
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
     assert "b_largest_error" in reference
-    assert_same(logs, reference)
+    assert_results(logs, reference)
 
 
-class OwnTrackers(keras.Model):
-    """A model with trackers of its own, one of a class of its own."""
+class CustomTrackers(keras.Model):
+    """A model with custom trackers, one of a custom class."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -247,7 +248,7 @@ class OwnTrackers(keras.Model):
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
 
-class OwnTestStep(OwnTrackers):
+class CustomTestStep(CustomTrackers):
     """A model whose test step reports other names than `get_metrics_result`."""
 
     def test_step(self, batch):
@@ -257,20 +258,22 @@ class OwnTestStep(OwnTrackers):
         return {"mean_of_batches": self.norm.result()}
 
 
-@pytest.mark.parametrize(("kind", "metrics"), [(OwnTrackers, ["accuracy"]), (OwnTestStep, None)])
-def test_models_with_steps_and_trackers_of_their_own(kind, metrics):
+@pytest.mark.parametrize(
+    ("kind", "metrics"), [(CustomTrackers, ["accuracy"]), (CustomTestStep, None)]
+)
+def test_models_with_custom_steps_and_trackers(kind, metrics):
     model = kind()
     model.compile("sgd", "categorical_crossentropy", metrics=metrics)
-    sets = [data(50, 1), data(70, 2)]
+    sets = [make_data(50, 1), make_data(70, 2)]
     logs = validate(model, sets)
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
-    assert_same(logs, reference)
+    assert_results(logs, reference)
     assert len(logs) == 3 * len(reference)
 
 
 def test_evaluated_as_one():
     model = classifier(["accuracy", keras.metrics.AUC(name="auc"), LargestError()])
-    sets = [data(130, 1), data(1, 2), data(33, 3)]
+    sets = [make_data(130, 1), make_data(1, 2), make_data(33, 3)]
     logs = validate(model, sets, per_set=False)
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
     assert set(logs) == {f"val_{name}" for name in reference}
@@ -278,9 +281,63 @@ def test_evaluated_as_one():
         assert logs[f"val_{name}"] == value
 
 
+def test_sets_of_other_shapes_and_weights_are_evaluated_as_one():
+    """On TensorFlow, one dataset of these batches has no common signature."""
+    pixels = keras.Input((None, None, 1))
+    y = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(pixels))
+    model = keras.Model(pixels, y)
+    model.compile("sgd", "mse", metrics=["mae", LargestError()])
+    rng = np.random.default_rng(0)
+    small, large = rng.random((9, 8, 8, 1)), rng.random((40, 16, 16, 1))
+    targets = rng.random((49, 1))
+    sets = [(small, targets[:9]), (large, targets[9:], np.ones(40))]
+    logs = validate(model, sets, per_set=False)
+    errors = np.abs(np.concatenate([model.predict(x, verbose=0) for x in (small, large)]) - targets)
+    assert logs["val_mae"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert logs["val_largest_error"] == pytest.approx(errors.max(), rel=1e-5)
+
+
+def test_states_of_metrics_outside_variables_are_kept_between_sets():
+    class AllErrors(keras.metrics.Metric):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.errors = []
+
+        def reset_state(self):
+            self.errors = []
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            errors = keras.ops.abs(keras.ops.cast(y_true, "float32") - y_pred)
+            self.errors.append(float(keras.ops.max(errors)))
+
+        def result(self):
+            return float(np.median(self.errors)) if self.errors else 0.0
+
+    model = classifier([AllErrors(name="median_of_largest")], run_eagerly=True)
+    sets = [make_data(70, 1), make_data(40, 2)]
+    logs = validate(model, sets)
+    assert_results(logs, model.evaluate(Chain(sets), verbose=0, return_dict=True))
+
+
+def test_where_groups_of_metrics_are_not_seen_all_sets_are_evaluated_again(monkeypatch):
+    model = classifier(["accuracy", LargestError()])
+    sets = [make_data(100, 1), make_data(3, 2)]
+    monkeypatch.setattr(_metric_states, "compiled_metrics", lambda metric: None)
+    assert_results(validate(model, sets), model.evaluate(Chain(sets), verbose=0, return_dict=True))
+
+
+def test_the_repr_does_not_grow_with_the_sets():
+    arrays = make_data(20)
+    validation = WeightedValidation({"clean": arrays, "noisy": arrays}, freq=2)
+    assert repr(validation) == "WeightedValidation(sets=['clean', 'noisy'], freq=2, per_set=True)"
+    validation = WeightedValidation([arrays] * 100)
+    assert "sets=['0', '1', '2', '3', ...]" in repr(validation)
+    assert len(repr(WeightedValidation({"long " * 100: arrays}))) < 100
+
+
 def test_a_single_set_has_keys_of_its_own_only_with_a_name():
     model = classifier()
-    arrays = data(20)
+    arrays = make_data(20)
     assert set(validate(model, arrays)) == {"val_loss", "val_accuracy"}
     assert set(validate(model, [arrays])) == {"val_loss", "val_accuracy"}
     assert set(validate(model, {"only": arrays})) == {
@@ -292,16 +349,16 @@ def test_validation_data_as_well_is_refused():
     model = classifier()
     with pytest.raises(ValueError, match=r"\['val_accuracy', 'val_loss'\] in the logs already"):
         model.fit(
-            *data(20),
-            validation_data=data(20),
+            *make_data(20),
+            validation_data=make_data(20),
             verbose=0,
-            callbacks=[WeightedValidation(data(20))],
+            callbacks=[WeightedValidation(make_data(20))],
         )
 
 
 def test_names_that_would_mean_two_things_are_refused():
     model = two_outputs(["categorical_crossentropy", "mse"], [["accuracy"], []])
-    x, y = data(20)
+    x, y = make_data(20)
     arrays = (x, (y, x[:, :1]))
     with pytest.raises(ValueError, match="'a' has the name of an output"):
         validate(model, {"a": arrays, "c": arrays})
@@ -317,7 +374,7 @@ def test_an_error_in_a_set_names_it():
             raise OSError("no such disk")
 
     model = classifier()
-    arrays = data(20)
+    arrays = make_data(20)
     with pytest.raises(RuntimeError, match=r"set 'bad' was not evaluated.*no such disk") as caught:
         validate(model, {"good": arrays, "bad": Broken([arrays])})
     assert caught.value.__cause__ is not None
@@ -326,7 +383,10 @@ def test_an_error_in_a_set_names_it():
 def test_every_nth_epoch(capsys):
     model = classifier()
     history = model.fit(
-        *data(30), epochs=5, verbose=0, callbacks=[WeightedValidation(data(8), freq=2, verbose=1)]
+        *make_data(30),
+        epochs=5,
+        verbose=0,
+        callbacks=[WeightedValidation(make_data(8), freq=2, verbose=1)],
     )
     assert len(history.history["val_loss"]) == 2
     assert len(history.history["loss"]) == 5
@@ -336,7 +396,7 @@ def test_every_nth_epoch(capsys):
 
 def test_one_line_per_set(capsys):
     model = classifier([LargestError(), keras.metrics.F1Score(name="f1")])
-    sets = {"clean": data(8), "noisy": data(9, 1)}
+    sets = {"clean": make_data(8), "noisy": make_data(9, 1)}
     validate(model, sets, verbose=1)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Epoch 1: validation set clean: f1 [")
@@ -346,22 +406,22 @@ def test_one_line_per_set(capsys):
 
 
 def test_used_again_with_another_model():
-    validation = WeightedValidation({"images": data(10)[0], "labels": data(10)[1]})
+    validation = WeightedValidation({"images": make_data(10)[0], "labels": make_data(10)[1]})
     for model in (classifier(), classifier(seed=2)):
-        history = model.fit(*data(20), epochs=2, verbose=0, callbacks=[validation])
+        history = model.fit(*make_data(20), epochs=2, verbose=0, callbacks=[validation])
         assert len(history.history["val_loss"]) == 2
-    wanted = model.evaluate(*data(10), verbose=0, return_dict=True)
-    assert history.history["val_loss"][-1] == pytest.approx(wanted["loss"], rel=1e-6)
+    expected = model.evaluate(*make_data(10), verbose=0, return_dict=True)
+    assert history.history["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-6)
 
 
 def test_training_is_not_disturbed():
     histories, weights = [], []
     for validated in (False, True):
         model = dropout_model()
-        sets = {"a": data(40, 5), "b": data(3, 6)}
+        sets = {"a": make_data(40, 5), "b": make_data(3, 6)}
         callbacks = [WeightedValidation(sets)] if validated else []
         history = model.fit(
-            *data(100), epochs=3, batch_size=16, verbose=0, shuffle=False, callbacks=callbacks
+            *make_data(100), epochs=3, batch_size=16, verbose=0, shuffle=False, callbacks=callbacks
         )
         histories.append(history.history)
         weights.append([keras.ops.convert_to_numpy(v) for v in model.variables])
@@ -389,11 +449,11 @@ def test_with_the_callbacks_of_keras(tmp_path, capsys):
     if importlib.util.find_spec("tensorboard"):
         tensorboard = [callbacks.TensorBoard(tmp_path / "board")]
     history = model.fit(
-        *data(60),
+        *make_data(60),
         epochs=9,
         verbose=1,
         callbacks=[
-            WeightedValidation({"a": data(30, 1), "b": data(2, 2)}),
+            WeightedValidation({"a": make_data(30, 1), "b": make_data(2, 2)}),
             callbacks.CSVLogger(tmp_path / "log.csv"),
             callbacks.ReduceLROnPlateau("val_loss", patience=1, factor=0.5, min_delta=100),
             callbacks.ModelCheckpoint(
@@ -426,9 +486,9 @@ def test_with_the_callbacks_of_keras(tmp_path, capsys):
 
 
 def test_a_longer_run_agrees_in_double_precision():
-    """Sums of many float32 states, against figures computed with NumPy in float64."""
+    """Compares sums of many float32 states with results that NumPy computes in float64."""
     model = classifier()
-    sets = [data(20_000, 1), data(1, 2), data(3_001, 3)]
+    sets = [make_data(20_000, 1), make_data(1, 2), make_data(3_001, 3)]
     logs = validate(model, sets, batch_size=500)
     x, y = (np.concatenate(part) for part in zip(*sets, strict=True))
     p = keras.ops.convert_to_numpy(model(x)).astype("float64")
@@ -454,10 +514,10 @@ def test_the_examples_of_the_docstrings_run(documented, tmp_path, monkeypatch):
 def test_on_the_other_backends(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    script = ROOT / "tests" / "callbacks_on_backend.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)],
-        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "tests.helpers.callbacks_on_backend", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         check=False,

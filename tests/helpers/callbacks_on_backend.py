@@ -1,4 +1,7 @@
-"""Run by `test_weighted_validation.py` in a process of its own for each other backend."""
+"""Checks of the callbacks on another backend; run by `test_weighted_validation.py`.
+
+KERAS_BACKEND=jax python -m tests.helpers.callbacks_on_backend FOLDER
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ from keras_bigdata import BestWeightsEarlyStopping, ScoreLog, WeightedValidation
 from tests.helpers.small_models import (
     Chain,
     LargestError,
-    as_new,
     assert_equal,
-    assert_same,
+    assert_results,
     classifier,
-    data,
     dropout_model,
+    make_data,
+    reset_model,
     validate,
 )
 
@@ -32,7 +35,7 @@ def values(variables):
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
-def combined_figures():
+def check_combined_results():
     model = classifier(
         [
             "accuracy",
@@ -41,20 +44,20 @@ def combined_figures():
             LargestError(),
         ]
     )
-    sets = [data(rows, rows, weights=True) for rows in (96, 1, 33)]
+    sets = [make_data(rows, rows, weights=True) for rows in (96, 1, 33)]
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
     assert len(reference) == 5
-    assert_same(validate(model, sets), reference)
-    assert_same(validate(model, sets, per_set=False), reference)
+    assert_results(validate(model, sets), reference)
+    assert_results(validate(model, sets, per_set=False), reference)
 
 
-def training_is_not_disturbed(model):
+def check_training_is_not_disturbed(model):
     results = []
-    for callbacks in ([], [WeightedValidation({"a": data(96, 5), "b": data(32, 6)})]):
-        as_new(model)
-        # Arrays are shuffled by a generator that, on torch, `evaluate` draws from as well.
+    for callbacks in ([], [WeightedValidation({"a": make_data(96, 5), "b": make_data(32, 6)})]):
+        reset_model(model)
+        # On torch, `evaluate` draws from the generator that shuffles arrays.
         history = model.fit(
-            *data(96), epochs=3, batch_size=16, verbose=0, callbacks=callbacks
+            *make_data(96), epochs=3, batch_size=16, verbose=0, callbacks=callbacks
         ).history
         state = values(model.variables) + values(model.optimizer.variables)
         results.append((history["loss"], history["accuracy"], state))
@@ -64,7 +67,7 @@ def training_is_not_disturbed(model):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Presses Ctrl-C in the third epoch, and keeps the weights that should come back."""
+    """Presses Ctrl-C in the third epoch, and records the best weights until then."""
 
     def __init__(self, best):
         super().__init__()
@@ -88,14 +91,14 @@ class Interrupt(keras.callbacks.Callback):
             self.pressed = True
 
 
-def ctrl_c(directory, model):
+def check_ctrl_c(directory, model):
     before = signal.getsignal(signal.SIGINT)
-    as_new(model)
+    reset_model(model)
     best = BestWeightsEarlyStopping(directory / "best.weights.h5", "val_loss", resume=True)
     interrupt = Interrupt(best)
-    callbacks = [WeightedValidation(data(32, 9)), best, interrupt]
+    callbacks = [WeightedValidation(make_data(32, 9)), best, interrupt]
     try:
-        model.fit(*data(96), epochs=5, batch_size=16, verbose=0, callbacks=callbacks)
+        model.fit(*make_data(96), epochs=5, batch_size=16, verbose=0, callbacks=callbacks)
     except KeyboardInterrupt:
         pass
     else:
@@ -105,31 +108,31 @@ def ctrl_c(directory, model):
     assert interrupt.batches_after == 0
     assert_equal(values(model.weights), interrupt.best_weights)
     assert int(model.optimizer.iterations) == 6 * 2 + 2
-    found = model.evaluate(*data(32, 9), verbose=0, return_dict=True)["loss"]
+    found = model.evaluate(*make_data(32, 9), verbose=0, return_dict=True)["loss"]
     np.testing.assert_allclose(found, interrupt.best_loss, rtol=1e-6)
     np.testing.assert_allclose(best.best, interrupt.best_loss, rtol=0)
 
-    # The model and the file are as good as new.
+    # The model and the file can be used again.
     other = dropout_model(seed=5)
     BestWeightsEarlyStopping(directory / "best.weights.h5", "val_loss").restore(other)
     assert_equal(values(other.weights), interrupt.best_weights)
     assert int(other.optimizer.iterations) == 0
     scores = ScoreLog(directory / "scores.pkl")
     history = model.fit(
-        *data(96),
+        *make_data(96),
         epochs=2,
         batch_size=16,
         verbose=0,
-        callbacks=[WeightedValidation(data(32, 9)), best, scores],
+        callbacks=[WeightedValidation(make_data(32, 9)), best, scores],
     ).history
     assert best.best <= min([interrupt.best_loss, *history["val_loss"]])
     assert joblib.load(directory / "scores.pkl")["val"] == history["val_accuracy"]
 
 
 if __name__ == "__main__":
-    combined_figures()
+    check_combined_results()
     model = dropout_model()
-    model.fit(*data(16), batch_size=16, verbose=0)  # builds what `as_new` sets back
-    training_is_not_disturbed(model)
-    ctrl_c(Path(sys.argv[1]), model)
+    model.fit(*make_data(16), batch_size=16, verbose=0)  # creates what is reset later
+    check_training_is_not_disturbed(model)
+    check_ctrl_c(Path(sys.argv[1]), model)
     print("done", keras.backend.backend())

@@ -20,7 +20,7 @@ from keras_bigdata.callbacks._best_weights_file import BestRecord, write_best
 from keras_bigdata.files import remove_leftovers
 
 
-class BigTiny:
+class SlowToSave:
     """A model whose file takes some time to write."""
 
     def __init__(self):
@@ -32,20 +32,21 @@ class BigTiny:
                 file[f"weights/{number}"] = np.full(10_000, self.weight)
 
 
-def save_for_ever(path: Path, first: int, step: int, until: float) -> None:
-    model, epoch = BigTiny(), first
+def save_until(path: Path, first: int, step: int, until: float) -> None:
+    model, epoch = SlowToSave(), first
     while time.monotonic() < until:
         model.weight = float(epoch)
         write_best(path, model, BestRecord(epoch, "v", 1.0 / (epoch + 1), "min", 0))
         epoch += step
 
 
-def in_a_child(*arguments) -> int:
+def start_child(*arguments) -> int:
+    """Runs `save_until` in a forked process. Returns its process id."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            save_for_ever(*arguments)
+            save_until(*arguments)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -55,7 +56,8 @@ def in_a_child(*arguments) -> int:
 
 
 def check(path: Path) -> int:
-    with h5py.File(path) as file:  # opened once: the next moment it may be another file
+    """Checks that the file is complete. Returns its epoch."""
+    with h5py.File(path) as file:  # opened once: it may be replaced at any moment
         epoch = int(file.attrs["epoch"])
         for number in range(20):
             values = file[f"weights/{number}"][:]
@@ -66,36 +68,36 @@ def check(path: Path) -> int:
 
 def main(folder: Path) -> None:
     path, rng = folder / "best.weights.h5", random.Random(0)
-    model = BigTiny()
+    model = SlowToSave()
     write_best(path, model, BestRecord(0, "v", 1.0, "min", 0))
-    epoch = halves = 0
+    epoch = killed_in_write = 0
     for _ in range(60):
-        child = in_a_child(path, epoch + 1, 1, time.monotonic() + 60)
+        child = start_child(path, epoch + 1, 1, time.monotonic() + 60)
         time.sleep(rng.random() * 0.06)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        halves += len(os.listdir(folder)) > 1
+        killed_in_write += len(os.listdir(folder)) > 1
         remove_leftovers(path)
         assert os.listdir(folder) == [path.name]
-        found = check(path)
-        assert found >= epoch
-        epoch = found
-    assert halves
-    print(f"killed 60 times, {halves} of them within a file, after {epoch} epochs")
+        saved = check(path)
+        assert saved >= epoch
+        epoch = saved
+    assert killed_in_write
+    print(f"killed 60 times, {killed_in_write} of them in a write, after {epoch} epochs")
 
     end = time.monotonic() + 3
-    children = [in_a_child(path, first, 2, end) for first in (0, 1)]
+    children = [start_child(path, first, 2, end) for first in (0, 1)]
     checks = 0
     while time.monotonic() < end:
         check(path)
         if checks % 10 == 0:
-            remove_leftovers(path)  # a third one begins
+            remove_leftovers(path)  # as a third process does that begins to save
         checks += 1
         time.sleep(0.03)
     for child in children:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     check(path)
-    print(f"two wrote, and it was whole {checks} times")
+    print(f"two processes wrote, and the file was complete {checks} times")
 
 
 if __name__ == "__main__":

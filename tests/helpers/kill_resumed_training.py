@@ -1,10 +1,11 @@
-"""Trains, is killed, trains again, ...; run by `test_resume.py` in a process of its own.
+"""Trains in processes that are killed, and compares the result; run by `test_resume.py`.
 
     python -m tests.helpers.kill_resumed_training FOLDER KILLS SEED
 
-The backend is imported once, here, and not yet used; every life is a fork that runs the same
-function from its beginning and is killed by SIGKILL, after a random number of batches and then a
-random time: in a step, in a validation, while a checkpoint, the CSV or the best file is written.
+The backend is imported once, in the parent, and not used there. Every run is a fork that calls the
+same function from its beginning and is killed by SIGKILL, after a random number of batches and
+then a random time: in a step, in a validation, while a checkpoint, the CSV file or the best weights
+are written.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from tests.helpers.resumed_training import prepare, run
 READERS = [{"workers": 0}, {"workers": 2}, {"workers": 2, "processes": True}]
 
 
-class Tell(keras.callbacks.Callback):
-    """Writes a byte for every batch that begins; slow enough to be killed anywhere."""
+class ReportBatches(keras.callbacks.Callback):
+    """Writes a byte to a pipe for every batch; slow enough to be killed anywhere."""
 
     def __init__(self, pipe):
         super().__init__()
@@ -43,15 +44,15 @@ class Tell(keras.callbacks.Callback):
         pass
 
 
-def live(folder: Path, reader: dict, batches: int | None, pause: float) -> bool:
-    """One life of the training. Returns whether it came to its end."""
+def train(folder: Path, reader: dict, batches: int | None, pause: float) -> bool:
+    """Runs the training, and kills it after some batches. Returns whether it ended by itself."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
             os.close(reading)
-            result = run(folder, more=[Tell(writing)], **reader)
+            result = run(folder, more=[ReportBatches(writing)], **reader)
             (folder / "result.json").write_text(json.dumps(result))
             status = 0
         finally:
@@ -59,12 +60,11 @@ def live(folder: Path, reader: dict, batches: int | None, pause: float) -> bool:
             sys.stderr.flush()
             os._exit(status)
     os.close(writing)
-    seen = 0
-    while batches is None or seen < batches:
-        told = os.read(reading, 1)
-        if not told:
+    count = 0
+    while batches is None or count < batches:
+        if not os.read(reading, 1):
             break
-        seen += 1
+        count += 1
     else:
         time.sleep(pause)
         os.kill(child, signal.SIGKILL)
@@ -77,28 +77,28 @@ def live(folder: Path, reader: dict, batches: int | None, pause: float) -> bool:
 def main(folder: Path, kills: int, seed: int) -> None:
     rng = random.Random(seed)
     whole, killed = folder / "whole", folder / "killed"
-    for place in (whole, killed):
-        place.mkdir(parents=True)
+    for directory in (whole, killed):
+        directory.mkdir(parents=True)
     prepare(whole)
     shutil.copytree(whole / "shards", killed / "shards")
-    assert live(whole, READERS[0], None, 0)
-    done = writing = 0
+    assert train(whole, READERS[0], None, 0)
+    kills_done = kills_in_write = 0
     for number in range(kills):
-        # As many batches as leave enough for the kills that are still to come.
+        # Few, so that enough batches are left for all kills.
         batches = rng.randint(1, 4)
         pause = rng.choice([0.0, 0.002, 0.01, 0.05]) * rng.random()
-        if live(killed, READERS[number % 3], batches, pause):
+        if train(killed, READERS[number % 3], batches, pause):
             break
-        done += 1
-        writing += bool(list(killed.rglob(".tmp-*")))
+        kills_done += 1
+        kills_in_write += bool(list(killed.rglob(".tmp-*")))
     if not (killed / "result.json").exists():
-        assert live(killed, READERS[1], None, 0)
+        assert train(killed, READERS[1], None, 0)
     left, right = (json.loads((p / "result.json").read_text()) for p in (whole, killed))
     for name in left:
         assert left[name] == right[name], (name, left[name], right[name])
     assert not list(killed.rglob(".tmp-*checkpoint*"))
     same = (whole / "best.weights.h5").read_bytes() == (killed / "best.weights.h5").read_bytes()
-    print(f"killed {done} times, {writing} of them within a file; the same in the end: {same}")
+    print(f"killed {kills_done} times, {kills_in_write} of them in a write; same end: {same}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The training that `test_resume.py` kills: everything that has a state takes part in it."""
+"""The training that `test_resume.py` kills. It contains everything that has a state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BATCH = 10
 
 
 class CountRows(keras.layers.Layer):
-    """Passes on its first input, and counts which rows it was trained on by the second."""
+    """Returns its first input, and counts by the second which rows it was trained on."""
 
     def build(self, *shapes):
         self.counts = self.add_weight(
@@ -93,22 +93,22 @@ def build_model(rate=0.01, use_ema=False, **arguments):
 def callbacks(folder: Path, rate=0.01, validation=False):
     x, ids, labels = data(40, 1)
     sets = {"a": ((x, ids), labels), "b": ((x[:7], ids[:7]), labels[:7])}
-    found = [
+    listed = [
         *([] if validation else [WeightedValidation(sets)]),
         BestWeightsEarlyStopping(folder / "best.weights.h5", "val_loss", patience=50),
         ScoreLog(folder / "scores.pkl"),
         keras.callbacks.CSVLogger(folder / "log.csv"),
     ]
     if isinstance(rate, float):
-        found += [
+        listed += [
             keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
             keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1),
         ]
-    return found
+    return listed
 
 
 class ExactlyOnce(keras.callbacks.Callback):
-    """Every row was trained once in every epoch."""
+    """Checks that every row was trained once in every epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
         assert set(row_counts(self.model)) == {epoch + 1}, row_counts(self.model)
@@ -130,32 +130,32 @@ def run(
     validation=False,
     **arguments,
 ):
-    """The script that is run again. Returns what must be the same after any kills."""
-    keras.utils.clear_session()  # names are counted from 0 again, as in a new process
+    """Runs the script that is resumed. Returns what must be the same after any kills."""
+    keras.utils.clear_session()  # numbers in names start at 0 again, as in a new process
     keras.utils.set_random_seed(7)
     model = build_model(rate, use_ema, **(compiled or {}))
     train = sequence(folder, **arguments)
-    found = [*callbacks(folder, rate, validation), ExactlyOnce(), *more]
+    saved = [*callbacks(folder, rate, validation), ExactlyOnce(), *more]
     resume = ResumeTraining(folder / "checkpoints", train, every=every)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "ResumeTraining does not know the state of .*")
-        listed = resume.around(found)
+        warnings.filterwarnings("ignore", "ResumeTraining cannot save the state of .*")
+        listed = resume.around(saved)
     x, ids, labels = data(40, 1)
-    given = {"validation_data": ((x, ids), labels)} if validation else {}
+    keywords = {"validation_data": ((x, ids), labels)} if validation else {}
     try:
         history = model.fit(
-            train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed, **given
+            train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed, **keywords
         )
     finally:
-        for callback in found:
-            # Keras leaves it open after an exception, and closes it without one.
+        for callback in saved:
+            # Keras leaves the file open after an exception.
             if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file:
                 callback.csv_file.close()
-    return digest(model, history, folder, found)
+    return digest(model, history, folder, saved)
 
 
-def digest(model, history, folder, found):
-    states = [c.state_dict() for c in found if hasattr(c, "state_dict")]
+def digest(model, history, folder, saved):
+    states = [c.state_dict() for c in saved if hasattr(c, "state_dict")]
     return {
         "weights": _hash(model.variables),
         "optimizer": _hash(model.optimizer.variables),
@@ -166,24 +166,24 @@ def digest(model, history, folder, found):
         },
         "epochs": history.epoch,
         "csv": (folder / "log.csv").read_text(),
-        "best": best_file(folder / "best.weights.h5"),
+        "best": read_best_file(folder / "best.weights.h5"),
         "scores": hashlib.sha256((folder / "scores.pkl").read_bytes()).hexdigest(),
         "states": _hash_tree(states),
     }
 
 
-def best_file(path):
-    found = {}
+def read_best_file(path):
+    items = {}
 
     def visit(name, item):
-        found[name] = {k: str(v) for k, v in item.attrs.items()}
+        items[name] = {k: str(v) for k, v in item.attrs.items()}
         if isinstance(item, h5py.Dataset):
-            found[name]["value"] = hashlib.sha256(np.asarray(item).tobytes()).hexdigest()
+            items[name]["value"] = hashlib.sha256(np.asarray(item).tobytes()).hexdigest()
 
     with h5py.File(path) as file:
         visit("/", file)
         file.visititems(visit)
-    return found
+    return items
 
 
 def _hash(variables):

@@ -1,4 +1,4 @@
-"""Models, data and the reference of an evaluation that the tests of the callbacks share."""
+"""Models, data and reference evaluations for the tests of the callbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from keras_bigdata import BestWeightsEarlyStopping, WeightedValidation
 
 
-def data(rows, seed=0, classes=4, weights=False):
+def make_data(rows, seed=0, classes=4, weights=False):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, 6)).astype("float32")
     y = rng.integers(0, classes, rows)
@@ -58,8 +58,8 @@ def dropout_model(seed=0, rate=0.01):
     return model
 
 
-def as_new(model, seed=0):
-    """A trained `dropout_model` as it was at first, without compiling its steps again."""
+def reset_model(model, seed=0):
+    """Resets a trained `dropout_model` to its initial state, without compiling its steps again."""
     keras.utils.set_random_seed(seed)
     fresh = dropout_model(seed)
     for variable, value in zip(model.variables, fresh.variables, strict=True):
@@ -72,14 +72,14 @@ def as_new(model, seed=0):
 
 
 def fit(model, callbacks, epochs=4, **arguments):
-    """Epochs of four batches. Returns the history."""
+    """Trains epochs of four batches. Returns the history."""
     return model.fit(
-        *data(60), epochs=epochs, batch_size=16, verbose=0, callbacks=callbacks, **arguments
+        *make_data(60), epochs=epochs, batch_size=16, verbose=0, callbacks=callbacks, **arguments
     ).history
 
 
-class KeepAll(keras.callbacks.Callback):
-    """Keeps the weights that every epoch ended with."""
+class RecordWeights(keras.callbacks.Callback):
+    """Records the weights at the end of every epoch."""
 
     def on_train_begin(self, logs=None):
         self.epochs = []
@@ -109,7 +109,7 @@ class LargestError(keras.metrics.Metric):
 
 
 class Chain(keras.utils.PyDataset):
-    """The batches of several sets, one set after the other: the reference."""
+    """The batches of several sets, one set after the other."""
 
     def __init__(self, sets, batch_size=32):
         super().__init__()
@@ -117,10 +117,8 @@ class Chain(keras.utils.PyDataset):
         for arrays in sets:
             rows = len(keras.tree.flatten(arrays)[0])
             for start in range(0, rows, batch_size):
-                rows_here = slice(start, start + batch_size)
-                self.batches.append(
-                    keras.tree.map_structure(lambda a, rows=rows_here: a[rows], arrays)
-                )
+                part = slice(start, start + batch_size)
+                self.batches.append(keras.tree.map_structure(lambda a, rows=part: a[rows], arrays))
 
     def __len__(self):
         return len(self.batches)
@@ -130,7 +128,7 @@ class Chain(keras.utils.PyDataset):
 
 
 def validate(model, sets, **arguments):
-    """What WeightedValidation writes to the logs of an epoch."""
+    """Returns what WeightedValidation writes to the logs of an epoch."""
     validation = WeightedValidation(sets, **arguments)
     validation.set_model(model)
     validation.on_train_begin()
@@ -140,13 +138,13 @@ def validate(model, sets, **arguments):
     return logs
 
 
-def assert_same(logs, reference, prefix="val_"):
+def assert_results(logs, reference, prefix="val_"):
     for name, value in reference.items():
         np.testing.assert_allclose(logs[prefix + name], value, err_msg=name, rtol=1e-6, atol=1e-7)
 
 
 class TinyModel:
-    """What a callback needs of a model: one weight, which is the number of the epoch."""
+    """The methods of a model that callbacks call. Its one weight is the number of the epoch."""
 
     def __init__(self):
         self.stop_training = False
@@ -167,8 +165,8 @@ class TinyModel:
             self.weight = float(file["weight"][()])
 
 
-def train(callback, scores, first_epoch=0, model=None, name="val_score"):
-    """Calls the hooks as `fit` does. Returns the model and how many epochs ran."""
+def run_epochs(callback, scores, first_epoch=0, model=None, name="val_score"):
+    """Calls the hooks as `fit` does. Returns the model and the number of epochs that ran."""
     model = model or TinyModel()
     model.stop_training = False
     callback.set_model(model)

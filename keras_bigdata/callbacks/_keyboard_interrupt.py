@@ -1,11 +1,10 @@
-"""Ctrl-C during training, answered where the weights are whole: between two batches."""
+"""Ctrl-C during training, raised between two batches, where the weights are complete."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from types import CodeType, FrameType
@@ -13,28 +12,30 @@ from typing import Any
 
 import keras
 
-# The guard of the training that runs now, for `InterruptCheck`.
-_active: InterruptGuard | None = None
+from keras_bigdata.keras_internals.callbacks import training_code
+
+# That of the running training, for `RaiseKeyboardInterrupt`.
+_active: DeferredKeyboardInterrupt | None = None
 
 
-class InterruptGuard:
-    """Notes the first Ctrl-C of a training and lets a second one through.
+class DeferredKeyboardInterrupt:
+    """Defers the first Ctrl-C of a training to the end of its batch; a second one raises at once.
 
     Only the default handler is ever replaced, and only in the main thread: a program that handles
-    SIGINT itself goes on doing so.
+    SIGINT itself keeps its handler.
 
     Args:
-        end: called once before `KeyboardInterrupt` is raised.
+        before_raising: called once before `KeyboardInterrupt` is raised.
     """
 
-    def __init__(self, end: Callable[[], None]) -> None:
-        self._end = end
+    def __init__(self, before_raising: Callable[[], None]) -> None:
+        self._before_raising = before_raising
         self._pending = False
         self._installed = False
         self._training: CodeType | None = None
 
     def start(self) -> None:
-        """Takes over Ctrl-C; called by a callback's `on_train_begin`."""
+        """Installs the handler; called by a callback's `on_train_begin`."""
         global _active  # noqa: PLW0603
         if _active is not None:
             _active.stop()
@@ -43,61 +44,57 @@ class InterruptGuard:
             or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
         ):
             return
-        self._training = _code_that_calls_the_hooks()
+        self._training = training_code()
         self._pending = False
         self._installed = True
         _active = self
         signal.signal(signal.SIGINT, self._handle)
 
     def stop(self) -> None:
-        """Gives Ctrl-C back. Does nothing if it was not taken over."""
+        """Puts the default handler back. Does nothing if it was not replaced."""
         global _active  # noqa: PLW0603
         if not self._installed:
             return
         self._installed = False
         _active = None
-        # A training in another thread than the one that started it can give nothing back.
+        # Python sets handlers in the main thread only; `stop` may be called in another one.
         with contextlib.suppress(ValueError):
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def check(self) -> None:
-        """Ends the training if Ctrl-C was pressed. Called where the weights are whole."""
+    def raise_if_pending(self) -> None:
+        """Ends the training if Ctrl-C was pressed; called where the weights are complete.
+
+        Raises:
+            KeyboardInterrupt: if Ctrl-C was pressed.
+        """
         if self._pending:
             self._pending = False
             self.stop()
-            self._end()
+            self._before_raising()
             raise KeyboardInterrupt
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        # After an exception Keras calls no hook, so a training that has died is known only by its
-        # absence from the stack.
+        # Keras calls no hook after an exception, so a training that ended with one is detected by
+        # its absence from the stack.
         if self._pending or not _is_running(self._training, frame):
             self.stop()
             signal.default_int_handler(signum, frame)
         self._pending = True
-        # Not print(): the signal may have come in the middle of one.
+        # Not print(): the signal may interrupt one, whose buffer cannot be entered twice.
         os.write(2, b"\nInterrupted: ending after this batch. Press Ctrl-C again to end at once.\n")
 
 
-def is_pending() -> bool:
-    """Whether Ctrl-C was pressed and the training is about to end for it."""
+def is_interrupt_pending() -> bool:
+    """Returns whether Ctrl-C was pressed and the training is about to end."""
     return _active is not None and _active._pending
 
 
-class InterruptCheck(keras.callbacks.Callback):
-    """Lets a Ctrl-C end an `evaluate` between two batches, if a training is being guarded."""
+class RaiseKeyboardInterrupt(keras.callbacks.Callback):
+    """Lets a deferred Ctrl-C end an `evaluate` between two batches."""
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if _active is not None:
-            _active.check()
-
-
-def _code_that_calls_the_hooks() -> CodeType:
-    """`fit`, or the function of a hand-written loop."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_name in ("start", "on_train_begin"):
-        frame = frame.f_back
-    return frame.f_code
+            _active.raise_if_pending()
 
 
 def _is_running(code: CodeType | None, frame: FrameType | None) -> bool:

@@ -1,0 +1,305 @@
+"""What callbacks need of a running `fit`, its model and other callbacks."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+#
+# Each function says what it finds, where it was seen, where it was asked for upstream, and what is
+# lost without it. `tests/test_fit_contract.py` pins all of them. It was run with Keras 3.8.0 and
+# 3.15.1 on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10,
+# which older releases of Keras do not run on.
+
+# Beginnings of warnings that are silenced because this package causes them.
+RAN_OUT_OF_DATA = "Your input ran out of data"
+_SKIPPED_OPTIMIZER = "Skipping variable loading for optimizer"
+
+# The name in Keras 3.8 to 3.12, where it is not a constant.
+_GLOBAL_SEED_GENERATOR = "global_seed_generator"
+
+
+@dataclass(frozen=True, slots=True)
+class FitInput:
+    """What a running `fit` trains on.
+
+    Attributes:
+        dataset: the PyDataset that was passed to `fit`, or `None` if it was something else.
+        shuffle: whether `fit` shuffles the order of its batches.
+        steps_per_epoch: the argument of `fit`.
+    """
+
+    dataset: Any
+    shuffle: bool
+    steps_per_epoch: int | None
+
+
+def fit_input() -> FitInput | None:
+    """Returns what the `fit` that calls a callback trains on, or `None` if that is not found.
+
+    Finds: the local variable `epoch_iterator` of the function `fit`, its `steps_per_epoch` and
+    `data_adapter`, and the adapter's `py_dataset` and `shuffle`.
+
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: https://github.com/tensorflow/tensorflow/issues/36376 asks for the data in callbacks.
+
+    Without it: `ResumeTraining` cannot refuse arguments of `fit` that make resuming inexact. It
+    warns once per `fit` and names them.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
+            iterator = frame.f_locals["epoch_iterator"]
+            try:
+                adapter = iterator.data_adapter
+                dataset = getattr(adapter, "py_dataset", None)
+                shuffle = dataset is not None and bool(adapter.shuffle)
+                return FitInput(dataset, shuffle, iterator.steps_per_epoch)
+            except AttributeError:
+                return None
+    return None
+
+
+def training_code() -> CodeType:
+    """Returns the code object of the function that calls a callback's `on_train_begin`.
+
+    Finds: the first caller whose name is neither `on_train_begin` (a callback's, and that of
+    `CallbackList`) nor `start`. This is `fit`, or the function that holds a custom loop.
+
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: none filed. Keras calls no hook when `fit` ends with an exception, so nothing public
+    says that a training is over.
+
+    Without it: if another function of Keras stood in between and returned before training, a
+    Ctrl-C would raise at once, as it does without the callback.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_name in ("start", "on_train_begin"):
+        frame = frame.f_back
+    return frame.f_code
+
+
+def set_initial_epoch(model: Any, epoch: int | None) -> int | None:
+    """Sets the epoch with which the running `fit` begins. Returns the value that it replaces.
+
+    Finds: `model._initial_epoch`, which `fit` reads after `on_train_begin`.
+
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch. `BackupAndRestore` sets it too.
+
+    Upstream: https://github.com/keras-team/keras/issues/19179 is about the same mechanism in
+    `BackupAndRestore`. A public way was not asked for.
+
+    Without it: `fit` begins with its argument `initial_epoch`. `ResumeTraining` refuses to go on
+    if that is not the epoch of the checkpoint, and says which value to pass.
+    """
+    former: int | None = getattr(model, "_initial_epoch", None)
+    model._initial_epoch = epoch
+    return former
+
+
+def global_seed_state() -> npt.NDArray[Any] | None:
+    """Returns the state of Keras's global seed generator, or `None` if it was not used yet.
+
+    Finds: the attribute "global_seed_generator" of `keras.src.backend.common.global_state`, from
+    which the functions of `keras.random` draw if they receive no seed. The generators of layers
+    are variables of the model and need none of this.
+
+    Seen in: Keras 3.8 to 3.15.1. The constant for its name exists since Keras 3.13.
+
+    Upstream: none filed for a public getter. https://github.com/keras-team/keras/pull/21874 lets
+    `keras.utils.set_random_seed` replace the generator.
+
+    Without it: `None`. A resumed training then draws other numbers where its own code calls
+    `keras.random` without a seed.
+    """
+    generator = _global_seed_generator(create=False)
+    if generator is None:
+        return None
+    return np.array(keras.ops.convert_to_numpy(generator.state.value), copy=True)
+
+
+def set_global_seed_state(state: npt.NDArray[Any]) -> None:
+    """Sets Keras's global seed generator to what `global_seed_state` returned.
+
+    The hook is that of `global_seed_state`. Without it nothing is set.
+    """
+    generator = _global_seed_generator(create=True)
+    if generator is not None:
+        generator.state.assign(state)
+
+
+def _global_seed_generator(create: bool) -> Any:
+    try:
+        from keras.src.backend.common import global_state
+        from keras.src.random import seed_generator
+
+        if create:
+            return seed_generator.global_seed_generator()
+        name = getattr(seed_generator, "GLOBAL_SEED_GENERATOR", _GLOBAL_SEED_GENERATOR)
+        return global_state.get_global_attribute(name)
+    except (ImportError, AttributeError):
+        return None
+
+
+_CALLBACK_ATTRIBUTES: dict[type, tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
+    keras.callbacks.History: ("epoch", "history"),
+    keras.callbacks.LearningRateScheduler: (),
+    keras.callbacks.ModelCheckpoint: (
+        "best",
+        "_batches_seen_since_last_saving",
+        "_last_batch_seen",
+        "_current_epoch",
+    ),
+    keras.callbacks.ProgbarLogger: (),
+    keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
+    keras.callbacks.RemoteMonitor: (),
+    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
+    keras.callbacks.TerminateOnNaN: (),
+}
+
+
+def callback_attributes(kind: type) -> tuple[str, ...] | None:
+    """Returns the names of what changes in a callback of Keras while it trains.
+
+    Finds: attributes of Keras's callback classes. Those of `ModelCheckpoint` and `SwapEMAWeights`
+    are private, and none is documented as state. What follows from a callback's arguments is not
+    among them.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: https://github.com/keras-team/keras/issues/14862 and
+    https://github.com/keras-team/keras/issues/9462 ask for callbacks that can be saved.
+
+    Without a name: that value is not saved, and starts again in a resumed training.
+
+    Returns:
+        A tuple of names, empty for a class without state; `None` for a class that is not known.
+    """
+    return _CALLBACK_ATTRIBUTES.get(kind)
+
+
+def compiled_metrics(metric: Any) -> list[Any] | None:
+    """Returns the metrics inside an entry of `model.metrics`, if it groups those of `compile`.
+
+    Finds: `CompileMetrics.metrics`, by the name of the attribute and the package of the class.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: https://github.com/keras-team/keras/issues/20244, where this is recommended.
+
+    Without it: the group counts as one metric. `mode="auto"` then has to be replaced by "min" or
+    "max", and `WeightedValidation` evaluates all sets a second time. The figures stay right.
+    """
+    return metric.metrics if is_keras_metric(metric) and hasattr(metric, "metrics") else None
+
+
+def is_keras_metric(metric: Any) -> bool:
+    """Returns whether the class of a metric is one of Keras's own.
+
+    Finds: the package in `type(metric).__module__`, "keras.src.metrics...".
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed.
+
+    Without it: every metric counts as a custom one, and `WeightedValidation` evaluates all sets a
+    second time. The figures stay right.
+    """
+    return type(metric).__module__.split(".")[0] == "keras"
+
+
+@contextlib.contextmanager
+def metrics_not_reset(model: Any) -> Iterator[None]:
+    """Lets one `evaluate` go on from the metrics' present states instead of from zero.
+
+    Finds: that `evaluate` calls `self.reset_metrics()`, which is replaced on the instance. Other
+    ways do not cover all sets that can be evaluated one by one. On TensorFlow, one dataset that
+    chains the sets must have one signature: with images of 8 and 16 pixels, or with sample weights
+    in one set only, `evaluate` fails in graph execution. Setting the metrics' variables back loses
+    what a custom metric keeps outside its variables.
+
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: https://github.com/keras-team/keras/issues/16526 asks for an `evaluate` that does
+    not reset.
+
+    Without it: an error, because the result would be that of the last set alone.
+
+    Raises:
+        RuntimeError: if nothing in the block has called `reset_metrics`.
+    """
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+
+    model.reset_metrics = count
+    try:
+        yield
+    finally:
+        del model.reset_metrics
+    if not calls:
+        raise RuntimeError(
+            f"`evaluate` of Keras {keras.__version__} does not call `Model.reset_metrics`, so "
+            "several validation sets cannot be evaluated as one. Use only metrics of Keras with "
+            "per_set=True, or another release of Keras."
+        )
+
+
+class RanOutOfDataFilter:
+    """Silences a warning of Keras from one hook of a callback to another.
+
+    Finds: the text of the warning that an epoch with fewer batches than announced ends with.
+
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow and JAX.
+
+    Upstream: since https://github.com/keras-team/keras/pull/23360 (after 3.15.1) Keras warns only
+    if `steps_per_epoch` was passed, so that this is needed no more.
+
+    Without it: the warning is shown in the epoch that is resumed.
+    """
+
+    def __init__(self) -> None:
+        self._filter: Any = None
+
+    def start(self) -> None:
+        """Silences the warning."""
+        warnings.filterwarnings("ignore", RAN_OUT_OF_DATA, UserWarning)
+        self._filter = warnings.filters[0]
+
+    def stop(self) -> None:
+        """Lets the warning through again. Does nothing if it was not silenced."""
+        if self._filter in warnings.filters:
+            warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
+        self._filter = None
+
+
+@contextlib.contextmanager
+def optimizer_warning_ignored() -> Iterator[None]:
+    """Silences the warning of `load_weights` that an optimizer has other variables.
+
+    Finds: the text of the warning.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed for loading the layers' weights alone.
+
+    Without it: the warning is shown, though the optimizer is meant to be left as it is.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _SKIPPED_OPTIMIZER)
+        yield
