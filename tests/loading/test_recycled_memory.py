@@ -20,6 +20,9 @@ BACKEND = keras.backend.backend()
 POISON = 0xEE
 WIDTH = 1500  # rows of 6,000 bytes, read straight into recycled memory
 
+# Batches are requested by index again and again here.
+pytestmark = pytest.mark.filterwarnings("ignore:All batches of epoch")
+
 
 class Poisoned(deque):
     freed = 0
@@ -34,9 +37,9 @@ class Poisoned(deque):
 def poisoned(monkeypatch):
     made = buffer_pool.BufferPool.__init__
 
-    def poisoning(self, keep, *arguments):
-        made(self, keep, *arguments)
-        self._free = defaultdict(lambda: Poisoned(maxlen=keep))
+    def poisoning(self, max_free, *arguments, **options):
+        made(self, max_free, *arguments, **options)
+        self._free = defaultdict(lambda: Poisoned(maxlen=max_free))
 
     monkeypatch.setattr(buffer_pool.BufferPool, "__init__", poisoning)
     monkeypatch.setattr(Poisoned, "freed", 0)
