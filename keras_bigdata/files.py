@@ -73,6 +73,23 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync_directory(target.parent)
 
 
+def local_path(path: str | os.PathLike[str], argument: str) -> Path:
+    """Returns a path, which must not be a URL.
+
+    Args:
+        path: a path of this machine.
+        argument: name of the argument, for the message.
+
+    Raises:
+        ValueError: if it is a URL.
+    """
+    if "://" in str(path):
+        raise ValueError(
+            f"`{argument}` must be a local path, not a URL. Received: {argument}={str(path)!r}"
+        )
+    return Path(path)
+
+
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
     """Replaces a file atomically, as `atomic_path` does, while other processes may do the same.
 

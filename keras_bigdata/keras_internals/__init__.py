@@ -7,5 +7,6 @@ other file of the package uses a private name of Keras.
 fit             what a dataset cannot learn from the calls that `fit` makes
 iterator_guard  TensorFlow's iterator of a stopped `fit`
 callbacks       what callbacks need of a running `fit`, its model and other callbacks
+output_losses   the losses of several outputs, averaged over rows
 legacy          what scripts for Keras 1 and 2 used
 """

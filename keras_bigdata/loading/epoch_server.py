@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
@@ -47,6 +49,9 @@ class EpochServer:
         fixed: whether every epoch is the same one. Defaults to `False`.
         corrupt: a record of corrupt shards to share. Defaults to `None`: a new one.
 
+    Attributes:
+        last_request: when a batch was requested last, by `time.monotonic()`.
+
     Raises:
         ValueError: if an epoch has no batch.
     """
@@ -68,6 +73,7 @@ class EpochServer:
         self.use_processes = use_processes
         self.steps_per_epoch = steps_per_epoch
         self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
+        self.last_request = -math.inf
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -136,6 +142,7 @@ class EpochServer:
 
     def batch(self, epoch: int, index: int) -> Any:
         """Returns batch `index` of an epoch."""
+        self.last_request = time.monotonic()
         with self._guard:
             if self.state.mark_requested(epoch, index):
                 self._warn_of_same_epoch(epoch)
@@ -174,6 +181,7 @@ class EpochServer:
 
         The transform is not applied.
         """
+        self.last_request = time.monotonic()
         with self._guard:
             # The batches of this run are not delivered yet, but all batches before it are.
             self.state.mark_requested(epoch, slice(run.start))
@@ -327,6 +335,15 @@ class EpochServer:
 
 
 _servers: weakref.WeakSet[EpochServer] = weakref.WeakSet()
+
+
+def servers_in_use(since: float) -> list[EpochServer]:
+    """Returns the servers of which batches were requested for training, in this process.
+
+    Args:
+        since: the earliest time of the last request, by `time.monotonic()`.
+    """
+    return [s for s in list(_servers) if s.last_request >= since and not s.state.fixed]
 
 
 def _reset_after_fork() -> None:
