@@ -120,7 +120,7 @@ def test_load_weights_ignores_attributes_in_the_file(tmp_path):
 
 
 def test_fit_hides_its_order_in_indices_of_finite_generator():
-    """The names by which `loading/fit_calls.py` finds the order in which `fit` asks."""
+    """The names by which `keras_internals/fit.py` finds the order in which `fit` asks."""
     found = []
 
     class Looking(Calls):
@@ -140,7 +140,7 @@ def test_fit_hides_its_order_in_indices_of_finite_generator():
 
 
 def test_what_goes_through_an_epoch_is_named_so():
-    """By these names `loading/hold.py` finds what holds TensorFlow's iterator."""
+    """By these names `keras_internals/iterator_guard.py` finds what holds TensorFlow's iterator."""
     found = []
 
     class Looking(Calls):

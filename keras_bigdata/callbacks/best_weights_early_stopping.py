@@ -213,6 +213,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Resets the state, checks that the file can be written, and defers Ctrl-C."""
         self._reset()
         self._prepare_directory()
         if self.resume and self.filepath.exists():
@@ -223,16 +224,20 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     # Only hooks that need no logs: with an `on_train_batch_end` Keras would have to wait for the
     # logs of every step.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks that no validation came after this callback had read the logs."""
         if not self._monitor_seen:
             check_validation_order(self._shared_logs, self.monitor, self)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves the weights of a better epoch, or stops after too many others."""
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
         value = monitored_value(self._last_logs, self.monitor, self)
@@ -243,6 +248,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self._interrupt.raise_if_pending()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Restores the best weights."""
         self._interrupt.raise_if_pending()
         self._interrupt.stop()
         self._restore_if_any()

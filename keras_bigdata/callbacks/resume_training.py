@@ -186,6 +186,7 @@ class ResumeTraining(keras.callbacks.Callback):
     # ---- Hooks, which Keras calls before the same hook of the other callbacks
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Checks `fit` and the newest checkpoint, and lets `fit` begin with its epoch."""
         if self._callbacks is None:
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
         self._reset()
@@ -199,6 +200,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._interrupt.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Sets the sequence to the batch of the checkpoint."""
         self._epoch, self._start = epoch, 0
         checkpoint = self._checkpoint
         if checkpoint is not None:
@@ -223,6 +225,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._sequence_epoch = self.sequence.epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Restores the checkpoint before the first step, and saves one that is due."""
         position = self._start + batch
         if position == 0:
             _training_state.seed_epoch(self.sequence.seed, self._sequence_epoch)
@@ -242,16 +245,20 @@ class ResumeTraining(keras.callbacks.Callback):
         self._interrupt.raise_if_pending()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Undoes the step in which a short epoch ended, before a validation."""
         self._undo_phantom_step()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Undoes the step in which a short epoch ended."""
         self._undo_phantom_step()
         self._ran_out_filter.stop()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Saves the end of the training, or restores it if there was nothing to train."""
         self._interrupt.stop()
         try:
             if self._checkpoint is not None:

@@ -135,6 +135,7 @@ class WeightedValidation(keras.callbacks.Callback):
         return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Matches the sets with the model's inputs and outputs."""
         self._datasets = self._datasets_for(self.model)
         outputs = getattr(self.model, "output_names", None) or []
         if self._logs_each_set() and len(outputs) > 1:
@@ -146,6 +147,7 @@ class WeightedValidation(keras.callbacks.Callback):
                     )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Evaluates the sets, and writes the results to the logs."""
         logs = {} if logs is None else logs
         if (epoch + 1) % self.freq:
             return
