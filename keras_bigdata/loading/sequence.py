@@ -385,13 +385,14 @@ class ShardSequence(keras.utils.PyDataset):
     def as_dataset(self) -> Any:
         """Returns the same batches as a `tf.data.Dataset`; each iteration is an epoch.
 
-        Shapes are static except for the number of rows if the last batch is smaller; the
-        cardinality is known. Pass `shuffle=False` to `fit`, which warns otherwise. Needs
-        TensorFlow.
+        Shapes are static except for the number of rows if the last batch is smaller. Pass
+        `shuffle=False` to `fit`, which warns otherwise. Needs TensorFlow.
         """
         from keras_bigdata.loading.tf_dataset import as_dataset
 
-        return as_dataset(self)
+        methods = ("__getitem__", "batch_of")
+        custom = any(getattr(type(self), m) is not getattr(ShardSequence, m) for m in methods)
+        return as_dataset(self, custom)
 
     def release(self) -> None:
         """Releases threads, files and memory until the next request."""
