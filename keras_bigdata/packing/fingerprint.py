@@ -1,10 +1,10 @@
-"""What identifies a pack: two calls of `pack` with equal fingerprints write the same bytes.
+"""The identity of a pack: two calls of `pack` with equal fingerprints write the same bytes.
 
 `index.json` and the manifest of an unfinished pack hold a fingerprint as JSON, with these entries:
 
 - `source`: what `source.fingerprint()` returns, or else class, number of rows and a digest of the
   first row;
-- `arguments`: those of `pack` that decide what is written; `augment` as `describe_function`
+- `arguments`: those of `pack` that determine the output; `augment` as `describe_function`
   describes it;
 - `roles`: those that the source declares, or `null`. Release 0.1 did not record them.
 """
@@ -23,7 +23,7 @@ from keras_bigdata.packing.release_0_1 import MAIN_MODULES, match_record
 from keras_bigdata.packing.samples import Array, Augment
 from keras_bigdata.shards.roles import Roles
 
-# What stands for an item that one of two fingerprints does not have.
+# Stands for an item that one of two fingerprints does not have.
 _ABSENT: Any = object()
 
 
@@ -51,8 +51,8 @@ class Fingerprint:
 
         Args:
             source: the source.
-            arguments: name -> value of the arguments that decide what is written.
-            roles: what the source declares.
+            arguments: name -> value of the arguments that determine the output.
+            roles: the roles that the source declares.
             read_first_row: reads the first row; called if the source has no `fingerprint()`.
 
         Raises:
@@ -73,14 +73,14 @@ class Fingerprint:
     def changes_since(self, recorded: Mapping[str, Any]) -> str:
         """Returns which items differ from a recorded fingerprint, with both values.
 
-        What release 0.1 recorded is compared as far as it goes: it has no `roles`, and only name,
+        A record of release 0.1 is compared as far as possible: it has no `roles`, and only name,
         arguments and bytecode of `augment` (see `is_certain`).
 
         Args:
             recorded: the content of another fingerprint.
 
         Returns:
-            A list in words, such as `"arguments.seed was 0 and is 1"`; empty if nothing differs.
+            A list as text, such as `"arguments.seed was 0 and is 1"`; empty if nothing differs.
         """
         now = dict(self.content)
         if "roles" not in recorded:
@@ -95,8 +95,8 @@ class Fingerprint:
     def is_certain(self, recorded: Mapping[str, Any]) -> bool:
         """Returns whether a recorded fingerprint without changes proves that `augment` is the same.
 
-        It does not if release 0.1 recorded other bytecode: the function may have changed, or only
-        the version of Python.
+        It does not if release 0.1 recorded different bytecode: the function may have changed, or
+        only the version of Python.
         """
         record = _augment_record(recorded)
         return not isinstance(record, str) or self._match(record) == "equal"
@@ -114,7 +114,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         before, now: JSON, as `Fingerprint.content`.
 
     Returns:
-        A list in words, such as `"source.rows was 20 and is 21"`; empty if nothing differs.
+        A list as text, such as `"source.rows was 20 and is 21"`; empty if nothing differs.
     """
     return "; ".join(_differences(before, now, ""))
 

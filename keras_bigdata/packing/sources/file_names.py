@@ -48,7 +48,7 @@ def pattern_columns(argument: str, pattern: Any) -> list[str]:
 
 
 def file_names(table: Columns, argument: str, pattern: str) -> tuple[list[str], dict[int, str]]:
-    """Returns the file name of each row, and row -> problem where there is none.
+    """Returns the file name of each row, and row -> problem for rows without a file name.
 
     Args:
         table: A table that has the columns of the pattern.
@@ -90,6 +90,6 @@ def _format_name(pattern: str, values: Sequence[Any]) -> str:
             parts.append(format(int(value) if to_int else value, layout or ""))
         except (TypeError, ValueError) as error:
             raise PackError(
-                f"{value!r} in column {column!r} does not suit the pattern {pattern!r} ({error})"
+                f"{value!r} in column {column!r} does not fit the pattern {pattern!r} ({error})"
             ) from error
     return "".join(parts)

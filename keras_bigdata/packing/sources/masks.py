@@ -45,7 +45,7 @@ def load_mask(
 
     Raises:
         PackError: If the file cannot be read, has several channels or values that are not whole
-            numbers from 0 to 255, or if it has the shape of the image before that is made upright.
+            numbers from 0 to 255, or if it has the shape of an image that is not upright yet.
     """
     height, width = size
     with wrap_image_errors():
@@ -86,7 +86,7 @@ def _read_values(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
 
 
 def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str]) -> None:
-    """Refuses a mask with the shape of the stored image, if EXIF turns that by 90 degrees."""
+    """Refuses a mask with the shape of the stored image if EXIF turns the image by 90 degrees."""
     try:
         with Image.open(image_path) as image:
             width, height = image.size
