@@ -51,8 +51,8 @@ class Fingerprint:
 
         Args:
             source: the source.
-            arguments: name -> value of the arguments that determine the output.
-            roles: the roles that the source declares.
+            arguments: name -> value of the arguments that decide what is written.
+            roles: what the source declares.
             read_first_row: reads the first row; called if the source has no `fingerprint()`.
 
         Raises:

@@ -53,7 +53,7 @@ def pack(
 
     - the rows: file names, labels, texts and arrays (64 rows of arrays over 64 MiB), but not the
       content of image files;
-    - `augment`: its source text without comments, default values, variables of enclosing
+    - of `augment` the source text without comments, default values, variables of enclosing
       functions, arguments of a `functools.partial`, and attributes of an object, but not what it
       calls or reads by global names. Code that was typed into Python or run by `exec` has no text:
       its bytecode is compared, which differs between versions of Python. If `augment` has a

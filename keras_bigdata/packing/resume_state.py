@@ -27,7 +27,7 @@ _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
 
-# Maximum number of file names that a message lists.
+# File names that a message lists.
 _LISTED_NAMES = 5
 
 

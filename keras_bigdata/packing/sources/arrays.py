@@ -168,7 +168,7 @@ class Arrays(Source):
         )
         if target is not None and target.ndim == 1 and target.dtype.kind in "iub":
             values = target if self._rows is None else target[self._rows]
-            # With more distinct values, they are not classes.
+            # With more different values, they are not classes.
             if len(np.unique(values)) <= MAX_CLASSES:
                 strata = values
         first, second = split_rows(strata, np.arange(len(self)), fraction, seed)

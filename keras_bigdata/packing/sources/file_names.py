@@ -48,7 +48,7 @@ def pattern_columns(argument: str, pattern: Any) -> list[str]:
 
 
 def file_names(table: Columns, argument: str, pattern: str) -> tuple[list[str], dict[int, str]]:
-    """Returns the file name of each row, and row -> problem for rows without a file name.
+    """Returns the file name of each row, and row -> problem where there is none.
 
     Args:
         table: A table that has the columns of the pattern.

@@ -213,8 +213,8 @@ def _check_virtual(path: str, name: str, dataset: Any) -> None:
         places = [os.path.join(os.path.dirname(path), file), file]
         if file != "." and "%" not in file and not any(map(os.path.exists, places)):
             raise PackError(
-                f"{path}: the dataset {name!r} is virtual, and a file that holds a part of it does "
-                f"not exist: {file}"
+                f"{path}: the dataset {name!r} is virtual, and a file that holds a part of it is "
+                f"not there: {file}"
             )
 
 

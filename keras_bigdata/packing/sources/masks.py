@@ -45,7 +45,7 @@ def load_mask(
 
     Raises:
         PackError: If the file cannot be read, has several channels or values that are not whole
-            numbers from 0 to 255, or if it has the shape of an image that is not upright yet.
+            numbers from 0 to 255, or if it has the shape of the image before that is made upright.
     """
     height, width = size
     with wrap_image_errors():
