@@ -73,7 +73,7 @@ class Fingerprint:
     def changes_since(self, recorded: Mapping[str, Any]) -> str:
         """Returns which items differ from a recorded fingerprint, with both values.
 
-        A record of release 0.1 is compared as far as possible: it has no `roles`, and only name,
+        What release 0.1 recorded is compared as far as it goes: it has no `roles`, and only name,
         arguments and bytecode of `augment` (see `is_certain`).
 
         Args:
