@@ -123,7 +123,7 @@ def _as_array(value: Any, name: str) -> Array:
     if array.ndim == 0 and array.dtype.hasobject:
         raise PackError(
             f"field {name!r} is of type {kind}, which is not an array. Convert it: pad ragged "
-            "rows, convert sparse ones to dense ones"
+            "rows, make sparse ones dense"
         )
     if array.ndim == 0:
         raise PackError(
@@ -139,7 +139,7 @@ def _as_array(value: Any, name: str) -> Array:
         raise PackError(f"field {name!r} holds texts: encode them as numbers")
     if array.dtype.kind not in _KINDS:
         raise PackError(
-            f"field {name!r} has dtype {array.dtype}, which shards cannot hold: cast it, for "
+            f"field {name!r} has dtype {array.dtype}, which shards do not hold: cast it, for "
             "example bfloat16 to float32"
         )
     return array
