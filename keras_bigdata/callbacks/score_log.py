@@ -29,7 +29,7 @@ class ScoreLog(keras.callbacks.Callback):
 
     The file is a joblib file (an ordinary pickle) of `{"train": [...], "val": [...]}`, with one
     Python float per epoch in each list. It is replaced atomically after every epoch: at any
-    instant, a kill included, it holds all epochs up to the last or the last but one.
+    instant, even after a kill, it holds all epochs up to the last or the last but one.
 
     List it after the callback that computes the validation score. An epoch without any validation
     (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that both lists have the same length.
@@ -113,10 +113,10 @@ class ScoreLog(keras.callbacks.Callback):
         """Restores a state within a training, and the file with it.
 
         Args:
-            state: what `state_dict()` returned.
+            state: the result of `state_dict()`.
 
         Raises:
-            ValueError: if the state has another version.
+            ValueError: if the state has a different version.
         """
         check_version(self, state, _STATE_VERSION)
         self.scores = state["scores"]

@@ -1,6 +1,6 @@
-"""Loads the batch at any position of the stream: plan, reader and transform put together.
+"""Loads the batch at any position of the stream, with the plan, the reader and the transform.
 
-Imports neither Keras nor a backend: worker processes run this too.
+This module imports neither Keras nor a backend, because worker processes run it too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from keras_bigdata.shards.index import Int64Array, ShardIndex
 Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
-# Size of the batches that are read together, at most. Prefetching holds two such runs: one in use
+# Maximum size of the batches that are read together. Prefetching holds two such runs: one in use
 # and one being read.
 MAX_RUN_BYTES = 256 * 2**20
 
-# Shards, and rows of each, that the error of a transform names.
+# Maximum number of shards, and of rows of each shard, that the error of a transform names.
 _MAX_NAMED_SHARDS, _MAX_NAMED_ROWS = 6, 8
 
 # First part of the spawn key of a transform's generator; epoch_plan.py has 0 to 2.
@@ -82,8 +82,8 @@ class BatchLoader:
 
     Args:
         config: what to load.
-        corrupt: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a record of
-            this object.
+        corrupt: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a new record
+            for this object.
     """
 
     def __init__(self, config: LoaderConfig, corrupt: CorruptShards | None = None) -> None:
@@ -108,7 +108,7 @@ class BatchLoader:
         batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         window = config.window_shards * int(index.samples.max(initial=0)) // config.batch_size
-        # Number of batches in a usual run.
+        # Number of batches in a typical run.
         self.window_batches = min(window + 1, self._max_run)
         self.reader = RowReader(
             index,
@@ -116,7 +116,8 @@ class BatchLoader:
             config.batch_size,
             local=config.shuffle != "global",
             cached_shards=2 * config.window_shards + 2,
-            # In use at a time: two runs, the queue, and what the backend prefetches.
+            # In use at the same time: two runs, the queue, and the batches that the backend
+            # prefetches.
             max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
@@ -143,7 +144,7 @@ class BatchLoader:
         return self._read(positions, joined=False)
 
     def read_joined(self, positions: range) -> Batch:
-        """Returns the same rows as one batch."""
+        """Returns the batches that `read` returns, joined into one."""
         return self._read(positions, joined=True)[0]
 
     def _read(self, positions: range, *, joined: bool) -> list[Arrays]:
@@ -163,7 +164,8 @@ class BatchLoader:
     ) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
         index, variant = self.config.index, self._variants[epoch % len(self._variants)]
-        # Batch by batch: the choice must not depend on which batches are read together.
+        # Done batch by batch, because the choice must not depend on which batches are read
+        # together.
         parts = []
         for number in range(len(positions)):
             part = slice(number * self.config.batch_size, (number + 1) * self.config.batch_size)
@@ -189,7 +191,7 @@ class BatchLoader:
         return self._variants[variant][shards], rows
 
     def transformed(self, position: int, batch: Batch) -> Batch:
-        """Returns a batch that was read, after the transform."""
+        """Applies the transform to a batch that was read, and returns the result."""
         if self.config.transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
@@ -208,7 +210,7 @@ class BatchLoader:
             raise
 
     def _describe_origin(self, position: int) -> str:
-        """Describes which rows a batch has, for the error of a transform."""
+        """Describes the rows of a batch, for the error of a transform."""
         epoch, number = divmod(position, self.num_batches)
         shards, rows = self._rows(range(position, position + 1))
         if self.corrupt:

@@ -1,7 +1,7 @@
 """Prefetching: the next batches are loaded while the model trains on the current one.
 
-Keras's own enqueuer is not used: on JAX and torch its threads lose and duplicate batches
-(`tests/test_fit_contract.py`, and keras-team/keras issue: none filed).
+Keras's own enqueuer is not used: on JAX and torch its threads lose and duplicate batches (see
+`tests/test_fit_contract.py`; upstream issue: none filed).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from keras_bigdata.errors import BigDataError
 from keras_bigdata.loading.batch_loader import Batch, BatchLoader
 from keras_bigdata.process_exit import call_at_main_thread_end
 
-# Memory of the batches that wait to be trained on, at most, whatever `max_queue_size` is.
+# Maximum memory of the batches that wait to be trained on, whatever `max_queue_size` is.
 QUEUE_BYTES = 512 * 2**20
 
-# Runs that are kept: one in use, one being read, one that a jump to another position left.
+# Number of runs that are kept: one in use, one being read, one left by a jump to another position.
 _MAX_RUNS = 3
 
-# A warning is given after this many requests in random order, if their batches were loaded at less
-# than this many bytes per second. Batches from the page cache come at 2 to 8 GB/s.
+# A warning is issued after this many requests in random order, if their batches were loaded at less
+# than this many bytes per second. Batches are loaded from the page cache at 2 to 8 GB/s.
 _SLOW_REQUESTS = 12
 SLOW_BYTES_PER_SECOND = 10**9
 
@@ -69,8 +69,8 @@ class ThreadSource:
 
     def __init__(self, loader: BatchLoader, workers: int) -> None:
         self._loader = loader
-        # One thread reads 8 GB/s from the page cache. Two slow down each other and the training:
-        # 1.34 to 1.7 ms per batch instead of 1.20 (2 cores, batches of 6 MB).
+        # One thread reads 8 GB/s from the page cache. Two threads slow down each other and the
+        # training: 1.34 to 1.7 ms per batch instead of 1.20 (2 cores, batches of 6 MB).
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="keras_bigdata-read")
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="keras_bigdata")
         self._lock = threading.Lock()
@@ -92,12 +92,12 @@ class ThreadSource:
         return self._workers.submit(lambda: self._loader.transformed(position, batch.result()))
 
     def close(self) -> None:
-        """Ends the threads after what they are doing now."""
+        """Ends the threads after their current work."""
         for pool in (self._reader, self._workers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _pending_run(self, run: range) -> Future[dict[int, Batch]]:
-        """Returns the future of a run; starts to read the run if it is not there."""
+        """Returns the future of a run; starts to read the run if it is not being read yet."""
         if run not in self._runs:
             self._runs[run] = self._reader.submit(self._read, run)
             if len(self._runs) > _MAX_RUNS:
@@ -154,8 +154,8 @@ class _BatchOfRun:
 class BatchPrefetch:
     """Returns any batch, and has the following ones ready when they are requested in order.
 
-    Thread-safe, and right for any order of requests: a batch is a pure function of its position, so
-    a batch that was not prefetched is loaded at once.
+    Thread-safe, and correct for any order of requests: a batch is a pure function of its position,
+    so a batch that was not prefetched is loaded at once.
 
     Args:
         source: loads the batches.
@@ -183,7 +183,7 @@ class BatchPrefetch:
             pending = self._pending.pop(position, None)
             follows = self._last is not None and position == self._after(self._last, 1)
             self._in_order = self._in_order + 1 if follows else 0
-            # Prefetching pays where requests come in order. At the end of an epoch TensorFlow
+            # Prefetching pays off if requests come in order. At the end of an epoch TensorFlow
             # requests the first batch or two of the old epoch again and drops them: one request
             # out of order must not drop what was prefetched for the new epoch.
             extend = pending is not None or self._in_order > 1 or not self._pending
@@ -216,7 +216,7 @@ class BatchPrefetch:
                 self._pending[other] = self._source.submit(other)
 
     def _drop_pending(self) -> None:
-        """After a failure: nothing that was started next to it is served to a later training."""
+        """Drops the pending batches after a failure, so that no later training receives them."""
         with self._lock:
             while self._pending:
                 self._pending.popitem()[1].cancel()
@@ -233,7 +233,7 @@ class BatchPrefetch:
         self._finalizer()
 
     def leave_to_parent(self) -> None:
-        """In a forked child: keeps this object from closing what belongs to the parent."""
+        """Keeps this object from closing, in a forked child, the resources of the parent."""
         self._finalizer.detach()
 
 
@@ -255,8 +255,8 @@ class SlowRequests:
         """Counts a request.
 
         Args:
-            follows: whether it was for the batch after the one before.
-            seconds: how long the caller waited.
+            follows: whether it was for the batch that follows the one requested before.
+            seconds: how long the caller waited, in seconds.
             nbytes: size of the batch.
         """
         if follows or self._warned:
@@ -328,7 +328,7 @@ class RunPrefetch:
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     def leave_to_parent(self) -> None:
-        """In a forked child: nothing to do, the thread does not exist there."""
+        """Does nothing: the thread does not exist in a forked child."""
 
 
 _open: weakref.WeakSet[BatchPrefetch | RunPrefetch] = weakref.WeakSet()
@@ -336,7 +336,7 @@ _of_parent: list[BatchPrefetch | RunPrefetch] = []
 
 
 def _register(prefetch: BatchPrefetch | RunPrefetch) -> None:
-    """Has a prefetch closed when the process ends: nothing needs the batches in its queue then."""
+    """Closes a prefetch when the process ends: the batches in its queue are not needed then."""
     _open.add(prefetch)
     call_at_main_thread_end(_close_all)
 
@@ -347,10 +347,10 @@ def _close_all() -> None:
 
 
 def _leave_to_parent() -> None:
-    """In a forked child: threads and processes are the parent's, which may hold their locks."""
+    """Keeps a forked child from using the parent's threads and processes, and their locks."""
     for prefetch in list(_open):
         prefetch.leave_to_parent()
-        _of_parent.append(prefetch)  # never closed nor collected, which would close it
+        _of_parent.append(prefetch)  # neither closed nor collected, which would close it
     _open.clear()
 
 

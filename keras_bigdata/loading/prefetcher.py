@@ -1,4 +1,4 @@
-"""Everything of the machine that a sequence uses: threads, processes, open files and memory."""
+"""The system resources that a sequence uses: threads, processes, open files and memory."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Prefetcher:
 class _RecentlyUsed:
     """The most recently used prefetchers (LRU); the others are released.
 
-    On TensorFlow, `fit` keeps every dataset that it was ever given alive (as
+    On TensorFlow, `fit` keeps every dataset that it ever received alive (as
     `tf.data.Dataset.from_generator` does), so prefetchers cannot wait until they are deleted.
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from keras_bigdata.loading.epoch_server import EpochServer
     from keras_bigdata.loading.sequence import ShardSequence
 
-# Batches that are cut or loaded before they are requested.
+# Number of batches that are cut or loaded before they are requested.
 _PREFETCH = 4
 
 

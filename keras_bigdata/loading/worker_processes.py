@@ -36,7 +36,7 @@ _Result: TypeAlias = "tuple[Placement | Batch, list[tuple[int, str]]]"
 # resize to larger images. Memory of a segment that is never written is never allocated.
 _SEGMENT_RATIO = 8
 
-# Seconds to wait at exit until workers are killed.
+# Seconds to wait at exit before workers are killed.
 _EXIT_SECONDS = 1.5
 
 
@@ -81,7 +81,7 @@ class ProcessSource:
         return self.submit(position)
 
     def submit(self, position: int) -> PendingBatch:
-        """Starts to load a batch in a worker; in this process if there are no workers any more."""
+        """Starts to load a batch in a worker, or in this process after the workers have ended."""
         if is_exiting():
             # A thread of the backend, or of the program, still waits for a batch. An error would
             # print a traceback after Ctrl-C.
@@ -123,13 +123,14 @@ class ProcessSource:
             else:
                 self._receive(batch, array, task.result())
 
-        # Weakly: a cycle of futures would keep the segment until the next garbage collection.
+        # A weak reference: a cycle of futures would keep the segment until the next garbage
+        # collection.
         running = weakref.ref(task)
 
         def cancel_task(batch: Future[Batch]) -> None:
             if batch.cancelled() and (abandoned := running()) is not None:
-                # When it kills its workers, loky (3.7) sets an exception on cancelled futures too,
-                # which they refuse, and prints a traceback of that. Upstream issue: none filed.
+                # When loky (3.7) kills its workers, it sets an exception on cancelled futures too.
+                # They refuse it, and loky prints a traceback. Upstream issue: none filed.
                 abandoned.set_exception = _ignore
                 abandoned.cancel()
 
@@ -159,12 +160,12 @@ class ProcessSource:
         return LoadedByCaller(BatchLoader(_unpickled(self._config), self._corrupt), position)
 
     def _start_workers(self) -> Any:
-        """Returns the executor, started if needed; `None` once closed: nothing would end it."""
+        """Returns the executor, started if needed; `None` after `close`: nothing would end it."""
         executor = self._executor
         if executor is not None or self._closed:
             return executor
-        # In a thread, where KeyboardInterrupt is not raised: a worker that is left in the middle of
-        # its start prints a traceback.
+        # Runs in a thread, where KeyboardInterrupt is not raised: a worker that is left in the
+        # middle of its start prints a traceback.
         started: Future[Any] = Future()
 
         def start() -> None:
@@ -199,7 +200,7 @@ class ProcessSource:
     def _worker_error(self, executor: Any, error: BaseException, position: int) -> WorkerError:
         """Returns the error that a user sees. The next request starts new workers."""
         with self._lock:
-            # At the first batch of many that fail; loky then ends the other workers too.
+            # Read when the first of many batches fails: loky then ends the other workers too.
             self._dead_pids = self._dead_pids or [
                 process.pid for process in _processes_of(executor) if process.exitcode is not None
             ]
@@ -219,7 +220,7 @@ class ProcessSource:
         return failure
 
 
-# Threads of loky that are ending workers. Weakly: they hold semaphores.
+# Weak references, because the threads hold semaphores, to the threads of loky that end workers.
 _ending: set[weakref.ref[threading.Thread]] = set()
 
 
@@ -231,10 +232,10 @@ def _wait_for_ends() -> None:
 
 @cache
 def _wait_for_ends_at_exit(pid: int) -> None:
-    """Once a process: at exit, waits for workers to end.
+    """Registers, once per process, a function that waits at exit for workers to end.
 
     A child of `multiprocessing` unlinks the semaphores of its workers when it ends, and workers
-    that are still starting would print a traceback of that.
+    that are still starting would then print a traceback.
     """
     Finalize(None, _wait_for_ends, exitpriority=50)
 
@@ -243,7 +244,7 @@ def _ignore(exception: BaseException | None) -> None:
     """Replaces `set_exception` of a future that nothing waits for."""
 
 
-# loky has no public way to the processes of an executor, nor to the thread that ends them. Seen in
+# loky has no public access to the processes of an executor or to the thread that ends them. Seen in
 # loky 3.4 to 3.7; upstream issue: none filed. Without these names, errors do not say which process
 # died, and workers that were being started when descriptors ran out are not ended.
 
@@ -275,7 +276,7 @@ def _is_shutdown(error: BaseException) -> bool:
 
 
 class _Worker:
-    """What a worker process keeps between batches."""
+    """The state that a worker process keeps between batches."""
 
     def __init__(self, loader: BatchLoader) -> None:
         self.loader = loader
@@ -289,7 +290,7 @@ _worker: _Worker | None = None
 
 def _initialize(config: bytes, parent: int) -> None:
     global _worker  # noqa: PLW0603 - a worker process has no other place for it
-    # Where SIGINT could not be blocked while the worker started.
+    # Needed on systems where SIGINT could not be blocked while the worker started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
     _worker = _Worker(BatchLoader(_unpickled(config)))

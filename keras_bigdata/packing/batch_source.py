@@ -19,7 +19,7 @@ _ACCEPTED = (
 
 
 class BatchSource:
-    """Runs generators, iterators, iterables and objects that are read by index in one way.
+    """Runs generators, iterators, iterables and objects read by index through one interface.
 
     Args:
         batches: the object that produces the batches.
@@ -27,7 +27,7 @@ class BatchSource:
     Attributes:
         kind: its class, for messages.
         length: batches of one pass, or `None` if it is unknown before the end.
-        is_endless: whether it is known that a pass has no end.
+        is_endless: whether a pass is known to have no end.
         is_single_pass: whether it can be run only once.
 
     Raises:
@@ -64,8 +64,8 @@ class BatchSource:
     def run(self, steps: int | None, variants: int) -> Iterator[tuple[int, int, Any]]:
         """Yields `(variant, batch number, batch)`.
 
-        With `steps` the passes form one stream, cut into variants of that many batches; without,
-        each variant is one pass. No batch is taken that is not needed.
+        With `steps` the passes form one stream, cut into variants of that many batches; without
+        `steps` each variant is one pass. No batch is taken that is not needed.
 
         Raises:
             PackError: if the object raises an exception, or ends before `steps` batches.
@@ -171,7 +171,7 @@ def _check_type(batches: Any) -> None:
 
 
 def _length(batches: Any) -> int | None:
-    """Returns the number of batches of one pass; `None` if the object does not know it."""
+    """Returns the number of batches of one pass; `None` if it is unknown."""
     try:
         return len(batches)
     except (TypeError, AttributeError, NotImplementedError) as error:

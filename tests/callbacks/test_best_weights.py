@@ -355,7 +355,7 @@ def test_verbose_prints_what_the_loop_printed(tmp_path, capsys):
     path = tmp_path / "best.weights.h5"
     assert lines == [
         f"Epoch 1: val_score 0.5 is the best so far; saving the weights to {path}",
-        f"Epoch 2: val_score 0.75 is the best so far, before 0.5; saving the weights to {path}",
+        f"Epoch 2: val_score 0.75 is the best so far, previously 0.5; saving the weights to {path}",
         "Epoch 3: val_score 0.5 did not improve on epoch 2, val_score 0.75; waited 1 of 2 epochs",
         "Epoch 4: val_score nan did not improve on epoch 2, val_score 0.75; waited 2 of 2 epochs",
         "Epoch 4: stopping early",
@@ -388,7 +388,7 @@ def test_the_state_has_a_version(tmp_path):
     other = best_callback(tmp_path / "other")
     other.load_state_dict(state)
     assert other.state_dict() == state
-    match = "another version of BestWeightsEarlyStopping: 'version' is 0 in it and 1 here"
+    match = "another version of BestWeightsEarlyStopping: 'version' is 0 in the state and 1 here"
     with pytest.raises(ValueError, match=match):
         other.load_state_dict({**state, "version": 0})
 

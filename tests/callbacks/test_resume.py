@@ -185,11 +185,11 @@ def begun(tmp_path_factory):
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
-        ({"batch_size": 4}, "batch_size is 8 in it and 4 here"),
-        ({"seed": 2}, "seed is 1 in it and 2 here"),
-        ({"shuffle": "global"}, "shuffle is 'window' in it and 'global' here"),
-        ({"last_batch": "drop"}, "last_batch is 'keep' in it and 'drop' here"),
-        ({"targets": "x"}, "targets is \"'id'\" in it and \"'x'\" here"),
+        ({"batch_size": 4}, "batch_size is 8 in the checkpoint and 4 here"),
+        ({"seed": 2}, "seed is 1 in the checkpoint and 2 here"),
+        ({"shuffle": "global"}, "shuffle is 'window' in the checkpoint and 'global' here"),
+        ({"last_batch": "drop"}, "last_batch is 'keep' in the checkpoint and 'drop' here"),
+        ({"targets": "x"}, "targets is \"'id'\" in the checkpoint and \"'x'\" here"),
     ],
 )
 def test_another_order_is_refused_with_both_values(begun, changed, match):
@@ -198,9 +198,11 @@ def test_another_order_is_refused_with_both_values(begun, changed, match):
 
 
 def test_other_data_is_refused_with_both_values(begun, shards):
-    with pytest.raises(ValueError, match="num_samples is 40 in it and 41 here"):
+    with pytest.raises(ValueError, match="num_samples is 40 in the checkpoint and 41 here"):
         tiny_fit(begun[0], shards([20, 21]))
-    with pytest.raises(ValueError, match=r"fingerprint of the shards is '.*' in it and '.*' here"):
+    with pytest.raises(
+        ValueError, match=r"fingerprint of the shards is '.*' in the checkpoint and '.*' here"
+    ):
         tiny_fit(begun[0], shards([21, 19]))
 
 
@@ -211,7 +213,9 @@ def test_another_model_is_refused_with_both_values(begun):
         tiny_fit(*begun, model=other)
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
     other.compile("adam", "mse")
-    with pytest.raises(ValueError, match=r"of shape \(.*\) and dtype \w+ in it and .* here"):
+    with pytest.raises(
+        ValueError, match=r"of shape \(.*\) and dtype \w+ in the checkpoint and .* here"
+    ):
         tiny_fit(*begun, model=other)
 
 
@@ -324,7 +328,7 @@ def test_callbacks_whose_state_is_unknown_are_named(tmp_path, shards):
 
 
 def test_a_changed_list_of_callbacks_is_a_warning(begun, tmp_path):
-    with pytest.warns(UserWarning, match=r"Added, and starting now: \['CSVLogger'\]"):
+    with pytest.warns(UserWarning, match=r"Added, without a saved state: \['CSVLogger'\]"):
         tiny_fit(*begun, [keras.callbacks.CSVLogger(tmp_path / "l.csv")], epochs=1)
 
 
@@ -544,7 +548,7 @@ def test_a_full_disk_is_an_error_at_first_and_a_warning_later(tmp_path, shards, 
     with pytest.raises(OSError, match=r"No checkpoint could be written to .*No space left"):
         tiny_fit(tmp_path / "a", data)
     full_after = 1
-    with pytest.warns(UserWarning, match=r"No space left.*The last one stays"):
+    with pytest.warns(UserWarning, match=r"No space left.*The last checkpoint is kept"):
         _, history = tiny_fit(tmp_path / "b", data)
     assert history.epoch == [0, 1]
     assert CheckpointDirectory(tmp_path / "b").read_newest() is not None

@@ -126,10 +126,12 @@ def test_the_state_restores_the_file_and_has_a_version(tmp_path):
     other.load_state_dict(state)
     assert joblib.load(tmp_path / "other") == other.scores == {"train": [0.1], "val": [0.2]}
     assert state["version"] == 1
-    with pytest.raises(ValueError, match="version of ScoreLog: 'version' is 2 in it and 1 here"):
+    with pytest.raises(
+        ValueError, match="version of ScoreLog: 'version' is 2 in the state and 1 here"
+    ):
         other.load_state_dict({**state, "version": 2})
     del state["version"]
-    with pytest.raises(ValueError, match="'version' is None in it and 1 here"):
+    with pytest.raises(ValueError, match="'version' is None in the state and 1 here"):
         other.load_state_dict(state)
 
 

@@ -74,7 +74,7 @@ class HDF5Texts(Collection[list[str]]):
         self._name = name
         if not _is_string(file.dtypes[name]) or math.prod(file.shapes[name][1:]) != 1:
             raise PackError(
-                f"{file.describe(name)} holds {file.dtypes[name]}, not one text a row. The "
+                f"{file.describe(name)} holds {file.dtypes[name]}, not one text per row. The "
                 f"datasets are: {file.list_datasets()}"
             )
 

@@ -1,4 +1,4 @@
-"""Rows of image files: what the sources of images share."""
+"""Rows of image files: the base of the image sources."""
 
 from __future__ import annotations
 
