@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute
+from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
-from keras_bigdata.loading.row_reader import Arrays, RowReader, UnreadableShardError
+from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
+from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
-Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
-Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
+BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
 # Maximum size of the batches that are read together. Prefetching holds two such runs: one in use
 # and one being read.
@@ -28,9 +27,6 @@ MAX_RUN_BYTES = 256 * 2**20
 
 # Maximum number of shards, and of rows of each shard, that the error of a transform names.
 _MAX_NAMED_SHARDS, _MAX_NAMED_ROWS = 6, 8
-
-# First part of the spawn key of a transform's generator; epoch_plan.py has 0 to 2.
-_TRANSFORM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class LoaderConfig:
     window_shards: int
     seed: int
     last_batch: Literal["keep", "drop"]
-    transform: Transform | None
+    transform: BatchTransform | None
     trust: bool
     max_queue_size: int
     on_corrupt: Literal["raise", "skip"] = "raise"
@@ -82,13 +78,15 @@ class BatchLoader:
 
     Args:
         config: what to load.
-        corrupt: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a new record
-            for this object.
+        corrupt_shards: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a
+            new record for this object.
     """
 
-    def __init__(self, config: LoaderConfig, corrupt: CorruptShards | None = None) -> None:
+    def __init__(self, config: LoaderConfig, corrupt_shards: CorruptShards | None = None) -> None:
         self.config = config
-        self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
+        self.corrupt_shards = (
+            CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
+        )
         index = config.index
         # The shards of each variant, and the order of its rows.
         self._variants = [np.flatnonzero(index.variant == v) for v in range(index.variants)]
@@ -127,10 +125,10 @@ class BatchLoader:
         """Returns the batch at a position: a dict of arrays of shape `(rows, ...)`."""
         return self.transformed(position, self.read(range(position, position + 1))[0])
 
-    def run(self, position: int) -> range:
+    def run_at(self, position: int) -> range:
         """Returns the positions that should be read together with this one."""
         epoch, batch = divmod(position, self.num_batches)
-        run = self._plans[epoch % len(self._plans)].run(epoch, batch, self._max_run)
+        run = self._plans[epoch % len(self._plans)].run_at(epoch, batch, self._max_run)
         start = epoch * self.num_batches
         return range(start + run.start, start + run.stop)
 
@@ -147,16 +145,16 @@ class BatchLoader:
         """Returns the batches that `read` returns, joined into one."""
         return self._read(positions, joined=True)[0]
 
-    def _read(self, positions: range, *, joined: bool) -> list[Arrays]:
+    def _read(self, positions: range, *, joined: bool) -> list[Batch]:
         shards, rows = self._rows(positions)
         cut = len(rows) if joined else None
         while self.config.on_corrupt == "skip":
-            if self.corrupt:
+            if self.corrupt_shards:
                 shards, rows = self._substituted(positions, *self._rows(positions))
             try:
                 return self.reader.read(shards, rows, cut)
             except UnreadableShardError as error:
-                self.corrupt.add(error.shard, str(error))
+                self.corrupt_shards.add(error.shard, str(error))
         return self.reader.read(shards, rows, cut)
 
     def _substituted(
@@ -171,10 +169,10 @@ class BatchLoader:
             part = slice(number * self.config.batch_size, (number + 1) * self.config.batch_size)
             seed = (self.config.seed, epoch, first + number)
             parts.append(
-                substitute(
+                substitute_rows(
                     shards[part],
                     rows[part],
-                    corrupt=self.corrupt,
+                    corrupt=self.corrupt_shards,
                     index=index,
                     variant=variant,
                     seed=seed,
@@ -195,7 +193,9 @@ class BatchLoader:
         if self.config.transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
-        seed = np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, number))
+        seed = np.random.SeedSequence(
+            self.config.seed, spawn_key=(SpawnKey.TRANSFORM, epoch, number)
+        )
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
@@ -213,7 +213,7 @@ class BatchLoader:
         """Describes the rows of a batch, for the error of a transform."""
         epoch, number = divmod(position, self.num_batches)
         shards, rows = self._rows(range(position, position + 1))
-        if self.corrupt:
+        if self.corrupt_shards:
             shards, rows = self._substituted(range(position, position + 1), shards, rows)
         found = np.unique(shards).tolist()
         parts = []

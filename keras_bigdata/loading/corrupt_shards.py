@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.index import Int64Array, ShardIndex
-
-# First part of the spawn key of the choice of substitutes; epoch_plan.py has 0 to 2,
-# batch_loader.py has 3.
-_SUBSTITUTES = 4
 
 # Number of draws from all rows before the readable rows are counted. If half of the rows are
 # corrupt, the probability that a row is still corrupt after this many draws is 2^-64.
@@ -120,7 +117,7 @@ class CorruptShards:
         self.on_found = self._warn
 
 
-def substitute(
+def substitute_rows(
     shards: Int64Array,
     rows: Int64Array,
     *,
@@ -155,7 +152,7 @@ def substitute(
     if not count:
         return shards, rows
     bits = np.random.PCG64(
-        np.random.SeedSequence(seed[0], spawn_key=(_SUBSTITUTES, seed[1], seed[2]))
+        np.random.SeedSequence(seed[0], spawn_key=(SpawnKey.SUBSTITUTES, seed[1], seed[2]))
     )
     readable = np.unique(shards[~bad])
     if len(readable):

@@ -7,12 +7,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.permutation import Int64Array, permutation, permutation_at
 
 Shuffle: TypeAlias = Literal["window", "shards", "global"] | None
-
-# First part of the spawn key, so that no two uses of a seed share a stream.
-_SHARDS, _WINDOW, _GLOBAL = range(3)
 
 # Number of positions of a global shuffle that are computed together: about 64 batches share the
 # cost of the NumPy calls, and a random access costs half a millisecond.
@@ -105,7 +103,7 @@ class EpochPlan:
         head, tail = self._range(epoch, start, n), self._range(epoch, 0, stop - n)
         return np.concatenate((head[0], tail[0])), np.concatenate((head[1], tail[1]))
 
-    def run(self, epoch: int, batch: int, max_length: int) -> range:
+    def run_at(self, epoch: int, batch: int, max_length: int) -> range:
         """Returns the batches that should be read together with a batch, as they share files.
 
         Args:
@@ -162,7 +160,7 @@ class EpochPlan:
         order = (
             np.arange(count)
             if self.shuffle is None
-            else permutation(count, self._sequence(_SHARDS, epoch))
+            else permutation(count, self._sequence(SpawnKey.SHARDS, epoch))
         )
         ends = np.cumsum(self.samples[order])
         return order, ends[self._window_bounds[1:] - 1]
@@ -175,14 +173,14 @@ class EpochPlan:
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
         row = np.arange(len(shard)) - starts
         if self.shuffle == "window":
-            mixed = permutation(len(shard), self._sequence(_WINDOW, epoch, window))
+            mixed = permutation(len(shard), self._sequence(SpawnKey.WINDOW, epoch, window))
             shard, row = shard[mixed], row[mixed]
         return shard, row
 
     def _make_block(self, epoch: int, block: int) -> tuple[Int64Array, Int64Array]:
         start = block * _BLOCK
         positions = np.arange(start, min(start + _BLOCK, self.num_samples))
-        rows = permutation_at(positions, self.num_samples, self._sequence(_GLOBAL, epoch))
+        rows = permutation_at(positions, self.num_samples, self._sequence(SpawnKey.GLOBAL, epoch))
         shard = np.searchsorted(self._ends, rows, side="right")
         return shard, rows - (self._ends[shard] - self.samples[shard])
 
@@ -190,5 +188,5 @@ class EpochPlan:
         return epoch * self._rotation % self.num_samples if self._rotation else 0
 
     def _sequence(self, *use: int) -> np.random.SeedSequence:
-        """Returns the seed of one use, such as (_WINDOW, epoch, window), with its own stream."""
+        """Returns the seed of one use, such as `(SpawnKey.WINDOW, epoch, window)`."""
         return np.random.SeedSequence(self.seed, spawn_key=use)

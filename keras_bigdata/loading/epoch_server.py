@@ -14,10 +14,11 @@ from typing import Any
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
-from keras_bigdata.loading.batch_loader import Batch, LoaderConfig
+from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.prefetcher import Prefetcher
+from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.shards.roles import Roles, map_structure
 
 # From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
@@ -45,7 +46,7 @@ class EpochServer:
         steps_per_epoch: number of batches in an epoch, if it is not a pass over the data. Defaults
             to `None`.
         fixed: whether the same epoch is served every time. Defaults to `False`.
-        corrupt: a record of corrupt shards to share. Defaults to `None`: a new one.
+        corrupt_shards: a record of corrupt shards to share. Defaults to `None`: a new one.
 
     Raises:
         ValueError: if an epoch has no batch.
@@ -60,14 +61,16 @@ class EpochServer:
         *,
         steps_per_epoch: int | None = None,
         fixed: bool = False,
-        corrupt: CorruptShards | None = None,
+        corrupt_shards: CorruptShards | None = None,
     ) -> None:
         self.config = config
         self.roles = roles
         self.workers = workers
         self.use_processes = use_processes
         self.steps_per_epoch = steps_per_epoch
-        self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
+        self.corrupt_shards = (
+            CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
+        )
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -83,7 +86,9 @@ class EpochServer:
         _servers.add(self)
 
     def _new_prefetcher(self) -> None:
-        self.prefetcher = Prefetcher(self.config, self.corrupt, self.workers, self.use_processes)
+        self.prefetcher = Prefetcher(
+            self.config, self.corrupt_shards, self.workers, self.use_processes
+        )
 
     @property
     def length(self) -> int:
@@ -123,13 +128,13 @@ class EpochServer:
         else:
             self._guard.drop()
         if completed is not None:
-            self.corrupt.warn_after_epoch(completed)
+            self.corrupt_shards.warn_after_epoch(completed)
 
     def advance(self) -> int:
         """Moves on if a loop has consumed the current epoch. Returns the epoch to serve next."""
         consumed = self.state.advance()
         if consumed is not None:
-            self.corrupt.warn_after_epoch(consumed)
+            self.corrupt_shards.warn_after_epoch(consumed)
         return self.state.epoch
 
     # ---- Batches
@@ -169,7 +174,7 @@ class EpochServer:
             stop = runs[-1].stop
         return runs
 
-    def run(self, epoch: int, run: range) -> Any:
+    def read_run(self, epoch: int, run: range) -> Any:
         """Returns the batches of a run, joined: arrays of shape `(batches, rows, ...)`.
 
         The transform is not applied.
@@ -197,7 +202,7 @@ class EpochServer:
     def _run_at(self, epoch: int, index: int) -> range:
         loader = self.prefetcher.loader
         start = epoch * self.length
-        stop = min(start + self.length, loader.run(start + index).stop)
+        stop = min(start + self.length, loader.run_at(start + index).stop)
         if stop - start - index > 1 and loader.is_short(stop - 1):
             stop -= 1  # a smaller batch forms a separate run
         return range(index, stop - start)
@@ -271,7 +276,7 @@ class EpochServer:
             **self.roles.to_json(),
             "transform": config.transform
             and getattr(config.transform, "__qualname__", "a callable"),
-            "skipped shards": len(self.corrupt.found()) or None,
+            "skipped shards": len(self.corrupt_shards.found()) or None,
         }
 
     def _identity(self) -> dict[str, Any]:
@@ -301,7 +306,7 @@ class EpochServer:
             self.use_processes,
             steps_per_epoch=steps_per_epoch,
             fixed=fixed,
-            corrupt=self.corrupt,
+            corrupt_shards=self.corrupt_shards,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -320,7 +325,7 @@ class EpochServer:
 
     def reset_after_fork(self) -> None:
         """Resets a forked child: threads exist in the parent only, and may hold locks there."""
-        self.corrupt.reset_after_fork()
+        self.corrupt_shards.reset_after_fork()
         self.state.reset_after_fork()
         self._guard.reset_after_fork()
         self._new_prefetcher()

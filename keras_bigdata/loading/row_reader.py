@@ -41,7 +41,7 @@ COLUMN_CACHE_BYTES = 256 * 2**20
 # Maximum length of a pause, in seconds.
 _PAUSE_SECONDS = 0.02
 
-Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
+Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
 
 class UnreadableShardError(CorruptShardError):
@@ -125,7 +125,7 @@ class RowReader:
         """Ends a pause."""
         self._running.set()
 
-    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Arrays]:
+    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Batch]:
         """Reads rows in the given order, cut into batches.
 
         Batches that share files should be read together: rows that lie next to each other in a file
@@ -153,7 +153,7 @@ class RowReader:
         rounded = 1 << (count - 1).bit_length()
         capacity = cut if cut == self.batch_size else rounded
         starts = range(0, count, cut)
-        batches: list[Arrays] = [{} for _ in starts]
+        batches: list[Batch] = [{} for _ in starts]
         stretches: _Stretches | None = None
         gather: _Gather | None = None
         for name, field in self.fields.items():
@@ -253,13 +253,13 @@ class RowReader:
             self._files.open(shard)
         return column
 
-    def _load_decoded(self, shard: int) -> Arrays:
+    def _load_decoded(self, shard: int) -> Batch:
         """Returns all fields that need decoding: a compressed shard is expanded once."""
         names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
         with _shard_errors(shard):
             return self._decode(shard, names)
 
-    def _decode(self, shard: int, names: Sequence[str]) -> Arrays:
+    def _decode(self, shard: int, names: Sequence[str]) -> Batch:
         found = self._files.decode(
             shard, lambda: read_fields(self.index.path(shard), names, trust=self.trust)
         )

@@ -12,7 +12,7 @@ import keras
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
-from keras_bigdata.loading.batch_loader import LoaderConfig, Transform, checked_options
+from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
 from keras_bigdata.loading.epoch import Epoch, epochs_of
@@ -135,7 +135,7 @@ class ShardSequence(keras.utils.PyDataset):
         seed: int | None = None,
         last_batch: Literal["keep", "drop"] = "keep",
         steps_per_epoch: int | None = None,
-        transform: Transform | None = None,
+        transform: BatchTransform | None = None,
         workers: int = 2,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -299,7 +299,7 @@ class ShardSequence(keras.utils.PyDataset):
     @property
     def skipped_shards(self) -> dict[str, SkippedShard]:
         """The shards that were found corrupt, with `on_corrupt="skip"`, by path."""
-        return {shard.path: shard for shard in self._server.corrupt.found().values()}
+        return {shard.path: shard for shard in self._server.corrupt_shards.found().values()}
 
     @property
     def classes(self) -> Any:

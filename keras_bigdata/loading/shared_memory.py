@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.loading.batch_loader import Batch
 from keras_bigdata.loading.buffer_pool import ALIGNMENT
+from keras_bigdata.loading.row_reader import Batch
 
 # Where the arrays of a batch are in a segment: name, dtype, shape and byte offset of each.
 Placement: TypeAlias = "list[tuple[str, np.dtype[Any], tuple[int, ...], int]]"

@@ -57,7 +57,7 @@ def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         return [np.int64(epoch), starts, stops]
 
     def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
-        return list(keras.tree.flatten(server.run(int(epoch), range(int(start), int(stop)))))
+        return list(keras.tree.flatten(server.read_run(int(epoch), range(int(start), int(stop)))))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
