@@ -87,7 +87,8 @@ def _location_to_import(
             )
             script.note(
                 alias,
-                f"{module}.{name} was removed, and so may have been what is used of it: {unknown}.",
+                f"{module}.{name} was removed, and the names used from it may have been removed "
+                f"too: {unknown}.",
             )
         return None
     location = new_location(module, name)
