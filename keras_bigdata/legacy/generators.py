@@ -348,7 +348,7 @@ def _progress_bar(verbose: Any, user_callbacks: list[Any]) -> list[Any]:
     if not verbose or has_own:
         return []
     bar = keras.callbacks.ProgbarLogger()
-    bar.async_safe = True  # as the one that Keras adds itself
+    bar.async_safe = True  # like the progress bar that Keras adds itself
     return [bar]
 
 

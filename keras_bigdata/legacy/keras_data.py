@@ -11,7 +11,7 @@ import numpy as np
 from keras_bigdata.legacy.batch_arrays import Batch, iterate_leaves, map_arrays
 from keras_bigdata.legacy.batch_queue import BatchQueue
 
-# Keras, too, reads two batches to learn which dimensions vary.
+# Keras also reads two batches to find out which dimensions vary.
 _NUM_INSPECTED = 2
 
 
@@ -24,7 +24,7 @@ class KerasData:
 
     Args:
         model: the model that the batches are for.
-        queue: the batches. Two are read to learn which dimensions vary.
+        queue: the batches. Two are read to find out which dimensions vary.
 
     Raises:
         ValueError: if the first two batches differ in structure or rank.
