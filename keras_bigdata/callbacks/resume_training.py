@@ -44,7 +44,7 @@ class ResumeTraining(keras.callbacks.Callback):
     - A checkpoint of other data, another order, another model, or another backend is refused. A
       change of `transform`, the loss or a layer that does not change any variable is not detected.
     - The states of Keras's callbacks, of this package's, and of those with methods `state_dict()`
-      and `load_state_dict(state)` are saved; a warning names the others. The file of CSVLogger is
+      and `load_state_dict(state)` are saved; a warning names all others. The file of CSVLogger is
       restored byte by byte. TensorBoard's event files keep what was written after the checkpoint,
       and so does the file of BestWeightsEarlyStopping until the same epoch is trained again.
     - Validation at the end of an epoch is not divided: after a kill there, the batches since the

@@ -189,7 +189,7 @@ def run_estimate(arguments: argparse.Namespace) -> None:
         on_the_fly = cost.on_the_fly(arguments.epochs, overlap=overlap)
         packed = cost.packed(arguments.epochs, variants=index.variants, overlap=overlap)
         epoch = cost.break_even(variants=index.variants, overlap=overlap)
-        pays = "never pays" if epoch is None else f"pays from epoch {epoch}"
+        pays = "never pays off" if epoch is None else f"pays off from epoch {epoch}"
         print(
             f"{arguments.epochs} epochs, {mode}: {format_seconds(on_the_fly)} on the fly, "
             f"{format_seconds(packed)} packed once; packing {pays}"

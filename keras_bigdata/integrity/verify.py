@@ -40,8 +40,8 @@ def verify(
     offsets of its arrays with the index; it finds files that are missing and pickles that the
     index does not name; and it counts the rows of each class again.
 
-    For pickles without an index, it checks whether each one can be read and whether they agree with
-    each other. They have no checksums, so bytes that changed in place are not detected.
+    If the set has no index, it checks whether each pickle can be read and whether the pickles agree
+    with each other. They have no checksums, so bytes that changed in place are not detected.
 
     No pickle is executed.
 
@@ -293,7 +293,7 @@ def _compare_sets(
     # Pickles without an index have no roles: the fields are those in `fields`, or all of them.
     other = open_shards(other_folder, used=fields or (), trust=trust, verbose=verbose)
     if other.directory == index.directory:
-        raise ShardError(f"{other_folder}: is the same directory. Name another one.")
+        raise ShardError(f"{other_folder}: is the same directory. Pass another one.")
     names = fields or index.roles.names or other.roles.names or tuple(index.fields)
     shards = (sound, range(len(other)))
     try:

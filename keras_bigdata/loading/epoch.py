@@ -73,7 +73,7 @@ class Epoch:
 
 
 def epochs_of(sequence: ShardSequence, count: int) -> Iterator[Epoch]:
-    """Yields epochs: after a started one the epoch to serve next, else the one that follows it."""
+    """Yields epochs: after a started one, the next one to serve; otherwise the following one."""
     number = sequence.server.advance()
     for _ in range(count):
         epoch = Epoch(sequence, number)

@@ -59,7 +59,7 @@ class OpenFiles:
     """A bounded number of open shards, each compared with the index when it is opened.
 
     A shard that is deleted, or replaced by a rename, while it is open is still read as it was. A
-    shard that is changed in place is noticed by its size or time after `RECHECK_SECONDS`.
+    shard that is changed in place is detected by its size or time after `RECHECK_SECONDS`.
 
     Args:
         index: the shards.

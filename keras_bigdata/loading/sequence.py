@@ -54,7 +54,7 @@ class ShardSequence(keras.utils.PyDataset):
         batch_size: number of rows in a batch. Defaults to `32`.
         inputs: name of a field, a tuple of names, or a dict such as `{"image": "images"}`.
             Defaults to the inputs named in the index.
-        targets: the same for `y`. If `inputs` is passed and `targets` is `None`, batches have no
+        targets: the same for `y`. With `inputs` given and `targets=None`, batches have no
             targets, for `predict`. Defaults to the targets named in the index if `inputs` is
             `None`.
         sample_weights: the same for `sample_weight`. Defaults to `None`.
@@ -77,10 +77,10 @@ class ShardSequence(keras.utils.PyDataset):
             Defaults to `2`.
         use_multiprocessing: whether `transform` runs in worker processes. Without a `transform`
             threads are used in any case. Defaults to `False`.
-        max_queue_size: maximum number of batches to prefetch (and at most 512 MiB). Defaults to
+        max_queue_size: number of batches to prefetch, at most (and at most 512 MiB). Defaults to
             `10`.
-        trust: whether pickles that cannot be read otherwise are executed. Use it only for files
-            that you wrote yourself. Defaults to `False`.
+        trust: whether pickles that cannot be read otherwise are executed. Only for files that you
+            wrote yourself. Defaults to `False`.
         on_corrupt: what to do with a shard that is found missing, cut short, changed or unreadable
             while training. `"raise"`: stop. `"skip"`: warn once, as soon as it is found, and serve
             other rows in place of its rows, so that batches keep their shapes and epochs their

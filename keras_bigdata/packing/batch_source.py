@@ -152,13 +152,13 @@ def _check_type(batches: Any) -> None:
     kind = type(batches).__name__
     if isinstance(batches, Mapping) or hasattr(batches, "__array__"):
         raise TypeError(
-            f"`batches` must be {_ACCEPTED}. For data in memory use pack(Arrays(x=x, labels=y), "
-            f"directory). Received: an object of type {kind}"
+            f"`batches` must be {_ACCEPTED}. Use pack(Arrays(x=x, labels=y), directory) if the "
+            f"data are in memory. Received: an object of type {kind}"
         )
     if isinstance(batches, tuple) and any(hasattr(part, "__array__") for part in batches):
         raise TypeError(
-            f"`batches` must be {_ACCEPTED}. For arrays (x, y) in memory use pack(Arrays(x=x, "
-            "labels=y), directory). Received: a tuple of arrays"
+            f"`batches` must be {_ACCEPTED}. Use pack(Arrays(x=x, labels=y), directory) if the "
+            "arrays (x, y) are in memory. Received: a tuple of arrays"
         )
     runs = any(hasattr(batches, name) for name in ("__iter__", "__next__", "__getitem__"))
     if not runs and callable(batches):

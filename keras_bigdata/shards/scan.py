@@ -190,7 +190,7 @@ def read_layout(path: str | os.PathLike[str], trust: bool = False) -> Layout:
         trust: as in `open_shards`. Defaults to `False`.
 
     Raises:
-        ShardError: as in `find_arrays`.
+        ShardError: as `find_arrays`.
     """
     try:
         stat = os.stat(path)

@@ -266,7 +266,7 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         model.fit(train, verbose=0, callbacks=callbacks)
     with pytest.raises(ValueError, match=r"ShardSequence instead\. Received: steps_per_epoch=3"):
         model.fit(train, verbose=0, shuffle=False, steps_per_epoch=3, callbacks=callbacks)
-    with pytest.raises(ValueError, match="another sequence"):
+    with pytest.raises(ValueError, match="received different sequences"):
         model.fit(ShardSequence(train.index, 4, **ROLES), shuffle=False, callbacks=callbacks)
     assert not (tmp_path / "c").exists()
 

@@ -52,7 +52,7 @@ def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDAr
         if isinstance(value, float) and not value.is_integer() and not is_missing(value):
             raise PackError(
                 f"{file.describe(name)} holds numbers with fractions, such as {value!r}, which "
-                "are not classes. For regression pass HDF5Table(path, label=None, "
+                "are not classes. If they are values to predict, pass HDF5Table(path, label=None, "
                 f"columns={{'target': {name!r}}}, targets='target')."
             )
     return clean_labels(list(code_of_value), f"{file.path}, dataset {name!r}"), codes

@@ -78,8 +78,8 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
         sample = next(value for value, number in numbers.items() if not number.is_integer())
         raise PackError(
             f"{where}: labels must be strings or whole numbers. Received: numbers with fractions, "
-            f"such as {sample!r}. For regression pass `target` instead of `label`; or, with "
-            'arrays, Arrays(images=x, age=ages, targets="age").'
+            f"such as {sample!r}. If they are values to predict, pass `target` instead of "
+            '`label`; or, with arrays, Arrays(images=x, age=ages, targets="age").'
         )
     return [None if is_missing(value) else converted[value] for value in plain]
 

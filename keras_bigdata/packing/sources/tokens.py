@@ -164,7 +164,7 @@ def _check_length(argument: str, value: Any, minimum: int) -> None:
 
 
 def _resolve_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
-    """Returns an existing vocabulary, with the given text length or the one of its texts."""
+    """Returns an existing vocabulary, with the text length passed or that of its texts."""
     entries = resolve_names(vocabulary, "vocabulary", "vocabulary")
     if entries[:2] != [PADDING, UNKNOWN]:
         raise ValueError(

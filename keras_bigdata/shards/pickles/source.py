@@ -185,7 +185,7 @@ class Source:
         return UnsafePickleError(
             f"{where}: {_printable(reason)}. Only plain NumPy arrays, numbers, strings and "
             "containers of them are read, and nothing was run. Write the file again with plain "
-            "arrays; or, if you wrote it yourself, pass trust=True, which loads it with "
+            "arrays; or, if you wrote it yourself, trust=True loads it all the same with "
             "pickle.load."
         )
 
