@@ -21,8 +21,8 @@ from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
 from tests.conftest import ROLES
 from tests.helpers.paths import ROOT
-from tests.helpers.reused import reused
 from tests.helpers.resumed_training import prepare, run
+from tests.helpers.reused import reused
 
 BACKEND = keras.backend.backend()
 

@@ -1,4 +1,4 @@
-"""Matrices of parameters of which the default suite runs a part that covers every pair of values."""
+"""Matrices of parameters. The default suite runs a part of them with every pair of values."""
 
 from __future__ import annotations
 

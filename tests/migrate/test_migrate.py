@@ -18,7 +18,6 @@ from keras_bigdata.cli import main
 from keras_bigdata.migrate import migrate_text
 from tests.helpers.legacy_scripts import CATS_AND_DOGS, SCRIPTS
 
-
 migrated = functools.cache(migrate_text)  # 0.1 s a script, and many tests look at one
 
 
@@ -36,9 +35,7 @@ def notes(code: str) -> dict[int, str]:
 
 def messages(content: bytes) -> list[str]:
     """Returns the notes without the lines that they name, which new imports move."""
-    return [
-        re.sub(r"lines? [\d, ]+", "line ", note.message) for note in migrated(content).notes
-    ]
+    return [re.sub(r"lines? [\d, ]+", "line ", note.message) for note in migrated(content).notes]
 
 
 def new_lines(name: str) -> list[str]:
