@@ -58,8 +58,8 @@ def test_a_frame_longer_than_a_compressed_file(tmp_path):
 
 def test_a_few_compressed_bytes_of_endless_work(tmp_path, monkeypatch):
     """Values pushed and dropped: some hundred bytes kept a processor busy for a minute."""
-    monkeypatch.setattr(compression, "PARSED_AT_LEAST", 1 << 20)
-    path = write(tmp_path / "a.pkl.bz2", bz2.compress(b"]" + b"N0" * (2 << 20) + b"."))
+    monkeypatch.setattr(compression, "PARSED_AT_LEAST", 1 << 18)
+    path = write(tmp_path / "a.pkl.bz2", bz2.compress(b"]" + b"N0" * (1 << 19) + b"."))
     assert path.stat().st_size < 1_000
     with pytest.raises(UnsafePickleError, match="parsed one by one in reasonable time"):
         find_arrays(path)
