@@ -22,6 +22,7 @@ from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
 from tests.conftest import ROLES
 from tests.helpers.paths import ROOT
 from tests.helpers.resumed_training import prepare, run
+from tests.helpers.reused import reused
 
 BACKEND = keras.backend.backend()
 
@@ -56,20 +57,25 @@ class Kill(keras.callbacks.Callback):
         pass
 
 
-def tiny(rate=0.01):
+def tiny():
     keras.utils.clear_session()
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(rate), "mse")
+    model.compile(keras.optimizers.Adam(), "mse")
     return model
 
 
+shared_tiny = reused(tiny)
+
+
 def tiny_fit(folder, data, callbacks=(), epochs=2, model=None, every=0, **arguments):
-    model = model or tiny()
+    """Trains a model that all calls share. Returns its variables in the end, and the history."""
+    model = model or shared_tiny()
     train = ShardSequence(data, **{"batch_size": 8, "workers": 0, "seed": 1, **ROLES, **arguments})
     resume = ResumeTraining(folder, train, every=every)
     listed = resume.around(list(callbacks))
-    return model, model.fit(train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed)
+    history = model.fit(train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed)
+    return values(model), history
 
 
 def values(model):
@@ -127,7 +133,7 @@ def test_a_finished_training_goes_on_with_more_epochs(tmp_path, shards):
     expected, whole = tiny_fit(tmp_path / "b", data, [schedule], epochs=3)
     tiny_fit(tmp_path / "c", data, [schedule], epochs=2)
     found, longer = tiny_fit(tmp_path / "c", data, [schedule], epochs=3)
-    assert values(found) == values(expected)
+    assert found == expected
     assert longer.history == whole.history
     assert longer.epoch == [0, 1, 2]
 
@@ -141,10 +147,11 @@ def test_a_training_that_stopped_early_stays_stopped(tmp_path, shards):
             self.model.stop_training = epoch == 1
 
     first, history = tiny_fit(tmp_path / "c", data, [Stop()], epochs=5)
-    model, again = tiny_fit(tmp_path / "c", data, [Stop()], epochs=9)
+    model = tiny()
+    second, again = tiny_fit(tmp_path / "c", data, [Stop()], epochs=9, model=model)
     assert history.epoch == again.epoch == [0, 1]
     assert history.history == again.history
-    assert values(model) == values(first)
+    assert second == first
     # The next training of the model begins at epoch 0.
     plain = model.fit(np.ones((8, 3)), np.ones(8), epochs=1, verbose=0)
     assert plain.epoch == [0]
@@ -163,12 +170,12 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_batch_that_ended(tmp_path, shards):
     with pytest.raises(KeyboardInterrupt):
         tiny_fit(tmp_path / "c", data, [Press()], every=1000)
     assert signal.getsignal(signal.SIGINT) is before
-    found = CheckpointDirectory(tmp_path / "c").read_newest()
-    assert found["position"] == {"epoch": 0, "batch": 3, "ended": False, "stopped": False}
+    newest = CheckpointDirectory(tmp_path / "c").read_newest()
+    assert newest["position"] == {"epoch": 0, "batch": 3, "ended": False, "stopped": False}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The list of callbacks")
-        model, _ = tiny_fit(tmp_path / "c", data, every=1000)
-    assert values(model) == values(expected)
+        found, _ = tiny_fit(tmp_path / "c", data, every=1000)
+    assert found == expected
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +265,7 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         resume.around([keras.callbacks.BackupAndRestore(tmp_path / "backup")])
     with pytest.raises(ValueError, match="ResumeTraining would"):
         resume.around([resume])
-    model = tiny()
+    model = shared_tiny()
     with pytest.raises(ValueError, match="around"):
         model.fit(train, verbose=0, shuffle=False, callbacks=[resume])
     callbacks = resume.around()
