@@ -14,16 +14,16 @@ from keras_bigdata.keras_internals.callbacks import compiled_metrics, is_keras_m
 class MetricStateSum:
     """Sums the states of a model's metrics over evaluations, in float64.
 
-    The states of all of Keras's own metrics are sums over samples or batches (counts, totals,
-    confusion matrices), so the metric of their sum is the metric of all the data. An average of
-    results is not, and it is not known of metrics of other classes.
+    The states of all metrics of Keras are sums over samples or batches (counts, totals, confusion
+    matrices), so the metric of the summed states is the metric of all the data. An average of
+    results is not. Whether the states of metrics of other classes can be summed is unknown.
     """
 
     def __init__(self) -> None:
         self._sums: list[Any] | None = None
 
     def add(self, model: Any) -> None:
-        """Adds the states that the last `evaluate` has left."""
+        """Adds the states of the metrics after the last `evaluate`."""
         states = [
             keras.ops.convert_to_numpy(variable).astype("float64")
             for variable in _summable_variables(model)
@@ -45,7 +45,7 @@ class MetricStateSum:
 
 
 def custom_metric_names(model: Any) -> set[str]:
-    """Returns the names in the logs of metrics whose class is not one of Keras's own."""
+    """Returns the names in the logs of metrics whose class is not a class of Keras."""
     return {
         name
         for names, metrics, is_group in _named_metrics(model)
@@ -67,8 +67,7 @@ def metrics_by_result(model: Any) -> dict[str, Any]:
 def _named_metrics(model: Any) -> Iterator[tuple[list[str], list[Any], bool]]:
     """Yields names in the logs, the metrics that they may belong to, and whether that is a group.
 
-    A metric with a dict as result is a group: of a class of its own, or of metrics that are not
-    seen.
+    A metric with a dict as result is a group: a custom class, or metrics that are not accessible.
     """
     for metric in model.metrics:
         result, parts = metric.result(), compiled_metrics(metric)
@@ -78,7 +77,7 @@ def _named_metrics(model: Any) -> Iterator[tuple[list[str], list[Any], bool]]:
         elif len(result) == len(parts):
             for (name, value), part in zip(result.items(), parts, strict=True):
                 yield list(_flat({name: value})), [part], False
-        else:  # which result belongs to which metric is not known
+        else:  # it is unknown which result belongs to which metric
             yield list(_flat(result)), parts, False
 
 

@@ -41,7 +41,7 @@ from keras_bigdata.keras_internals.callbacks import (
 from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
 from keras_bigdata.loading.sequence import ShardSequence
 
-# The names of sets in a repr: four at most, 30 characters each.
+# Limits of the names of sets in a repr: at most four names of 30 characters each.
 _names_repr = reprlib.Repr()
 _names_repr.maxlist = 4
 
@@ -56,20 +56,20 @@ class WeightedValidation(keras.callbacks.Callback):
       a name).
 
     The result over all sets is that of one `model.evaluate` over the batches of all sets: not an
-    average of results, but the result of the sum of the metrics' states. So it is right for AUC,
+    average of results, but the result of the sum of the metrics' states. So it is correct for AUC,
     Precision, Recall, F1, MeanIoU and R2 too, with sample weights and with several outputs. It is
-    not known whether the states of custom metrics can be added. If there are any, all sets are
+    unknown whether the states of custom metrics can be added. If there are any, all sets are
     evaluated a second time, for the results of these metrics.
 
     `val_<output>_loss` of a model with several outputs is an average over rows on all backends. (In
     `evaluate` on TensorFlow it is one over batches, in which a smaller last batch counts as much as
     the others.) Only losses with `reduction="sum"` depend on the `batch_size`, as in Keras.
 
-    List it **before** the callbacks that read what it logs: `EarlyStopping`, `ModelCheckpoint`,
+    List it **before** the callbacks that read its results: `EarlyStopping`, `ModelCheckpoint`,
     `ReduceLROnPlateau`, `CSVLogger`, `TensorBoard`, `BestWeightsEarlyStopping`, `ScoreLog`. If one
     stands before it, training does not begin: an error names it. Custom callbacks are found by an
     attribute `monitor` that begins with `val_`. History and the progress bar show the results too.
-    It replaces `fit(validation_data=...)`.
+    The callback replaces `fit(validation_data=...)`.
 
     Args:
         sets: one set, or a list or a dict of sets. The sets of a list are named `"0"`, `"1"`, ...
@@ -80,8 +80,8 @@ class WeightedValidation(keras.callbacks.Callback):
             - a dict of arrays such as `{"images": ..., "texts": ..., "labels": ...}`,
             - a `keras.utils.PyDataset` or a `tf.data.Dataset` of batches,
             - the path of a directory of shards, read in order with `batch_size` and without a
-              `transform`. If training has one, a path is refused: pass a `ShardSequence`, with the
-              same `transform` if that prepares the rows, or without if it augments them,
+              `transform`. If training uses a `transform`, a path is refused: pass a `ShardSequence`
+              with the same one if it prepares the rows, or without if it augments them,
             - a `ShardSequence`, whose unshuffled view is evaluated; the sequence itself is not
               read.
         batch_size: samples per batch of arrays and shards. Defaults to `32`.
@@ -107,12 +107,12 @@ class WeightedValidation(keras.callbacks.Callback):
             `transform` makes the numbers equal. Defaults to `True`.
 
     Raises:
-        TypeError: if a set is of another kind.
+        TypeError: if a set has another type.
         ValueError: if a set is empty or infinite, or its arrays do not fit together; while
             training: if a callback that reads the results stands before this one, if a set does
             not belong to the training data, if there are `val_` keys in the logs already, if the
-            name of a set leads to a key that an output or a metric of the model has too, or if a
-            custom `test_step` returns numbers of one batch instead of results of metrics.
+            name of a set results in a key that an output or a metric of the model has too, or if
+            a custom `test_step` returns numbers of one batch instead of results of metrics.
         RuntimeError: while training: if a set could not be evaluated; the message names the set.
 
     Example:
@@ -165,7 +165,7 @@ class WeightedValidation(keras.callbacks.Callback):
         self._training_data = TrainingData(train, self._sets, directories, check_classes)
         self._output_losses = OutputLossesPerRow()
         self._test_step_checked = False
-        # What `evaluate` takes, once there is a model.
+        # The datasets for `evaluate`, once there is a model.
         self._datasets: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
@@ -178,8 +178,13 @@ class WeightedValidation(keras.callbacks.Callback):
         memo[id(self)] = copied
         return copied
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Checks the order of the callbacks, before CSVLogger replaces its file."""
+        super().set_params(params)
         check_order(self, callbacks_in_order())
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Compares the sets with the training, and matches them with the model."""
         self._training_data.begin()
         self._output_losses = OutputLossesPerRow()
         self._test_step_checked = False
@@ -190,10 +195,11 @@ class WeightedValidation(keras.callbacks.Callback):
                 if name in outputs:
                     raise ValueError(
                         f"Validation set {name!r} has the name of an output of the model, so "
-                        f"'val_{name}_loss' would mean both. Rename the set."
+                        f"'val_{name}_loss' would be ambiguous. Rename the set."
                     )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Evaluates the sets, and writes the results to the logs."""
         logs = {} if logs is None else logs
         if (epoch + 1) % self.freq:
             return
@@ -287,7 +293,7 @@ class WeightedValidation(keras.callbacks.Callback):
     def _log_entries(
         self, combined: dict[str, Any], by_set: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
-        """Returns what is added to the logs. No two results may have the same name."""
+        """Returns the entries to add to the logs. No two results may have the same name."""
         entries = {f"val_{name}": value for name, value in combined.items()}
         for set_name, results in by_set.items():
             for name, value in results.items():
@@ -305,8 +311,8 @@ class WeightedValidation(keras.callbacks.Callback):
 def _keep_torch_generator() -> Iterator[None]:
     """Restores torch's global generator, so that validation does not change training.
 
-    On torch every iterator of a data loader draws a seed from it, and Dropout and the shuffling of
-    arrays draw from it too.
+    On torch every iterator of a data loader draws a seed from this generator, and Dropout and the
+    shuffling of arrays draw from it too.
     """
     if keras.backend.backend() != "torch":
         yield
