@@ -85,6 +85,7 @@ def test_does_as_early_stopping_does(
     models = {}
     # A second fit with the same callbacks starts again.
     for run in (scores, again):
+        ours.filepath.unlink(missing_ok=True)
         results = []
         for callback in (ours, theirs):
             with warnings.catch_warnings():
@@ -278,7 +279,8 @@ def test_stops_in_a_real_fit_with_early_stopping_beside_it(tmp_path):
 def test_used_again_it_starts_anew(tmp_path):
     best = best_callback(tmp_path, patience=9)
     run_epochs(best, [0.9])
-    run_epochs(best, [0.1, 0.3, 0.2])
+    with pytest.warns(UserWarning, match="They are kept in"):
+        run_epochs(best, [0.1, 0.3, 0.2])
     assert (best.best, best.best_epoch) == (0.3, 1)
     assert attributes(tmp_path)[0]["value"] == 0.3
 
@@ -332,7 +334,8 @@ def test_resuming_from_another_monitor_or_mode_is_refused(tmp_path):
         run_epochs(best_callback(tmp_path, "val_loss", resume=True), [0.5])
     with pytest.raises(ValueError, match=r"mode='max'.*mode='min'"):
         run_epochs(best_callback(tmp_path, mode="min", resume=True), [0.5])
-    run_epochs(best_callback(tmp_path, "val_loss"), [0.5], name="val_loss")
+    with pytest.warns(UserWarning, match="They are kept in"):
+        run_epochs(best_callback(tmp_path, "val_loss"), [0.5], name="val_loss")
     best = best_callback(tmp_path, "val_loss", mode="auto", resume=True)
     best.set_model(dropout_model())
     best.on_train_begin()
