@@ -87,7 +87,7 @@ class ResumeTraining(keras.callbacks.Callback):
             while training: if the checkpoint belongs to another training or one with other
             settings, or `fit` received
             `shuffle=True`, `steps_per_epoch` or another sequence.
-        RuntimeError: while training: if another process trains with the directory.
+        RuntimeError: while training: if another process or thread trains with the directory.
         OSError: while training: if nothing can be written there. If the disk becomes full later, a
             warning is issued, the last checkpoint is kept, and the next one is tried.
 
@@ -327,10 +327,9 @@ class ResumeTraining(keras.callbacks.Callback):
         if error is None:
             self._has_written = self._has_written or self._schedule.started
             return
-        text = f"No checkpoint could be written to {self.directory}: {error}"
         if not self._has_written:
-            raise OSError(error.errno, text) from error
-        warnings.warn(f"{text}. The last checkpoint is kept.", stacklevel=2)
+            raise error
+        warnings.warn(f"{error.args[-1]}. The last checkpoint is kept.", stacklevel=2)
 
     # ---- Restoring
 

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import CodeType
+from types import FrameType
 from typing import Any
 
 import keras
@@ -94,11 +94,12 @@ def callbacks_in_order() -> list[Any]:
     return []
 
 
-def training_code() -> CodeType:
-    """Returns the code object of the function that calls a callback's `on_train_begin`.
+def training_frame() -> FrameType:
+    """Returns the frame of the function that calls a callback's `on_train_begin`.
 
     Finds: the first caller whose name is neither `on_train_begin` (a callback's, and that of
-    `CallbackList`) nor `start`. This is `fit`, or the function that holds a custom loop.
+    `CallbackList`) nor `start` or `open`, which are of this package. This is `fit`, or the function
+    that holds a custom loop.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
@@ -106,12 +107,13 @@ def training_code() -> CodeType:
     shows that a training is over.
 
     Without it: if another function of Keras came in between and returned before training, a
-    Ctrl-C would raise at once, as it does without the callback.
+    Ctrl-C would raise at once, as it does without the callback, and two threads could train with
+    one directory of `ResumeTraining`.
     """
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_name in ("start", "on_train_begin"):
+    while frame.f_back is not None and frame.f_code.co_name in ("open", "start", "on_train_begin"):
         frame = frame.f_back
-    return frame.f_code
+    return frame
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> int | None:

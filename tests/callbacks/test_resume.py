@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -541,6 +542,58 @@ def test_another_process_is_kept_out_and_this_one_is_not(tmp_path):
         process.kill()
     directory.open()  # the system released the lock of the killed process
     directory.close()
+
+
+def test_a_training_in_another_thread_is_refused_while_it_runs(tmp_path, shards):
+    data = shards([40])
+    reached, go_on = threading.Event(), threading.Event()
+
+    class Wait(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            reached.set()
+            assert go_on.wait(60)
+
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            pass
+
+    failures = []
+
+    def train(callback):
+        try:
+            tiny_fit(tmp_path / "c", data, [callback], model=tiny())
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=train, args=(Wait(),))
+    thread.start()
+    assert reached.wait(60)
+    try:
+        with pytest.raises(RuntimeError, match="Another thread of this process is training"):
+            tiny_fit(tmp_path / "c", data, model=tiny())
+    finally:
+        go_on.set()
+        thread.join()
+    assert not failures
+    # A training that ended with an exception in another thread does not count.
+    thread = threading.Thread(target=train, args=(Kill(1),))
+    shutil.rmtree(tmp_path / "c")
+    thread.start()
+    thread.join()
+    assert isinstance(failures[0], Killed)
+    _, history = tiny_fit(tmp_path / "c", data, model=tiny())
+    assert history.epoch == [0, 1]
+
+
+def test_a_checkpoint_that_fails_for_any_reason_is_reported(tmp_path, monkeypatch, shards):
+    def fail(path, encoded):
+        raise MemoryError
+
+    monkeypatch.setattr(_checkpoint_file, "write", fail)
+    with pytest.raises(RuntimeError, match=r"No checkpoint could be written to .*MemoryError"):
+        tiny_fit(tmp_path / "c", shards([40]))
 
 
 @pytest.mark.slow

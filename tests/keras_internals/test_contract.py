@@ -335,7 +335,7 @@ def test_the_function_that_trains_is_found_on_the_stack():
 
     class Find(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            found.append(internals.training_code().co_name)
+            found.append(internals.training_frame().f_code.co_name)
 
     def custom_loop():
         Find().on_train_begin()
