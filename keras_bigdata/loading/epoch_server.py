@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
+from keras_bigdata.keras_internals.fit import is_called_by_predict
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
@@ -77,6 +78,7 @@ class EpochServer:
             CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
         )
         self.last_request = -math.inf
+        self._warned_of_predict = False
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -114,6 +116,8 @@ class EpochServer:
         Args:
             on_tensorflow: whether a thread of TensorFlow may request its batches.
         """
+        if is_called_by_predict():
+            self._warn_of_predict()
         if on_tensorflow:
             self._guard.hold()
             if self.length - self.state.next_start > PAUSED_BATCHES:
@@ -165,6 +169,22 @@ class EpochServer:
             f"All batches of epoch {epoch} were requested twice, and neither `on_epoch_begin` nor "
             "`on_epoch_end` was called, so the same epoch is served again. Call both hooks of the "
             "ShardSequence for each epoch, or iterate over it: `for x, y in sequence`.",
+            stacklevel=4,
+        )
+
+    def _warn_of_predict(self) -> None:
+        """Warns once that predictions would not be in the order of the rows."""
+        config = self.config
+        if self.state.fixed or self._warned_of_predict:
+            return
+        if config.shuffle is None and config.last_batch == "keep":
+            return
+        self._warned_of_predict = True
+        what = "in shuffled order, another one in each epoch" if config.shuffle else "without some"
+        warnings.warn(
+            f"`predict` receives the rows of this ShardSequence {what}. Pass "
+            "`sequence.unshuffled()` to receive a prediction of every row, in the order of the "
+            "files.",
             stacklevel=4,
         )
 

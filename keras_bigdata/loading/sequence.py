@@ -36,8 +36,9 @@ class ShardSequence(keras.utils.PyDataset):
     served again from its start. `fit(shuffle=True)`, Keras's default, requests batches in a random
     order of its own. If they are shuffled already (`shuffle="window"` or `"global"`), they are
     served in the order of the plan instead. `evaluate` on a sequence counts as an epoch too;
-    the callbacks of this package use an unshuffled view instead (`unshuffled()`). A new sequence
-    begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch = n`.
+    the callbacks of this package use an unshuffled view instead (`unshuffled()`). `predict` on a
+    shuffled sequence returns another order each time, with a warning: pass `unshuffled()`. A new
+    sequence begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch = n`.
 
     Custom training loops iterate over the sequence: `for x, y in sequence:` is one epoch, and the
     next such loop is the next epoch. A loop that runs during a `fit` takes epochs away from that

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata.keras_internals import callbacks as internals
+from keras_bigdata.keras_internals.fit import is_called_by_predict
 from tests.helpers.reused import reused
 
 
@@ -131,6 +132,20 @@ def test_the_losses_of_several_outputs_are_tracked_inside_the_compiled_loss():
     several.evaluate(zeros, [zeros, zeros], verbose=0)
     assert calls
     assert several.test_function is not None
+
+
+def test_predict_is_found_on_the_stack_and_no_other_method():
+    found = []
+
+    class Looking(Calls):
+        def on_epoch_begin(self):
+            found.append(is_called_by_predict())
+
+    shared_model().predict(Looking(), verbose=0)
+    assert found == [True]
+    shared_model().fit(Looking(), verbose=0)
+    shared_model().evaluate(Looking(), verbose=0)
+    assert not any(found[1:])
 
 
 def test_class_weight_works_for_x_y_and_is_refused_with_weights():
