@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import random
+from collections.abc import Iterable, Mapping
 from typing import Any, SupportsFloat, TypeVar
 
 import numpy as np
@@ -112,6 +113,29 @@ def checked_choice(value: _Choice, argument: str, choices: tuple[Any, ...]) -> _
     raise ValueError(
         f"`{argument}` must be {', '.join(most)} or {last}. Received: {argument}={_shown(value)}"
     )
+
+
+def checked_names(value: Any, argument: str) -> tuple[str, ...]:
+    """Returns names as a tuple. A string is one name, and not a sequence of letters.
+
+    Raises:
+        TypeError: if it is not a string or a sequence of strings.
+        ValueError: if it is empty.
+    """
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, Iterable) or isinstance(names, (bytes, Mapping)):
+        names = (None,)
+    names = tuple(names)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"`{argument}` must be a name or a sequence of names. "
+            f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
+        )
+    if not names:
+        raise ValueError(
+            f"`{argument}` must hold at least one name. Received: {argument}={value!r}"
+        )
+    return names
 
 
 def checked_seed(seed: Any) -> int:

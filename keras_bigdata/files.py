@@ -73,6 +73,20 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync_directory(target.parent)
 
 
+def local_path(path: str | os.PathLike[str], argument: str) -> Path:
+    """Returns a path on this machine.
+
+    Raises:
+        ValueError: if it is a URL.
+    """
+    if "://" in str(path):
+        raise ValueError(
+            f"`{argument}` must be a path on this machine: URLs are not read or written. "
+            f"Received: {argument}={str(path)!r}"
+        )
+    return Path(path)
+
+
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
     """Replaces a file atomically, as `atomic_path` does, while other processes may do the same.
 

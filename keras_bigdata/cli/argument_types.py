@@ -1,9 +1,19 @@
-"""Parsers of argument values: functions for `type=` of `argparse`."""
+"""Arguments of several commands: functions for `type=` of `argparse`, and whole options."""
 
 from __future__ import annotations
 
 import argparse
 import math
+
+
+def add_layout(command: argparse.ArgumentParser) -> None:
+    """Adds the option `--layout`, as in `ShardSequence`."""
+    command.add_argument(
+        "--layout",
+        choices=["columns"],
+        help="read pickles without an index that could mean two things, such as one sample per "
+        "file, as rows with one array per field (default: refuse them with both readings)",
+    )
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from keras_bigdata.cli.argument_types import parse_names, parse_structure
+from keras_bigdata.cli.argument_types import add_layout, parse_names, parse_structure
 from keras_bigdata.cli.formatting import print_repair
 
 
@@ -26,7 +26,7 @@ def add_verify(commands: Any) -> None:
         "--against",
         metavar="DIR2",
         help="other shards: a row that is in both sets is a fault (a training and a validation "
-        "set, for example)",
+        "set, for example), and so are classes that they number differently",
     )
     verify.add_argument(
         "--fields",
@@ -35,6 +35,7 @@ def add_verify(commands: Any) -> None:
         help="fields that are compared with DIR2, and that pickles without an index must have "
         "(default: inputs, targets and sample weights)",
     )
+    add_layout(verify)
     verify.set_defaults(run=run_verify)
 
 
@@ -42,7 +43,12 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """Prints the faults and returns the exit status."""
     from keras_bigdata.integrity.verify import verify
 
-    report = verify(arguments.directory, arguments.against, fields=arguments.fields)
+    report = verify(
+        arguments.directory,
+        arguments.against,
+        fields=arguments.fields,
+        layout=arguments.layout,
+    )
     print(report)
     return 0 if report.ok else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
-from keras_bigdata.shards.scan import read_layout
+from keras_bigdata.shards.layout import Layout, read_layout
 
 # Name, dtype and row shape of each field.
 _Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
@@ -29,7 +30,8 @@ class UnindexedPickle:
         error: why it cannot be read; `None` if it can.
         checksum: CRC-32 of the file; `None` if it cannot be read.
         arrays: name -> `(dtype, shape, offset)`.
-        nbytes: size of the file.
+        layout: the layout of the pickle; `None` if it cannot be read.
+        nbytes: bytes that were read.
     """
 
     def __init__(self, path: Path, trust: bool) -> None:
@@ -37,17 +39,19 @@ class UnindexedPickle:
         self.error: str | None = None
         self.checksum: int | None = None
         self.arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
+        self.layout: Layout | None = None
         self.nbytes = 0
         try:
             # Without an index there is no checksum to compare with, but the whole file is read to
             # find bytes that the disk cannot read.
             self.checksum = file_checksum(path)
-            layout = read_layout(path, trust)
-            self.nbytes, self.arrays = layout.nbytes, layout.arrays
+            self.nbytes = os.path.getsize(path)
+            self.layout = read_layout(path, trust)
+            self.arrays = self.layout.arrays
         except OSError as error:
             self.error = f"it cannot be read ({error.strerror})"
         except BigDataError as error:
-            self.error = str(error)
+            self.error = str(error).removeprefix(f"{path}: ")
 
     def fields(self, used: Sequence[str]) -> _Fields:
         """Returns the arrays with rows; only those in `used`, if it is not empty."""

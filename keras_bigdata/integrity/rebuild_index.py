@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.integrity.check_pickles import check_pickles
-from keras_bigdata.integrity.removed_shards import split_incomplete
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.sources.arrays import default_roles
@@ -25,8 +25,11 @@ from keras_bigdata.shards.index import (
     ShardInfo,
 )
 from keras_bigdata.shards.index_json import check_metadata
+from keras_bigdata.shards.one_set import Reading
+from keras_bigdata.shards.pickle_files import natural_key, pickle_names
+from keras_bigdata.shards.removed_shards import split_incomplete
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.scan import open_shards, pickle_names
+from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.writer import shard_number
 
 # Names of the fields of packed images and texts; their roles follow from the names.
@@ -73,7 +76,7 @@ def rebuild_index(
         (UNFINISHED, "`pack`", "Make the same call again; it continues from there."),
         (WRITING, "a ShardWriter", "Delete the directory and write it again."),
     ):
-        if (directory / state).exists():
+        if os.path.exists(directory / state):
             raise ShardError(
                 f"{directory}: is not complete: {writer} was stopped or is at work. {remedy}"
             )
@@ -87,7 +90,11 @@ def rebuild_index(
     sound = [pickle for pickle in pickles if str(pickle.path) not in faulty]
     if not sound:
         return rebuilt
-    scanned = open_shards([pickle.path for pickle in sound], used=roles.names, verbose=verbose)
+    files = [pickle.path for pickle in sound]
+    # Packed shards hold rows, whatever their shapes look like.
+    is_packed = all(shard_number(file.name) for file in files)
+    layout: Reading = "columns" if is_packed else None
+    scanned = open_shards(files, used=roles.names, layout=layout, verbose=verbose)
     infos = [
         replace(
             scanned[number],
@@ -185,10 +192,11 @@ def _is_valid(name: str, value: Any) -> bool:
     return True
 
 
-def _sort_key(name: str) -> tuple[int, int, str]:
+def _sort_key(name: str) -> tuple[int, int, Any]:
     """Returns variant, number and name of a shard; 0 and 0 for a name of another form."""
     number = shard_number(Path(name).name)
-    return (0, 0, name) if number is None else (number[1], number[0], name)
+    variant_and_number = (0, 0) if number is None else (number[1], number[0])
+    return (*variant_and_number, natural_key(name))
 
 
 def _note_missing_numbers(names: Sequence[str], rebuilt: RebuiltIndex) -> None:

@@ -11,17 +11,18 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_bool
 from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.files import local_path
 from keras_bigdata.integrity.rebuild_index import rebuild_index
-from keras_bigdata.integrity.removed_shards import (
+from keras_bigdata.integrity.report import Fault, Repair
+from keras_bigdata.integrity.verify import checked_directory, find_faults
+from keras_bigdata.progress import Verbose, checked_verbose, summarize
+from keras_bigdata.shards.class_counts import count_in_shards
+from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
+from keras_bigdata.shards.removed_shards import (
     removed_shards,
     split_incomplete,
     with_removed,
 )
-from keras_bigdata.integrity.report import Fault, Repair
-from keras_bigdata.integrity.verify import find_faults
-from keras_bigdata.progress import Verbose, checked_verbose, summarize
-from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.writer import shard_number
 
@@ -95,9 +96,7 @@ def repair(
     """
     dry_run = checked_bool(dry_run, "dry_run")
     verbose = checked_verbose(verbose)
-    folder = Path(os.path.abspath(directory))
-    if not folder.is_dir():
-        raise ShardError(f"{folder}: there is no such directory. Check the path.")
+    folder = checked_directory(directory, "directory")
     roles = Roles(
         as_structure(inputs, "inputs"),
         as_structure(targets, "targets"),
@@ -106,7 +105,7 @@ def repair(
     try:
         index = ShardIndex.load(folder)
     except CorruptShardError:
-        like_index = None if like is None else ShardIndex.load(like)
+        like_index = None if like is None else ShardIndex.load(local_path(like, "like"))
         result = _restore_index(folder, roles, like_index, dry_run=dry_run, verbose=verbose)
     else:
         unused = [
@@ -158,13 +157,13 @@ def _pack_again(
         return
     for info in lost:
         result.steps.append(f"{info.name}: is packed again from its source ({info.samples} rows)")
-        if (folder / info.name).exists():
+        if os.path.exists(folder / info.name):
             result.steps.append(f"{info.name}: the damaged file moves to {QUARANTINE}/")
     if dry_run:
         return
     new_files = repacker.write(lost, workers)
     for name, file in new_files.items():
-        if (folder / name).exists():
+        if os.path.exists(folder / name):
             _move_to_quarantine(folder, name)
         os.replace(file, folder / name)
     if removed:
@@ -200,7 +199,7 @@ def _remove_damaged(
     for fault in faults.values():
         name = Path(fault.file).relative_to(folder).as_posix()
         reason = f"{fault.kind}: expected {fault.expected}, found {fault.found}"
-        moves = f"; moves to {QUARANTINE}/" if Path(fault.file).exists() else ""
+        moves = f"; moves to {QUARANTINE}/" if os.path.exists(fault.file) else ""
         result.steps.append(f"{name}: is removed from the index ({reason}){moves}")
     for info in incomplete:
         result.steps.append(
@@ -238,7 +237,7 @@ def _restore_index(
         )
     index = rebuilt.index
     result = Repair(folder, notes=rebuilt.notes, index=index)
-    if (folder / INDEX_NAME).exists():
+    if os.path.exists(folder / INDEX_NAME):
         result.steps.append(f"{INDEX_NAME}: is copied to {QUARANTINE}/")
     for fault in rebuilt.faults:
         name = Path(fault.file).relative_to(folder).as_posix()
@@ -254,7 +253,7 @@ def _restore_index(
     result.steps.append(_describe_new_index([index[shard] for shard in range(len(index))]))
     if dry_run:
         return result
-    if (folder / INDEX_NAME).exists():
+    if os.path.exists(folder / INDEX_NAME):
         _copy_to_quarantine(folder, INDEX_NAME)
     index.save()
     _quarantine(folder, list(result.removed))
@@ -291,7 +290,7 @@ def _with_shards(
 
 def _quarantine(directory: Path, names: Sequence[str]) -> None:
     for name in names:
-        if (directory / name).exists():
+        if os.path.exists(directory / name):
             _move_to_quarantine(directory, name)
 
 

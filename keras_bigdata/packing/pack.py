@@ -26,6 +26,7 @@ from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardIndex
+from keras_bigdata.shards.removed_shards import removed_shards
 
 
 def pack(
@@ -212,7 +213,7 @@ def _load_packed(
             f"{directory}: holds the shards of another call. {changes}. Name another directory, or "
             "delete this one to pack again."
         )
-    removed = index.provenance.get("gone")
+    removed = removed_shards(index)
     if removed:
         raise PackError(
             f"{directory}: {len(removed)} of its shards were left out by `repair`. Write them "

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import atomic_path
+from keras_bigdata.files import atomic_path, local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.class_counts import add_counts, count_classes
@@ -106,6 +106,7 @@ class ShardWriter:
 
     Raises:
         TypeError: if `classes`, `vocabulary` or `provenance` cannot be written as JSON.
+        ValueError: if `directory` is a URL.
         ShardError: if the directory is not empty, if a shard's arrays differ in length, or if a
             field's dtype or row shape differs from that in the first shard.
 
@@ -129,7 +130,7 @@ class ShardWriter:
         vocabulary: Sequence[str] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        self.directory = Path(directory)
+        self.directory = local_path(directory, "directory")
         self.roles = Roles(
             as_structure(inputs, "inputs"),
             as_structure(targets, "targets"),
@@ -138,6 +139,11 @@ class ShardWriter:
         self.classes = None if classes is None else np.asarray(classes, object).tolist()
         self.vocabulary = None if vocabulary is None else list(vocabulary)
         self.provenance = dict(provenance or {})
+        for name, names in (("classes", classes), ("vocabulary", vocabulary)):
+            if isinstance(names, (str, bytes)):  # not a list of letters
+                raise TypeError(f"`{name}` must be a list. Received: {name}={names!r}")
+        if not all(isinstance(word, str) for word in self.vocabulary or ()):
+            raise TypeError("`vocabulary` must be a list of words (str), such as ['', 'the'].")
         for name, value in (
             ("classes", self.classes),
             ("vocabulary", self.vocabulary),
@@ -182,13 +188,14 @@ class ShardWriter:
         variant = checked_int(variant, "variant", 0)
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
         native = _as_stored(arrays, name)
-        self._check_fields(name, native)
+        fields = self._checked_fields(name, native)
         counts = count_classes(native, self.roles)
         try:
             add_counts([counts], self.classes)
         except ShardError as error:
             raise ShardError(f"{self.directory / name}: {error}") from error
         info = write_shard(self.directory, name, native, variant=variant)
+        self.fields = fields
         self.shards.append(info)
         if variant == 0:
             self._class_counts.append(counts)
@@ -249,22 +256,23 @@ class ShardWriter:
         if kind is None:
             self.close()
 
-    def _check_fields(self, name: str, arrays: Mapping[str, Array]) -> None:
+    def _checked_fields(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Field]:
+        """Returns the fields of a shard, which must be those of the first one."""
         fields = describe_fields(arrays)
-        if not self.fields:
+        if not self.shards:
             missing = [role for role in self.roles.names if role not in fields]
             if missing:
                 raise ShardError(
                     f"{self.directory / name}: the roles name {missing}, but the arrays are "
                     f"{list(fields)}."
                 )
-            self.fields = fields
         elif fields != self.fields:
-            first = self.shards[0].name if self.shards else name
             raise ShardError(
                 f"{self.directory}: every shard must hold the same fields. {name} has "
-                f"{_format_fields(fields)}; {first} has {_format_fields(self.fields)}."
+                f"{_format_fields(fields)}; {self.shards[0].name} has "
+                f"{_format_fields(self.fields)}."
             )
+        return fields
 
 
 def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:

@@ -434,6 +434,15 @@ def test_rows_left_out_are_not_passed_over_in_silence(photos: Path, tmp_path: Pa
         pack(open_table(photos), tmp_path / "out")
 
 
+def test_a_damaged_list_of_removed_shards_is_an_error_of_the_index(tmp_path: Path):
+    source = Arrays(x=np.zeros((4, 2)), labels=[0, 1] * 2)
+    index = pack(source, tmp_path, workers=1)
+    index.provenance["gone"] = 7
+    index.save()
+    with pytest.raises(CorruptShardError, match="the list of removed shards is damaged"):
+        pack(source, tmp_path, workers=1)
+
+
 def test_a_finished_set_that_lost_a_shard_is_an_error(tmp_path: Path):
     pack(Numbers(), tmp_path / "out", shard_samples=5, workers=1)
     (tmp_path / "out" / "shard-00002.pkl").unlink()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata import BigDataError, CorruptShardError, UnsafePickleError
+from keras_bigdata import BigDataError, CorruptShardError, ShardError, UnsafePickleError
 from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array
 from tests.helpers.pickle_bytes import (
     DTYPE,
@@ -78,6 +78,8 @@ BOMBS = {
     "nested lists": b"]" * MANY + b"a" * (MANY - 1),
     "nested tuples": b")" + b"\x85" * MANY,
     "a key of nested tuples": b"})" + b"\x85" * MANY + b"Ns",
+    "tuples in tuples in protocol 4": b")\x94" + b"\x85\x94" * MANY,
+    "lists of tuples in tuples": b"](" + (b")" + b"\x85" * 999) * 100 + b"e",
     "nested marks": b"(" * MANY + b"t" * MANY,
     "nested dicts": b"}N" * MANY,
     "duplicates": b"N" + b"2" * MANY + b"t",
@@ -152,6 +154,38 @@ def test_more_objects_than_any_shard_holds(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_OBJECTS", 20_000)
     path = write(tmp_path / "a.pkl", OBJECTS[kind], b".")
     assert "more than 20,000 objects" in assert_refused(path, extra=10 << 20)
+
+
+NESTS = {
+    "tuples": b")" + b"\x85" * 25_000,
+    "pairs": b"N2" + b"\x862" * 25_000 + b"\x86",
+    "tuples with memo entries": b")\x94" + b"\x85\x94" * 25_000,
+    "lists": b"]" * 25_000 + b"a" * 24_999,
+    "tuples of marks": b")q\0" + b"0(h\0tq\0" * 25_000,
+    "lists of marks": b"]q\0" + b"0(h\0lq\0" * 25_000,
+    "dicts": b"}q\0" + b"0}Nh\0sq\0" * 25_000,
+}
+
+
+@pytest.mark.parametrize("kind", NESTS)
+def test_nests_are_refused_before_all_of_them_is_parsed(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_NESTED", 20_000)
+    for value in (NESTS[kind], dic(a=NESTS[kind])):
+        path = write(tmp_path / "a.pkl", value, b".")
+        message = assert_refused(path, extra=10 << 20)
+        assert "more than 20,000 containers in containers" in message
+
+
+@pytest.mark.slow
+def test_a_nest_of_five_million_tuples_takes_about_a_second(tmp_path):
+    path = write(tmp_path / "a.pkl", b")", b"\x85" * 5_000_000, b".")
+    assert "containers in containers" in assert_refused(path, seconds=5, extra=200 << 20)
+
+
+def test_a_list_of_more_items_than_fields_is_refused_before_they_are_read(tmp_path):
+    path = write(tmp_path / "a.pkl", b"](", b"K\1\x85" * 300_000, b"e.")
+    message = assert_refused(path, ShardError, extra=100 << 20)
+    assert "a list of 300,000 items" in message
 
 
 def test_more_on_the_stack_than_any_shard_needs(tmp_path, monkeypatch):

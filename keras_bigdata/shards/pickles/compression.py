@@ -206,6 +206,16 @@ class CompressedSource(Source):
         self.buffer, self.start, self.pos = b"", at + count, 0
         return None
 
+    def peek(self, count: int) -> bytes:
+        """Returns the next `count` bytes, or fewer at the end of the content."""
+        if self.data is None:
+            at, content = self.position, bytearray(self.buffer[self.pos :])
+            while len(content) < count and (piece := self._decompress(count)):
+                content += piece
+            self.buffer, self.start, self.pos = bytes(content), at, 0
+            count = min(count, len(content))
+        return super().peek(count)
+
     def line_length(self) -> int:
         """Returns the number of bytes up to the next newline."""
         # A line may be an array written as text, which must not be dropped.
