@@ -38,7 +38,7 @@ def compare_sets(
         ShardError: if both are the same directory, or do not have the fields alike.
     """
     if other.directory == index.directory:
-        raise ShardError(f"{other.directory}: is the same directory. Name another one.")
+        raise ShardError(f"{other.directory}: is the same directory. Pass another one.")
     difference = different_classes(index, other)
     if difference is not None:
         remedy = (

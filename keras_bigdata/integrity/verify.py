@@ -33,7 +33,7 @@ from keras_bigdata.shards.pickle_files import (
 from keras_bigdata.shards.removed_shards import removed_shards
 from keras_bigdata.shards.scan import open_shards
 
-# More are not faster: one thread computes checksums at 4 GB/s, and disks are slower.
+# More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
 _PENDING = 4
 
@@ -53,9 +53,9 @@ def verify(
     offsets of its arrays with the index; it finds files that are missing and pickles that the
     index does not name; and it counts the rows of each class again.
 
-    Pickles without an index are checked for whether each can be read, whether they agree with each
-    other, and whether they can be read in one way only, as by `ShardSequence`. They have no
-    checksums, so that bytes that changed in place are not noticed.
+    If the set has no index, it checks whether each pickle can be read, whether the pickles agree
+    with each other, and whether they can be read in one way only, as `ShardSequence` does. They
+    have no checksums, so bytes that changed in place are not detected.
 
     No pickle is executed.
 
@@ -65,14 +65,14 @@ def verify(
             validation image among the training images, and so are classes or words that the two
             sets number differently. Rows are equal if their values are: 0.0 equals -0.0, NaN
             equals NaN, and bytes between the fields of a structure do not count. They are compared
-            by 128 bits of BLAKE2b; memory is that of a few shards and some 250 MB, and the digests
-            are written to temporary files. Defaults to `None`: no comparison.
+            by 128 bits of BLAKE2b; the memory needed is that of a few shards and some 250 MB, and
+            the digests are written to temporary files. Defaults to `None`: no comparison.
         fields: name or names of the fields to compare rows by, and of those that pickles without
             an index must have. Defaults to `None`: inputs, targets and sample weights, or all
             fields of pickles without an index.
         layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
-        trust: whether to load pickles that cannot be read without running code. Only for files
-            that you wrote yourself. Defaults to `False`.
+        trust: whether to load pickles that cannot be read without running code. Use it only for
+            files that you wrote yourself. Defaults to `False`.
         verbose: `0` for no output; `1` for a progress bar or `2` for lines, and a summary on
             stderr; `"auto"` for progress only if it takes long. Defaults to `"auto"`.
 
@@ -113,11 +113,13 @@ def verify(
         _check_unindexed(folder, report, names, layout, trust, verbose=verbose)
         sound = ()
     for name in temporary_names(folder):
-        report.notes.append(f"{folder / name}: left by a writer that was killed; may be deleted.")
+        report.notes.append(
+            f"{folder / name}: was left by a writer that was killed; it may be deleted."
+        )
     if against is not None:
         other = checked_directory(against, "against")
         if index is None and report.faults:
-            report.notes.append(f"not compared with {other}: see the faults.")
+            report.notes.append(f"the set was not compared with {other}: see the faults.")
         else:
             options: dict[str, Any] = {"used": names, "layout": layout, "trust": trust}
             options["verbose"] = verbose
@@ -177,7 +179,7 @@ def checked_directory(directory: str | os.PathLike[str], argument: str) -> Path:
 
 
 def _load_index(folder: Path, report: Report) -> ShardIndex | None:
-    """Returns the index if there is one that can be read; else reports the fault, if it is one."""
+    """Returns the index if it can be read; otherwise reports the fault, if there is one."""
     path = folder / INDEX_NAME
     if has_index(folder):
         try:
@@ -190,13 +192,13 @@ def _load_index(folder: Path, report: Report) -> ShardIndex | None:
             )
             report.faults.append(Fault(str(path), "index", "an index", reason, remedy))
     elif os.path.exists(folder / UNFINISHED):
-        remedy = "Make the same call of `pack` again: it continues from there."
+        remedy = "Call `pack` again with the same arguments: it continues from there."
         report.faults.append(
             Fault(str(folder), "unfinished", "a finished pack", "one that was stopped", remedy)
         )
     elif os.path.exists(folder / WRITING):
         remedy = "Delete the directory and write it again."
-        found = "a writer that was stopped or is at work"
+        found = "a writer that was stopped or is still running"
         report.faults.append(Fault(str(folder), "unfinished", "a closed writer", found, remedy))
     return None
 
@@ -222,13 +224,13 @@ def _check_shards(index: ShardIndex, report: Report, trust: bool, verbose: Verbo
 
 
 def _packed_remedy(index: ShardIndex) -> str:
-    """Returns what to do about a damaged shard of a packed set."""
+    """Returns the remedy for a damaged shard of a packed set."""
     if index.provenance.get("source"):
         return (
             "Restore the file from a copy, or pack it again from its source: keras_bigdata.repair("
-            f"{str(index.directory)!r}, source=..., dry_run=False), or `keras-bigdata pack` as it "
-            f"was packed, with --repair. Or `keras-bigdata repair {index.directory}` removes it "
-            "from the index."
+            f"{str(index.directory)!r}, source=..., dry_run=False), or the `keras-bigdata pack` "
+            f"command that packed it, with --repair. Or `keras-bigdata repair {index.directory}` "
+            "removes it from the index."
         )
     return (
         "Restore the file from a copy, or write the set again. Or `keras-bigdata repair "
@@ -237,7 +239,7 @@ def _packed_remedy(index: ShardIndex) -> str:
 
 
 def _check_names(index: ShardIndex, report: Report) -> None:
-    """Reports pickles that the index does not name, and names that it holds twice."""
+    """Reports pickles that the index does not name, and names that occur twice in it."""
     counts = Counter(index.names)
     for name in pickle_names(index.directory):
         if name not in counts:
@@ -317,7 +319,7 @@ def _check_unindexed(
     report.shards = len(pickles)
     report.nbytes = sum(pickle.nbytes for pickle in pickles)
     report.notes.append(
-        "without an index there are no checksums: bytes that changed in place are not noticed."
+        "without an index there are no checksums: bytes that changed in place are not detected."
     )
 
 

@@ -127,8 +127,8 @@ def _as_array(value: Any, name: str) -> Array:
         )
     if array.ndim == 0:
         raise PackError(
-            f"field {name!r} is a single number ({kind}), not an array with a row a sample. Lists "
-            "and tuples stand for several inputs or outputs: combine rows into one array"
+            f"field {name!r} is a single number ({kind}), not an array with one row per sample. "
+            "Lists and tuples stand for several inputs or outputs: combine rows into one array"
         )
     if array.dtype.hasobject:
         raise PackError(

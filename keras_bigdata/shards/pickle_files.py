@@ -11,7 +11,7 @@ from keras_bigdata.files import TEMPORARY_PREFIX, walk_directory
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING
 
 SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
-# Each of these may follow one of those.
+# Each of these may follow one of `SUFFIXES`.
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".lz4", ".z")
 
 
@@ -87,7 +87,7 @@ def pickle_names(directory: Path) -> list[str]:
 
 
 def temporary_names(directory: Path) -> list[str]:
-    """Returns the names of the temporary files that killed writers have left in a directory."""
+    """Returns the names of the temporary files that killed writers left in a directory."""
     return [name for name in _file_names(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)]
 
 

@@ -36,16 +36,16 @@ def open_shards(
 
     Args:
         shards: a directory with `index.json`; a directory of pickles, which is searched with its
-            subdirectories, in natural order (1, 2, 10); one pickle; or a list of pickles, in the
-            order given.
+            subdirectories, in natural order (1, 2, 10); one pickle; or a list of pickles, whose
+            order is kept.
         used: fields that every shard must have, with equal numbers of rows. Defaults to `()`: all
-            fields that all shards have alike.
+            fields that are the same in all shards.
         layout: how pickles without an index are read. `"columns"`: the rows of all files are one
             set, and every array has one entry per row. `None`: the same, but files that may mean
             something else are refused, with both readings: a list of samples, one sample per file,
             files that each hold another field, training and test data. Defaults to `None`.
-        trust: whether to load pickles that cannot be read without running code. Only for files
-            that you wrote yourself. Defaults to `False`.
+        trust: whether to load pickles that cannot be read without running code. Use it only for
+            files that you wrote yourself. Defaults to `False`.
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Returns:
@@ -209,7 +209,7 @@ def _find_mismatch(
         if array[0] != first[0] or array[1][1:] != first[1][1:]:
             return file, (
                 f"{name!r} has dtype {array[0]} and row shape {array[1][1:]}, but {first[0]} and "
-                f"{first[1][1:]} in {names[0]}. All shards must agree: write them again alike."
+                f"{first[1][1:]} in {names[0]}. Write the shards again so that they agree."
             )
         if reference is not None and array[1][0] != layout.arrays[reference][1][0]:
             return file, (

@@ -1,8 +1,8 @@
 """Parses a pickle: what each opcode does to the stack and the memo, without running anything.
 
 The stack and the memo are those of the pickle protocol; the values in them are described in
-`nodes`. A name is never imported: `globals` knows the few that stand for arrays and containers,
-any other is an error.
+`nodes`. A name is never imported: `globals` lists the few that stand for arrays and containers, and
+any other name is an error.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def _tuple_of_marked(machine: Machine) -> None:
 
 def _list_of_marked(machine: Machine) -> None:
     items = pack_numbers(machine.close_mark())
+    if items:
+        machine.count_nested(items[0])
     machine.count(len(items))
     machine.push_object(items)
 
