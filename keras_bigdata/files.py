@@ -1,10 +1,11 @@
-"""Operations on files: atomic replacement, locks, checksums, and walking directories."""
+"""Operations on files: paths, atomic replacement, locks, checksums, and walking directories."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
 import secrets
 import socket
 import stat
@@ -12,9 +13,14 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Every temporary name starts with this, so that leftovers of a killed process can be recognised.
 TEMPORARY_PREFIX = ".tmp-"
+
+# A scheme has at least two letters here: "C:/data" is a path on Windows. `pathlib` makes one slash
+# of the two.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _ATTEMPTS = 5
 
@@ -23,6 +29,49 @@ _ATTEMPTS = 5
 _BLOCK = 1 << 20
 
 _thread = threading.local()
+
+
+def local_path(path: Any, argument: str) -> Path:
+    """Returns a path on this machine as a `pathlib.Path`.
+
+    Args:
+        path: what was given: a string or a path object.
+        argument: its name, for the messages.
+
+    Raises:
+        TypeError: if it is neither a string nor a path object.
+        ValueError: if it is empty, a URL, or begins with `~`, which only a shell replaces. As a
+            path, `"s3://bucket/x"` would be the directory `s3:` in the current one.
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str):
+        raise TypeError(
+            f"`{argument}` must be a path, as a string or a pathlib.Path. "
+            f"Received: {argument}={path!r:.200} of type {type(path).__name__}"
+        )
+    if not text or "\0" in text:
+        raise ValueError(f"`{argument}` must be a path. Received: {argument}={text!r}")
+    if is_url(text):
+        raise ValueError(
+            f"`{argument}` must be a path on this machine, not a URL: object stores and the web "
+            "are not read or written. Copy the files, or mount the store as a directory. "
+            f"Received: {argument}={text!r}"
+        )
+    if re.match(r"~(?:[/\\]|$)", text):
+        raise ValueError(
+            f"`{argument}` begins with '~', which only a shell replaces by the home directory. "
+            f"Pass os.path.expanduser({text!r}), or './{text}' for a name that begins with '~'. "
+            f"Received: {argument}={text!r}"
+        )
+    return Path(path)
+
+
+def is_url(text: str) -> bool:
+    """Returns whether a text is a URL, such as `s3://bucket/x`, and not a path."""
+    return _URL.match(text) is not None
 
 
 @contextlib.contextmanager
@@ -71,20 +120,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
         raise
     _sync_directory(target.parent)
-
-
-def local_path(path: str | os.PathLike[str], argument: str) -> Path:
-    """Returns a path on this machine.
-
-    Raises:
-        ValueError: if it is a URL.
-    """
-    if "://" in str(path):
-        raise ValueError(
-            f"`{argument}` must be a path on this machine: URLs are not read or written. "
-            f"Received: {argument}={str(path)!r}"
-        )
-    return Path(path)
 
 
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_bigdata.cli.argument_types import add_layout, parse_names, parse_structure
 from keras_bigdata.cli.formatting import print_repair
+from keras_bigdata.cli.option_names import in_options
 
 
 def add_verify(commands: Any) -> None:
@@ -49,7 +50,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         fields=arguments.fields,
         layout=arguments.layout,
     )
-    print(report)
+    print(in_options(str(report), arguments))
     return 0 if report.ok else 1
 
 
@@ -90,6 +91,7 @@ def add_repair(commands: Any) -> None:
             metavar="NAME,NAME",
             help=f"for a lost index: names of the fields that are {role.replace('-', ' ')}",
         )
+    add_layout(repair)
     repair.set_defaults(run=run_repair, after_interrupt="Run the same command again to continue.")
 
 
@@ -112,6 +114,7 @@ def run_repair(arguments: argparse.Namespace) -> int:
         inputs=arguments.inputs,
         targets=arguments.targets,
         sample_weights=arguments.sample_weights,
+        layout=arguments.layout,
         dry_run=not arguments.yes,
     )
     print_repair(found)

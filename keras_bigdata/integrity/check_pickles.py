@@ -14,6 +14,7 @@ from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.layout import Layout, read_layout
+from keras_bigdata.shards.one_set import find_second_reading
 
 # Name, dtype and row shape of each field.
 _Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
@@ -114,4 +115,29 @@ def _format_fields(fields: Iterable[tuple[str, Any, tuple[int, ...]]]) -> str:
     return (
         ", ".join(f"{name!r} {dtype} (rows, {str(shape)[1:-1]})" for name, dtype, shape in fields)
         or "none"
+    )
+
+
+def read_differently(
+    directory: Path, pickles: Iterable[UnindexedPickle], used: Sequence[str]
+) -> tuple[str, str] | None:
+    """Returns the second way in which the pickles of a directory can be read.
+
+    Args:
+        directory: the directory.
+        pickles: the pickles in it; those that cannot be read are left out.
+        used: as in `open_shards`.
+
+    Returns:
+        A file or directory and the reason; `None` if there is one reading only.
+    """
+    layouts = {
+        pickle.path.relative_to(directory).as_posix(): pickle.layout
+        for pickle in pickles
+        if pickle.layout is not None
+    }
+    if not layouts:
+        return None
+    return find_second_reading(
+        directory, list(layouts), list(layouts.values()), used=used, listed=False
     )

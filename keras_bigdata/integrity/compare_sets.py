@@ -43,7 +43,8 @@ def compare_sets(
     if difference is not None:
         remedy = (
             "Pack one of the sets again with classes= and vocabulary=, each the ShardIndex of the "
-            "other. Rows that differ only in the number of a class are not found as equal."
+            "other (keras-bigdata pack: --like). Rows that differ only in the number of a class "
+            "are not found as equal."
         )
         expected = f"classes and words numbered as in {other.directory}"
         report.faults.append(Fault(str(report.directory), "classes", expected, difference, remedy))

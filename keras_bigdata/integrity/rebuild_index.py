@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.integrity.check_pickles import check_pickles
+from keras_bigdata.integrity.check_pickles import check_pickles, read_differently
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.sources.arrays import default_roles
@@ -58,6 +58,7 @@ def rebuild_index(
     directory: Path,
     roles: Roles,
     like: ShardIndex | None,
+    layout: Reading = None,
     *,
     verbose: Verbose = "auto",
 ) -> RebuiltIndex:
@@ -67,10 +68,13 @@ def rebuild_index(
         directory: directory of the shards.
         roles: the roles, as far as the user knows them.
         like: the index of another set with the same roles, classes and vocabulary.
+        layout: as in `open_shards`, for files that do not have the names of packed shards.
+            Defaults to `None`.
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Raises:
-        ShardError: if there are no shards, or the set is not finished.
+        ShardError: if there are no shards, if the set is not finished, or if the pickles can be
+            read in two ways.
     """
     for state, writer, remedy in (
         (UNFINISHED, "`pack`", "Make the same call again; it continues from there."),
@@ -90,11 +94,14 @@ def rebuild_index(
     sound = [pickle for pickle in pickles if str(pickle.path) not in faulty]
     if not sound:
         return rebuilt
-    files = [pickle.path for pickle in sound]
     # Packed shards hold rows, whatever their shapes look like.
-    is_packed = all(shard_number(file.name) for file in files)
-    layout: Reading = "columns" if is_packed else None
-    scanned = open_shards(files, used=roles.names, layout=layout, verbose=verbose)
+    is_packed = all(shard_number(pickle.path.name) for pickle in sound)
+    if layout is None and not is_packed:
+        second_reading = read_differently(directory, sound, roles.names)
+        if second_reading is not None:
+            raise ShardError(": ".join(second_reading))
+    files = [pickle.path for pickle in sound]
+    scanned = open_shards(files, used=roles.names, layout="columns", verbose=verbose)
     infos = [
         replace(
             scanned[number],

@@ -18,6 +18,7 @@ from keras_bigdata.integrity.verify import checked_directory, find_faults
 from keras_bigdata.progress import Verbose, checked_verbose, summarize
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
+from keras_bigdata.shards.one_set import Reading, checked_layout
 from keras_bigdata.shards.removed_shards import (
     removed_shards,
     split_incomplete,
@@ -41,6 +42,7 @@ def repair(
     inputs: Any = None,
     targets: Any = None,
     sample_weights: Any = None,
+    layout: Reading = None,
     dry_run: bool = True,
     verbose: Verbose = "auto",
 ) -> Repair:
@@ -71,6 +73,8 @@ def repair(
             validation set, for example, its training set. Defaults to `None`.
         inputs, targets, sample_weights: for a lost index, the roles as in `ShardWriter`. Default
             to `None`.
+        layout: for a lost index of files that do not have the names of packed shards: how they
+            are read, as in `ShardSequence`. Defaults to `None`.
         dry_run: whether to only plan the repair and change nothing. Defaults to `True`.
         verbose: `0` for no output; `1` for a progress bar or `2` for lines, and a summary on
             stderr; `"auto"` for progress only if it takes long. Defaults to `"auto"`.
@@ -83,7 +87,7 @@ def repair(
             number of rows.
         PackError: if the source is not the one that was packed, or now returns different bytes.
         OSError: if a file cannot be written or moved; the same call continues from there.
-        ValueError: if `like` or a role is passed although the index can be read.
+        ValueError: if `like`, `layout` or a role is passed although the index can be read.
 
     Example:
 
@@ -97,6 +101,7 @@ def repair(
     ```
     """
     dry_run = checked_bool(dry_run, "dry_run")
+    layout = checked_layout(layout)
     verbose = checked_verbose(verbose)
     folder = checked_directory(directory, "directory")
     roles = Roles(
@@ -108,10 +113,12 @@ def repair(
         index = ShardIndex.load(folder)
     except CorruptShardError:
         like_index = None if like is None else ShardIndex.load(local_path(like, "like"))
-        result = _restore_index(folder, roles, like_index, dry_run=dry_run, verbose=verbose)
+        result = _restore_index(folder, roles, like_index, layout, dry_run=dry_run, verbose=verbose)
     else:
         unused = [
-            name for name, value in (("like", like), *roles.to_json().items()) if value is not None
+            name
+            for name, value in (("like", like), ("layout", layout), *roles.to_json().items())
+            if value is not None
         ]
         if unused:
             raise ValueError(
@@ -226,12 +233,13 @@ def _restore_index(
     folder: Path,
     roles: Roles,
     like: ShardIndex | None,
+    layout: Reading,
     *,
     dry_run: bool,
     verbose: Verbose,
 ) -> Repair:
     """Creates a lost index from the sound shards and moves the others to the quarantine."""
-    rebuilt = rebuild_index(folder, roles, like, verbose=verbose)
+    rebuilt = rebuild_index(folder, roles, like, layout, verbose=verbose)
     if rebuilt.index is None:
         raise ShardError(
             f"{folder}: none of its pickles is sound, so that no index can be created. The first "

@@ -15,7 +15,7 @@ from keras_bigdata.arguments import checked_names
 from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import local_path
-from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles
+from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles, read_differently
 from keras_bigdata.integrity.check_shard import check_shard
 from keras_bigdata.integrity.compare_sets import compare_sets
 from keras_bigdata.integrity.report import Fault, Report
@@ -23,7 +23,7 @@ from keras_bigdata.progress import Verbose, checked_verbose, summarize, track
 from keras_bigdata.representation import format_count, list_some
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
-from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
+from keras_bigdata.shards.one_set import Reading, checked_layout
 from keras_bigdata.shards.pickle_files import (
     has_index,
     missing_path_error,
@@ -314,34 +314,13 @@ def _check_unindexed(
     remedy = "Restore the file or write it again, or move it out of the directory."
     faults, report.rows = check_pickles(pickles, fields, remedy)
     report.faults += faults
-    if layout is None:
-        _check_reading(folder, report, names, pickles, fields)
+    second_reading = read_differently(folder, pickles, fields) if layout is None else None
+    if second_reading is not None:
+        file, reason = second_reading
+        reason, _, remedy = reason.partition(". ")
+        report.faults.append(Fault(file, "structure", "one way to read it", reason, remedy))
     report.shards = len(pickles)
     report.nbytes = sum(pickle.nbytes for pickle in pickles)
     report.notes.append(
         "without an index there are no checksums: bytes that changed in place are not detected."
     )
-
-
-def _check_reading(
-    folder: Path,
-    report: Report,
-    names: Sequence[str],
-    pickles: Sequence[UnindexedPickle],
-    fields: Sequence[str],
-) -> None:
-    """Reports pickles that can be read in two ways."""
-    layouts = {
-        name: pickle.layout
-        for name, pickle in zip(names, pickles, strict=True)
-        if pickle.layout is not None
-    }
-    second_reading = None
-    if layouts:
-        second_reading = find_second_reading(
-            folder, list(layouts), list(layouts.values()), used=fields, listed=False
-        )
-    if second_reading is not None:
-        file, reason = second_reading
-        reason, _, remedy = reason.partition(". ")
-        report.faults.append(Fault(file, "structure", "one way to read it", reason, remedy))

@@ -136,13 +136,11 @@ class ShardWriter:
             as_structure(targets, "targets"),
             as_structure(sample_weights, "sample_weights"),
         )
-        self.classes = None if classes is None else np.asarray(classes, object).tolist()
-        self.vocabulary = None if vocabulary is None else list(vocabulary)
+        self.classes = _plain_names(classes, "classes")
+        self.vocabulary = _plain_names(vocabulary, "vocabulary")
         self.provenance = dict(provenance or {})
-        for name, names in (("classes", classes), ("vocabulary", vocabulary)):
-            if isinstance(names, (str, bytes)):  # not a list of letters
-                raise TypeError(f"`{name}` must be a list. Received: {name}={names!r}")
-        if not all(isinstance(word, str) for word in self.vocabulary or ()):
+        words = self.vocabulary or []
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise TypeError("`vocabulary` must be a list of words (str), such as ['', 'the'].")
         for name, value in (
             ("classes", self.classes),
@@ -274,6 +272,17 @@ class ShardWriter:
                 f"{_format_fields(self.fields)}."
             )
         return fields
+
+
+def _plain_names(names: Any, argument: str) -> Any:
+    """Returns names of classes or words as JSON holds them: NumPy's scalars become Python's."""
+    if isinstance(names, Mapping):
+        return {field: _plain_names(part, argument) for field, part in names.items()}
+    if isinstance(names, str | bytes):
+        raise TypeError(f"`{argument}` must be a list. Received: {argument}={names!r:.80}")
+    if names is None:
+        return None
+    return [name.item() if isinstance(name, np.generic) else name for name in names]
 
 
 def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
