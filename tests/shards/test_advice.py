@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from joblib.numpy_pickle_compat import NDArrayWrapper
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.shards.pickles import find_arrays
@@ -67,6 +68,14 @@ def test_tensors_and_images_are_named_without_their_packages(tmp_path, module, a
         find_arrays(path)
     assert advice in str(caught.value)
     assert "trust=True would not help" in str(caught.value)
+
+
+def test_trust_is_not_recommended_for_files_of_old_joblib(tmp_path):
+    wrapper = NDArrayWrapper("a.pkl_01.npy", np.ndarray)
+    path = dump(tmp_path / "a.pkl", {"x": wrapper}, 2)
+    with pytest.raises(UnsafePickleError, match=r"joblib before 0\.10 .*trust=True would not help"):
+        find_arrays(path)
+    assert not find_arrays(path, trust=True).fields
 
 
 def test_trust_is_recommended_where_it_helps(tmp_path):

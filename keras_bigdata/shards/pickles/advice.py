@@ -14,7 +14,7 @@ _ADVICE = (
         "joblib.",
         "joblib before 0.10 kept arrays in separate files next to this one: load it with "
         "joblib.load and write it again with joblib.dump or pickle.dump",
-        True,
+        False,
     ),
     ("copyreg.", _OLD_PROTOCOL, True),
     ("copy_reg.", _OLD_PROTOCOL, True),

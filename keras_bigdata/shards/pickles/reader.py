@@ -255,16 +255,17 @@ def _load(source: Source) -> object:
 
     by_joblib = _contains(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
     try:
-        if by_joblib:
-            import joblib
-
-            return joblib.load(source.path)
         with open(source.path, "rb") as file:
             content: Any = file
             if source.compressed:
                 content = io.BytesIO(source.read(0, source.size).tobytes())
-            # Arrays of Python 2 can only be loaded as latin-1.
-            value = pickle.load(content, encoding="latin1")
+            if by_joblib:
+                import joblib
+
+                value = joblib.load(content)
+            else:
+                # Arrays of Python 2 can only be loaded as latin-1.
+                value = pickle.load(content, encoding="latin1")
             at = content.tell()
             _check_end(source, content.read(_END), at)
             return value
