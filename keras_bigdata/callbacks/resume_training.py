@@ -22,6 +22,7 @@ from keras_bigdata.callbacks._keyboard_interrupt import (
     is_interrupt_pending,
 )
 from keras_bigdata.callbacks._monitor import print_below_progress
+from keras_bigdata.files import is_url
 from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter, fit_input, set_initial_epoch
 from keras_bigdata.loading.sequence import ShardSequence
 
@@ -103,7 +104,7 @@ class ResumeTraining(keras.callbacks.Callback):
         every: float | None = None,
     ) -> None:
         super().__init__()
-        if "://" in str(directory):
+        if is_url(str(directory)):
             raise ValueError(f"`directory` must be local. Received: directory={str(directory)!r}")
         self.directory = Path(directory)
         if self.directory.exists() and not self.directory.is_dir():

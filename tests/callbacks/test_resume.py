@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -287,6 +288,7 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         ({"every": -1}, ValueError, "every=-1"),
         ({"every": float("nan")}, ValueError, "every=nan"),
         ({"directory": "s3://bucket/c"}, ValueError, "must be local"),
+        ({"directory": Path("s3://bucket/c")}, ValueError, "must be local"),
         ({"directory": __file__}, ValueError, "not a file"),
     ],
 )
