@@ -12,6 +12,10 @@ from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.shards.index import DECODED
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 
+# Number of arrays, and of other values, that a message names.
+_LISTED = 20
+_LISTED_OTHERS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -71,13 +75,16 @@ def read_layout(path: str | os.PathLike[str], trust: bool = False) -> Layout:
 
 
 def format_arrays(layout: Layout) -> str:
-    """Returns the arrays with their dtypes and shapes as text; of many, the first."""
+    """Returns the arrays with their dtypes and shapes as text, or what there is instead.
+
+    Of many arrays or other values, the first are named.
+    """
+    if not layout.arrays and layout.skipped_fields:
+        others = list(layout.skipped_fields.items())[:_LISTED_OTHERS]
+        return "none; " + ", ".join(f"{name[:100]!r} is {why[:200]}" for name, why in others)
     some = list(layout.arrays.items())[:_LISTED]
     more = f", ... ({len(layout.arrays) - _LISTED} more)" if len(layout.arrays) > _LISTED else ""
     return (
         ", ".join(f"{name[:100]!r} {dtype} {shape}" for name, (dtype, shape, _) in some) + more
         or "none"
     )
-
-
-_LISTED = 20

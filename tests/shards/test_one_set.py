@@ -111,6 +111,12 @@ def test_fields_of_the_same_rows_in_several_files_are_refused(write):
     assert "there is no array 'X'" in refused_list([directory / "y.pkl"], used=("X",))
 
 
+def test_a_file_without_arrays_is_described_by_what_it_holds(write):
+    directory = write({"sets.pkl": {"train": {"x": X}, "test": {"x": X}}})
+    message = refused_list([directory / "sets.pkl"], used=("x",))
+    assert "The arrays in it: none; 'train' is a dict, not an array, 'test' is a dict" in message
+
+
 # Training and test data ---------------------------------------------------------------------------
 
 
