@@ -164,23 +164,23 @@ def test_more_objects_than_any_shard_holds(tmp_path, monkeypatch, kind):
 
 
 NESTS = {
-    "tuples": b")" + b"\x85" * 25_000,
-    "pairs": b"N2" + b"\x862" * 25_000 + b"\x86",
-    "tuples with memo entries": b")\x94" + b"\x85\x94" * 25_000,
-    "lists": b"]" * 25_000 + b"a" * 24_999,
-    "tuples of marks": b")q\0" + b"0(h\0tq\0" * 25_000,
-    "lists of marks": b"]q\0" + b"0(h\0lq\0" * 25_000,
-    "dicts": b"}q\0" + b"0}Nh\0sq\0" * 25_000,
+    "tuples": b")" + b"\x85" * 2_500,
+    "pairs": b"N2" + b"\x862" * 2_500 + b"\x86",
+    "tuples with memo entries": b")\x94" + b"\x85\x94" * 2_500,
+    "lists": b"]" * 2_500 + b"a" * 2_499,
+    "tuples of marks": b")q\0" + b"0(h\0tq\0" * 2_500,
+    "lists of marks": b"]q\0" + b"0(h\0lq\0" * 2_500,
+    "dicts": b"}q\0" + b"0}Nh\0sq\0" * 2_500,
 }
 
 
 @pytest.mark.parametrize("kind", NESTS)
 def test_nests_are_refused_before_all_of_them_is_parsed(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_NESTED", 20_000)
+    monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_NESTED", 2_000)
     for value in (NESTS[kind], dic(a=NESTS[kind])):
         path = write(tmp_path / "a.pkl", value, b".")
         message = assert_refused(path, extra=10 << 20)
-        assert "more than 20,000 containers in containers" in message
+        assert "more than 2,000 containers in containers" in message
 
 
 def test_a_list_of_more_items_than_fields_is_refused_before_they_are_read(tmp_path):
