@@ -48,10 +48,9 @@ class ShardSequence(keras.utils.PyDataset):
     thread-safe and depend only on its arguments.
 
     Args:
-        shards: a directory with or without an index, searched with its subdirectories; or a
-            list of pickle files. Pickles are never executed. Each holds a dict (its keys are the
-            fields), or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same first
-            dimension.
+        shards: a directory with or without an index, searched with its subdirectories; or a list of
+            pickle files. Pickles are never executed. Each holds a dict (its keys are the fields),
+            or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same first dimension.
         batch_size: number of rows in a batch. Defaults to `32`.
         inputs: name of a field, a tuple of names, or a dict such as `{"image": "images"}`.
             Defaults to the inputs named in the index.
@@ -72,14 +71,14 @@ class ShardSequence(keras.utils.PyDataset):
         transform: function `(batch, rng) -> batch`. It receives a dict of the arrays that are used,
             of shape `(rows, ...)`, and a `numpy.random.Generator` seeded with (seed, epoch, batch
             index), and returns a dict with the same keys and number of rows. Defaults to `None`.
-        workers: number of threads (or processes) that prefetch; 0 for none. Keras sees
-            `workers=1`, because its own threads lose and duplicate batches. Defaults to `2`.
+        workers: number of threads (or processes) that prefetch; 0 for none. They belong to this
+            class: Keras sees `workers=1`, because its own threads lose and duplicate batches.
+            Defaults to `2`.
         use_multiprocessing: whether `transform` runs in worker processes. Without a `transform`
             threads are used in any case. Defaults to `False`.
         max_queue_size: maximum number of batches to prefetch (at most 512 MiB). Defaults to `10`.
-        layout: how pickles without an index are read that could mean two things, such as one sample
-            per file. `"columns"`: as rows, with one array per field. `None`: they are refused with
-            both readings. Defaults to `None`.
+        layout: `"columns"` reads pickles without an index that could mean two things, such as one
+            sample per file, as rows with one array per field. Defaults to `None`: refuse them.
         trust: whether pickles that cannot be read otherwise are executed. Only for files that you
             wrote yourself. Defaults to `False`.
         on_corrupt: what to do with a shard that is found missing, cut short, changed or unreadable

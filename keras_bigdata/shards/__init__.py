@@ -10,10 +10,10 @@ The files, each of which uses only those above it:
 | `index_json` | checks of the values in `index.json` |
 | `index` | `ShardIndex`: the index of a set of shards |
 | `class_counts` | number of rows of each class |
-| `removed_shards` | shards that a repair removed from the index, which remembers them |
 | `different_classes` | how two sets differ in what class i or word i is |
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
 | `writer` | writes shards and their index: `write_shard`, `ShardWriter` |
+| `removed_shards` | shards that a repair removed from the index, which records them |
 | `pickle_files` | finds what a directory holds: an index, or pickles by their names |
 | `layout` | the layout of one pickle: dtype, shape and place of each array |
 | `one_set` | whether pickles without an index can only be read as the rows of one set |
