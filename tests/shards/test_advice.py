@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from joblib.numpy_pickle_compat import NDArrayWrapper
+from PIL import Image
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.shards.pickles import find_arrays
@@ -57,6 +58,8 @@ def test_the_message_names_a_call_that_works_and_no_trust(tmp_path, kind, protoc
         ("tensorflow.python.framework.ops", "convert_to_tensor", "tensor.numpy()"),
         ("jax._src.array", "_reconstruct_array", "np.asarray(array)"),
         ("jaxlib.xla_extension", "ArrayImpl", "np.asarray(array)"),
+        ("keras.src.backend", "Variable", "variable.numpy()"),
+        ("array", "_array_reconstructor", "np.asarray(array)"),
         ("polars.dataframe.frame", "DataFrame", "df[name].to_numpy()"),
         ("PIL.Image", "Image", "np.asarray(image)"),
         ("pathlib", "PosixPath", "str(path)"),
@@ -68,6 +71,24 @@ def test_tensors_and_images_are_named_without_their_packages(tmp_path, module, a
         find_arrays(path)
     assert advice in str(caught.value)
     assert "trust=True would not help" in str(caught.value)
+
+
+def test_a_trusted_tensor_is_named_with_a_call_that_works(tmp_path):
+    """PyTorch is not imported: a parameter of it has these methods, and `numpy` alone fails."""
+    path = dump(tmp_path / "a.pkl", {"x": Parameter(), "y": Image.new("L", (2, 2))}, 5)
+    assert find_arrays(path, trust=True).skipped_fields == {
+        "x": "a Parameter, not an array: save .detach().cpu().numpy() of it",
+        "y": "an Image, not an array: save np.asarray(...) of it",
+    }
+
+
+class Parameter:
+    """An object with methods of `torch.nn.Parameter`."""
+
+    def detach(self):
+        raise NotImplementedError
+
+    numpy = __array__ = detach
 
 
 def test_trust_is_not_recommended_for_files_of_old_joblib(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import pickle
 import zlib
 
@@ -80,6 +82,15 @@ def test_zeros_and_newlines_may_follow_a_pickle(tmp_path):
         for compress in (bytes, gzip.compress):
             path = write(tmp_path / "a.pkl", compress(dumped(1) + end))
             assert list(find_arrays(path).fields) == ["x", "y"]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, bz2.compress, lzma.compress])
+def test_bytes_after_the_compressed_data_are_not_dropped(tmp_path, compress):
+    for rest in (dumped(1), b"\0" * 100 + dumped(1), b"x"):
+        with pytest.raises(CorruptShardError, match="-compressed follow the compressed data"):
+            find_arrays(write(tmp_path / "a.pkl", compress(dumped(1)) + rest))
+    path = write(tmp_path / "a.pkl", compress(dumped(1)) + b"\0" * 100)
+    assert list(find_arrays(path).fields) == ["x", "y"]
 
 
 def test_a_long_compressed_rest_is_not_kept_in_memory(tmp_path):

@@ -40,6 +40,7 @@ _ADVICE = (
     ("tensorflow.", _TENSOR, False),
     ("jax.", "a JAX array: save np.asarray(array)", False),
     ("jaxlib.", "a JAX array: save np.asarray(array)", False),
+    ("keras.", "a Keras object: save arrays, such as variable.numpy()", False),
     ("cupy.", "a CuPy array: save cupy.asnumpy(array)", False),
     ("scipy.sparse", "a sparse matrix: save matrix.toarray(), or its parts", False),
     ("ml_dtypes.", _SCALAR_TYPES, True),
@@ -50,11 +51,20 @@ _ADVICE = (
     ("pathlib", "paths: save str(path)", False),
     ("builtins.range", "a range: save np.arange(...)", False),
     ("__builtin__.xrange", "a range: save np.arange(...)", False),
+    ("array.", "an array of the module array: save np.asarray(array)", False),
     ("collections.", "save dict(...) or list(...) of it", True),
 )
 
-# Methods that return an array, of objects that `trust=True` has loaded.
-_METHODS = ("to_numpy", "toarray", "numpy")
+# An attribute of an object that `trust=True` has loaded, and the call that makes an array of it. A
+# PyTorch parameter, which has `numpy` too, must be detached first.
+_CALLS = (
+    ("to_numpy", ".to_numpy()"),
+    ("toarray", ".toarray()"),
+    ("detach", ".detach().cpu().numpy()"),
+    ("numpy", ".numpy()"),
+    ("__array__", "np.asarray(...)"),
+    ("__array_interface__", "np.asarray(...)"),
+)
 
 
 def advice_for(name: str) -> tuple[str | None, bool]:
@@ -69,5 +79,5 @@ def advice_for_object(value: object) -> str | None:
     """Returns how an object that was loaded becomes an array; `None` if that is unknown."""
     if type(value).__module__.startswith("keras_bigdata."):
         return None
-    method = next((name for name in _METHODS if callable(getattr(value, name, None))), None)
-    return None if method is None else f"save .{method}() of it"
+    call = next((call for name, call in _CALLS if hasattr(type(value), name)), None)
+    return None if call is None else f"save {call} of it"
