@@ -64,20 +64,25 @@ def compare_sets(
         )
         return
     if duplicates.rows:
-        report.faults.append(_duplicates_fault(report, other, names, duplicates))
+        report.faults.append(_duplicates_fault(report, index, other, names, duplicates))
         report.duplicates = duplicates.pairs
 
 
 def _duplicates_fault(
-    report: Report, other: ShardIndex, names: Sequence[str], duplicates: Duplicates
+    report: Report,
+    index: ShardIndex,
+    other: ShardIndex,
+    names: Sequence[str],
+    duplicates: Duplicates,
 ) -> Fault:
     file, row, other_file, other_row = duplicates.pairs[0]
+    together = f" in {index.variants} variants together" if index.variants > 1 else ""
     return Fault(
         str(report.directory),
         "duplicates",
         f"no row that is in {other.directory}",
-        f"{duplicates.rows}, such as row {row} of {Path(file).name}, which is row {other_row} of "
-        f"{Path(other_file).name}",
+        f"{duplicates.rows}{together}, such as row {row} of {Path(file).name}, which is row "
+        f"{other_row} of {Path(other_file).name}",
         f"Rows were compared by {', '.join(names)}. Split again so that equal rows are on one "
         "side, or drop them.",
     )

@@ -92,6 +92,17 @@ def test_numbers_of_80_bits_are_compared_to_the_last_bit(tmp_path):
     assert verify(first, write(tmp_path / "c", x=values)).faults[0].kind == "duplicates"
 
 
+def test_rows_of_variants_that_are_in_both_sets_are_counted_as_such(tmp_path):
+    x = np.arange(6.0)[:, None]
+    source = Arrays(x=x, labels=[0, 1] * 3)
+    pack(source, tmp_path / "a", variants=3, augment=lambda sample, rng: sample, workers=1)
+    pack(Arrays(x=x[:2], labels=[0, 1]), tmp_path / "b", workers=1)
+    (fault,) = verify(tmp_path / "a", tmp_path / "b").faults
+    assert fault.found.startswith("6 in 3 variants together, such as row ")
+    (fault,) = verify(tmp_path / "b", tmp_path / "a").faults
+    assert fault.found.startswith("2, such as row ")
+
+
 def test_bytes_between_the_fields_of_a_structure_do_not_count(tmp_path):
     first, second = write(tmp_path / "a", x=padded(0)), write(tmp_path / "b", x=padded(7))
     assert pickle.loads((first / "0.pkl").read_bytes())["x"].tobytes() != padded(7).tobytes()
