@@ -71,7 +71,11 @@ def find_second_reading(
     if len(names) == 1:
         return None
     common, stems = _split_paths([os.path.join(directory, name) for name in names])
-    reason = _unnamed_arrays(names, stems, layouts) or _other_fields(names, layouts, used)
+    reason = (
+        _several_variants(names)
+        or _unnamed_arrays(names, stems, layouts)
+        or _other_fields(names, layouts, used)
+    )
     if reason is None and not listed:
         reason = _training_and_test(names, stems)
     if reason is None and not all(shard_number(os.path.basename(name)) for name in names):
@@ -90,6 +94,24 @@ def _split_paths(paths: Sequence[str]) -> tuple[str, list[str]]:
 
 def _words(stem: str) -> tuple[str, ...]:
     return tuple(word.casefold() for word in _WORD.findall(stem))
+
+
+def _several_variants(names: Sequence[str]) -> str | None:
+    """Finds shards of several variants of the same rows, which only an index can tell apart."""
+    first: dict[tuple[str, int], str] = {}
+    for name in names:
+        number = shard_number(os.path.basename(name))
+        if number is None:
+            continue
+        earlier = first.setdefault((os.path.dirname(name), number[0]), name)
+        if os.path.basename(earlier) != os.path.basename(name):
+            return (
+                f"{os.path.basename(earlier)} and {os.path.basename(name)} can be read in two ways:"
+                " as variants of the same rows, which pack(variants=...) writes, and of which each "
+                "epoch serves one; or all as rows. If they are variants, pass their directory with "
+                f"its index (`repair` creates a lost one), or the files of one variant. {_ROWS}"
+            )
+    return None
 
 
 def _unnamed_arrays(

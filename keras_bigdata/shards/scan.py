@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import local_path
 from keras_bigdata.progress import Verbose, track
+from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.layout import Layout, format_arrays, read_layout
 from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
 from keras_bigdata.shards.pickle_files import find_pickles, has_index, missing_path_error
+from keras_bigdata.shards.roles import Structure
 
 # Below this many files, starting worker processes (about a second) costs more than the inspection.
 PROCESS_FILES = 4000
@@ -69,7 +72,10 @@ def open_shards(
         names = [str(file) for file in files]
         cwd = Path(os.path.abspath("."))
         index = _scan(cwd, names, used, layout, trust, listed=True, verbose=verbose)
-        return _add_metadata(index, files)
+        packed = _packed_sets(files)
+        if layout is None:
+            _check_classes(packed, used)
+        return _add_metadata(index, files, packed)
     if not str(shards):
         raise ValueError("`shards` must be a directory or a list of files. Received: ''")
     path = Path(os.path.abspath(local_path(shards, "shards")))
@@ -83,23 +89,50 @@ def open_shards(
     return _scan(path, names, used, layout, trust, listed=False, verbose=verbose)
 
 
-def _add_metadata(index: ShardIndex, files: list[Path]) -> ShardIndex:
-    """Adds roles, classes and vocabulary if all files belong to one packed directory."""
-    directories = {file.parent for file in files}
-    if len(directories) == 1:
-        directory = directories.pop()
+def _packed_sets(files: list[Path]) -> list[ShardIndex]:
+    """Returns the indexes of the packed sets that the files belong to."""
+    names: dict[Path, set[str]] = {}
+    for file in files:
+        names.setdefault(file.parent, set()).add(file.name)
+    found = []
+    for directory, some in names.items():
         try:
-            if not has_index(directory):
-                return index
-            packed = ShardIndex.load(directory)
+            packed = ShardIndex.load(directory) if has_index(directory) else None
         except ShardError:  # the user passed files and did not refer to this index
-            return index
-        if {file.name for file in files} <= set(packed.names) and packed.variants == 1:
-            index.roles, index.classes, index.vocabulary = (
-                packed.roles,
-                packed.classes,
-                packed.vocabulary,
-            )
+            continue
+        if packed is not None and some <= set(packed.names):
+            found.append(packed)
+    return found
+
+
+def _check_classes(packed: list[ShardIndex], used: Sequence[str]) -> None:
+    """Checks that sets that are read as one number their classes and words in the same way."""
+    targets: Structure | None = {name: name for name in used} or None
+    distinct: list[ShardIndex] = []
+    for index in packed:
+        if any(_metadata(index) == _metadata(other) for other in distinct):
+            continue
+        for other in distinct:
+            difference = different_classes(other, index, targets, targets)
+            if difference is not None:
+                raise ShardError(
+                    f"{index.directory}: {difference}. Read as one set, these numbers would be "
+                    "mixed. Pack one of the sets again with classes= and vocabulary=, each the "
+                    "ShardIndex of the other; or, if only other fields are used, pass "
+                    "layout='columns'."
+                )
+        distinct.append(index)
+
+
+def _metadata(index: ShardIndex) -> tuple[Any, ...]:
+    return index.roles, index.classes, index.vocabulary
+
+
+def _add_metadata(index: ShardIndex, files: list[Path], packed: list[ShardIndex]) -> ShardIndex:
+    """Adds roles, classes and vocabulary if all files belong to one packed directory."""
+    is_one_set = len(packed) == 1 and len({file.parent for file in files}) == 1
+    if is_one_set and packed[0].variants == 1:
+        index.roles, index.classes, index.vocabulary = _metadata(packed[0])
     return index
 
 

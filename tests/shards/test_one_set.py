@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keras_bigdata import ShardError, ShardSequence
+from keras_bigdata import Arrays, ShardError, ShardSequence, pack, repair, verify
 from keras_bigdata.shards.pickle_files import natural_key
 from keras_bigdata.shards.scan import open_shards
 
@@ -214,6 +215,47 @@ def test_packed_shards_whose_index_is_lost_hold_rows(write):
     assert (
         open_shards(write({f"shard-0000{k}.pkl": {"x": IMAGE} for k in (0, 1)})).num_samples == 16
     )
+
+
+# Shards of packed sets ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("variants")
+    source = Arrays(x=X, labels=Y)
+    pack(source, directory, variants=2, augment=lambda sample, rng: sample, workers=1)
+    return directory
+
+
+def test_variants_are_not_served_as_rows(variants, tmp_path):
+    files = sorted(variants.glob("*.pkl"))
+    message = refused_list(files)
+    assert "shard-00000.pkl and shard-00000.v1.pkl can be read in two ways" in message
+    assert open_shards(files[1:]).num_samples == 12
+    assert open_shards(files, layout="columns").num_samples == 24
+    bare = shutil.copytree(variants, tmp_path / "bare")
+    (bare / "index.json").unlink()
+    assert "`repair` creates a lost one" in refused(bare)
+    (fault,) = verify(bare).faults
+    assert "as variants of the same rows" in fault.found
+    assert repair(bare, dry_run=False).index.num_samples == 12
+    assert open_shards(bare).variants == 2
+
+
+def test_packed_shards_with_other_classes_are_not_mixed(tmp_path):
+    names = {"a": ["ant", "cat"], "b": ["cat", "dog"], "c": ["ant", "cat", "dog"]}
+    for name, classes in names.items():
+        pack(Arrays(x=X, labels=Y % 2, classes=classes), tmp_path / name, workers=1)
+    a, b, c = (tmp_path / name / "shard-00000.pkl" for name in names)
+    assert open_shards([a, c]).num_samples == 24
+    message = refused_list([c, a, b])
+    assert "class 0 is 'ant' in" in message
+    assert "and [cat, dog]. Read as one set, these numbers would be mixed." in message
+    with pytest.raises(ShardError, match="would be mixed"):
+        ShardSequence([a, b], 4, inputs="x", targets="labels")
+    assert ShardSequence([a, b], 4, inputs="x").num_samples == 24
+    assert open_shards([a, b], layout="columns").num_samples == 24
 
 
 # Order --------------------------------------------------------------------------------------------
