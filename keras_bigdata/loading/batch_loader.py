@@ -120,6 +120,8 @@ class BatchLoader:
             max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
+        # `Augment` has a method for batches; called itself, it changes one sample.
+        self._transform = getattr(config.transform, "transform_batch", config.transform)
         self._signature: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
 
     def load(self, position: int) -> Batch:
@@ -190,14 +192,14 @@ class BatchLoader:
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """Returns a batch that was read, after the transform."""
-        if self.config.transform is None:
+        if self._transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
         seed = np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, number))
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
-            return self._check_transformed(self.config.transform(batch, rng), rows, epoch, number)
+            return self._check_transformed(self._transform(batch, rng), rows, epoch, number)
         except StopIteration as error:
             # The consumer would take it for the end of the data.
             failure = RuntimeError("`transform` raised StopIteration.")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.shards.field_values import as_numbers
 from keras_bigdata.shards.index import Field
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -81,25 +82,22 @@ def describe_error(error: Exception) -> str:
 
 def _as_arrays(sample: Any) -> dict[str, Array]:
     if not isinstance(sample, Mapping) or not sample:
+        hint = ""
+        if isinstance(sample, tuple | list):
+            hint = (
+                '. For a sample (x, y) return {"x": x, "labels": y}; batches (x, y) are stored by '
+                "keras_bigdata.capture(batches, directory)"
+            )
         raise PackError(
             "a sample must be a dict of field name -> array or number. "
-            f"Received: {type(sample).__name__}"
+            f"Received: {type(sample).__name__}{hint}"
         )
     arrays = {}
     for name, value in sample.items():
+        if not isinstance(name, str):
+            raise PackError(f"the name of a field must be a string. Received: {name!r:.80}")
         try:
-            array = np.asarray(value)
+            arrays[name] = as_numbers(value)
         except ValueError as error:
-            raise PackError(f"field {name!r} is not an array: {error}") from error
-        if not isinstance(name, str) or array.dtype.hasobject:
-            raise PackError(
-                f"field {name!r} must have a string as its name and an array or a number as its "
-                f"value. Received: {value!r:.80}"
-            )
-        if array.dtype.kind in "US":
-            raise PackError(
-                f"field {name!r} holds text, which models do not accept in an array: encode it as "
-                f"numbers of classes or tokens. Received: {value!r:.80}"
-            )
-        arrays[name] = array
+            raise PackError(f"field {name!r} {error}. Received: {value!r:.80}") from error
     return arrays

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import TEMPORARY_PREFIX, walk_directory
+from keras_bigdata.files import temporary_target, walk_directory
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index import (
@@ -128,7 +128,7 @@ def pickle_names(directory: Path) -> list[str]:
 
 def temporary_names(directory: Path) -> list[str]:
     """Returns the names of the temporary files that killed writers have left in a directory."""
-    return [name for name in _file_names(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)]
+    return [name for name in _file_names(directory) if temporary_target(Path(name).name)]
 
 
 def _file_names(directory: Path) -> list[str]:

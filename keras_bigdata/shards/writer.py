@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import atomic_path
+from keras_bigdata.files import atomic_path, local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
-from keras_bigdata.shards.class_counts import add_counts, count_classes
+from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.index import WRITING, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.roles import Roles, as_structure
@@ -98,7 +99,8 @@ class ShardWriter:
         inputs: field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
             Defaults to `None`: to be given when the shards are read.
         targets: the same, for `y`. Defaults to `None`.
-        sample_weights: the same, for `sample_weight`. Defaults to `None`.
+        sample_weights: the same, for `sample_weight`. Defaults to `None`. A field with a role must
+            hold numbers; others may hold texts or dates.
         classes: the label that class i stands for. Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
         provenance: how the shards were written, kept in the index for information; must be JSON.
@@ -129,14 +131,14 @@ class ShardWriter:
         vocabulary: Sequence[str] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        self.directory = Path(directory)
+        self.directory = local_path(directory, "directory")
         self.roles = Roles(
             as_structure(inputs, "inputs"),
             as_structure(targets, "targets"),
             as_structure(sample_weights, "sample_weights"),
         )
-        self.classes = None if classes is None else np.asarray(classes, object).tolist()
-        self.vocabulary = None if vocabulary is None else list(vocabulary)
+        self.classes = _plain_names(classes, "classes")
+        self.vocabulary = _plain_names(vocabulary, "vocabulary")
         self.provenance = dict(provenance or {})
         for name, value in (
             ("classes", self.classes),
@@ -185,6 +187,7 @@ class ShardWriter:
         self._check_fields(name, native)
         counts = count_classes(native, self.roles)
         try:
+            check_classes(native, self.roles, self.classes)
             add_counts([counts], self.classes)
         except ShardError as error:
             raise ShardError(f"{self.directory / name}: {error}") from error
@@ -258,6 +261,10 @@ class ShardWriter:
                     f"{self.directory / name}: the roles name {missing}, but the arrays are "
                     f"{list(fields)}."
                 )
+            for role in self.roles.names:
+                problem = numeric_problem(arrays[role])
+                if problem is not None:
+                    raise ShardError(f"{self.directory / name}: field {role!r} {problem}.")
             self.fields = fields
         elif fields != self.fields:
             first = self.shards[0].name if self.shards else name
@@ -265,6 +272,17 @@ class ShardWriter:
                 f"{self.directory}: every shard must hold the same fields. {name} has "
                 f"{_format_fields(fields)}; {first} has {_format_fields(self.fields)}."
             )
+
+
+def _plain_names(names: Any, argument: str) -> Any:
+    """Returns names of classes or words as JSON holds them: NumPy's scalars become Python's."""
+    if isinstance(names, Mapping):
+        return {field: _plain_names(part, argument) for field, part in names.items()}
+    if isinstance(names, str | bytes):
+        raise TypeError(f"`{argument}` must be a list. Received: {argument}={names!r:.80}")
+    if names is None:
+        return None
+    return [name.item() if isinstance(name, np.generic) else name for name in names]
 
 
 def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
@@ -283,7 +301,10 @@ def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arr
     # equal arrays are written as equal bytes by any process.
     dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
     for name, value in arrays.items():
-        array = np.asarray(value)
+        try:
+            array = as_array(value)
+        except ValueError as error:
+            raise ShardError(f"{where}: field {name!r} {error}.") from error
         dtype = array.dtype.newbyteorder("=")
         dtype = dtypes.setdefault(dtype, dtype)
         if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
@@ -291,6 +312,8 @@ def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arr
                 f"{where}: every field must have a name (str) and an array with rows and a "
                 f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
             )
+        if dtype.kind == "V" and dtype.names is None:
+            raise ShardError(f"{where}: field {name!r} {numeric_problem(array)}.")
         # "W": a read-only array would be read-only again after `pickle.load`.
         array = np.require(array, dtype, ["C", "W"])
         native[name] = array if array.dtype is dtype else array.view(dtype)
