@@ -2,10 +2,10 @@
 
     python examples/compare_pipelines.py [FOLDER] [--samples N] [--rounds N]
 
-Writes a data set of random images and tokens in the format of each pipeline into a temporary
-folder. Then measures `fit` with a model that trains nothing: each pipeline in its own process, in
-turn, in several rounds. The figures depend on the machine, the ratios less so. How the time of an
-epoch is measured is described in `keras_bigdata.bench.null_model.EpochTimer`.
+The script writes a data set of random images and tokens in the format of each pipeline into a
+temporary folder. Then it measures `fit` with a model that trains nothing: each pipeline in its own
+process, in turn, in several rounds. The figures depend on the machine, the ratios less so.
+`keras_bigdata.bench.null_model.EpochTimer` describes how the time of an epoch is measured.
 
 With the defaults it needs 4 GB of disk, 3 GB of memory, TensorFlow, and about four minutes.
 """
@@ -255,10 +255,10 @@ def measure(folder: Path, name: str, seconds: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("folder", nargs="?", help="where to write the data; it is removed")
+    parser.add_argument("folder", nargs="?", help="folder for the data, which are removed")
     parser.add_argument("--samples", type=int, default=16_384, help=f"a multiple of {SHARD}")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--seconds", type=float, default=1.0, help="minimum of one measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="minimum time of a measurement")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:

@@ -5,7 +5,7 @@
 `for x, y in train:` is one epoch, with each row once. The next loop is the next epoch, in another
 order. The following batches are read ahead. An epoch whose loop stops early is repeated from its
 start. The script trains the same network twice, with `train_on_batch` and with a training step
-written for TensorFlow, JAX or PyTorch, and validates in a loop. Takes about 10 seconds.
+written for TensorFlow, JAX or PyTorch, and validates in a loop. It takes about 10 seconds.
 """
 
 import sys

@@ -4,9 +4,9 @@
 
 The generator rotates, shifts, shears, zooms and flips crops of the photographs and textures in
 scikit-image. One model is trained on the generator. Then the generator is captured into K variants,
-and an equal model is trained from the shards, where epoch e uses variant e modulo K. Prints the
-seconds of both, the epoch from which capturing pays, and the accuracy of both on other crops.
-Takes about a minute on two cores.
+and an equal model is trained from the shards, where epoch e uses variant e modulo K. The script
+prints the seconds of both, the epoch from which capturing pays off, and the accuracy of both on
+other crops. It takes about a minute on two cores.
 """
 
 import argparse

@@ -8,7 +8,7 @@ the Python code runs again in every epoch, in one thread. After: `pack` reads th
 `ShardSequence.as_dataset()` returns a dataset that is already shuffled and batched, so a function
 that was mapped over images is mapped over batches. The script trains on both and prints the times.
 A dataset that is not worth rewriting can be stored as it is: `capture(dataset, directory)`.
-Takes about 40 seconds on two cores.
+The script takes about 40 seconds on two cores.
 """
 
 import argparse

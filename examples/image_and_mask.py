@@ -2,12 +2,12 @@
 
     python examples/image_and_mask.py [FOLDER] [--epochs E] [--variants K]
 
-Segments the coins image of scikit-image once with a watershed. Packs crops of its left side and
-their masks in K variants, in which an image and its mask are rotated, shifted, zoomed and flipped
-alike and the image is brightened. A small U-Net learns from them in plain `fit` to find the coins
-on the right side. Prints the intersection over union there, and that of the best threshold on
-brightness. Writes some pairs as an image, `pairs.png`. Downloads nothing. Takes about 20 seconds
-on two cores.
+The script segments the coins image of scikit-image once with a watershed. It packs crops of its
+left side and their masks in K variants, in which an image and its mask are rotated, shifted, zoomed
+and flipped in the same way and the image is brightened. A small U-Net learns from them in plain
+`fit` to find the coins on the right side. The script prints the intersection over union there, and
+that of the best threshold on brightness, and writes some pairs as an image, `pairs.png`. It
+downloads nothing and takes about 20 seconds on two cores.
 """
 
 import argparse

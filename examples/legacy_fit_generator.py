@@ -4,8 +4,8 @@
 
 It uses images in class folders, `ImageDataGenerator`, `fit_generator` with its old arguments,
 `.hdf5` checkpoints with `{val_acc:.2f}` in their names, and `history.history["acc"]`. Keras 3 has
-none of it. The script does not import keras_bigdata. Its images are crops of those in scikit-image.
-Takes about 15 seconds on two cores.
+none of these. The script does not import keras_bigdata. Its images are crops of those in
+scikit-image. It takes about 15 seconds on two cores.
 """
 
 import os

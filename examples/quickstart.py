@@ -2,10 +2,10 @@
 
     python examples/quickstart.py [FOLDER]
 
-Writes crops of the photographs and textures in scikit-image as image files, with a CSV file of
-names, texts and labels. Packs them once. Trains a model with two inputs (image and text) from the
-shards, with validation on two sets, early stopping, and the best weights on disk. Downloads
-nothing. Takes about 40 seconds on two cores.
+The script writes crops of the photographs and textures in scikit-image as image files, with a CSV
+file of names, texts and labels. It packs them once. Then it trains a model with two inputs (image
+and text) from the shards, with validation on two sets, early stopping, and the best weights on
+disk. It downloads nothing and takes about 40 seconds on two cores.
 """
 
 import csv

@@ -8,7 +8,7 @@ Before: a class over a table of image names and labels, with `imread` and `/ 255
 
 After: the files are decoded once. Scaling is a layer of the model, so it is saved with the model.
 The training set is shuffled in every epoch, the test set is not. `workers` is an argument of the
-sequence. Takes about 10 seconds on two cores.
+sequence. The script takes about 10 seconds on two cores.
 """
 
 import sys

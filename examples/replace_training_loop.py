@@ -11,8 +11,8 @@ What the loop did, and what replaces it:
     keep the best weights, stop after 5 bad epochs     BestWeightsEarlyStopping(patience=5)
     joblib.dump({"train": [...], "val": [...]})        ScoreLog
 
-The pickles need no conversion: they are read as other code wrote them. Takes about 10 seconds on
-two cores.
+The pickles need no conversion: they are read as other code wrote them. The script takes about 10
+seconds on two cores.
 """
 
 import pickle
@@ -32,7 +32,7 @@ VOCABULARY_SIZE = 50
 
 
 def samples(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Returns crops of three textures, and token ids of which some hint at the texture."""
+    """Returns crops of three textures, and token ids, some of which depend on the texture."""
     rng = np.random.default_rng(seed)
     textures = [data.brick(), data.grass(), data.gravel()]
     labels = rng.choice(3, count, p=[0.6, 0.3, 0.1]).astype(np.int32)

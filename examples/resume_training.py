@@ -1,10 +1,11 @@
-"""Shows that a training that is killed and resumed ends as an uninterrupted one.
+"""Shows that a training that is killed and resumed ends like an uninterrupted one.
 
     python examples/resume_training.py [FOLDER]
 
-Runs a training without interruption. Then runs the same training in processes that it kills
-(SIGKILL) at random moments and starts again, until one of them finishes. Compares the weights, the
-optimizer, the History and the CSV file of both, bit by bit. Takes about 40 seconds on two cores.
+The script runs a training without interruption. Then it runs the same training in processes that it
+kills (SIGKILL) at random moments and starts again, until one of them finishes. It compares the
+weights, the optimizer, the History and the CSV file of both, bit by bit. It takes about 40 seconds
+on two cores.
 """
 
 import hashlib

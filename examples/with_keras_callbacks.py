@@ -3,8 +3,8 @@
     python examples/with_keras_callbacks.py [FOLDER]
 
 `WeightedValidation` comes first: it adds `val_loss` and `val_accuracy` to the logs, and the
-callbacks after it use them as if `fit` had validated. Needs `pip install tensorboard`. Takes about
-15 seconds on two cores.
+callbacks after it use them as if `fit` had validated. The script needs `pip install tensorboard`
+and takes about 15 seconds on two cores.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Checks of arguments. The only ones: a value is accepted or refused alike by every function.
+"""Checks arguments. These are the only checks, so that all functions accept the same values.
 
-NumPy's integers and floats pass, booleans do not pass for numbers. A wrong type is a `TypeError`,
-a wrong value a `ValueError`; both name the argument and show what was received.
+NumPy integers and floats are accepted; a boolean is not accepted as a number. A wrong type raises
+a `TypeError`, a wrong value a `ValueError`; both name the argument and show what was received.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def checked_number(
     """Returns a number as a Python `float`.
 
     Args:
-        value: what was given.
-        argument: its name.
+        value: the value that was passed.
+        argument: name of the argument, for the message.
         minimum: the smallest value allowed. Defaults to `-inf`.
-        above, below: bounds that are not allowed themselves. Default to `-inf` and `inf`.
+        above, below: exclusive bounds. Default to `-inf` and `inf`.
         finite: whether infinity is refused, as NaN always is. Defaults to `True`.
 
     Raises:
@@ -87,11 +87,11 @@ def checked_number(
 
 
 def checked_bool(value: Any, argument: str) -> bool:
-    """Returns `True` or `False`, given as a Python or NumPy boolean.
+    """Returns a Python or NumPy boolean as `True` or `False`.
 
     Raises:
-        TypeError: if it is something else. Truth is not taken from other values: the string
-            `"False"` would be true.
+        TypeError: if it is something else. The truth value of other objects is not used, because
+            the string `"False"` would be true.
     """
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(
@@ -117,15 +117,15 @@ def checked_choice(value: _Choice, argument: str, choices: tuple[Any, ...]) -> _
 
 
 def checked_seed(seed: Any) -> int:
-    """Returns the seed; for `None`, one that follows `keras.utils.set_random_seed`.
+    """Returns the seed; if it is `None`, a seed that follows `keras.utils.set_random_seed`.
 
     Raises:
         TypeError, ValueError: if it is not `None` or an integer of at least 0.
     """
     if seed is not None:
         return checked_int(seed, "seed", 0)
-    # Drawn from a copy of the generator that `set_random_seed` seeds: the program's own draws
-    # from it stay as they are.
+    # Drawn from a copy of the generator that `set_random_seed` seeds, so that the numbers that the
+    # program draws from the generator stay the same.
     private = random.Random()
     private.setstate(random.getstate())
     return private.getrandbits(63)

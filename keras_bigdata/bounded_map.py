@@ -18,12 +18,12 @@ def bounded_map(
 
     `ThreadPoolExecutor.map` computes all results as fast as it can; here at most `pending` are
     computed ahead of the consumer. An exception of `function` is raised in place of its result.
-    When the iteration ends, also by an exception or because the iterator is closed, calls that
-    have not begun are cancelled, and those that run are waited for.
+    When the iteration ends, also through an exception or because the iterator is closed, calls that
+    have not started are cancelled, and running calls are waited for.
 
     Args:
-        function: is called by several threads at a time.
-        items: the items; taken one at a time, by the consumer's thread.
+        function: called by several threads at a time.
+        items: the items; taken one at a time, in the consumer's thread.
         threads: number of threads.
         pending: maximum number of results that are computed, or wait, at one time.
 

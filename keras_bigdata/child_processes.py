@@ -1,4 +1,4 @@
-"""Child processes: how workers end with their parent, and what a fork leaves behind."""
+"""Child processes: ends workers with their parent, and resets state after a fork."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any
 
-# How soon a worker ends after the process that it works for, in seconds.
+# Interval in seconds at which a worker checks whether its parent is still running.
 _POLL_SECONDS = 0.5
 
 _locks: list[Any] = []
@@ -57,10 +57,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 @contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Starts worker processes that ignore Ctrl-C, which a terminal sends to them as well.
+    """Blocks SIGINT in worker processes that the block starts: a terminal sends Ctrl-C to them too.
 
-    They are stopped by their parent. Without this, each worker that is still starting prints a
-    traceback of its imports.
+    The parent stops them. Without this, each worker that is still starting prints a traceback of
+    its imports.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -79,8 +79,8 @@ _watched: set[int] = set()
 def end_with(parent: int) -> None:
     """Ends this process soon after its parent, however the parent ends.
 
-    Otherwise workers go on with queued tasks, or wait forever if they had no task yet. Does nothing
-    in a process that is not a child of `parent`, such as a worker of a cluster.
+    Otherwise workers would continue with queued tasks, or wait forever if they have not received a
+    task. Does nothing in a process that is not a child of `parent`, such as a worker of a cluster.
     """
     if os.getpid() == parent:
         return

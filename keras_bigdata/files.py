@@ -26,8 +26,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _ATTEMPTS = 5
 
-# Bytes that are read and added to the checksum at a time, while they are still in the cache of the
-# processor.
+# Number of bytes that are read and then added to the checksum at a time: few enough to be still in
+# the cache of the processor.
 _BLOCK = 1 << 20
 
 _thread = threading.local()
@@ -215,14 +215,14 @@ def walk_directory(
     follow_links: bool = True,
     error: type[Exception] = OSError,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Lists a directory and what lies below it, in a fixed order.
+    """Lists a directory and its subdirectories, in a fixed order.
 
     Works like `os.walk`, but a directory that cannot be listed is an error instead of being
     skipped silently, hidden directories are not entered, and a link to a directory that was listed
     before is not followed again.
 
     Args:
-        directory: where to start.
+        directory: the directory to start from.
         follow_links: whether links to directories are followed. Defaults to `True`.
         error: class of the exception to raise. Defaults to `OSError`.
 
@@ -289,7 +289,7 @@ def lock_file(path: str | os.PathLike[str]) -> int:
 def _lock(descriptor: int) -> None:
     try:
         import fcntl
-    except ImportError:  # Windows, where locked bytes cannot be read: lock one far behind the text
+    except ImportError:  # Windows, where locked bytes are unreadable: lock a byte far past the text
         import msvcrt
 
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)

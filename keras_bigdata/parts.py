@@ -1,4 +1,4 @@
-"""Which part of every batch a process trains on, where several processes train together."""
+"""Divides each batch among several processes that train together."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import keras
 
 
 def refuse_automatic_sharding() -> None:
-    """Raises if Keras would divide the batches of a dataset among processes by itself.
+    """Raises an error if Keras would divide the batches of a dataset among processes by itself.
 
     Keras 3.16 serves only every k-th batch to each of k processes
-    (https://github.com/keras-team/keras/pull/23044): an epoch would never be complete, and the same
-    one would be served forever. Keras 3.15 refuses every dataset but `tf.data` there.
+    (https://github.com/keras-team/keras/pull/23044): no epoch would ever be complete, and the same
+    epoch would be served forever. There, Keras 3.15 refuses every dataset except `tf.data`.
 
     Raises:
-        ValueError: with the two lines to write instead.
+        ValueError: if so; the message contains the two lines to write instead.
     """
     distribution = keras.distribution.distribution()
     if distribution is None or not getattr(distribution, "auto_shard_dataset", False):

@@ -28,7 +28,7 @@ def random_bits(count: int, sequence: np.random.SeedSequence) -> UInt64Array:
 
 
 def permutation(count: int, sequence: np.random.SeedSequence) -> Int64Array:
-    """Returns a random permutation of `range(count)`: the order of as many random integers."""
+    """Returns a random permutation of `range(count)`: the argsort of `count` random integers."""
     keys = random_bits(count, sequence)
     return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
 
@@ -43,9 +43,9 @@ def permutation_at(
 ) -> Int64Array:
     """Returns the entries of a random permutation of `range(count)` at some positions.
 
-    Up to 8,192 entries these are of `permutation`. Beyond that the memory needed depends on the
-    number of positions only: a Feistel network over Z_a x Z_b, with a * b just above `count`, is
-    applied again to the few results that are not below `count` (Black and Rogaway, Ciphers with
+    Up to 8,192 entries they are taken from `permutation`. Beyond that the memory needed depends on
+    the number of positions only: a Feistel network over Z_a x Z_b, with a * b just above `count`,
+    is applied again to the few results that are not below `count` (Black and Rogaway, Ciphers with
     Arbitrary Finite Domains, 2002). Over a handful of entries such a network is not uniform: the
     orders of 5 had a chi-square of 4.3 per degree of freedom.
 

@@ -20,16 +20,16 @@ def is_exiting() -> bool:
 
 
 def call_at_main_thread_end(function: Callable[[], None]) -> None:
-    """Registers a function that runs when the main thread ends; each function once.
+    """Registers a function that runs once when the main thread ends, even if registered twice.
 
     Thread pools (and those of loky) wait at exit until everything that was submitted is done;
     functions of `atexit` run only after that. A function registered here runs meanwhile, in a
     thread that waits for the main thread, and can cancel the work.
 
     A child of `multiprocessing` waits for its own children before its main thread ends, but after
-    its finalizers: there the function is one of these.
+    it has run its finalizers: there the function runs as one of the finalizers.
     """
-    global _watching  # noqa: PLW0603 - once a process
+    global _watching  # noqa: PLW0603 - once per process
     with _lock:
         if function not in _functions:
             _functions.append(function)
@@ -52,7 +52,7 @@ def _call_all() -> None:
 
 
 def _forget_thread() -> None:
-    """In a forked child, where the waiting thread does not exist."""
+    """Resets the state in a forked child, where the waiting thread does not exist."""
     global _lock, _watching  # noqa: PLW0603
     _lock = threading.Lock()
     _watching = False

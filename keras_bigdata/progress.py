@@ -13,7 +13,7 @@ from keras_bigdata.arguments import checked_choice
 Item = TypeVar("Item")
 Verbose: TypeAlias = Literal["auto", 0, 1, 2]
 
-# With "auto", work that ends sooner shows nothing.
+# With "auto", work that ends sooner than this shows nothing.
 QUIET_SECONDS = 2.0
 LINE_SECONDS = 15.0
 
@@ -43,9 +43,9 @@ def track(
     """Yields the items and reports on stderr how many are done.
 
     Args:
-        items: what is yielded.
+        items: the items to yield.
         total: number of items; `None` if it is unknown.
-        description: what is being done, such as `"Packing shards/train"`.
+        description: the work that is being done, such as `"Packing shards/train"`.
         verbose: see `checked_verbose`. Defaults to `"auto"`.
 
     Yields:

@@ -12,7 +12,7 @@ MAX_CHARACTERS = 200
 
 
 def format_count(count: int, noun: str) -> str:
-    """Returns a number and what is counted, such as `1 shard` or `14,112 rows`."""
+    """Returns a number and its noun, such as `1 shard` or `14,112 rows`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -46,7 +46,7 @@ def html_table(title: str, rows: Mapping[str, object]) -> str:
     value has at most 10 lines of at most 200 characters, and the rest is abbreviated.
 
     Args:
-        title: what the object is, such as `"ShardIndex"`.
+        title: caption of the table, such as `"ShardIndex"`.
         rows: name -> value, in order. A list or tuple shows one item per line, a mapping one
             `key: value` per line, any other value its `str`. A row whose value is `None` is left
             out.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import pickle
 import re
+import shutil
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -16,14 +19,17 @@ from skimage import data, io
 
 import keras_bigdata
 from keras_bigdata.bench import bench
+from keras_bigdata.files import atomic_path
 from keras_bigdata.loading.epoch_plan import EpochPlan
 from keras_bigdata.packing.sources.images import load_image
 from keras_bigdata.representation import html_table
 from keras_bigdata.shards.pickles import find_arrays, read_array
+from tests.helpers.reused import reused
 
 DOCUMENTED = [
     *(getattr(keras_bigdata, name) for name in keras_bigdata.__all__),
     EpochPlan,
+    atomic_path,
     bench,
     load_image,
     find_arrays,
@@ -39,6 +45,15 @@ EXAMPLES = [
 ]
 
 
+RNG = np.random.default_rng(0)
+X, Y = RNG.random((20, 4)), RNG.integers(0, 3, 20)
+BATCH = {
+    "texts": RNG.integers(0, 9, (8, 3)),
+    "images": RNG.integers(0, 255, (8, 28, 28, 1), np.uint8),
+    "labels": RNG.integers(0, 3, 8),
+}
+
+
 def write_images(folder, count):
     folder.mkdir(parents=True)
     names = [f"{number:04d}.jpg" for number in range(1, count + 1)]
@@ -47,10 +62,10 @@ def write_images(folder, count):
     return names
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch) -> dict[str, Any]:
-    """A directory with images, arrays and pickles, and the variables that the examples use."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """A directory with images, arrays, pickles and shards."""
+    tmp_path = tmp_path_factory.mktemp("files")
     photos = write_images(tmp_path / "photos", 12)
     for name in ("labels", "test"):
         with open(tmp_path / f"photos/{name}.csv", "w", newline="") as file:
@@ -63,33 +78,40 @@ def workspace(tmp_path, monkeypatch) -> dict[str, Any]:
     with open(tmp_path / "reviews.csv", "w", newline="") as file:
         rows = [("review", "stars"), ("Worth the money", 5), ("Not good", 1)]
         csv.writer(file).writerows(rows)
-    rng = np.random.default_rng(0)
-    batch = {
-        "texts": rng.integers(0, 9, (8, 3)),
-        "images": rng.integers(0, 255, (8, 28, 28, 1), np.uint8),
-        "labels": rng.integers(0, 3, 8),
-    }
     (tmp_path / "megabatches").mkdir()
     for path in ("megabatches/0.pkl", "data_batch_1"):
-        content = batch if path.startswith("mega") else {**batch, "data": batch["images"]}
+        content = BATCH if path.startswith("mega") else {**BATCH, "data": BATCH["images"]}
         (tmp_path / path).write_bytes(pickle.dumps({**content, "labels": [0, 1] * 4}))
-    x, y = rng.random((20, 4)), rng.integers(0, 3, 20)
-    np.save("x.npy", x)
-    with h5py.File("photos.h5", "w") as file:
-        for name, column in {"x": x, "train/x": x, "train/y": y, "y": y, "age": y * 0.5}.items():
+    np.save(tmp_path / "x.npy", X)
+    with h5py.File(tmp_path / "photos.h5", "w") as file:
+        for name, column in {"x": X, "train/x": X, "train/y": Y, "y": Y, "age": Y * 0.5}.items():
             file[name] = column
+    keras_bigdata.pack(keras_bigdata.Arrays(x=X, labels=Y), tmp_path / "packed", verbose=0)
+    return tmp_path
+
+
+@reused
+def classifier() -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture
+def workspace(tmp_path, files, monkeypatch) -> dict[str, Any]:
+    """A copy of the directory to work in, and the variables that the examples use."""
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     best = keras_bigdata.BestWeightsEarlyStopping("models/b.weights.h5", "accuracy")
     return {
         "__name__": "example",
         "np": np,
         "keras": keras,
-        "x": x,
-        "y": y,
+        "x": X,
+        "y": Y,
         "ages": np.arange(20.0),
-        "batches": [(batch["images"], batch["labels"])],
-        "model": model,
+        "batches": [(BATCH["images"], BATCH["labels"])],
+        "model": classifier(),
         "best": best,
         **{name: getattr(keras_bigdata, name) for name in keras_bigdata.__all__},
         "load_image": load_image,
@@ -103,8 +125,8 @@ def workspace(tmp_path, monkeypatch) -> dict[str, Any]:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs(code, workspace):
     if "model.fit(train" in code or "model.train_on_batch" in code or "bench(" in code:
-        source = keras_bigdata.Arrays(x=workspace["x"], labels=workspace["y"])
-        keras_bigdata.pack(source, "shards/train")
+        os.makedirs("shards")
+        os.rename("packed", "shards/train")
         code = code.replace("epochs=50", "epochs=2")
     if "bench(" in code:
         code = code.replace("batch_size=64", "batch_size=8, rounds=1, seconds=0.01")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata.keras_internals import callbacks as internals
+from tests.helpers.reused import reused
 
 
 class Calls(keras.utils.PyDataset):
@@ -41,6 +42,9 @@ def model(built: bool = True) -> keras.Model:
     return made
 
 
+shared_model = reused(model)
+
+
 def test_on_epoch_end_is_called_before_the_first_epoch():
     data = Calls()
     model().fit(data, verbose=0, shuffle=False)
@@ -50,7 +54,7 @@ def test_on_epoch_end_is_called_before_the_first_epoch():
 
 def test_every_batch_is_asked_for_between_begin_and_end():
     data = Calls()
-    model().fit(data, epochs=3, verbose=0, shuffle=False)
+    shared_model().fit(data, epochs=3, verbose=0, shuffle=False)
     epochs = " ".join(data.calls).split("begin")[-3:]
     for epoch in epochs:
         asked = epoch.split("end")[0].split()
@@ -59,7 +63,7 @@ def test_every_batch_is_asked_for_between_begin_and_end():
 
 def test_fit_shuffles_the_indices_by_default():
     data = Calls(batches=30)
-    model().fit(data, verbose=0)
+    shared_model().fit(data, verbose=0)
     order = "".join(data.calls).split("begin")[-1]
     assert order != "".join(map(str, range(30))) + "end"
 
@@ -90,7 +94,7 @@ def test_callbacks_share_one_dict_of_logs_in_list_order():
         def on_epoch_end(self, epoch, logs=None):
             seen.append(logs["val_extra"])
 
-    history = model().fit(Calls(), verbose=0, callbacks=[First(), Second()])
+    history = shared_model().fit(Calls(), verbose=0, callbacks=[First(), Second()])
     assert seen == history.history["val_extra"] == [1.0]
 
 
@@ -100,9 +104,9 @@ def test_class_weight_works_for_x_y_and_is_refused_with_weights():
             x, y = super().__getitem__(index)
             return x, y, np.ones(2, np.float32)
 
-    model().fit(Calls(), verbose=0, class_weight={0: 2.0})
+    shared_model().fit(Calls(), verbose=0, class_weight={0: 2.0})
     with pytest.raises(ValueError, match="class_weight"):
-        model().fit(Weighted(), verbose=0, class_weight={0: 2.0})
+        shared_model().fit(Weighted(), verbose=0, class_weight={0: 2.0})
 
 
 def test_load_weights_ignores_attributes_in_the_file(tmp_path):
@@ -120,7 +124,7 @@ def test_load_weights_ignores_attributes_in_the_file(tmp_path):
 
 
 def test_fit_hides_its_order_in_indices_of_finite_generator():
-    """The names by which `loading/fit_calls.py` finds the order in which `fit` asks."""
+    """The names by which `keras_internals/fit.py` finds the order in which `fit` asks."""
     found = []
 
     class Looking(Calls):
@@ -130,7 +134,7 @@ def test_fit_hides_its_order_in_indices_of_finite_generator():
                 found.append((index, frame.f_locals["indices"]))
             return super().__getitem__(index)
 
-    model().fit(Looking(batches=30), verbose=0)
+    shared_model().fit(Looking(batches=30), verbose=0)
     orders = {id(indices): indices for _, indices in found}
     assert all(isinstance(indices, list) for indices in orders.values())
     # Where the model is built from the first batch, that fetch has an order of its own.
@@ -140,7 +144,7 @@ def test_fit_hides_its_order_in_indices_of_finite_generator():
 
 
 def test_what_goes_through_an_epoch_is_named_so():
-    """By these names `loading/hold.py` finds what holds TensorFlow's iterator."""
+    """By these names `keras_internals/iterator_guard.py` finds what holds TensorFlow's iterator."""
     found = []
 
     class Looking(Calls):
@@ -152,7 +156,7 @@ def test_what_goes_through_an_epoch_is_named_so():
                 frame = frame.f_back
             found.append((inner, frame.f_locals["epoch_iterator"]))
 
-    model().fit(Looking(), verbose=0)
+    shared_model().fit(Looking(), verbose=0)
     inner, outer = found[-1]
     assert inner is outer
     assert hasattr(inner, "_current_iterator")
@@ -170,7 +174,7 @@ def test_the_reset_before_a_fit_is_named_so():
                 frame = frame.f_back
             callers.append(("reset", True) in names)
 
-    model().fit(Looking(), epochs=2, verbose=0)
+    shared_model().fit(Looking(), epochs=2, verbose=0)
     assert callers[-3:] == [True, False, False]
 
 
@@ -223,7 +227,7 @@ def call_on_train_begin(function):
 
 
 def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_complete():
-    data, trained = Shorter(), model()
+    data, trained = Shorter(), shared_model()
     begins = RecordBegins(data)
     with pytest.warns(UserWarning, match=f"^{internals.RAN_OUT_OF_DATA}"):
         trained.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[begins])
@@ -246,7 +250,9 @@ def test_the_warning_of_a_short_epoch_is_silenced_from_hook_to_hook():
     )
     before = list(warnings.filters)
     data = Shorter()
-    model().fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[RecordBegins(data), callback])
+    shared_model().fit(
+        data, epochs=3, verbose=0, shuffle=False, callbacks=[RecordBegins(data), callback]
+    )
     assert warnings.filters == before
 
 
@@ -278,9 +284,9 @@ def test_callbacks_find_the_input_of_fit():
     found = []
     find = call_on_train_begin(lambda callback: found.append(internals.fit_input()))
     data = Calls()
-    model().fit(data, verbose=0, shuffle=False, callbacks=[find])
-    model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[find])
-    model().fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[find])
+    shared_model().fit(data, verbose=0, shuffle=False, callbacks=[find])
+    shared_model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[find])
+    shared_model().fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[find])
     assert found == [
         internals.FitInput(data, False, None),
         internals.FitInput(data, True, 2),
@@ -299,7 +305,7 @@ def test_the_function_that_trains_is_found_on_the_stack():
     def custom_loop():
         Find().on_train_begin()
 
-    model().fit(Calls(), verbose=0, callbacks=[Find()])
+    shared_model().fit(Calls(), verbose=0, callbacks=[Find()])
     custom_loop()
     assert found == ["fit", "custom_loop"]
 
@@ -370,7 +376,7 @@ def test_metrics_of_compile_are_a_group_and_those_of_keras_are_known():
 
 
 def test_evaluate_resets_metrics_by_the_method_of_the_model():
-    data, trained = Calls(batches=3), model()
+    data, trained = Calls(batches=3), shared_model()
     alone = trained.evaluate(data, verbose=0)
     with internals.metrics_not_reset(trained):
         both = trained.evaluate(Calls(batches=1), verbose=0)

@@ -20,7 +20,7 @@ class EpochCost:
 
     With `overlap=True` data are prepared while the model trains (in threads or processes that have
     cores of their own), so an epoch takes the longer of the two times instead of their sum. A
-    `ShardSequence` reads ahead, so its true time is close to that.
+    `ShardSequence` prefetches, so its actual time is close to the longer one.
 
     All times are for one pass over all samples and in one unit, such as hours; results are in the
     same unit.
@@ -39,7 +39,7 @@ class EpochCost:
     Example:
 
     With the times below, 15 epochs take 127.5 hours on the fly, 255 hours if every epoch takes
-    twice as long as the sum of its parts, and 44.5 hours packed. Packing pays from epoch 2.
+    twice as long as the sum of its parts, and 44.5 hours packed. Packing pays off from epoch 2.
 
     ```python
     from keras_bigdata import EpochCost
@@ -121,7 +121,7 @@ class EpochCost:
             overlap: as in both. Defaults to `False`.
 
         Returns:
-            The number of the epoch, counted from 1, or `None` if packing never pays.
+            The number of the epoch, counted from 1, or `None` if packing never pays off.
         """
         saved = self._on_the_fly_epoch(slowdown, overlap) - self._packed_epoch(overlap)
         if saved <= 0:

@@ -12,7 +12,7 @@ from keras_bigdata.shards.index import ShardIndex
 def measure_disk(index: ShardIndex) -> float | None:
     """Measures how fast all files of an index are read, one after the other, from start to end.
 
-    Each file is first dropped from the page cache; then it is checked that it was dropped.
+    Each file is first dropped from the page cache; then the function checks that it was dropped.
 
     Args:
         index: the shards.

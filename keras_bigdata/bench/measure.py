@@ -32,10 +32,11 @@ def bench(
 ) -> Rates:
     """Measures the throughput of a `ShardSequence`, and the throughputs that could limit it.
 
-    From a large set, shards spread over all of it are measured that take `max_bytes`, or a quarter
-    of the available memory if that is less. They stay in the page cache, and no measurement needs
-    an epoch over terabytes. The model trains nothing. A real model that trains on the CPU shares
-    the cores with the input pipeline, which then delivers less. Other programs should be idle.
+    From a large set, only shards spread over all of it are measured. They take `max_bytes`, or a
+    quarter of the available memory if that is less, so they stay in the page cache, and no
+    measurement needs an epoch over terabytes. The model trains nothing. A real model that trains on
+    the CPU shares the cores with the input pipeline, which then delivers less. Other programs
+    should be idle.
 
     Args:
         shards: a directory of shards, paths of shard files, or a `ShardIndex`.
@@ -43,7 +44,7 @@ def bench(
         inputs: fields that are inputs, for pickles without an index. Defaults to `None`: those
             that the index names.
         targets: fields that are targets, in the same way. Defaults to `None`.
-        rounds: how many times everything is measured, in turn. Defaults to `5`.
+        rounds: number of rounds. Each one measures everything once, in turn. Defaults to `5`.
         seconds: approximate length of a measurement. A round has four of them, and reads the files
             once more to measure the disk. Defaults to `1.0`.
         max_bytes: maximum size in bytes of the files that are measured, and of the arrays in
@@ -120,7 +121,7 @@ def bench(
 def measure_read_rate(
     sequence: ShardSequence, seconds: float = 3.0, *, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """Measures how fast a plain loop gets the batches of a sequence, with nothing trained.
+    """Measures how fast a plain loop receives the batches of a sequence, without training.
 
     The first batch does not count. The loop ends after `seconds`, or after one pass if that is
     shorter, so a small set is measured from the page cache.
@@ -158,7 +159,7 @@ def _median(rates: tuple[float | None, ...]) -> float:
 
 
 def _select_shards(index: ShardIndex, max_bytes: int) -> ShardIndex:
-    """Selects shards spread over the first variant that take at most `max_bytes`, but one at least.
+    """Selects shards spread over the first variant that take at most `max_bytes`; at least one.
 
     Args:
         index: the whole set.

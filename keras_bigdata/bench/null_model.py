@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-# Epochs that are timed at least, in addition to the first one.
+# Minimum number of epochs that are timed, in addition to the first one.
 _MIN_EPOCHS = 3
 
 
@@ -40,10 +40,10 @@ class EpochTimer(keras.callbacks.Callback):
 
     The time of an epoch is the median time from its first batch to its end, plus the shortest time
     between the end of an epoch and the first batch of the next one: filling queues and shuffle
-    buffers counts. It is the shortest one because in some of these gaps, in more of them on a busy
-    machine, TensorFlow waits for a thread of its own, with any input pipeline: 0.3 s after epochs
-    of 0.4 s, 2 s after epochs of 3 s. The first epoch does not count, because functions are traced
-    in it.
+    buffers counts. The shortest time is used because in some of these gaps (in more of them on a
+    busy machine) TensorFlow waits for a thread of its own, with any input pipeline: 0.3 s after
+    epochs of 0.4 s, 2 s after epochs of 3 s. The first epoch does not count, because functions are
+    traced in it.
 
     Args:
         seconds: minimum time to measure after the first epoch.
@@ -98,6 +98,6 @@ def measure_fit(
         Samples per second in a typical epoch.
     """
     timer = EpochTimer(seconds)
-    # Far more epochs than necessary: the callback stops.
+    # Far more epochs than necessary: the callback stops the training.
     model.fit(x, epochs=1_000_000, verbose=0, callbacks=[timer], **arguments)
     return samples / timer.epoch_seconds

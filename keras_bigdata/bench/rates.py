@@ -40,7 +40,7 @@ class Rates:
     memory_samples: int
 
     def describe_limits(self) -> str:
-        """Returns a sentence that says above which throughput a model would wait for data."""
+        """Returns a sentence that states above which throughput a model would wait for data."""
         if self.disk is None:
             return (
                 f"A model that trains more than {self.fit:,.0f} samples/s would wait for the input "
@@ -59,7 +59,7 @@ class Rates:
         )
 
     def describe_bottleneck(self, rate: float) -> str:
-        """Returns a sentence that says what a model would wait for.
+        """Returns a sentence that states what a model would wait for.
 
         Args:
             rate: samples per second that the model trains if it never waits for data.

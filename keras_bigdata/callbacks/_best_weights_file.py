@@ -1,4 +1,4 @@
-"""One `.weights.h5` file with the best weights and the score that they are the best by."""
+"""One `.weights.h5` file with the best weights and their score."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 
 SUFFIX = ".weights.h5"
 
-# More than what HDF5 needs for a dataset or a group besides the numbers; measured: 1 to 2 KiB.
+# More than HDF5 needs for a dataset or a group in addition to the numbers (measured: 1 to 2 KiB).
 _HDF5_BYTES = 8192
 
 
@@ -112,8 +112,8 @@ def read_record(path: Path) -> BestRecord:
 
 
 def load_weights_only(model: Any, path: Path) -> None:
-    """Sets the model's weights from the file and leaves its optimizer as it is."""
-    # `load_weights` sets the optimizer's variables too, or warns that it has others.
+    """Sets the model's weights from the file and leaves its optimizer unchanged."""
+    # `load_weights` sets the optimizer's variables too, or warns that it has different ones.
     variables = _optimizer_variables(model)
     former = [keras.ops.convert_to_numpy(variable) for variable in variables]
     try:
@@ -145,7 +145,8 @@ def reserve_space(path: Path, size: int) -> None:
     """Creates a file of the given size, which its writer then replaces.
 
     When a write fails, HDF5 fails again while it closes the file, and the interpreter may crash:
-    with h5py 3 on a full tmpfs it ended with a segmentation fault. So a full disk is found before.
+    with h5py 3 on a full tmpfs it ended with a segmentation fault. This function detects a full
+    disk first.
 
     Args:
         path: a file that does not exist.

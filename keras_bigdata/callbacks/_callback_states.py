@@ -1,4 +1,4 @@
-"""States of callbacks: of Keras's own, of those with `state_dict`, and which have neither."""
+"""Saves and restores the states of Keras's callbacks and of those with `state_dict`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def check_version(callback: Any, state: Mapping[str, Any], version: int) -> None
     """Checks the version of a state that a callback of this package receives.
 
     Raises:
-        ValueError: if it is another one, or if there is none.
+        ValueError: if the version is different or missing.
     """
     if state.get("version") != version:
         raise ValueError(
             f"The state belongs to another version of {type(callback).__name__}: 'version' is "
-            f"{state.get('version')!r} in it and {version!r} here."
+            f"{state.get('version')!r} in the state and {version!r} here."
         )
 
 
@@ -53,8 +53,9 @@ def restore(callbacks: Sequence[Any], saved: list[dict[str, Any]]) -> None:
     removed = [entry["class"] for entry in remaining]
     if added or removed:
         warnings.warn(
-            "The list of callbacks is not that of the checkpoint, so the training is not the same "
-            f"as before. Added, and starting now: {added or 'none'}. Removed: {removed or 'none'}.",
+            "The list of callbacks differs from that of the checkpoint, so the training is not the "
+            f"same as before. Added, without a saved state: {added or 'none'}. "
+            f"Removed: {removed or 'none'}.",
             stacklevel=2,
         )
 
@@ -69,7 +70,7 @@ def _is_known(callback: Any) -> bool:
         return True
     if type(callback) is _CSVLogger:
         return _is_local(callback)
-    # A subclass of one of Keras's may have a state of its own.
+    # A subclass of a Keras callback may have additional state.
     kind = type(callback)
     return kind is WeightedValidation or callback_attributes(kind) is not None
 
@@ -101,7 +102,7 @@ def _restore_one(callback: Any, state: Any) -> None:
 
 
 def _attributes(callback: Any) -> tuple[str, ...]:
-    """Returns what a callback, or an instance of a subclass, has from its class in Keras."""
+    """Returns the names of the attributes of a Keras callback, or of an instance of a subclass."""
     known = map(callback_attributes, type(callback).__mro__)
     return next((names for names in known if names is not None), ())
 
@@ -116,8 +117,8 @@ def restore_csv_logger(logger: Any, state: dict[str, Any]) -> None:
     """Restores the file of a CSVLogger, which then appends to it.
 
     The file is closed and opened by the logger's own hooks: with `append=True` it writes a header
-    only if the file is empty. `keys`, the columns that the first epoch decided on, is an attribute
-    without documentation: without it, the first epoch after a resume decides.
+    only if the file is empty. `keys`, the columns that the first epoch determined, is an
+    undocumented attribute: without it, the first epoch after a resume determines the columns.
     """
     _CSVLogger.on_train_end(logger)
     path = Path(os.path.realpath(logger.filename))

@@ -29,7 +29,7 @@ _open: dict[Path, CheckpointDirectory] = {}
 class CheckpointDirectory:
     """Writes checkpoints in a thread while training goes on, never two at once.
 
-    At any instant, a kill included, the newest complete checkpoint is there.
+    At any instant, even after a kill, the newest complete checkpoint is in the directory.
 
     Args:
         path: the directory; `open` creates it if it is missing.
@@ -47,11 +47,11 @@ class CheckpointDirectory:
         self._number = 0
 
     def open(self) -> None:
-        """Creates and locks the directory, and removes what killed writers left.
+        """Creates and locks the directory, and removes leftovers of killed writers.
 
         Raises:
             OSError: if nothing can be written there.
-            RuntimeError: if another process trains with it.
+            RuntimeError: if another process trains with these checkpoints.
         """
         former = _open.pop(self.path, None)
         if former is not None:
@@ -118,7 +118,7 @@ class CheckpointDirectory:
 
     @property
     def is_writing(self) -> bool:
-        """Whether a write is going on."""
+        """Whether a write is in progress."""
         return self._thread is not None and self._thread.is_alive()
 
     def write(self, encoded: EncodedDocument) -> None:

@@ -20,7 +20,7 @@ from keras_bigdata.files import atomic_path
 
 SUFFIX = ".npz"
 
-# The key that marks a value that JSON has no form for.
+# The key that marks a value that JSON cannot represent.
 _MARK = "!"
 _DOCUMENT = "document"
 
@@ -30,7 +30,7 @@ _REGISTERED = 2
 
 @dataclass(frozen=True, slots=True)
 class EncodedDocument:
-    """A document that shares no memory with the values that training goes on to change."""
+    """A document that shares no memory with the values that training continues to change."""
 
     text: str
     arrays: list[npt.NDArray[Any]]
@@ -80,7 +80,7 @@ def read(path: Path) -> Any:
 def _encode(value: Any, arrays: list[npt.NDArray[Any]], where: str) -> Any:
     if isinstance(value, np.generic):
         return {_MARK: "scalar", **_add(np.asarray(value), arrays, where)}
-    # JSON keeps every bit of a finite float, and of NaN that it is one.
+    # JSON keeps every bit of a finite float; a NaN remains a NaN.
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, bytes):
@@ -117,8 +117,8 @@ def _add(array: npt.NDArray[Any], arrays: list[npt.NDArray[Any]], where: str) ->
     copied = np.array(array, order="C", copy=True)
     reference: dict[str, Any] = {"number": len(arrays)}
     if array.dtype.isbuiltin == _REGISTERED:
-        # NumPy's format has no code for them: the bits are kept as integers, and the name of the
-        # type in the document.
+        # NumPy's format has no code for these types: the bits are stored as integers, and the name
+        # of the type is stored in the document.
         copied = copied.view(f"u{array.dtype.itemsize}")
         reference["dtype"] = array.dtype.name
     arrays.append(copied)

@@ -1,10 +1,10 @@
-"""When the next checkpoint is due: by an interval, or by what checkpoints cost."""
+"""Decides when the next checkpoint is due, by an interval or by the cost of checkpoints."""
 
 from __future__ import annotations
 
 import time
 
-# Without an interval: the share of the time that checkpoints take, and the shortest interval.
+# Used without an interval: the share of time that checkpoints take, and the shortest interval.
 _TIME_SHARE = 0.01
 _MIN_SECONDS = 10.0
 
@@ -24,7 +24,7 @@ class CheckpointSchedule:
 
     @property
     def started(self) -> bool:
-        """Whether there was a checkpoint."""
+        """Whether a checkpoint was started."""
         return self._last is not None
 
     def restart(self, pause: float = 0.0) -> None:
@@ -40,8 +40,8 @@ class CheckpointSchedule:
         """Returns whether the next checkpoint is due.
 
         Args:
-            write_seconds: processor time of the thread that wrote the last one, which training
-                may have had to share.
+            write_seconds: processor time of the thread that wrote the last checkpoint. Training
+                may have had to share the processor with it.
         """
         if self._last is None:
             return True

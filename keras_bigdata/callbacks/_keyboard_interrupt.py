@@ -14,7 +14,7 @@ import keras
 
 from keras_bigdata.keras_internals.callbacks import training_code
 
-# That of the running training, for `RaiseKeyboardInterrupt`.
+# The active handler of the running training, for `RaiseKeyboardInterrupt`.
 _active: DeferredKeyboardInterrupt | None = None
 
 
@@ -51,7 +51,7 @@ class DeferredKeyboardInterrupt:
         signal.signal(signal.SIGINT, self._handle)
 
     def stop(self) -> None:
-        """Puts the default handler back. Does nothing if it was not replaced."""
+        """Restores the default handler. Does nothing if it was not replaced."""
         global _active  # noqa: PLW0603
         if not self._installed:
             return
@@ -80,7 +80,7 @@ class DeferredKeyboardInterrupt:
             self.stop()
             signal.default_int_handler(signum, frame)
         self._pending = True
-        # Not print(): the signal may interrupt one, whose buffer cannot be entered twice.
+        # Not `print`: the signal may interrupt a `print`, whose buffer cannot be entered twice.
         os.write(2, b"\nInterrupted: ending after this batch. Press Ctrl-C again to end at once.\n")
 
 

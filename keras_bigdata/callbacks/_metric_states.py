@@ -13,16 +13,16 @@ from keras_bigdata.keras_internals.callbacks import compiled_metrics, is_keras_m
 class MetricStateSum:
     """Sums the states of a model's metrics over evaluations, in float64.
 
-    The states of all of Keras's own metrics are sums over samples or batches (counts, totals,
-    confusion matrices), so the metric of their sum is the metric of all the data. An average of
-    results is not, and it is not known of metrics of other classes.
+    The states of all metrics of Keras are sums over samples or batches (counts, totals, confusion
+    matrices), so the metric of the summed states is the metric of all the data. An average of
+    results is not. Whether the states of metrics of other classes can be summed is unknown.
     """
 
     def __init__(self) -> None:
         self._sums: list[Any] | None = None
 
     def add(self, model: Any) -> None:
-        """Adds the states that the last `evaluate` has left."""
+        """Adds the states of the metrics after the last `evaluate`."""
         states = [
             keras.ops.convert_to_numpy(variable).astype("float64")
             for variable in _summable_variables(model)
@@ -43,7 +43,7 @@ class MetricStateSum:
 
 
 def custom_metric_names(model: Any) -> set[str]:
-    """Returns the names in the logs of metrics whose class is not one of Keras's own."""
+    """Returns the names in the logs of metrics whose class is not a class of Keras."""
     names: set[str] = set()
     for metric in model.metrics:
         parts = compiled_metrics(metric)
@@ -54,11 +54,11 @@ def custom_metric_names(model: Any) -> set[str]:
                 names.update(
                     name for name, is_custom in zip(results, custom, strict=True) if is_custom
                 )
-            elif any(custom):  # which result belongs to which metric is not known
+            elif any(custom):  # it is unknown which result belongs to which metric
                 names.update(results)
             continue
         result = metric.result()
-        if isinstance(result, dict):  # a class of its own, or a group whose metrics are not seen
+        if isinstance(result, dict):  # a custom class, or a group whose metrics are not accessible
             names.update(result)
         elif not is_keras_metric(metric):
             names.add(metric.name)

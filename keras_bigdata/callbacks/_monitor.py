@@ -17,7 +17,7 @@ def monitored_value(logs: Mapping[str, Any], monitor: str, callback: Any) -> flo
     """Returns the monitored value of an epoch, or `None` if the epoch had no validation.
 
     Raises:
-        ValueError: if `monitor` should be among `logs` and is not, or is not one number.
+        ValueError: if `monitor` should be among `logs` and is not, or if its value is not a number.
     """
     if monitor not in logs:
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
@@ -35,7 +35,7 @@ def monitored_value(logs: Mapping[str, Any], monitor: str, callback: Any) -> flo
 def check_validation_order(logs: Mapping[str, Any] | None, monitor: str, callback: Any) -> None:
     """Checks that a validation did not come too late; called after the epoch.
 
-    By then the logs hold what all callbacks of the epoch wrote.
+    By then the logs contain the entries of all callbacks of the epoch.
 
     Raises:
         ValueError: if there was a validation, but after the callback had read the logs.
@@ -49,7 +49,7 @@ def check_validation_order(logs: Mapping[str, Any] | None, monitor: str, callbac
 
 
 def missing_monitor_message(monitor: str, logs: Mapping[str, Any], callback: Any) -> str:
-    """Returns a message that `monitor` is not in the logs, with what is there and what to do."""
+    """Returns a message that `monitor` is not in the logs, with the names in them and a remedy."""
     text = (
         f"{type(callback).__name__} monitors {monitor!r}, which is not in the logs of the epoch. "
         f"Available: {', '.join(map(repr, sorted(logs))) or 'none'}."
@@ -98,7 +98,7 @@ def print_below_progress(callback: Any, text: str) -> None:
 
 
 def _metric_names(model: Any) -> tuple[set[str], set[str]]:
-    """Returns the names of the metrics passed to `compile`, and those of the others."""
+    """Returns the names of the metrics passed to `compile`, and those of the other metrics."""
     compiled: set[str] = set()
     others: set[str] = set()
     for metric in getattr(model, "metrics", ()):
@@ -118,10 +118,10 @@ def _endings(name: str) -> Iterator[str]:
 
 
 def _mode_in_keras(model: Any, metric: str) -> Mode | None:
-    """Returns what `mode="auto"` of Keras's `EarlyStopping` means for a metric.
+    """Returns the mode that `mode="auto"` of Keras's `EarlyStopping` selects for a metric.
 
-    After 1.0 and 2.0 its `best` is 2.0 where greater is better. Keras has no public function for
-    it: `MonitorCallback` is not exported.
+    After 1.0 and 2.0 its `best` is 2.0 if greater is better. Keras has no public function for
+    this: `MonitorCallback` is not exported.
     """
     early_stopping = keras.callbacks.EarlyStopping(
         monitor=metric, mode="auto", patience=sys.maxsize

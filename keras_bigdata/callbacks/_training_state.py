@@ -79,10 +79,10 @@ def restore_values(document: dict[str, Any], model: Any) -> None:
 
 
 def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | None:
-    """Says where a document is of another backend or of other data, with both values.
+    """Describes a difference in backend or data between a document and a sequence.
 
     Returns:
-        A text, or `None` if the document belongs to the sequence.
+        A text with both values, or `None` if the document belongs to the sequence.
     """
     here = {"backend": keras.backend.backend(), **_data_identity(sequence)}
     saved = {"backend": document["backend"], **document["data"]}
@@ -90,17 +90,17 @@ def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | 
         here["seed"], saved["seed"] = sequence.seed, document["sequence"]["seed"]
     for key, value in here.items():
         if saved.get(key) != value:
-            return f"{key} is {saved.get(key)!r} in it and {value!r} here"
+            return f"{key} is {saved.get(key)!r} in the checkpoint and {value!r} here"
     return None
 
 
 def model_difference(document: dict[str, Any], model: Any, sequence: ShardSequence) -> str | None:
-    """Says where a document is of another model, with both values.
+    """Describes a difference between the model of a document and a model.
 
     Trains one batch if variables are missing that Keras creates in the first step.
 
     Returns:
-        A text, or `None` if the document belongs to the model.
+        A text with both values, or `None` if the document belongs to the model.
     """
     saved = document["variables"]
     counts = {kind: len(variables) for kind, variables in saved.items()}
@@ -110,10 +110,11 @@ def model_difference(document: dict[str, Any], model: Any, sequence: ShardSequen
     for kind in ("model", "optimizer", "metrics"):
         for number, (left, right) in enumerate(zip(saved[kind], here[kind], strict=False)):
             if _comparable(left) != _comparable(right):
-                both = f"{_format(left)} in it and {_format(right)} here"
+                both = f"{_format(left)} in the checkpoint and {_format(right)} here"
                 return f"variable {number} of the {kind} is {both}"
         if len(saved[kind]) != len(here[kind]):
-            return f"the {kind} has {len(saved[kind])} variables in it and {len(here[kind])} here"
+            count = len(saved[kind])
+            return f"the {kind} has {count} variables in the checkpoint and {len(here[kind])} here"
     return None
 
 
@@ -126,8 +127,8 @@ def wait_for_step(model: Any) -> None:
 def seed_epoch(seed: int, epoch: int) -> None:
     """Seeds torch's global generator from (seed, epoch) alone; does nothing on other backends.
 
-    It drives Dropout, and every iterator of a data loader draws from it: how often is not the same
-    in an epoch that was resumed.
+    It drives Dropout, and every iterator of a data loader draws from it. The number of these draws
+    is different in an epoch that was resumed.
     """
     if keras.backend.backend() == "torch":
         import torch
@@ -165,7 +166,7 @@ def _describe_variables(model: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def _comparable(variable: dict[str, Any]) -> tuple[str, list[int], str]:
-    """Returns a description without the numbers in names, which Keras counts up in a process."""
+    """Returns a description without the numbers in names, which Keras increments in a process."""
     name = re.sub(r"_\d+(?=[_/]|$)", "", variable["name"])
     return name, variable["shape"], variable["dtype"]
 
@@ -210,7 +211,7 @@ def _restore_generators(state: dict[str, Any]) -> None:
 
 
 def _data_identity(sequence: ShardSequence) -> dict[str, Any]:
-    """Returns all that determines the batches, except `transform`, the seed and the position."""
+    """Returns what determines the batches, except `transform`, the seed and the position."""
     state = sequence.state_dict()
     for key in ("version", "epoch", "batch", "seed"):
         del state[key]

@@ -19,7 +19,7 @@ DEFAULT_TARGETS = "labels"
 
 
 def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
-    """Returns the sets by name, and whether the names are the user's.
+    """Returns the sets by name, and whether the user chose the names.
 
     A dict of arrays is one set; any other dict holds named sets. The sets of a list are named by
     their position.
@@ -101,7 +101,7 @@ def _check_targets(sequence: Any) -> Any:
 
 
 def _is_tf_dataset(data: Any) -> bool:
-    # If there is one, TensorFlow is imported. On other backends it may not be installed.
+    # If `data` is a dataset, TensorFlow is imported. On other backends it may not be installed.
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(data, tensorflow.data.Dataset)
 
@@ -129,7 +129,7 @@ def has_unknown_length(data: Any) -> bool:
 class NamedArrays:
     """A dict of arrays: inputs, targets and sample weights.
 
-    Which input of the model an array is may be known only when there is a model.
+    It may be unknown which input of the model an array is until there is a model.
     """
 
     fields: dict[str, Any]
@@ -154,7 +154,7 @@ class NamedArrays:
         self = cls(fields, roles, batch_size)
         if not self._without_role() and roles.inputs is None:
             raise ValueError(f"there are no inputs. Received: {list(fields)}")
-        # Finds arrays that do not fit together now, not in the first epoch.
+        # Detects arrays that do not fit together now instead of in the first epoch.
         self._batches(roles.inputs or tuple(self._without_role()))
         return self
 
@@ -162,7 +162,7 @@ class NamedArrays:
         """Returns the batches for `model`.
 
         Raises:
-            ValueError: if it is not known which array is which input of the model.
+            ValueError: if it is unknown which array is which input of the model.
         """
         return self._batches(self.roles.inputs or self._match_inputs(model))
 
@@ -266,7 +266,7 @@ def _to_array(value: Any, where: str) -> Any:
         value = keras.ops.convert_to_numpy(value)
     elif hasattr(value, "iloc") or not hasattr(value, "dtype"):
         value = np.asarray(value)
-    # Others, like datasets of h5py, are read slice by slice.
+    # Other arrays, such as datasets of h5py, are read slice by slice.
     if np.dtype(value.dtype).kind in "OUSMm":
         raise TypeError(
             f"{where} must hold numbers. Received: dtype {value.dtype}. Pass text as a "
@@ -294,7 +294,7 @@ def _count_rows(parts: dict[str, Any]) -> int:
 
 def _slice(array: Any, rows: slice) -> Any:
     part = np.asarray(array[rows])
-    # Keras converts arrays of floats likewise.
+    # Keras converts arrays of floats in the same way.
     if part.dtype.kind == "f" and part.dtype != keras.config.floatx():
         return part.astype(keras.config.floatx())
     return part

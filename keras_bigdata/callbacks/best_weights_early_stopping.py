@@ -1,4 +1,4 @@
-"""Early stopping that keeps the best weights on disk, with the score that they are the best by."""
+"""Early stopping that keeps the best weights and their score in a file on disk."""
 
 from __future__ import annotations
 
@@ -53,25 +53,25 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     `keras.callbacks.EarlyStopping`. Beyond that:
 
     - The weights of each best epoch are written to disk at once. The file is replaced atomically:
-      at any instant, a kill included, it holds either the former best or the new one.
+      at any instant, even after a kill, it holds either the previous best weights or the new ones.
       `model.load_weights` reads it. Epoch, monitor, value, mode and wait are HDF5 attributes of
       the same file.
     - NaN is never the best.
     - A `monitor` that is not in the logs is an error, at the first epoch that has any validation.
-    - `mode="auto"` knows the metrics of `val_<set>_<metric>` and `val_<output>_<metric>`.
+    - `mode="auto"` recognizes the metrics in `val_<set>_<metric>` and `val_<output>_<metric>`.
     - Ctrl-C ends the running batch, restores the best weights and then raises
       `KeyboardInterrupt`; a second Ctrl-C raises at once. The interrupted epoch does not count. A
       program with its own SIGINT handler keeps it. Among several such callbacks, the last one
       handles Ctrl-C. With `restore_best_weights=False` Ctrl-C raises at once.
 
-    After any other exception Keras calls no callback. The `with` form restores the weights then:
+    After any other exception Keras calls no callback. A `with` block restores the weights then:
 
     ```python
     with best:
         model.fit(x, y, callbacks=[best])
     ```
 
-    Restoring sets the model's weights only; the optimizer is left as it is, as in Keras.
+    Restoring sets the model's weights only; the optimizer is left unchanged, as in Keras.
 
     Each `fit` starts without a best value, and its first epoch replaces the file, unless
     `resume=True`.
@@ -93,9 +93,9 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         restore_best_weights: whether the model has the best epoch's weights when training ends.
             They are kept in memory meanwhile, as in Keras. Defaults to `True`.
         resume: whether to continue from the file, if it exists: its value must be beaten, and the
-            wait continues with the one in the file. That is the wait when the best was saved, so
-            epochs after it are not counted. The model's weights are not loaded. Defaults to
-            `False`.
+            wait continues with the one in the file. This is the wait when the best weights were
+            saved, so later epochs are not counted. The model's weights are not loaded. Defaults
+            to `False`.
         verbose: 1 to print a line per epoch (best so far, saving, no improvement, stopping), or 0.
             Defaults to `0`.
 
@@ -194,13 +194,13 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         return {"version": _STATE_VERSION, **values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores a state within a training. The file is left as it is.
+        """Restores a state within a training. The file is left unchanged.
 
         Args:
-            state: what `state_dict()` returned.
+            state: the result of `state_dict()`.
 
         Raises:
-            ValueError: if the state has another version.
+            ValueError: if the state has a different version.
         """
         check_version(self, state, _STATE_VERSION)
         for name in _STATE:
@@ -213,6 +213,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Resets the state, checks that the file can be written, and defers Ctrl-C."""
         self._reset()
         self._prepare_directory()
         if self.resume and self.filepath.exists():
@@ -223,16 +224,20 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     # Only hooks that need no logs: with an `on_train_batch_end` Keras would have to wait for the
     # logs of every step.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks that no validation came after this callback had read the logs."""
         if not self._monitor_seen:
             check_validation_order(self._shared_logs, self.monitor, self)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves the weights of a better epoch, or stops after too many epochs without one."""
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
         value = monitored_value(self._last_logs, self.monitor, self)
@@ -243,6 +248,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self._interrupt.raise_if_pending()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Restores the best weights."""
         self._interrupt.raise_if_pending()
         self._interrupt.stop()
         self._restore_if_any()
@@ -266,17 +272,17 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             self._restore_if_any()
 
     def restore(self, model: Any = None) -> None:
-        """Sets a model's weights to the best ones, and leaves its optimizer as it is.
+        """Sets a model's weights to the best ones, and leaves its optimizer unchanged.
 
         The weights are taken from memory if this object holds them, else from the file.
 
         Args:
-            model: a built model of the same architecture. Defaults to the trained one.
+            model: a built model of the same architecture. Defaults to the trained model.
 
         Raises:
             FileNotFoundError: if there are no best weights yet.
-            ValueError: if `model` is `None` and none was trained, or if the file was not written
-                by this callback.
+            ValueError: if `model` is `None` and no model was trained, or if the file was not
+                written by this callback.
         """
         if model is None:
             model = self.model
@@ -292,7 +298,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self._print(f"Restored the weights of epoch {self.best_epoch + 1}, {self._best_text()}")
 
     def _update(self, epoch: int, value: float) -> None:
-        """Saves a new best epoch, or counts one without improvement and stops the training."""
+        """Saves a new best epoch, or counts an epoch without improvement and may stop training."""
         self._restored = False
         if self._mode is None:
             self._mode = infer_mode(self.model, self.monitor)
@@ -312,7 +318,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             self._print(f"Epoch {epoch + 1}: stopping early")
 
     def _save(self, epoch: int, value: float) -> None:
-        former = "" if self.best is None else f", before {self.best:.6g}"
+        former = "" if self.best is None else f", previously {self.best:.6g}"
         self._print(
             f"Epoch {epoch + 1}: {self.monitor} {value:.6g} is the best so far{former}; "
             f"saving the weights to {self.filepath}"
@@ -323,7 +329,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         try:
             write_best(self.filepath, self.model, record)
         except OSError as error:
-            kept = "" if self.best is None else " The file still holds the former best."
+            kept = "" if self.best is None else " The file still holds the previous best weights."
             raise OSError(
                 error.errno,
                 f"The weights of epoch {epoch + 1}, the best so far, could not be written to "
@@ -334,7 +340,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             self._best_weights = self.model.get_weights()
 
     def _is_better(self, value: float, reference: float) -> bool:
-        # In Keras's own float type, usually float32, as `EarlyStopping` does.
+        # Compared in Keras's float type, usually float32, as in `EarlyStopping`.
         if self._mode == "min":
             return bool(keras.ops.less(value + self.min_delta, reference))
         return bool(keras.ops.greater(value - self.min_delta, reference))
@@ -358,7 +364,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         if record.monitor != self.monitor:
             raise ValueError(
                 f"{self.filepath} holds the best weights for monitor={record.monitor!r}, and this "
-                f"callback has monitor={self.monitor!r}. Pass the same, or another `filepath`."
+                f"callback has monitor={self.monitor!r}. Pass the same one, or another `filepath`."
             )
         self.best, self.best_epoch, self.wait = record.value, record.epoch, record.wait
         self._resumed_mode = record.mode
@@ -371,14 +377,14 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         if recorded and self._mode and recorded != self._mode:
             raise ValueError(
                 f"{self.filepath} holds the best weights for mode={recorded!r}, and this callback "
-                f"has mode={self._mode!r}. Pass the same, or another `filepath`."
+                f"has mode={self._mode!r}. Pass the same one, or another `filepath`."
             )
 
     def _restore_if_any(self) -> None:
         if not self.restore_best_weights:
             return
         if self.best is None:
-            self._print("There is no best epoch yet: the weights stay as they are")
+            self._print("There is no best epoch yet: the weights are not changed")
         else:
             self.restore()
 

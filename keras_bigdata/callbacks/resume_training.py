@@ -33,18 +33,18 @@ class ResumeTraining(keras.callbacks.Callback):
     the same weights, optimizer, metrics, History, callbacks' states and CSV rows as a run that
     was never killed, bit for bit where the operations are deterministic (on the CPU; see
     `tf.config.experimental.enable_op_determinism` for GPUs). Every sample is trained once per
-    epoch. Dropout and augmentation layers continue with the random numbers that were next.
+    epoch. Dropout and augmentation layers continue with the next random numbers.
 
     Checkpoints are written to a separate directory while training goes on: all variables are
     copied between two batches, and a thread writes the copy. The newest two are kept; a file
-    appears only when it is complete. What was trained after the newest one is trained again.
+    appears only when it is complete. Batches after the newest checkpoint are trained again.
 
-    - After the training has ended, the same script restores its end, History too, and trains
-      nothing. With more `epochs` it continues. A training that stopped early stays stopped.
+    - After the training has ended, the same script restores its final state, including History, and
+      trains nothing. With more `epochs` it continues. A training that stopped early stays stopped.
     - A checkpoint of other data, another order, another model, or another backend is refused. A
-      changed `transform`, loss or layer without another variable is not detected.
+      change of `transform`, the loss or a layer that does not change any variable is not detected.
     - The states of Keras's callbacks, of this package's, and of those with methods `state_dict()`
-      and `load_state_dict(state)` are saved; a warning names the others. The file of CSVLogger is
+      and `load_state_dict(state)` are saved; a warning names all others. The file of CSVLogger is
       restored byte by byte. TensorBoard's event files keep what was written after the checkpoint,
       and so does the file of BestWeightsEarlyStopping until the same epoch is trained again.
     - Validation at the end of an epoch is not divided: after a kill there, the batches since the
@@ -60,12 +60,12 @@ class ResumeTraining(keras.callbacks.Callback):
       Python are.
 
     Args:
-        directory: path of the directory for the checkpoints of this one training. Created if it
-            is missing.
+        directory: path of the directory for the checkpoints of this one training. It is created if
+            it is missing.
         sequence: the `ShardSequence` that is passed to `fit`, with `shuffle=False`.
-        every: least number of seconds between checkpoints; 0 for one at each batch, as far as they
-            can be written. With `None`, copying and writing them takes 1% of the time, and there
-            are at least 10 seconds in between. Defaults to `None`.
+        every: minimum number of seconds between checkpoints; 0 for one at each batch, as far as
+            they can be written. With `None`, copying and writing them takes 1% of the time, and
+            the interval is at least 10 seconds. Defaults to `None`.
 
     Raises:
         TypeError: if an argument has a wrong type.
@@ -73,8 +73,8 @@ class ResumeTraining(keras.callbacks.Callback):
             while training: if the checkpoint belongs to another training, or `fit` received
             `shuffle=True`, `steps_per_epoch` or another sequence.
         RuntimeError: while training: if another process trains with the directory.
-        OSError: while training: if nothing can be written there. If the disk is full later, there
-            is a warning: the last checkpoint stays, and the next one is tried.
+        OSError: while training: if nothing can be written there. If the disk becomes full later, a
+            warning is issued, the last checkpoint is kept, and the next one is tried.
 
     Example:
 
@@ -177,7 +177,7 @@ class ResumeTraining(keras.callbacks.Callback):
             warnings.warn(
                 f"ResumeTraining cannot save the state of {', '.join(unknown)}: in a resumed "
                 "training they start again. To save their state, add methods `state_dict()` and "
-                "`load_state_dict(state)` of plain values.",
+                "`load_state_dict(state)` that use plain values.",
                 stacklevel=2,
             )
         self._callbacks = callbacks
@@ -186,6 +186,7 @@ class ResumeTraining(keras.callbacks.Callback):
     # ---- Hooks, which Keras calls before the same hook of the other callbacks
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Checks `fit` and the newest checkpoint, and lets `fit` begin with its epoch."""
         if self._callbacks is None:
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
         self._reset()
@@ -199,6 +200,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._interrupt.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Sets the sequence to the batch of the checkpoint."""
         self._epoch, self._start = epoch, 0
         checkpoint = self._checkpoint
         if checkpoint is not None:
@@ -223,6 +225,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._sequence_epoch = self.sequence.epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Restores the checkpoint before the first step, and saves one that is due."""
         position = self._start + batch
         if position == 0:
             _training_state.seed_epoch(self.sequence.seed, self._sequence_epoch)
@@ -242,16 +245,20 @@ class ResumeTraining(keras.callbacks.Callback):
         self._interrupt.raise_if_pending()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Undoes the step in which a short epoch ended, before a validation."""
         self._undo_phantom_step()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Undoes the step in which a short epoch ended."""
         self._undo_phantom_step()
         self._ran_out_filter.stop()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Saves the final state of the training, or restores it if there was nothing to train."""
         self._interrupt.stop()
         try:
             if self._checkpoint is not None:
@@ -290,7 +297,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._schedule.restart(time.perf_counter() - start)
 
     def _report_error(self) -> None:
-        """Raises the error of the first write, and warns of that of a later one."""
+        """Raises the error of the first write, and warns about the error of a later write."""
         if self._files.is_writing:
             return
         error = self._files.pop_error()
@@ -300,7 +307,7 @@ class ResumeTraining(keras.callbacks.Callback):
         text = f"No checkpoint could be written to {self.directory}: {error}"
         if not self._has_written:
             raise OSError(error.errno, text) from error
-        warnings.warn(f"{text}. The last one stays.", stacklevel=2)
+        warnings.warn(f"{text}. The last checkpoint is kept.", stacklevel=2)
 
     # ---- Restoring
 
@@ -366,13 +373,13 @@ def _check_fit(sequence: ShardSequence) -> None:
     if received is None:
         warnings.warn(
             f"ResumeTraining cannot see the arguments of `fit` in Keras {keras.__version__}. Make "
-            "sure that they are the same sequence, shuffle=False and no steps_per_epoch.",
+            "sure that `fit` receives the same sequence, shuffle=False and no steps_per_epoch.",
             stacklevel=2,
         )
         return
     if received.dataset is not sequence:
         raise ValueError(
-            "ResumeTraining received another sequence than `fit`. Pass the same object to both, "
+            "ResumeTraining and `fit` received different sequences. Pass the same object to both, "
             "and not its `as_dataset()`, which is read ahead of training."
         )
     if received.shuffle:

@@ -29,7 +29,7 @@ class ScoreLog(keras.callbacks.Callback):
 
     The file is a joblib file (an ordinary pickle) of `{"train": [...], "val": [...]}`, with one
     Python float per epoch in each list. It is replaced atomically after every epoch: at any
-    instant, a kill included, it holds all epochs up to the last or the last but one.
+    instant, even after a kill, it holds all epochs up to the last or the last but one.
 
     List it after the callback that computes the validation score. An epoch without any validation
     (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that both lists have the same length.
@@ -113,10 +113,10 @@ class ScoreLog(keras.callbacks.Callback):
         """Restores a state within a training, and the file with it.
 
         Args:
-            state: what `state_dict()` returned.
+            state: the result of `state_dict()`.
 
         Raises:
-            ValueError: if the state has another version.
+            ValueError: if the state has a different version.
         """
         check_version(self, state, _STATE_VERSION)
         self.scores = state["scores"]
@@ -133,6 +133,7 @@ class ScoreLog(keras.callbacks.Callback):
         return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Resets the scores, or reads them from the file with `resume=True`."""
         self.filepath.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.filepath)
         self.scores = {"train": [], "val": []}
@@ -143,10 +144,12 @@ class ScoreLog(keras.callbacks.Callback):
         self._shared_logs = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks that no validation came after this callback had read the logs."""
         if not self._validated:
             check_validation_order(self._shared_logs, f"val_{self.monitor}", self)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Appends the scores of the epoch and replaces the file."""
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
         train = monitored_value(self._last_logs, self.monitor, self)
@@ -160,6 +163,7 @@ class ScoreLog(keras.callbacks.Callback):
         replace_file(self.filepath, lambda temporary: joblib.dump(self.scores, temporary))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Checks that there was a validation."""
         if self._last_logs is not None and not self._validated:
             raise ValueError(
                 "Training ended without a validation. "

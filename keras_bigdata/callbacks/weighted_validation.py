@@ -25,7 +25,7 @@ from keras_bigdata.callbacks._validation_data import (
 from keras_bigdata.keras_internals.callbacks import RAN_OUT_OF_DATA, metrics_not_reset
 from keras_bigdata.shards.roles import Roles, as_structure
 
-# The names of sets in a repr: four at most, 30 characters each.
+# Limits of the names of sets in a repr: at most four names of 30 characters each.
 _names_repr = reprlib.Repr()
 _names_repr.maxlist = 4
 
@@ -40,14 +40,14 @@ class WeightedValidation(keras.callbacks.Callback):
       a name).
 
     The result over all sets is that of one `model.evaluate` over the batches of all sets: not an
-    average of results, but the result of the sum of the metrics' states. So it is right for AUC,
+    average of results, but the result of the sum of the metrics' states. So it is correct for AUC,
     Precision, Recall, F1, MeanIoU and R2 too, with sample weights and with several outputs. It is
-    not known whether the states of custom metrics can be added. If there are any, all sets are
+    unknown whether the states of custom metrics can be added. If there are any, all sets are
     evaluated a second time, for the results of these metrics.
 
-    List it **before** the callbacks that read what it logs: `EarlyStopping`, `ModelCheckpoint`,
+    List it **before** the callbacks that read its results: `EarlyStopping`, `ModelCheckpoint`,
     `ReduceLROnPlateau`, `CSVLogger`, `BestWeightsEarlyStopping`, `ScoreLog`. History, the progress
-    bar and TensorBoard show it too. It replaces `fit(validation_data=...)`.
+    bar and TensorBoard show the results too. The callback replaces `fit(validation_data=...)`.
 
     Args:
         sets: one set, or a list or a dict of sets. The sets of a list are named `"0"`, `"1"`, ...
@@ -57,7 +57,7 @@ class WeightedValidation(keras.callbacks.Callback):
             - a dict of arrays such as `{"images": ..., "texts": ..., "labels": ...}`,
             - a `keras.utils.PyDataset` or a `tf.data.Dataset` of batches,
             - the path of a directory of shards, read in order with `batch_size` and without a
-              `transform`: if training has one, pass a `ShardSequence` with the same one,
+              `transform`: if training uses a `transform`, pass a `ShardSequence` with the same one,
             - a `ShardSequence`, whose unshuffled view is evaluated; the sequence itself is not
               read.
         batch_size: samples per batch of arrays and shards. Defaults to `32`.
@@ -74,10 +74,10 @@ class WeightedValidation(keras.callbacks.Callback):
         sample_weights: which fields are sample weights, in the same way. Defaults to `None`.
 
     Raises:
-        TypeError: if a set is of another kind.
+        TypeError: if a set has another type.
         ValueError: if a set is empty or infinite, or its arrays do not fit together; while
-            training: if there are `val_` keys in the logs already, or if the name of a set leads
-            to a key that an output or a metric of the model has too.
+            training: if there are `val_` keys in the logs already, or if the name of a set results
+            in a key that an output or a metric of the model has too.
         RuntimeError: while training: if a set could not be evaluated; the message names the set.
 
     Example:
@@ -121,7 +121,7 @@ class WeightedValidation(keras.callbacks.Callback):
         self.verbose = checked_choice(verbose, "verbose", (0, 1))
         named, self._has_names = name_sets(sets)
         self._sets = {name: open_set(name, data, batch_size, roles) for name, data in named.items()}
-        # What `evaluate` takes, once there is a model.
+        # The datasets for `evaluate`, once there is a model.
         self._datasets: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
@@ -135,6 +135,7 @@ class WeightedValidation(keras.callbacks.Callback):
         return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Matches the sets with the model's inputs and outputs."""
         self._datasets = self._datasets_for(self.model)
         outputs = getattr(self.model, "output_names", None) or []
         if self._logs_each_set() and len(outputs) > 1:
@@ -142,10 +143,11 @@ class WeightedValidation(keras.callbacks.Callback):
                 if name in outputs:
                     raise ValueError(
                         f"Validation set {name!r} has the name of an output of the model, so "
-                        f"'val_{name}_loss' would mean both. Rename the set."
+                        f"'val_{name}_loss' would be ambiguous. Rename the set."
                     )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Evaluates the sets, and writes the results to the logs."""
         logs = {} if logs is None else logs
         if (epoch + 1) % self.freq:
             return
@@ -228,7 +230,7 @@ class WeightedValidation(keras.callbacks.Callback):
     def _log_entries(
         self, combined: dict[str, Any], by_set: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
-        """Returns what is added to the logs. No two results may have the same name."""
+        """Returns the entries to add to the logs. No two results may have the same name."""
         entries = {f"val_{name}": value for name, value in combined.items()}
         for set_name, results in by_set.items():
             for name, value in results.items():
@@ -246,8 +248,8 @@ class WeightedValidation(keras.callbacks.Callback):
 def _keep_torch_generator() -> Iterator[None]:
     """Restores torch's global generator, so that validation does not change training.
 
-    On torch every iterator of a data loader draws a seed from it, and Dropout and the shuffling of
-    arrays draw from it too.
+    On torch every iterator of a data loader draws a seed from this generator, and Dropout and the
+    shuffling of arrays draw from it too.
     """
     if keras.backend.backend() != "torch":
         yield

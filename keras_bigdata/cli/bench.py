@@ -21,7 +21,7 @@ def add_bench(commands: Any) -> None:
         description="Measures, in turn: a plain loop over the shards; `fit` with a model that "
         "trains nothing; the same `fit` with one constant batch, and with arrays in memory; "
         "reading the files from the disk. A large set is measured on shards spread over it that "
-        "take 1 GiB. KERAS_BACKEND selects the backend. Takes about a minute.",
+        "take 1 GiB. KERAS_BACKEND selects the backend. The measurement takes about a minute.",
     )
     bench.add_argument(
         "directory", metavar="DIR", help="directory of packed shards or of pickles without an index"
@@ -58,7 +58,7 @@ def add_bench(commands: Any) -> None:
 
 
 def run_bench(arguments: argparse.Namespace) -> None:
-    """Measures and prints a table, and what would limit a model."""
+    """Measures the throughputs; prints a table and what would limit a model."""
     from keras_bigdata.bench import bench
 
     rates = bench(
@@ -152,7 +152,7 @@ def add_estimate(commands: Any) -> None:
 
 
 def run_estimate(arguments: argparse.Namespace) -> None:
-    """Prints the training times and the epoch from which packing pays."""
+    """Prints the training times and the epoch from which packing pays off."""
     from keras_bigdata.arguments import checked_number
     from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.shards.index import ShardIndex
@@ -189,7 +189,7 @@ def run_estimate(arguments: argparse.Namespace) -> None:
         on_the_fly = cost.on_the_fly(arguments.epochs, overlap=overlap)
         packed = cost.packed(arguments.epochs, variants=index.variants, overlap=overlap)
         epoch = cost.break_even(variants=index.variants, overlap=overlap)
-        pays = "never pays" if epoch is None else f"pays from epoch {epoch}"
+        pays = "never pays off" if epoch is None else f"pays off from epoch {epoch}"
         print(
             f"{arguments.epochs} epochs, {mode}: {format_seconds(on_the_fly)} on the fly, "
             f"{format_seconds(packed)} packed once; packing {pays}"

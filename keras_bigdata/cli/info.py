@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_bigdata.representation import format_bytes, format_count
 
-# Classes of one of several targets, and skipped rows, that are printed at most.
+# Maximum number of classes of one of several targets, and of skipped rows, that are printed.
 _LISTED = 10
 
 

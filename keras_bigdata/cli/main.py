@@ -20,13 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status.
 
     Args:
-        arguments: words of the command line. Defaults to `None`: those of the process.
+        arguments: the command-line arguments. Defaults to `None`: those of the process.
 
     Returns:
         0 on success; 1 after an error, or if the command found faults; 130 after Ctrl-C.
 
     Raises:
-        SystemExit: with status 2 if the command line is invalid, with 0 after `--help`.
+        SystemExit: with status 2 if the command line is invalid, with status 0 after `--help`.
     """
     parsed = _build_parser().parse_args(arguments)
     try:

@@ -16,8 +16,8 @@ def add_migrate(commands: Any) -> None:
         "stderr as FILE:LINE: MESSAGE. Comments and formatting are kept, and a second run changes "
         "nothing more.",
         epilog="Exit status: 0 if all files were processed, changed or not; 1 if a file could not "
-        "be read or written or is not Python 3 (the other files are processed all the same); 2 if "
-        "the command line is invalid.",
+        "be read or written or is not Python 3 (the other files are still processed); 2 if the "
+        "command line is invalid.",
     )
     migrate.add_argument("files", nargs="+", metavar="FILE", help="a Python script")
     migrate.add_argument(

@@ -89,7 +89,7 @@ def run_pack_images(arguments: argparse.Namespace) -> None:
     pack_source(arguments, source)
 
 
-# Options for the columns of a CSV file. A directory of classes has none.
+# Options for the columns of a CSV file. A directory of classes has no columns.
 _TABLE_OPTIONS = (
     *("image", "label", "target", "separator", "text", "mask", "mask_values"),
     *("root", "delimiter"),
@@ -193,7 +193,7 @@ def add_pack_hdf5(kinds: Any) -> None:
     hdf5 = kinds.add_parser(
         "hdf5",
         help="pack datasets of an HDF5 file",
-        description="Packs datasets that have equally many rows. The file may be larger than "
+        description="Packs datasets that have the same number of rows. The file may be larger than "
         "memory: it is read in parts.",
     )
     hdf5.add_argument("source", metavar="FILE", help="an HDF5 file")
@@ -251,7 +251,7 @@ def run_pack_hdf5(arguments: argparse.Namespace) -> None:
                 arguments,
                 text=arguments.text is not None,
                 label=label is not None,
-                require_classes=False,  # one-hot labels have none
+                require_classes=False,  # one-hot labels have no classes
             ),
         )
     pack_source(arguments, source)

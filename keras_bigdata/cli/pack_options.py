@@ -1,4 +1,4 @@
-"""Options and steps that the kinds of `pack` which read a source share."""
+"""Options and steps that are shared by the kinds of `pack` that read a source."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def add_pack_options(kind: Any) -> None:
         "--repair",
         action="store_true",
         help="pack again only the shards in OUTPUT that are missing, damaged or in quarantine; "
-        "all other options must be those of the first call",
+        "all other options must be the same as in the first call",
     )
     kind.set_defaults(after_interrupt="Run the same command again to continue.")
 

@@ -12,7 +12,7 @@ The files, each of which uses only those above it:
 | `verify` | all checks of a set: `verify` |
 | `rebuild_index` | creates a lost index from the shards |
 | `repack` | packs shards again from their source |
-| `repair` | plans and makes a repair: `repair` |
+| `repair` | plans and carries out a repair: `repair` |
 
-Neither Keras nor a backend is imported.
+This package imports neither Keras nor a backend.
 """

@@ -19,14 +19,14 @@ _Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
 
 
 class UnindexedPickle:
-    """A pickle that is read to find its arrays, or why it cannot be read.
+    """A pickle and the arrays in it, or the reason why it cannot be read.
 
     Args:
         path: path of the file.
         trust: as in `open_shards`.
 
     Attributes:
-        error: why it cannot be read; `None` if it can.
+        error: why the pickle cannot be read; `None` if it can be read.
         checksum: CRC-32 of the file; `None` if it cannot be read.
         arrays: name -> `(dtype, shape, offset)`.
         nbytes: size of the file.
@@ -98,7 +98,7 @@ def check_pickles(
                 expected = f"{_format_fields(differing)} as in most files"
                 found = _format_fields(fields)
             elif len(set(lengths.values())) > 1:
-                expected, found = "equally many rows in each field", str(lengths)
+                expected, found = "the same number of rows in each field", str(lengths)
             else:
                 rows += next(iter(lengths.values()))
                 continue

@@ -36,7 +36,7 @@ class Duplicates:
     """Rows of one set that are in the other too.
 
     Args:
-        rows: their number.
+        rows: number of such rows.
         pairs: for the first of them, `(file, row, file in the other set, row there)`.
     """
 
@@ -55,9 +55,9 @@ def find_duplicates(
 ) -> Duplicates:
     """Compares rows by 128 bits of BLAKE2b over the bytes of some fields.
 
-    The digests (32 bytes a row, with its position) are written to temporary files, divided by
-    their value so that about a million at a time are sorted: memory is that of a few shards and
-    some 250 MB, whatever the number of rows (more only above a billion rows).
+    The digests (32 bytes per row, with its position) are written to temporary files, divided by
+    their value so that about a million at a time are sorted: the memory needed is that of a few
+    shards and some 250 MB, whatever the number of rows (more only above a billion rows).
 
     Args:
         first: a set.
@@ -68,14 +68,15 @@ def find_duplicates(
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Raises:
-        ShardError: if the sets do not have these fields alike, or a shard cannot be read.
+        ShardError: if these fields are missing or differ, or if a shard cannot be read.
     """
     for name in fields:
         one, other = first.fields.get(name), second.fields.get(name)
         if one is None or other is None or one != other:
             raise ShardError(
                 f"{first.directory} and {second.directory} cannot be compared by {name!r}: it is "
-                f"{one or 'not there'} and {other or 'not there'}. Name the fields to compare by."
+                f"{one or 'missing'} in the first set and {other or 'missing'} in the second. Pass "
+                "the names of the fields to compare by."
             )
     rows = sum(int(index.samples.sum()) for index in (first, second))
     parts = min(_MAX_PARTS, -(-rows // _ROWS_AT_ONCE) or 1)
@@ -109,7 +110,7 @@ def _append_records(folder: Path, side: int, records: Records, parts: int) -> No
     order = np.argsort(part_of, kind="stable")
     bounds = np.searchsorted(part_of[order], np.arange(parts + 1))
     for part in np.flatnonzero(np.diff(bounds)).tolist():
-        # Not kept open: there may be more parts than files that a process may open.
+        # The files are not kept open: there may be more parts than a process may open files.
         with open(folder / f"{side}-{part}", "ab") as file:
             records[order[bounds[part] : bounds[part + 1]]].tofile(file)
 

@@ -1,4 +1,4 @@
-"""Creates a lost index again from the shards, as far as they hold it."""
+"""Creates a lost index again from the shards, as far as they contain its data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PACKED_FIELDS = {"images", "texts", "labels"}
 
 @dataclass(slots=True)
 class RebuiltIndex:
-    """An index created from shards, and what it lacks.
+    """An index created from shards, and the information that it lacks.
 
     Args:
         index: the index, not yet saved; `None` if no shard is sound.
@@ -75,11 +75,11 @@ def rebuild_index(
     ):
         if (directory / state).exists():
             raise ShardError(
-                f"{directory}: is not complete: {writer} was stopped or is at work. {remedy}"
+                f"{directory}: is not complete: {writer} was stopped or is still running. {remedy}"
             )
     names = sorted(pickle_names(directory), key=_sort_key)
     if not names:
-        raise ShardError(f"{directory}: there are no pickles to create an index of.")
+        raise ShardError(f"{directory}: there are no pickles to create an index from.")
     pickles = read_unindexed(directory, names, False, verbose=verbose)
     faults, _ = check_pickles(pickles, roles.names, "It cannot be used.")
     rebuilt = RebuiltIndex(None, faults)
@@ -124,7 +124,7 @@ def _add_metadata(
         index.roles = default_roles(index.fields)
         rebuilt.notes.append(
             f"the roles are taken from the names of the fields: inputs {index.roles.inputs!r}, "
-            f"targets {index.roles.targets!r}. If they were others, pass inputs and targets."
+            f"targets {index.roles.targets!r}. If they were different, pass inputs and targets."
         )
     else:
         rebuilt.notes.append(
@@ -146,11 +146,12 @@ def _add_metadata(
     ):
         if value is None and name in index.fields:
             rebuilt.notes.append(
-                f"{what} cannot be known from the shards. Pass a set that has the same as `like`."
+                f"{what} cannot be read from the shards. Pass a set that has the same as `like`."
             )
     if "source" not in index.provenance:
         rebuilt.notes.append(
-            "how the set was packed is lost: the call that packed it will not recognize it."
+            "the record of how the set was packed is lost: the call that packed it will not "
+            "recognize it."
         )
 
 
@@ -203,5 +204,5 @@ def _note_missing_numbers(names: Sequence[str], rebuilt: RebuiltIndex) -> None:
         )
     if numbers:
         rebuilt.notes.append(
-            f"whether there were shards after number {max(numbers)} cannot be known from the files."
+            f"the files do not show whether there were shards after number {max(numbers)}."
         )

@@ -1,4 +1,4 @@
-"""Shards that a repair removed from the index: the index remembers them, and variants agree."""
+"""Shards that a repair removed: the index records them, and all variants stay equally long."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def removed_shards(index: ShardIndex) -> list[ShardInfo]:
 
 
 def with_removed(provenance: dict[str, Any], removed: Iterable[ShardInfo]) -> dict[str, Any]:
-    """Returns a provenance that lists these shards as removed, and no others."""
+    """Returns a provenance that lists exactly these shards as removed."""
     entries = [asdict(info) for info in removed]
     rest = {name: value for name, value in provenance.items() if name != REMOVED_KEY}
     return {**rest, REMOVED_KEY: entries} if entries else rest
@@ -53,7 +53,7 @@ def split_incomplete(
         variants: number of variants in the whole set.
 
     Returns:
-        `(complete, incomplete)`, in the order given.
+        `(complete, incomplete)`, in the order of `infos`.
 
     Raises:
         ShardError: if the variants of the complete shards differ in length.
@@ -70,8 +70,8 @@ def split_incomplete(
     ]
     if len(set(rows)) > 1 or not complete:
         raise ShardError(
-            f"{directory}: the {variants} variants would have {rows} rows, and must have equally "
-            "many. Nothing was changed. Restore the damaged shards from a copy, or write the set "
+            f"{directory}: the {variants} variants would have {rows} rows, but must have the same "
+            "number. Nothing was changed. Restore the damaged shards from a copy, or write the set "
             "again."
         )
     return complete, [info for info in infos if len(variants_of[_number(info)]) != variants]

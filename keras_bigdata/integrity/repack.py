@@ -16,13 +16,13 @@ from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.index import ShardIndex, ShardInfo
 from keras_bigdata.shards.writer import shard_number
 
-# Shards are written here, and moved to their places when they are known to be the same as before.
+# Shards are written here, and moved to their places when they are found to be the same as before.
 _STAGE = ".repairing"
 
 # Arguments of `pack` that the index records, besides `augment`.
 _RECORDED = ("shard_samples", "shuffle", "seed", "variants")
 
-# Shards that a message lists.
+# Maximum number of shards that a message lists.
 _LISTED_SHARDS = 5
 
 
@@ -51,17 +51,17 @@ class Repacker:
             )
 
     def write(self, expected: Sequence[ShardInfo], workers: int | None) -> dict[str, Path]:
-        """Writes some shards into a folder of their own, and compares them with the index.
+        """Writes some shards into a separate folder, and compares them with the index.
 
         Args:
             expected: the shards, as the index has (or had) them.
             workers: as for `pack`.
 
         Returns:
-            Shard name -> the new file, the same in every byte.
+            Shard name -> the new file, which is the same in every byte.
 
         Raises:
-            PackError: if a row cannot be read, or if the source returns other data now.
+            PackError: if a row cannot be read, or if the source now returns different data.
         """
         directory, stage = self._index.directory, self._stage
         skip = bool(self._index.provenance.get("skipped"))
@@ -78,7 +78,7 @@ class Repacker:
             self.clear()
             more = ", ..." if len(different) > _LISTED_SHARDS else ""
             raise PackError(
-                f"{directory}: the source returns other data now than when it was packed, for "
+                f"{directory}: the source now returns different data than when it was packed, for "
                 f"{', '.join(different[:_LISTED_SHARDS])}{more}. Its files or the programs that "
                 "read them have changed. Nothing was replaced: restore the shards from a copy, "
                 "continue without them, or pack the source again."

@@ -25,7 +25,7 @@ from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.writer import shard_number
 
-# Directory, below that of the shards, of files that are no longer used. Their names end in
+# Subdirectory of the shards' directory for files that are no longer used. Their names end in
 # `.quarantined`, so that none is taken for a shard.
 QUARANTINE = "quarantine"
 
@@ -46,17 +46,19 @@ def repair(
     """Repairs a set of shards as far as that is possible. Nothing is deleted.
 
     - Shards that are missing or damaged are packed again from their `source`, if the set was
-      written by `pack`. Only their rows are read. They replace the damaged files if they are the
-      same as before in every byte, else nothing is changed. Shards that an earlier repair removed
-      come back too.
+      written by `pack`. Only their rows are read. The new files replace the damaged ones if they
+      are the same as before in every byte; otherwise nothing is changed. Shards that an earlier
+      repair removed are packed again too.
     - Without a `source` the damaged files move to `quarantine/` in the directory, and the index is
-      written without them. It remembers them, so that a source can bring them back.
+      written without them. The index records them, so that they can be packed again from a source.
     - An index that is lost or cannot be read is created again from the shards. What they do not
-      hold (roles, names of the classes, vocabulary, how they were packed) is taken from the
-      arguments, from `like`, or from what can still be read of the old index; else `notes` has it.
+      contain (roles, names of the classes, vocabulary, how they were packed) is taken from the
+      arguments, from `like`, or from the readable part of the old index; `notes` lists what is
+      missing.
 
     At any instant the directory holds a complete index that agrees with its files as well as
-    before: a repair that was stopped is completed by the same call. Do not run two at a time.
+    before: a repair that was stopped is completed by the same call. Do not run two repairs at a
+    time.
 
     Args:
         directory: a directory of shards.
@@ -76,9 +78,9 @@ def repair(
         A `Repair`: the steps that were carried out, or are planned. `print(...)` lists them.
 
     Raises:
-        ShardError: if nothing can be repaired, or if the variants would no longer have equally
-            many rows.
-        PackError: if the source is not the one that was packed, or returns other bytes now.
+        ShardError: if nothing can be repaired, or if the variants would no longer have the same
+            number of rows.
+        PackError: if the source is not the one that was packed, or now returns different bytes.
         OSError: if a file cannot be written or moved; the same call continues from there.
         ValueError: if `like` or a role is passed although the index can be read.
 
@@ -215,7 +217,7 @@ def _remove_damaged(
         return
     provenance = with_removed(index.provenance, [*removed_shards(index), *removed])
     result.index = _with_shards(index, kept, provenance, verbose=verbose)
-    # Before the files are moved: at any instant the index names only files that are there.
+    # Before the files are moved: at any instant the index names only files that exist.
     result.index.save()
     _quarantine(folder, [info.name for info in removed])
     result.done = True
@@ -300,7 +302,7 @@ def _move_to_quarantine(directory: Path, name: str) -> None:
 
 
 def _copy_to_quarantine(directory: Path, name: str) -> None:
-    """Copies a file that is replaced afterwards, so that there is one at any instant."""
+    """Copies a file that is replaced afterwards, so that the file exists at any instant."""
     shutil.copy2(directory / name, _free_name(directory, name))
 
 

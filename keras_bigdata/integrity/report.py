@@ -14,15 +14,15 @@ from keras_bigdata.shards.index import ShardIndex
 class Fault:
     """A fault of a file or a directory.
 
-    `str(fault)` is one line with all of it.
+    `str(fault)` is one line with all attributes.
 
     Args:
         file: path of the file or directory.
         kind: one of `"missing"`, `"unreadable"`, `"size"`, `"checksum"`, `"structure"`, `"extra"`,
             `"index"`, `"unfinished"`, `"duplicates"`.
-        expected: what should be there.
-        found: what is there.
-        remedy: what to do.
+        expected: the expected state.
+        found: the state that was found.
+        remedy: what to do about it.
 
     Example:
 

@@ -21,7 +21,7 @@ from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
 from keras_bigdata.shards.scan import open_shards, pickle_names, temporary_names
 
-# More are not faster: one thread computes checksums at 4 GB/s, and disks are slower.
+# More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
 _PENDING = 4
 
@@ -40,8 +40,8 @@ def verify(
     offsets of its arrays with the index; it finds files that are missing and pickles that the
     index does not name; and it counts the rows of each class again.
 
-    Pickles without an index are checked for whether each can be read and whether they agree with
-    each other. They have no checksums, so that bytes that changed in place are not noticed.
+    If the set has no index, it checks whether each pickle can be read and whether the pickles agree
+    with each other. They have no checksums, so bytes that changed in place are not detected.
 
     No pickle is executed.
 
@@ -49,13 +49,13 @@ def verify(
         directory: a directory of shards, with or without an index.
         against: another directory of shards. A row that is in both sets is a fault, such as a
             validation image among the training images. Rows are compared by 128 bits of BLAKE2b
-            over their bytes; memory is that of a few shards and some 250 MB, and the digests are
-            written to temporary files. Defaults to `None`: no comparison.
+            over their bytes; the memory needed is that of a few shards and some 250 MB, and the
+            digests are written to temporary files. Defaults to `None`: no comparison.
         fields: names of the fields to compare rows by, and of those that pickles without an index
             must have. Defaults to `None`: inputs, targets and sample weights, or all fields of
             pickles without an index.
-        trust: whether to load pickles that cannot be read without running code. Only for files
-            that you wrote yourself. Defaults to `False`.
+        trust: whether to load pickles that cannot be read without running code. Use it only for
+            files that you wrote yourself. Defaults to `False`.
         verbose: `0` for no output; `1` for a progress bar or `2` for lines, and a summary on
             stderr; `"auto"` for progress only if it takes long. Defaults to `"auto"`.
 
@@ -66,7 +66,7 @@ def verify(
     Raises:
         ShardError: if there is no such directory, or nothing to check in it, or if the two sets
             cannot be compared.
-        ValueError: if `verbose` is another value.
+        ValueError: if `verbose` has another value.
 
     Example:
 
@@ -94,7 +94,9 @@ def verify(
         _check_unindexed(folder, report, fields or (), trust, verbose=verbose)
         sound = []
     for name in temporary_names(folder):
-        report.notes.append(f"{folder / name}: left by a writer that was killed; may be deleted.")
+        report.notes.append(
+            f"{folder / name}: was left by a writer that was killed; it may be deleted."
+        )
     if against is not None:
         _compare_sets(
             report, index, sound, against=against, fields=fields, trust=trust, verbose=verbose
@@ -143,7 +145,7 @@ def _checked_directory(directory: str | os.PathLike[str]) -> Path:
 
 
 def _load_index(folder: Path, report: Report) -> ShardIndex | None:
-    """Returns the index if there is one that can be read; else reports the fault, if it is one."""
+    """Returns the index if it can be read; otherwise reports the fault, if there is one."""
     path = folder / INDEX_NAME
     if path.exists():
         try:
@@ -156,13 +158,13 @@ def _load_index(folder: Path, report: Report) -> ShardIndex | None:
             )
             report.faults.append(Fault(str(path), "index", "an index", reason, remedy))
     elif (folder / UNFINISHED).exists():
-        remedy = "Make the same call of `pack` again: it continues from there."
+        remedy = "Call `pack` again with the same arguments: it continues from there."
         report.faults.append(
             Fault(str(folder), "unfinished", "a finished pack", "one that was stopped", remedy)
         )
     elif (folder / WRITING).exists():
         remedy = "Delete the directory and write it again."
-        found = "a writer that was stopped or is at work"
+        found = "a writer that was stopped or is still running"
         report.faults.append(Fault(str(folder), "unfinished", "a closed writer", found, remedy))
     return None
 
@@ -179,13 +181,13 @@ def _check_shards(index: ShardIndex, report: Report, trust: bool, verbose: Verbo
 
 
 def _packed_remedy(index: ShardIndex) -> str:
-    """Returns what to do about a damaged shard of a packed set."""
+    """Returns the remedy for a damaged shard of a packed set."""
     if index.provenance.get("source"):
         return (
             "Restore the file from a copy, or pack it again from its source: keras_bigdata.repair("
-            f"{str(index.directory)!r}, source=..., dry_run=False), or `keras-bigdata pack` as it "
-            f"was packed, with --repair. Or `keras-bigdata repair {index.directory}` removes it "
-            "from the index."
+            f"{str(index.directory)!r}, source=..., dry_run=False), or the `keras-bigdata pack` "
+            f"command that packed it, with --repair. Or `keras-bigdata repair {index.directory}` "
+            "removes it from the index."
         )
     return (
         "Restore the file from a copy, or write the set again. Or `keras-bigdata repair "
@@ -194,7 +196,7 @@ def _packed_remedy(index: ShardIndex) -> str:
 
 
 def _check_names(index: ShardIndex, report: Report) -> None:
-    """Reports pickles that the index does not name, and names that it holds twice."""
+    """Reports pickles that the index does not name, and names that occur twice in it."""
     counts = Counter(index.names)
     for name in pickle_names(index.directory):
         if name not in counts:
@@ -266,7 +268,7 @@ def _check_unindexed(
     report.shards = len(pickles)
     report.nbytes = sum(pickle.nbytes for pickle in pickles)
     report.notes.append(
-        "without an index there are no checksums: bytes that changed in place are not noticed."
+        "without an index there are no checksums: bytes that changed in place are not detected."
     )
 
 
@@ -284,14 +286,14 @@ def _compare_sets(
     other_folder = _checked_directory(against)
     if index is None:
         if report.faults:
-            report.notes.append(f"not compared with {other_folder}: see the faults.")
+            report.notes.append(f"the set was not compared with {other_folder}: see the faults.")
             return
         index = open_shards(report.directory, used=fields or (), trust=trust, verbose=verbose)
         sound = range(len(index))
-    # Pickles without an index have no roles: then the fields are named by `fields`, or all of them.
+    # Pickles without an index have no roles: the fields are those in `fields`, or all of them.
     other = open_shards(other_folder, used=fields or (), trust=trust, verbose=verbose)
     if other.directory == index.directory:
-        raise ShardError(f"{other_folder}: is the same directory. Name another one.")
+        raise ShardError(f"{other_folder}: is the same directory. Pass another one.")
     names = fields or index.roles.names or other.roles.names or tuple(index.fields)
     shards = (sound, range(len(other)))
     try:

@@ -1,11 +1,11 @@
-"""Every use of a private name of Keras or TensorFlow, one function or class each.
+"""Uses of private names of Keras and TensorFlow, each in one function or class.
 
-Each says what it finds, the versions in which it was seen, the upstream issue, and what is lost if
-the name disappears. `tests/test_fit_contract.py` fails first if a release changes one of them. No
-other file of the package uses a private name of Keras.
+Each docstring says what is found, the versions in which it was seen, the upstream issue, and what
+is lost if the name disappears. `tests/test_fit_contract.py` fails first if a release changes one of
+them. No other file of the package uses a private name of Keras.
 
-fit             what a dataset cannot learn from the calls that `fit` makes
+fit             facts about a running `fit` that a dataset does not receive
 iterator_guard  TensorFlow's iterator of a stopped `fit`
-callbacks       what callbacks need of a running `fit`, its model and other callbacks
+callbacks       what callbacks need from a running `fit`, its model and other callbacks
 legacy          what scripts for Keras 1 and 2 used
 """

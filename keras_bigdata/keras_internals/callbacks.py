@@ -1,4 +1,4 @@
-"""What callbacks need of a running `fit`, its model and other callbacks."""
+"""What callbacks need from a running `fit`, its model and other callbacks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 #
-# Each function says what it finds, where it was seen, where it was asked for upstream, and what is
+# Each docstring says what is found, where it was seen, where it was requested upstream, and what is
 # lost without it. `tests/test_fit_contract.py` pins all of them. It was run with Keras 3.8.0 and
 # 3.15.1 on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10,
 # which older releases of Keras do not run on.
@@ -30,7 +30,7 @@ _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 @dataclass(frozen=True, slots=True)
 class FitInput:
-    """What a running `fit` trains on.
+    """The data that a running `fit` trains on.
 
     Attributes:
         dataset: the PyDataset that was passed to `fit`, or `None` if it was something else.
@@ -44,7 +44,7 @@ class FitInput:
 
 
 def fit_input() -> FitInput | None:
-    """Returns what the `fit` that calls a callback trains on, or `None` if that is not found.
+    """Returns the data of the `fit` that calls a callback, or `None` if they are not found.
 
     Finds: the local variable `epoch_iterator` of the function `fit`, its `steps_per_epoch` and
     `data_adapter`, and the adapter's `py_dataset` and `shuffle`.
@@ -79,10 +79,10 @@ def training_code() -> CodeType:
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
-    Upstream: none filed. Keras calls no hook when `fit` ends with an exception, so nothing public
-    says that a training is over.
+    Upstream: none filed. Keras calls no hook when `fit` ends with an exception, so no public name
+    shows that a training is over.
 
-    Without it: if another function of Keras stood in between and returned before training, a
+    Without it: if another function of Keras came in between and returned before training, a
     Ctrl-C would raise at once, as it does without the callback.
     """
     frame = sys._getframe(1)
@@ -92,17 +92,17 @@ def training_code() -> CodeType:
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> int | None:
-    """Sets the epoch with which the running `fit` begins. Returns the value that it replaces.
+    """Sets the epoch with which the running `fit` begins. Returns the previous value.
 
     Finds: `model._initial_epoch`, which `fit` reads after `on_train_begin`.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch. `BackupAndRestore` sets it too.
 
     Upstream: https://github.com/keras-team/keras/issues/19179 is about the same mechanism in
-    `BackupAndRestore`. A public way was not asked for.
+    `BackupAndRestore`. A public way was not requested.
 
-    Without it: `fit` begins with its argument `initial_epoch`. `ResumeTraining` refuses to go on
-    if that is not the epoch of the checkpoint, and says which value to pass.
+    Without it: `fit` begins with its argument `initial_epoch`. `ResumeTraining` refuses to continue
+    if that is not the epoch of the checkpoint, and names the value to pass.
     """
     former: int | None = getattr(model, "_initial_epoch", None)
     model._initial_epoch = epoch
@@ -114,7 +114,7 @@ def global_seed_state() -> npt.NDArray[Any] | None:
 
     Finds: the attribute "global_seed_generator" of `keras.src.backend.common.global_state`, from
     which the functions of `keras.random` draw if they receive no seed. The generators of layers
-    are variables of the model and need none of this.
+    are variables of the model and do not need this.
 
     Seen in: Keras 3.8 to 3.15.1. The constant for its name exists since Keras 3.13.
 
@@ -133,7 +133,7 @@ def global_seed_state() -> npt.NDArray[Any] | None:
 def set_global_seed_state(state: npt.NDArray[Any]) -> None:
     """Sets Keras's global seed generator to what `global_seed_state` returned.
 
-    The hook is that of `global_seed_state`. Without it nothing is set.
+    It uses the same private name as `global_seed_state`. Without it nothing is set.
     """
     generator = _global_seed_generator(create=True)
     if generator is not None:
@@ -172,21 +172,21 @@ _CALLBACK_ATTRIBUTES: dict[type, tuple[str, ...]] = {
 
 
 def callback_attributes(kind: type) -> tuple[str, ...] | None:
-    """Returns the names of what changes in a callback of Keras while it trains.
+    """Returns the names of the attributes of a Keras callback that change during training.
 
     Finds: attributes of Keras's callback classes. Those of `ModelCheckpoint` and `SwapEMAWeights`
-    are private, and none is documented as state. What follows from a callback's arguments is not
-    among them.
+    are private, and none is documented as state. Attributes that follow from a callback's arguments
+    are not included.
 
     Seen in: Keras 3.8 to 3.15.1.
 
     Upstream: https://github.com/keras-team/keras/issues/14862 and
     https://github.com/keras-team/keras/issues/9462 ask for callbacks that can be saved.
 
-    Without a name: that value is not saved, and starts again in a resumed training.
+    Without a name: that value is not saved, and a resumed training begins with its initial value.
 
     Returns:
-        A tuple of names, empty for a class without state; `None` for a class that is not known.
+        A tuple of names, empty for a class without state; `None` for an unknown class.
     """
     return _CALLBACK_ATTRIBUTES.get(kind)
 
@@ -201,13 +201,13 @@ def compiled_metrics(metric: Any) -> list[Any] | None:
     Upstream: https://github.com/keras-team/keras/issues/20244, where this is recommended.
 
     Without it: the group counts as one metric. `mode="auto"` then has to be replaced by "min" or
-    "max", and `WeightedValidation` evaluates all sets a second time. The figures stay right.
+    "max", and `WeightedValidation` evaluates all sets a second time. The results remain correct.
     """
     return metric.metrics if is_keras_metric(metric) and hasattr(metric, "metrics") else None
 
 
 def is_keras_metric(metric: Any) -> bool:
-    """Returns whether the class of a metric is one of Keras's own.
+    """Returns whether the class of a metric is a class of Keras.
 
     Finds: the package in `type(metric).__module__`, "keras.src.metrics...".
 
@@ -216,17 +216,17 @@ def is_keras_metric(metric: Any) -> bool:
     Upstream: none filed.
 
     Without it: every metric counts as a custom one, and `WeightedValidation` evaluates all sets a
-    second time. The figures stay right.
+    second time. The results remain correct.
     """
     return type(metric).__module__.split(".")[0] == "keras"
 
 
 @contextlib.contextmanager
 def metrics_not_reset(model: Any) -> Iterator[None]:
-    """Lets one `evaluate` go on from the metrics' present states instead of from zero.
+    """Lets one `evaluate` continue from the metrics' current states instead of from zero.
 
     Finds: that `evaluate` calls `self.reset_metrics()`, which is replaced on the instance. Other
-    ways do not cover all sets that can be evaluated one by one. On TensorFlow, one dataset that
+    ways do not support all sets that can be evaluated one by one. On TensorFlow, one dataset that
     chains the sets must have one signature: with images of 8 and 16 pixels, or with sample weights
     in one set only, `evaluate` fails in graph execution. Setting the metrics' variables back loses
     what a custom metric keeps outside its variables.
@@ -263,12 +263,12 @@ def metrics_not_reset(model: Any) -> Iterator[None]:
 class RanOutOfDataFilter:
     """Silences a warning of Keras from one hook of a callback to another.
 
-    Finds: the text of the warning that an epoch with fewer batches than announced ends with.
+    Finds: the text of the warning that Keras prints after an epoch with too few batches.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow and JAX.
 
     Upstream: since https://github.com/keras-team/keras/pull/23360 (after 3.15.1) Keras warns only
-    if `steps_per_epoch` was passed, so that this is needed no more.
+    if `steps_per_epoch` was passed, so this class is no longer needed.
 
     Without it: the warning is shown in the epoch that is resumed.
     """
@@ -290,7 +290,7 @@ class RanOutOfDataFilter:
 
 @contextlib.contextmanager
 def optimizer_warning_ignored() -> Iterator[None]:
-    """Silences the warning of `load_weights` that an optimizer has other variables.
+    """Silences the warning of `load_weights` that an optimizer has different variables.
 
     Finds: the text of the warning.
 
@@ -298,7 +298,7 @@ def optimizer_warning_ignored() -> Iterator[None]:
 
     Upstream: none filed for loading the layers' weights alone.
 
-    Without it: the warning is shown, though the optimizer is meant to be left as it is.
+    Without it: the warning is shown, although the optimizer is left unchanged on purpose.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _SKIPPED_OPTIMIZER)

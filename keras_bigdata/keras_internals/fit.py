@@ -1,4 +1,4 @@
-"""What a dataset cannot learn from the calls that `fit` makes."""
+"""Facts about a running `fit` that a dataset does not receive in the calls of `fit`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Frames that are searched from the innermost outwards: ours, those of a subclass, and some more.
+# Number of frames that are searched from the innermost outwards: those of this package and of a
+# subclass, and some more.
 _MAX_FRAMES = 9
 
 
@@ -40,10 +41,10 @@ class FitOrder:
     """Undoes the shuffling of batch indices by `fit`.
 
     With `shuffle=True`, its default, `fit` draws a random order of the indices for each epoch.
-    Where batches are shuffled already this adds nothing, and scatters reads that could be one over
-    the files: undoing it gave 95,000 samples/s instead of 38,000. So the n-th index that `fit`
-    requests in an epoch gets the n-th batch. A count of requests would not do: other code may
-    request batches by index at the same time.
+    If the batches are shuffled already, this adds nothing, and replaces one read by several that
+    are scattered over the files: undoing it resulted in 95,000 samples/s instead of 38,000. So the
+    n-th index that `fit` requests in an epoch is served by the n-th batch. A count of requests is
+    not sufficient, because other code may request batches by index at the same time.
 
     Finds: the local variable `indices` in a frame named `_finite_generator`.
 
@@ -51,7 +52,7 @@ class FitOrder:
 
     Upstream: https://github.com/keras-team/keras/issues/20142 is about the default of `shuffle`.
 
-    Without it: batches are served by their index, exactly once as ever, but more slowly.
+    Without it: batches are served by their index, still exactly once, but more slowly.
     """
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class FitOrder:
 def calling_epoch_iterators() -> list[Any]:
     """Returns the epoch iterators of Keras that may be beginning an epoch now.
 
-    A dataset is called by threads of TensorFlow: then every running iterator may be behind it.
+    If a thread of TensorFlow calls the dataset, any running iterator may have caused the call.
 
     Finds: `self` in a frame named `_enumerate_iterator`.
 

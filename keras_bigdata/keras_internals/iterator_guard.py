@@ -20,17 +20,17 @@ class IteratorGuard:
     """Keeps the TensorFlow iterator of the current epoch alive until it can be destroyed safely.
 
     TensorFlow requests batches in a thread of its own, and the thread that destroys its iterator
-    waits for that thread. A `fit` that ends early (Ctrl-C, an error, `stop_training` in mid-epoch)
-    leaves the iterator in a cycle of references, and Python destroys a cycle in the thread that
-    happens to collect garbage. If that is the requesting thread, or one that works for it, it waits
-    for itself, and the process hangs forever: after every second Ctrl-C in the first second of a
-    `fit` that starts worker processes. Every `PyDataset` can have this; one that allocates much
-    memory in a request has it often.
+    waits for the requesting thread. A `fit` that ends early (Ctrl-C, an error, `stop_training`
+    during an epoch) leaves the iterator in a cycle of references, and Python destroys a cycle in
+    the thread that happens to collect garbage. If that is the requesting thread, or one that works
+    for it, it waits for itself, and the process hangs forever: after every second Ctrl-C in the
+    first second of a `fit` that starts worker processes. This can happen with every `PyDataset`; it
+    often happens with one that allocates much memory in a request.
 
     So the sequence refers to the iterator during an epoch, and the frames of every request refer to
     the sequence. The iterator of a stopped epoch is destroyed when the next `fit` begins. When the
     process ends it is not destroyed at all, and further requests block: a thread of TensorFlow that
-    returns to Python after Python's end aborts the process.
+    returns to Python after Python has ended aborts the process.
 
     Requests for batches go through `with guard:`.
 
@@ -71,14 +71,14 @@ class IteratorGuard:
     def destroy(self) -> None:
         """Destroys the iterator of a stopped epoch in a thread that nothing waits for.
 
-        It may take as long as that epoch took: TensorFlow waits for its autotuning too.
+        This may take as long as that epoch took: TensorFlow waits for its autotuning too.
         """
         stopped, self._iterators = self._iterators, []
         if stopped:
             threading.Thread(target=_destroy, args=(stopped,), daemon=True).start()
 
     def reset_after_fork(self) -> None:
-        """In a forked child: the threads that were being served exist in the parent only."""
+        """Resets a forked child: the threads that were served exist in the parent only."""
         self._serving.clear()
 
 
@@ -99,7 +99,7 @@ def _block_requests_at_exit() -> None:
     ]
     for guard in stopped:
         guard._exiting = True
-        # Never destroyed: the process would wait for that, for up to a minute.
+        # The iterators are never destroyed: the process would wait for that for up to a minute.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(guard._iterators))
     deadline = time.monotonic() + _EXIT_SECONDS
     while any(guard._serving for guard in stopped) and time.monotonic() < deadline:

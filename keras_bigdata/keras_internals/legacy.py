@@ -1,4 +1,4 @@
-"""What scripts for Keras 1 and 2 used, and Keras 3 keeps in private places."""
+"""Functions that scripts for Keras 1 and 2 used, and that are private in Keras 3."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def save_weights_as_keras_2(file: Any, model: Any) -> None:
 def tf_keras_module(name: str) -> ModuleType | None:
     """Returns a module of the `tf.keras` namespace, such as `preprocessing.text`.
 
-    Finds: `keras._tf_keras.keras`, which holds `ImageDataGenerator`, `Tokenizer` and others that
-    are not in `keras`.
+    Finds: `keras._tf_keras.keras`, which contains `ImageDataGenerator`, `Tokenizer` and other names
+    that are not in `keras`.
 
     Seen in: Keras 3.8 to 3.15.1.
 
-    Upstream: none filed. `tensorflow.keras` shows the same modules, where TensorFlow is installed.
+    Upstream: none filed. `tensorflow.keras` has the same modules, where TensorFlow is installed.
 
     Without it: `None`; these names stay missing.
     """

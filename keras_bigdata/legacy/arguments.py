@@ -24,7 +24,7 @@ _ONLY_KERAS_2 = {
     *("workers", "max_queue_size", "use_multiprocessing", "shuffle"),
 }
 
-# Every name that a release had, and the one under which this module keeps its value.
+# Every name that a release had -> the name under which this module keeps its value.
 _SHARED_NAMES = {
     "generator": "generator",
     "verbose": "verbose",
@@ -129,13 +129,13 @@ class FitArguments(EvaluateArguments):
 
 
 def set_default_keras_version(keras: int) -> None:
-    """Sets which Keras defines positional step counts when a call does not show it.
+    """Sets the version of Keras whose positional step counts a call uses, if it does not show it.
 
     Args:
         keras: 1, where they count samples, or 2, where they count batches.
 
     Raises:
-        ValueError: if it is another number.
+        ValueError: if `keras` is another number.
     """
     global _default_keras_version  # noqa: PLW0603
     if keras not in (1, 2):

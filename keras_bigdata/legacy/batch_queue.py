@@ -20,7 +20,7 @@ from keras_bigdata.legacy.batch_stream import (
 )
 from keras_bigdata.legacy.prefetch_iterator import PrefetchIterator
 
-# More than any epoch has, for epochs whose number of batches is known only at their end.
+# More batches than any epoch has, for epochs whose number of batches is known only at their end.
 _UNKNOWN_STEPS = 2**31 - 1
 
 
@@ -35,13 +35,13 @@ class BatchQueue:
 
     Args:
         source: a generator, an iterator, an iterable or a sequence of batches.
-        to_batch: makes a batch of an item of the source and copies its arrays.
+        to_batch: converts an item of the source to a batch and copies its arrays.
         length: the amount of data of an epoch. With `None`, it is one pass over the source.
         epochs: the number of epochs. Nothing beyond them is read from an iterator.
         length_argument: the name of the argument for `length`, for messages.
         shuffle: whether each pass over a sequence reads its batches in a new order.
         workers: threads that read batches of a sequence.
-        max_queue_size: batches that wait at most.
+        max_queue_size: maximum number of batches that wait.
         lock: held while an iterator is advanced.
 
     Attributes:
@@ -50,11 +50,11 @@ class BatchQueue:
         num_taken: batches that were taken from the queue.
         first_rows: rows of the first batch, or `None` if none was read yet.
         check: called with each batch before it is ready; returns the batch to use instead.
-        error: what the source raised, if it did.
+        error: the exception that the source raised, if any.
 
     Raises:
         TypeError: if batches cannot be read from `source`.
-        ValueError: if `length` is required: the end of an epoch is not known otherwise.
+        ValueError: if `length` is required, because the end of an epoch is unknown without it.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class BatchQueue:
     def estimated_steps(self) -> int | None:
         """The steps that the progress bar shows.
 
-        If samples are counted, it is estimated by the first batch, which is read for that.
+        If samples are counted, it is estimated from the first batch, which is read for this.
         """
         if self.length is None or self.has_fixed_steps:
             return None if self.length is None else self.max_steps
@@ -153,7 +153,7 @@ class BatchQueue:
             Whether at least one batch is ready.
 
         Raises:
-            Exception: what the source raised.
+            Exception: the exception that the source raised.
         """
         with self._lock:
             while len(self._ready) < count and self._read_one():
@@ -165,7 +165,7 @@ class BatchQueue:
 
         Raises:
             StopIteration: after the last one.
-            Exception: what the source raised.
+            Exception: the exception that the source raised.
         """
         with self._lock:
             if not self.prepare(1):

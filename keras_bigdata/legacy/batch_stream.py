@@ -84,12 +84,13 @@ def read_batches(
 
     Args:
         source: a sequence, an iterable or an iterator.
-        to_batch: makes a batch of an item of the source and copies its arrays. Called before the
-            next item is read.
+        to_batch: converts an item of the source to a batch and copies its arrays. Called before
+            the next item is read.
         shuffle: whether each pass over a sequence reads its batches in a new order.
         workers: threads that read batches of a sequence. The order does not depend on it.
-        max_pending: batches of a sequence that are read ahead at most, with more than one worker.
-        max_batches: batches of a sequence that are needed in all, if known.
+        max_pending: maximum number of batches of a sequence that are read ahead, with more than
+            one worker.
+        max_batches: total number of batches of a sequence that are needed, if known.
         lock: held while an iterator is advanced.
 
     Yields:
@@ -176,7 +177,7 @@ class _OrderedThreadMap:
 
     Args:
         workers: the number of threads. With less than two, the calling thread calls the function.
-        max_pending: calls that are ahead at most; at least one per thread.
+        max_pending: maximum number of calls ahead of the consumer; at least one per thread.
     """
 
     def __init__(self, workers: int, max_pending: int) -> None:

@@ -1,4 +1,4 @@
-"""Converts what a generator yields to the batches that Keras 3 takes."""
+"""Converts the items that a generator yields to batches that Keras 3 accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keras_bigdata.legacy.class_weights import class_weight_function
 
 
 def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Batch]:
-    """Returns a function that makes a batch for training or evaluation of what a generator yields.
+    """Returns a function that converts an item of a generator to a batch for `fit` or `evaluate`.
 
     The function copies the arrays, puts targets and sample weights into the order of the model's
     outputs and applies the class weights.
@@ -45,13 +45,13 @@ def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Ba
 
 
 def prediction_batch(raw: Any, num_inputs: int | None = None) -> Batch:
-    """Returns `(x,)` of what a generator for training or one for prediction yields.
+    """Returns `(x,)` from an item of a generator for training or for prediction.
 
     A tuple is `(x, y)` or `(x, y, sample_weight)`; anything else is `x`, where a list holds several
     inputs.
 
     Args:
-        raw: what the generator yielded.
+        raw: the item that the generator yielded.
         num_inputs: the number of inputs of the model, if known. With 1, a list `[x, y]` is read as
             the tuple `(x, y)`.
 

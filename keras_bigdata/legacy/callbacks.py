@@ -15,10 +15,11 @@ from keras_bigdata.legacy.metric_names import add_aliases, resolve_auto_mode
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keras's `ModelCheckpoint`, for calls that were written for Keras 1 and 2.
 
-    Files are written under exactly the name that is passed. `.keras` and `.weights.h5` get the
-    formats of Keras 3. Any other name gets HDF5, of the whole model or, with
-    `save_weights_only=True`, of the weights as Keras 2 wrote them; `load_model` and `load_weights`
-    read both from names that end in `.h5` or `.hdf5`. A file is replaced completely or not at all.
+    Files are written under exactly the name that is passed. Names that end in `.keras` and
+    `.weights.h5` select the formats of Keras 3. Any other name selects HDF5, of the whole model or,
+    with `save_weights_only=True`, of the weights as Keras 2 wrote them; `load_model` and
+    `load_weights` read both from names that end in `.h5` or `.hdf5`. A file is replaced completely
+    or not at all.
     Names and monitors may use `acc` or `accuracy`.
 
     Args:
@@ -165,7 +166,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             boolean (`write_graph`).
         **named: the other arguments of any release. `batch_size`, `write_grads`,
             `embeddings_layer_names` and `embeddings_data` have no effect: Keras 3 does not write
-            what they belong to. A number in `update_freq` counts batches.
+            the data that they describe. A number in `update_freq` counts batches.
 
     Raises:
         TypeError: if an argument is unknown or passed twice.

@@ -1,4 +1,4 @@
-"""`class_weight` as sample weights, which Keras 3 takes with every kind of data."""
+"""`class_weight` as sample weights, which Keras 3 accepts with every kind of data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def class_weight_function(
 
     Args:
         class_weight: a dict of class to weight, or an array or a list of the weights of classes
-            0, 1, ...; for several outputs a dict of output names to such, or a list of such.
+            0, 1, ...; with several outputs, a dict of output name to one of these, or a list.
         output_names: the names of the model's outputs, in order; empty if unknown.
 
     Raises:

@@ -14,7 +14,7 @@ Logs = dict[str, Any] | None
 
 
 class StepTracker:
-    """Follows the steps that Keras makes of the batches of a queue.
+    """Tracks the steps in which Keras uses the batches of a queue.
 
     Args:
         queue: the queue that Keras takes its batches from.
@@ -25,11 +25,11 @@ class StepTracker:
         self._num_trained = 0
 
     def begin(self) -> None:
-        """Notes that Keras holds no batch that it has not used."""
+        """Records that Keras holds no batch that it has not used."""
         self._num_trained = self.queue.num_taken
 
     def before_step(self, count: int) -> None:
-        """Prepares the batches of a step which Keras does not hold yet.
+        """Prepares those batches of a step that Keras does not hold yet.
 
         An error of the source within the step would leave a model on JAX without its variables, and
         appear on TensorFlow as an error of a TensorFlow operation.
@@ -39,7 +39,7 @@ class StepTracker:
 
         Raises:
             StopIteration: if there is no batch left. It ends Keras's loop without an error.
-            Exception: what the source raised.
+            Exception: the exception that the source raised.
         """
         held = self.queue.num_taken - self._num_trained
         if held < count and not self.queue.prepare(count - held) and held == 0:
@@ -55,7 +55,7 @@ class StepTracker:
 class EpochControl(keras.callbacks.Callback):
     """Prepares the batches before each step, and validates at the end of an epoch.
 
-    Must be the first callback.
+    It must be the first callback.
 
     Args:
         train: the steps of `fit`.
@@ -116,7 +116,7 @@ class EpochControl(keras.callbacks.Callback):
 class StopWithoutData(keras.callbacks.Callback):
     """Stops the training after an epoch if there is no batch for the next one.
 
-    Must be the last callback.
+    It must be the last callback.
 
     Args:
         control: the first callback.
@@ -159,7 +159,7 @@ def warn_if_ended_early(queue: BatchQueue, what: str, stacklevel: int = 3) -> No
 
     Args:
         queue: the queue of the source.
-        what: what stopped at the end of the source, such as "training".
+        what: the process that stopped at the end of the source, such as "training".
         stacklevel: the number of calls up to the user's. Defaults to `3`.
     """
     if queue.ended_early and queue.error is None:

@@ -70,7 +70,7 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         validation_freq: the number of epochs between validations, or a list of epochs counted
             from 1. Defaults to `1`.
         class_weight: a dict of class to weight, or one such dict for each output by its name.
-            Multiplied with the sample weights of the batches, if there are any.
+            The weights are multiplied by the sample weights of the batches, if there are any.
         max_queue_size: the maximum number of batches that wait. `max_q_size` in Keras 1. Defaults
             to `10`.
         workers: the number of threads that read the batches of a `Sequence`; their order does not
@@ -311,7 +311,7 @@ def _single_epoch(
 
 @contextlib.contextmanager
 def _source_errors(*queues: BatchQueue | None) -> Iterator[None]:
-    """Raises an error of a source as the source raised it, not as a backend has wrapped it."""
+    """Raises the original error of a source instead of the error in which a backend wrapped it."""
     with warnings.catch_warnings():
         # `warn_if_ended_early` has the better message.
         warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
@@ -348,7 +348,7 @@ def _progress_bar(verbose: Any, user_callbacks: list[Any]) -> list[Any]:
     if not verbose or has_own:
         return []
     bar = keras.callbacks.ProgbarLogger()
-    bar.async_safe = True  # as the one that Keras adds itself
+    bar.async_safe = True  # like the progress bar that Keras adds itself
     return [bar]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from keras_bigdata.legacy.batch_arrays import Batch, iterate_leaves, map_arrays
 from keras_bigdata.legacy.batch_queue import BatchQueue
 
-# Keras, too, reads two batches to learn which dimensions vary.
+# Keras also reads two batches to find out which dimensions vary.
 _NUM_INSPECTED = 2
 
 
@@ -19,16 +19,16 @@ class KerasData:
     """Passes the batches of a queue to the model, each when a step needs it.
 
     Keras's own adapter for generators reads ahead on TensorFlow, in threads of TensorFlow. Errors
-    of the source get lost in them, and so do batches between two evaluations. On TensorFlow the
+    of the source are lost in them, and so are batches between two evaluations. On TensorFlow the
     batches therefore go through a `tf.data.Dataset` that does not read ahead.
 
     Args:
         model: the model that the batches are for.
-        queue: the batches. Two are read to learn which dimensions vary.
+        queue: the batches. Two are read to find out which dimensions vary.
 
     Raises:
         ValueError: if the first two batches differ in structure or rank.
-        Exception: what the source raised.
+        Exception: the exception that the source raised.
     """
 
     def __init__(self, model: Any, queue: BatchQueue) -> None:
@@ -127,7 +127,7 @@ def _leaf_shapes(
 
 
 class _SpecCheck:
-    """Casts batches to a spec, and raises an error that names the batch which does not fit it."""
+    """Casts batches to a spec, and raises an error that names a batch that does not fit it."""
 
     def __init__(self, spec: Any) -> None:
         self._spec = spec
@@ -148,7 +148,7 @@ class _SpecCheck:
         if not isinstance(array, np.ndarray) or not spec.shape.is_compatible_with(array.shape):
             raise ValueError(
                 f"an array has shape {np.shape(array)} instead of {tuple(spec.shape)}. A dimension "
-                "that varies must do so in the first two batches, or be None in the model's "
+                "that varies must vary in the first two batches, or be None in the model's "
                 "`Input`."
             )
         dtype = np.dtype(spec.dtype.as_numpy_dtype)

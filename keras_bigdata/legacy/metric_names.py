@@ -39,7 +39,7 @@ def add_aliases(logs: dict[str, Any]) -> None:
 class MetricAliases(keras.callbacks.Callback):
     """Adds metrics to the logs under their old and new names, for the callbacks after it.
 
-    Also resolves `mode="auto"` as Keras 2 did, for the time of this fit, where Keras 3 cannot:
+    It also resolves `mode="auto"` as Keras 2 did, for the duration of this `fit`, if Keras 3 cannot
     because the monitor is the other name, or belongs to an output or to a custom function.
 
     Args:
@@ -80,7 +80,7 @@ class MetricAliases(keras.callbacks.Callback):
 
 
 def resolve_auto_mode(model: Any, monitor: str, warn: bool = True) -> str:
-    """Returns `"max"` or `"min"`: what Keras 3 knows of the metric, else by the rule of Keras 2.
+    """Returns `"max"` or `"min"`, as Keras 3 knows it or else by the rule of Keras 2.
 
     Args:
         model: the model that has the metric.
@@ -97,8 +97,9 @@ def resolve_auto_mode(model: Any, monitor: str, warn: bool = True) -> str:
         return "max"
     if warn:
         warnings.warn(
-            f"It is not known whether a greater or a smaller {monitor!r} is better. A smaller one "
-            "is assumed to be, as in Keras 2. Pass mode='max' or mode='min' to the callback.",
+            f"It is not known whether a greater or a smaller {monitor!r} is better. A smaller "
+            "value is assumed to be better, as in Keras 2. Pass mode='max' or mode='min' to the "
+            "callback.",
             stacklevel=2,
         )
     return "min"

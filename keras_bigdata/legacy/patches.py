@@ -56,8 +56,8 @@ def install(keras: int | None = None) -> None:
     Args:
         keras: 1 or 2: whether a positional number of steps, as in
             `model.fit_generator(batches, 2000, 10)`, counts samples (Keras 1) or batches (Keras 2)
-            if nothing else in the calls shows it. `None` leaves the setting unchanged; it is 2 at
-            first. Defaults to `None`.
+            if nothing else in the calls shows it. `None` leaves the setting unchanged; initially
+            it is 2. Defaults to `None`.
 
     Raises:
         ValueError: if `keras` is another number.
@@ -118,7 +118,7 @@ def _patch_weights_methods() -> None:
 
 
 def _replace_base_class(new_class: type) -> None:
-    """Puts a class in the place of the Keras class that it extends."""
+    """Replaces the Keras class that a class extends by that class."""
     old_class = new_class.__mro__[1]
     # In the module that defines it, for copies of `keras.callbacks` that are imported later.
     setattr(sys.modules[old_class.__module__], old_class.__name__, new_class)

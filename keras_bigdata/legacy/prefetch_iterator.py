@@ -18,11 +18,11 @@ _JOIN_TIMEOUT = 5.0
 class PrefetchIterator(Generic[Item]):
     """Reads an iterator ahead in one thread and returns its items in order.
 
-    `next` raises what the iterator raises, with its traceback, after the items before it.
+    `next` raises the exception of the iterator, with its traceback, after the preceding items.
 
     Args:
         iterator: advanced in the thread only, and closed there if it is a generator.
-        max_waiting: items that wait in the queue at most. One more is being read meanwhile.
+        max_waiting: maximum number of items that wait in the queue, while one more is being read.
     """
 
     def __init__(self, iterator: Iterator[Item], max_waiting: int) -> None:

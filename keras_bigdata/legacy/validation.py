@@ -24,7 +24,7 @@ class Validation:
     Args:
         model: the model.
         arguments: the arguments of `fit_generator`.
-        train_queue: the training batches. Arrays are validated in batches as large as its first.
+        train_queue: the training batches. Arrays are validated in batches of the size of its first.
         lock: held while the training source is advanced; used if the source also validates.
 
     Attributes:

@@ -20,8 +20,8 @@ _MODELS = (".keras", ".h5", ".hdf5")
 def save_weights(model: Any, filepath: Any, save: Callable[[str], Any]) -> None:
     """Writes the weights to exactly `filepath`.
 
-    A name that Keras 3 takes gets its format. Any other gets the HDF5 format of Keras 2, which
-    `load_weights` of Keras 3 reads from names that end in `.h5` or `.hdf5`.
+    A name that Keras 3 accepts selects its format. Any other name selects the HDF5 format of
+    Keras 2, which `load_weights` of Keras 3 reads from names that end in `.h5` or `.hdf5`.
 
     Args:
         model: the model; it must have been built.

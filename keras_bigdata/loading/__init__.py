@@ -4,9 +4,11 @@ epoch_plan       which rows form batch i of epoch e
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
                  column_cache)
 batch_loader     position in the stream -> batch (corrupt_shards)
-prefetch         the next batches are loaded while the model trains (worker_processes,
-                 shared_memory)
-prefetcher       threads, processes, files and memory of one sequence
+batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
+                 loky_pool, shared_memory)
+batch_prefetch   the next batches are loaded while the model trains (slow_requests)
+run_prefetch     the next runs are loaded: batches that are read together, as they share files
+prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 epoch_server     batches of epochs (epoch_state)
 sequence         `ShardSequence` (roles, class_weights, epoch, tf_dataset)
 """

@@ -1,6 +1,6 @@
-"""Loads the batch at any position of the stream: plan, reader and transform put together.
+"""Loads the batch at any position of the stream, with the plan, the reader and the transform.
 
-Imports neither Keras nor a backend: worker processes run this too.
+This module imports neither Keras nor a backend, because worker processes run it too.
 """
 
 from __future__ import annotations
@@ -10,27 +10,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute
+from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
-from keras_bigdata.loading.row_reader import Arrays, RowReader, UnreadableShardError
+from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
+from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
-Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
-Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
+BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
-# Size of the batches that are read together, at most. Prefetching holds two such runs: one in use
+# Maximum size of the batches that are read together. Prefetching holds two such runs: one in use
 # and one being read.
 MAX_RUN_BYTES = 256 * 2**20
 
-# Shards, and rows of each, that the error of a transform names.
+# Maximum number of shards, and of rows of each shard, that the error of a transform names.
 _MAX_NAMED_SHARDS, _MAX_NAMED_ROWS = 6, 8
-
-# First part of the spawn key of a transform's generator; epoch_plan.py has 0 to 2.
-_TRANSFORM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class LoaderConfig:
     window_shards: int
     seed: int
     last_batch: Literal["keep", "drop"]
-    transform: Transform | None
+    transform: BatchTransform | None
     trust: bool
     max_queue_size: int
     on_corrupt: Literal["raise", "skip"] = "raise"
@@ -82,13 +78,15 @@ class BatchLoader:
 
     Args:
         config: what to load.
-        corrupt: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a record of
-            this object.
+        corrupt_shards: records corrupt shards, with `on_corrupt="skip"`. Defaults to `None`: a
+            new record for this object.
     """
 
-    def __init__(self, config: LoaderConfig, corrupt: CorruptShards | None = None) -> None:
+    def __init__(self, config: LoaderConfig, corrupt_shards: CorruptShards | None = None) -> None:
         self.config = config
-        self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
+        self.corrupt_shards = (
+            CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
+        )
         index = config.index
         # The shards of each variant, and the order of its rows.
         self._variants = [np.flatnonzero(index.variant == v) for v in range(index.variants)]
@@ -108,7 +106,7 @@ class BatchLoader:
         batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         window = config.window_shards * int(index.samples.max(initial=0)) // config.batch_size
-        # Number of batches in a usual run.
+        # Number of batches in a typical run.
         self.window_batches = min(window + 1, self._max_run)
         self.reader = RowReader(
             index,
@@ -116,7 +114,8 @@ class BatchLoader:
             config.batch_size,
             local=config.shuffle != "global",
             cached_shards=2 * config.window_shards + 2,
-            # In use at a time: two runs, the queue, and what the backend prefetches.
+            # In use at the same time: two runs, the queue, and the batches that the backend
+            # prefetches.
             max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
@@ -128,10 +127,10 @@ class BatchLoader:
         """Returns the batch at a position: a dict of arrays of shape `(rows, ...)`."""
         return self.transformed(position, self.read(range(position, position + 1))[0])
 
-    def run(self, position: int) -> range:
+    def run_at(self, position: int) -> range:
         """Returns the positions that should be read together with this one."""
         epoch, batch = divmod(position, self.num_batches)
-        run = self._plans[epoch % len(self._plans)].run(epoch, batch, self._max_run)
+        run = self._plans[epoch % len(self._plans)].run_at(epoch, batch, self._max_run)
         start = epoch * self.num_batches
         return range(start + run.start, start + run.stop)
 
@@ -145,19 +144,19 @@ class BatchLoader:
         return self._read(positions, joined=False)
 
     def read_joined(self, positions: range) -> Batch:
-        """Returns the same rows as one batch."""
+        """Returns the batches that `read` returns, joined into one."""
         return self._read(positions, joined=True)[0]
 
-    def _read(self, positions: range, *, joined: bool) -> list[Arrays]:
+    def _read(self, positions: range, *, joined: bool) -> list[Batch]:
         shards, rows = self._rows(positions)
         cut = len(rows) if joined else None
         while self.config.on_corrupt == "skip":
-            if self.corrupt:
+            if self.corrupt_shards:
                 shards, rows = self._substituted(positions, *self._rows(positions))
             try:
                 return self.reader.read(shards, rows, cut)
             except UnreadableShardError as error:
-                self.corrupt.add(error.shard, str(error))
+                self.corrupt_shards.add(error.shard, str(error))
         return self.reader.read(shards, rows, cut)
 
     def _substituted(
@@ -165,16 +164,17 @@ class BatchLoader:
     ) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
         index, variant = self.config.index, self._variants[epoch % len(self._variants)]
-        # Batch by batch: the choice must not depend on which batches are read together.
+        # Done batch by batch, because the choice must not depend on which batches are read
+        # together.
         parts = []
         for number in range(len(positions)):
             part = slice(number * self.config.batch_size, (number + 1) * self.config.batch_size)
             seed = (self.config.seed, epoch, first + number)
             parts.append(
-                substitute(
+                substitute_rows(
                     shards[part],
                     rows[part],
-                    corrupt=self.corrupt,
+                    corrupt=self.corrupt_shards,
                     index=index,
                     variant=variant,
                     seed=seed,
@@ -191,11 +191,13 @@ class BatchLoader:
         return self._variants[variant][shards], rows
 
     def transformed(self, position: int, batch: Batch) -> Batch:
-        """Returns a batch that was read, after the transform."""
+        """Applies the transform to a batch that was read, and returns the result."""
         if self._transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
-        seed = np.random.SeedSequence(self.config.seed, spawn_key=(_TRANSFORM, epoch, number))
+        seed = np.random.SeedSequence(
+            self.config.seed, spawn_key=(SpawnKey.TRANSFORM, epoch, number)
+        )
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
@@ -210,10 +212,10 @@ class BatchLoader:
             raise
 
     def _describe_origin(self, position: int) -> str:
-        """Describes which rows a batch has, for the error of a transform."""
+        """Describes the rows of a batch, for the error of a transform."""
         epoch, number = divmod(position, self.num_batches)
         shards, rows = self._rows(range(position, position + 1))
-        if self.corrupt:
+        if self.corrupt_shards:
             shards, rows = self._substituted(range(position, position + 1), shards, rows)
         found = np.unique(shards).tolist()
         parts = []

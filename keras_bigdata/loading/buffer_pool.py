@@ -32,9 +32,9 @@ class BufferPool:
     """Blocks of memory that return to the pool when nothing refers to them any more.
 
     Args:
-        max_free: free blocks of one size to keep.
-        allocate: function that returns a block of a number of bytes; any object with the buffer
-            protocol. Defaults to `aligned_empty`.
+        max_free: maximum number of free blocks of each size to keep.
+        allocate: function that receives a number of bytes and returns a block of that size: any
+            object with the buffer protocol. Defaults to `aligned_empty`.
     """
 
     def __init__(self, max_free: int, allocate: Callable[[int], Any] = aligned_empty) -> None:
@@ -54,7 +54,7 @@ class BufferPool:
         except IndexError:
             block = self._allocate(nbytes)
         array = np.frombuffer(memoryview(block), np.uint8, nbytes)
-        # The callback can run in any thread at any moment: it must do nothing but append.
+        # The callback can run in any thread at any moment, so it must only append.
         weakref.finalize(array, free.append, block).atexit = False
         return array, block
 

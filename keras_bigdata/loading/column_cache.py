@@ -10,18 +10,18 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-# Shard and field; no field for a whole decoded shard.
+# Shard and field; the field is `None` for all columns of a decoded shard.
 Key: TypeAlias = "tuple[int, str | None]"
 Entry: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
 
 class ColumnCache:
-    """The most recently used columns, bounded in bytes. Each is loaded by one thread only.
+    """The most recently used columns, bounded in bytes. Each one is loaded by one thread only.
 
-    An entry is one column of a shard, or all columns that a shard is decoded to.
+    An entry is one column of a shard, or all columns of a decoded shard.
 
     Args:
-        max_bytes: size of all columns at most; one entry is kept in any case.
+        max_bytes: maximum size of all columns; one entry is kept in any case.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -31,7 +31,7 @@ class ColumnCache:
         self._lock = threading.Lock()
 
     def get(self, key: Key, load: Callable[[], Entry]) -> Entry:
-        """Returns an entry; calls `load` if it is not there."""
+        """Returns an entry; calls `load` if it is not in the cache."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None:

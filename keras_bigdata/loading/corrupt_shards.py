@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
-# First part of the spawn key of the choice of substitutes; epoch_plan.py has 0 to 2,
-# batch_loader.py has 3.
-_SUBSTITUTES = 4
-
-# Draws from all rows before the readable ones are counted. If half of the rows are corrupt, the
-# probability that a row is still corrupt after so many draws is 2^-64.
+# Number of draws from all rows before the readable rows are counted. If half of the rows are
+# corrupt, the probability that a row is still corrupt after this many draws is 2^-64.
 _DRAWS = 64
 
-# Corrupt shards that a warning names.
+# Maximum number of corrupt shards that a warning names.
 _MAX_NAMED = 5
 
 
@@ -70,7 +67,7 @@ class CorruptShards:
         self.on_found(shard, error)
 
     def is_corrupt(self, shards: Int64Array) -> Any:
-        """Returns a boolean array: which of some shards were found corrupt so far."""
+        """Returns a boolean array that marks the shards that were found corrupt so far."""
         return self._bad[shards]
 
     def found(self) -> dict[int, SkippedShard]:
@@ -110,7 +107,7 @@ class CorruptShards:
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Without the lock; `on_found` is set anew.
+        # The lock cannot be pickled; the copy sets its own `on_found`.
         kept = ("_index", "_bad", "_found")
         return {name: self.__dict__[name] for name in kept}
 
@@ -120,7 +117,7 @@ class CorruptShards:
         self.on_found = self._warn
 
 
-def substitute(
+def substitute_rows(
     shards: Int64Array,
     rows: Int64Array,
     *,
@@ -131,10 +128,10 @@ def substitute(
 ) -> tuple[Int64Array, Int64Array]:
     """Replaces the rows of corrupt shards in one batch.
 
-    The substitutes come from the readable shards of the same batch, which are open; if there is
-    none, from all shards of the variant. The choice depends on the seed and on which shards are
-    corrupt, not on when that was found: a draw from a shard that is not yet known to be corrupt
-    fails when it is read, and is then repeated.
+    The substitutes come from the readable shards of the same batch, which are open; if the batch
+    has no readable shard, from all shards of the variant. The choice depends on the seed and on
+    which shards are corrupt, not on when they were found: a draw from a shard that is not yet known
+    to be corrupt fails when it is read, and is then repeated.
 
     Args:
         shards: int64 array, the shard of each row.
@@ -155,7 +152,7 @@ def substitute(
     if not count:
         return shards, rows
     bits = np.random.PCG64(
-        np.random.SeedSequence(seed[0], spawn_key=(_SUBSTITUTES, seed[1], seed[2]))
+        np.random.SeedSequence(seed[0], spawn_key=(SpawnKey.SUBSTITUTES, seed[1], seed[2]))
     )
     readable = np.unique(shards[~bad])
     if len(readable):

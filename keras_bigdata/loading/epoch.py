@@ -57,21 +57,23 @@ class Epoch:
                     server.state.mark_consumed(self.number)
                 yield batch
         finally:
-            # Not after the loop: `zip(range(steps), train)` does not request a batch too many.
+            # In `finally`, because `zip(range(steps), train)` does not request another batch after
+            # the last one.
             server.advance()
 
     def __repr__(self) -> str:
         return f"Epoch(number={self.number}, {len(self):,} batches)"
 
     def _batch(self, index: int) -> Any:
-        # As `fit` requests it, so that what a subclass does in `__getitem__` is done here too.
+        # Requested as `fit` requests it, so that a subclass that overrides `__getitem__` is
+        # respected here too.
         if self.sequence.epoch == self.number:
             return self.sequence[index]
         return self.sequence.batch_of(self.number, index)
 
 
 def epochs_of(sequence: ShardSequence, count: int) -> Iterator[Epoch]:
-    """Yields epochs: after one that was started, the one to serve next; else the following one."""
+    """Yields epochs: after a started one, the next one to serve; otherwise the following one."""
     number = sequence.server.advance()
     for _ in range(count):
         epoch = Epoch(sequence, number)

@@ -1,4 +1,4 @@
-"""Which rows form batch i of epoch e. Pure: a function of its arguments alone."""
+"""Computes which rows form batch i of epoch e, as a pure function of the arguments."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.permutation import Int64Array, permutation, permutation_at
 
 Shuffle: TypeAlias = Literal["window", "shards", "global"] | None
 
-# First part of the spawn key, so that no two uses of a seed share a stream.
-_SHARDS, _WINDOW, _GLOBAL = range(3)
-
-# Positions of a global shuffle that are computed together: some 64 batches share the cost of the
-# calls of NumPy, and a random access costs half a millisecond.
+# Number of positions of a global shuffle that are computed together: about 64 batches share the
+# cost of the NumPy calls, and a random access costs half a millisecond.
 _BLOCK = 8192
 
-# Batches that should be read together even if their window is smaller.
+# Minimum number of batches that should be read together, even if their window is smaller.
 _MIN_RUN = 8
 
 
@@ -36,8 +34,8 @@ class EpochPlan:
             rows shuffled; `None`: as stored. Defaults to `"window"`.
         window_shards: number of shards in a window. Defaults to `6`.
         seed: non-negative integer. Defaults to `0`.
-        last_batch: `"keep"`: the last batch may be smaller; `"drop"`: it is dropped, with other
-            rows in each epoch. Defaults to `"keep"`.
+        last_batch: `"keep"`: the last batch may be smaller; `"drop"`: a smaller one is dropped,
+            with different rows in each epoch. Defaults to `"keep"`.
 
     Example:
 
@@ -67,12 +65,12 @@ class EpochPlan:
         whole, rest = divmod(self.num_samples, batch_size)
         self.num_batches = whole + (rest > 0 and last_batch == "keep")
         self._ends = np.cumsum(self.samples)
-        # The order is rotated by this many rows more in each epoch, so that "drop" drops every row
-        # equally often. Without it, rows of shards of a fifth of the size were dropped up to 1.4
-        # times as often with windows, and without a shuffle always the same rows.
+        # The order is rotated by this many more rows in each epoch, so that "drop" drops every row
+        # equally often. Without the rotation, rows of shards of a fifth of the size were dropped up
+        # to 1.4 times as often with windows; without a shuffle, the same rows were always dropped.
         self._rotation = rest if last_batch == "drop" and shuffle != "global" else 0
-        # The shards of an epoch are divided into windows of `window_shards` at most, as evenly as
-        # possible: 7 shards with windows of 6 are 4 + 3, not 6 and one that is not mixed at all.
+        # The shards of an epoch are divided into windows of at most `window_shards`, as evenly as
+        # possible: 7 shards with windows of 6 become 4 + 3, not 6 and one that is not mixed at all.
         count = len(self.samples)
         windows = -(-count // self.window_shards)
         self._window_bounds = -(-np.arange(windows + 1) * count // max(windows, 1))
@@ -83,7 +81,7 @@ class EpochPlan:
         self._run_starts = lru_cache(maxsize=4)(self._make_run_starts)
 
     def rows(self, epoch: int, batch: int, count: int = 1) -> tuple[Int64Array, Int64Array]:
-        """Returns the rows of a batch, or of several batches that follow each other, in order.
+        """Returns the rows of a batch, or of several consecutive batches, in order.
 
         Args:
             epoch: non-negative integer.
@@ -91,7 +89,7 @@ class EpochPlan:
             count: number of batches, all of one epoch. Defaults to `1`.
 
         Returns:
-            Two int64 arrays of equal length: the shard of each row, and its row there.
+            Two int64 arrays of equal length: the shard of each row, and its position in the shard.
         """
         start = batch * self.batch_size
         stop = min(start + count * self.batch_size, self.num_samples)
@@ -105,23 +103,23 @@ class EpochPlan:
         head, tail = self._range(epoch, start, n), self._range(epoch, 0, stop - n)
         return np.concatenate((head[0], tail[0])), np.concatenate((head[1], tail[1]))
 
-    def run(self, epoch: int, batch: int, max_length: int) -> range:
-        """Returns the batches that should be read together with one, because they share files.
+    def run_at(self, epoch: int, batch: int, max_length: int) -> range:
+        """Returns the batches that should be read together with a batch, as they share files.
 
         Args:
             epoch: non-negative integer.
             batch: integer in `[0, num_batches)`.
-            max_length: number of batches in a run, at most.
+            max_length: maximum number of batches in a run.
 
         Returns:
-            A range of batches of the same epoch; every batch of it has the same run.
+            A range of batches of the same epoch; every batch in it has the same run.
         """
         starts = self._run_starts(epoch if self.shuffle else 0, max_length)
         here = int(np.searchsorted(starts, batch, side="right"))
         return range(int(starts[here - 1]), int(starts[here]))
 
     def _make_run_starts(self, epoch: int, max_length: int) -> Int64Array:
-        """Returns where runs begin, with windows if there are any, and where the last one ends."""
+        """Returns the first batch of each run, with windows if there are any, and the last end."""
         if self.shuffle != "window":
             even = np.arange(0, self.num_batches, min(max_length, 2 * _MIN_RUN))
             return np.append(even, self.num_batches)
@@ -162,7 +160,7 @@ class EpochPlan:
         order = (
             np.arange(count)
             if self.shuffle is None
-            else permutation(count, self._sequence(_SHARDS, epoch))
+            else permutation(count, self._sequence(SpawnKey.SHARDS, epoch))
         )
         ends = np.cumsum(self.samples[order])
         return order, ends[self._window_bounds[1:] - 1]
@@ -175,14 +173,14 @@ class EpochPlan:
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
         row = np.arange(len(shard)) - starts
         if self.shuffle == "window":
-            mixed = permutation(len(shard), self._sequence(_WINDOW, epoch, window))
+            mixed = permutation(len(shard), self._sequence(SpawnKey.WINDOW, epoch, window))
             shard, row = shard[mixed], row[mixed]
         return shard, row
 
     def _make_block(self, epoch: int, block: int) -> tuple[Int64Array, Int64Array]:
         start = block * _BLOCK
         positions = np.arange(start, min(start + _BLOCK, self.num_samples))
-        rows = permutation_at(positions, self.num_samples, self._sequence(_GLOBAL, epoch))
+        rows = permutation_at(positions, self.num_samples, self._sequence(SpawnKey.GLOBAL, epoch))
         shard = np.searchsorted(self._ends, rows, side="right")
         return shard, rows - (self._ends[shard] - self.samples[shard])
 
@@ -190,5 +188,5 @@ class EpochPlan:
         return epoch * self._rotation % self.num_samples if self._rotation else 0
 
     def _sequence(self, *use: int) -> np.random.SeedSequence:
-        """The seed of one use, such as (_WINDOW, epoch, window): no two uses share a stream."""
+        """Returns the seed of one use, such as `(SpawnKey.WINDOW, epoch, window)`."""
         return np.random.SeedSequence(self.seed, spawn_key=use)

@@ -1,4 +1,4 @@
-"""Serves the batches of epochs: the plan, the reader and the place in the stream put together.
+"""Serves the batches of epochs, with the plan, the reader and the position in the stream.
 
 `ShardSequence` and its `tf.data` view are both thin users of `EpochServer`.
 """
@@ -14,18 +14,19 @@ from typing import Any
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
-from keras_bigdata.loading.batch_loader import Batch, LoaderConfig
+from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.prefetcher import Prefetcher
+from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.shards.roles import Roles, map_structure
 
 # From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
 # the iterator of the last epoch and waits for its autotuning thread, which it wakes before the
-# thread is marked as cancelled. If the thread looks too early it sleeps again, for as long as the
-# epoch took (60 s at most), and `fit` waits for it. The thread is early if all cores are busy, so
-# nothing is read meanwhile: on 2 cores one epoch in three begins late instead of one in two. (With
-# a dataset that reads nothing at all it is one in seven.)
+# thread is marked as cancelled. If the thread checks the mark too early it sleeps again, for as
+# long as the epoch took (60 s at most), and `fit` waits for it. This happens if all cores are busy,
+# so nothing is read meanwhile: on 2 cores one epoch in three begins late instead of one in two.
+# (With a dataset that reads nothing at all it is one in seven.)
 PAUSED_BATCHES = 2
 
 _STATE_VERSION = 1
@@ -44,8 +45,8 @@ class EpochServer:
         use_processes: whether the transform runs in processes.
         steps_per_epoch: number of batches in an epoch, if it is not a pass over the data. Defaults
             to `None`.
-        fixed: whether every epoch is the same one. Defaults to `False`.
-        corrupt: a record of corrupt shards to share. Defaults to `None`: a new one.
+        fixed: whether the same epoch is served every time. Defaults to `False`.
+        corrupt_shards: a record of corrupt shards to share. Defaults to `None`: a new one.
 
     Raises:
         ValueError: if an epoch has no batch.
@@ -60,14 +61,16 @@ class EpochServer:
         *,
         steps_per_epoch: int | None = None,
         fixed: bool = False,
-        corrupt: CorruptShards | None = None,
+        corrupt_shards: CorruptShards | None = None,
     ) -> None:
         self.config = config
         self.roles = roles
         self.workers = workers
         self.use_processes = use_processes
         self.steps_per_epoch = steps_per_epoch
-        self.corrupt = CorruptShards(config.index) if corrupt is None else corrupt
+        self.corrupt_shards = (
+            CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
+        )
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -83,7 +86,9 @@ class EpochServer:
         _servers.add(self)
 
     def _new_prefetcher(self) -> None:
-        self.prefetcher = Prefetcher(self.config, self.corrupt, self.workers, self.use_processes)
+        self.prefetcher = Prefetcher(
+            self.config, self.corrupt_shards, self.workers, self.use_processes
+        )
 
     @property
     def length(self) -> int:
@@ -113,8 +118,8 @@ class EpochServer:
         """Ends the current epoch; advances if all of its batches were requested.
 
         Args:
-            is_reset: whether nothing has ended, because Keras prepares a `fit`. Defaults to
-                `False`.
+            is_reset: whether Keras calls the hook to prepare a `fit`, so that no epoch has ended.
+                Defaults to `False`.
         """
         completed = self.state.end(stopped=is_reset)
         self.prefetcher.resume()
@@ -123,13 +128,13 @@ class EpochServer:
         else:
             self._guard.drop()
         if completed is not None:
-            self.corrupt.warn_after_epoch(completed)
+            self.corrupt_shards.warn_after_epoch(completed)
 
     def advance(self) -> int:
         """Moves on if a loop has consumed the current epoch. Returns the epoch to serve next."""
         consumed = self.state.advance()
         if consumed is not None:
-            self.corrupt.warn_after_epoch(consumed)
+            self.corrupt_shards.warn_after_epoch(consumed)
         return self.state.epoch
 
     # ---- Batches
@@ -169,7 +174,7 @@ class EpochServer:
             stop = runs[-1].stop
         return runs
 
-    def run(self, epoch: int, run: range) -> Any:
+    def read_run(self, epoch: int, run: range) -> Any:
         """Returns the batches of a run, joined: arrays of shape `(batches, rows, ...)`.
 
         The transform is not applied.
@@ -197,13 +202,13 @@ class EpochServer:
     def _run_at(self, epoch: int, index: int) -> range:
         loader = self.prefetcher.loader
         start = epoch * self.length
-        stop = min(start + self.length, loader.run(start + index).stop)
+        stop = min(start + self.length, loader.run_at(start + index).stop)
         if stop - start - index > 1 and loader.is_short(stop - 1):
-            stop -= 1  # a smaller batch is a run of its own
+            stop -= 1  # a smaller batch forms a separate run
         return range(index, stop - start)
 
     def _following_runs(self, epoch: int, run: range) -> Iterator[range]:
-        """Yields the positions of the next run, and of another one if that is short."""
+        """Yields the positions of the next run, and of further runs if it is short."""
         batches = 0
         while 2 * batches < self.prefetcher.loader.window_batches:
             if run.stop == self.length:
@@ -220,7 +225,7 @@ class EpochServer:
     # ---- State
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the place in the stream, and what the order depends on, as plain values."""
+        """Returns the position in the stream and the settings of the order, as plain values."""
         return {
             "version": _STATE_VERSION,
             "epoch": self.state.epoch,
@@ -229,7 +234,7 @@ class EpochServer:
         }
 
     def resumed(self, state: Mapping[str, Any]) -> EpochServer:
-        """Returns a server that continues from a state: this one, unless the seed is another.
+        """Returns a server that continues from a state: this one, unless the seed is different.
 
         Raises:
             ValueError: if the state belongs to other data or other settings.
@@ -238,17 +243,17 @@ class EpochServer:
         for key, value in expected.items():
             if key != "seed" and state.get(key) != value:
                 raise ValueError(
-                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in it "
-                    f"and {value!r} here."
+                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in the "
+                    f"state and {value!r} here."
                 )
         for key in ("seed", "epoch"):
             if key not in state:
-                raise ValueError(f"The state has no {key!r}: it is not from `state_dict()`.")
+                raise ValueError(f"The state has no {key!r}: `state_dict()` did not return it.")
         seed = checked_int(state["seed"], "seed", 0)
         epoch = checked_int(state["epoch"], "epoch", 0)
         batch = checked_int(state.get("batch", 0), "batch", 0)
         if batch >= self.length:
-            raise ValueError(f"The state is at batch {batch}, and an epoch has {self.length}.")
+            raise ValueError(f"The state is at batch {batch}, but an epoch has {self.length}.")
         server = self
         if seed != self.config.seed:
             config = replace(self.config, seed=seed)
@@ -257,7 +262,7 @@ class EpochServer:
         return server
 
     def describe(self) -> dict[str, Any]:
-        """Returns what a notebook shows of a sequence, by name."""
+        """Returns the values that a notebook shows of a sequence, by name."""
         config = self.config
         fields = [str(config.index.fields[name]) for name in self.roles.names]
         return {
@@ -271,7 +276,7 @@ class EpochServer:
             **self.roles.to_json(),
             "transform": config.transform
             and getattr(config.transform, "__qualname__", "a callable"),
-            "skipped shards": len(self.corrupt.found()) or None,
+            "skipped shards": len(self.corrupt_shards.found()) or None,
         }
 
     def _identity(self) -> dict[str, Any]:
@@ -301,7 +306,7 @@ class EpochServer:
             self.use_processes,
             steps_per_epoch=steps_per_epoch,
             fixed=fixed,
-            corrupt=self.corrupt,
+            corrupt_shards=self.corrupt_shards,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -319,8 +324,8 @@ class EpochServer:
         self._open(**place)
 
     def reset_after_fork(self) -> None:
-        """In a forked child: threads exist in the parent only, and may hold locks there."""
-        self.corrupt.reset_after_fork()
+        """Resets a forked child: threads exist in the parent only, and may hold locks there."""
+        self.corrupt_shards.reset_after_fork()
         self.state.reset_after_fork()
         self._guard.reset_after_fork()
         self._new_prefetcher()

@@ -1,4 +1,4 @@
-"""Which epoch is served, from which batch on, and which of its batches were requested."""
+"""Records which epoch is served, from which batch, and which of its batches were requested."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 
 class EpochState:
-    """The place of a sequence in the endless stream of epochs.
+    """The position of a sequence in the endless stream of epochs.
 
     An epoch is complete when each of its batches was requested before `end`, or when a loop
-    consumed its last batch. `begin` forgets earlier requests; code that never calls it only has to
-    call `end`. Thread-safe.
+    consumed its last batch. `begin` forgets earlier requests; code that never calls `begin` only
+    has to call `end`. Thread-safe.
 
     Args:
         length: number of batches in an epoch.
         epoch: number of the epoch that is served next. Defaults to `0`.
         start: first batch of that epoch that is served, for that epoch only. Defaults to `0`.
-        fixed: whether every epoch is the same one. Defaults to `False`.
+        fixed: whether the same epoch is served every time. Defaults to `False`.
     """
 
     def __init__(self, length: int, epoch: int = 0, start: int = 0, *, fixed: bool = False) -> None:
         self.length = length
         self.fixed = fixed
-        # The first batch that is served: of the epoch that begins next, and of the current one.
+        # The first batch that is served, in the epoch that begins next and in the current one.
         self.next_start = start
         self.start = 0
         self._epoch = epoch
         self._requested = np.zeros(length, bool)
-        # Batches that were requested again after all were, without `begin` or `end`.
+        # Batches that were requested again after all batches were, without `begin` or `end`.
         self._repeated = np.zeros(length, bool)
         self._begun = False
         # The epoch whose last batch was consumed by a loop, until `advance` is called.
@@ -42,7 +42,7 @@ class EpochState:
         return self._epoch
 
     def seek(self, epoch: int, start: int = 0) -> None:
-        """Makes an epoch the next one to begin, from a batch on."""
+        """Sets the epoch that begins next, and its first batch that is served."""
         with self._lock:
             self._epoch, self.next_start, self.start = epoch, start, 0
             self._consumed = None
@@ -64,7 +64,7 @@ class EpochState:
 
     @property
     def begun(self) -> bool:
-        """Whether `begin` was called, and neither `end` nor `advance` since."""
+        """Whether `begin` was called, and neither `end` nor `advance` after it."""
         return self._begun
 
     def mark_requested(self, epoch: int, batches: int | slice) -> bool:

@@ -1,4 +1,4 @@
-"""File descriptors: what is done when the process has no more of them, or one is stale."""
+"""Calls functions again after the process ran out of file descriptors, or if one is stale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from keras_bigdata.errors import ShardError
 
 _T = TypeVar("_T")
 
-# Seconds to wait before each further attempt: files that other threads read from close meanwhile.
+# Seconds to wait before each further attempt. Meanwhile the files that other threads are reading
+# are closed.
 _PAUSES = (0.0, 0.01, 0.1, 0.5)
 
 
@@ -35,7 +36,7 @@ hold_during_fork(_lock)
 
 
 def register(owner: ClosesFiles) -> None:
-    """Registers an object whose files may be closed when descriptors run out. Held weakly."""
+    """Registers an object, by weak reference, whose files may be closed to free descriptors."""
     with _lock:
         _registered.add(owner)
 
@@ -44,8 +45,8 @@ def retry_when_out_of_files(call: Callable[[], _T]) -> _T:
     """Calls a function; closes all shards and calls it again while no file can be opened.
 
     Raises:
-        TooManyOpenFilesError: if no file can be opened after four more attempts: other parts of the
-            program hold the descriptors.
+        TooManyOpenFilesError: if no file can be opened after four more attempts, because other
+            parts of the program hold the descriptors.
     """
     try:
         return call()

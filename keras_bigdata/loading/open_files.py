@@ -1,7 +1,7 @@
-"""The shards that are open: the one place where training reads files.
+"""The open shards: the only module through which training reads files.
 
 All reading goes through two functions of this module, looked up at each call: `open_to_read(path)`
-returns a descriptor, and `read_into(fd, places, offset)` reads from it. Replace them to see how
+returns a descriptor, and `read_into(fd, places, offset)` reads from it. Replace them to test how
 training behaves on a slow or failing disk. (Compressed and text-encoded shards are opened and
 checked here too, and then decoded by `shards.pickles`.)
 """
@@ -31,8 +31,8 @@ from keras_bigdata.shards.scan import read_layout
 
 _T = TypeVar("_T")
 
-# After a read, an open file is compared with the index again if the last time was this long ago.
-# The comparison costs 1 us, a third of the smallest read.
+# After a read, an open file is compared with the index again if the last comparison was at least
+# this many seconds ago. The comparison costs 1 us, a third of the smallest read.
 RECHECK_SECONDS = 0.1
 
 
@@ -59,7 +59,7 @@ class OpenFiles:
     """A bounded number of open shards, each compared with the index when it is opened.
 
     A shard that is deleted, or replaced by a rename, while it is open is still read as it was. A
-    shard that is changed in place is noticed by its size or time after `RECHECK_SECONDS`.
+    shard that is changed in place is detected by its size or time after `RECHECK_SECONDS`.
 
     Args:
         index: the shards.
@@ -72,11 +72,11 @@ class OpenFiles:
         self._fields = fields
         self._trust = trust
         self._open: OrderedDict[int, OpenFile] = OrderedDict()
-        # 0 where the time is unknown: there the file is compared with the index in full.
+        # 0 where the time is unknown; such a file is compared with the index in full.
         unknown = np.zeros(len(index), np.int64)
         self._mtimes_ns = unknown if index.mtimes_ns is None else index.mtimes_ns
         self._lock = threading.Lock()
-        # A quarter of what the process may open: the rest of the program needs some too.
+        # A quarter of the files that the process may open: the rest of the program needs some too.
         self._max_open = max(8, min(512, max_open_files() // 4))
         register(self)
 

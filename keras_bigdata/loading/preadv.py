@@ -1,8 +1,8 @@
 """Reads one stretch of a file into many places in memory: `preadv`, called with addresses.
 
-`os.preadv` takes a Python object for each place. Thousands of them for each window cost time, and
-as the garbage collector tracks them, they cause full collections, which take 150 ms in a process
-that has imported TensorFlow: every third epoch then ran at 0.55 of the speed.
+`os.preadv` takes a Python object for each place. Thousands of these objects for each window cost
+time. The garbage collector tracks them, so they also cause full collections, which take 150 ms in a
+process that has imported TensorFlow: every third epoch then ran at 0.55 of the speed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _seek_lock = threading.Lock()
 def read_into(fd: int, places: Places, offset: int) -> int:
     """Fills places in memory, one after the other, from a file.
 
-    The caller keeps the memory behind the addresses alive.
+    The caller must keep the memory at the addresses alive.
 
     Args:
         fd: descriptor of the file.

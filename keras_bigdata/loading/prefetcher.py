@@ -1,4 +1,4 @@
-"""Everything of the machine that a sequence uses: threads, processes, open files and memory."""
+"""Batches by their position, and the threads, processes and files that load them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from keras_bigdata.child_processes import hold_during_fork
-from keras_bigdata.loading.batch_loader import Batch, BatchLoader, LoaderConfig
+from keras_bigdata.loading.batch_loader import BatchLoader, LoaderConfig
+from keras_bigdata.loading.batch_prefetch import BatchPrefetch
+from keras_bigdata.loading.batch_provider import BatchProvider
 from keras_bigdata.loading.corrupt_shards import CorruptShards
-from keras_bigdata.loading.prefetch import BatchPrefetch, BatchSource, RunPrefetch, ThreadSource
-from keras_bigdata.loading.worker_processes import ProcessSource
+from keras_bigdata.loading.row_reader import Batch
+from keras_bigdata.loading.run_prefetch import RunPrefetch
+from keras_bigdata.loading.worker_processes import ProcessProvider
+from keras_bigdata.loading.worker_threads import ThreadProvider
 
 
 class Prefetcher:
@@ -22,22 +26,22 @@ class Prefetcher:
 
     Args:
         config: what to load.
-        corrupt: records corrupt shards.
+        corrupt_shards: records corrupt shards.
         workers: number of threads or processes; 0 to load each batch on request.
         use_processes: whether the transform, if there is one, runs in processes.
     """
 
     def __init__(
-        self, config: LoaderConfig, corrupt: CorruptShards, workers: int, use_processes: bool
+        self, config: LoaderConfig, corrupt_shards: CorruptShards, workers: int, use_processes: bool
     ) -> None:
         self._config = config
-        self._corrupt = corrupt
+        self._corrupt_shards = corrupt_shards
         self._workers = workers
         self._use_processes = use_processes
         self._lock = threading.Lock()
         self._batches: BatchPrefetch | None = None
         self._runs: RunPrefetch | None = None
-        self.loader = BatchLoader(config, corrupt)
+        self.loader = BatchLoader(config, corrupt_shards)
 
     def batch(self, position: int, length: int | None) -> Batch:
         """Returns the batch at a position.
@@ -53,7 +57,7 @@ class Prefetcher:
             started = self._batches is None
             if self._batches is None:
                 depth = self._config.max_queue_size
-                self._batches = BatchPrefetch(self._new_source(), depth, length)
+                self._batches = BatchPrefetch(self._new_provider(), depth, length)
             batches = self._batches
         if started:
             _recently_used.add(self)
@@ -88,21 +92,21 @@ class Prefetcher:
         with self._lock:
             open_prefetches: list[BatchPrefetch | RunPrefetch | None] = [self._batches, self._runs]
             self._batches = self._runs = None
-            self.loader = BatchLoader(self._config, self._corrupt)
+            self.loader = BatchLoader(self._config, self._corrupt_shards)
         for prefetch in open_prefetches:
             if prefetch is not None:
                 prefetch.close()
 
-    def _new_source(self) -> BatchSource:
+    def _new_provider(self) -> BatchProvider:
         if self._use_processes and self._config.transform is not None:
-            return ProcessSource(self._config, self._workers, self._corrupt)
-        return ThreadSource(self.loader, self._workers)
+            return ProcessProvider(self._config, self._workers, self._corrupt_shards)
+        return ThreadProvider(self.loader, self._workers)
 
 
 class _RecentlyUsed:
     """The most recently used prefetchers (LRU); the others are released.
 
-    On TensorFlow, `fit` keeps every dataset that it was ever given alive (as
+    On TensorFlow, `fit` keeps every dataset that it ever received alive (as
     `tf.data.Dataset.from_generator` does), so prefetchers cannot wait until they are deleted.
 
     Args:

@@ -1,4 +1,4 @@
-"""The shards and roles that a user names, opened and compared with each other."""
+"""Opens the shards that a user names, and checks the roles of their fields."""
 
 from __future__ import annotations
 

@@ -22,11 +22,12 @@ from keras_bigdata.shards.pickles import read_fields
 # costs about 2 us whatever its size, a row of a column in memory about 0.1 us.
 COLUMN_ROW_BYTES = 4096
 
-# Unneeded bytes between two rows that are read along, because a second call costs more.
+# Maximum number of unneeded bytes between two rows that are read with them, because a second call
+# costs more.
 MAX_GAP_BYTES = 64 * 1024
 
 # Rows of at least this size that lie next to each other, as those of a whole run do, are read from
-# the file all the same: on the way through a column they are copied three times, directly once.
+# the file nevertheless: through a column they are copied three times, directly once.
 DIRECT_ROW_BYTES = 512
 _MIN_ROWS_PER_READ = 16
 
@@ -34,13 +35,13 @@ _MIN_ROWS_PER_READ = 16
 # this many times the rows that are needed.
 _MAX_JOINED_RATIO = 4
 
-# Size of the column cache at least, however small the window is.
+# Minimum size of the column cache, however small the window is.
 COLUMN_CACHE_BYTES = 256 * 2**20
 
 # Maximum length of a pause, in seconds.
 _PAUSE_SECONDS = 0.02
 
-Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
+Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
 
 class UnreadableShardError(CorruptShardError):
@@ -75,8 +76,8 @@ class RowReader:
         index: the shards.
         fields: names of the fields to read.
         batch_size: number of rows in a full batch, for which memory is recycled.
-        local: whether batches that follow each other read the same few shards, so that whole
-            columns of small rows pay. Defaults to `True`.
+        local: whether consecutive batches read the same few shards, so that it is faster to read
+            whole columns of small rows. Defaults to `True`.
         cached_shards: number of shards whose columns must fit into the cache. Defaults to `16`.
         max_free_buffers: free blocks of memory of one size to keep. Defaults to `16`.
         column_cache_bytes: size of the column cache, unless the shards need more. Defaults to
@@ -117,14 +118,14 @@ class RowReader:
         self._by_column = {f.name for f in small} if by_column else set()
 
     def pause(self) -> None:
-        """Delays the next reads from files, for `_PAUSE_SECONDS` each at most, until `resume`."""
+        """Delays the next reads from files until `resume`, each by at most `_PAUSE_SECONDS`."""
         self._running.clear()
 
     def resume(self) -> None:
         """Ends a pause."""
         self._running.set()
 
-    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Arrays]:
+    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Batch]:
         """Reads rows in the given order, cut into batches.
 
         Batches that share files should be read together: rows that lie next to each other in a file
@@ -139,7 +140,7 @@ class RowReader:
 
         Returns:
             A list of dicts of arrays, one for every `cut` rows and one for the rest. The memory of
-            an array is used again once nothing refers to the array, and never before.
+            an array is reused once nothing refers to the array, and never before.
 
         Raises:
             UnreadableShardError: if a shard is missing, cut short or changed.
@@ -147,12 +148,12 @@ class RowReader:
         """
         count = len(rows)
         cut = cut or self.batch_size
-        # Runs of uneven shards have any length. Their memory is rounded up to a few sizes, or it
-        # would never be used again.
+        # Runs of uneven shards can have any length. Their memory is rounded up to one of a few
+        # sizes; otherwise it would never be reused.
         rounded = 1 << (count - 1).bit_length()
         capacity = cut if cut == self.batch_size else rounded
         starts = range(0, count, cut)
-        batches: list[Arrays] = [{} for _ in starts]
+        batches: list[Batch] = [{} for _ in starts]
         stretches: _Stretches | None = None
         gather: _Gather | None = None
         for name, field in self.fields.items():
@@ -179,7 +180,7 @@ class RowReader:
         return batches
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
-        """Returns one field of one shard, whole."""
+        """Returns one whole field of one shard."""
         if name in self._some_decoded and self.index.offsets[name][shard] == DECODED:
             return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
         columns = self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})
@@ -252,13 +253,13 @@ class RowReader:
             self._files.open(shard)
         return column
 
-    def _load_decoded(self, shard: int) -> Arrays:
+    def _load_decoded(self, shard: int) -> Batch:
         """Returns all fields that need decoding: a compressed shard is expanded once."""
         names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
         with _shard_errors(shard):
             return self._decode(shard, names)
 
-    def _decode(self, shard: int, names: Sequence[str]) -> Arrays:
+    def _decode(self, shard: int, names: Sequence[str]) -> Batch:
         found = self._files.decode(
             shard, lambda: read_fields(self.index.path(shard), names, trust=self.trust)
         )
@@ -268,7 +269,8 @@ class RowReader:
             if array.shape != (samples, *field.shape):
                 raise CorruptShardError(
                     f"{self.index.path(shard)}: {name!r} has shape {array.shape}, expected "
-                    f"{(samples, *field.shape)}: it was changed. Create the ShardSequence again."
+                    f"{(samples, *field.shape)}: the shard was changed. Create the ShardSequence "
+                    "again."
                 )
             columns[name] = np.ascontiguousarray(array, dtype=field.dtype)
         return columns
@@ -299,10 +301,10 @@ class _Stretches:
         self.shards = shards[self.order]
         self.rows = rows[self.order]
         # Number of rows between a row and the next one in the same shard; negative where the shard
-        # changes, or a row comes twice.
+        # changes, or a row occurs twice.
         self.gaps = np.where(np.diff(self.shards) == 0, np.diff(self.rows) - 1, -1)
 
     @property
     def has_short_reads(self) -> bool:
-        """Whether there are few rows to a read."""
+        """Whether there are few rows per read."""
         return bool(np.count_nonzero(self.gaps) * _MIN_ROWS_PER_READ > len(self.rows))

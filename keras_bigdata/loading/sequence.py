@@ -12,7 +12,7 @@ import keras
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
-from keras_bigdata.loading.batch_loader import LoaderConfig, Transform, checked_options
+from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
 from keras_bigdata.loading.epoch import Epoch, epochs_of
@@ -34,17 +34,17 @@ class ShardSequence(keras.utils.PyDataset):
 
     An epoch is complete when `fit` has requested all of its batches; an epoch that was stopped is
     served again from its start. `fit(shuffle=True)`, Keras's default, requests batches in a random
-    order of its own. Where they are shuffled already (`shuffle="window"` or `"global"`) they are
-    served in the order of the plan all the same. `evaluate` on a sequence counts as an epoch too;
+    order of its own. If they are shuffled already (`shuffle="window"` or `"global"`), they are
+    served in the order of the plan instead. `evaluate` on a sequence counts as an epoch too;
     the callbacks of this package use an unshuffled view instead (`unshuffled()`). A new sequence
     begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch = n`.
 
     Custom training loops iterate over the sequence: `for x, y in sequence:` is one epoch, and the
-    next such loop is the next epoch. A loop during a `fit` takes epochs from it, and so does
-    `layer.adapt(sequence)`: iterate over `unshuffled()` instead.
+    next such loop is the next epoch. A loop that runs during a `fit` takes epochs away from that
+    `fit`, and so does `layer.adapt(sequence)`: iterate over `unshuffled()` instead.
 
-    Thread-safe. `transform` is called in several threads (or processes) at a time and must be
-    thread-safe and depend on nothing but its arguments.
+    Thread-safe. `transform` is called in several threads (or processes) at a time; it must be
+    thread-safe and depend only on its arguments.
 
     Args:
         shards: a directory with or without an index, searched with its subdirectories; or a
@@ -64,11 +64,11 @@ class ShardSequence(keras.utils.PyDataset):
         window_shards: number of shards in a window. Defaults to `6`.
         seed: non-negative integer. With `None` it follows `keras.utils.set_random_seed`, without
             drawing from the global generators. Defaults to `None`.
-        last_batch: `"keep"`: the last batch of an epoch may be smaller; `"drop"`: it is dropped,
-            with other rows in each epoch. Defaults to `"keep"`.
+        last_batch: `"keep"`: the last batch of an epoch may be smaller; `"drop"`: a smaller one is
+            dropped, with different rows in each epoch. Defaults to `"keep"`.
         steps_per_epoch: number of batches in an epoch, if it is not a pass over the data: epoch e
-            consists of batches `e * steps_per_epoch` and following of the endless stream of passes.
-            Pass it here and not to `fit`. Defaults to `None`.
+            begins with batch `e * steps_per_epoch` of the endless stream of passes. Pass it here
+            and not to `fit`. Defaults to `None`.
         transform: function `(batch, rng) -> batch`. It receives a dict of the arrays that are used,
             of shape `(rows, ...)`, and a `numpy.random.Generator` seeded with (seed, epoch, batch
             index), and returns a dict with the same keys and number of rows. Or an `Augment`,
@@ -98,14 +98,14 @@ class ShardSequence(keras.utils.PyDataset):
             are labels), or `None`.
         index: the `ShardIndex`.
         roles: which fields are inputs, targets and sample weights.
-        seed_given: whether `seed` was passed, or drawn.
+        seed_given: whether `seed` was passed; otherwise it was drawn.
         skipped_shards: path -> `SkippedShard` (rows and error) of every shard that was found
             corrupt, with `on_corrupt="skip"`.
 
     Raises:
         TypeError, ValueError: if an argument has a wrong type or value.
         ShardError: if the shards do not hold the requested fields.
-        CorruptShardError: if a shard is missing, cut short or changed; also while training.
+        CorruptShardError: if a shard is missing, cut short or changed; also during training.
         UnsafePickleError: if a pickle would have to be executed.
         WorkerError: if a worker process dies.
 
@@ -136,7 +136,7 @@ class ShardSequence(keras.utils.PyDataset):
         seed: int | None = None,
         last_batch: Literal["keep", "drop"] = "keep",
         steps_per_epoch: int | None = None,
-        transform: Transform | None = None,
+        transform: BatchTransform | None = None,
         workers: int = 2,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -186,7 +186,7 @@ class ShardSequence(keras.utils.PyDataset):
     def num_batches(self) -> int:
         """Number of batches left in the current epoch: `len()`, unless the epoch is resumed.
 
-        Keras asks once before the first epoch, for all epochs, and again at the start of each.
+        Keras reads it once before the first epoch, for all epochs, and again at the start of each.
         """
         return len(self) if is_called_by_reset() else len(self) - self._server.state.start
 
@@ -222,7 +222,7 @@ class ShardSequence(keras.utils.PyDataset):
         """Called by Keras when an epoch ends, and once when it prepares a `fit`.
 
         The epoch advances if all of its batches were requested, since `on_epoch_begin` if that was
-        called. Code that requests batches by index calls both hooks.
+        called. Code that requests batches by index must call both hooks.
         """
         self._server.end(is_reset=is_called_by_reset())
 
@@ -300,7 +300,7 @@ class ShardSequence(keras.utils.PyDataset):
     @property
     def skipped_shards(self) -> dict[str, SkippedShard]:
         """The shards that were found corrupt, with `on_corrupt="skip"`, by path."""
-        return {shard.path: shard for shard in self._server.corrupt.found().values()}
+        return {shard.path: shard for shard in self._server.corrupt_shards.found().values()}
 
     @property
     def classes(self) -> Any:
@@ -375,8 +375,8 @@ class ShardSequence(keras.utils.PyDataset):
     def unshuffled(self) -> ShardSequence:
         """Returns a view of the same data that serves the same batches in every epoch.
 
-        Each row once, in the order of the files, of the first variant, after the `transform` of
-        epoch 0: for validation.
+        Each row of the first variant is served once, in the order of the files, after the
+        `transform` of epoch 0. Use it for validation.
         """
         view = self.__class__.__new__(self.__class__)
         view.__dict__.update(self.__dict__)
@@ -386,13 +386,14 @@ class ShardSequence(keras.utils.PyDataset):
     def as_dataset(self) -> Any:
         """Returns the same batches as a `tf.data.Dataset`; each iteration is an epoch.
 
-        Shapes are static except for the number of rows if the last batch is smaller; the
-        cardinality is known. Pass `shuffle=False` to `fit`, which warns otherwise. Needs
-        TensorFlow.
+        Shapes are static except for the number of rows if the last batch is smaller. Pass
+        `shuffle=False` to `fit`, which warns otherwise. Requires TensorFlow.
         """
         from keras_bigdata.loading.tf_dataset import as_dataset
 
-        return as_dataset(self)
+        methods = ("__getitem__", "batch_of")
+        custom = any(getattr(type(self), m) is not getattr(ShardSequence, m) for m in methods)
+        return as_dataset(self, custom)
 
     def release(self) -> None:
         """Releases threads, files and memory until the next request."""

@@ -1,6 +1,6 @@
 """Memory that worker processes write batches into: anonymous files, mapped on both sides.
 
-A batch comes back in memory that the parent owns, so a worker that dies leaves nothing behind, and
+A batch is returned in memory that the parent owns, so a worker that dies leaves nothing behind, and
 batches do not go through a pipe, which carries 0.1 to 0.2 GB/s.
 """
 
@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.loading.batch_loader import Batch
 from keras_bigdata.loading.buffer_pool import ALIGNMENT
+from keras_bigdata.loading.row_reader import Batch
 
 # Where the arrays of a batch are in a segment: name, dtype, shape and byte offset of each.
 Placement: TypeAlias = "list[tuple[str, np.dtype[Any], tuple[int, ...], int]]"
@@ -46,7 +46,7 @@ class Segment(mmap.mmap):
         os.truncate(fd, nbytes)
         self = super().__new__(cls, fd, nbytes)
         self.path = path
-        # The number of a descriptor is used again; the serial number identifies the segment.
+        # The number of a descriptor is reused; the serial number identifies the segment.
         self.serial = next(cls._serials)
         weakref.finalize(self, _close, fd, None if anonymous else path, os.getpid())
         return self
@@ -98,7 +98,7 @@ class MappedSegments:
             return None
         segment = self._map(path, serial, nbytes)
         if hasattr(os, "posix_fallocate"):
-            # Without memory this is an error; the first write would be a SIGBUS.
+            # If there is no memory left, this raises an error; the first write would be a SIGBUS.
             fd = os.open(path, os.O_RDWR)
             try:
                 os.posix_fallocate(fd, 0, max(end, 1))

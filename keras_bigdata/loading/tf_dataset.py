@@ -11,23 +11,25 @@ if TYPE_CHECKING:
     from keras_bigdata.loading.epoch_server import EpochServer
     from keras_bigdata.loading.sequence import ShardSequence
 
-# Batches that are cut or loaded before they are requested.
+# Number of batches that are cut or loaded before they are requested.
 _PREFETCH = 4
 
 
-def as_dataset(sequence: ShardSequence) -> Any:
+def as_dataset(sequence: ShardSequence, custom: bool) -> Any:
     """Returns the batches of a sequence in order, as a `tf.data.Dataset`.
 
     Each iteration is an epoch: the next one if all batches of the last one were requested.
+    `custom`: the class of the sequence makes its own batches, so each is requested from it.
     """
     import tensorflow as tf
 
     server = sequence.server
-    first = server.example()
+    first = sequence[0] if custom else server.example()
     dtypes = [tf.as_dtype(array.dtype) for array in keras.tree.flatten(first)]
     # Python is called once for a whole run of batches, which TensorFlow cuts without copying: 1.5
     # to 2 times as fast as a call for each batch, which needs the GIL each time.
-    by_run = server.config.transform is None and all(dtype.is_numeric for dtype in dtypes)
+    numeric = all(dtype.is_numeric for dtype in dtypes)
+    by_run = server.config.transform is None and numeric and not custom
     build = _by_run if by_run else _by_batch
     options = tf.data.Options()
     # Autotuning runs in a thread that TensorFlow waits for at the end of an epoch, sometimes for as
@@ -55,7 +57,7 @@ def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         return [np.int64(epoch), starts, stops]
 
     def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
-        return list(keras.tree.flatten(server.run(int(epoch), range(int(start), int(stop)))))
+        return list(keras.tree.flatten(server.read_run(int(epoch), range(int(start), int(stop)))))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
@@ -89,7 +91,9 @@ def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         return np.int64(_begin_epoch(sequence))
 
     def load(epoch: np.int64, index: np.int64) -> list[Any]:
-        return list(keras.tree.flatten(sequence.batch_of(int(epoch), int(index))))
+        current = sequence.epoch == epoch
+        batch = sequence[int(index)] if current else sequence.batch_of(int(epoch), int(index))
+        return list(keras.tree.flatten(batch))
 
     def iteration(_: Any) -> Any:
         epoch = tf.numpy_function(begin, [], tf.int64)

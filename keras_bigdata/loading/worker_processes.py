@@ -14,17 +14,17 @@ import traceback
 import weakref
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
-from multiprocessing.util import Finalize
 from typing import Any, TypeAlias
 
 from keras_bigdata.child_processes import end_with, interrupts_blocked
 from keras_bigdata.errors import ShardError, WorkerError
-from keras_bigdata.loading.batch_loader import Batch, BatchLoader, LoaderConfig
+from keras_bigdata.loading import loky_pool
+from keras_bigdata.loading.batch_loader import BatchLoader, LoaderConfig
+from keras_bigdata.loading.batch_provider import LoadedByCaller, PendingBatch
 from keras_bigdata.loading.buffer_pool import BufferPool
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.file_descriptors import retry_when_out_of_files
-from keras_bigdata.loading.prefetch import LoadedByCaller, PendingBatch
+from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.shared_memory import MappedSegments, Placement, Segment, views
 from keras_bigdata.process_exit import is_exiting
 
@@ -36,24 +36,21 @@ _Result: TypeAlias = "tuple[Placement | Batch, list[tuple[int, str]]]"
 # resize to larger images. Memory of a segment that is never written is never allocated.
 _SEGMENT_RATIO = 8
 
-# Seconds to wait at exit until workers are killed.
-_EXIT_SECONDS = 1.5
 
-
-class ProcessSource:
+class ProcessProvider:
     """Loads batches in worker processes.
 
     Args:
         config: what to load.
         workers: number of processes.
-        corrupt: records the shards that a worker finds corrupt. Defaults to `None`.
+        corrupt_shards: records the shards that a worker finds corrupt. Defaults to `None`.
 
     Raises:
         ValueError: if the transform cannot be pickled.
     """
 
     def __init__(
-        self, config: LoaderConfig, workers: int, corrupt: CorruptShards | None = None
+        self, config: LoaderConfig, workers: int, corrupt_shards: CorruptShards | None = None
     ) -> None:
         import cloudpickle
 
@@ -66,7 +63,7 @@ class ProcessSource:
                 f"this one cannot be pickled ({error}). Received: transform={config.transform!r}"
             ) from error
         self._workers = workers
-        self._corrupt = corrupt
+        self._corrupt_shards = corrupt_shards
         row_bytes = sum(config.index.fields[name].row_bytes for name in config.fields)
         self._segment_bytes = _SEGMENT_RATIO * max(row_bytes * config.batch_size, 1 << 16)
         self._segments = BufferPool(config.max_queue_size + 8, Segment)
@@ -81,7 +78,7 @@ class ProcessSource:
         return self.submit(position)
 
     def submit(self, position: int) -> PendingBatch:
-        """Starts to load a batch in a worker; in this process if there are no workers any more."""
+        """Starts to load a batch in a worker, or in this process after the workers have ended."""
         if is_exiting():
             # A thread of the backend, or of the program, still waits for a batch. An error would
             # print a traceback after Ctrl-C.
@@ -114,7 +111,7 @@ class ProcessSource:
                 return
             error = task.exception()
             broken = isinstance(error, BrokenProcessPool)
-            if error is not None and (_is_shutdown(error) or (broken and self._closed)):
+            if error is not None and (loky_pool.is_shutdown(error) or (broken and self._closed)):
                 batch.set_exception(CancelledError())
             elif error is not None:
                 batch.set_exception(
@@ -123,15 +120,13 @@ class ProcessSource:
             else:
                 self._receive(batch, array, task.result())
 
-        # Weakly: a cycle of futures would keep the segment until the next garbage collection.
+        # A weak reference: a cycle of futures would keep the segment until the next garbage
+        # collection.
         running = weakref.ref(task)
 
         def cancel_task(batch: Future[Batch]) -> None:
             if batch.cancelled() and (abandoned := running()) is not None:
-                # When it kills its workers, loky (3.7) sets an exception on cancelled futures too,
-                # which they refuse, and prints a traceback of that. Upstream issue: none filed.
-                abandoned.set_exception = _ignore
-                abandoned.cancel()
+                loky_pool.cancel(abandoned)
 
         batch.add_done_callback(cancel_task)
         task.add_done_callback(finish)
@@ -142,29 +137,29 @@ class ProcessSource:
         with self._lock:
             self._closed = True
             executor, self._executor = self._executor, None
-        _kill_workers(executor)
+        loky_pool.kill(executor)
 
     def _receive(self, batch: Future[Batch], array: Any, result: _Result) -> None:
         content, found = result
         try:
             for shard, error in found:
-                if self._corrupt is not None:
-                    self._corrupt.add(shard, error)
+                if self._corrupt_shards is not None:
+                    self._corrupt_shards.add(shard, error)
         except Warning as warning:  # the program turns warnings into errors
             batch.set_exception(warning)
         else:
             batch.set_result(content if isinstance(content, dict) else views(array, content))
 
     def _in_this_process(self, position: int) -> PendingBatch:
-        return LoadedByCaller(BatchLoader(_unpickled(self._config), self._corrupt), position)
+        return LoadedByCaller(BatchLoader(_unpickled(self._config), self._corrupt_shards), position)
 
     def _start_workers(self) -> Any:
-        """Returns the executor, started if needed; `None` once closed: nothing would end it."""
+        """Returns the executor, started if needed; `None` after `close`: nothing would end it."""
         executor = self._executor
         if executor is not None or self._closed:
             return executor
-        # In a thread, where KeyboardInterrupt is not raised: a worker that is left in the middle of
-        # its start prints a traceback.
+        # Runs in a thread, where KeyboardInterrupt is not raised: a worker that is left in the
+        # middle of its start prints a traceback.
         started: Future[Any] = Future()
 
         def start() -> None:
@@ -177,31 +172,23 @@ class ProcessSource:
         return started.result()
 
     def _new_executor(self) -> Any:
-        from loky import ProcessPoolExecutor
-
         with self._lock, interrupts_blocked():
             if self._executor is not None or self._closed:
                 return self._executor
-            executor = ProcessPoolExecutor(
-                self._workers, initializer=_initialize, initargs=(self._config, os.getpid())
-            )
-            try:
-                executor.submit(os.getpid)  # starts the workers now
-            except BaseException:
-                _kill_workers(executor)
-                raise
+            executor = loky_pool.start(self._workers, _initialize, (self._config, os.getpid()))
             self._executor = executor
-            self._pids = [process.pid for process in _processes_of(executor)]
+            self._pids = [process.pid for process in loky_pool.processes_of(executor)]
             self._dead_pids = []
-            _wait_for_ends_at_exit(os.getpid())
             return executor
 
     def _worker_error(self, executor: Any, error: BaseException, position: int) -> WorkerError:
         """Returns the error that a user sees. The next request starts new workers."""
         with self._lock:
-            # At the first batch of many that fail; loky then ends the other workers too.
+            # Read when the first of many batches fails: loky then ends the other workers too.
             self._dead_pids = self._dead_pids or [
-                process.pid for process in _processes_of(executor) if process.exitcode is not None
+                process.pid
+                for process in loky_pool.processes_of(executor)
+                if process.exitcode is not None
             ]
             which = f"process {', '.join(map(str, self._dead_pids))}"
             if not self._dead_pids:
@@ -209,7 +196,7 @@ class ProcessSource:
             # Another thread may have started new workers since.
             if self._executor is executor:
                 self._executor = None
-        _kill_workers(executor)
+        loky_pool.kill(executor)
         failure = WorkerError(
             f"A worker process of the prefetching died ({which}) while batch {position} of the "
             f"stream was being loaded: {error} If the system killed it because memory ran out, use "
@@ -219,69 +206,17 @@ class ProcessSource:
         return failure
 
 
-# Threads of loky that are ending workers. Weakly: they hold semaphores.
-_ending: set[weakref.ref[threading.Thread]] = set()
-
-
-def _wait_for_ends() -> None:
-    for reference in list(_ending):
-        if (thread := reference()) is not None:
-            thread.join(_EXIT_SECONDS)
-
-
-@cache
-def _wait_for_ends_at_exit(pid: int) -> None:
-    """Once a process: at exit, waits for workers to end.
-
-    A child of `multiprocessing` unlinks the semaphores of its workers when it ends, and workers
-    that are still starting would print a traceback of that.
-    """
-    Finalize(None, _wait_for_ends, exitpriority=50)
-
-
-def _ignore(exception: BaseException | None) -> None:
-    """Replaces `set_exception` of a future that nothing waits for."""
-
-
-# loky has no public way to the processes of an executor, nor to the thread that ends them. Seen in
-# loky 3.4 to 3.7; upstream issue: none filed. Without these names, errors do not say which process
-# died, and workers that were being started when descriptors ran out are not ended.
-
-
-def _kill_workers(executor: Any) -> None:
-    if executor is None:
-        return
-    thread = getattr(executor, "_executor_manager_thread", None)
-    executor.shutdown(wait=False, kill_workers=True)
-    if thread is not None:
-        _ending.add(weakref.ref(thread, _ending.discard))
-    else:  # for example, if descriptors ran out while they were started: loky does not end them
-        for process in _processes_of(executor):
-            process.terminate()
-
-
-def _processes_of(executor: Any) -> list[Any]:
-    return list((getattr(executor, "_processes", None) or {}).values())
-
-
-def _is_shutdown(error: BaseException) -> bool:
-    """Returns whether a task was dropped because its executor was shut down."""
-    from loky.process_executor import ShutdownExecutorError
-
-    return isinstance(error, ShutdownExecutorError)
-
-
 # ---- In the workers
 
 
 class _Worker:
-    """What a worker process keeps between batches."""
+    """The state that a worker process keeps between batches."""
 
     def __init__(self, loader: BatchLoader) -> None:
         self.loader = loader
         self.segments = MappedSegments()
         self.found: list[tuple[int, str]] = []
-        loader.corrupt.on_found = lambda shard, error: self.found.append((shard, error))
+        loader.corrupt_shards.on_found = lambda shard, error: self.found.append((shard, error))
 
 
 _worker: _Worker | None = None
@@ -289,7 +224,7 @@ _worker: _Worker | None = None
 
 def _initialize(config: bytes, parent: int) -> None:
     global _worker  # noqa: PLW0603 - a worker process has no other place for it
-    # Where SIGINT could not be blocked while the worker started.
+    # Needed on systems where SIGINT could not be blocked while the worker started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
     _worker = _Worker(BatchLoader(_unpickled(config)))

@@ -130,7 +130,7 @@ PUBLIC_NAMES = {
     "keras": frozenset({"backend", "callbacks", "layers", "losses", "models", "optimizers"}),
 }
 
-# Removed names, with what to do instead. It follows the name in a note.
+# Removed names, with advice that follows the name in a note.
 REMOVED_NAMES: dict[str, str] = {
     name: advice
     for modules, names, advice in (
@@ -274,7 +274,7 @@ def is_public_name(module: str, name: str) -> bool:
 
 
 def new_location(module: str, name: str) -> tuple[str, str] | Literal["unknown"] | None:
-    """Returns the module and name by which Keras 3 has a name of an old module.
+    """Returns the module and name in Keras 3 of a name of an old module.
 
     Args:
         module: such as `keras.layers.core`.
@@ -293,7 +293,7 @@ def new_location(module: str, name: str) -> tuple[str, str] | Literal["unknown"]
     return (new_module, name) if name in names or name == "*" else "unknown"
 
 
-# Where Keras was imported from besides `keras`; longest first.
+# Locations other than `keras` from which Keras was imported; longest first.
 _FORMER_ROOTS = (
     "tensorflow.contrib.keras.python.keras",
     "tensorflow.compat.v1.keras",

@@ -1,6 +1,6 @@
-"""Whether code was written for Keras 1 or for Keras 2.
+"""Determines whether code was written for Keras 1 or for Keras 2.
 
-The same position in a call may be a number of samples in the one and of batches in the other.
+The same position in a call may be a number of samples in Keras 1 and of batches in Keras 2.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _KERAS_2_ARGUMENTS = {
     "shuffle",
 }
 
-# Signs in the rest of a file. Only what migration never changes, or a second run would see other
-# signs: arguments of layers, and step counts.
+# Signs in the rest of a file: arguments of layers, and step counts. Migration never changes them;
+# otherwise a second run would see other signs.
 _KERAS_1_SIGNS = _SAMPLE_COUNTS | {
     "W_regularizer",
     "b_regularizer",

@@ -44,7 +44,7 @@ class NewImports:
         """Adds the edit that inserts the statements, if there are any.
 
         Args:
-            edit: called with a node and a function that returns the node edited.
+            edit: called with a node and a function that returns the edited node.
         """
         lines = []
         for (module_name, name), local in self._local_names.items():

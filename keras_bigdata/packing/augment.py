@@ -1,4 +1,4 @@
-"""Ready-made augmentation for `pack(augment=...)`: images and masks are changed alike."""
+"""Ready-made augmentation for `pack(augment=...)` that changes images and masks in the same way."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class zoom(_Geometry):
 
 @dataclass(frozen=True)
 class flip(_Geometry):
-    """Flips every second sample on average, in each direction independently.
+    """Flips half of the samples on average, in each direction independently.
 
     Args:
         horizontal: whether to exchange left and right. Defaults to `True`.
@@ -218,14 +218,14 @@ class Augment:
     """Changes samples at random, for `pack(augment=...)` or `ShardSequence(transform=...)`.
 
     All geometric transforms are combined into one warp (`skimage.transform.warp`), so that an
-    image is interpolated only once. Images and masks of a sample are changed alike; masks keep
-    their values (nearest neighbour). Shapes and dtypes stay. The result depends on the sample and
-    the random generator alone, in every release of this package.
+    image is interpolated only once. Images and masks of a sample are changed in the same way; masks
+    keep their values (nearest neighbour). Shapes and dtypes do not change. The result depends only
+    on the sample and the random generator, in every release of this package.
 
     Args:
         *transforms: `rotate`, `shift`, `shear`, `zoom`, `flip`, `brightness`, or custom objects
             with the methods of `Transform`; applied in this order.
-        fill_mode: what pixels outside of the image are set to: `"nearest"` (its edge),
+        fill_mode: values of the pixels outside of the image: `"nearest"` (those of its edge),
             `"constant"` (`cval`), `"reflect"` or `"wrap"`. Defaults to `"nearest"`.
         cval: the value for `"constant"`, in the units of the image. Masks are set to 0 there.
             Defaults to `0.0`.

@@ -121,8 +121,8 @@ def _as_array(value: Any, name: str) -> Array:
         raise PackError(f"field {name!r} {error}") from error
     if array.ndim == 0:
         raise PackError(
-            f"field {name!r} is a single number ({kind}), not an array with a row a sample. Lists "
-            "and tuples stand for several inputs or outputs: combine rows into one array"
+            f"field {name!r} is a single number ({kind}), not an array with one row per sample. "
+            "Lists and tuples stand for several inputs or outputs: combine rows into one array"
         )
     return array
 

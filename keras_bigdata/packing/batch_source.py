@@ -19,7 +19,7 @@ _ACCEPTED = (
 
 
 class BatchSource:
-    """Runs generators, iterators, iterables and objects that are read by index in one way.
+    """Runs generators, iterators, iterables and objects read by index through one interface.
 
     Args:
         batches: the object that produces the batches.
@@ -27,7 +27,7 @@ class BatchSource:
     Attributes:
         kind: its class, for messages.
         length: batches of one pass, or `None` if it is unknown before the end.
-        is_endless: whether it is known that a pass has no end.
+        is_endless: whether a pass is known to have no end.
         is_single_pass: whether it can be run only once.
 
     Raises:
@@ -64,8 +64,8 @@ class BatchSource:
     def run(self, steps: int | None, variants: int) -> Iterator[tuple[int, int, Any]]:
         """Yields `(variant, batch number, batch)`.
 
-        With `steps` the passes form one stream, cut into variants of that many batches; without,
-        each variant is one pass. No batch is taken that is not needed.
+        With `steps` the passes form one stream, cut into variants of that many batches; without
+        `steps` each variant is one pass. No batch is taken that is not needed.
 
         Raises:
             PackError: if the object raises an exception, or ends before `steps` batches.
@@ -152,13 +152,13 @@ def _check_type(batches: Any) -> None:
     kind = type(batches).__name__
     if isinstance(batches, Mapping) or hasattr(batches, "__array__"):
         raise TypeError(
-            f"`batches` must be {_ACCEPTED}. For data in memory use pack(Arrays(x=x, labels=y), "
-            f"directory). Received: an object of type {kind}"
+            f"`batches` must be {_ACCEPTED}. Use pack(Arrays(x=x, labels=y), directory) if the "
+            f"data are in memory. Received: an object of type {kind}"
         )
     if isinstance(batches, tuple) and any(hasattr(part, "__array__") for part in batches):
         raise TypeError(
-            f"`batches` must be {_ACCEPTED}. For arrays (x, y) in memory use pack(Arrays(x=x, "
-            "labels=y), directory). Received: a tuple of arrays"
+            f"`batches` must be {_ACCEPTED}. Use pack(Arrays(x=x, labels=y), directory) if the "
+            "arrays (x, y) are in memory. Received: a tuple of arrays"
         )
     runs = any(hasattr(batches, name) for name in ("__iter__", "__next__", "__getitem__"))
     if not runs and callable(batches):
@@ -171,7 +171,7 @@ def _check_type(batches: Any) -> None:
 
 
 def _length(batches: Any) -> int | None:
-    """Returns the number of batches of one pass; `None` if the object does not know it."""
+    """Returns the number of batches of one pass; `None` if it is unknown."""
     try:
         return len(batches)
     except (TypeError, AttributeError, NotImplementedError) as error:

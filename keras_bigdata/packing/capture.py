@@ -24,7 +24,7 @@ from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.writer import ShardWriter, describe_fields
 
-# Share of the space free at the start that a source of unknown length may take.
+# Share of the initially free disk space that a source of unknown length may take.
 _MAX_DISK_SHARE = 0.9
 
 
@@ -37,7 +37,7 @@ def capture(
     shard_samples: int | None = None,
     verbose: Verbose = "auto",
 ) -> ShardIndex:
-    """Runs an existing generator once and stores what it yields as shards.
+    """Runs an existing generator once and stores the batches that it yields as shards.
 
     Use it where training code produces batches already: what `fit` or `fit_generator` would have
     received is stored, and `ShardSequence(directory)` serves it. Rows, values, dtypes and their
@@ -48,9 +48,9 @@ def capture(
     `batches` is one of:
 
     - an object with `len()` and `[i]` (`keras.utils.PyDataset`, `Sequence`, the iterators of
-      `ImageDataGenerator`, a list of batches): read by index, one pass a variant, with
+      `ImageDataGenerator`, a list of batches): read by index, one pass per variant, with
       `on_epoch_end()` between passes if it exists;
-    - an object that can be iterated repeatedly (a `tf.data.Dataset`, a `DataLoader`): one pass a
+    - an object that can be iterated repeatedly (a `tf.data.Dataset`, a `DataLoader`): one pass per
       variant;
     - an object that can be run only once (generators, iterators, `zip`): run to its end, or
       `steps` batches for each variant. It is not closed, and no further batch is taken from it.
@@ -71,12 +71,12 @@ def capture(
     Args:
         batches: see above.
         directory: folder for the shards; created if missing. It must be empty.
-        steps: batches of a variant. The passes of an object that can be iterated repeatedly form
-            one endless stream, cut after each `steps` batches. Defaults to `None`: one pass, to
+        steps: batches per variant. The passes of an object that can be iterated repeatedly form
+            one endless stream, cut after every `steps` batches. Defaults to `None`: one pass, to
             its end.
         variants: number of copies, with the same number of rows each. Defaults to `1`.
-        shard_samples: rows a shard; the last one may have fewer. Defaults to `None`: about
-            64 MiB, less if it is known beforehand that this makes fewer than 16 shards.
+        shard_samples: rows per shard; the last one may have fewer. Defaults to `None`: about
+            64 MiB, less if it is known in advance that this results in fewer than 16 shards.
         verbose: `0` (silent), `1` (progress bar and a summary), `2` (plain lines and a summary) or
             `"auto"` (progress only if it takes long: a bar on a terminal, else plain lines). All
             output goes to stderr. Defaults to `"auto"`.
@@ -154,7 +154,7 @@ def capture(
 
 
 class _Recorder:
-    """Writes batches as shards. The first batch decides on structure, dtypes and row shapes."""
+    """Writes batches as shards. The first batch determines structure, dtypes and row shapes."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ class _Recorder:
 
     @property
     def index(self) -> ShardIndex:
-        """The index, once it is written."""
+        """The index, after it has been written."""
         return self._writer.close()
 
     def _begin(self, roles: Roles, arrays: Mapping[str, Array]) -> None:
@@ -242,7 +242,7 @@ class ShardBuffer:
     Args:
         writer: writes the shards.
         fields: name -> `Field` of the rows.
-        shard_samples: rows of a shard.
+        shard_samples: rows per shard.
     """
 
     def __init__(self, writer: ShardWriter, fields: Mapping[str, Field], shard_samples: int):

@@ -1,10 +1,10 @@
-"""What identifies a pack: two calls of `pack` with equal fingerprints write the same bytes.
+"""The identity of a pack: two calls of `pack` with equal fingerprints write the same bytes.
 
 `index.json` and the manifest of an unfinished pack hold a fingerprint as JSON, with these entries:
 
 - `source`: what `source.fingerprint()` returns, or else class, number of rows and a digest of the
   first row;
-- `arguments`: those of `pack` that decide what is written; `augment` as `describe_function`
+- `arguments`: those of `pack` that determine the output; `augment` as `describe_function`
   describes it;
 - `roles`: those that the source declares, or `null`. Release 0.1 did not record them;
 - `files`: sizes and times of the files that a source of this package reads, if it reads any (see
@@ -28,7 +28,7 @@ from keras_bigdata.packing.samples import Array, Augment
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.shards.roles import Roles
 
-# What stands for an item that one of two fingerprints does not have.
+# Stands for an item that one of two fingerprints does not have.
 _ABSENT: Any = object()
 
 # Entries of a source that fingerprints of earlier releases lack.
@@ -94,7 +94,7 @@ class Fingerprint:
             recorded: the content of another fingerprint.
 
         Returns:
-            A list in words, such as `"arguments.seed was 0 and is 1"`; empty if nothing differs.
+            A list as text, such as `"arguments.seed was 0 and is 1"`; empty if nothing differs.
         """
         now = dict(self.content)
         now.pop("files", None)
@@ -115,8 +115,8 @@ class Fingerprint:
     def is_certain(self, recorded: Mapping[str, Any]) -> bool:
         """Returns whether a recorded fingerprint without changes proves that `augment` is the same.
 
-        It does not if release 0.1 recorded other bytecode: the function may have changed, or only
-        the version of Python.
+        It does not if release 0.1 recorded different bytecode: the function may have changed, or
+        only the version of Python.
         """
         record = _augment_record(recorded)
         return not isinstance(record, str) or self._match(record) == "equal"
@@ -134,7 +134,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         before, now: JSON, as `Fingerprint.content`.
 
     Returns:
-        A list in words, such as `"source.rows was 20 and is 21"`; empty if nothing differs.
+        A list as text, such as `"source.rows was 20 and is 21"`; empty if nothing differs.
     """
     return "; ".join(_differences(before, now, ""))
 

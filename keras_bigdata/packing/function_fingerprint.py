@@ -1,8 +1,8 @@
 """A function as JSON: its source text and the values that it holds.
 
-Two functions with equal descriptions do the same, as far as this can be known without following
-what they call or read by a global name. Descriptions can be compared over processes, machines and
-versions of Python.
+Two functions with equal descriptions do the same, as far as this can be determined without
+following the global names that they call or read. Descriptions can be compared across processes,
+machines and versions of Python.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HASHED_ROWS = 64
 
 # A value with a longer description, in characters of JSON, is represented by a digest.
 _MAX_LENGTH = 1_000
-# A value in as many containers or objects is represented by its class.
+# A value nested in this many containers or objects is represented by its class.
 _MAX_DEPTH = 12
 
 # Their state changes with each number drawn, so it does not identify a call.
@@ -55,8 +55,8 @@ def describe_function(function: Any) -> Any:
     - `partial`, `arguments` and `keywords` of a `functools.partial`; `self` of a bound method;
     - `attributes` of an object, with the `source` of its class and of base classes in the same
       module; also attributes of a function;
-    - `fingerprint`: what a method of this name returns. It replaces everything but the name. An
-      object whose attributes change while it is used needs one.
+    - `fingerprint`: the result of a method of this name. It replaces everything but the name. An
+      object whose attributes change while it is used needs such a method.
 
     Functions and classes of this package, which do the same in every release, are represented by
     their names, as are those of installed libraries among the values.
@@ -134,7 +134,7 @@ class _Describer:
             return {**described, "attributes": self._mapping(state)}
         if state is not None:
             return {**described, "attributes": self._value(state)}
-        # Objects of classes written in C show in their `repr` what they hold.
+        # The `repr` of objects of classes written in C shows their content.
         text = repr(value)
         return described if " at 0x" in text else {**described, "repr": self._value(text)}
 

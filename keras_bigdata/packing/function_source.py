@@ -1,4 +1,4 @@
-"""The source text of functions and classes, reduced to what decides their behaviour."""
+"""The source text of functions and classes, reduced to what determines their behaviour."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def source_text(thing: FunctionType | type) -> str | None:
         thing: a function (also a lambda) or a class.
 
     Returns:
-        The tokens, one a line; `None` if there is no text (code typed into Python or run by
+        The tokens, one per line; `None` if there is no text (code typed into Python or run by
         `exec`), or if it does not agree with the code.
     """
     try:

@@ -27,8 +27,8 @@ def output_directory(
 ) -> Iterator[Callable[..., ShardWriter]]:
     """Writes a set of shards; its index is written when the block ends.
 
-    After an exception, also `KeyboardInterrupt`, nothing that was written remains. What a killed
-    process has left there is removed by the next call. The directory is not changed before the
+    After an exception, also `KeyboardInterrupt`, nothing that was written remains. Files that a
+    killed process left there are removed by the next call. The directory is not changed before the
     writer is opened.
 
     Args:
@@ -71,7 +71,7 @@ def output_directory(
 
 
 def _remove_leftovers(directory: Path, verbose: Verbose) -> None:
-    """Empties a directory that a killed capture has left; refuses any other content."""
+    """Removes the files that a killed capture left in a directory; refuses any other content."""
     if directory.exists() and not directory.is_dir():
         raise PackError(f"{directory}: is a file. Name a directory.")
     names = [entry.name for entry in directory.iterdir()] if directory.exists() else []
@@ -82,13 +82,13 @@ def _remove_leftovers(directory: Path, verbose: Verbose) -> None:
     if foreign or not (marker.exists() and _MARK in marker.read_bytes()):
         raise PackError(
             f"{directory}: the directory holds something else: {list_names(foreign or names)}. "
-            "Name an empty or a new one, or delete it."
+            "Pass an empty or a new one, or delete it."
         )
     with contextlib.ExitStack() as lock:
         lock.callback(os.close, lock_directory(directory, marker))
         _remove_own_files(directory, lock)
     note(
-        f"{directory}: removed what an interrupted capture had left. A capture cannot be "
+        f"{directory}: removed the files of an interrupted capture. A capture cannot be "
         "continued: it starts over.",
         verbose,
     )

@@ -64,7 +64,7 @@ def pack(
       functions, arguments of a `functools.partial`, and attributes of an object, but not what it
       calls or reads by global names. Code that was typed into Python or run by `exec` has no text:
       its bytecode is compared, which differs between versions of Python. If `augment` has a
-      method `fingerprint()`, only what this returns (JSON) is compared. A record of release 0.1 is
+      method `fingerprint()`, only its result (JSON) is compared. A record of release 0.1 is
       compared by name and bytecode; if only the bytecode differs, a finished pack is accepted with
       a note.
 
@@ -83,8 +83,8 @@ def pack(
       the target and the others are inputs.
     - `classes`, `vocabulary`: lists for the index; `classes` may be a dict of field -> list.
     - `file(i)`: the file behind a row, for the list of skipped rows.
-    - `select(rows)`: a source of these rows only. Without it worker processes are sent the
-      whole source, a few times each; large arrays in it travel as memory maps.
+    - `select(rows)`: a source of these rows only. Without it the whole source is sent to each
+      worker process a few times; large arrays in it are sent as memory maps.
     - `fingerprint()`: a JSON dict that differs between different sources. Without it class, length
       and first sample are compared.
     - `thread_rows`: the largest number of rows for which the workers are threads. Without it they
@@ -96,10 +96,11 @@ def pack(
 
     Args:
         source: `ImageTable`, `ImageFolder`, `Arrays`, a list of dicts or a custom object.
-        directory: folder for the shards; created if missing. It must be empty or hold what the
-            same call has left there.
-        shard_samples: rows a shard; the last one may have fewer. Defaults to `None`: about 64 MiB,
-            less if that makes fewer than 16 shards, but at least 4 MiB; all of equal length.
+        directory: folder for the shards; created if missing. It must be empty or hold the files
+            that the same call left there.
+        shard_samples: rows per shard; the last one may have fewer. Defaults to `None`: about
+            64 MiB, less if that results in fewer than 16 shards, but at least 4 MiB; all of equal
+            length.
         shuffle: whether to mix all rows once, so that batches read in the order of the shards are
             random samples. Defaults to `True`.
         seed: seed of that order and of `augment`, an integer of at least 0. Defaults to `0`.
@@ -226,7 +227,7 @@ def _load_packed(
     changes = _describe_changes(directory, fingerprint, recorded, verbose)
     if changes:
         raise PackError(
-            f"{directory}: holds the shards of another call. {changes}. Name another directory, or "
+            f"{directory}: holds the shards of another call. {changes}. Pass another directory, or "
             "delete this one to pack again."
         )
     removed = index.provenance.get("gone")
@@ -246,18 +247,18 @@ def _load_packed(
         path = index.path(shard)
         if not path.exists() or path.stat().st_size != size:
             raise CorruptShardError(
-                f"{path}: is missing or not {size} bytes long, as the index says. Write it again "
-                f"with keras_bigdata.repair({str(directory)!r}, source=...), or delete {directory} "
-                "to pack again."
+                f"{path}: is missing or does not have the {size} bytes that the index records. "
+                f"Write it again with keras_bigdata.repair({str(directory)!r}, source=...), or "
+                f"delete {directory} to pack again."
             )
     if (directory / UNFINISHED).exists():  # killed between writing the index and the end
         finish_pack(directory)
     note(f"{directory}: is packed already; nothing to do.", verbose)
     if not fingerprint.is_certain(recorded):
         note(
-            f"{directory}: was packed by release 0.1, which recorded the bytecode of `augment`. It "
-            "is another one now, because the function or the version of Python has changed. If you "
-            "have changed the function, delete the directory to pack again.",
+            f"{directory}: was packed by release 0.1, which recorded the bytecode of `augment`. "
+            "The bytecode is different now, because the function or the version of Python has "
+            "changed. If you have changed the function, delete the directory to pack again.",
             verbose,
         )
     return index

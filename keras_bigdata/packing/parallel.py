@@ -35,10 +35,10 @@ def write_shards(
 ) -> list[ShardRecord]:
     """Writes the shards of a plan that are not written yet.
 
-    After an error no further shards are begun, and those begun are finished.
+    After an error no further shards are started, and those started are finished.
 
     Args:
-        plan: what is written.
+        plan: the plan of the shards.
         source: the source of the plan.
         directory: where the shards are written; its state of an unfinished pack must exist.
         skip: whether rows that cannot be read are left out.
@@ -122,7 +122,7 @@ def _run(
         "batch_size": 1,
     }
     if not threads:
-        # From its start on: a worker without a task yet would outlive a kill of this process.
+        # Called when a worker starts: one without a task would outlive a kill of this process.
         options |= {"initializer": end_with, "initargs": (settings.parent,)}
     try:
         parallel = joblib.Parallel(**options, return_as="generator_unordered")

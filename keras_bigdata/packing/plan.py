@@ -1,4 +1,4 @@
-"""What a pack writes, decided before the first shard is written."""
+"""The plan of a pack, made before the first shard is written."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ SHARD_BYTES = 64 * 1024**2
 SMALL_SHARD_BYTES = 4 * 1024**2
 FEW_SHARDS = 16
 
-# Rows that a message lists.
+# Maximum number of rows that a message lists.
 _LISTED_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackPlan:
-    """The shards of a pack, and what the index holds besides them.
+    """The shards of a pack, and the other content of the index.
 
-    It is a function of the source and the arguments alone: `pack` and `repair` make the same one.
+    It depends only on the source and the arguments: `pack` and `repair` create the same plan.
 
     Args:
         shards: the rows of each shard, in order: int64 arrays of row numbers in the source.
@@ -47,8 +47,8 @@ class PackPlan:
         seed: seed of the order and of `augment`.
         variants: number of augmented copies.
         augment: the function that augments a sample, or `None`.
-        shard_samples: rows of a shard; the last one may have fewer.
-        fingerprint: what identifies the pack.
+        shard_samples: rows per shard; the last one may have fewer.
+        fingerprint: the identity of the pack.
     """
 
     shards: Sequence[Rows]
@@ -64,10 +64,10 @@ class PackPlan:
 
     @classmethod
     def make(cls, request: PackRequest, *, skip: bool) -> PackPlan:
-        """Decides what is written. Rows are read until the first one that can be read.
+        """Creates the plan. Rows are read until the first one that can be read.
 
         Args:
-            request: what is to be packed, and how.
+            request: the source and how it is to be packed.
             skip: whether rows that cannot be read are left out.
 
         Raises:
@@ -112,7 +112,7 @@ def default_shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
 
 
 def list_rows(lines: Sequence[str], separator: str = "; ") -> str:
-    """Joins the first lines of a list, and says how many more there are."""
+    """Joins the first lines of a list, and adds how many more there are."""
     more = [f"and {len(lines) - _LISTED_ROWS} more"] if len(lines) > _LISTED_ROWS else []
     return separator.join([*lines[:_LISTED_ROWS], *more])
 

@@ -1,8 +1,8 @@
 """How release 0.1 recorded `augment` in `index.json` and in the manifest of an unfinished pack.
 
-It wrote a string: `module.name`, with a digest of the bytecode if it was a function, in
+The record is a string: `module.name`, with a digest of the bytecode if it was a function, in
 `partial(...)` with the `repr` of its arguments, or the `repr` of an object that has its own. The
-same function has another record where its module was run as a script (`__main__`), and another
+same function has a different record if its module was run as a script (`__main__`), and a different
 digest in another version of Python.
 """
 
@@ -24,7 +24,7 @@ _DIGEST = "[0-9a-f]{16}"
 
 
 def match_record(record: str, augment: Any) -> Match:
-    """Compares what release 0.1 recorded with a function.
+    """Compares a record of release 0.1 with a function.
 
     Args:
         record: the string in the index or manifest.
@@ -76,7 +76,7 @@ def _module(named: Any) -> str:
 def _repr(thing: Any) -> str:
     if not isinstance(thing, Augment):
         return repr(thing)
-    # Then it named all arguments.
+    # In release 0.1, the `repr` had all arguments.
     transforms = "".join(f"{transform!r}, " for transform in thing.transforms)
     return (
         f"Augment({transforms}fill_mode={thing.fill_mode!r}, cval={thing.cval!r}, "

@@ -1,4 +1,4 @@
-"""A call of `pack`: its source and the arguments that decide what is written, checked."""
+"""A call of `pack`: its source and the arguments that determine the output, checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_bigdata.shards.roles import Roles
 
 
 class PackRequest:
-    """What is to be packed, and how.
+    """The source that is to be packed, and how.
 
     Args:
         source: the source, or a list of dicts.
@@ -52,7 +52,7 @@ class PackRequest:
 
     @functools.cached_property
     def fingerprint(self) -> Fingerprint:
-        """What identifies the pack."""
+        """The identity of the pack."""
         arguments = {
             "shard_samples": self.shard_samples,
             "shuffle": self.shuffle,

@@ -42,11 +42,11 @@ _LISTED_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
-    """What is recorded of one shard that is done.
+    """The record of one shard that is done.
 
     Args:
         number: position among the shards.
-        shards: one entry a variant; none if every row was left out.
+        shards: one entry per variant; none if every row was left out.
         skipped: rows left out: `{"row": 7, "file": "a.jpg" or None, "error": "..."}`.
         counts: rows of each class, or `None` if the targets are not class numbers.
         files: sizes and times of the files that the rows were read from, as `record_files` returns
@@ -66,7 +66,7 @@ def write_record(directory: Path, record: ShardRecord) -> None:
     content = {
         "shards": [asdict(info) for info in record.shards],
         "skipped": record.skipped,
-        "counts": record.counts,  # thousands where there are many classes: not copied by `asdict`
+        "counts": record.counts,  # may have thousands of entries, so `asdict` must not copy it
         "files": record.files,
     }
     _record_path(directory, record.number).write_text(json.dumps(content), "utf-8")
@@ -99,7 +99,7 @@ def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> Shar
 
 @contextlib.contextmanager
 def lock_pack(directory: Path) -> Iterator[None]:
-    """Creates the directory and keeps other packs out of it while the block runs.
+    """Creates the directory and locks it against other packs while the block runs.
 
     If the block leaves neither a shard nor an index, everything created here is removed. In a
     directory that holds something else, nothing but that is removed.
@@ -137,7 +137,7 @@ def begin_pack(directory: Path, fingerprint: Fingerprint) -> None:
     if foreign or (written and not manifest.exists()):
         raise PackError(
             f"{directory}: the directory holds something else: {list_names(foreign or written)}. "
-            "Name an empty or a new one."
+            "Pass an empty or a new one."
         )
     if written:
         _check_manifest(directory, manifest, fingerprint)
@@ -168,13 +168,13 @@ def remove_pack(directory: Path) -> None:
 
 
 def request_stop(directory: Path) -> None:
-    """Makes all workers, on any machine, begin no further shard."""
+    """Makes all workers, on any machine, stop before the next shard."""
     with contextlib.suppress(OSError):
         (directory / UNFINISHED / _STOP).touch()
 
 
 def clear_stop(directory: Path) -> None:
-    """Takes back `request_stop`, before shards are written again."""
+    """Cancels `request_stop`, before shards are written again."""
     (directory / UNFINISHED / _STOP).unlink(missing_ok=True)
 
 
@@ -184,7 +184,7 @@ def is_stop_requested(directory: Path) -> bool:
 
 
 def remove_temporary_files(directory: Path) -> None:
-    """Removes temporary files that killed processes have left."""
+    """Removes temporary files that killed processes left."""
     for folder in (directory, directory / UNFINISHED):
         for entry in folder.glob(f"{TEMPORARY_PREFIX}*"):
             if is_temporary_file(entry.name):
@@ -227,13 +227,13 @@ def _check_manifest(directory: Path, manifest: Path, fingerprint: Fingerprint) -
     if changes:
         raise PackError(
             f"{directory}: holds an unfinished pack of another call. {changes}. Repeat that call "
-            "to continue, or name another directory, or delete this one to start over."
+            "to continue, or pass another directory, or delete this one to start over."
         )
     if not fingerprint.is_certain(recorded):
         raise PackError(
             f"{directory}: holds an unfinished pack of release 0.1, which recorded the bytecode of "
-            "`augment`. It is another one now, because the function or the version of Python has "
-            "changed. Name another directory, or delete this one to start over."
+            "`augment`. The bytecode is different now, because the function or the version of "
+            "Python has changed. Pass another directory, or delete this one to start over."
         )
 
 
@@ -279,7 +279,7 @@ def _remove_state(state: Path) -> None:
 
 
 def _written_names(directory: Path) -> list[str]:
-    """Returns the names of what an unfinished pack has written: shards, records, an index."""
+    """Returns the names of the files of an unfinished pack: shards, records, an index."""
     return [
         entry.name
         for folder in (directory, directory / UNFINISHED)

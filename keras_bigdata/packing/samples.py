@@ -24,7 +24,7 @@ def read_row(source: Any, row: int) -> dict[str, Array]:
     """Reads `source[row]` as a dict of arrays.
 
     Raises:
-        PackError: if the source raises an exception, or returns something else than a dict of
+        PackError: if the source raises an exception, or returns something other than a dict of
             arrays.
     """
     try:
@@ -42,7 +42,7 @@ def augment_sample(
     """Returns one variant of a sample; its random generator depends on seed, row and variant.
 
     Raises:
-        PackError: if `augment` raises an exception, or returns something else than a dict of
+        PackError: if `augment` raises an exception, or returns something other than a dict of
             arrays.
     """
     if augment is None:
@@ -74,7 +74,7 @@ def check_sample(sample: Mapping[str, Array], fields: Mapping[str, Field]) -> No
 def describe_error(error: Exception) -> str:
     """Returns type, message and place of an exception in one line.
 
-    The place is in the user's code. A traceback does not survive the way from a worker process.
+    The place is in the user's code. A worker process cannot send back a traceback.
     """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}, in {frame.name})"

@@ -39,7 +39,7 @@ from keras_bigdata.shards.writer import shard_name, write_shard
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """What is the same for every shard of a pack: what a worker needs of the `PackPlan`.
+    """The part of a `PackPlan` that a worker needs: the same for every shard of a pack.
 
     Args:
         directory: where the shards are written.
@@ -122,7 +122,7 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
     counts: list[int] | None = []
     samples: list[tuple[int, Sample]] = []
     if settings.augment is not None:
-        # Decoded once and kept, small as they are, for all variants.
+        # Decoded once and kept for all variants, as small as the source returns them.
         samples = list(_read_samples(settings, job, skipped))
     for variant in range(settings.variants):
         if settings.augment is not None:

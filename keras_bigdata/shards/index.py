@@ -49,7 +49,7 @@ VERSION = 1
 # In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte order, so
 # that the whole shard has to be decoded to read it.
 DECODED = -1
-# Variants that an index without any shard may have.
+# Maximum number of variants of an index without any shard.
 MAX_EMPTY_VARIANTS = 1_000
 
 # In `ShardIndex.checksums`: unknown.
@@ -143,7 +143,7 @@ class ShardIndex:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # On another machine the files have other times.
+        # On another machine the files have different times.
         return {**self.__dict__, "mtimes_ns": None}
 
     def __len__(self) -> int:
@@ -198,7 +198,7 @@ class ShardIndex:
         return self.directory / self.names[shard]
 
     def classes_of(self, targets: Structure | None) -> Any:
-        """Returns the classes of some targets, which may be others than those of the index.
+        """Returns the classes of some targets, which may differ from those of the index.
 
         Args:
             targets: name of a field, or a tuple or dict of names.

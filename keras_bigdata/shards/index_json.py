@@ -1,6 +1,6 @@
 """Checks of the values in an `index.json`, which may come from any origin.
 
-A value that is refused is a `ValueError` or `TypeError`; the index adds the path.
+A refused value raises a `ValueError` or `TypeError`; the index adds the path to the message.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _MAX_FIELDS = 1_000
 _MAX_DEPTH = 16
 _MAX_VERSION = 100
 
-# As `numpy.lib.format.dtype_to_descr` writes them. NumPy would accept much more as a dtype: lists
-# in a text, names of Python types, aliases that warn.
+# Codes as `numpy.lib.format.dtype_to_descr` writes them. NumPy would accept much more as a dtype:
+# lists in a text, names of Python types, aliases that warn.
 _DTYPE = re.compile(
     r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SUV][0-9]{1,9}"
     r"|[mM]8(?:\[[0-9]{0,9}(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)\Z"

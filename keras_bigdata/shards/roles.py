@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 # A field's name, or a tuple or dict of structures.
 Structure: TypeAlias = "str | tuple[Structure, ...] | dict[str, Structure]"
 
-# No model nests its inputs as deep; all functions that visit a structure recurse.
+# No model nests its inputs this deeply; all functions that visit a structure recurse.
 MAX_DEPTH = 32
 
 
@@ -22,7 +22,7 @@ def as_structure(value: Any, argument: str, depth: int = 0) -> Structure | None:
         depth: nesting of the value. Defaults to `0`.
 
     Raises:
-        ValueError: if the value has another form, is empty, or is nested too deep.
+        ValueError: if the value has another form, is empty, or is nested too deeply.
     """
     if value is None or isinstance(value, str):
         return value

@@ -24,7 +24,7 @@ from keras_bigdata.shards.index import (
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 
 SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
-# Each of these may follow one of those.
+# Each of these may follow one of `SUFFIXES`.
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".lz4", ".z")
 
 # Below this many files, starting worker processes (about a second) costs more than the inspection.
@@ -42,12 +42,12 @@ def open_shards(
 
     Args:
         shards: a directory with `index.json`; a directory of pickles, which is searched with its
-            subdirectories, in the order of the paths; one pickle; or a list of pickles, in the
-            order given.
+            subdirectories, in the order of the paths; one pickle; or a list of pickles, whose
+            order is kept.
         used: fields that every shard must have, with equal numbers of rows. Defaults to `()`: all
-            fields that all shards have alike.
-        trust: whether to load pickles that cannot be read without running code. Only for files
-            that you wrote yourself. Defaults to `False`.
+            fields that are the same in all shards.
+        trust: whether to load pickles that cannot be read without running code. Use it only for
+            files that you wrote yourself. Defaults to `False`.
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Returns:
@@ -127,7 +127,7 @@ def pickle_names(directory: Path) -> list[str]:
 
 
 def temporary_names(directory: Path) -> list[str]:
-    """Returns the names of the temporary files that killed writers have left in a directory."""
+    """Returns the names of the temporary files that killed writers left in a directory."""
     return [name for name in _file_names(directory) if temporary_target(Path(name).name)]
 
 
@@ -311,7 +311,7 @@ def _find_mismatch(
         if array[0] != first[0] or array[1][1:] != first[1][1:]:
             return file, (
                 f"{name!r} has dtype {array[0]} and row shape {array[1][1:]}, but {first[0]} and "
-                f"{first[1][1:]} in {names[0]}. All shards must agree: write them again alike."
+                f"{first[1][1:]} in {names[0]}. Write the shards again so that they agree."
             )
         if reference is not None and array[1][0] != layout.arrays[reference][1][0]:
             return file, (

@@ -97,7 +97,7 @@ class ShardWriter:
     Args:
         directory: directory for the shards; created if missing, refused unless it is empty.
         inputs: field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
-            Defaults to `None`: to be given when the shards are read.
+            Defaults to `None`: to be passed when the shards are read.
         targets: the same, for `y`. Defaults to `None`.
         sample_weights: the same, for `sample_weight`. Defaults to `None`. A field with a role must
             hold numbers; others may hold texts or dates.
@@ -217,7 +217,8 @@ class ShardWriter:
         ]
         if len(set(rows)) > 1:
             raise ShardError(
-                f"{self.directory}: the variants must have equally many rows. Received: {rows}"
+                f"{self.directory}: the variants must have the same number of rows. Received: "
+                f"{rows}"
             )
         index = ShardIndex.from_shards(
             self.directory,

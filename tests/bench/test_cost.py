@@ -98,7 +98,7 @@ def test_estimate(tmp_path, capsys):
     output = capsys.readouterr().out
     assert "200 samples; packed data are read at 200 samples/s (as specified)" in output
     assert "preparing and training in turn: 2.1 min on the fly, 51.5 s packed once" in output
-    assert "packing pays from epoch 3" in output
+    assert "packing pays off from epoch 3" in output
     assert "preparing while training: 105.0 s on the fly, 36.5 s packed once" in output
 
     assert main(command) == 0

@@ -22,6 +22,8 @@ from tests.helpers.small_models import (
     fit,
     make_data,
     run_epochs,
+    shared_classifier,
+    shared_dropout_model,
 )
 
 
@@ -48,7 +50,7 @@ PLAIN = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     scores=st.lists(st.one_of(numbers, st.none()), max_size=14),
     again=st.lists(numbers, max_size=6),
@@ -210,7 +212,7 @@ def test_a_directory_is_not_a_file(tmp_path):
 
 
 def test_fit_restores_the_weights_and_leaves_the_optimizer(tmp_path):
-    model = dropout_model()
+    model = shared_dropout_model()
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "val_loss", patience=2)
     recorded = RecordWeights()
     # The learning rate is so high that later epochs are worse.
@@ -246,7 +248,7 @@ def test_fit_restores_the_weights_and_leaves_the_optimizer(tmp_path):
 
 
 def test_without_restoring_the_file_is_kept_all_the_same(tmp_path):
-    model = dropout_model()
+    model = shared_dropout_model()
     model.optimizer.learning_rate.assign(0.5)
     best = BestWeightsEarlyStopping(
         tmp_path / "best.weights.h5", "loss", patience=9, mode="max", restore_best_weights=False
@@ -260,7 +262,7 @@ def test_without_restoring_the_file_is_kept_all_the_same(tmp_path):
 
 
 def test_stops_in_a_real_fit_with_early_stopping_beside_it(tmp_path):
-    model = dropout_model()
+    model = shared_dropout_model()
     model.optimizer.learning_rate.assign(0.3)
     arguments = {"patience": 1, "min_delta": 0.001, "restore_best_weights": True}
     best = BestWeightsEarlyStopping(tmp_path / "b.weights.h5", "val_y_set_accuracy", **arguments)
@@ -305,7 +307,7 @@ def test_resuming_goes_on_with_the_wait_of_a_baseline(tmp_path):
 
 
 def test_resuming_restores_from_the_file_if_nothing_was_better(tmp_path):
-    model = dropout_model()
+    model = shared_dropout_model()
     path = tmp_path / "best.weights.h5"
     fit(model, [BestWeightsEarlyStopping(path, "loss", mode="max")], epochs=1)
     first = model.get_weights()
@@ -355,7 +357,7 @@ def test_verbose_prints_what_the_loop_printed(tmp_path, capsys):
     path = tmp_path / "best.weights.h5"
     assert lines == [
         f"Epoch 1: val_score 0.5 is the best so far; saving the weights to {path}",
-        f"Epoch 2: val_score 0.75 is the best so far, before 0.5; saving the weights to {path}",
+        f"Epoch 2: val_score 0.75 is the best so far, previously 0.5; saving the weights to {path}",
         "Epoch 3: val_score 0.5 did not improve on epoch 2, val_score 0.75; waited 1 of 2 epochs",
         "Epoch 4: val_score nan did not improve on epoch 2, val_score 0.75; waited 2 of 2 epochs",
         "Epoch 4: stopping early",
@@ -365,7 +367,7 @@ def test_verbose_prints_what_the_loop_printed(tmp_path, capsys):
 
 def test_lines_stand_below_the_progress_bar(tmp_path, capsys):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", verbose=1)
-    dropout_model().fit(*make_data(60), epochs=1, verbose=1, callbacks=[best])
+    shared_dropout_model().fit(*make_data(60), epochs=1, verbose=1, callbacks=[best])
     assert any(line.startswith("Epoch 1: loss ") for line in capsys.readouterr().out.splitlines())
 
 
@@ -388,7 +390,7 @@ def test_the_state_has_a_version(tmp_path):
     other = best_callback(tmp_path / "other")
     other.load_state_dict(state)
     assert other.state_dict() == state
-    match = "another version of BestWeightsEarlyStopping: 'version' is 0 in it and 1 here"
+    match = "another version of BestWeightsEarlyStopping: 'version' is 0 in the state and 1 here"
     with pytest.raises(ValueError, match=match):
         other.load_state_dict({**state, "version": 0})
 
@@ -404,9 +406,7 @@ def test_the_repr_does_not_grow_with_the_model():
 
 
 def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):
-    x, y = np.random.default_rng(0).random((20, 3)), np.arange(20) % 2
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = make_data(20)
     epochs = []
     callbacks = [
         BestWeightsEarlyStopping(tmp_path / "a.weights.h5"),
@@ -414,5 +414,5 @@ def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path)
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch)),
     ]
     with pytest.raises(ValueError, match="List WeightedValidation before BestWeights"):
-        model.fit(x, y, epochs=9, verbose=0, callbacks=callbacks)
+        shared_classifier().fit(x, y, epochs=9, verbose=0, callbacks=callbacks)
     assert epochs == [0]

@@ -58,7 +58,7 @@ def test_a_fault_leaves_the_former_best_and_names_the_file(
         raise error
 
     match = (
-        rf"epoch 2, the best so far, could not be .*{error.strerror}.*still holds the former best"
+        rf"epoch 2, the best so far, could not be .*{error.strerror}.*still holds the previous best"
     )
     with pytest.raises(type(error), match=match) as caught:
         run_epochs(best, [0.6, 0.9], model=Break())

@@ -21,21 +21,14 @@ from tests.helpers.small_models import (
     dropout_model,
     fit,
     make_data,
-    reset_model,
     run_epochs,
+    shared_dropout_model,
 )
 
 
-@pytest.fixture(scope="module")
-def trained():
-    model = dropout_model()
-    fit(model, [], epochs=1)
-    return model
-
-
 @pytest.fixture
-def model(trained):
-    return reset_model(trained)
+def model():
+    return shared_dropout_model()
 
 
 class Fails(keras.callbacks.Callback):

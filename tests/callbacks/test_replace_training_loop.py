@@ -60,6 +60,7 @@ def hand_written(folder, sets, scores_file):
                 mega = pickle.load(file)
             for start in range(0, len(mega["labels"]), BATCH):
                 part = slice(start, start + BATCH)
+                model.reset_metrics()  # which newer releases of Keras do in `train_on_batch`
                 _, accuracy = model.train_on_batch(
                     [mega["texts"][part], mega["images"][part]],
                     mega["labels"][part],

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ScoreLog, WeightedValidation
+from tests.helpers.small_models import make_data, shared_classifier
 
 
 def epochs(log, scores):
@@ -40,14 +41,13 @@ def test_the_file_is_current_after_every_epoch(tmp_path):
 
 
 def test_in_a_fit(tmp_path):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", metrics=["mae"])
-    x, y = np.ones((8, 2)), np.ones(8)
-    log = ScoreLog(tmp_path / "scores", "mae")
+    x, y = make_data(8)
+    log = ScoreLog(tmp_path / "scores", "accuracy")
     validation = WeightedValidation([(x, y), (x[:1], y[:1])])
-    history = model.fit(x, y, epochs=3, verbose=0, callbacks=[validation, log]).history
-    assert joblib.load(tmp_path / "scores") == {"train": history["mae"], "val": history["val_mae"]}
-    assert log.scores["val"] == history["val_mae"]
+    history = shared_classifier().fit(x, y, epochs=3, verbose=0, callbacks=[validation, log])
+    train, val = history.history["accuracy"], history.history["val_accuracy"]
+    assert joblib.load(tmp_path / "scores") == {"train": train, "val": val}
+    assert log.scores["val"] == val
 
 
 def test_each_fit_starts_anew_unless_it_resumes(tmp_path):
@@ -126,10 +126,12 @@ def test_the_state_restores_the_file_and_has_a_version(tmp_path):
     other.load_state_dict(state)
     assert joblib.load(tmp_path / "other") == other.scores == {"train": [0.1], "val": [0.2]}
     assert state["version"] == 1
-    with pytest.raises(ValueError, match="version of ScoreLog: 'version' is 2 in it and 1 here"):
+    with pytest.raises(
+        ValueError, match="version of ScoreLog: 'version' is 2 in the state and 1 here"
+    ):
         other.load_state_dict({**state, "version": 2})
     del state["version"]
-    with pytest.raises(ValueError, match="'version' is None in it and 1 here"):
+    with pytest.raises(ValueError, match="'version' is None in the state and 1 here"):
         other.load_state_dict(state)
 
 
@@ -141,9 +143,7 @@ def test_the_repr_does_not_grow_with_epochs(tmp_path):
 
 
 def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):
-    x, y = np.random.default_rng(0).random((20, 3)), np.arange(20) % 2
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = make_data(20)
     epochs = []
     callbacks = [
         ScoreLog(tmp_path / "scores.joblib"),
@@ -151,5 +151,5 @@ def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path)
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch)),
     ]
     with pytest.raises(ValueError, match="List WeightedValidation before ScoreLog"):
-        model.fit(x, y, epochs=9, verbose=0, callbacks=callbacks)
+        shared_classifier().fit(x, y, epochs=9, verbose=0, callbacks=callbacks)
     assert epochs == [0]

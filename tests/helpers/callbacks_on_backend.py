@@ -26,7 +26,7 @@ from tests.helpers.small_models import (
     classifier,
     dropout_model,
     make_data,
-    reset_model,
+    shared_dropout_model,
     validate,
 )
 
@@ -51,10 +51,10 @@ def check_combined_results():
     assert_results(validate(model, sets, per_set=False), reference)
 
 
-def check_training_is_not_disturbed(model):
+def check_training_is_not_disturbed():
     results = []
     for callbacks in ([], [WeightedValidation({"a": make_data(96, 5), "b": make_data(32, 6)})]):
-        reset_model(model)
+        model = shared_dropout_model()
         # On torch, `evaluate` draws from the generator that shuffles arrays.
         history = model.fit(
             *make_data(96), epochs=3, batch_size=16, verbose=0, callbacks=callbacks
@@ -91,9 +91,9 @@ class Interrupt(keras.callbacks.Callback):
             self.pressed = True
 
 
-def check_ctrl_c(directory, model):
+def check_ctrl_c(directory):
     before = signal.getsignal(signal.SIGINT)
-    reset_model(model)
+    model = shared_dropout_model()
     best = BestWeightsEarlyStopping(directory / "best.weights.h5", "val_loss", resume=True)
     interrupt = Interrupt(best)
     callbacks = [WeightedValidation(make_data(32, 9)), best, interrupt]
@@ -131,8 +131,6 @@ def check_ctrl_c(directory, model):
 
 if __name__ == "__main__":
     check_combined_results()
-    model = dropout_model()
-    model.fit(*make_data(16), batch_size=16, verbose=0)  # creates what is reset later
-    check_training_is_not_disturbed(model)
-    check_ctrl_c(Path(sys.argv[1]), model)
+    check_training_is_not_disturbed()
+    check_ctrl_c(Path(sys.argv[1]))
     print("done", keras.backend.backend())

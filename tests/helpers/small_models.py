@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_bigdata import BestWeightsEarlyStopping, WeightedValidation
+from tests.helpers.reused import reused
 
 
 def make_data(rows, seed=0, classes=4, weights=False):
@@ -58,17 +59,8 @@ def dropout_model(seed=0, rate=0.01):
     return model
 
 
-def reset_model(model, seed=0):
-    """Resets a trained `dropout_model` to its initial state, without compiling its steps again."""
-    keras.utils.set_random_seed(seed)
-    fresh = dropout_model(seed)
-    for variable, value in zip(model.variables, fresh.variables, strict=True):
-        variable.assign(keras.ops.convert_to_numpy(value))
-    for variable in model.optimizer.variables:
-        variable.assign(np.zeros(variable.shape, variable.dtype))
-    model.optimizer.learning_rate.assign(0.01)
-    model.stop_training = False
-    return model
+shared_classifier = reused(classifier)
+shared_dropout_model = reused(dropout_model)
 
 
 def fit(model, callbacks, epochs=4, **arguments):

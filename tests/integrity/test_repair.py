@@ -131,7 +131,7 @@ def test_another_source_is_refused(packed):
         repair(packed, source=Numbers(51), dry_run=False)
     with pytest.raises(PackError, match=r"arguments.augment was None and is"):
         repair(packed, source=Numbers(), augment=noisy, dry_run=False)
-    with pytest.raises(PackError, match=r"returns other data now.*Nothing was replaced"):
+    with pytest.raises(PackError, match=r"now returns different data.*Nothing was replaced"):
         repair(packed, source=Numbers(add=1), dry_run=False, workers=1)
     assert read_files(packed) == before
 
@@ -299,7 +299,7 @@ def test_lost_variants_are_recognized_by_their_names(tmp_path):
 def test_unindexed_pickles_receive_an_index(shards):
     folder = shards([5, 6])
     found = repair(folder, **ROLES, dry_run=False)
-    assert any("how the set was packed is lost" in note for note in found.notes)
+    assert any("the record of how the set was packed is lost" in note for note in found.notes)
     assert verify(folder).ok
     assert ShardSequence(folder).num_samples == 11
     with pytest.raises(ValueError, match=r"so `inputs` has no effect"):

@@ -173,7 +173,7 @@ def test_sets_that_are_not_finished(tmp_path):
     (tmp_path / "packing" / ".packing").mkdir(parents=True)
     (tmp_path / "packing" / ".tmp-12345678-shard-00000.pkl").write_bytes(b"")
     assert "continues from there" in find_faults(tmp_path / "packing")["packing"].remedy
-    assert "left by a writer" in verify(tmp_path / "packing").notes[0]
+    assert "was left by a writer" in verify(tmp_path / "packing").notes[0]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ShardError, match="no pickles and no index"):
         verify(tmp_path / "empty")
@@ -309,7 +309,7 @@ def test_rows_are_compared_by_the_fields_named(packed, tmp_path):
     assert verify(packed, tmp_path / "val").ok
     found = verify(packed, tmp_path / "val", fields=("wide",)).faults[0].found
     assert found.startswith("60, such as")
-    with pytest.raises(ShardError, match=r"cannot be compared by 'y': it is not there and not"):
+    with pytest.raises(ShardError, match="by 'y': it is missing in the first set and missing in"):
         verify(packed, tmp_path / "val", fields=("y",))
     with pytest.raises(ShardError, match="is the same directory"):
         verify(packed, packed)

@@ -174,17 +174,17 @@ def test_runs_cut_an_epoch_into_pieces(samples, batch_size, shuffle, window_shar
     plan = EpochPlan(np.array(samples), batch_size, shuffle=shuffle, window_shards=window_shards)
     batch = 0
     while batch < plan.num_batches:
-        run = plan.run(epoch, batch, most)
+        run = plan.run_at(epoch, batch, most)
         assert run.start == batch
         assert 0 < len(run) <= most
-        assert {plan.run(epoch, inside, most) for inside in run} == {run}
+        assert {plan.run_at(epoch, inside, most) for inside in run} == {run}
         batch = run.stop
     assert batch == plan.num_batches
 
 
 def test_a_run_is_a_window_where_windows_are_large():
     plan = EpochPlan(np.full(12, 100), 20, shuffle="window", window_shards=4)
-    runs = {plan.run(0, batch, 1000) for batch in range(plan.num_batches)}
+    runs = {plan.run_at(0, batch, 1000) for batch in range(plan.num_batches)}
     assert runs == {range(0, 20), range(20, 40), range(40, 60)}
 
 

@@ -14,12 +14,14 @@ import pytest
 
 from keras_bigdata import ShardSequence
 from tests.conftest import ROLES
+from tests.helpers.matrix import all_pairs
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.transforms import identity
 
 SIZES = [7, 1, 12, 30, 5, 18, 9, 21]
 TOTAL = sum(SIZES)
 MODES = ["window", "shards", "global", None]
+STEPS = [("window", 1), ("window", 3), ("shards", 5), (None, 11), ("global", 25)]
 
 
 @pytest.fixture(scope="module")
@@ -33,51 +35,46 @@ def trained(model, data, epochs=2, **fit):
     return ids.epochs
 
 
-@pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.slow), 10, 16, 200])
-@pytest.mark.parametrize("fit_shuffle", [True, False])
-@pytest.mark.parametrize("shuffle", MODES)
-def test_once_per_epoch_in_threads(shards, model, shuffle, fit_shuffle, batch_size):
+def planned(directory, batch_size, epochs, **settings):
+    """Returns the ids of each epoch as the sequence itself serves them, without `fit`."""
+    data = ShardSequence(directory, batch_size, **settings, workers=0)
+    ids = []
+    for epoch in range(epochs):
+        data.epoch = epoch
+        ids.append([id_ for index in range(len(data)) for id_ in data[index][1].tolist()])
+    return ids
+
+
+@all_pairs(
+    shuffle=MODES, fit_shuffle=[True, False], batch_size=[1, 10, 16, 200], workers=[0, 1, 2, 4]
+)
+def test_once_per_epoch_in_threads(shards, model, shuffle, fit_shuffle, batch_size, workers):
     directory = shards(SIZES)
-    orders = []
-    for workers in (0, 1, 2, 4):
-        data = ShardSequence(
-            directory,
-            batch_size,
-            **ROLES,
-            shuffle=shuffle,
-            window_shards=3,
-            seed=5,
-            workers=workers,
-            max_queue_size=3,
-        )
-        epochs = trained(model, data, shuffle=fit_shuffle)
-        assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
-        assert data.epoch == 2
-        if not fit_shuffle:
-            orders.append(epochs)
-            assert (epochs[0] != epochs[1]) == (shuffle is not None)
-    # The same seed gives the same order, whatever the workers.
-    assert all(order == orders[0] for order in orders)
+    settings = {**ROLES, "shuffle": shuffle, "window_shards": 3, "seed": 5}
+    data = ShardSequence(directory, batch_size, **settings, workers=workers, max_queue_size=3)
+    epochs = trained(model, data, shuffle=fit_shuffle)
+    assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
+    assert data.epoch == 2
+    if not fit_shuffle:
+        # The same seed gives the same order, whatever the workers.
+        assert epochs == planned(directory, batch_size, 2, **settings)
+        assert (epochs[0] != epochs[1]) == (shuffle is not None)
 
 
-@pytest.mark.parametrize("fit_shuffle", [True, False])
-@pytest.mark.parametrize("workers", [0, 1, 2, 4])
+# Processes start in a second. The slow test below combines all that these leave out.
+@pytest.mark.parametrize(
+    ("workers", "fit_shuffle"), [(0, True), (0, False), (1, True), (2, False), (4, True)]
+)
 def test_once_per_epoch_in_processes(shards, model, workers, fit_shuffle):
     directory = shards(SIZES)
-    threads = ShardSequence(directory, 16, **ROLES, seed=5)
+    settings = {**ROLES, "seed": 5}
     data = ShardSequence(
-        directory,
-        16,
-        **ROLES,
-        seed=5,
-        workers=workers,
-        use_multiprocessing=True,
-        transform=identity,
+        directory, 16, **settings, workers=workers, use_multiprocessing=True, transform=identity
     )
-    epochs = trained(model, data, epochs=3, shuffle=fit_shuffle)
-    assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 3
+    epochs = trained(model, data, shuffle=fit_shuffle)
+    assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
     if not fit_shuffle:
-        assert epochs == trained(model, threads, epochs=3, shuffle=False)
+        assert epochs == planned(directory, 16, 2, **settings)
 
 
 @pytest.mark.slow
@@ -87,8 +84,7 @@ def test_once_per_epoch_in_processes(shards, model, workers, fit_shuffle):
 def test_once_per_epoch_in_processes_any_way(shards, model, shuffle, fit_shuffle, batch_size):
     directory = shards(SIZES)
     settings = {**ROLES, "shuffle": shuffle, "window_shards": 3, "seed": 5}
-    threads = ShardSequence(directory, batch_size, **settings, workers=0)
-    expected = trained(model, threads, shuffle=False)
+    expected = planned(directory, batch_size, 2, **settings)
     for workers in (1, 2, 4):
         data = ShardSequence(
             directory,
@@ -114,28 +110,17 @@ def test_processes_without_a_transform_read_in_threads(shards, model, shuffle):
     assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
 
 
-@pytest.mark.parametrize(
-    ("batches", "built", "validate", "workers"),
-    [
-        pytest.param(*case, marks=[pytest.mark.slow] if case[0] in (2, 20) else [])
-        for case in itertools.product([1, 2, 3, 20], [True, False], [True, False], [0, 2])
-    ],
-)
+@all_pairs(batches=[1, 2, 3, 20], built=[True, False], validate=[True, False], workers=[0, 2])
 def test_two_fits_of_short_epochs(shards, batches, built, validate, workers):
     total = 6 * batches - 1
     directory = shards([total // 2, total - total // 2])
     data = ShardSequence(directory, 6, **ROLES, seed=3, workers=workers)
     assert len(data) == batches
-    plain = ShardSequence(directory, 6, **ROLES, seed=3, workers=0)
     held_out = ShardSequence(directory, 6, **ROLES, shuffle=None) if validate else None
     model = recording_model(built=built)
     epochs = trained(model, data, epochs=3, shuffle=False, validation_data=held_out)
     epochs += trained(model, data, epochs=2, shuffle=False, validation_data=held_out)
-    expected = []
-    for epoch in range(5):
-        plain.epoch = epoch
-        expected.append([id_ for i in range(batches) for id_ in plain[i][1].tolist()])
-    assert epochs == expected
+    assert epochs == planned(directory, 6, 5, **ROLES, seed=3)
     assert data.epoch == 5
 
 
@@ -155,8 +140,15 @@ def test_a_stopped_epoch_is_served_again(shards, workers):
     assert [sorted(ids) for ids in again] == [list(range(160))] * 2
 
 
-@pytest.mark.parametrize("shuffle", MODES)
-@pytest.mark.parametrize("steps", [1, 3, 5, 11, 25])
+@pytest.mark.parametrize(
+    ("shuffle", "steps"),
+    [
+        # How often a pass begins depends on the steps, and its order on the mode: all pairs of
+        # them are slow tests.
+        pytest.param(*pair, marks=[] if pair in STEPS else pytest.mark.slow)
+        for pair in itertools.product(MODES, [1, 3, 5, 11, 25])
+    ],
+)
 def test_steps_per_epoch_goes_on_where_the_last_epoch_stopped(shards, model, shuffle, steps):
     data = ShardSequence(
         shards(SIZES), 10, **ROLES, seed=2, shuffle=shuffle, steps_per_epoch=steps, workers=2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence
-from keras_bigdata.loading import prefetch
+from keras_bigdata.loading import batch_prefetch
 from tests.helpers.recording import recording_model
 
 
@@ -62,7 +62,7 @@ def test_by_hand_a_batch_is_found_by_its_number_in_any_order(shards):
 
 def test_slow_reading_in_random_order_says_what_to_pass(shards, monkeypatch):
     clock = iter(range(10**9))
-    monkeypatch.setattr(prefetch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(batch_prefetch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     train = ShardSequence(
         shards([200]), batch_size=5, inputs="x", targets="id", seed=3, shuffle=None
     )

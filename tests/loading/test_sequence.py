@@ -295,7 +295,7 @@ def test_state_goes_on_where_another_sequence_was(shards):
 
 def test_state_of_other_data_is_refused_with_both_values(shards):
     state = ShardSequence(shards([10, 10]), 6, **ROLES).state_dict()
-    with pytest.raises(ValueError, match="'num_samples' is 20 in it and 21 here"):
+    with pytest.raises(ValueError, match="'num_samples' is 20 in the state and 21 here"):
         ShardSequence(shards([10, 11]), 6, **ROLES).load_state_dict(state)
 
 
@@ -335,7 +335,7 @@ def test_an_epoch_that_was_resumed_and_stopped_is_resumed_again(shards):
 
 def test_a_batch_beyond_the_epoch_is_refused(shards):
     data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8)
-    with pytest.raises(ValueError, match="at batch 4, and an epoch has 4"):
+    with pytest.raises(ValueError, match="at batch 4, but an epoch has 4"):
         data.load_state_dict({**data.state_dict(), "batch": 4})
 
 

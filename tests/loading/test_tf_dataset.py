@@ -250,3 +250,24 @@ def test_ragged_and_sparse_tensors_are_refused(tmp_path):
     padded = tf.data.Dataset.from_tensors((rows.to_tensor(), tf.constant([1, 2, 3])))
     capture(padded, tmp_path / "s")
     assert stored_ids(tmp_path / "s") == [1, 2, 3]
+
+
+class Doubled(ShardSequence):
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return np.concatenate([x, x], axis=1) * 2, y
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_subclass_with_its_own_batches_is_not_bypassed(shards, workers):
+    train = Doubled(shards([7, 12]), 4, **ROLES, seed=1, workers=workers)
+    expected = [[train[index] for index in range(len(train))]]
+    train.epoch = 1
+    expected.append([train[index] for index in range(len(train))])
+    train.epoch = 0
+    dataset = train.as_dataset()
+    assert dataset.element_spec[0].shape.as_list() == [None, 6]
+    for epoch in expected:
+        for (x, y), (wanted_x, wanted_y) in zip(dataset, epoch, strict=True):
+            np.testing.assert_array_equal(x, wanted_x)
+            np.testing.assert_array_equal(y, wanted_y)

@@ -199,6 +199,8 @@ def test_a_function_of_a_script_equals_the_imported_one(tmp_path: Path):
 @pytest.fixture
 def packed_by_0_1(tmp_path: Path) -> Path:
     """A directory as release 0.1 has packed it, from a script."""
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        pytest.skip("its pickles name `numpy._core`, those of NumPy 1 `numpy.core`")
     directory = tmp_path / "packed"
     pack_noise(directory)
     files = read_files(directory)

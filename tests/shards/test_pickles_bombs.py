@@ -28,7 +28,7 @@ from tests.helpers.pickle_bytes import (
     dic,
     dtype,
     find_or_error,
-    limited,
+    limited_memory,
     lst,
     name,
     nothing_runs,
@@ -50,70 +50,77 @@ def doubling(open_, close, levels=40):
     return b"".join(parts)
 
 
-MANY = 100_000
+def bombs(many):
+    """Returns names and pickles of which each byte asks for as much memory or time as it can."""
+    return {
+        "lists of lists of lists": doubling(b"](", b"e"),
+        "tuples of tuples of tuples": doubling(b"(", b"t"),
+        "a list of a long string": b"X"
+        + struct.pack("<I", many)
+        + b"x" * many
+        + b"q\0"
+        + b"0"
+        + lst(b"h\0" * (many // 10)),
+        "lists of a long string": b"X"
+        + struct.pack("<I", many)
+        + b"x" * many
+        + b"q\0"
+        + b"0"
+        + lst(b"]h\0a" * (many // 10)),
+        "a long string among short ones": lst(text("x" * 4000), text("y") * (many // 5)),
+        "an array stacked again and again": array(
+            dtype("u1", "|"), tup(num(many)), raw(bytes(many))
+        )
+        + b"q\0"
+        + b"0"
+        + lst(b"h\0" * (many // 10)),
+        "one row a million times": lst(num(1) * 1000) + b"q\0" + b"0" + lst(b"h\0" * many),
+        "a list that holds itself": b"]q\0" + b"h\0a" * 1000,
+        "two lists that hold each other": b"]q\0]q\1h\0ah\1\x86" + b"0h\0h\1a",
+        "nested lists": b"]" * many + b"a" * (many - 1),
+        "nested tuples": b")" + b"\x85" * many,
+        "a key of nested tuples": b"})" + b"\x85" * many + b"Ns",
+        "nested marks": b"(" * many + b"t" * many,
+        "nested dicts": b"}N" * many,
+        "duplicates": b"N" + b"2" * many + b"t",
+        "a huge memo": b"N" + b"\x94" * many,
+        "memo entries far apart": b"N"
+        + b"".join(b"r" + struct.pack("<I", i << 12) for i in range(many // 10)),
+        "a decimal of a million digits": b"I" + b"9" * many * 10 + b"\n",
+        "a long decimal of a million digits": b"L" + b"9" * many * 10 + b"L\n",
+        "many decimals": lst((b"L" + b"9" * 590 + b"L\n") * (many // 50)),
+        "a binary integer of a million bytes": b"\x8b"
+        + struct.pack("<i", many * 10)
+        + b"\x7f" * many * 10,
+        "text encoded again and again": text("\xff" * (many // 10))
+        + b"q\0"
+        + text("latin1")
+        + b"q\1"
+        + lst((name("_codecs", "encode") + b"q\2h\0h\1\x86R") + b"h\2h\0h\1\x86R" * (many // 5)),
+        "an array of text again and again": text("a" * many)
+        + b"q\0"
+        + text("latin1")
+        + b"q\1"
+        + name("_codecs", "encode")
+        + b"q\2"
+        + dtype("u1", "|")
+        + b"q\3"
+        + b"}("
+        + b"".join(
+            num(i) + array(b"h\3", tup(num(many)), b"h\2h\0h\1\x86R") for i in range(many // 50)
+        )
+        + b"u",
+        "a quoted string of backslashes": b"S'" + b"\\" * many * 10 + b"'\n",
+        "lines without end": b"I1\n" * 1000 + b"V" + b"x" * many * 10,
+    }
 
-BOMBS = {
-    "lists of lists of lists": doubling(b"](", b"e"),
-    "tuples of tuples of tuples": doubling(b"(", b"t"),
-    "a list of a long string": b"X"
-    + struct.pack("<I", MANY)
-    + b"x" * MANY
-    + b"q\0"
-    + b"0"
-    + lst(b"h\0" * 10_000),
-    "lists of a long string": b"X"
-    + struct.pack("<I", MANY)
-    + b"x" * MANY
-    + b"q\0"
-    + b"0"
-    + lst(b"]h\0a" * 10_000),
-    "a long string among short ones": lst(text("x" * 4000), text("y") * 20_000),
-    "an array stacked again and again": array(dtype("u1", "|"), tup(num(MANY)), raw(bytes(MANY)))
-    + b"q\0"
-    + b"0"
-    + lst(b"h\0" * 10_000),
-    "one row a million times": lst(num(1) * 1000) + b"q\0" + b"0" + lst(b"h\0" * 100_000),
-    "a list that holds itself": b"]q\0" + b"h\0a" * 1000,
-    "two lists that hold each other": b"]q\0]q\1h\0ah\1\x86" + b"0h\0h\1a",
-    "nested lists": b"]" * MANY + b"a" * (MANY - 1),
-    "nested tuples": b")" + b"\x85" * MANY,
-    "a key of nested tuples": b"})" + b"\x85" * MANY + b"Ns",
-    "nested marks": b"(" * MANY + b"t" * MANY,
-    "nested dicts": b"}N" * MANY,
-    "duplicates": b"N" + b"2" * MANY + b"t",
-    "a huge memo": b"N" + b"\x94" * MANY,
-    "memo entries far apart": b"N"
-    + b"".join(b"r" + struct.pack("<I", i << 12) for i in range(9999)),
-    "a decimal of a million digits": b"I" + b"9" * 1_000_000 + b"\n",
-    "a long decimal of a million digits": b"L" + b"9" * 1_000_000 + b"L\n",
-    "many decimals": lst((b"L" + b"9" * 590 + b"L\n") * 2000),
-    "a binary integer of a million bytes": b"\x8b" + struct.pack("<i", 10**6) + b"\x7f" * 10**6,
-    "text encoded again and again": text("\xff" * 2000)
-    + b"q\0"
-    + text("latin1")
-    + b"q\1"
-    + lst((name("_codecs", "encode") + b"q\2h\0h\1\x86R") + b"h\2h\0h\1\x86R" * 20_000),
-    "an array of text again and again": text("a" * 100_000)
-    + b"q\0"
-    + text("latin1")
-    + b"q\1"
-    + name("_codecs", "encode")
-    + b"q\2"
-    + dtype("u1", "|")
-    + b"q\3"
-    + b"}("
-    + b"".join(num(i) + array(b"h\3", tup(num(100_000)), b"h\2h\0h\1\x86R") for i in range(2_000))
-    + b"u",
-    "a quoted string of backslashes": b"S'" + b"\\" * 1_000_000 + b"'\n",
-    "lines without end": b"I1\n" * 1000 + b"V" + b"x" * 1_000_000,
-}
 
-
-@pytest.mark.parametrize("kind", BOMBS)
+@pytest.mark.parametrize("kind", bombs(1_000))
 def test_bombs_do_not_go_off(tmp_path, kind):
-    path = write(tmp_path / "a.pkl", dic(a=BOMBS[kind]), b".")
+    many = 20_000
+    path = write(tmp_path / "a.pkl", dic(a=bombs(many)[kind]), b".")
     # An opcode of one byte can create an object of 64 bytes, as in any list of lists.
-    with nothing_runs(path), limited(path, seconds=15, extra=20 << 20):
+    with nothing_runs(path), limited_memory(path, extra=(4 << 20) + 160 * many):
         outcome = find_or_error(path)
     refused = isinstance(outcome, (UnsafePickleError, CorruptShardError))
     assert refused or "a" in outcome.skipped_fields

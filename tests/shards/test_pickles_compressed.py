@@ -42,7 +42,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 }
 RNG = np.random.default_rng(0)
 VALUE = {
-    "images": RNG.integers(0, 50, (40, 64, 64, 3), np.uint8),
+    "images": RNG.integers(0, 50, (40, 32, 32, 3), np.uint8),
     "fortran": np.asfortranarray(RNG.random((40, 3))),
     "labels": np.arange(40, dtype=np.int32),
     "listed": list(range(40)),
@@ -85,7 +85,7 @@ def test_compressed_files_of_joblib_are_read(tmp_path: Path, compress):
 def test_parts_compressed_one_by_one_are_one_file(tmp_path: Path):
     data = pickle.dumps(VALUE)
     for suffix, compress in COMPRESS.items():
-        parts = [compress(data[start : start + 100_000]) for start in range(0, len(data), 100_000)]
+        parts = [compress(data[start : start + 30_000]) for start in range(0, len(data), 30_000)]
         (tmp_path / "a").write_bytes(b"".join(parts) + bytes(30))
         if suffix in ("gz", "bz2", "xz"):  # only the tools of these formats write such files
             check(tmp_path / "a")

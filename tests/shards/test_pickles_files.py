@@ -1,4 +1,4 @@
-"""Whole files: reading, trust, files of other formats, speed and memory."""
+"""Whole files: reading, trust, files of other formats, and memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, ShardError, UnsafePickleError
 from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array
-from tests.helpers.pickle_bytes import assert_same, dump, limited, nothing_runs, write
+from tests.helpers.pickle_bytes import assert_same, dump, limited_memory, nothing_runs, write
 
 PROTOCOLS = range(6)
 
@@ -108,28 +107,22 @@ def test_other_files_are_named(tmp_path):
         find_arrays(tmp_path)
 
 
-# Speed and memory -------------------------------------------------------------------------------
+# Memory -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", [4, 5])
-def test_arrays_of_a_large_shard_are_found_in_a_millisecond(tmp_path, protocol):
+def test_arrays_of_a_large_shard_are_not_read(tmp_path, protocol):
     value = {name: np.zeros((1000, 10_000), np.uint8) for name in "abc"}
     path = dump(tmp_path / "a.pkl", value, protocol)
-    with limited(path, seconds=1, extra=200_000 - 2 * os.path.getsize(path)):
+    with limited_memory(path, extra=200_000 - 2 * os.path.getsize(path)):
         find_arrays(path)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        find_arrays(path)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1e-3
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_long_lists_are_quick_and_small(tmp_path, protocol):
-    for value in (list(range(50_000)), [i / 7 for i in range(50_000)]):
+def test_long_lists_take_little_memory(tmp_path, protocol):
+    for value in (list(range(20_000)), [i / 7 for i in range(20_000)]):
         path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
-        with limited(path, seconds=10):
+        with limited_memory(path, extra=1 << 20):
             found = find_arrays(path).fields["a"]
         assert found.tolist() == value
 
@@ -138,7 +131,7 @@ def test_long_lists_are_quick_and_small(tmp_path, protocol):
 def test_text_encoded_arrays_take_little_memory(tmp_path, protocol):
     value = np.random.default_rng(0).integers(0, 256, 4_000_000, dtype=np.uint8)
     path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
-    with limited(path, seconds=10):
+    with limited_memory(path):
         found = find_arrays(path).fields["a"]
     assert_same(found, value)
 

@@ -8,9 +8,7 @@ import io
 import lzma
 import os
 import pickle
-import struct
 import subprocess
-import time
 import zipfile
 import zlib
 
@@ -33,7 +31,6 @@ from tests.helpers.pickle_bytes import (
     call,
     dic,
     dtype,
-    find_or_error,
     lst,
     name,
     nothing_runs,
@@ -435,55 +432,3 @@ def test_a_wrapper_of_joblib_opens_no_other_file(tmp_path):
     with nothing_runs(path):
         assert read_fields(path, ["0"])["0"].tolist() == [7, 8]
     assert np.load(tmp_path / "secret.npy").tolist() == [0, 1, 2, 3, 4]
-
-
-# Time ---------------------------------------------------------------------------------------------
-
-GROWING = {
-    "nested lists": lambda size: b"]" * size + b"a" * (size - 1),
-    "nested tuples": lambda size: b")" + b"\x85" * size,
-    "nested dicts": lambda size: b"}" + (b"N}" * size) + b"s" * size,
-    "memo entries": lambda size: b"]" + b"\x94" * size,
-    "memo entries far apart": lambda size: b"]"
-    + b"".join(b"r" + struct.pack("<I", number * 7919 % 2**32) for number in range(size)),
-    "batches of one": lambda size: b"]" + b"(Ke" * size,
-    "batches of one list": lambda size: b"]" + b"(]e" * size,
-    "appends of numbers": lambda size: b"]" + b"K\1a" * size,
-    "items of a dict": lambda size: b"}"
-    + b"".join(b"J" + struct.pack("<i", number) + b"Ns" for number in range(size)),
-    "one item again and again": lambda size: b"}" + b"U\1a]s" * size,
-    "marks": lambda size: b"]" + b"(0" * size,
-    "lists of lists": lambda size: b"](" + b"](K\1e" * size + b"e",
-    "one list in many fields": lambda size: b"](K\1K\2e\x94}(" + b"".join(
-        b"J" + struct.pack("<i", number) + b"h\0" for number in range(size)
-    ) + b"u\x86",
-    "a long line": lambda size: b"]V" + b"x" * (size * 4) + b"\na",
-    "a line without end": lambda size: b"V" + b"x" * (size * 4),
-    "many lines": lambda size: b"](" + b"Vabc\n" * size + b"e",
-    "a long quoted string": lambda size: b"]S'" + b"\\\\" * (size * 2) + b"'\na",
-    "long decimals": lambda size: b"](" + (b"L" + b"7" * 599 + b"L\n") * (size // 200) + b"e",
-    "strings of all lengths": lambda size: b"](" + b"".join(
-        b"X" + struct.pack("<I", number % 100) + b"a" * (number % 100) for number in range(size)
-    ) + b"e",
-    "dtypes": lambda size: b"](" + I4 * (size // 50) + b"e",
-    "scalars of other dtypes": lambda size: b"](" + b"".join(
-        call(SCALAR, dtype("S4", "|", 4), raw(b"abcd")) for _ in range(size // 50)
-    ) + b"e",
-    "empty members": lambda size: gzip.compress(b"", 1) * (size // 20) + gzip.compress(b"]."),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", GROWING)
-def test_time_grows_no_faster_than_the_file(tmp_path, kind):
-    """Four times the size: about four times the time, where a square would take sixteen."""
-    seconds = []
-    for size in (10_000, 40_000):
-        data = GROWING[kind](size)
-        path = write(tmp_path / "a.pkl", data, b"" if kind == "empty members" else b".")
-        best = 9.0
-        for _ in range(2):
-            start = time.process_time()
-            find_or_error(path)
-            best = min(best, time.process_time() - start)
-        seconds.append(best)
-    assert seconds[1] < 9 * seconds[0] + 0.02

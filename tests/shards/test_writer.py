@@ -161,7 +161,7 @@ def test_variants_of_different_length_are_refused(tmp_path: Path):
     writer = ShardWriter(tmp_path)
     writer.write(make_arrays(3))
     writer.write(make_arrays(4), variant=1)
-    with pytest.raises(ShardError, match=r"equally many rows. Received: \[3, 4\]"):
+    with pytest.raises(ShardError, match=r"the same number of rows. Received: \[3, 4\]"):
         writer.close()
 
 

@@ -18,7 +18,7 @@ _DROPPED = {
 
 
 def plan(script: Script) -> None:
-    """Renames and drops arguments of callbacks, and notes those that the user has to decide on."""
+    """Renames and drops arguments of callbacks, and notes those that the user must decide about."""
     for call in script.calls:
         name = script.full_name(call.func)
         if not name and script.star_import_name(call.func) in ("ModelCheckpoint", "TensorBoard"):

@@ -14,8 +14,8 @@ _OLD_SUFFIX = re.compile(r"\.(h5|hdf5|hdf|h5py)$")
 _WEIGHTS_SUFFIX = ".weights.h5"
 _MODEL_SUFFIX = ".keras"
 
-# Calls besides those that save with a callback or `save_weights`, in which the same file name must
-# be changed too.
+# Calls in which the same file name must be changed too, in addition to those that save with a
+# callback or `save_weights`.
 _RELATED_CALLS = {"load_weights", "load_model", "save", "exists", "isfile", "remove", "unlink"}
 # Calls for which another suffix makes no difference.
 _SAFE_CALLS = _RELATED_CALLS | {"save_weights", "ModelCheckpoint", "print", "format"}

@@ -103,14 +103,15 @@ def _reason_against(script: Script, call: cst.Call, own_functions: set[str]) -> 
     name = call.func.attr.value
     if name in own_functions:
         return (
-            "this file defines a function of that name, so the call may not be of Keras's method."
+            "this file defines a function of that name, so it may not be Keras's method that is "
+            "called."
         )
     if isinstance(call.func.value, cst.Call) and script.code(call.func.value.func) == "super":
-        return "the call is of a method of the base class, which Keras 3 does not have."
+        return "this calls a method of the base class, which Keras 3 does not have."
     if script.written_name(call.func):
         return (
-            f"the call is of {script.written_name(call.func)}, which is imported. Check whether it "
-            "is a method of a Keras model."
+            f"this calls {script.written_name(call.func)}, which is imported. Check whether it is "
+            "a method of a Keras model."
         )
     if call_edits.has_starred(call):
         return "arguments are passed from a list (`*`), so they are not known. Check them."
@@ -165,7 +166,7 @@ def _can_use_new_method(script: Script, call: cst.Call) -> bool:
 
 
 def _to_new_method(script: Script, call: cst.Call) -> None:
-    """Replaces a call by one of `fit`, `evaluate` or `predict`."""
+    """Replaces a call by a call of `fit`, `evaluate` or `predict`."""
     assert isinstance(call.func, cst.Attribute)
     name = call.func.attr.value
     column = script.column(call) + len(script.code(call.func)) + 1 - script.indent(call)
@@ -191,7 +192,7 @@ def _to_new_method(script: Script, call: cst.Call) -> None:
 
 
 def _to_legacy_function(script: Script, call: cst.Call) -> None:
-    """Replaces a call by one of the function of `keras_bigdata.legacy`."""
+    """Replaces a call by a call of the function in `keras_bigdata.legacy`."""
     assert isinstance(call.func, cst.Attribute)
     name = call.func.attr.value
     module = script.new_imports.require("keras_bigdata", "legacy")

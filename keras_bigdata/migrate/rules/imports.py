@@ -87,7 +87,8 @@ def _location_to_import(
             )
             script.note(
                 alias,
-                f"{module}.{name} was removed, and so may have been what is used of it: {unknown}.",
+                f"{module}.{name} was removed, and the names used from it may have been removed "
+                f"too: {unknown}.",
             )
         return None
     location = new_location(module, name)
@@ -238,7 +239,7 @@ def _plan_full_name(script: Script, node: cst.Attribute) -> None:
     if location[0] == module:
         script.edit(node, lambda new: new.with_changes(attr=cst.Name(location[1])))
         return
-    # Only names that are written from the root. For an alias of a module, its import is changed.
+    # Only names that are written from the root. If a module has an alias, its import is changed.
     root = keras_root(full)
     from_root = root.startswith(_first_name(script, node)) and root in ("keras", "tensorflow.keras")
     if not from_root or full == ".".join(location):

@@ -1,8 +1,8 @@
-"""What can be packed: objects with `len()` and `[row]` -> dict of fields.
+"""The sources that `pack` accepts: objects with `len()` and `[row]` -> dict of fields.
 
 arrays, image_table, image_folder,
 frame_folder, text_table, hdf5        the public sources
-base, table_rows, image_rows          what they share
+base, table_rows, image_rows          their base classes
 table, file_names                     columns of a table, the file of each row
 images, frames, masks                 files -> arrays
 labels, targets                       labels -> class numbers, columns -> targets

@@ -233,7 +233,7 @@ class Arrays(Source):
         return {name: array.shape[1:] for name, array in self._arrays.items()}
 
     def _encode_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """Returns the class numbers of labels, from which the classes are taken if not given."""
+        """Returns the class numbers of labels; takes the classes from them if none were passed."""
         clean = clean_labels(labels.tolist(), f"field {LABELS!r}")
         if self.classes is None:
             self.classes = sort_classes(clean)
@@ -250,7 +250,7 @@ class Arrays(Source):
 def default_roles(
     fields: Iterable[str], inputs: Any = None, targets: Any = None, sample_weights: Any = None
 ) -> Roles:
-    """Returns the given roles; by default `labels` are the targets and the others the inputs.
+    """Returns the roles passed; by default `labels` are the targets, other fields the inputs.
 
     Args:
         fields: The names of all fields.

@@ -16,7 +16,7 @@ from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import html_table, list_some
 from keras_bigdata.shards.roles import Roles, field_names
 
-# Fields that a `repr` names.
+# Maximum number of fields that a `repr` names.
 _PREVIEW = 3
 
 _NO_PROBLEMS: Any = MappingProxyType({})

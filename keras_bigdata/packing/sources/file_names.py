@@ -105,7 +105,7 @@ def _format_name(pattern: str, values: Sequence[Any]) -> str:
             parts.append(_format_value(value, layout or ""))
         except (TypeError, ValueError) as error:
             raise PackError(
-                f"{value!r} in column {column!r} does not suit the pattern {pattern!r} ({error})"
+                f"{value!r} in column {column!r} does not fit the pattern {pattern!r} ({error})"
             ) from error
     return "".join(parts)
 

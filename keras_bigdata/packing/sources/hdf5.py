@@ -39,7 +39,7 @@ from keras_bigdata.shards.roles import field_names
 Array = npt.NDArray[Any]
 
 # Rows that are requested one after the other are read this many bytes ahead, in the order of the
-# file: for the shuffled rows of a shard, each compressed chunk is then read once, not once a row.
+# file: for the shuffled rows of a shard, each compressed chunk is then read once, not once per row.
 READ_AHEAD_BYTES = 64 * 1024**2
 # Below this size, starting processes takes longer than the work. Above it processes are faster
 # than threads, because the HDF5 library lets one thread at a time read and decompress.
@@ -58,7 +58,7 @@ class HDF5Table(Source):
     - `labels` (int32 class numbers, `(rows,)`), the target,
     - those of `columns` (as stored), inputs,
 
-    unless other roles are given.
+    unless other roles are passed.
 
     Labels and texts are read once, in parts, by the constructor: the class numbers and the tokens
     stay in memory. The other datasets are read when rows are requested, by whole chunks of the

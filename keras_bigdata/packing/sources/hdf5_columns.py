@@ -52,7 +52,7 @@ def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDAr
         if isinstance(value, float) and not value.is_integer() and not is_missing(value):
             raise PackError(
                 f"{file.describe(name)} holds numbers with fractions, such as {value!r}, which "
-                "are not classes. For regression pass HDF5Table(path, label=None, "
+                "are not classes. If they are values to predict, pass HDF5Table(path, label=None, "
                 f"columns={{'target': {name!r}}}, targets='target')."
             )
     return clean_labels(list(code_of_value), f"{file.path}, dataset {name!r}"), codes
@@ -74,7 +74,7 @@ class HDF5Texts(Collection[list[str]]):
         self._name = name
         if not _is_string(file.dtypes[name]) or math.prod(file.shapes[name][1:]) != 1:
             raise PackError(
-                f"{file.describe(name)} holds {file.dtypes[name]}, not one text a row. The "
+                f"{file.describe(name)} holds {file.dtypes[name]}, not one text per row. The "
                 f"datasets are: {file.list_datasets()}"
             )
 

@@ -24,7 +24,7 @@ READ_BYTES = 4 * 1024**2
 # A chunk that does not fit is decompressed again for every read of a part of it.
 CHUNK_CACHE_BYTES = 32 * 1024**2
 
-# Datasets that an error names.
+# Maximum number of datasets that an error names.
 _PREVIEW = 20
 
 # Compression makes the data at most some thousand times smaller. With more rows than that, the
@@ -33,7 +33,7 @@ _MAX_ROWS_PER_BYTE = 10_000
 
 
 class FileVersion(NamedTuple):
-    """Size and modification time, by which a replaced file is noticed.
+    """Size and modification time, which show that a file was replaced.
 
     The inode is left out: hosts that share a directory may see different ones.
     """
@@ -175,7 +175,7 @@ class HDF5File:
         except (KeyError, OSError, ValueError) as error:
             raise PackError(f"{self.path}: {name!r} cannot be opened ({error}).") from error
         if not isinstance(item, h5py.Dataset):
-            problem = "is not there" if item is None else "is a group, not a dataset"
+            problem = "does not exist" if item is None else "is a group, not a dataset"
         elif not item.shape:
             problem = f"has the shape {item.shape}, and so no rows"
         else:
@@ -241,7 +241,7 @@ def _open_file(path: str, version: FileVersion) -> Any:
         key = os.getpid(), path, version
         file = _open_files.get(key)
         if file is None:
-            # Labels that were read from the former file do not belong to the rows of the new one.
+            # Labels that were read from the old file do not belong to the rows of the new one.
             if _file_version(path) != version:
                 raise PackError(
                     f"{path}: the file was changed or replaced since the HDF5Table was created. "

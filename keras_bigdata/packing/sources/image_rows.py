@@ -1,4 +1,4 @@
-"""Rows of image files: what the sources of images share."""
+"""Rows of image files: the base of the image sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from keras_bigdata.shards.roles import Structure
 
 
 class ImageRows(TableRows):
-    """Rows of image files with masks, labels, texts: the base of `ImageTable` and others.
+    """Rows of image files with masks, labels, texts: the base of the sources of images.
 
     The fields are `images`, or `videos` if `frames` is given; `masks` if these are given; and the
     columns, as in `TableRows`.

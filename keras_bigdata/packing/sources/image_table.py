@@ -38,8 +38,8 @@ class ImageTable(ImageRows):
     - `targets` (float32, `(rows,)` or `(rows, columns)`), a target.
 
     Several targets are a tuple in this order, or a dict if `label` is one. Images of any size and
-    mode are stretched to `size`. Masks are resized to the nearest pixel, so that their values stay
-    as they are in the file. Texts are split into words in lower case.
+    mode are stretched to `size`. Masks are resized to the nearest pixel, so that their values are
+    those in the file. Texts are split into words in lower case.
 
     No file is read before `pack` or `source[i]` does so. A row without a label, a number or a file
     name, and a file that cannot be read, are errors of `pack`, or are skipped with its

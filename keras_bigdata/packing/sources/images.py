@@ -80,7 +80,7 @@ def load_image(path: str | os.PathLike[str], size: tuple[int, int], color: Color
         uint8 array of shape `(height, width, 3)` or `(height, width, 1)`.
 
     Raises:
-        PackError: If the file cannot be read. The message gives the reason, but not the path.
+        PackError: If the file cannot be read. The message states the reason, but not the path.
 
     Example:
 
@@ -115,7 +115,7 @@ def checked_size(size: Any) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def wrap_image_errors() -> Iterator[None]:
-    """Turns any error of reading an image into a `PackError` that gives the reason."""
+    """Turns any error of reading an image into a `PackError` that states the reason."""
     try:
         yield
     except (PackError, MemoryError):
@@ -130,9 +130,9 @@ def wrap_image_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silences Pillow's warnings, such as those of odd EXIF tags or of many pixels.
+    """Silences Pillow's warnings, such as those about odd EXIF tags or many pixels.
 
-    An image is either read or an error. The filters of warnings belong to the whole process, so
+    An image is either read or raises an error. Warning filters belong to the whole process, so
     several threads must not enter this at the same time.
     """
     with warnings.catch_warnings():
@@ -163,7 +163,7 @@ def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> 
     else:
         with opened:
             full_size = opened.size
-            # First: Pillow looks for EXIF data behind the pixels of a PNG file, and forgets the tiles.
+            # First, because reading the EXIF data of a PNG file reads pixels and clears the tiles.
             has_16_bits = _has_16_bits(opened)
             orientation = exif_orientation(opened)
             edge = _REDUCING_GAP * max(size)

@@ -18,7 +18,7 @@ Label: TypeAlias = "int | bool | str"
 # The class number of a row without a label, or with one that is not among the classes.
 NO_CLASS = -1
 
-# Classes that an error names.
+# Maximum number of classes that an error names.
 _PREVIEW = 10
 
 
@@ -70,7 +70,7 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
     elif numbers is None:
         converted = {value: str(value).strip() for value in unique}
     elif all(number.is_integer() for number in numbers.values()):
-        # Not from the float, in which large integers fall together.
+        # Not from the float: different large integers can be equal as floats.
         converted = {
             value: int(number) if isinstance(value, float) or "." in str(value) else int(value)
             for value, number in numbers.items()
@@ -79,8 +79,8 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
         sample = next(value for value, number in numbers.items() if not number.is_integer())
         raise PackError(
             f"{where}: labels must be strings or whole numbers. Received: numbers with fractions, "
-            f"such as {sample!r}. For regression pass `target` instead of `label`; or, with "
-            'arrays, Arrays(images=x, age=ages, targets="age").'
+            f"such as {sample!r}. If they are values to predict, pass `target` instead of "
+            '`label`; or, with arrays, Arrays(images=x, age=ages, targets="age").'
         )
     return [None if is_missing(value) else converted[value] for value in plain]
 
@@ -110,7 +110,7 @@ def class_numbers(labels: Sequence[Label | None], classes: Sequence[Any]) -> lis
 def encode_labels(
     labels: Sequence[Label | None], classes: Sequence[Any]
 ) -> tuple[npt.NDArray[np.int32], dict[int, str]]:
-    """Returns the class number of each row, and row -> problem where there is none."""
+    """Returns the class number of each row, and row -> problem for rows without a class."""
     numbers = class_numbers(labels, classes)
     problems = {
         row: label_problem(labels[row], classes)

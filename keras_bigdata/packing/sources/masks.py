@@ -159,7 +159,7 @@ def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
 
 
 def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str]) -> None:
-    """Refuses a mask with the shape of the stored image, if EXIF turns that by 90 degrees."""
+    """Refuses a mask with the shape of the stored image if EXIF turns the image by 90 degrees."""
     try:
         check_regular_file(image_path)
         with Image.open(image_path) as image:

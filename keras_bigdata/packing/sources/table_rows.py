@@ -1,4 +1,4 @@
-"""Rows whose fields are numbers in memory: what the sources of tables share."""
+"""Rows whose fields are numbers in memory: the base of the table sources."""
 
 from __future__ import annotations
 

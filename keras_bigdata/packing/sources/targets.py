@@ -148,7 +148,7 @@ def add_role(roles: Structure | None, name: str) -> Structure:
 def _check_arguments(
     label: LabelColumns | None, target: str | Sequence[str] | None, separator: Any, classes: Any
 ) -> None:
-    """Refuses arguments that do not go together."""
+    """Refuses arguments that cannot be combined."""
     if classes is not None and label is None:
         raise ValueError("`classes` needs `label`, the column of the labels.")
     if separator is not None and (label is None or not isinstance(separator, str) or not separator):
@@ -160,7 +160,7 @@ def _check_arguments(
     taken = sorted(reserved & set(label_fields(label)))
     if taken:
         raise ValueError(
-            f"`label` must not name a field as another argument does: {taken}. Pass a dict of "
+            f"`label` must not name a field that another argument defines: {taken}. Pass a dict of "
             f'field -> column, such as label={{"kind": {taken[0]!r}}}.'
         )
 

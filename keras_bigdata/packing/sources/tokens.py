@@ -108,7 +108,7 @@ def describe_empty_texts(tokens: Tokens) -> list[str]:
 def encode_column(
     values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int | None
 ) -> tuple[Tokens, list[str]]:
-    """Returns the token ids of a column of texts, and the vocabulary: the given or a new one."""
+    """Returns the token ids of a column of texts, and the vocabulary passed or a new one."""
     texts = [_words_of_value(value) for value in values]
     entries, length = choose_vocabulary(texts, vocabulary, length, max_tokens)
     return encode(texts, entries, length), entries
@@ -205,7 +205,7 @@ def _check_length(argument: str, value: Any, minimum: int) -> None:
 
 
 def _resolve_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
-    """Returns an existing vocabulary, with the given text length or the one of its texts."""
+    """Returns an existing vocabulary, with the text length passed or that of its texts."""
     entries = resolve_names(vocabulary, "vocabulary", "vocabulary")
     if entries[:2] != [PADDING, UNKNOWN]:
         raise ValueError(

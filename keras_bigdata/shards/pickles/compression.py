@@ -1,8 +1,8 @@
 """Compressed files: recognized, and decompressed while they are parsed.
 
 A parser moves forwards: what it skips is decompressed and dropped, so that finding the arrays
-takes no memory. The file is decompressed as a whole only to read from it. How much it may expand
-to is bounded, because a few kilobytes can stand for terabytes.
+takes no memory. The file is decompressed as a whole only to read from it. The size to which it may
+expand is limited, because a few kilobytes can stand for terabytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXPANDED_AT_LEAST = 256 * 2**20
 UNBOUNDED = 2**62
 
 # The decompressed bytes that may be parsed one by one, as a multiple of the file's size and for
-# any file: some millions take a second. The other bytes lie in arrays and texts and are skipped.
+# any file: a few million take a second. The other bytes lie in arrays and texts and are skipped.
 PARSED_RATIO = 16
 PARSED_AT_LEAST = 8 * 2**20
 
@@ -110,7 +110,7 @@ FORMATS = (
     Format("lz4", (b"\x04\x22\x4d\x18",), _lz4_decompressor),
 )
 
-# All that these libraries raise for bytes that they cannot decompress.
+# All exceptions that these libraries raise for bytes that they cannot decompress.
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError)
 
 
@@ -125,7 +125,7 @@ class CompressedSource(Source):
     Args:
         path: name of the file, for messages.
         file: the open file, unbuffered.
-        format: how it is compressed.
+        format: the compression format.
         bounded: whether to refuse a file that expands to far more than its size.
 
     Attributes:
@@ -282,7 +282,7 @@ class CompressedSource(Source):
                 )
 
     def _begin_next_member(self) -> bool:
-        """Starts on a stream appended to the first; returns whether there is one.
+        """Starts to decompress a stream after the first one; returns whether there is one.
 
         Bytes after the last stream that do not begin another one are ignored.
         """

@@ -26,7 +26,7 @@ from keras_bigdata.shards.pickles.source import Source, StoredArray, view_as_arr
 
 Array = npt.NDArray[Any]
 
-# Numbers of many short lists that are joined in one list before they are written.
+# Number of items of many short lists that are joined in one list before they are written.
 _CHUNK_NUMBERS = 1 << 18
 
 _PLAIN_TYPES = frozenset((bool, int, float, complex))
@@ -52,11 +52,11 @@ class Extent(NamedTuple):
 
 
 class Decoder:
-    """Turns values into arrays, each value once, within a limit on the bytes in all.
+    """Turns values into arrays, each value once, within a limit on the total number of bytes.
 
     Args:
         source: the file.
-        limit: bytes that may be decoded in all.
+        limit: maximum number of bytes that may be decoded in total.
     """
 
     def __init__(self, source: Source, limit: float) -> None:
@@ -115,7 +115,7 @@ class Decoder:
         nbytes = math.prod(extent.shape) * extent.dtype.itemsize
         largest = math.prod(size for size in extent.shape if size) * extent.dtype.itemsize
         if len(extent.shape) > MAX_DIMENSIONS or largest > MAX_ARRAY_BYTES:
-            raise NotAnArray(f"an array of shape {show(extent.shape)} is larger than any can be")
+            raise NotAnArray(f"an array of shape {show(extent.shape)} is larger than arrays can be")
         if nbytes > self._budget:
             if extent.dtype.kind in "SU":
                 raise NotAnArray(f"as an array the strings would take {nbytes:,} bytes")
@@ -128,7 +128,7 @@ class Decoder:
     # Shape and dtype ----------------------------------------------------------------------------
 
     def _extent(self, value: object, depth: int) -> Extent:
-        """Returns shape and dtype of what a value becomes; inspects each list once."""
+        """Returns shape and dtype of the array of a value; inspects each list once."""
         if isinstance(value, ScalarNode):
             return Extent((), value.dtype)
         if isinstance(value, (np.ndarray, np.generic)):
@@ -203,7 +203,7 @@ class Decoder:
 
     def _read_strings(self, items: Sequence[Any]) -> list[str] | list[bytes]:
         """Reads all items as `str`, or all as `bytes`."""
-        # A long text that is used often would be read as often.
+        # A long text that is used many times would be read many times.
         self._text_budget -= sum(_stored_bytes(item) for item in items if isinstance(item, Payload))
         if self._text_budget < 0:
             raise NotAnArray("strings that are repeated until they are far larger than the file")

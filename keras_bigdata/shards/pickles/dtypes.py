@@ -32,7 +32,7 @@ def set_dtype_state(
 
     Args:
         source: the file, for errors.
-        count: is called with the number of objects that are visited.
+        count: called with the number of objects that are visited.
         node: the dtype.
         state: its pickled state.
         at: byte position of the opcode.
@@ -102,7 +102,7 @@ def _datetime_unit(state: tuple[Any, ...]) -> str:
     if type(parts) is not tuple or len(parts) != 4:
         raise ValueError("no unit")
     unit, number = as_text(parts[0]), parts[1]
-    # A divisor and an event count, which NumPy has long written as 1 and 1.
+    # A divisor and an event count; NumPy has written both as 1 for a long time.
     if parts[2:] != (1, 1):
         raise ValueError("unknown unit")
     if unit == "generic":

@@ -26,7 +26,7 @@ from keras_bigdata.shards.pickles.nodes import (
 from keras_bigdata.shards.pickles.payloads import check_length
 from keras_bigdata.shards.pickles.source import Source
 
-# Is called with the number of objects that are visited.
+# Called with the number of objects that are visited.
 Count = Callable[[int], None]
 
 
@@ -164,7 +164,7 @@ def _scalar(source: Source, count: Count, args: tuple[Any, ...]) -> ScalarNode |
     if dtype is None or dtype.subdtype is not None or payload.kind == "text":
         return None
     check_length(source, payload, dtype.itemsize, "a NumPy scalar")
-    # A long one is text, never a number.
+    # A long payload is text, never a number.
     if payload.data is None or not dtype.itemsize:
         return Opaque("text")
     return ScalarNode(dtype, payload)

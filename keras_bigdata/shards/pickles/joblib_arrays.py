@@ -22,7 +22,7 @@ from keras_bigdata.shards.pickles.source import Source
 WRAPPER = "joblib.NumpyArrayWrapper"
 MODULES = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 MAKES_OBJECT = "makes an object of a class, which can run code"
-# joblib writes a memory map as an array, and names its class only.
+# joblib writes a memory map as an array, and only mentions its class.
 _PLAIN = ("numpy.ndarray", "numpy.memmap")
 
 

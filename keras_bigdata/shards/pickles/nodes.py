@@ -96,7 +96,7 @@ class Payload:
 
 @dataclass(slots=True, eq=False)
 class DType:
-    """A dtype, which a pickle gives in two steps: its code first, then its state.
+    """A dtype, which a pickle defines in two steps: first its code, then its state.
 
     Args:
         code: the argument of `np.dtype`, such as `"i4"`.
@@ -202,7 +202,7 @@ def checked_shape(value: object) -> tuple[int, ...] | None:
 
 
 def describe(value: object) -> str:
-    """Returns what kind of value it is, for messages."""
+    """Returns the kind of a value, for messages."""
     if isinstance(value, Opaque):
         return value.description
     if isinstance(value, Payload):
@@ -216,7 +216,7 @@ def describe(value: object) -> str:
 
 
 def show(value: object) -> str:
-    """Returns a number or a shape as text, any other value described; always short."""
+    """Returns a number or a shape as text, and the kind of any other value; always short."""
     if type(value) is int and abs(value) < 2**64:
         return str(value)
     if type(value) is tuple and len(value) <= 16 and all(type(item) is int for item in value):

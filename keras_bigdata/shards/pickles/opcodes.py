@@ -1,8 +1,8 @@
 """Parses a pickle: what each opcode does to the stack and the memo, without running anything.
 
 The stack and the memo are those of the pickle protocol; the values in them are described in
-`nodes`. A name is never imported: `globals` knows the few that stand for arrays and containers,
-any other is an error.
+`nodes`. A name is never imported: `globals` lists the few that stand for arrays and containers, and
+any other name is an error.
 """
 
 from __future__ import annotations

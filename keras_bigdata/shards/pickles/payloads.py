@@ -14,8 +14,8 @@ from keras_bigdata.shards.pickles.source import Bytes, Source
 # Text is decoded in pieces, so that memory holds only the bytes that it stands for.
 _PIECE = 1 << 20
 
-# Bytes in the file for one byte that they stand for, at most: "\xff" in UTF-8, "\u005c" for a
-# backslash, "\xff" spelled out.
+# Maximum number of bytes in the file for one byte that they stand for: "\xff" in UTF-8, "\u005c"
+# for a backslash, "\xff" spelled out.
 _MAX_WIDTH = {"raw": 1, "inline": 1, "utf-8": 2, "raw-unicode-escape": 6, "string-escape": 4}
 
 # Looked up here, so that no codec is imported while a pickle is read.
@@ -32,7 +32,7 @@ def check_length(source: Source, payload: Payload, nbytes: int, description: str
         source: the file.
         payload: the bytes that are stored.
         nbytes: the bytes that are needed.
-        description: what needs them, for the message.
+        description: the object that needs them, for the message.
 
     Raises:
         CorruptShardError: if the payload is shorter or longer than any encoding of `nbytes` bytes.
@@ -108,7 +108,7 @@ def unescape(line: bytes) -> bytes | None:
     inner = line[1:-1]
     if b"\\" not in inner:
         return inner
-    # Checked first: the decoder warns of an escape that it does not know.
+    # Checked first, because the decoder warns about unknown escapes.
     if _BAD_ESCAPE.search(inner.replace(rb"\\", b"__")):
         return None
     return codecs.escape_decode(inner)[0]

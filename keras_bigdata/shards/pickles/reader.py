@@ -49,9 +49,9 @@ def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleC
 
     Args:
         path: the pickle file.
-        trust: whether to load the file with `pickle.load` if it holds more than plain data. That
-            runs all code in the file: only for files that you wrote yourself. It also lifts the
-            limit on the size that a compressed file expands to. Defaults to `False`.
+        trust: whether to load the file with `pickle.load` if it holds more than plain data. This
+            runs all code in the file: use it only for files that you wrote yourself. It also lifts
+            the limit on the size that a compressed file expands to. Defaults to `False`.
 
     Returns:
         A `PickleContents`: `fields` maps names to `StoredArray` (where the bytes lie) or to the
@@ -81,8 +81,8 @@ def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleC
 def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) -> npt.NDArray[Any]:
     """Reads the whole of a `StoredArray`.
 
-    A file descriptor is left open and, where the system has `os.pread`, its position is left
-    alone, so that threads may share one.
+    A file descriptor is left open and, where the system has `os.pread`, its position is not
+    changed, so that threads may share a descriptor.
 
     Args:
         path_or_fd: the pickle's path, or a descriptor open for reading.
@@ -110,7 +110,7 @@ def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) ->
 def read_fields(
     path: str | os.PathLike[str], names: Iterable[str], *, trust: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
-    """Reads some fields of a pickle whole; a compressed file is decompressed once for all.
+    """Reads some whole fields of a pickle; a compressed file is decompressed only once.
 
     Args:
         path: the pickle file.
@@ -202,7 +202,7 @@ def _read_contents(source: Source, trust: bool) -> PickleContents:
 
 
 def _check_start(source: Source) -> None:
-    """Checks that the file does not begin as one of another format."""
+    """Checks that the file does not begin like a file of another format."""
     if source.size == 0:
         raise source.corrupt_error("the file is empty, it has 0 bytes")
     source.fill(1)
@@ -219,7 +219,7 @@ def _check_start(source: Source) -> None:
 
 def _load(source: Source) -> object:
     """Loads a trusted file with pickle or joblib, which runs the code in it."""
-    import pickle  # only here: no other function of the reader can run a pickle then
+    import pickle  # only here, so that no other function of the reader can run a pickle
 
     by_joblib = _contains(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
     try:

@@ -52,7 +52,7 @@ def view_as_array(
 
 
 class Source:
-    """A file that is read forwards in small chunks and skips what need not be read.
+    """A file that is read forwards in small chunks; what is not needed is skipped.
 
     Args:
         path: name of the file, for messages.
@@ -141,7 +141,7 @@ class Source:
             )
 
     def read(self, offset: int, count: int) -> Bytes:
-        """Reads bytes anywhere in the file; `buffer` and `pos` stay as they are."""
+        """Reads bytes anywhere in the file; `buffer` and `pos` are not changed."""
         self.check_range(offset, count)
         data = np.empty(count, np.uint8)
         view = data.data
@@ -197,7 +197,7 @@ def _printable(text: str) -> str:
 
 def read_at(file: io.FileIO, view: memoryview, offset: int) -> int:
     """Reads into `view` what one system call returns. Returns the number of bytes."""
-    # pread leaves the position alone, so that threads can share a descriptor; Windows has none.
+    # pread does not change the position, so threads can share a descriptor; Windows lacks pread.
     if hasattr(os, "preadv"):
         return os.preadv(file.fileno(), [view], offset)
     if hasattr(os, "pread"):

@@ -238,7 +238,10 @@ def test_rows_without_a_label_are_named_or_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image": "z"}, r"data\.h5: the dataset 'z' is not there\. .*'train/x' >f4 \(97, 6, 6, 3"),
+        (
+            {"image": "z"},
+            r"data\.h5: the dataset 'z' does not exist\. .*'train/x' >f4 \(97, 6, 6, 3",
+        ),
         ({"image": "train"}, "'train' is a group, not a dataset"),
         ({"label": "short"}, r"differ in their number of rows: 'x' \(97, .* 'short' \(96,\)"),
         ({"label": "scalar"}, r"'scalar' has the shape \(\)"),
@@ -246,7 +249,7 @@ def test_rows_without_a_label_are_named_or_left_out(tmp_path):
         ({"image": "names"}, "'names' of shape .* not numbers"),
         ({"columns": ["caption"]}, "'caption' of shape .* not numbers"),
         ({"label": "train/age"}, "numbers with fractions.* label=None"),
-        ({"text": "train/age"}, "'train/age' .* not one text a row"),
+        ({"text": "train/age"}, "'train/age' .* not one text per row"),
         ({"classes": [0, 5]}, None),
     ],
 )

@@ -89,7 +89,7 @@ def test_splits_keep_every_combination_of_labels(photos: Path):
 
 def test_label_columns_with_names_of_other_fields_are_refused(photos: Path):
     with pytest.raises(
-        ValueError, match=r"must not name a field as another argument does: \['texts'\]"
+        ValueError, match=r"must not name a field that another argument defines: \['texts'\]"
     ):
         open_photos(table(texts=COLORS, kind=KINDS), photos, label=["texts", "kind"])
     with pytest.raises(ValueError, match="a list for each label, and has none for 'kind'"):
@@ -227,11 +227,11 @@ def test_a_text_without_a_label_is_named_by_its_line(tmp_path: Path):
         # Labels used to be put in the place of the tokens, and numbers in that of labels.
         (
             {"label": {"texts": "kind"}},
-            r"must not name a field as another argument does: \['texts'\]",
+            r"must not name a field that another argument defines: \['texts'\]",
         ),
         (
             {"label": {"targets": "kind"}, "target": "n"},
-            r"must not name a field as another argument does: \['targets'\]",
+            r"must not name a field that another argument defines: \['targets'\]",
         ),
     ],
 )
@@ -254,7 +254,7 @@ def test_ids_without_extension(photos: Path, tmp_path: Path):
     named = ImageTable(tmp_path / "ids.csv", image="photos/{id}.JPG", size=SIZE)
     assert [named.file(0), len(named)] == [str(photos / "x.JPG"), 2]
     source = ImageTable(tmp_path / "ids.csv", image="{id:02d}.png", size=SIZE)
-    with pytest.raises(PackError, match=r"ids.csv, line 2\): 'x' in column 'id' does not suit the"):
+    with pytest.raises(PackError, match=r"ids.csv, line 2\): 'x' in column 'id' does not fit the"):
         pack(source, tmp_path / "shards")
     with pytest.raises(PackError, match="no column 'name'"):
         ImageTable(tmp_path / "ids.csv", image="{name}.png", size=SIZE)

@@ -1,0 +1,67 @@
+"""Prefetching of whole runs, for a consumer that cuts them into batches itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+
+from keras_bigdata.errors import BigDataError
+from keras_bigdata.loading.batch_loader import BatchLoader
+from keras_bigdata.loading.open_prefetches import register
+from keras_bigdata.loading.row_reader import Batch
+
+
+class RunPrefetch:
+    """Returns whole runs of batches, and reads the next ones in a thread meanwhile.
+
+    Args:
+        loader: loads the runs.
+    """
+
+    def __init__(self, loader: BatchLoader) -> None:
+        self._loader = loader
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="keras_bigdata-run")
+        self._lock = threading.Lock()
+        self._pending: dict[range, Future[Batch]] = {}
+        self._closed = False
+        register(self)
+
+    def get(self, run: range, following: Iterable[range]) -> Batch:
+        """Returns the batches at some positions, joined into one.
+
+        Args:
+            run: the positions.
+            following: the runs that will be requested next.
+        """
+        with self._lock:
+            future = self._pending.pop(run, None)
+            if future is None:
+                future = self._start(run)
+            next_runs = list(following)
+            for stale in [other for other in self._pending if other not in next_runs]:
+                self._pending.pop(stale).cancel()
+            for other in next_runs:
+                if other not in self._pending and not self._closed:
+                    self._pending[other] = self._start(other)
+        try:
+            return future.result()
+        except (CancelledError, BigDataError):
+            return self._loader.read_joined(run)  # so that the error is raised in the caller
+
+    def _start(self, run: range) -> Future[Batch]:
+        if not self._closed:
+            return self._reader.submit(self._loader.read_joined, run)
+        future: Future[Batch] = Future()
+        future.cancel()
+        return future
+
+    def close(self) -> None:
+        """Stops prefetching. Runs are still returned, loaded on request."""
+        with self._lock:
+            self._closed = True
+            self._pending.clear()
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def leave_to_parent(self) -> None:
+        """Does nothing: the thread does not exist in a forked child."""

@@ -1,0 +1,13 @@
+"""First parts of the spawn keys of random streams, so that no two uses of a seed share one."""
+
+from enum import IntEnum
+
+
+class SpawnKey(IntEnum):
+    """What a random stream is for. Recorded orders depend on the numbers: they stay as they are."""
+
+    SHARDS = 0
+    WINDOW = 1
+    GLOBAL = 2
+    TRANSFORM = 3
+    SUBSTITUTES = 4
