@@ -27,6 +27,7 @@ from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
+from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardIndex
 
@@ -289,7 +290,8 @@ def _report(source: Any, index: ShardIndex, seconds: float, verbose: Verbose) ->
     skipped = index.provenance["skipped"]
     if skipped:
         rows = list_rows(_describe_skipped(skipped), "\n  ")
-        note(f"{index.directory}: {len(skipped)} rows left out:\n  {rows}", verbose)
+        left_out = format_count(len(skipped), "row")
+        note(f"{index.directory}: {left_out} left out:\n  {rows}", verbose)
         counts = source.count_problems() if isinstance(source, Source) else {}
         if counts:
             note(describe_counts(counts), verbose)

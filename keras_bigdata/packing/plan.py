@@ -12,7 +12,7 @@ import numpy as np
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.samples import SKIP_HINT, Array, Augment, augment_sample, read_row
+from keras_bigdata.packing.samples import Array, Augment, augment_sample, describe_bad_row, read_row
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import resolve_names
@@ -144,7 +144,7 @@ def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
             sample = request.read_first_row() if row == 0 else read_row(request.source, row)
         except PackError as error:
             if not skip:
-                raise PackError(f"row {row}: {error}. {SKIP_HINT}") from error
+                raise PackError(describe_bad_row(row, error)) from error
             first_error = first_error or f"row {row}: {error}"
             continue
         return _fields_of(_augment_first(request, sample, row))

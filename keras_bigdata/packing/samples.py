@@ -17,8 +17,6 @@ Array: TypeAlias = npt.NDArray[Any]
 Sample: TypeAlias = Mapping[str, Any]
 Augment: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
 
-SKIP_HINT = 'Correct it, or pass on_error="skip" to leave out such rows.'
-
 
 def read_row(source: Any, row: int) -> dict[str, Array]:
     """Reads `source[row]` as a dict of arrays.
@@ -69,6 +67,12 @@ def check_sample(sample: Mapping[str, Array], fields: Mapping[str, Field]) -> No
                 f"field {name!r} is {value.dtype} of shape {value.shape}; in other rows it is "
                 f"{field.dtype} of shape {field.shape}"
             )
+
+
+def describe_bad_row(row: int, error: PackError) -> str:
+    """Returns the message about a row that cannot be packed."""
+    reason = str(error).removesuffix(".")
+    return f'row {row}: {reason}. Correct it, or pass on_error="skip" to leave out such rows.'
 
 
 def describe_error(error: Exception) -> str:

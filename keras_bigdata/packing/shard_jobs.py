@@ -20,12 +20,12 @@ from keras_bigdata.packing.resume_state import (
     write_record,
 )
 from keras_bigdata.packing.samples import (
-    SKIP_HINT,
     Array,
     Augment,
     Sample,
     augment_sample,
     check_sample,
+    describe_bad_row,
     read_row,
 )
 from keras_bigdata.packing.sources.arrays import Arrays
@@ -159,7 +159,7 @@ def _read_samples(
                 check_sample(sample, settings.fields)
         except PackError as error:
             if not settings.skip:
-                raise PackError(f"row {row}: {error}. {SKIP_HINT}") from error
+                raise PackError(describe_bad_row(row, error)) from error
             file = job.source.file(position) if hasattr(job.source, "file") else None
             skipped.append({"row": row, "file": file, "error": str(error)})
         else:

@@ -19,10 +19,16 @@ from keras_bigdata import (
     ImageFolder,
     ImageTable,
     PackError,
+    ScoreLog,
+    ShardIndex,
+    ShardSequence,
     ShardWriter,
     TextTable,
+    WeightedValidation,
     capture,
     pack,
+    repair,
+    verify,
 )
 from tests.helpers.packs import read_rows
 from tests.packing.small_sources import Numbers
@@ -137,6 +143,23 @@ def test_a_url_is_not_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ur
         with pytest.raises(ValueError, match=r"must be a path on this machine, not a URL: .*Copy"):
             door()
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", Path("gs://bucket/x")])
+def test_shards_are_not_read_from_a_url(url: Any):
+    """The error named a directory `s3:` in the current one."""
+    doors: list[Callable[[], Any]] = [
+        lambda: ShardIndex.load(url),
+        lambda: ShardSequence(url, 4),
+        lambda: ShardSequence([url], 4, inputs="x"),
+        lambda: verify(url),
+        lambda: repair(url),
+        lambda: WeightedValidation(url),
+        lambda: ScoreLog(url),
+    ]
+    for door in doors:
+        with pytest.raises(ValueError, match="must be a path on this machine, not a URL"):
+            door()
 
 
 @pytest.mark.parametrize("path", ["", "~/shards", "~", "a\0b"])

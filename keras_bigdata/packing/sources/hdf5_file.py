@@ -172,7 +172,7 @@ class HDF5File:
             if check:
                 check_origin(self.path, self.file, name)
             item = self.file.get(name)
-        except (KeyError, OSError, ValueError) as error:
+        except (KeyError, OSError, ValueError, RuntimeError) as error:
             raise PackError(f"{self.path}: {name!r} cannot be opened ({error}).") from error
         if not isinstance(item, h5py.Dataset):
             problem = "does not exist" if item is None else "is a group, not a dataset"

@@ -145,12 +145,12 @@ def resolve_classes(classes: Any, argument: str = "classes") -> list[Any]:
             equal as text.
     """
     names = resolve_names(classes, "classes", argument)
-    missing = [name for name in names if is_missing(name)]
-    if missing:
-        raise ValueError(
-            f"`{argument}` must not hold missing values: rows without a label have no class. "
-            f"Received: {missing[0]!r} at position {names.index(missing[0])}"
-        )
+    for position, name in enumerate(names):
+        if is_missing(name):
+            raise ValueError(
+                f"`{argument}` must not hold missing values: rows without a label have no class. "
+                f"Received: {name!r} at position {position}"
+            )
     return names
 
 

@@ -116,9 +116,12 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
                 f"{csv.field_size_limit():,} characters. If a double quote is not closed there, "
                 "close it. If the value is as long as that, pass pandas.read_csv(path)."
             ) from error
+        remedy = _describe_delimiter([_read_header(path)], names, delimiter) or (
+            ". Put a value that holds a double quote in double quotes, and double the quote inside "
+            "it"
+        )
         raise PackError(
-            f"{path}: the row that begins in line {first_line} cannot be read ({error}). Put a "
-            "value that holds a double quote in double quotes, and double the quote inside it."
+            f"{path}: the row that begins in line {first_line} cannot be read ({error}){remedy}."
         ) from error
     if not lines:
         raise PackError(f"{path}: there are no rows below the header.")
@@ -135,6 +138,12 @@ def _check_header(
                 f"{name}: there is {problem} {column!r}. The columns are: {', '.join(header)}"
                 + ("" if delimiter is None else _describe_delimiter(header, columns, delimiter))
             )
+
+
+def _read_header(path: Path) -> str:
+    """Returns the first line of a file, without splitting it into values."""
+    with open(path, encoding="utf-8-sig") as file:
+        return file.readline(csv.field_size_limit()).rstrip()
 
 
 def _describe_delimiter(header: Sequence[str], columns: Sequence[str], delimiter: str) -> str:
