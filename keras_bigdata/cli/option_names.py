@@ -26,7 +26,7 @@ _POSITIONALS = {
 }
 
 _NAME = re.compile(r"`(\w+)(?:\[[^\]`]*\])?`")
-_VALUE = re.compile(r"(?<![\w.(])(\w+)=(\"[^\"]*\"|'[^']*'|-?[\w.]+|\([^)]*\)|\[[^\]]*\])")
+_VALUE = re.compile(r"(?<![\w./\\(])(\w+)=(\"[^\"]*\"|'[^']*'|-?[\w.]+|\([^)]*\)|\[[^\]]*\])")
 
 
 def in_options(message: str, parsed: argparse.Namespace) -> str:

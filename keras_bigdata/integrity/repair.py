@@ -11,7 +11,6 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_bool
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import local_path
 from keras_bigdata.integrity.rebuild_index import rebuild_index
 from keras_bigdata.integrity.removed_shards import (
     removed_shards,
@@ -98,7 +97,7 @@ def repair(
     """
     dry_run = checked_bool(dry_run, "dry_run")
     verbose = checked_verbose(verbose)
-    folder = Path(os.path.abspath(local_path(directory, "directory")))
+    folder = Path(os.path.abspath(directory))
     if not folder.is_dir():
         raise ShardError(f"{folder}: there is no such directory. Check the path.")
     roles = Roles(

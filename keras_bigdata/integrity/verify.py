@@ -10,7 +10,6 @@ from pathlib import Path
 
 from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import local_path
 from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles
 from keras_bigdata.integrity.check_shard import check_shard
 from keras_bigdata.integrity.duplicates import find_duplicates
@@ -139,7 +138,7 @@ def read_unindexed(
 
 
 def _checked_directory(directory: str | os.PathLike[str]) -> Path:
-    folder = Path(os.path.abspath(local_path(directory, "directory")))
+    folder = Path(os.path.abspath(directory))
     if not folder.is_dir():
         raise ShardError(f"{folder}: there is no such directory. Check the path.")
     return folder

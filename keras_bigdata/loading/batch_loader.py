@@ -17,6 +17,7 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
 from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
 from keras_bigdata.loading.spawn_keys import SpawnKey
+from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
 BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
@@ -243,7 +244,15 @@ class BatchLoader:
                 f"{where} must return a dict with the keys that it received, {fields}. "
                 f"Received: {received}"
             )
-        arrays = {name: np.asarray(result[name]) for name in fields}
+        arrays = {}
+        for name in fields:
+            try:
+                arrays[name] = as_array(result[name])
+            except ValueError as error:
+                raise ShardError(f"{where}: {name!r} {error}.") from error
+            # Text may be encoded by the model, as by a TextVectorization layer.
+            if arrays[name].dtype.kind in "OMm":
+                raise ShardError(f"{where}: {name!r} {numeric_problem(arrays[name])}.")
         for name, array in arrays.items():
             if array.shape[:1] != (rows,):
                 raise ShardError(

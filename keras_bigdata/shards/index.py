@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from keras_bigdata import __version__
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import atomic_path, local_path
+from keras_bigdata.files import atomic_path
 from keras_bigdata.representation import (
     format_bytes,
     format_count,
@@ -273,7 +273,7 @@ class ShardIndex:
             ShardError: if the index was written by a newer release.
         """
         # Absolute: the working directory may change before a shard is read.
-        directory = Path(os.path.abspath(local_path(directory, "directory")))
+        directory = Path(os.path.abspath(directory))
         path = directory / INDEX_NAME
         try:
             # As text: from bytes, json would guess the encoding and import it.

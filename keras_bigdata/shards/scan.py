@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import local_path, temporary_target, walk_directory
+from keras_bigdata.files import temporary_target, walk_directory
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index import (
@@ -63,7 +63,7 @@ def open_shards(
     if not isinstance(shards, (str, os.PathLike)):
         if shards is None:
             raise TypeError("`shards` must be a directory or a list of files. Received: None")
-        files = [Path(os.path.abspath(local_path(file, "shards"))) for file in shards]
+        files = [Path(os.path.abspath(file)) for file in shards]
         if not files:
             raise ShardError("The list of shards is empty. Pass at least one pickle file.")
         names = [str(file) for file in files]
@@ -71,7 +71,7 @@ def open_shards(
         return _add_metadata(index, files)
     if not str(shards):
         raise ValueError("`shards` must be a directory or a list of files. Received: ''")
-    path = Path(os.path.abspath(local_path(shards, "shards")))
+    path = Path(os.path.abspath(shards))
     if path.is_file():
         return open_shards([path], used=used, trust=trust, verbose=verbose)
     if not path.is_dir():
