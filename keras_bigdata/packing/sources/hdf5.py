@@ -31,6 +31,7 @@ from keras_bigdata.packing.sources.tokens import (
     check_without_texts,
     choose_vocabulary,
     describe_empty_texts,
+    describe_long_texts,
     encode,
 )
 from keras_bigdata.permutation import Rows
@@ -154,10 +155,12 @@ class HDF5Table(Source):
             self._read_labels(label, classes)
         self.vocabulary: list[str] | None = None
         self._tokens: Tokens | None = None
+        self._notes: list[str] = []
         if text is not None:
             texts = HDF5Texts(self._file, text)
             self.vocabulary, length = choose_vocabulary(texts, vocabulary, text_length, max_tokens)
             self._tokens = encode(texts, self.vocabulary, length)
+            self._notes = describe_long_texts(self._tokens, text_length, vocabulary)
         for name in self._datasets.values():
             dtype = self._file.dtypes[name]
             if dtype.hasobject or dtype.kind not in "biufc":
@@ -218,8 +221,8 @@ class HDF5Table(Source):
         return self._file.path
 
     def packing_notes(self) -> list[str]:
-        """Returns how many rows have a text without a word."""
-        notes = super().packing_notes()
+        """Returns how many rows have a text that is cut, or that has no word."""
+        notes = [*super().packing_notes(), *self._notes]
         return notes if self._tokens is None else notes + describe_empty_texts(self._tokens)
 
     def source_files(self) -> Iterable[str]:

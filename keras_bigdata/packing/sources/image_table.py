@@ -21,7 +21,11 @@ from keras_bigdata.packing.sources.targets import (
     read_targets,
     target_columns,
 )
-from keras_bigdata.packing.sources.tokens import check_without_texts, encode_column
+from keras_bigdata.packing.sources.tokens import (
+    check_without_texts,
+    describe_long_texts,
+    encode_column,
+)
 
 
 class ImageTable(ImageRows):
@@ -167,6 +171,7 @@ class ImageTable(ImageRows):
         if text is not None:
             tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
             fields = {"texts": tokens, **fields}
+            targets.notes += describe_long_texts(tokens, text_length, vocabulary)
         super().__init__(
             columns.folder if root is None else local_path(root, "root"),
             names,

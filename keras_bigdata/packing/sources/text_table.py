@@ -13,7 +13,7 @@ from keras_bigdata.packing.sources.targets import (
     read_targets,
     target_columns,
 )
-from keras_bigdata.packing.sources.tokens import encode_column
+from keras_bigdata.packing.sources.tokens import describe_long_texts, encode_column
 
 
 class TextTable(TableRows):
@@ -92,5 +92,5 @@ class TextTable(TableRows):
             table=columns.name,
             lines=columns.lines,
             problems=targets.problems,
-            notes=targets.notes,
+            notes=targets.notes + describe_long_texts(tokens, text_length, vocabulary),
         )

@@ -105,6 +105,24 @@ def describe_empty_texts(tokens: Tokens) -> list[str]:
     ]
 
 
+def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any) -> list[str]:
+    """Returns a note of the texts that the default length may have cut, if there are any.
+
+    Args:
+        tokens: The token ids of all texts.
+        text_length, vocabulary: The arguments of these names; with one of them, the length was
+            chosen by the caller.
+    """
+    length = tokens.shape[1]
+    full = int((tokens[:, -1] != 0).sum())
+    if text_length is not None or vocabulary is not None or length < MAX_TEXT_LENGTH or not full:
+        return []
+    return [
+        f"{full:,} of {len(tokens):,} texts have {length} words or more, of which the first "
+        f"{length} are kept. Pass `text_length` to keep more, or text_length={length} to confirm."
+    ]
+
+
 def encode_column(
     values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int | None
 ) -> tuple[Tokens, list[str]]:

@@ -123,3 +123,21 @@ def test_arguments_about_texts_that_would_be_ignored_are_refused(tmp_path):
     for value in (texts, {"a", "b"}):
         with pytest.raises(TypeError, match="`texts` must be a list of texts: of a dict"):
             encode_texts(value, train)
+
+
+def test_texts_that_the_default_length_cuts_are_reported(tmp_path, capsys):
+    texts = ["a " * 64, "b " * 65, "c"]
+    note = "2 of 3 texts have 64 words or more, of which the first 64 are kept. Pass `text_length`"
+    source = TextTable({"t": texts}, text="t")
+    pack(source, tmp_path / "texts")
+    assert note in capsys.readouterr().err
+    images = ImageTable({"t": texts, "f": list("abc")}, image="f", text="t", size=(4, 4))
+    assert any(note in text for text in images.packing_notes())
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["t"], file["x"] = texts, np.zeros(3)
+    assert any(
+        note in text for text in HDF5Table(tmp_path / "t.h5", "x", None, "t").packing_notes()
+    )
+    for options in ({"text_length": 64}, {"text_length": 70}, {"vocabulary": source}):
+        assert not TextTable({"t": texts}, text="t", **options).packing_notes()
+    assert not TextTable({"t": ["a " * 63]}, text="t").packing_notes()
