@@ -1,17 +1,24 @@
-"""Functions that run as soon as the main thread ends, while other threads are still running."""
+"""The end of the process: which functions run then, and how threads at work are treated."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.util import Finalize
 
 from keras_bigdata.child_processes import call_in_forked_child
 
+# Maximum time in seconds that the process waits at its end for threads at work. A transform that
+# is stuck must not keep the process alive.
+_WAIT_SECONDS = 2.0
+
 _functions: list[Callable[[], None]] = []
-_lock = threading.Lock()
-_watching = False
+_registered = False
 _exiting = threading.Event()
+_finalizing = False
+_working = 0
+_changed = threading.Condition()
 
 
 def is_exiting() -> bool:
@@ -20,29 +27,69 @@ def is_exiting() -> bool:
 
 
 def call_at_main_thread_end(function: Callable[[], None]) -> None:
-    """Registers a function that runs once when the main thread ends, even if registered twice.
+    """Registers a function that runs when the main thread ends; it may run more than once.
 
-    Thread pools (and those of loky) wait at exit until everything that was submitted is done;
-    functions of `atexit` run only after that. A function registered here runs meanwhile, in a
-    thread that waits for the main thread, and can cancel the work.
-
-    A child of `multiprocessing` waits for its own children before its main thread ends, but after
-    it has run its finalizers: there the function runs as one of the finalizers.
+    Functions of `atexit` run only after executors, among them those of loky, have completed
+    everything that was submitted to them. A function registered here runs before, and can cancel
+    the work.
     """
-    global _watching  # noqa: PLW0603 - once per process
-    with _lock:
+    with _changed:
         if function not in _functions:
             _functions.append(function)
-        if _watching:
+    _register()
+
+
+@contextlib.contextmanager
+def finished_before_exit() -> Iterator[None]:
+    """Work in a daemon thread that the end of the process waits for, up to 2 seconds.
+
+    CPython ends a daemon thread by unwinding its stack when it needs the GIL after finalization has
+    begun. If a frame of C++ is on that stack, the process may be aborted
+    (<https://github.com/python/cpython/issues/87135>; from CPython 3.14 on the thread sleeps). So a
+    thread that begins work after that point sleeps here until the process has ended.
+    """
+    global _working  # noqa: PLW0603 - once per process
+    _register()
+    with _changed:
+        stop = _finalizing
+        _working += not stop
+    if stop:
+        threading.Event().wait()
+    try:
+        yield
+    finally:
+        with _changed:
+            _working -= 1
+            _changed.notify_all()
+
+
+def run_before_executors_wait() -> None:
+    """Makes the registered functions run before the executors that were imported until now wait.
+
+    Call it after loky was imported.
+
+    Finds: `threading._register_atexit`, through which `concurrent.futures` and loky register the
+    functions that wait for their workers; the last one registered runs first.
+    Seen in: CPython 3.9 to 3.14.
+    Upstream: none filed.
+    Without it: at its end the process waits until the batches that were submitted to worker
+    processes, up to `max_queue_size`, have been loaded.
+    """
+    # A program that ends already raises RuntimeError: its executors have been waited for.
+    with contextlib.suppress(AttributeError, RuntimeError):
+        threading._register_atexit(_call_all)  # type: ignore[attr-defined]
+
+
+def _register() -> None:
+    """Registers the functions below, once per process."""
+    global _registered  # noqa: PLW0603
+    with _changed:
+        if _registered:
             return
-        _watching = True
-    threading.Thread(target=_wait_for_main_thread, name="keras_bigdata-exit", daemon=True).start()
-    Finalize(None, _call_all, exitpriority=100)
-
-
-def _wait_for_main_thread() -> None:
-    threading.main_thread().join()
-    _call_all()
+        _registered = True
+    run_before_executors_wait()
+    # Runs also in children of `multiprocessing`, which do not run functions of `atexit`.
+    Finalize(None, _finalize, exitpriority=100)
 
 
 def _call_all() -> None:
@@ -51,11 +98,20 @@ def _call_all() -> None:
         function()
 
 
-def _forget_thread() -> None:
-    """Resets the state in a forked child, where the waiting thread does not exist."""
-    global _lock, _watching  # noqa: PLW0603
-    _lock = threading.Lock()
-    _watching = False
+def _finalize() -> None:
+    global _finalizing  # noqa: PLW0603
+    _call_all()
+    with _changed:
+        _finalizing = True
+        _changed.wait_for(lambda: not _working, _WAIT_SECONDS)
 
 
-call_in_forked_child(_forget_thread)
+def _reset() -> None:
+    """Resets the state in a forked child: the threads of the parent do not exist there."""
+    global _changed, _registered, _working  # noqa: PLW0603
+    _changed = threading.Condition()
+    _registered = False
+    _working = 0
+
+
+call_in_forked_child(_reset)

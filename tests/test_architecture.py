@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "bounded_map": [],
     "representation": [],
     "process_exit": ["child_processes"],
+    "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "parts": [],
     "shards": ["arguments", "files", "progress", "representation"],
@@ -38,12 +39,12 @@ MAY_IMPORT = {
     ],
     "loading": [
         *("arguments", "child_processes", "keras_internals", "parts", "permutation"),
-        *("process_exit", "representation", "shards"),
+        *("daemon_threads", "process_exit", "representation", "shards"),
     ],
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
     "bench": ["arguments", "loading", "progress", "shards"],
     "migrate": ["files"],
-    "legacy": ["callbacks", "files", "keras_internals"],
+    "legacy": ["callbacks", "daemon_threads", "files", "keras_internals"],
     "cli": [
         *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
         "shards",
@@ -54,7 +55,16 @@ MAY_IMPORT = {
 # Parts that run without Keras and its backends.
 WITHOUT_KERAS = {
     *("errors", "arguments", "permutation", "child_processes", "files", "progress"),
-    *("bounded_map", "representation", "process_exit", "shards", "packing", "integrity", "migrate"),
+    *(
+        "bounded_map",
+        "daemon_threads",
+        "representation",
+        "process_exit",
+        "shards",
+        "packing",
+        "integrity",
+        "migrate",
+    ),
 }
 HEAVY = {"keras", "tensorflow", "jax", "torch"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
+import math
 import threading
 import time
 import weakref
@@ -14,6 +15,8 @@ from keras_bigdata.keras_internals.fit import calling_epoch_iterators, running_e
 
 # Seconds to wait at exit for requests that are being served.
 _EXIT_SECONDS = 1.5
+# Seconds in which a thread of TensorFlow converts a batch that it has just received.
+_CONVERSION_SECONDS = 0.05
 
 
 class IteratorGuard:
@@ -47,18 +50,21 @@ class IteratorGuard:
         self._iterators: list[Any] = []
         self._serving: set[int] = set()
         self._exiting = False
+        self._last_served = -math.inf
         _guards.add(self)
 
     def __enter__(self) -> None:
-        if self._exiting:
+        if self._exiting and threading.current_thread() is not threading.main_thread():
             threading.Event().wait()  # forever
         self._serving.add(threading.get_ident())
 
     def __exit__(self, *error: object) -> None:
         self._serving.discard(threading.get_ident())
+        self._last_served = time.monotonic()
 
     def hold(self) -> None:
         """Keeps the iterator of an epoch that begins; destroys that of a stopped epoch."""
+        self._exiting = False  # a function of `atexit` trains
         iterators = calling_epoch_iterators()
         if any(held not in iterators for held in self._iterators):
             self.destroy()
@@ -95,15 +101,18 @@ def _block_requests_at_exit() -> None:
     stopped = [
         guard
         for guard in list(_guards)
-        if guard._iterators and not any(iterator in running for iterator in guard._iterators)
+        # A guard without iterators may serve a `tf.data.Dataset`, whose iterators are unknown.
+        if not any(iterator in running for iterator in guard._iterators or running)
     ]
     for guard in stopped:
         guard._exiting = True
         # The iterators are never destroyed: the process would wait for that for up to a minute.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(guard._iterators))
-    deadline = time.monotonic() + _EXIT_SECONDS
-    while any(guard._serving for guard in stopped) and time.monotonic() < deadline:
+    started = time.monotonic()
+    while any(guard._serving for guard in stopped) and time.monotonic() < started + _EXIT_SECONDS:
         time.sleep(0.005)
+    if any(guard._last_served > started - 1 for guard in stopped):
+        time.sleep(_CONVERSION_SECONDS)
 
 
 atexit.register(_block_requests_at_exit)

@@ -7,16 +7,21 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 
+from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.legacy.batch_arrays import Batch
 
 # A batch, and whether it is the last one of a pass over its source.
 StreamItem = tuple[Batch, bool]
 ToBatch = Callable[[Any], Batch]
+
+# Maximum time in seconds to wait for calls of a sequence when its batches are not needed any more.
+# A call that never returns must not block the program: its thread is a daemon.
+_JOIN_TIMEOUT = 5.0
 
 
 def is_sequence(source: Any) -> bool:
@@ -181,7 +186,7 @@ class _OrderedThreadMap:
     """
 
     def __init__(self, workers: int, max_pending: int) -> None:
-        self._pool = ThreadPoolExecutor(workers, "legacy-batches") if workers > 1 else None
+        self._pool = DaemonThreads(workers, "legacy-batches") if workers > 1 else None
         self._max_pending = max(max_pending, workers)
         self._pending: deque[Future[Batch]] = deque()
 
@@ -192,7 +197,7 @@ class _OrderedThreadMap:
         for future in self._pending:
             future.cancel()
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(_JOIN_TIMEOUT)
 
     def map(self, function: Callable[[int], Batch], indices: Iterable[int]) -> Iterator[Batch]:
         if self._pool is None:

@@ -16,6 +16,8 @@ from functools import cache
 from multiprocessing.util import Finalize
 from typing import Any
 
+from keras_bigdata.process_exit import run_before_executors_wait
+
 # Seconds to wait at exit before workers are killed.
 _EXIT_SECONDS = 1.5
 
@@ -33,7 +35,7 @@ def start(workers: int, initializer: Callable[..., None], initargs: tuple[Any, .
     except BaseException:
         kill(executor)
         raise
-    _wait_at_exit(os.getpid())
+    _prepare_exit(os.getpid())
     return executor
 
 
@@ -73,12 +75,13 @@ def is_shutdown(error: BaseException) -> bool:
 
 
 @cache
-def _wait_at_exit(pid: int) -> None:
-    """Registers, once per process, a function that waits at exit for workers to end.
+def _prepare_exit(pid: int) -> None:
+    """Registers, once per process, what cancels work at exit and waits for workers to end.
 
     A child of `multiprocessing` unlinks the semaphores of its workers when it ends, and workers
     that are still starting would then print a traceback.
     """
+    run_before_executors_wait()
     Finalize(None, _wait, exitpriority=50)
 
 

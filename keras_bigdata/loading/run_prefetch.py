@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 
+from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.loading.batch_loader import BatchLoader
 from keras_bigdata.loading.open_prefetches import register
@@ -21,7 +22,7 @@ class RunPrefetch:
 
     def __init__(self, loader: BatchLoader) -> None:
         self._loader = loader
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="keras_bigdata-run")
+        self._reader = DaemonThreads(1, "keras_bigdata-run")
         self._lock = threading.Lock()
         self._pending: dict[range, Future[Batch]] = {}
         self._closed = False
@@ -61,7 +62,7 @@ class RunPrefetch:
         with self._lock:
             self._closed = True
             self._pending.clear()
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        self._reader.shutdown()
 
     def leave_to_parent(self) -> None:
         """Does nothing: the thread does not exist in a forked child."""

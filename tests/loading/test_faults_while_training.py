@@ -430,7 +430,7 @@ def test_a_worker_killed_while_it_starts(wide):
     for delay in (0.0, 0.05, 0.2):
         data = sequence(wide, workers=2, use_multiprocessing=True, transform=through_faulty_disk)
         before = set(workers_of(os.getpid()))
-        pending = data.server.prefetcher._new_source().submit  # what the read-ahead calls
+        pending = data.server.prefetcher._new_provider().submit  # what prefetching calls
         first = pending(0)
         time.sleep(delay)
         worker = (set(workers_of(os.getpid())) - before).pop()

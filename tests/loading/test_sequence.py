@@ -500,31 +500,6 @@ def test_a_pickle_that_is_no_shard_is_named_with_the_reason(shards):
         ShardSequence(directory, **ROLES)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [False, True])
-def test_the_process_ends_without_waiting_for_batches_nobody_wants(shards, processes):
-    code = textwrap.dedent(
-        """
-        import sys, time
-        from keras_bigdata import ShardSequence
-        def slow(batch, rng):
-            time.sleep(1)
-            return batch
-        data = ShardSequence(sys.argv[1], 4, inputs="x", targets="id", transform=slow,
-                             use_multiprocessing=sys.argv[2] == "True", max_queue_size=30)
-        started = time.time()
-        data[0]
-        print(started, time.time(), flush=True)
-        """
-    )
-    command = [sys.executable, "-c", code, str(shards([400])), str(processes)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    started, given = map(float, told.stdout.split())
-    # Nor has the first batch waited for the 30 that were submitted ahead.
-    assert given - started < 10
-    assert time.time() - given < 5
-
-
 # ---- Bad arguments
 
 
