@@ -120,8 +120,7 @@ class BatchLoader:
             max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
-        # `Augment` has a method for batches; called itself, it changes one sample.
-        self._transform = getattr(config.transform, "transform_batch", config.transform)
+        self._transform = _batch_function(config.transform)
         self._signature: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
 
     def load(self, position: int) -> Batch:
@@ -271,3 +270,16 @@ class BatchLoader:
                 "in the same way for every batch."
             )
         return arrays
+
+
+def _batch_function(transform: Any) -> Any:
+    """Returns the function that is called with each batch.
+
+    An `Augment` changes one sample if it is called, and has a method for batches. A method of the
+    same name in a class of the user means something else.
+    """
+    package = __name__.partition(".")[0] + "."
+    for kind in type(transform).__mro__:
+        if "transform_batch" in vars(kind) and kind.__module__.startswith(package):
+            return transform.transform_batch
+    return transform

@@ -237,3 +237,23 @@ def test_augment_is_a_transform_of_batches(tmp_path, masks):
 def test_a_batch_without_the_field_of_the_images_names_its_fields():
     with pytest.raises(KeyError, match=r"The batch has no field 'images'. Its fields are \['x'\]"):
         Augment(flip()).transform_batch({"x": np.zeros((2, 4, 4, 3))}, np.random.default_rng(0))
+
+
+def test_a_method_of_the_same_name_in_a_class_of_the_user_is_not_called(tmp_path):
+    class Own:
+        def __call__(self, batch, rng):
+            return {"x": batch["x"] + 1}
+
+        def transform_batch(self, batch, rng):
+            raise AssertionError
+
+    class Derived(Augment):
+        """Keeps the meaning of the class that it derives from."""
+
+        def transform_batch(self, batch, rng):
+            return {"x": super().transform_batch(batch, rng)["x"] + 2}
+
+    pack(Arrays(x=np.zeros((4, 5, 5, 3))), tmp_path / "shards")
+    assert ShardSequence(tmp_path / "shards", 4, transform=Own())[0][0].max() == 1
+    derived = Derived(flip(), images="x")
+    assert ShardSequence(tmp_path / "shards", 4, transform=derived)[0][0].max() == 2

@@ -23,6 +23,9 @@ from keras_bigdata.packing.sources.images import (
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 
+# Pillow does not tell whether a JPEG 2000 file was compressed without loss.
+_LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000")
+
 
 def load_mask(
     path: str | os.PathLike[str],
@@ -109,7 +112,7 @@ def _check_values(values: npt.NDArray[Any], is_lossy: bool) -> None:
     unique = np.unique(values)
     if is_lossy:
         raise PackError(
-            f"it is a JPEG file, whose compression changes values: it has {len(unique)}, from "
+            f"it is a JPEG file, whose compression may change values: it has {len(unique)}, from "
             f"{unique[0]} to {unique[-1]}. Save masks as PNG. Or pass the values that were saved, "
             "such as mask_values=(0, 255), to take each pixel for the nearest of them; or "
             "mask_values=range(256) if each of its values is a class"
@@ -154,7 +157,7 @@ def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
                 "a palette"
             )
         transpose = UPRIGHT_TRANSPOSES.get(exif_orientation(mask))
-        is_lossy = mask.format in ("JPEG", "MPO") or "jpeg" in str(mask.info.get("compression"))
+        is_lossy = mask.format in _LOSSY_FORMATS or "jpeg" in str(mask.info.get("compression"))
         return np.asarray(mask if transpose is None else mask.transpose(transpose)), is_lossy
 
 
