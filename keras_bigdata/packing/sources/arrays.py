@@ -45,7 +45,9 @@ class Arrays(Source):
         **fields: Name -> array of shape `(rows, ...)`, all with the same number of rows.
             `labels` given as strings are converted to int32 class numbers. Other arrays keep
             their dtype: whole numbers are class numbers already. With `classes` they must lie
-            between 0 and the number of classes; they are not looked up among the classes.
+            between 0 and the number of classes; they are not looked up among the classes. Without
+            `classes` they have no names, and `classes` of the packed set is `None`; its
+            `len(class_counts)` is the largest label plus 1.
 
     Raises:
         ValueError: If the arrays differ in length or have no rows, if a role names a field that

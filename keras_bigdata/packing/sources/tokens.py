@@ -119,7 +119,7 @@ def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any
         return []
     return [
         f"{full:,} of {len(tokens):,} texts have {length} words or more, of which the first "
-        f"{length} are kept. Pass `text_length` to keep more, or text_length={length} to confirm."
+        f"{length}, the default text length, are kept."
     ]
 
 

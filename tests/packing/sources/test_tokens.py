@@ -127,7 +127,7 @@ def test_arguments_about_texts_that_would_be_ignored_are_refused(tmp_path):
 
 def test_texts_that_the_default_length_cuts_are_reported(tmp_path, capsys):
     texts = ["a " * 64, "b " * 65, "c"]
-    note = "2 of 3 texts have 64 words or more, of which the first 64 are kept. Pass `text_length`"
+    note = "2 of 3 texts have 64 words or more, of which the first 64, the default text length, are"
     source = TextTable({"t": texts}, text="t")
     pack(source, tmp_path / "texts")
     assert note in capsys.readouterr().err
