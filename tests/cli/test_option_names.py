@@ -37,7 +37,7 @@ def message(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_no_shuffle_keeps_the_order_and_tells_skipped_rows(folder: Path):
+def test_no_shuffle_keeps_the_order_and_lists_skipped_rows(folder: Path):
     assert run(folder, "--label", "label", "--no-shuffle", "--on-error", "skip") == 0
     index = ShardIndex.load(folder / "out")
     assert read_rows(index)["images"][:, 0, 0, 0].tolist() == [0, 40, 120, 160, 200]

@@ -107,7 +107,7 @@ def test_a_value_that_shards_do_not_hold_is_refused(
 
 
 @pytest.mark.parametrize("door", [into_arrays, into_capture, into_writer])
-def test_a_mask_that_hides_nothing_is_no_loss(tmp_path: Path, door: Callable[..., Any]):
+def test_a_mask_that_hides_nothing_is_not_a_loss(tmp_path: Path, door: Callable[..., Any]):
     rows = read_rows(door(np.ma.masked_array(np.ones((4, 2)), mask=False), tmp_path / "out"))
     assert rows["x"].tolist() == [[1, 1]] * 4
 

@@ -23,7 +23,7 @@ from keras_bigdata.packing.sources.images import (
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 
-# Pillow does not tell whether a JPEG 2000 file was compressed without loss.
+# Pillow does not report whether a JPEG 2000 file was compressed without loss.
 _LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000")
 
 

@@ -64,7 +64,7 @@ def test_a_video_of_two_classes_is_refused(tmp_path: Path):
         FrameFolder(tmp_path / "d", frames=1, size=SIZE)
 
 
-def test_folders_of_the_system_are_no_classes_and_are_reported(
+def test_folders_of_the_system_are_not_classes_and_are_reported(
     folder: Path, tmp_path: Path, capsys: Any
 ):
     for name in ("__MACOSX/cat/._1.png", "lost+found/1.png", "__pycache__/a.pyc"):
@@ -97,7 +97,7 @@ def test_files_that_are_left_out_are_reported(folder: Path, tmp_path: Path, caps
     assert "left out 2 files without the suffix of an image: cat/1.heic, cat/1.txt" in error
 
 
-def test_files_beside_the_folders_of_videos_are_reported(tmp_path: Path, capsys: Any):
+def test_files_next_to_the_folders_of_videos_are_reported(tmp_path: Path, capsys: Any):
     write_image(tmp_path / "d" / "wave" / "1" / "1.png", 1)
     write_image(tmp_path / "d" / "wave" / "frame.png", 1)
     (tmp_path / "d" / "wave" / "2.mp4").write_text("x")
@@ -120,7 +120,7 @@ def test_classes_that_lack_a_folder_are_refused(folder: Path):
 
 
 def test_a_folder_that_may_not_be_entered_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    """For root, every folder may be entered: the refusal is simulated."""
+    """The refusal is simulated, because root may enter every folder."""
     import os
 
     scandir = os.scandir

@@ -267,7 +267,7 @@ def test_mask_values_are_part_of_what_a_pack_is(pairs: Path, tmp_path: Path):
         (255, TypeError),
     ],
 )
-def test_mask_values_that_are_no_list_of_integers_are_refused(pairs: Path, values, error):
+def test_mask_values_that_are_not_a_list_of_integers_are_refused(pairs: Path, values, error):
     with pytest.raises(error, match="`mask_values"):
         open_pairs(pairs, mask_values=values)
     with pytest.raises(ValueError, match="`mask_values` needs `mask`"):

@@ -78,5 +78,9 @@ def test_numbers_to_predict_are_not_classes():
     numbers = number_labels([np.array([3, 1]), np.array([3, 9])], 4)
     assert numbers is not None
     assert numbers.tolist() == [1, 0, 1, 2]
+    rows = np.random.default_rng(0).integers(0, 2, (50, 12))
+    for labels in (rows, rows.astype(bool), rows * 3, np.tile(rows, 6)):
+        _, expected = np.unique(labels, axis=0, return_inverse=True)
+        assert (number_labels([labels[:20], labels[20:]], 50) == expected.reshape(-1)).all()
     rest, part = Arrays(x=values, y=values, targets="y").split(0.2)
     assert (len(rest), len(part)) == (40, 10)
