@@ -12,8 +12,9 @@ import pytest
 
 FILES = [
     "loading/test_epochs.py",
+    "loading/test_epochs_advance.py",
     "loading/test_exactly_once.py",
-    "test_fit_contract.py",
+    "keras_internals",
     "loading/test_recycled_memory.py",
     "legacy/test_callbacks.py",
     "legacy/test_fit.py",

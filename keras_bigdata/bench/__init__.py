@@ -1,5 +1,9 @@
 """Measurements of how fast shards can be read, and of what limits training on them.
 
+measure     `bench`: how fast shards are read and fed to `fit` (disk, null_model)
+rates       its results
+cost        `EpochCost`: from which epoch on packing pays off
+
 `bench` is imported on first use, because it needs Keras and `EpochCost` does not.
 """
 

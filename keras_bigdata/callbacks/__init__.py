@@ -1,4 +1,14 @@
-"""Callbacks for `model.fit` that work together with all of Keras's own."""
+"""Callbacks for `model.fit` that work together with all of Keras's own.
+
+weighted_validation          `WeightedValidation` (_validation_data, _metric_states)
+best_weights_early_stopping  `BestWeightsEarlyStopping` (_best_weights_file)
+score_log                    `ScoreLog`
+resume_training              `ResumeTraining`: reads the state of a training (_training_state,
+                             _callback_states) into files (_checkpoint_directory,
+                             _checkpoint_file) when they are due (_checkpoint_schedule)
+
+Used by several of them: _monitor, _keyboard_interrupt.
+"""
 
 from __future__ import annotations
 

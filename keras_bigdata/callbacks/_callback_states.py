@@ -12,7 +12,11 @@ import keras
 
 from keras_bigdata.callbacks.weighted_validation import WeightedValidation
 from keras_bigdata.files import atomic_path
-from keras_bigdata.keras_internals.callbacks import callback_attributes
+from keras_bigdata.keras_internals.callbacks import (
+    callback_attributes,
+    csv_columns,
+    set_csv_columns,
+)
 
 _CSVLogger = keras.callbacks.CSVLogger
 
@@ -110,15 +114,14 @@ def _attributes(callback: Any) -> tuple[str, ...]:
 def read_csv_logger(logger: Any) -> dict[str, Any]:
     """Returns the content of a CSVLogger's file, and its columns."""
     path = Path(logger.filename)
-    return {"content": path.read_bytes() if path.exists() else b"", "keys": logger.keys}
+    return {"content": path.read_bytes() if path.exists() else b"", "keys": csv_columns(logger)}
 
 
 def restore_csv_logger(logger: Any, state: dict[str, Any]) -> None:
     """Restores the file of a CSVLogger, which then appends to it.
 
     The file is closed and opened by the logger's own hooks: with `append=True` it writes a header
-    only if the file is empty. `keys`, the columns that the first epoch determined, is an
-    undocumented attribute: without it, the first epoch after a resume determines the columns.
+    only if the file is empty.
     """
     _CSVLogger.on_train_end(logger)
     path = Path(os.path.realpath(logger.filename))
@@ -129,7 +132,7 @@ def restore_csv_logger(logger: Any, state: dict[str, Any]) -> None:
         _CSVLogger.on_train_begin(logger)
     finally:
         logger.append = append
-    logger.keys = state["keys"]
+    set_csv_columns(logger, state["keys"])
 
 
 def _is_local(logger: Any) -> bool:

@@ -1,6 +1,15 @@
 """Command line `keras-bigdata`.
 
 The modules parse arguments and print results; the rest of the package does the work.
+
+main        the parser, error messages, exit status (__main__)
+pack        `pack images`, `pack texts`, `pack hdf5`, `pack generator` (pack_options, load_function)
+info        `info`
+integrity   `verify` and `repair`
+bench       `bench` and `estimate`
+migrate     `migrate`
+
+Used by several of them: argument_types, formatting.
 """
 
 from keras_bigdata.cli.main import main

@@ -1,11 +1,12 @@
 """Uses of private names of Keras and TensorFlow, each in one function or class.
 
 Each docstring says what is found, the versions in which it was seen, the upstream issue, and what
-is lost if the name disappears. `tests/test_fit_contract.py` fails first if a release changes one of
+is lost if the name disappears. `tests/keras_internals/` fails first if a release changes one of
 them. No other file of the package uses a private name of Keras.
 
 fit             facts about a running `fit` that a dataset does not receive
 iterator_guard  TensorFlow's iterator of a stopped `fit`
 callbacks       what callbacks need from a running `fit`, its model and other callbacks
+distribution    what Keras does with a dataset when several processes train
 legacy          what scripts for Keras 1 and 2 used
 """

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 #
 # Each docstring says what is found, where it was seen, where it was requested upstream, and what is
-# lost without it. `tests/test_fit_contract.py` pins all of them. It was run with Keras 3.8.0 and
-# 3.15.1 on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10,
-# which older releases of Keras do not run on.
+# lost without it. `tests/keras_internals/test_contract.py` pins all of them. It was run with Keras
+# 3.8.0 and 3.15.1 on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on
+# JAX 0.10, which older releases of Keras do not run on.
 
 # Beginnings of warnings that are silenced because this package causes them.
 RAN_OUT_OF_DATA = "Your input ran out of data"
@@ -303,3 +303,23 @@ def optimizer_warning_ignored() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _SKIPPED_OPTIMIZER)
         yield
+
+
+def csv_columns(logger: keras.callbacks.CSVLogger) -> list[str] | None:
+    """Returns the columns of a CSVLogger's file, or `None` before its first epoch.
+
+    Finds: the attribute `keys`, which the first epoch determines and no page documents.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed.
+
+    Without it: the first epoch after a resume determines the columns.
+    """
+    columns: list[str] | None = getattr(logger, "keys", None)
+    return columns
+
+
+def set_csv_columns(logger: keras.callbacks.CSVLogger, columns: list[str] | None) -> None:
+    """Sets the columns of a CSVLogger to what `csv_columns` returned."""
+    logger.keys = columns

@@ -6,6 +6,12 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+_TF_KERAS = "keras._tf_keras.keras"
+
+# Names under which Keras can be imported; `tensorflow.keras` is a separate module. The one that
+# `tf_keras_module` describes is patched where it exists.
+KERAS_MODULES = ("keras", "keras.api", _TF_KERAS, "tensorflow.keras")
+
 
 def save_weights_as_keras_2(file: Any, model: Any) -> None:
     """Writes the weights of a model into an open HDF5 file, in the format of Keras 2.
@@ -49,6 +55,6 @@ def tf_keras_module(name: str) -> ModuleType | None:
     Without it: `None`; these names stay missing.
     """
     try:
-        return importlib.import_module(f"keras._tf_keras.keras.{name}")
+        return importlib.import_module(f"{_TF_KERAS}.{name}")
     except ImportError:
         return None

@@ -10,15 +10,13 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import tf_keras_module
+from keras_bigdata.keras_internals.legacy import KERAS_MODULES, tf_keras_module
 from keras_bigdata.legacy import generators, weights_files
 from keras_bigdata.legacy.arguments import set_default_keras_version
 from keras_bigdata.legacy.callbacks import ModelCheckpoint, TensorBoard
 
 # Set on functions that are patched already, so that `install` does not patch them again.
 _PATCHED = "_keras_bigdata_legacy"
-# Names under which `keras` can be imported. `tensorflow.keras` is a separate module.
-_KERAS_MODULES = ("keras", "keras.api", "keras._tf_keras.keras", "tensorflow.keras")
 
 _LAYER_MODULES = (
     *("core", "convolutional", "pooling", "normalization", "recurrent", "embeddings", "merge"),
@@ -122,7 +120,7 @@ def _replace_base_class(new_class: type) -> None:
     old_class = new_class.__mro__[1]
     # In the module that defines it, for copies of `keras.callbacks` that are imported later.
     setattr(sys.modules[old_class.__module__], old_class.__name__, new_class)
-    for name in _KERAS_MODULES:
+    for name in KERAS_MODULES:
         module = sys.modules.get(f"{name}.callbacks")
         if module is not None:
             setattr(module, old_class.__name__, new_class)

@@ -11,6 +11,7 @@ import keras
 
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
+from keras_bigdata.keras_internals.distribution import refuse_automatic_sharding
 from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
 from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
@@ -19,7 +20,6 @@ from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.roles import open_with_roles
-from keras_bigdata.parts import refuse_automatic_sharding
 from keras_bigdata.representation import format_count, html_table
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles, Structure

@@ -1,4 +1,12 @@
-"""Migrates scripts for Keras 1 and 2 to Keras 3 and this package."""
+"""Migrates scripts for Keras 1 and 2 to Keras 3 and this package.
+
+script_files     files -> texts, and back
+migration        the text of one script: parsed, changed by all rules, and written
+script           the script as the rules see it (keras_version, new_imports)
+rules/           one kind of change per file
+
+Used by the rules: dotted_names, keras_names, call_edits, strings.
+"""
 
 from __future__ import annotations
 

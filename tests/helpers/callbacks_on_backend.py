@@ -26,7 +26,6 @@ from tests.helpers.small_models import (
     classifier,
     dropout_model,
     make_data,
-    shared_dropout_model,
     validate,
 )
 
@@ -54,7 +53,7 @@ def check_combined_results():
 def check_training_is_not_disturbed():
     results = []
     for callbacks in ([], [WeightedValidation({"a": make_data(96, 5), "b": make_data(32, 6)})]):
-        model = shared_dropout_model()
+        model = dropout_model()
         # On torch, `evaluate` draws from the generator that shuffles arrays.
         history = model.fit(
             *make_data(96), epochs=3, batch_size=16, verbose=0, callbacks=callbacks
@@ -93,7 +92,7 @@ class Interrupt(keras.callbacks.Callback):
 
 def check_ctrl_c(directory):
     before = signal.getsignal(signal.SIGINT)
-    model = shared_dropout_model()
+    model = dropout_model()
     best = BestWeightsEarlyStopping(directory / "best.weights.h5", "val_loss", resume=True)
     interrupt = Interrupt(best)
     callbacks = [WeightedValidation(make_data(32, 9)), best, interrupt]

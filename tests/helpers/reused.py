@@ -6,13 +6,15 @@ import functools
 from collections.abc import Callable, Hashable
 
 import keras
+import numpy as np
 
 
 def reused(build: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     """Wraps a function that returns a compiled model, so that each model is built once.
 
     Later calls with the same arguments return the same model with its initial variables. A test
-    must not compile it again, nor ask for it twice.
+    must not compile it again, nor ask for it twice. On JAX and torch its first `fit` draws one more
+    seed than the later ones, so histories of two calls are not compared there.
     """
     built: dict[Hashable, tuple[keras.Model, list]] = {}
 
@@ -22,7 +24,9 @@ def reused(build: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
         if key not in built:
             model = build(**arguments)
             model.optimizer.build(model.trainable_variables)
-            built[key] = model, [keras.ops.convert_to_numpy(v) for v in _variables(model)]
+            # Copies: on JAX and torch the arrays share the memory of the variables.
+            initial = [np.array(keras.ops.convert_to_numpy(v)) for v in _variables(model)]
+            built[key] = model, initial
         model, initial = built[key]
         for variable, value in zip(_variables(model), initial, strict=True):
             variable.assign(value)

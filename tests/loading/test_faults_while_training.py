@@ -385,6 +385,7 @@ needs_proc = pytest.mark.skipif(
 )
 
 
+@pytest.mark.alone  # looks at what all processes share
 @pytest.mark.slow
 @needs_proc
 def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):

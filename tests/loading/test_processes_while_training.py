@@ -335,7 +335,7 @@ FEW = """
     from keras_bigdata import ShardError, ShardSequence
     from tests.helpers.transforms import identity
 
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     count = int(sys.argv[2])

@@ -536,7 +536,8 @@ def test_any_script_is_migrated_once(examples):
         assert messages(first.content) == messages(content)
         ast.parse(first.content)
         assert first.content.count(b"#") == content.count(b"#")
-        carriage_returns = first.content.count(b"\n") if newline != "\n" else 0
+        # The line ending of one line without an end is unknown.
+        carriage_returns = first.content.count(b"\n") if b"\r\n" in content else 0
         assert first.content.count(b"\r\n") == carriage_returns
 
     check()

@@ -1,4 +1,4 @@
-"""Divides each batch among several processes that train together."""
+"""What Keras would do with a dataset when several processes train together."""
 
 from __future__ import annotations
 
