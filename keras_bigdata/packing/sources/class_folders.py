@@ -44,7 +44,11 @@ class ClassFolders:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
+        try:
+            is_folder = folder.is_dir()
+        except OSError as error:  # in a folder that may not be entered
+            raise PackError(f"{folder}: cannot be read ({error.strerror}).") from error
+        if not is_folder:
             raise PackError(f"{folder}: there is no such folder.")
         self.folder = folder
         self._system_folders: list[str] = []

@@ -223,8 +223,10 @@ class HDF5File:
 def _file_version(path: str) -> FileVersion:
     try:
         status = os.stat(path)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise PackError(f"{path}: there is no such file ({error.strerror}).") from error
+    except OSError as error:
+        raise PackError(f"{path}: the file cannot be read ({error.strerror}).") from error
     if not os.path.isfile(path):
         raise PackError(f"{path}: is not a file. An HDF5 file was expected.")
     return FileVersion(status.st_size, status.st_mtime_ns)

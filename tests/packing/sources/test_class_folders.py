@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from keras_bigdata import FrameFolder, ImageFolder, PackError, pack
+from keras_bigdata import (
+    FrameFolder,
+    HDF5Table,
+    ImageFolder,
+    ImageTable,
+    PackError,
+    TextTable,
+    pack,
+)
 from keras_bigdata.files import walk_directory
 from tests.helpers.image_files import write_image
 
@@ -139,3 +147,27 @@ def test_a_folder_that_may_not_be_entered_is_named(folder: Path, monkeypatch: py
                 kind(path, size=SIZE, **options)
     with pytest.raises(OSError, match="cannot be listed"):
         list(walk_directory(folder))
+
+
+def test_what_lies_in_a_folder_that_may_not_be_entered_is_not_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import os
+
+    stat = os.stat
+
+    def refuse(path: Any, **options: Any) -> Any:
+        if str(path).startswith(str(folder)):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    makers = (
+        lambda: ImageFolder(folder / "cat", size=SIZE),
+        lambda: HDF5Table(folder / "t.h5"),
+        lambda: TextTable(folder / "t.csv", text="t"),
+        lambda: ImageTable({"f": ["cat/1.png"]}, image="f", root=folder, size=SIZE)[0],
+    )
+    for make in makers:
+        with pytest.raises(PackError, match=r"cannot be read \(Permission denied\)|: Permission d"):
+            make()
