@@ -10,12 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.representation import shorten
 from keras_bigdata.shards.field_values import as_numbers
 from keras_bigdata.shards.index import Field
 
 Array: TypeAlias = npt.NDArray[Any]
 Sample: TypeAlias = Mapping[str, Any]
 Augment: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
+
+# Characters of a value that a message has.
+_MAX_RECEIVED = 80
 
 
 def read_row(source: Any, row: int) -> dict[str, Array]:
@@ -103,5 +107,7 @@ def _as_arrays(sample: Any) -> dict[str, Array]:
         try:
             arrays[name] = as_numbers(value)
         except ValueError as error:
-            raise PackError(f"field {name!r} {error}. Received: {value!r:.80}") from error
+            # In one line, as all messages about rows; arrays have several.
+            received = shorten(" ".join(repr(value).split()), _MAX_RECEIVED)
+            raise PackError(f"field {name!r} {error}. Received: {received}") from error
     return arrays

@@ -15,6 +15,7 @@ import scipy.sparse
 from keras_bigdata import (
     Arrays,
     BigDataError,
+    PackError,
     ShardIndex,
     ShardSequence,
     ShardWriter,
@@ -140,6 +141,14 @@ def test_pad_rows_refuses_masked_values_and_rounded_integers():
     assert pad_rows([[0.1], [2]], dtype="float32")[0, 0] == np.float32(0.1)
     with pytest.raises(ValueError, match="`value` must be a number that float16 can hold"):
         pad_rows([[1]], value=2049, dtype="float16")
+
+
+def test_the_message_about_a_row_is_one_line(tmp_path: Path):
+    with pytest.raises(
+        PackError, match=r"row 2: field 'x' .*Received: masked_array\(data="
+    ) as raised:
+        into_rows(np.ma.masked_array(np.zeros((4, 2)), True), tmp_path / "out")
+    assert "\n" not in str(raised.value)
 
 
 def test_numbers_that_pandas_holds_are_numbers(tmp_path: Path):
