@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
+
+from keras_bigdata.daemon_threads import DaemonThreads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Maximum time in seconds to wait for running calls whose results are not needed any more.
+_JOIN_TIMEOUT = 5.0
 
 
 def bounded_map(
@@ -19,7 +24,8 @@ def bounded_map(
     `ThreadPoolExecutor.map` computes all results as fast as it can; here at most `pending` are
     computed ahead of the consumer. An exception of `function` is raised in place of its result.
     When the iteration ends, also through an exception or because the iterator is closed, calls that
-    have not started are cancelled, and running calls are waited for.
+    have not started are cancelled, and running calls are waited for, up to 5 seconds: a call that
+    never returns must not block the program.
 
     Args:
         function: called by several threads at a time.
@@ -31,13 +37,13 @@ def bounded_map(
         The results.
     """
     futures: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                if len(futures) == pending:
-                    yield futures.popleft().result()
-                futures.append(pool.submit(function, item))
-            while futures:
+    pool = DaemonThreads(threads, "keras_bigdata-map")
+    try:
+        for item in items:
+            if len(futures) == pending:
                 yield futures.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+            futures.append(pool.submit(function, item))
+        while futures:
+            yield futures.popleft().result()
+    finally:
+        pool.shutdown(_JOIN_TIMEOUT)

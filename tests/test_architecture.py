@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "child_processes": [],
     "files": [],
     "progress": ["arguments"],
-    "bounded_map": [],
+    "bounded_map": ["daemon_threads"],
     "representation": [],
     "process_exit": ["child_processes"],
     "daemon_threads": ["process_exit"],
@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
     "bench": ["arguments", "loading", "progress", "shards"],
     "migrate": ["files"],
-    "legacy": ["callbacks", "daemon_threads", "files", "keras_internals"],
+    "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [
         *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
         "shards",

@@ -222,11 +222,11 @@ def _data_identity(sequence: ShardSequence) -> dict[str, Any]:
         "targets": repr(roles.targets),
         "sample_weights": repr(roles.sample_weights),
         "fields": [str(sequence.fields[name]) for name in roles.names],
-        "fingerprint of the shards": _fingerprint(sequence.index),
+        "fingerprint of the shards": _index_digest(sequence.index),
     }
 
 
-def _fingerprint(index: Any) -> str:
+def _index_digest(index: Any) -> str:
     """Hashes names, sizes and, where the index has them, checksums. Files are not read."""
     digest = hashlib.sha256()
     for column in (index.samples, index.sizes, index.checksums, index.variant):

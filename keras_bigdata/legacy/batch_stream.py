@@ -5,23 +5,17 @@ from __future__ import annotations
 import math
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 
-from keras_bigdata.daemon_threads import DaemonThreads
+from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.legacy.batch_arrays import Batch
 
 # A batch, and whether it is the last one of a pass over its source.
 StreamItem = tuple[Batch, bool]
 ToBatch = Callable[[Any], Batch]
-
-# Maximum time in seconds to wait for calls of a sequence when its batches are not needed any more.
-# A call that never returns must not block the program: its thread is a daemon.
-_JOIN_TIMEOUT = 5.0
 
 
 def is_sequence(source: Any) -> bool:
@@ -102,8 +96,14 @@ def read_batches(
         `(batch, ends_pass)`; `ends_pass` is always `False` for an iterator.
     """
     if is_sequence(source):
-        threads = _OrderedThreadMap(workers, max_pending)
-        return _read_sequence(source, to_batch, threads, shuffle=shuffle, max_batches=max_batches)
+        return _read_sequence(
+            source,
+            to_batch,
+            shuffle=shuffle,
+            workers=workers,
+            max_pending=max(max_pending, workers),
+            max_batches=max_batches,
+        )
     if is_iterator(source):
         return _read_iterator(source, to_batch, lock or threading.Lock())
     return _read_iterable(source, to_batch)
@@ -112,9 +112,10 @@ def read_batches(
 def _read_sequence(
     sequence: Any,
     to_batch: ToBatch,
-    threads: _OrderedThreadMap,
     *,
     shuffle: bool,
+    workers: int,
+    max_pending: int,
     max_batches: int | None,
 ) -> Iterator[StreamItem]:
     # Seeded once from the global generator, so that a fixed seed fixes the order although another
@@ -125,21 +126,25 @@ def _read_sequence(
     def read(index: int) -> Batch:
         return to_batch(sequence[index])
 
-    with threads:
-        while max_batches is None or num_read < max_batches:
-            length = _sequence_length(sequence)
-            indices = list(range(length))
-            if shuffle:
-                rng.shuffle(indices)
-            if max_batches is not None:
-                indices = indices[: max_batches - num_read]
-            for number, batch in enumerate(threads.map(read, indices), 1):
-                num_read += 1
-                ends_pass = number == length
-                # The sequence may move its data now: the batch is a copy already.
-                if ends_pass and hasattr(sequence, "on_epoch_end"):
-                    sequence.on_epoch_end()
-                yield batch, ends_pass
+    while max_batches is None or num_read < max_batches:
+        length = _sequence_length(sequence)
+        indices = list(range(length))
+        if shuffle:
+            rng.shuffle(indices)
+        if max_batches is not None:
+            indices = indices[: max_batches - num_read]
+        batches = (
+            bounded_map(read, indices, threads=workers, pending=max_pending)
+            if workers > 1
+            else map(read, indices)
+        )
+        for number, batch in enumerate(batches, 1):
+            num_read += 1
+            ends_pass = number == length
+            # The sequence may move its data now: the batch is a copy already.
+            if ends_pass and hasattr(sequence, "on_epoch_end"):
+                sequence.on_epoch_end()
+            yield batch, ends_pass
 
 
 def _sequence_length(sequence: Any) -> int:
@@ -175,37 +180,3 @@ def _read_iterable(iterable: Iterable[Any], to_batch: ToBatch) -> Iterator[Strea
         if previous is None:
             return
         yield previous, True
-
-
-class _OrderedThreadMap:
-    """A `map` in threads that returns results in order, a bounded number of calls ahead.
-
-    Args:
-        workers: the number of threads. With less than two, the calling thread calls the function.
-        max_pending: maximum number of calls ahead of the consumer; at least one per thread.
-    """
-
-    def __init__(self, workers: int, max_pending: int) -> None:
-        self._pool = DaemonThreads(workers, "legacy-batches") if workers > 1 else None
-        self._max_pending = max(max_pending, workers)
-        self._pending: deque[Future[Batch]] = deque()
-
-    def __enter__(self) -> _OrderedThreadMap:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for future in self._pending:
-            future.cancel()
-        if self._pool is not None:
-            self._pool.shutdown(_JOIN_TIMEOUT)
-
-    def map(self, function: Callable[[int], Batch], indices: Iterable[int]) -> Iterator[Batch]:
-        if self._pool is None:
-            yield from map(function, indices)
-            return
-        for index in indices:
-            self._pending.append(self._pool.submit(function, index))
-            if len(self._pending) >= self._max_pending:
-                yield self._pending.popleft().result()
-        while self._pending:
-            yield self._pending.popleft().result()

@@ -17,8 +17,8 @@ from keras_bigdata.legacy.arguments import (
     parse_fit_arguments,
 )
 from keras_bigdata.legacy.batch_arrays import Batch
+from keras_bigdata.legacy.batch_conversion import prediction_batch, training_batch_function
 from keras_bigdata.legacy.batch_queue import BatchQueue
-from keras_bigdata.legacy.batches import prediction_batch, training_batch_function
 from keras_bigdata.legacy.epoch_control import (
     EndVariableEpochs,
     EpochControl,

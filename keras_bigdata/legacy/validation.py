@@ -11,9 +11,9 @@ import numpy as np
 from keras_bigdata.callbacks._validation_data import ArrayBatches
 from keras_bigdata.legacy.arguments import FitArguments
 from keras_bigdata.legacy.batch_arrays import count_rows
+from keras_bigdata.legacy.batch_conversion import training_batch_function
 from keras_bigdata.legacy.batch_queue import BatchQueue
 from keras_bigdata.legacy.batch_stream import is_source
-from keras_bigdata.legacy.batches import training_batch_function
 from keras_bigdata.legacy.epoch_control import EpochControl, StepTracker
 from keras_bigdata.legacy.keras_data import KerasData
 
