@@ -10,6 +10,7 @@ The files, each of which uses only those above it:
 | `index_json` | checks of the values in `index.json` |
 | `index` | `ShardIndex`: the index of a set of shards |
 | `class_counts` | number of rows of each class |
+| `field_values` | values of any kind -> the array of a field, or why not |
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
 | `writer` | writes shards and their index: `write_shard`, `ShardWriter` |
 | `scan` | opens a set of shards: by its index, or by inspecting pickles that have none |
