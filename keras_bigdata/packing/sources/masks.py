@@ -109,17 +109,19 @@ def checked_mask_values(mask_values: Any) -> tuple[int, ...] | None:
 
 def _check_values(values: npt.NDArray[Any], is_lossy: bool) -> None:
     """Refuses values that are probably not the numbers of classes."""
-    unique = np.unique(values)
     if is_lossy:
+        unique = np.unique(values)
         raise PackError(
             f"it is a JPEG file, whose compression may change values: it has {len(unique)}, from "
             f"{unique[0]} to {unique[-1]}. Save masks as PNG. Or pass the values that were saved, "
             "such as mask_values=(0, 255), to take each pixel for the nearest of them; or "
             "mask_values=range(256) if each of its values is a class"
         )
-    if values.dtype.kind != "b" and unique[-1] == _MAX_CLASS and set(unique) <= {0, _MAX_CLASS}:
+    if values.dtype.kind == "b" or values.max() != _MAX_CLASS:
+        return
+    if ((values == 0) | (values == _MAX_CLASS)).all():
         raise PackError(
-            f"its values are {' and '.join(map(str, unique))}: either white is class 1 "
+            f"its values are {'0 and ' if (values == 0).any() else ''}255: either white is class 1 "
             "(mask_values=(0, 255)), or 255 is the number of a class (mask_values=range(256))"
         )
 
