@@ -27,10 +27,6 @@ CHUNK_CACHE_BYTES = 32 * 1024**2
 # Maximum number of datasets that an error names.
 _PREVIEW = 20
 
-# Compression makes the data at most some thousand times smaller. With more rows than that, the
-# memory for their labels alone would be out of all proportion to the file.
-_MAX_ROWS_PER_BYTE = 10_000
-
 
 class FileVersion(NamedTuple):
     """Size and modification time, which show that a file was replaced.
@@ -78,13 +74,6 @@ class HDF5File:
                 f"{self.list_datasets()}"
             )
         self.rows = int(rows.pop())
-        virtual = any(dataset.is_virtual for dataset in datasets.values())
-        if not virtual and self.rows > _MAX_ROWS_PER_BYTE * self.version.size:
-            raise PackError(
-                f"{self.path}: the datasets have {self.rows:,} rows, which a file of "
-                f"{self.version.size:,} bytes cannot hold. It is damaged, or most of the rows were "
-                "never written."
-            )
         self.shapes: dict[str, tuple[int, ...]] = {n: each.shape for n, each in datasets.items()}
         self.dtypes: dict[str, np.dtype[Any]] = {n: each.dtype for n, each in datasets.items()}
 

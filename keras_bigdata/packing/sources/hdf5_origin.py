@@ -12,7 +12,7 @@ import glob
 import importlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import h5py
@@ -25,6 +25,10 @@ _NUMBER = re.compile(r"%\d*b")
 
 # Links that refer to links.
 _MAX_DEPTH = 16
+
+# Compression makes the data at most some thousand times smaller. With more rows than that, the
+# memory for their labels alone would be out of all proportion to the file.
+_MAX_ROWS_PER_BYTE = 10_000
 
 
 def check_origin(path: str, file: Any, name: str) -> None:
@@ -84,13 +88,34 @@ class _Origin:
                 "with h5repack for example, if you know where the file comes from."
             )
         if dataset.is_virtual:
-            for part in {(part.file_name, part.dset_name) for part in dataset.virtual_sources()}:
+            parts = dataset.virtual_sources()
+            self._check_mapping(dataset, parts)
+            for part in {(part.file_name, part.dset_name) for part in parts}:
                 self._check_part(path, file, *part, depth)
         elif dataset.size and not dataset.id.get_storage_size():
             raise PackError(
                 f"{self._where} of shape {dataset.shape} holds no data: nothing was written to it"
                 f"{f' ({name!r} of {path})' if depth else ''}, and all its values would be "
                 f"{dataset.fillvalue!r}. Write its rows, or pass another dataset."
+            )
+        elif dataset.shape and len(dataset) > _MAX_ROWS_PER_BYTE * os.path.getsize(path):
+            raise PackError(
+                f"{self._where} has {len(dataset):,} rows, which a file of "
+                f"{os.path.getsize(path):,} bytes cannot hold. It is damaged, or most of the rows "
+                "were never written."
+            )
+
+    def _check_mapping(self, dataset: Any, parts: Sequence[Any]) -> None:
+        """Refuses a virtual dataset with values that come from nowhere."""
+        try:
+            mapped = sum(part.vspace.get_select_npoints() for part in parts)
+        except RuntimeError:  # an unlimited selection: the size follows from the files
+            return
+        if mapped < dataset.size:
+            raise PackError(
+                f"{self._where} is virtual, and {dataset.size - mapped:,} of its {dataset.size:,} "
+                f"values are in no file: all of them would be {dataset.fillvalue!r}. Copy the "
+                "values that exist into a dataset."
             )
 
     def _check_part(self, path: str, file: Any, part: str, name: str, depth: int) -> None:

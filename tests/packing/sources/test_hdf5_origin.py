@@ -100,8 +100,38 @@ def test_more_rows_than_a_file_can_hold_are_refused_without_memory(folder: Path)
     with h5py.File(folder / "t.h5", "w") as file:
         for name in "xy":
             file.create_dataset(name, (2**40,), "u1", chunks=(2**10,))[0] = 1
-    with pytest.raises(PackError, match=r"have 1,099,511,627,776 rows, which a file of .* cannot"):
+    with pytest.raises(PackError, match=r"has 1,099,511,627,776 rows, which a file of .* cannot"):
         HDF5Table(folder / "t.h5")
+    layout = h5py.VirtualLayout(shape=(2**40,), dtype="u1")
+    layout[:] = h5py.VirtualSource("t.h5", "x", shape=(2**40,))
+    with h5py.File(folder / "v.h5", "w") as file:
+        for name in "xy":
+            file.create_virtual_dataset(name, layout)
+    with pytest.raises(PackError, match=r"has 1,099,511,627,776 rows, which a file of .* cannot"):
+        HDF5Table(folder / "v.h5")
+
+
+def test_a_virtual_dataset_may_grow_with_its_file(folder: Path):
+    with h5py.File(folder / "part.h5", "r+") as file:
+        del file["x"]
+        file.create_dataset("x", data=np.arange(ROWS), maxshape=(None,), chunks=(4,))
+    whole = slice(0, h5py.h5s.UNLIMITED)
+    layout = h5py.VirtualLayout(shape=(ROWS,), dtype="i8", maxshape=(None,))
+    layout[whole] = h5py.VirtualSource("part.h5", "x", shape=(ROWS,), maxshape=(None,))[whole]
+    with h5py.File(folder / "v.h5", "w") as file:
+        file.create_virtual_dataset("x", layout)
+        file["y"] = np.arange(ROWS) % 3
+    assert HDF5Table(folder / "v.h5")[5]["images"] == 5
+
+
+def test_values_of_a_virtual_dataset_that_are_in_no_file_are_not_zeros(folder: Path):
+    layout = h5py.VirtualLayout(shape=(2**40,), dtype="i8")
+    layout[:ROWS] = h5py.VirtualSource("part.h5", "x", shape=(ROWS,))
+    with h5py.File(folder / "v.h5", "w") as file:
+        for name in "xy":
+            file.create_virtual_dataset(name, layout)
+    with pytest.raises(PackError, match=r"1,099,511,627,764 of its .* values are in no file: all"):
+        HDF5Table(folder / "v.h5")
 
 
 def write_filtered(path: Path, code: int) -> Path:
