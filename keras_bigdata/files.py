@@ -24,6 +24,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _ATTEMPTS = 5
 
+_TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{8}}-(.+)", re.DOTALL)
+
 # Number of bytes that are read and then added to the checksum at a time: few enough to be still in
 # the cache of the processor.
 _BLOCK = 1 << 20
@@ -153,6 +155,17 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
         write(temporary)
 
 
+def temporary_target(name: str) -> str | None:
+    """Returns the name of the file that a temporary file of `atomic_path` was to replace.
+
+    Returns:
+        `None` for any other name, also if it begins with `TEMPORARY_PREFIX`: such a file was not
+        written by this package, and must not be removed.
+    """
+    match = _TEMPORARY_NAME.fullmatch(name)
+    return None if match is None else match[1]
+
+
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Removes the temporary files that killed writers of `path` left in its directory.
 
@@ -160,7 +173,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """
     target = Path(os.path.realpath(path))
     for entry in target.parent.glob(f"{TEMPORARY_PREFIX}*"):
-        if entry.name[len(TEMPORARY_PREFIX) + 8 :] == f"-{target.name}":
+        if temporary_target(entry.name) == target.name:
             with contextlib.suppress(OSError):
                 entry.unlink()
 
@@ -179,6 +192,21 @@ def file_checksum(path: str | os.PathLike[str]) -> int:
         while count := file.readinto(block):
             checksum = zlib.crc32(block[:count], checksum)
     return checksum
+
+
+def check_regular_file(path: str | os.PathLike[str]) -> None:
+    """Refuses to open a pipe, which may never deliver anything, or a device, which may never end.
+
+    Raises:
+        OSError: if the path is not a regular file, or does not exist; `strerror` has the reason.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+    raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", os.fspath(path))
 
 
 def walk_directory(

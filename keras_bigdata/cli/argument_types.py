@@ -18,7 +18,22 @@ def add_layout(command: argparse.ArgumentParser) -> None:
 
 def parse_names(text: str) -> tuple[str, ...]:
     """Parses names that are separated by commas."""
-    return tuple(name.strip() for name in text.split(","))
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(
+            f"expected names separated by commas, received {text!r}, in which one is empty"
+        )
+    return names
+
+
+def parse_integers(text: str) -> tuple[int, ...]:
+    """Parses integers that are separated by commas."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected integers separated by commas such as 0,255, received {text!r}"
+        ) from None
 
 
 def parse_structure(text: str) -> str | tuple[str, ...]:

@@ -70,7 +70,8 @@ class ShardSequence(keras.utils.PyDataset):
             and not to `fit`. Defaults to `None`.
         transform: function `(batch, rng) -> batch`. It receives a dict of the arrays that are used,
             of shape `(rows, ...)`, and a `numpy.random.Generator` seeded with (seed, epoch, batch
-            index), and returns a dict with the same keys and number of rows. Defaults to `None`.
+            index), and returns a dict with the same keys and number of rows. Or an `Augment`,
+            which changes each row by itself. Defaults to `None`.
         workers: number of threads (or processes) that prefetch; 0 for none. They belong to this
             class: Keras sees `workers=1`, because its own threads lose and duplicate batches.
             Defaults to `2`.

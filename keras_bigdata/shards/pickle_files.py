@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import TEMPORARY_PREFIX, walk_directory
+from keras_bigdata.files import temporary_target, walk_directory
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING
 
 SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
@@ -88,7 +88,7 @@ def pickle_names(directory: Path) -> list[str]:
 
 def temporary_names(directory: Path) -> list[str]:
     """Returns the names of the temporary files that killed writers left in a directory."""
-    return [name for name in _file_names(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)]
+    return [name for name in _file_names(directory) if temporary_target(Path(name).name)]
 
 
 def _file_names(directory: Path) -> list[str]:

@@ -19,8 +19,9 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path, local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
-from keras_bigdata.shards.class_counts import add_counts, count_classes
+from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.index import WRITING, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.roles import Roles, as_structure
@@ -98,7 +99,8 @@ class ShardWriter:
         inputs: field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
             Defaults to `None`: to be passed when the shards are read.
         targets: the same, for `y`. Defaults to `None`.
-        sample_weights: the same, for `sample_weight`. Defaults to `None`.
+        sample_weights: the same, for `sample_weight`. Defaults to `None`. A field with a role must
+            hold numbers; others may hold texts or dates.
         classes: the label that class i stands for. Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
         provenance: how the shards were written, kept in the index for information; must be JSON.
@@ -189,6 +191,7 @@ class ShardWriter:
         fields = self._checked_fields(name, native)
         counts = count_classes(native, self.roles)
         try:
+            check_classes(native, self.roles, self.classes)
             add_counts([counts], self.classes)
         except ShardError as error:
             raise ShardError(f"{self.directory / name}: {error}") from error
@@ -265,6 +268,10 @@ class ShardWriter:
                     f"{self.directory / name}: the roles name {missing}, but the arrays are "
                     f"{list(fields)}."
                 )
+            for role in self.roles.names:
+                problem = numeric_problem(arrays[role])
+                if problem is not None:
+                    raise ShardError(f"{self.directory / name}: field {role!r} {problem}.")
         elif fields != self.fields:
             raise ShardError(
                 f"{self.directory}: every shard must hold the same fields. {name} has "
@@ -301,7 +308,10 @@ def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arr
     # equal arrays are written as equal bytes by any process.
     dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
     for name, value in arrays.items():
-        array = np.asarray(value)
+        try:
+            array = as_array(value)
+        except ValueError as error:
+            raise ShardError(f"{where}: field {name!r} {error}.") from error
         dtype = array.dtype.newbyteorder("=")
         dtype = dtypes.setdefault(dtype, dtype)
         if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
@@ -309,6 +319,8 @@ def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arr
                 f"{where}: every field must have a name (str) and an array with rows and a "
                 f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
             )
+        if dtype.kind == "V" and dtype.names is None:
+            raise ShardError(f"{where}: field {name!r} {numeric_problem(array)}.")
         # "W": a read-only array would be read-only again after `pickle.load`.
         array = np.require(array, dtype, ["C", "W"])
         native[name] = array if array.dtype is dtype else array.view(dtype)

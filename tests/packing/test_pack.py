@@ -381,8 +381,21 @@ def test_a_source_may_bring_roles_classes_and_vocabulary(tmp_path: Path):
 
 
 def test_labels_beyond_the_classes_are_refused(tmp_path: Path):
+    source = Numbers()
+    source.classes = ["a", "b"]  # type: ignore[attr-defined]
     with pytest.raises(PackError, match="2 classes, but the largest label is 2"):
-        pack(Arrays(x=np.arange(3), labels=[0, 1, 2], classes=["a", "b"]), tmp_path / "out")
+        pack(source, tmp_path / "out", workers=1)
+
+
+def test_labels_below_zero_are_refused_where_there_are_classes(tmp_path: Path):
+    class Missing(Numbers):
+        classes = ("a", "b", "c")
+
+        def __getitem__(self, row: int) -> dict[str, Any]:
+            return {"x": row, "labels": row % 3 - 1}
+
+    with pytest.raises(PackError, match="3 classes, but the smallest label is -1"):
+        pack(Missing(), tmp_path / "out", workers=1)
 
 
 # Directories
