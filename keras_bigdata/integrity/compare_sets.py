@@ -35,7 +35,7 @@ def compare_sets(
         verbose: how progress is shown, as in `track`.
 
     Raises:
-        ShardError: if both are the same directory, or do not have the fields alike.
+        ShardError: if both are the same directory, or if the fields differ.
     """
     if other.directory == index.directory:
         raise ShardError(f"{other.directory}: is the same directory. Pass another one.")

@@ -158,7 +158,7 @@ def _value_bytes(column: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.uint8]]:
         if dtype.itemsize > 8:
             mantissa, exponent = np.frexp(column)
             high = mantissa.astype(np.float64)
-            with np.errstate(invalid="ignore"):  # of infinities
+            with np.errstate(invalid="ignore"):  # infinity - infinity
                 low = (mantissa - high).astype(np.float64)
             for part in (high, low, exponent):
                 yield from _value_bytes(part)

@@ -213,7 +213,7 @@ def _check_shards(index: ShardIndex, report: Report, trust: bool, verbose: Verbo
     rows = np.zeros(index.variants, np.int64)
     np.add.at(rows, index.variant[sound], index.samples[sound])
     report.rows = int(rows.min())
-    # Of the other faults, the file was not read.
+    # Files with other faults were not read.
     read = [
         shard
         for shard in range(len(index))

@@ -270,7 +270,7 @@ def test_urls_are_refused(packed, monkeypatch, tmp_path):
 
 
 def test_a_directory_that_may_not_be_entered_is_named(packed, monkeypatch):
-    """The tests may run as root, who may enter all: the system calls are replaced."""
+    """The tests may run as root, which may enter all: the system calls are replaced."""
 
     def denied(path, *args, **options):
         if str(path).startswith(str(packed)) and str(path) != str(packed):

@@ -46,7 +46,7 @@ def test_the_message_names_a_call_that_works_and_no_trust(tmp_path, kind, protoc
             find_arrays(path)
         assert advice in str(caught.value)
         assert "trust=True would not help" in str(caught.value)
-    # It is true: with `trust=True` the object is no field.
+    # Indeed: with `trust=True` the object is not a field.
     assert not find_arrays(dump(path, {"x": value}, protocol), trust=True).fields
     assert find_arrays(dump(path, result, protocol)).fields
 

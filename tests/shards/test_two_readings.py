@@ -149,7 +149,7 @@ def test_the_fields_are_read_as_before_if_layout_says_so(tmp_path):
     assert np.array_equal(y, np.array(pairs[1]))
 
 
-def test_trusted_objects_are_compared_alike(tmp_path):
+def test_trusted_objects_are_compared_too(tmp_path):
     odd = {"odd": Odd()}
     pairs = [*zip(images(), images(), strict=True)]
     path = dump(tmp_path / "a.pkl", pairs, 5)

@@ -190,11 +190,15 @@ class Source:
             trust_helps: whether `trust=True` would return an array. Defaults to `True`.
         """
         where = self.path if at is None else f"{self.path}, byte {at}"
-        trust = "; or, if you wrote it yourself, trust=True loads it all the same with pickle.load."
+        advice = (
+            "; or, if you wrote it yourself, trust=True loads it all the same with pickle.load."
+            if trust_helps
+            else ". trust=True would not help: it does not return an array."
+        )
         return UnsafePickleError(
             f"{where}: {_printable(reason)}. Only plain NumPy arrays, numbers, strings and "
             "containers of them are read, and nothing was run. Write the file again with plain "
-            f"arrays{trust if trust_helps else '. trust=True would not help: it makes no array.'}"
+            f"arrays{advice}"
         )
 
 
