@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import operator
 import random
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 _Choice = TypeVar("_Choice")
 
@@ -114,6 +116,29 @@ def checked_choice(value: _Choice, argument: str, choices: tuple[Any, ...]) -> _
     )
 
 
+def checked_names(value: Any, argument: str) -> tuple[str, ...]:
+    """Returns names as a tuple. A string is one name, and not a sequence of letters.
+
+    Raises:
+        TypeError: if it is not a string or a sequence of strings.
+        ValueError: if it is empty.
+    """
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, Iterable) or isinstance(names, (bytes, Mapping)):
+        names = (None,)
+    names = tuple(names)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"`{argument}` must be a name or a sequence of names. "
+            f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
+        )
+    if not names:
+        raise ValueError(
+            f"`{argument}` must hold at least one name. Received: {argument}={value!r}"
+        )
+    return names
+
+
 def checked_seed(seed: Any) -> int:
     """Returns the seed; if it is `None`, a seed that follows `keras.utils.set_random_seed`.
 
@@ -127,6 +152,111 @@ def checked_seed(seed: Any) -> int:
     private = random.Random()
     private.setstate(random.getstate())
     return private.getrandbits(63)
+
+
+def checked_row(row: Any, count: int) -> int:
+    """Returns the number of one of `count` rows, counted from the start.
+
+    Args:
+        row: an integer; a negative one counts from the end, as for a list.
+        count: the number of rows.
+
+    Raises:
+        TypeError: if it is not an integer; `True` is not row 1.
+        IndexError: if there is no such row.
+    """
+    try:
+        if isinstance(row, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(row)
+    except TypeError:
+        raise TypeError(
+            "A row is read by its number, an integer; `select` takes several rows. "
+            f"Received: {_shown(row)} of type {type(row).__name__}"
+        ) from None
+    if not -count <= number < count:
+        raise IndexError(f"There are {count} rows. Received: row {number}")
+    return number % count
+
+
+def checked_rows(rows: Any, count: int) -> npt.NDArray[np.int64]:
+    """Returns a selection among `count` rows as row numbers, in the order given.
+
+    Args:
+        rows: row numbers, a sequence or array of integers that may repeat; or a mask, a sequence
+            or array of `count` booleans, which selects the rows where it is true.
+        count: the number of rows.
+
+    Raises:
+        TypeError: if it is neither: booleans among integers, floats, a slice, a single number,
+            several dimensions, a set, an array with masked values.
+        ValueError: if a mask has another length, if a row number is negative or too large, or if
+            no row is selected. A negative number may count from the end, or stand for a row that
+            was not found, as in the result of `pandas.Index.get_indexer`.
+    """
+    array = _as_row_array(rows, count)
+    if array.dtype.kind == "b":
+        if len(array) != count:
+            raise ValueError(
+                f"`rows` is a mask of {len(array)} booleans, but there are {count} rows. Pass a "
+                "boolean for each row, or row numbers (numpy.flatnonzero(mask))."
+            )
+        array = np.flatnonzero(array)
+    if not len(array):
+        raise ValueError(f"`rows` selects none of the {count} rows. Received: rows={_shown(rows)}")
+    smallest, largest = int(array.min()), int(array.max())
+    if smallest < 0:
+        raise ValueError(
+            f"`rows` holds {smallest}: a negative number may count from the end, or stand for a "
+            "row that was not found. Pass the number of rows minus as much for the former, and "
+            f"leave out the latter. There are {count} rows."
+        )
+    if largest >= count:
+        raise ValueError(f"`rows` holds {largest}, but there are {count} rows, 0 to {count - 1}.")
+    return array.astype(np.int64)
+
+
+def _as_row_array(rows: Any, count: int) -> npt.NDArray[Any]:
+    """Returns an array of one dimension of integers or booleans."""
+    if isinstance(rows, range):
+        return np.arange(rows.start, rows.stop, rows.step)
+    received = f"Received: rows={_shown(rows)} of type {type(rows).__name__}"
+    array = None
+    if isinstance(rows, slice):
+        received += f". Pass {range(*rows.indices(count))}"
+    elif isinstance(rows, np.ma.MaskedArray) and np.ma.is_masked(rows):
+        received += ". Fill or leave out its masked values"
+    elif hasattr(rows, "__array__") or (isinstance(rows, Sequence) and not isinstance(rows, str)):
+        array = _flat_array(rows)
+    if array is None or array.ndim != 1:
+        raise TypeError(
+            "`rows` must be row numbers or a boolean mask, a sequence or an array of one "
+            f"dimension. {received}"
+        )
+    if not len(array):
+        return array.astype(np.int64)
+    if array.dtype.kind not in "biu":
+        raise TypeError(
+            "`rows` must hold integers, or booleans, and not both. "
+            f"{received}, with values of {array.dtype}"
+        )
+    return array
+
+
+def _flat_array(rows: Any) -> npt.NDArray[Any] | None:
+    """Returns rows as an array; booleans among integers, which NumPy would convert, as objects."""
+    try:
+        array = np.asarray(rows)
+    except ValueError:  # rows of different length
+        return None
+    if array.ndim == 1 and (array.dtype == object or not hasattr(rows, "__array__")):
+        items = array.tolist() if array.dtype == object else list(rows)
+        booleans = sum(isinstance(item, (bool, np.bool_)) for item in items)
+        if 0 < booleans < len(items):
+            return np.asarray(items, object)
+        if array.dtype == object and all(isinstance(item, (int, np.integer)) for item in items):
+            return np.asarray(items)
+    return array
 
 
 def _shown(value: Any) -> str:

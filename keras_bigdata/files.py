@@ -1,10 +1,11 @@
-"""Operations on files: atomic replacement, locks, checksums, and walking directories."""
+"""Operations on files: paths, atomic replacement, locks, checksums, and walking directories."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
 import secrets
 import socket
 import stat
@@ -12,17 +13,67 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Every temporary name starts with this, so that leftovers of a killed process can be recognised.
 TEMPORARY_PREFIX = ".tmp-"
 
+# A scheme has at least two letters here: "C:/data" is a path on Windows. `pathlib` makes one slash
+# of the two.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
 _ATTEMPTS = 5
+
+_TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{8}}-(.+)", re.DOTALL)
 
 # Number of bytes that are read and then added to the checksum at a time: few enough to be still in
 # the cache of the processor.
 _BLOCK = 1 << 20
 
 _thread = threading.local()
+
+
+def local_path(path: Any, argument: str) -> Path:
+    """Returns a path on this machine as a `pathlib.Path`.
+
+    Args:
+        path: what was given: a string or a path object.
+        argument: its name, for the messages.
+
+    Raises:
+        TypeError: if it is neither a string nor a path object.
+        ValueError: if it is empty, a URL, or begins with `~`, which only a shell replaces. As a
+            path, `"s3://bucket/x"` would be the directory `s3:` in the current one.
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str):
+        raise TypeError(
+            f"`{argument}` must be a path, as a string or a pathlib.Path. "
+            f"Received: {argument}={path!r:.200} of type {type(path).__name__}"
+        )
+    if not text or "\0" in text:
+        raise ValueError(f"`{argument}` must be a path. Received: {argument}={text!r}")
+    if is_url(text):
+        raise ValueError(
+            f"`{argument}` must be a path on this machine, not a URL: object stores and the web "
+            "are not read or written. Copy the files, or mount the store as a directory. "
+            f"Received: {argument}={text!r}"
+        )
+    if re.match(r"~(?:[/\\]|$)", text):
+        raise ValueError(
+            f"`{argument}` begins with '~', which only a shell replaces by the home directory. "
+            f"Pass os.path.expanduser({text!r}), or './{text}' for a name that begins with '~'. "
+            f"Received: {argument}={text!r}"
+        )
+    return Path(path)
+
+
+def is_url(text: str) -> bool:
+    """Returns whether a text is a URL, such as `s3://bucket/x`, and not a path."""
+    return _URL.match(text) is not None
 
 
 @contextlib.contextmanager
@@ -73,23 +124,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync_directory(target.parent)
 
 
-def local_path(path: str | os.PathLike[str], argument: str) -> Path:
-    """Returns a path, which must not be a URL.
-
-    Args:
-        path: a path of this machine.
-        argument: name of the argument, for the message.
-
-    Raises:
-        ValueError: if it is a URL.
-    """
-    if "://" in str(path):
-        raise ValueError(
-            f"`{argument}` must be a local path, not a URL. Received: {argument}={str(path)!r}"
-        )
-    return Path(path)
-
-
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
     """Replaces a file atomically, as `atomic_path` does, while other processes may do the same.
 
@@ -121,6 +155,17 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
         write(temporary)
 
 
+def temporary_target(name: str) -> str | None:
+    """Returns the name of the file that a temporary file of `atomic_path` was to replace.
+
+    Returns:
+        `None` for any other name, also if it begins with `TEMPORARY_PREFIX`: such a file was not
+        written by this package, and must not be removed.
+    """
+    match = _TEMPORARY_NAME.fullmatch(name)
+    return None if match is None else match[1]
+
+
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Removes the temporary files that killed writers of `path` left in its directory.
 
@@ -128,7 +173,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """
     target = Path(os.path.realpath(path))
     for entry in target.parent.glob(f"{TEMPORARY_PREFIX}*"):
-        if entry.name[len(TEMPORARY_PREFIX) + 8 :] == f"-{target.name}":
+        if temporary_target(entry.name) == target.name:
             with contextlib.suppress(OSError):
                 entry.unlink()
 
@@ -147,6 +192,21 @@ def file_checksum(path: str | os.PathLike[str]) -> int:
         while count := file.readinto(block):
             checksum = zlib.crc32(block[:count], checksum)
     return checksum
+
+
+def check_regular_file(path: str | os.PathLike[str]) -> None:
+    """Refuses to open a pipe, which may never deliver anything, or a device, which may never end.
+
+    Raises:
+        OSError: if the path is not a regular file, or does not exist; `strerror` has the reason.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+    raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", os.fspath(path))
 
 
 def walk_directory(

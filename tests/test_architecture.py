@@ -169,6 +169,16 @@ def test_a_file_is_one_idea_of_at_most_400_lines_that_its_first_line_names(path)
     assert first.endswith((".", ":")), first
 
 
+@pytest.mark.parametrize(
+    "package", sorted({path.parent for path in FILES} - {PACKAGE}), ids=lambda path: path.name
+)
+def test_the_docstring_of_a_package_names_its_files(package):
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8")))
+    names = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    if package.name != "rules":  # where each file is named after what it changes
+        assert names <= set(re.findall(r"\w+", docstring))
+
+
 def test_private_names_of_keras_are_used_in_one_place_only():
     users = {
         module

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, remove_leftovers
+from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, local_path, remove_leftovers
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path):
@@ -105,3 +105,10 @@ def test_this_module_imports_neither_keras_nor_numpy():
     script = "import sys, keras_bigdata.files; assert not {'keras', 'numpy'} & set(sys.modules)"
     root = Path(__file__).resolve().parents[1]
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True)
+
+
+def test_a_url_is_not_a_path():
+    assert local_path("shards/train", "directory") == Path("shards/train")
+    assert local_path(Path("C:/train"), "directory") == Path("C:/train")
+    with pytest.raises(ValueError, match="`directory` must be a path on this machine"):
+        local_path("s3://bucket/train", "directory")

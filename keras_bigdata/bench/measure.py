@@ -18,6 +18,7 @@ from keras_bigdata.bench.rates import Rates
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.one_set import Reading
 
 
 def bench(
@@ -26,6 +27,7 @@ def bench(
     *,
     inputs: Any = None,
     targets: Any = None,
+    layout: Reading = None,
     rounds: int = 5,
     seconds: float = 1.0,
     max_bytes: int = 2**30,
@@ -44,6 +46,7 @@ def bench(
         inputs: fields that are inputs, for pickles without an index. Defaults to `None`: those
             that the index names.
         targets: fields that are targets, in the same way. Defaults to `None`.
+        layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
         rounds: number of rounds. Each one measures everything once, in turn. Defaults to `5`.
         seconds: approximate length of a measurement. A round has four of them, and reads the files
             once more to measure the disk. Defaults to `1.0`.
@@ -72,7 +75,7 @@ def bench(
     seconds = checked_number(seconds, "seconds", above=0)
     max_bytes = min(checked_int(max_bytes, "max_bytes", 1), max(1, _available_memory() // 4))
     roles: dict[str, Any] = {"inputs": inputs, "targets": targets, "seed": 0}
-    whole = ShardSequence(shards, batch_size, **roles)
+    whole = ShardSequence(shards, batch_size, layout=layout, **roles)
     part = _select_shards(whole.index, max_bytes)
 
     sequence = ShardSequence(part, batch_size, **roles)

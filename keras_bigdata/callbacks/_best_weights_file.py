@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import keras
 
-from keras_bigdata.files import remove_leftovers, replace_file
+from keras_bigdata.files import is_url, remove_leftovers, replace_file
 from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 
 SUFFIX = ".weights.h5"
@@ -52,7 +52,7 @@ def check_weights_path(filepath: Any) -> Path:
     """
     text = str(filepath)
     path = Path(filepath)
-    if "://" in text:
+    if is_url(text):
         raise ValueError(f"`filepath` must be a local file. Received: filepath={text!r}")
     if "{" in path.name:
         raise ValueError(

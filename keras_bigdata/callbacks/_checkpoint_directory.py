@@ -15,7 +15,7 @@ from typing import Any
 from keras_bigdata.callbacks import _checkpoint_file
 from keras_bigdata.callbacks._checkpoint_file import SUFFIX, EncodedDocument
 from keras_bigdata.callbacks._running_training import RunningTraining
-from keras_bigdata.files import TEMPORARY_PREFIX, lock_file
+from keras_bigdata.files import TEMPORARY_PREFIX, lock_file, temporary_target
 from keras_bigdata.keras_internals.callbacks import training_frame
 
 _NAME = re.compile(rf"checkpoint-(\d+){re.escape(SUFFIX)}")
@@ -94,9 +94,10 @@ class CheckpointDirectory:
                 error.errno, f"Checkpoints cannot be written to {self.path}: {error.strerror}"
             ) from error
         _open[self.path] = self
-        for entry in self.path.glob(f"{TEMPORARY_PREFIX}*-checkpoint-*{SUFFIX}"):
-            with contextlib.suppress(OSError):
-                entry.unlink()
+        for entry in self.path.glob(f"{TEMPORARY_PREFIX}*"):
+            if _NAME.fullmatch(temporary_target(entry.name) or ""):
+                with contextlib.suppress(OSError):
+                    entry.unlink()
         self._number = max(self._numbers(), default=0)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from keras_bigdata.callbacks._monitor import (
     missing_monitor_message,
     monitored_value,
 )
-from keras_bigdata.files import remove_leftovers, replace_file
+from keras_bigdata.files import local_path, remove_leftovers, replace_file
 
 _STATE_VERSION = 1
 
@@ -78,7 +78,7 @@ class ScoreLog(keras.callbacks.Callback):
         resume: bool = False,
     ) -> None:
         super().__init__()
-        self.filepath = Path(filepath)
+        self.filepath = local_path(filepath, "filepath")
         if self.filepath.is_dir():
             raise ValueError(
                 f"`filepath` must be a file, not a directory. Received: filepath={str(filepath)!r}"

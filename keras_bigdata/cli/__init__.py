@@ -9,7 +9,7 @@ integrity   `verify` and `repair`
 bench       `bench` and `estimate`
 migrate     `migrate`
 
-Used by several of them: argument_types, formatting.
+Used by several of them: argument_types, formatting, option_names.
 """
 
 from keras_bigdata.cli.main import main

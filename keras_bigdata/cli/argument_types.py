@@ -1,4 +1,4 @@
-"""Parsers of argument values: functions for `type=` of `argparse`."""
+"""Arguments of several commands: functions for `type=` of `argparse`, and whole options."""
 
 from __future__ import annotations
 
@@ -6,9 +6,34 @@ import argparse
 import math
 
 
+def add_layout(command: argparse.ArgumentParser) -> None:
+    """Adds the option `--layout`, as in `ShardSequence`."""
+    command.add_argument(
+        "--layout",
+        choices=["columns"],
+        help="read pickles without an index that could mean two things, such as one sample per "
+        "file, as rows with one array per field (default: refuse them with both readings)",
+    )
+
+
 def parse_names(text: str) -> tuple[str, ...]:
     """Parses names that are separated by commas."""
-    return tuple(name.strip() for name in text.split(","))
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(
+            f"expected names separated by commas, received {text!r}, in which one is empty"
+        )
+    return names
+
+
+def parse_integers(text: str) -> tuple[int, ...]:
+    """Parses integers that are separated by commas."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected integers separated by commas such as 0,255, received {text!r}"
+        ) from None
 
 
 def parse_structure(text: str) -> str | tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from keras_bigdata.cli.argument_types import parse_positive, parse_structure
+from keras_bigdata.cli.argument_types import add_layout, parse_positive, parse_structure
 from keras_bigdata.cli.formatting import format_seconds
 from keras_bigdata.representation import format_bytes, format_count
 
@@ -36,6 +36,7 @@ def add_bench(commands: Any) -> None:
             metavar="NAME,NAME",
             help=f"for pickles without an index: names of the fields that are {role}",
         )
+    add_layout(bench)
     bench.add_argument(
         "--rate",
         type=parse_positive,
@@ -66,6 +67,7 @@ def run_bench(arguments: argparse.Namespace) -> None:
         arguments.batch_size,
         inputs=arguments.inputs,
         targets=arguments.targets,
+        layout=arguments.layout,
         rounds=arguments.rounds,
         seconds=arguments.seconds,
     )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from keras_bigdata.cli.argument_types import add_layout
 from keras_bigdata.representation import format_bytes, format_count
 
 # Maximum number of classes of one of several targets, and of skipped rows, that are printed.
@@ -25,6 +26,7 @@ def add_info(commands: Any) -> None:
         metavar="DIR",
         help="directory of packed shards or of pickles without an index, or one pickle",
     )
+    add_layout(info)
     info.set_defaults(run=run_info)
 
 
@@ -32,7 +34,7 @@ def run_info(arguments: argparse.Namespace) -> None:
     """Prints what the index says, or what a scan of the pickles finds."""
     from keras_bigdata.shards.scan import open_shards
 
-    index = open_shards(arguments.directory)
+    index = open_shards(arguments.directory, layout=arguments.layout)
     scanned = index.provenance.get("by") == "scan"
     print(f"{arguments.directory}: {'pickles without an index' if scanned else 'packed shards'}")
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from keras_bigdata.cli.argument_types import parse_names, parse_structure
+from keras_bigdata.cli.argument_types import add_layout, parse_names, parse_structure
 from keras_bigdata.cli.formatting import print_repair
+from keras_bigdata.cli.option_names import in_options
 
 
 def add_verify(commands: Any) -> None:
@@ -26,7 +27,7 @@ def add_verify(commands: Any) -> None:
         "--against",
         metavar="DIR2",
         help="other shards: a row that is in both sets is a fault (a training and a validation "
-        "set, for example)",
+        "set, for example), and so are classes that they number differently",
     )
     verify.add_argument(
         "--fields",
@@ -35,6 +36,7 @@ def add_verify(commands: Any) -> None:
         help="fields that are compared with DIR2, and that pickles without an index must have "
         "(default: inputs, targets and sample weights)",
     )
+    add_layout(verify)
     verify.set_defaults(run=run_verify)
 
 
@@ -42,8 +44,13 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """Prints the faults and returns the exit status."""
     from keras_bigdata.integrity.verify import verify
 
-    report = verify(arguments.directory, arguments.against, fields=arguments.fields)
-    print(report)
+    report = verify(
+        arguments.directory,
+        arguments.against,
+        fields=arguments.fields,
+        layout=arguments.layout,
+    )
+    print(in_options(str(report), arguments))
     return 0 if report.ok else 1
 
 
@@ -84,6 +91,7 @@ def add_repair(commands: Any) -> None:
             metavar="NAME,NAME",
             help=f"for a lost index: names of the fields that are {role.replace('-', ' ')}",
         )
+    add_layout(repair)
     repair.set_defaults(run=run_repair, after_interrupt="Run the same command again to continue.")
 
 
@@ -106,6 +114,7 @@ def run_repair(arguments: argparse.Namespace) -> int:
         inputs=arguments.inputs,
         targets=arguments.targets,
         sample_weights=arguments.sample_weights,
+        layout=arguments.layout,
         dry_run=not arguments.yes,
     )
     print_repair(found)

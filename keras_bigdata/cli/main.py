@@ -11,6 +11,7 @@ from keras_bigdata.cli.bench import add_bench, add_estimate
 from keras_bigdata.cli.info import add_info
 from keras_bigdata.cli.integrity import add_repair, add_verify
 from keras_bigdata.cli.migrate import add_migrate
+from keras_bigdata.cli.option_names import in_options
 from keras_bigdata.cli.pack import add_pack
 from keras_bigdata.errors import BigDataError
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 0
     except (BigDataError, ValueError, OSError) as error:
-        print(f"keras-bigdata: {error}", file=sys.stderr)
+        print(f"keras-bigdata: {in_options(str(error), parsed)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"keras-bigdata: interrupted. {parsed.after_interrupt}", file=sys.stderr)

@@ -32,8 +32,8 @@ def run_migrate(arguments: argparse.Namespace) -> int:
         import libcst  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            "migrate needs libcst, which is not installed. Install it with: pip install "
-            "'keras_bigdata[migrate]'"
+            "migrate needs libcst, which is not installed. Install it with: "
+            "pip install 'libcst>=1.8'"
         ) from error
     from keras_bigdata.migrate.script_files import migrate_files
 

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.cli.argument_types import parse_size
+from keras_bigdata.cli.argument_types import parse_integers, parse_size
 from keras_bigdata.cli.formatting import print_packed
+from keras_bigdata.cli.option_names import argument_errors
 from keras_bigdata.cli.pack_options import (
     add_column_options,
     add_output,
@@ -61,6 +62,13 @@ def add_pack_images(kinds: Any) -> None:
         "--mask", metavar="COLUMN", help="column, or pattern, of the mask files (CSV)"
     )
     images.add_argument(
+        "--mask-values",
+        type=parse_integers,
+        metavar="V0,V1,...",
+        help="values in the mask files of class 0, 1, ..., such as 0,255 (default: each value is "
+        "the number of its class)",
+    )
+    images.add_argument(
         "--frames",
         type=int,
         metavar="N",
@@ -76,11 +84,16 @@ def add_pack_images(kinds: Any) -> None:
 
 def run_pack_images(arguments: argparse.Namespace) -> None:
     """Packs images or videos."""
-    pack_source(arguments, _image_source(arguments))
+    with argument_errors():
+        source = _image_source(arguments)
+    pack_source(arguments, source)
 
 
 # Options for the columns of a CSV file. A directory of classes has no columns.
-_TABLE_OPTIONS = ("image", "label", "target", "separator", "text", "mask")
+_TABLE_OPTIONS = (
+    *("image", "label", "target", "separator", "text", "mask", "mask_values"),
+    *("root", "delimiter"),
+)
 
 
 def _image_source(arguments: argparse.Namespace) -> Any:
@@ -99,11 +112,12 @@ def _image_source(arguments: argparse.Namespace) -> Any:
         ),
     }
     if is_directory:
-        unused = [name for name in _TABLE_OPTIONS if getattr(arguments, name)]
+        unused = [name for name in _TABLE_OPTIONS if getattr(arguments, name) is not None]
         if unused:
             raise ValueError(
-                f"--{unused[0]} is for a CSV file, but {arguments.source} is a directory, whose "
-                "subdirectories are the classes. Leave the option out, or name a CSV file."
+                f"--{unused[0].replace('_', '-')} is for a CSV file, but {arguments.source} is a "
+                "directory, whose subdirectories are the classes. Leave the option out, or name "
+                "a CSV file."
             )
         if arguments.frames is not None:
             return FrameFolder(arguments.source, frames=arguments.frames, **options)
@@ -115,14 +129,15 @@ def _image_source(arguments: argparse.Namespace) -> Any:
     return ImageTable(
         arguments.source,
         image=arguments.image,
-        label=single_or_list(arguments.label),
-        target=single_or_list(arguments.target),
+        label=single_or_list(arguments.label, "--label"),
+        target=single_or_list(arguments.target, "--target"),
         separator=arguments.separator,
         text=arguments.text,
         mask=arguments.mask,
+        mask_values=arguments.mask_values,
         frames=arguments.frames,
         root=arguments.root,
-        delimiter=arguments.delimiter,
+        delimiter=arguments.delimiter or ",",
         **options,
     )
 
@@ -146,7 +161,6 @@ def add_pack_texts(kinds: Any) -> None:
     texts.add_argument(
         "--max-tokens",
         type=int,
-        default=20_000,
         metavar="N",
         help="maximum size of the vocabulary (default: 20000)",
     )
@@ -159,17 +173,18 @@ def run_pack_texts(arguments: argparse.Namespace) -> None:
     """Packs texts."""
     from keras_bigdata.packing.sources.text_table import TextTable
 
-    source = TextTable(
-        arguments.source,
-        text=arguments.text,
-        label=single_or_list(arguments.label),
-        target=single_or_list(arguments.target),
-        separator=arguments.separator,
-        text_length=arguments.text_length,
-        max_tokens=arguments.max_tokens,
-        delimiter=arguments.delimiter,
-        **classes_and_vocabulary(arguments, text=True, label=arguments.label is not None),
-    )
+    with argument_errors():
+        source = TextTable(
+            arguments.source,
+            text=arguments.text,
+            label=single_or_list(arguments.label, "--label"),
+            target=single_or_list(arguments.target, "--target"),
+            separator=arguments.separator,
+            text_length=arguments.text_length,
+            max_tokens=arguments.max_tokens,
+            delimiter=arguments.delimiter or ",",
+            **classes_and_vocabulary(arguments, text=True, label=arguments.label is not None),
+        )
     pack_source(arguments, source)
 
 
@@ -224,20 +239,21 @@ def run_pack_hdf5(arguments: argparse.Namespace) -> None:
         roles["targets"] = targets[0] if len(targets) == 1 else tuple(targets)
     elif label is None:
         label = "y"
-    source = HDF5Table(
-        arguments.source,
-        arguments.image,
-        label,
-        arguments.text,
-        columns=[*arguments.column, *(arguments.target or ())],
-        **roles,
-        **classes_and_vocabulary(
-            arguments,
-            text=arguments.text is not None,
-            label=label is not None,
-            require_classes=False,  # one-hot labels have no classes
-        ),
-    )
+    with argument_errors():
+        source = HDF5Table(
+            arguments.source,
+            arguments.image,
+            label,
+            arguments.text,
+            columns=[*arguments.column, *(arguments.target or ())],
+            **roles,
+            **classes_and_vocabulary(
+                arguments,
+                text=arguments.text is not None,
+                label=label is not None,
+                require_classes=False,  # one-hot labels have no classes
+            ),
+        )
     pack_source(arguments, source)
 
 

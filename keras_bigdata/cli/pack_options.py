@@ -36,6 +36,12 @@ def add_pack_options(kind: Any) -> None:
         help="seed of the order of the rows and of the split (default: 0)",
     )
     kind.add_argument(
+        "--no-shuffle",
+        action="store_true",
+        help="keep the rows in the order of the source; those that were skipped are listed in "
+        "index.json",
+    )
+    kind.add_argument(
         "--workers", type=int, metavar="N", help="processes that pack (default: one per CPU)"
     )
     kind.add_argument(
@@ -85,17 +91,23 @@ def add_column_options(kind: Any) -> None:
     )
     kind.add_argument(
         "--delimiter",
-        default=",",
         type=parse_delimiter,
         metavar="CHARACTER",
         help=r"character between the columns, such as ';' or '\t' (CSV; default: a comma)",
     )
 
 
-def single_or_list(names: Sequence[str] | None) -> str | list[str] | None:
-    """Returns the only name of a repeatable option, or a list of several names."""
+def single_or_list(names: Sequence[str] | None, option: str) -> str | list[str] | None:
+    """Returns the only name of a repeatable option, or a list of several names.
+
+    Raises:
+        ValueError: if a name is given twice.
+    """
     if names is None:
         return None
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{option} names {name!r} twice. Name each column once.")
     return names[0] if len(names) == 1 else list(names)
 
 
@@ -154,6 +166,7 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
             part,
             directory,
             shard_samples=arguments.shard_samples,
+            shuffle=not arguments.no_shuffle,
             seed=arguments.seed,
             workers=arguments.workers,
             on_error=arguments.on_error,

@@ -5,10 +5,10 @@ The files, each of which uses only those above it:
 | file | idea |
 | --- | --- |
 | `report` | the results: `Fault`, `Report`, `Repair` |
-| `removed_shards` | shards that a repair removed from the index |
 | `check_shard` | compares one file with its entry in the index |
 | `check_pickles` | compares pickles without an index with each other |
 | `duplicates` | finds rows that two sets share |
+| `compare_sets` | rows that are in two sets, and classes that they number differently |
 | `verify` | all checks of a set: `verify` |
 | `rebuild_index` | creates a lost index from the shards |
 | `repack` | packs shards again from their source |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
-from keras_bigdata.shards.scan import read_layout
+from keras_bigdata.shards.layout import Layout, read_layout
+from keras_bigdata.shards.one_set import find_second_reading
 
 # Name, dtype and row shape of each field.
 _Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
@@ -29,7 +31,8 @@ class UnindexedPickle:
         error: why the pickle cannot be read; `None` if it can be read.
         checksum: CRC-32 of the file; `None` if it cannot be read.
         arrays: name -> `(dtype, shape, offset)`.
-        nbytes: size of the file.
+        layout: the layout of the pickle; `None` if it cannot be read.
+        nbytes: bytes that were read.
     """
 
     def __init__(self, path: Path, trust: bool) -> None:
@@ -37,17 +40,19 @@ class UnindexedPickle:
         self.error: str | None = None
         self.checksum: int | None = None
         self.arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
+        self.layout: Layout | None = None
         self.nbytes = 0
         try:
             # Without an index there is no checksum to compare with, but the whole file is read to
             # find bytes that the disk cannot read.
             self.checksum = file_checksum(path)
-            layout = read_layout(path, trust)
-            self.nbytes, self.arrays = layout.nbytes, layout.arrays
+            self.nbytes = os.path.getsize(path)
+            self.layout = read_layout(path, trust)
+            self.arrays = self.layout.arrays
         except OSError as error:
             self.error = f"it cannot be read ({error.strerror})"
         except BigDataError as error:
-            self.error = str(error)
+            self.error = str(error).removeprefix(f"{path}: ")
 
     def fields(self, used: Sequence[str]) -> _Fields:
         """Returns the arrays with rows; only those in `used`, if it is not empty."""
@@ -110,4 +115,29 @@ def _format_fields(fields: Iterable[tuple[str, Any, tuple[int, ...]]]) -> str:
     return (
         ", ".join(f"{name!r} {dtype} (rows, {str(shape)[1:-1]})" for name, dtype, shape in fields)
         or "none"
+    )
+
+
+def read_differently(
+    directory: Path, pickles: Iterable[UnindexedPickle], used: Sequence[str]
+) -> tuple[str, str] | None:
+    """Returns the second way in which the pickles of a directory can be read.
+
+    Args:
+        directory: the directory.
+        pickles: the pickles in it; those that cannot be read are left out.
+        used: as in `open_shards`.
+
+    Returns:
+        A file or directory and the reason; `None` if there is one reading only.
+    """
+    layouts = {
+        pickle.path.relative_to(directory).as_posix(): pickle.layout
+        for pickle in pickles
+        if pickle.layout is not None
+    }
+    if not layouts:
+        return None
+    return find_second_reading(
+        directory, list(layouts), list(layouts.values()), used=used, listed=False
     )

@@ -10,7 +10,7 @@ from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.scan import read_layout
+from keras_bigdata.shards.layout import read_layout
 
 # Kind, expected, found.
 _Difference: TypeAlias = tuple[str, str, str]
@@ -66,7 +66,8 @@ def _compare_structure(index: ShardIndex, shard: int, trust: bool) -> _Differenc
     try:
         arrays = read_layout(index.path(shard), trust).arrays
     except BigDataError as error:
-        return "structure", "a pickle of arrays", str(error).rstrip(".")
+        reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
+        return "structure", "a pickle of arrays", reason
     for name, field in index.fields.items():
         expected = (field.dtype, (samples, *field.shape), int(index.offsets[name][shard]))
         array = arrays.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -53,7 +53,7 @@ def find_duplicates(
     *,
     verbose: Verbose = "auto",
 ) -> Duplicates:
-    """Compares rows by 128 bits of BLAKE2b over the bytes of some fields.
+    """Compares rows by 128 bits of BLAKE2b over the values of some fields.
 
     The digests (32 bytes per row, with its position) are written to temporary files, divided by
     their value so that about a million at a time are sorted: the memory needed is that of a few
@@ -119,9 +119,7 @@ def _digest_rows(index: ShardIndex, shard: int, *, fields: Sequence[str], trust:
     """Returns digest, shard and row number of each row of a shard."""
     columns = read_columns(index.path(shard), fields, trust)
     rows = len(next(iter(columns.values())))
-    as_bytes = [
-        column.reshape(rows, -1).view(np.uint8) for column in columns.values() if column.size
-    ]
+    as_bytes = [part for column in columns.values() for part in _value_bytes(column)]
     records = np.zeros(rows, _RECORD)
     records["shard"], records["row"] = shard, np.arange(rows)
     digests = bytearray()
@@ -133,6 +131,39 @@ def _digest_rows(index: ShardIndex, shard: int, *, fields: Sequence[str], trust:
     values = np.frombuffer(digests, "<u8").reshape(rows, 2)
     records["a"], records["b"] = values[:, 0], values[:, 1]
     return records
+
+
+def _value_bytes(column: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yields bytes of shape `(rows, ...)` that are equal if, and only if, the values are.
+
+    Zeros have one sign and NaN one form, numbers of 80 bits lose the 48 bits that pad them, and
+    structures the bytes between their fields.
+    """
+    dtype = column.dtype
+    if not column.size:
+        return
+    if dtype.names:
+        for name in dtype.names:
+            yield from _value_bytes(np.ascontiguousarray(column[name]))
+        return
+    if dtype.kind == "c":
+        yield from _value_bytes(np.ascontiguousarray(column.real))
+        yield from _value_bytes(np.ascontiguousarray(column.imag))
+        return
+    if dtype.kind == "b":
+        column = column.view(np.uint8) != 0
+    elif dtype.kind == "f":
+        column = column + dtype.type(0)  # -0.0 becomes 0.0
+        column[np.isnan(column)] = np.nan
+        if dtype.itemsize > 8:
+            mantissa, exponent = np.frexp(column)
+            high = mantissa.astype(np.float64)
+            with np.errstate(invalid="ignore"):  # infinity - infinity
+                low = (mantissa - high).astype(np.float64)
+            for part in (high, low, exponent):
+                yield from _value_bytes(part)
+            return
+    yield column.reshape(len(column), -1).view(np.uint8)
 
 
 def _read_records(path: Path) -> Records:

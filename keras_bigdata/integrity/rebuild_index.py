@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.integrity.check_pickles import check_pickles
-from keras_bigdata.integrity.removed_shards import split_incomplete
+from keras_bigdata.integrity.check_pickles import check_pickles, read_differently
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.sources.arrays import default_roles
@@ -25,8 +25,11 @@ from keras_bigdata.shards.index import (
     ShardInfo,
 )
 from keras_bigdata.shards.index_json import check_metadata
+from keras_bigdata.shards.one_set import Reading
+from keras_bigdata.shards.pickle_files import natural_key, pickle_names
+from keras_bigdata.shards.removed_shards import split_incomplete
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.scan import open_shards, pickle_names
+from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.writer import shard_number
 
 # Names of the fields of packed images and texts; their roles follow from the names.
@@ -55,6 +58,7 @@ def rebuild_index(
     directory: Path,
     roles: Roles,
     like: ShardIndex | None,
+    layout: Reading = None,
     *,
     verbose: Verbose = "auto",
 ) -> RebuiltIndex:
@@ -64,16 +68,19 @@ def rebuild_index(
         directory: directory of the shards.
         roles: the roles, as far as the user knows them.
         like: the index of another set with the same roles, classes and vocabulary.
+        layout: as in `open_shards`, for files that do not have the names of packed shards.
+            Defaults to `None`.
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Raises:
-        ShardError: if there are no shards, or the set is not finished.
+        ShardError: if there are no shards, if the set is not finished, or if the pickles can be
+            read in two ways.
     """
     for state, writer, remedy in (
         (UNFINISHED, "`pack`", "Make the same call again; it continues from there."),
         (WRITING, "a ShardWriter", "Delete the directory and write it again."),
     ):
-        if (directory / state).exists():
+        if os.path.exists(directory / state):
             raise ShardError(
                 f"{directory}: is not complete: {writer} was stopped or is still running. {remedy}"
             )
@@ -87,7 +94,14 @@ def rebuild_index(
     sound = [pickle for pickle in pickles if str(pickle.path) not in faulty]
     if not sound:
         return rebuilt
-    scanned = open_shards([pickle.path for pickle in sound], used=roles.names, verbose=verbose)
+    # Packed shards hold rows, whatever their shapes look like.
+    is_packed = all(shard_number(pickle.path.name) for pickle in sound)
+    if layout is None and not is_packed:
+        second_reading = read_differently(directory, sound, roles.names)
+        if second_reading is not None:
+            raise ShardError(": ".join(second_reading))
+    files = [pickle.path for pickle in sound]
+    scanned = open_shards(files, used=roles.names, layout="columns", verbose=verbose)
     infos = [
         replace(
             scanned[number],
@@ -186,10 +200,11 @@ def _is_valid(name: str, value: Any) -> bool:
     return True
 
 
-def _sort_key(name: str) -> tuple[int, int, str]:
+def _sort_key(name: str) -> tuple[int, int, Any]:
     """Returns variant, number and name of a shard; 0 and 0 for a name of another form."""
     number = shard_number(Path(name).name)
-    return (0, 0, name) if number is None else (number[1], number[0], name)
+    variant_and_number = (0, 0) if number is None else (number[1], number[0])
+    return (*variant_and_number, natural_key(name))
 
 
 def _note_missing_numbers(names: Sequence[str], rebuilt: RebuiltIndex) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan
 from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.resume_state import clear_stop, lock_pack
+from keras_bigdata.packing.resume_state import clear_stop, lock_pack, remove_pack
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.index import ShardIndex, ShardInfo
 from keras_bigdata.shards.writer import shard_number
@@ -75,7 +75,7 @@ class Repacker:
         written = {info.name: info for record in records for info in record.shards}
         different = [info.name for info in expected if written.get(info.name) != info]
         if different:
-            shutil.rmtree(stage)
+            self.clear()
             more = ", ..." if len(different) > _LISTED_SHARDS else ""
             raise PackError(
                 f"{directory}: the source now returns different data than when it was packed, for "
@@ -87,7 +87,8 @@ class Repacker:
 
     def clear(self) -> None:
         """Removes the folder that `write` used, with other variants of the shards."""
-        shutil.rmtree(self._stage, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_pack(self._stage)
 
 
 def _recorded_arguments(index: ShardIndex) -> dict[str, Any]:

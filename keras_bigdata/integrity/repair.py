@@ -11,17 +11,19 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_bool
 from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.files import local_path
 from keras_bigdata.integrity.rebuild_index import rebuild_index
-from keras_bigdata.integrity.removed_shards import (
+from keras_bigdata.integrity.report import Fault, Repair
+from keras_bigdata.integrity.verify import checked_directory, find_faults
+from keras_bigdata.progress import Verbose, checked_verbose, summarize
+from keras_bigdata.shards.class_counts import count_in_shards
+from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
+from keras_bigdata.shards.one_set import Reading, checked_layout
+from keras_bigdata.shards.removed_shards import (
     removed_shards,
     split_incomplete,
     with_removed,
 )
-from keras_bigdata.integrity.report import Fault, Repair
-from keras_bigdata.integrity.verify import find_faults
-from keras_bigdata.progress import Verbose, checked_verbose, summarize
-from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.writer import shard_number
 
@@ -40,6 +42,7 @@ def repair(
     inputs: Any = None,
     targets: Any = None,
     sample_weights: Any = None,
+    layout: Reading = None,
     dry_run: bool = True,
     verbose: Verbose = "auto",
 ) -> Repair:
@@ -70,6 +73,8 @@ def repair(
             validation set, for example, its training set. Defaults to `None`.
         inputs, targets, sample_weights: for a lost index, the roles as in `ShardWriter`. Default
             to `None`.
+        layout: for a lost index of files that do not have the names of packed shards: how they
+            are read, as in `ShardSequence`. Defaults to `None`.
         dry_run: whether to only plan the repair and change nothing. Defaults to `True`.
         verbose: `0` for no output; `1` for a progress bar or `2` for lines, and a summary on
             stderr; `"auto"` for progress only if it takes long. Defaults to `"auto"`.
@@ -82,7 +87,7 @@ def repair(
             number of rows.
         PackError: if the source is not the one that was packed, or now returns different bytes.
         OSError: if a file cannot be written or moved; the same call continues from there.
-        ValueError: if `like` or a role is passed although the index can be read.
+        ValueError: if `like`, `layout` or a role is passed although the index can be read.
 
     Example:
 
@@ -96,10 +101,9 @@ def repair(
     ```
     """
     dry_run = checked_bool(dry_run, "dry_run")
+    layout = checked_layout(layout)
     verbose = checked_verbose(verbose)
-    folder = Path(os.path.abspath(directory))
-    if not folder.is_dir():
-        raise ShardError(f"{folder}: there is no such directory. Check the path.")
+    folder = checked_directory(directory, "directory")
     roles = Roles(
         as_structure(inputs, "inputs"),
         as_structure(targets, "targets"),
@@ -108,11 +112,13 @@ def repair(
     try:
         index = ShardIndex.load(folder)
     except CorruptShardError:
-        like_index = None if like is None else ShardIndex.load(like)
-        result = _restore_index(folder, roles, like_index, dry_run=dry_run, verbose=verbose)
+        like_index = None if like is None else ShardIndex.load(local_path(like, "like"))
+        result = _restore_index(folder, roles, like_index, layout, dry_run=dry_run, verbose=verbose)
     else:
         unused = [
-            name for name, value in (("like", like), *roles.to_json().items()) if value is not None
+            name
+            for name, value in (("like", like), ("layout", layout), *roles.to_json().items())
+            if value is not None
         ]
         if unused:
             raise ValueError(
@@ -160,13 +166,13 @@ def _pack_again(
         return
     for info in lost:
         result.steps.append(f"{info.name}: is packed again from its source ({info.samples} rows)")
-        if (folder / info.name).exists():
+        if os.path.exists(folder / info.name):
             result.steps.append(f"{info.name}: the damaged file moves to {QUARANTINE}/")
     if dry_run:
         return
     new_files = repacker.write(lost, workers)
     for name, file in new_files.items():
-        if (folder / name).exists():
+        if os.path.exists(folder / name):
             _move_to_quarantine(folder, name)
         os.replace(file, folder / name)
     if removed:
@@ -202,7 +208,7 @@ def _remove_damaged(
     for fault in faults.values():
         name = Path(fault.file).relative_to(folder).as_posix()
         reason = f"{fault.kind}: expected {fault.expected}, found {fault.found}"
-        moves = f"; moves to {QUARANTINE}/" if Path(fault.file).exists() else ""
+        moves = f"; moves to {QUARANTINE}/" if os.path.exists(fault.file) else ""
         result.steps.append(f"{name}: is removed from the index ({reason}){moves}")
     for info in incomplete:
         result.steps.append(
@@ -227,12 +233,13 @@ def _restore_index(
     folder: Path,
     roles: Roles,
     like: ShardIndex | None,
+    layout: Reading,
     *,
     dry_run: bool,
     verbose: Verbose,
 ) -> Repair:
     """Creates a lost index from the sound shards and moves the others to the quarantine."""
-    rebuilt = rebuild_index(folder, roles, like, verbose=verbose)
+    rebuilt = rebuild_index(folder, roles, like, layout, verbose=verbose)
     if rebuilt.index is None:
         raise ShardError(
             f"{folder}: none of its pickles is sound, so that no index can be created. The first "
@@ -240,7 +247,7 @@ def _restore_index(
         )
     index = rebuilt.index
     result = Repair(folder, notes=rebuilt.notes, index=index)
-    if (folder / INDEX_NAME).exists():
+    if os.path.exists(folder / INDEX_NAME):
         result.steps.append(f"{INDEX_NAME}: is copied to {QUARANTINE}/")
     for fault in rebuilt.faults:
         name = Path(fault.file).relative_to(folder).as_posix()
@@ -256,7 +263,7 @@ def _restore_index(
     result.steps.append(_describe_new_index([index[shard] for shard in range(len(index))]))
     if dry_run:
         return result
-    if (folder / INDEX_NAME).exists():
+    if os.path.exists(folder / INDEX_NAME):
         _copy_to_quarantine(folder, INDEX_NAME)
     index.save()
     _quarantine(folder, list(result.removed))
@@ -293,7 +300,7 @@ def _with_shards(
 
 def _quarantine(directory: Path, names: Sequence[str]) -> None:
     for name in names:
-        if (directory / name).exists():
+        if os.path.exists(directory / name):
             _move_to_quarantine(directory, name)
 
 

@@ -19,7 +19,7 @@ class Fault:
     Args:
         file: path of the file or directory.
         kind: one of `"missing"`, `"unreadable"`, `"size"`, `"checksum"`, `"structure"`, `"extra"`,
-            `"index"`, `"unfinished"`, `"duplicates"`.
+            `"index"`, `"unfinished"`, `"duplicates"`, `"classes"`.
         expected: the expected state.
         found: the state that was found.
         remedy: what to do about it.
@@ -63,8 +63,10 @@ class Report:
         faults: all faults, in the order of the files. Defaults to `[]`.
         notes: observations that are not faults. Defaults to `[]`.
         shards: number of files that were read. Defaults to `0`.
-        rows: rows in the shards without a fault. Defaults to `0`.
-        nbytes: bytes that were read. Defaults to `0`.
+        rows: rows of one variant in the shards without a fault; the smallest number, if faults make
+            the variants differ. Defaults to `0`.
+        variants: number of augmented copies of the rows. Defaults to `1`.
+        nbytes: bytes that were read, of shards with a fault too. Defaults to `0`.
         seconds: duration. Defaults to `0.0`.
         duplicates: for the first rows that are in both sets, `(file, row, file in the other set,
             row there)`. Defaults to `[]`.
@@ -87,6 +89,7 @@ class Report:
     nbytes: int = 0
     seconds: float = 0.0
     duplicates: list[tuple[str, int, str, int]] = field(default_factory=list)
+    variants: int = 1
 
     @property
     def ok(self) -> bool:
@@ -99,9 +102,12 @@ class Report:
         rate = f", {format_bytes(self.nbytes / self.seconds)}/s" if self.seconds > 1 else ""
         return (
             f"{self.directory}: {faults}; {format_count(self.shards, 'shard')}, "
-            f"{format_count(self.rows, 'sound row')}, {format_bytes(self.nbytes)} in "
-            f"{self.seconds:.1f} s{rate}"
+            f"{format_count(self.rows, 'sound row')}{self._describe_variants()}, "
+            f"{format_bytes(self.nbytes)} in {self.seconds:.1f} s{rate}"
         )
+
+    def _describe_variants(self) -> str:
+        return f" in each of {self.variants} variants" if self.variants > 1 else ""
 
     def __str__(self) -> str:
         duplicates = [
@@ -114,7 +120,8 @@ class Report:
     def __repr__(self) -> str:
         faults = format_count(len(self.faults), "fault") if self.faults else "no faults"
         shards = format_count(self.shards, "shard")
-        return f"Report({shorten(self.directory)!r}: {faults}; {shards}, {self.rows:,} sound rows)"
+        rows = f"{self.rows:,} sound rows{self._describe_variants()}"
+        return f"Report({shorten(self.directory)!r}: {faults}; {shards}, {rows})"
 
     def _repr_html_(self) -> str:
         return html_table(
@@ -128,7 +135,7 @@ class Report:
                 or None,
                 "notes": self.notes or None,
                 "shards": f"{self.shards:,}",
-                "sound rows": f"{self.rows:,}",
+                "sound rows": f"{self.rows:,}{self._describe_variants()}",
                 "size": format_bytes(self.nbytes),
                 "seconds": f"{self.seconds:.1f}",
             },

@@ -7,19 +7,31 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from keras_bigdata.arguments import checked_names
 from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles
+from keras_bigdata.files import local_path
+from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles, read_differently
 from keras_bigdata.integrity.check_shard import check_shard
-from keras_bigdata.integrity.duplicates import find_duplicates
-from keras_bigdata.integrity.removed_shards import removed_shards
+from keras_bigdata.integrity.compare_sets import compare_sets
 from keras_bigdata.integrity.report import Fault, Report
 from keras_bigdata.progress import Verbose, checked_verbose, summarize, track
 from keras_bigdata.representation import format_count, list_some
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
-from keras_bigdata.shards.scan import open_shards, pickle_names, temporary_names
+from keras_bigdata.shards.one_set import Reading, checked_layout
+from keras_bigdata.shards.pickle_files import (
+    has_index,
+    missing_path_error,
+    pickle_names,
+    temporary_names,
+)
+from keras_bigdata.shards.removed_shards import removed_shards
+from keras_bigdata.shards.scan import open_shards
 
 # More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
@@ -30,7 +42,8 @@ def verify(
     directory: str | os.PathLike[str],
     against: str | os.PathLike[str] | None = None,
     *,
-    fields: Sequence[str] | None = None,
+    fields: str | Sequence[str] | None = None,
+    layout: Reading = None,
     trust: bool = False,
     verbose: Verbose = "auto",
 ) -> Report:
@@ -40,20 +53,24 @@ def verify(
     offsets of its arrays with the index; it finds files that are missing and pickles that the
     index does not name; and it counts the rows of each class again.
 
-    If the set has no index, it checks whether each pickle can be read and whether the pickles agree
-    with each other. They have no checksums, so bytes that changed in place are not detected.
+    If the set has no index, it checks whether each pickle can be read, whether the pickles agree
+    with each other, and whether they can be read in one way only, as `ShardSequence` does. They
+    have no checksums, so bytes that changed in place are not detected.
 
     No pickle is executed.
 
     Args:
         directory: a directory of shards, with or without an index.
         against: another directory of shards. A row that is in both sets is a fault, such as a
-            validation image among the training images. Rows are compared by 128 bits of BLAKE2b
-            over their bytes; the memory needed is that of a few shards and some 250 MB, and the
-            digests are written to temporary files. Defaults to `None`: no comparison.
-        fields: names of the fields to compare rows by, and of those that pickles without an index
-            must have. Defaults to `None`: inputs, targets and sample weights, or all fields of
-            pickles without an index.
+            validation image among the training images, and so are classes or words that the two
+            sets number differently. Rows are equal if their values are: 0.0 equals -0.0, NaN
+            equals NaN, and bytes between the fields of a structure do not count. They are compared
+            by 128 bits of BLAKE2b; the memory needed is that of a few shards and some 250 MB, and
+            the digests are written to temporary files. Defaults to `None`: no comparison.
+        fields: name or names of the fields to compare rows by, and of those that pickles without
+            an index must have. Defaults to `None`: inputs, targets and sample weights, or all
+            fields of pickles without an index.
+        layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
         trust: whether to load pickles that cannot be read without running code. Use it only for
             files that you wrote yourself. Defaults to `False`.
         verbose: `0` for no output; `1` for a progress bar or `2` for lines, and a summary on
@@ -66,7 +83,7 @@ def verify(
     Raises:
         ShardError: if there is no such directory, or nothing to check in it, or if the two sets
             cannot be compared.
-        ValueError: if `verbose` has another value.
+        TypeError, ValueError: if an argument has a wrong type or value.
 
     Example:
 
@@ -80,27 +97,37 @@ def verify(
     ```
     """
     verbose = checked_verbose(verbose)
+    layout = checked_layout(layout)
+    names = () if fields is None else checked_names(fields, "fields")
     started = time.monotonic()
-    folder = _checked_directory(directory)
+    folder = checked_directory(directory, "directory")
     report = Report(folder)
     index = _load_index(folder, report)
     if index is not None:
-        sound = _check_shards(index, report, trust, verbose)
+        sound: Sequence[int] = _check_shards(index, report, trust, verbose)
         _check_names(index, report)
         _check_removed(index, report)
         if report.ok:
             _check_class_counts(index, report, verbose)
     else:
-        _check_unindexed(folder, report, fields or (), trust, verbose=verbose)
-        sound = []
+        _check_unindexed(folder, report, names, layout, trust, verbose=verbose)
+        sound = ()
     for name in temporary_names(folder):
         report.notes.append(
             f"{folder / name}: was left by a writer that was killed; it may be deleted."
         )
     if against is not None:
-        _compare_sets(
-            report, index, sound, against=against, fields=fields, trust=trust, verbose=verbose
-        )
+        other = checked_directory(against, "against")
+        if index is None and report.faults:
+            report.notes.append(f"the set was not compared with {other}: see the faults.")
+        else:
+            options: dict[str, Any] = {"used": names, "layout": layout, "trust": trust}
+            options["verbose"] = verbose
+            if index is None:
+                index = open_shards(folder, **options)
+                sound = range(len(index))
+            second = open_shards(other, **options)
+            compare_sets(report, index, sound, second, names, trust=trust, verbose=verbose)
     report.seconds = time.monotonic() - started
     summarize(report.summary(), verbose)
     return report
@@ -137,17 +164,24 @@ def read_unindexed(
     return list(track(pickles, len(names), f"Reading {directory}", verbose=verbose))
 
 
-def _checked_directory(directory: str | os.PathLike[str]) -> Path:
-    folder = Path(os.path.abspath(directory))
-    if not folder.is_dir():
-        raise ShardError(f"{folder}: there is no such directory. Check the path.")
+def checked_directory(directory: str | os.PathLike[str], argument: str) -> Path:
+    """Returns the absolute path of a directory that exists and may be entered.
+
+    Raises:
+        ShardError: if it does not exist, or may not be entered.
+        ValueError: if it is a URL.
+    """
+    folder = Path(os.path.abspath(local_path(directory, argument)))
+    if not os.path.isdir(folder):
+        raise missing_path_error(folder, "directory")
+    has_index(folder)
     return folder
 
 
 def _load_index(folder: Path, report: Report) -> ShardIndex | None:
     """Returns the index if it can be read; otherwise reports the fault, if there is one."""
     path = folder / INDEX_NAME
-    if path.exists():
+    if has_index(folder):
         try:
             return ShardIndex.load(folder)
         except CorruptShardError as error:
@@ -157,12 +191,12 @@ def _load_index(folder: Path, report: Report) -> ShardIndex | None:
                 "shards and reports what it cannot restore."
             )
             report.faults.append(Fault(str(path), "index", "an index", reason, remedy))
-    elif (folder / UNFINISHED).exists():
+    elif os.path.exists(folder / UNFINISHED):
         remedy = "Call `pack` again with the same arguments: it continues from there."
         report.faults.append(
             Fault(str(folder), "unfinished", "a finished pack", "one that was stopped", remedy)
         )
-    elif (folder / WRITING).exists():
+    elif os.path.exists(folder / WRITING):
         remedy = "Delete the directory and write it again."
         found = "a writer that was stopped or is still running"
         report.faults.append(Fault(str(folder), "unfinished", "a closed writer", found, remedy))
@@ -175,8 +209,17 @@ def _check_shards(index: ShardIndex, report: Report, trust: bool, verbose: Verbo
     sound = [shard for shard in range(len(index)) if shard not in faults]
     report.faults += faults.values()
     report.shards = len(index)
-    report.rows = int(index.samples[sound].sum())
-    report.nbytes = int(index.sizes[sound].sum())
+    report.variants = index.variants
+    rows = np.zeros(index.variants, np.int64)
+    np.add.at(rows, index.variant[sound], index.samples[sound])
+    report.rows = int(rows.min())
+    # Files with other faults were not read.
+    read = [
+        shard
+        for shard in range(len(index))
+        if shard not in faults or faults[shard].kind in ("checksum", "structure")
+    ]
+    report.nbytes = int(index.sizes[read].sum())
     return sound
 
 
@@ -254,7 +297,13 @@ def _format_counts(counts: Sequence[int]) -> str:
 
 
 def _check_unindexed(
-    folder: Path, report: Report, fields: Sequence[str], trust: bool, *, verbose: Verbose
+    folder: Path,
+    report: Report,
+    fields: Sequence[str],
+    layout: Reading,
+    trust: bool,
+    *,
+    verbose: Verbose,
 ) -> None:
     names = pickle_names(folder)
     if not names:
@@ -265,64 +314,13 @@ def _check_unindexed(
     remedy = "Restore the file or write it again, or move it out of the directory."
     faults, report.rows = check_pickles(pickles, fields, remedy)
     report.faults += faults
+    second_reading = read_differently(folder, pickles, fields) if layout is None else None
+    if second_reading is not None:
+        file, reason = second_reading
+        reason, _, remedy = reason.partition(". ")
+        report.faults.append(Fault(file, "structure", "one way to read it", reason, remedy))
     report.shards = len(pickles)
     report.nbytes = sum(pickle.nbytes for pickle in pickles)
     report.notes.append(
         "without an index there are no checksums: bytes that changed in place are not detected."
     )
-
-
-def _compare_sets(
-    report: Report,
-    index: ShardIndex | None,
-    sound: Sequence[int],
-    *,
-    against: str | os.PathLike[str],
-    fields: Sequence[str] | None,
-    trust: bool,
-    verbose: Verbose,
-) -> None:
-    """Reports rows that are in both sets."""
-    other_folder = _checked_directory(against)
-    if index is None:
-        if report.faults:
-            report.notes.append(f"the set was not compared with {other_folder}: see the faults.")
-            return
-        index = open_shards(report.directory, used=fields or (), trust=trust, verbose=verbose)
-        sound = range(len(index))
-    # Pickles without an index have no roles: the fields are those in `fields`, or all of them.
-    other = open_shards(other_folder, used=fields or (), trust=trust, verbose=verbose)
-    if other.directory == index.directory:
-        raise ShardError(f"{other_folder}: is the same directory. Pass another one.")
-    names = fields or index.roles.names or other.roles.names or tuple(index.fields)
-    shards = (sound, range(len(other)))
-    try:
-        duplicates = find_duplicates(index, other, names, shards, trust, verbose=verbose)
-    except CorruptShardError as error:
-        report.faults.append(
-            Fault(
-                str(other_folder),
-                "unreadable",
-                "shards to compare with",
-                str(error).rstrip("."),
-                f"See `keras-bigdata verify {other_folder}`.",
-            )
-        )
-        return
-    if duplicates.rows:
-        file, row, other_file, other_row = duplicates.pairs[0]
-        remedy = (
-            f"Rows were compared by {', '.join(names)}. Split again so that equal rows are on one "
-            "side, or drop them."
-        )
-        report.faults.append(
-            Fault(
-                str(report.directory),
-                "duplicates",
-                f"no row that is in {other_folder}",
-                f"{duplicates.rows}, such as row {row} of {Path(file).name}, which is row "
-                f"{other_row} of {Path(other_file).name}",
-                remedy,
-            )
-        )
-        report.duplicates = duplicates.pairs

@@ -1,6 +1,6 @@
 """Shards -> batches, from the rows in the files to the dataset that `fit` takes.
 
-epoch_plan       which rows form batch i of epoch e
+epoch_plan       which rows form batch i of epoch e (spawn_keys)
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
                  column_cache)
 batch_loader     position in the stream -> batch (corrupt_shards)

@@ -17,6 +17,7 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
 from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
 from keras_bigdata.loading.spawn_keys import SpawnKey
+from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
 BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
@@ -119,6 +120,7 @@ class BatchLoader:
             max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
         )
+        self._transform = _batch_function(config.transform)
         self._signature: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
 
     def load(self, position: int) -> Batch:
@@ -190,7 +192,7 @@ class BatchLoader:
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """Applies the transform to a batch that was read, and returns the result."""
-        if self.config.transform is None:
+        if self._transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
         seed = np.random.SeedSequence(
@@ -199,7 +201,7 @@ class BatchLoader:
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
-            return self._check_transformed(self.config.transform(batch, rng), rows, epoch, number)
+            return self._check_transformed(self._transform(batch, rng), rows, epoch, number)
         except StopIteration as error:
             # The consumer would take it for the end of the data.
             failure = RuntimeError("`transform` raised StopIteration.")
@@ -241,7 +243,15 @@ class BatchLoader:
                 f"{where} must return a dict with the keys that it received, {fields}. "
                 f"Received: {received}"
             )
-        arrays = {name: np.asarray(result[name]) for name in fields}
+        arrays = {}
+        for name in fields:
+            try:
+                arrays[name] = as_array(result[name])
+            except ValueError as error:
+                raise ShardError(f"{where}: {name!r} {error}.") from error
+            # Text may be encoded by the model, as by a TextVectorization layer.
+            if arrays[name].dtype.kind in "OMm":
+                raise ShardError(f"{where}: {name!r} {numeric_problem(arrays[name])}.")
         for name, array in arrays.items():
             if array.shape[:1] != (rows,):
                 raise ShardError(
@@ -260,3 +270,16 @@ class BatchLoader:
                 "in the same way for every batch."
             )
         return arrays
+
+
+def _batch_function(transform: Any) -> Any:
+    """Returns the function that is called with each batch.
+
+    An `Augment` changes one sample if it is called, and has a method for batches. A method of the
+    same name in a class of the user means something else.
+    """
+    package = __name__.partition(".")[0] + "."
+    for kind in type(transform).__mro__:
+        if "transform_batch" in vars(kind) and kind.__module__.startswith(package):
+            return transform.transform_batch
+    return transform

@@ -33,8 +33,11 @@ def balanced_class_weights(
     Raises:
         ShardError: if the targets are not one field of class numbers, or cannot be read.
     """
-    # The counts in the index are those of its own targets.
-    recorded = index.class_counts if targets == index.roles.targets else None
+    # The counts in the index are those of its own targets. Those of multi-hot rows do not add up to
+    # the number of rows.
+    recorded = None
+    if isinstance(targets, str) and targets == index.roles.targets:
+        recorded = None if index.fields[targets].shape else index.class_counts
     counts = recorded or _count_in_shards(index, targets, trust)
     occurring = {label: count for label, count in enumerate(counts) if count}
     total = sum(occurring.values())

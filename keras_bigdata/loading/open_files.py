@@ -27,7 +27,7 @@ from keras_bigdata.loading.file_descriptors import (
 )
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.scan import read_layout
+from keras_bigdata.shards.layout import read_layout
 
 _T = TypeVar("_T")
 
@@ -51,8 +51,9 @@ class OpenFile:
         self.fd = fd
         self.checked = time.monotonic()
 
-    def __del__(self) -> None:
-        os.close(self.fd)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # An argument: when the interpreter ends, the name `os` may be None already.
+        close(self.fd)
 
 
 class OpenFiles:

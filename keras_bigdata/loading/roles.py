@@ -4,33 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras_bigdata.shards.entries import Field
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.scan import open_shards
 
+# Largest size of a number that Keras takes, by kind of dtype. It has no text, dates or structures.
+_MAX_ITEMSIZE = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
+
+# Dtypes of ml_dtypes that Keras takes, on some backends.
+_MORE_DTYPES = ("bfloat16", "float8")
+
+# What fields of other kinds hold, and what to do.
+_KINDS = {
+    "U": ("text", "Write numbers instead, such as class numbers or tokens"),
+    "S": ("byte strings", "Write numbers instead, such as class numbers or tokens"),
+    "M": ("dates", "Write numbers instead, such as array.astype('int64')"),
+    "m": ("durations", "Write numbers instead, such as array.astype('int64')"),
+    "V": ("structures", "Write each of their fields as an array of its own"),
+}
+
 
 def open_with_roles(
-    shards: Any, inputs: Any, targets: Any, sample_weights: Any, trust: bool
+    shards: Any, passed: tuple[Any, Any, Any], layout: Reading, trust: bool, has_transform: bool
 ) -> tuple[ShardIndex, Roles]:
     """Opens shards with the roles that were passed, or else those in the index.
 
     Args:
         shards: as in `open_shards`.
-        inputs, targets, sample_weights: names of fields, or `None`.
+        passed: inputs, targets and sample weights: names of fields, or `None`.
+        layout: as in `open_shards`.
         trust: whether pickles may be executed.
+        has_transform: whether a function of the user makes the batches, of fields of any dtype.
 
     Returns:
         `(index, roles)`.
 
     Raises:
-        ValueError: if the inputs are unknown, or a role names a field that does not exist.
+        ValueError: if the inputs are unknown, or if a role names a field that does not exist or
+            that no model takes.
     """
-    roles = Roles(
-        as_structure(inputs, "inputs"),
-        as_structure(targets, "targets"),
-        as_structure(sample_weights, "sample_weights"),
-    )
-    index = open_shards(shards, used=roles.names if roles.inputs else (), trust=trust)
+    roles = Roles(*map(as_structure, passed, ("inputs", "targets", "sample_weights")))
+    used = roles.names if roles.inputs else ()
+    index = open_shards(shards, used=used, layout=layout, trust=trust)
     if roles.inputs is None:
         roles = Roles(
             index.roles.inputs,
@@ -56,4 +73,19 @@ def open_with_roles(
                 + (f" ({reason})" if reason else "")
                 + f". The fields are: {listing}"
             )
+        if not has_transform:
+            _check_dtype(index, index.fields[name])
     return index, roles
+
+
+def _check_dtype(index: ShardIndex, field: Field) -> None:
+    """Refuses a field of a dtype that no model takes, before it fails in the backend."""
+    dtype = field.dtype
+    is_number = dtype.kind in _MAX_ITEMSIZE and dtype.itemsize <= _MAX_ITEMSIZE[dtype.kind]
+    if is_number or dtype.name.startswith(_MORE_DTYPES):
+        return
+    kind, advice = _KINDS.get(dtype.kind, ("numbers of another size", "Write float32 instead"))
+    raise ValueError(
+        f"{index.directory}: the field {field.name!r} holds {kind} (dtype {dtype}), which Keras "
+        f"does not take. {advice}, or convert it in a `transform`."
+    )

@@ -22,6 +22,7 @@ from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.roles import open_with_roles
 from keras_bigdata.representation import format_count, html_table
 from keras_bigdata.shards.index import Field, ShardIndex
+from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, Structure
 
 
@@ -36,9 +37,8 @@ class ShardSequence(keras.utils.PyDataset):
     served again from its start. `fit(shuffle=True)`, Keras's default, requests batches in a random
     order of its own. If they are shuffled already (`shuffle="window"` or `"global"`), they are
     served in the order of the plan instead. `evaluate` on a sequence counts as an epoch too;
-    the callbacks of this package use an unshuffled view instead (`unshuffled()`). `predict` on a
-    shuffled sequence returns another order each time, with a warning: pass `unshuffled()`. A new
-    sequence begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch = n`.
+    callbacks of this package use an unshuffled view (`unshuffled()`), and so should `predict`. A
+    new sequence begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch`.
 
     Custom training loops iterate over the sequence: `for x, y in sequence:` is one epoch, and the
     next such loop is the next epoch. A loop that runs during a `fit` takes epochs away from that
@@ -48,16 +48,14 @@ class ShardSequence(keras.utils.PyDataset):
     thread-safe and depend only on its arguments.
 
     Args:
-        shards: a directory with or without an index, searched with its subdirectories; or a
-            list of pickle files. Pickles are never executed. Each holds a dict (its keys are the
-            fields), or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same first
-            dimension.
+        shards: a directory with or without an index, searched with its subdirectories; or a list of
+            pickle files. Pickles are never executed. Each holds a dict (its keys are the fields),
+            or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same first dimension.
         batch_size: number of rows in a batch. Defaults to `32`.
         inputs: name of a field, a tuple of names, or a dict such as `{"image": "images"}`.
             Defaults to the inputs named in the index.
-        targets: the same for `y`. With `inputs` given and `targets=None`, batches have no
-            targets, for `predict`. Defaults to the targets named in the index if `inputs` is
-            `None`.
+        targets: the same for `y`. Defaults to the targets named in the index if `inputs` is
+            `None`, and else to none, for `predict`.
         sample_weights: the same for `sample_weight`. Defaults to `None`.
         shuffle: `"window"`: shards in random order, rows shuffled within each window of
             `window_shards`; `"shards"`: shards in random order, rows as stored; `"global"`: all
@@ -72,14 +70,16 @@ class ShardSequence(keras.utils.PyDataset):
             and not to `fit`. Defaults to `None`.
         transform: function `(batch, rng) -> batch`. It receives a dict of the arrays that are used,
             of shape `(rows, ...)`, and a `numpy.random.Generator` seeded with (seed, epoch, batch
-            index), and returns a dict with the same keys and number of rows. Defaults to `None`.
+            index), and returns a dict with the same keys and number of rows. Or an `Augment`,
+            which changes each row by itself. Defaults to `None`.
         workers: number of threads (or processes) that prefetch; 0 for none. They belong to this
             class: Keras sees `workers=1`, because its own threads lose and duplicate batches.
             Defaults to `2`.
         use_multiprocessing: whether `transform` runs in worker processes. Without a `transform`
             threads are used in any case. Defaults to `False`.
-        max_queue_size: number of batches to prefetch, at most (and at most 512 MiB). Defaults to
-            `10`.
+        max_queue_size: maximum number of batches to prefetch (at most 512 MiB). Defaults to `10`.
+        layout: `"columns"` reads pickles without an index that could mean two things, such as one
+            sample per file, as rows with one array per field. Defaults to `None`: refuse them.
         trust: whether pickles that cannot be read otherwise are executed. Only for files that you
             wrote yourself. Defaults to `False`.
         on_corrupt: what to do with a shard that is found missing, cut short, changed or unreadable
@@ -87,8 +87,7 @@ class ShardSequence(keras.utils.PyDataset):
             other rows in place of its rows, so that batches keep their shapes and epochs their
             length; the choice is a function of (seed, epoch, batch) and of the corrupt shards.
             Bytes that were changed in place are found by `verify` only. A pickle without an index
-            that is corrupt when the sequence is created is always an error, because its number of
-            rows is unknown. Defaults to `"raise"`.
+            that is corrupt from the start is always an error. Defaults to `"raise"`.
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
@@ -140,6 +139,7 @@ class ShardSequence(keras.utils.PyDataset):
         workers: int = 2,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
+        layout: Reading = None,
         trust: bool = False,
         on_corrupt: Literal["raise", "skip"] = "raise",
     ) -> None:
@@ -162,15 +162,15 @@ class ShardSequence(keras.utils.PyDataset):
         super().__init__(
             workers=1, use_multiprocessing=False, max_queue_size=options["max_queue_size"]
         )
-        index, roles = open_with_roles(shards, inputs, targets, sample_weights, trust)
+        passed = (inputs, targets, sample_weights)
+        index, roles = open_with_roles(shards, passed, layout, trust, transform is not None)
         if not index.num_samples:
             raise ShardError(f"{index.directory}: the shards hold no samples.")
         config = LoaderConfig(index=index, fields=roles.names, **options)
-        self._set_server(
-            EpochServer(
-                config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
-            )
+        server = EpochServer(
+            config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )
+        self._set_server(server)
 
     def _set_server(self, server: EpochServer) -> None:
         self._server = server

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_choice
+from keras_bigdata.packing.warp import read_image, warp_array
 
 Sample: TypeAlias = "dict[str, Any]"
 FillMode: TypeAlias = Literal["nearest", "constant", "reflect", "wrap"]
@@ -214,7 +215,7 @@ class brightness:
 
 
 class Augment:
-    """Changes samples at random, for `pack(augment=...)`.
+    """Changes samples at random, for `pack(augment=...)` or `ShardSequence(transform=...)`.
 
     All geometric transforms are combined into one warp (`skimage.transform.warp`), so that an
     image is interpolated only once. Images and masks of a sample are changed in the same way; masks
@@ -247,7 +248,9 @@ class Augment:
 
     flowers = ImageFolder("flowers", size=(128, 128))
     augment = Augment(rotate(20), shift(0.1, 0.1), flip(), fill_mode="reflect")
-    pack(flowers, "shards/flowers", variants=4, augment=augment)
+    pack(flowers, "shards/flowers", variants=4, augment=augment)  # four copies, made once
+    pack(flowers, "shards/plain")
+    train = ShardSequence("shards/plain", 64, transform=augment)  # another one in each epoch
     ```
     """
 
@@ -304,20 +307,47 @@ class Augment:
             A dict with the same fields.
         """
         changed = dict(sample)
-        masks = self.masks
-        if masks is None:
-            masks = (MASKS,) if MASKS in sample and MASKS not in self.images else ()
-        arrays = {name: _read_image(sample, name) for name in self.images + masks}
+        masks, mode = self._masks_of(sample), _MODES[self.fill_mode]
+        arrays = {name: read_image(sample, name) for name in self.images + masks}
         sizes = {name: array.shape[:2] for name, array in arrays.items()}
         height, width = next(iter(sizes.values()))
         if len(set(sizes.values())) > 1:
             raise ValueError(f"Images and masks differ in height and width: {sizes}.")
         matrix, factor = self._draw(rng, height, width)
         for name in self.images:
-            changed[name] = self._apply(arrays[name], matrix, 1, self.cval, factor)
+            changed[name] = warp_array(
+                arrays[name], matrix, 1, mode=mode, cval=self.cval, factor=factor
+            )
         for name in masks:
-            changed[name] = self._apply(arrays[name], matrix, 0, 0.0, 1.0)
+            changed[name] = warp_array(arrays[name], matrix, 0, mode=mode, cval=0.0, factor=1.0)
         return changed
+
+    def transform_batch(self, batch: Mapping[str, Any], rng: np.random.Generator) -> Sample:
+        """Returns a changed copy of a batch: each of its rows is a sample.
+
+        `ShardSequence(transform=augment)` calls it.
+
+        Args:
+            batch: a dict of arrays of shape `(rows, ...)`.
+            rng: a `numpy.random.Generator`, from which the numbers of all rows are drawn in turn.
+
+        Returns:
+            A dict with the same fields.
+        """
+        names = self.images + self._masks_of(batch)
+        for name in names:
+            if name not in batch:
+                raise KeyError(f"The batch has no field {name!r}. Its fields are {sorted(batch)}.")
+        rows = [
+            self(dict(zip(names, values, strict=True)), rng)
+            for values in zip(*(batch[name] for name in names), strict=True)
+        ]
+        return {**batch, **{name: np.stack([row[name] for row in rows]) for name in names}}
+
+    def _masks_of(self, sample: Mapping[str, Any]) -> tuple[str, ...]:
+        if self.masks is not None:
+            return self.masks
+        return (MASKS,) if MASKS in sample and MASKS not in self.images else ()
 
     def _draw(
         self, rng: np.random.Generator, height: int, width: int
@@ -334,48 +364,6 @@ class Augment:
             centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
             combined = centre @ combined @ np.linalg.inv(centre)
         return combined, factor
-
-    def _apply(
-        self,
-        array: npt.NDArray[Any],
-        matrix: Matrix | None,
-        order: int,
-        cval: float,
-        factor: float,
-    ) -> npt.NDArray[Any]:
-        from skimage.transform import AffineTransform, warp
-
-        if matrix is None and factor == 1:
-            return array
-        values = array.astype(np.float64)
-        if matrix is not None:
-            values = warp(
-                values,
-                AffineTransform(matrix=matrix),
-                order=order,
-                mode=_MODES[self.fill_mode],
-                cval=cval,
-                preserve_range=True,
-            )
-        values = values * factor
-        if array.dtype.kind in "iu":
-            bounds = np.iinfo(array.dtype)
-            values = np.clip(np.rint(values), bounds.min, bounds.max)
-        elif array.dtype.kind == "b":
-            return np.asarray(values > 0.5)
-        return values.astype(array.dtype)
-
-
-def _read_image(sample: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
-    if name not in sample:
-        raise KeyError(f"The sample has no field {name!r}. Its fields are {sorted(sample)}.")
-    array = np.asarray(sample[name])
-    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"Field {name!r} must be an image of shape (height, width) or (height, width, "
-            f"channels). Received: shape {array.shape}, dtype {array.dtype}"
-        )
-    return array
 
 
 def _check_not_negative(**values: float) -> None:

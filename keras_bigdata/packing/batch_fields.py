@@ -9,14 +9,12 @@ import numpy as np
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.samples import Array
+from keras_bigdata.shards.field_values import as_numbers
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles, Structure
 
 # First parts of the field names: inputs, targets, sample weights.
 _PARTS = ("x", "y", "w")
-
-# Booleans, integers, floating-point and complex numbers.
-_KINDS = "biufc"
 
 
 def flatten_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
@@ -116,47 +114,17 @@ def _flatten(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
 
 
 def _as_array(value: Any, name: str) -> Array:
-    array = _convert(value, name)
     kind = type(value).__name__
-    if value is None:
-        raise PackError(f"field {name!r} is None: leave it out, or yield an array")
-    if array.ndim == 0 and array.dtype.hasobject:
-        raise PackError(
-            f"field {name!r} is of type {kind}, which is not an array. Convert it: pad ragged "
-            "rows, make sparse ones dense"
-        )
+    try:
+        array = as_numbers(value)
+    except ValueError as error:
+        raise PackError(f"field {name!r} {error}") from error
     if array.ndim == 0:
         raise PackError(
             f"field {name!r} is a single number ({kind}), not an array with one row per sample. "
             "Lists and tuples stand for several inputs or outputs: combine rows into one array"
         )
-    if array.dtype.hasobject:
-        raise PackError(
-            f"field {name!r} ({kind}) holds rows of different length, texts or other objects, not "
-            "numbers. Pad rows to one length; encode texts as numbers"
-        )
-    if array.dtype.kind in "US":
-        raise PackError(f"field {name!r} holds texts: encode them as numbers")
-    if array.dtype.kind not in _KINDS:
-        raise PackError(
-            f"field {name!r} has dtype {array.dtype}, which shards do not hold: cast it, for "
-            "example bfloat16 to float32"
-        )
     return array
-
-
-def _convert(value: Any, name: str) -> Array:
-    if isinstance(value, np.ndarray):
-        return value
-    try:
-        if hasattr(value, "detach"):  # PyTorch
-            value = value.detach().cpu()
-        return np.asarray(value)
-    except Exception as error:
-        raise PackError(
-            f"field {name!r} is of type {type(value).__name__}, which cannot be converted to an "
-            f"array: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _format_roles(roles: Roles) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import local_path
 from keras_bigdata.packing.batch_fields import check_batch, flatten_batch
 from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
 from keras_bigdata.packing.output_directory import output_directory
@@ -110,7 +111,7 @@ def capture(
     verbose = checked_verbose(verbose)
     source = BatchSource(batches)
     source.check_arguments(steps, variants)
-    folder = Path(directory)
+    folder = local_path(directory, "directory")
     started = time.perf_counter()
     try:
         with output_directory(folder, verbose) as open_writer:

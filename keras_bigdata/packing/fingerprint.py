@@ -6,25 +6,33 @@
   first row;
 - `arguments`: those of `pack` that determine the output; `augment` as `describe_function`
   describes it;
-- `roles`: those that the source declares, or `null`. Release 0.1 did not record them.
+- `roles`: those that the source declares, or `null`. Release 0.1 did not record them;
+- `files`: sizes and times of the files that a source of this package reads, if it reads any (see
+  `file_changes`). They are compared apart from the other entries, and not with what earlier
+  releases have recorded, which lacks them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.file_changes import FileChanges, compare_files, record_files
 from keras_bigdata.packing.function_fingerprint import describe_function
 from keras_bigdata.packing.release_0_1 import MAIN_MODULES, match_record
 from keras_bigdata.packing.samples import Array, Augment
+from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.shards.roles import Roles
 
 # Stands for an item that one of two fingerprints does not have.
 _ABSENT: Any = object()
+
+# Entries of a source that fingerprints of earlier releases lack.
+_LATER_ENTRIES = {"first_row_sha256"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +40,14 @@ class Fingerprint:
     """The identity of a pack.
 
     Args:
-        content: JSON with the entries `source`, `arguments` and `roles`.
+        content: JSON with the entries `source`, `arguments`, `roles` and perhaps `files`.
         augment: the function that `content["arguments"]["augment"]` describes.
+        files: the files that `content["files"]` describes.
     """
 
     content: Mapping[str, Any]
     augment: Augment | None
+    files: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -53,7 +63,8 @@ class Fingerprint:
             source: the source.
             arguments: name -> value of the arguments that decide what is written.
             roles: what the source declares.
-            read_first_row: reads the first row; called if the source has no `fingerprint()`.
+            read_first_row: reads the first row; called if the source has no `fingerprint()`, or if
+                its class has changed how the rows of a source of this package are read.
 
         Raises:
             TypeError: if the source's `fingerprint()` does not return plain JSON.
@@ -65,8 +76,11 @@ class Fingerprint:
             "arguments": {**arguments, "augment": described},
             "roles": None if roles is None else roles.to_json(),
         }
+        files = list(source.source_files()) if isinstance(source, Source) else []
+        if files:
+            content["files"] = record_files(files)
         try:
-            return cls(json.loads(json.dumps(content)), augment)
+            return cls(json.loads(json.dumps(content)), augment, files)
         except (TypeError, ValueError) as error:
             raise TypeError(f"`source.fingerprint()` must return plain JSON: {error}") from error
 
@@ -74,7 +88,7 @@ class Fingerprint:
         """Returns which items differ from a recorded fingerprint, with both values.
 
         What release 0.1 recorded is compared as far as it goes: it has no `roles`, and only name,
-        arguments and bytecode of `augment` (see `is_certain`).
+        arguments and bytecode of `augment` (see `is_certain`). Files are not compared here.
 
         Args:
             recorded: the content of another fingerprint.
@@ -83,14 +97,20 @@ class Fingerprint:
             A list as text, such as `"arguments.seed was 0 and is 1"`; empty if nothing differs.
         """
         now = dict(self.content)
+        now.pop("files", None)
         if "roles" not in recorded:
             del now["roles"]
+        now["source"] = _without_later_entries(now["source"], recorded.get("source"))
         before = {name: recorded[name] for name in now if name in recorded}
         record = _augment_record(recorded)
         if isinstance(record, str) and self._match(record) != "different":
             arguments = {**recorded["arguments"], "augment": now["arguments"]["augment"]}
             before = {**before, "arguments": arguments}
         return differences(before, now)
+
+    def file_changes_since(self, recorded: Mapping[str, Any]) -> FileChanges:
+        """Returns how the files differ from those of a recorded fingerprint."""
+        return compare_files(recorded.get("files"), self.files)
 
     def is_certain(self, recorded: Mapping[str, Any]) -> bool:
         """Returns whether a recorded fingerprint without changes proves that `augment` is the same.
@@ -162,18 +182,36 @@ def _augment_record(recorded: Mapping[str, Any]) -> Any:
     return arguments.get("augment") if isinstance(arguments, Mapping) else None
 
 
+def _without_later_entries(source: Any, recorded: Any) -> Any:
+    """Returns the description of a source without the entries that earlier releases lacked."""
+    if not isinstance(source, Mapping) or not isinstance(recorded, Mapping):
+        return source
+    return {
+        name: value
+        for name, value in source.items()
+        if name in recorded or name not in _LATER_ENTRIES
+    }
+
+
 def _describe_source(source: Any, read_first_row: Callable[[], Mapping[str, Array]]) -> Any:
     if hasattr(source, "fingerprint"):
-        return source.fingerprint()
+        described = source.fingerprint()
+        if isinstance(source, Source) and source.reads_rows_its_own_way():
+            described = {**described, "first_row_sha256": _digest_first_row(read_first_row)}
+        return described
     kind = type(source)
     described = {"kind": f"{kind.__module__}.{kind.__qualname__}", "rows": len(source)}
     if not len(source):
         return described
+    return {**described, "first_row_sha256": _digest_first_row(read_first_row)}
+
+
+def _digest_first_row(read_first_row: Callable[[], Mapping[str, Array]]) -> str | None:
     try:
         sample = read_first_row()
     except PackError:
-        return {**described, "first_row_sha256": None}
+        return None
     digest = hashlib.sha256()
     for name, value in sample.items():
         digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
-    return {**described, "first_row_sha256": digest.hexdigest()}
+    return digest.hexdigest()

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.files import TEMPORARY_PREFIX
-from keras_bigdata.packing.resume_state import list_names, lock_directory
+from keras_bigdata.packing.resume_state import (
+    is_temporary_file,
+    list_names,
+    lock_directory,
+)
 from keras_bigdata.progress import Verbose, note
 from keras_bigdata.shards.index import INDEX_NAME, WRITING
 from keras_bigdata.shards.writer import ShardWriter, shard_number
@@ -101,7 +104,5 @@ def _remove_own_files(directory: Path, lock: contextlib.ExitStack) -> None:
 
 def _is_own(name: str) -> bool:
     return (
-        name in (WRITING, INDEX_NAME)
-        or name.startswith(TEMPORARY_PREFIX)
-        or shard_number(name) is not None
+        name in (WRITING, INDEX_NAME) or is_temporary_file(name) or shard_number(name) is not None
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
+from keras_bigdata.files import local_path
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan, list_rows
@@ -22,10 +23,14 @@ from keras_bigdata.packing.resume_state import (
     lock_pack,
 )
 from keras_bigdata.packing.samples import Augment
+from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
+from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
+from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardIndex
+from keras_bigdata.shards.removed_shards import removed_shards
 
 
 def pack(
@@ -51,8 +56,12 @@ def pack(
     Two calls are the same if source, roles and arguments are the same, except for `workers`,
     `on_error` and `verbose`. These are compared:
 
-    - the rows: file names, labels, texts and arrays (64 rows of arrays over 64 MiB), but not the
-      content of image files;
+    - the rows: file names, labels, texts and arrays (64 rows of arrays over 64 MiB);
+    - sizes and modification times of the files that images, HDF5 datasets and large memory maps
+      are read from, but not their content. If the sizes are the same and *all* files have another
+      time, as after a copy, the call is the same and a note says so; if only some have, they count
+      as edited. Files that are gone do not count, nor those of an index of an earlier release,
+      which has no times. An unfinished pack writes the shards of changed files again;
     - of `augment` the source text without comments, default values, variables of enclosing
       functions, arguments of a `functools.partial`, and attributes of an object, but not what it
       calls or reads by global names. Code that was typed into Python or run by `exec` has no text:
@@ -83,8 +92,12 @@ def pack(
     - `thread_rows`: the largest number of rows for which the workers are threads. Without it they
       are processes.
 
+    A list of such dicts is a source too, of which all values are compared. A class that derives
+    from a source of this package and has its own `__getitem__` is read through it, row by row; its
+    first sample is compared too.
+
     Args:
-        source: `ImageTable`, `ImageFolder`, `Arrays` or a custom object.
+        source: `ImageTable`, `ImageFolder`, `Arrays`, a list of dicts or a custom object.
         directory: folder for the shards; created if missing. It must be empty or hold the files
             that the same call left there.
         shard_samples: rows per shard; the last one may have fewer. Defaults to `None`: about
@@ -141,7 +154,7 @@ def pack(
     workers = None if workers is None else checked_int(workers, "workers", 1)
     skip = checked_choice(on_error, "on_error", ("raise", "skip")) == "skip"
     verbose = checked_verbose(verbose)
-    folder = Path(directory)
+    folder = local_path(directory, "directory")
     started = time.perf_counter()
     with quiet_pillow():
         fingerprint = request.fingerprint
@@ -153,16 +166,22 @@ def pack(
                 if (folder / INDEX_NAME).exists():
                     return _load_packed(folder, fingerprint, skip, verbose)
                 begin_pack(folder, fingerprint)
+                _print_notes(request.source, folder, verbose)
                 records = write_shards(
-                    plan, source, folder, skip=skip, workers=workers, verbose=verbose
+                    plan, request.source, folder, skip=skip, workers=workers, verbose=verbose
                 )
                 index = _build_index(plan, records, folder)
                 index.save()
                 finish_pack(folder)
         except OSError as error:
             raise PackError(f"{folder}: cannot be written: {error}. {CONTINUE}") from error
-    _report(index, time.perf_counter() - started, verbose)
+    _report(request.source, index, time.perf_counter() - started, verbose)
     return index
+
+
+def _print_notes(source: Any, directory: Path, verbose: Verbose) -> None:
+    for text in source.packing_notes() if isinstance(source, Source) else ():
+        note(f"{directory}: {text}", verbose)
 
 
 def _build_index(plan: PackPlan, records: Sequence[ShardRecord], directory: Path) -> ShardIndex:
@@ -207,13 +226,13 @@ def _load_packed(
     if fingerprint.content["roles"] is not None:
         # Release 0.1 did not record the roles of the source; they are those of the index.
         recorded.setdefault("roles", index.roles.to_json())
-    changes = fingerprint.changes_since(recorded)
+    changes = _describe_changes(directory, fingerprint, recorded, verbose)
     if changes:
         raise PackError(
             f"{directory}: holds the shards of another call. {changes}. Pass another directory, or "
             "delete this one to pack again."
         )
-    removed = index.provenance.get("gone")
+    removed = removed_shards(index)
     if removed:
         raise PackError(
             f"{directory}: {len(removed)} of its shards were left out by `repair`. Write them "
@@ -247,11 +266,36 @@ def _load_packed(
     return index
 
 
-def _report(index: ShardIndex, seconds: float, verbose: Verbose) -> None:
+def _describe_changes(
+    directory: Path, fingerprint: Fingerprint, recorded: Mapping[str, Any], verbose: Verbose
+) -> str:
+    """Returns how a call differs from one that was recorded; empty if it is the same.
+
+    Prints a note if all files have other times and the same sizes, as after a copy.
+    """
+    changes = fingerprint.changes_since(recorded)
+    files = fingerprint.file_changes_since(recorded)
+    if files.edited:
+        return "; ".join(filter(None, [changes, f"files changed: {files.edited}"]))
+    if files.touched and not changes:
+        note(
+            f"{directory}: all files have other modification times than when they were packed, "
+            f"and the same sizes, as after a copy ({files.touched}). If they were edited, delete "
+            "the directory to pack again.",
+            verbose,
+        )
+    return changes
+
+
+def _report(source: Any, index: ShardIndex, seconds: float, verbose: Verbose) -> None:
     skipped = index.provenance["skipped"]
     if skipped:
         rows = list_rows(_describe_skipped(skipped), "\n  ")
-        note(f"{index.directory}: {len(skipped)} rows left out:\n  {rows}", verbose)
+        left_out = format_count(len(skipped), "row")
+        note(f"{index.directory}: {left_out} left out:\n  {rows}", verbose)
+        counts = source.count_problems() if isinstance(source, Source) else {}
+        if counts:
+            note(describe_counts(counts), verbose)
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
     summarize(
         f"{index.directory}: {index.num_samples} samples{variants} in {len(index)} shards, "

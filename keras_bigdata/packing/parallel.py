@@ -57,6 +57,7 @@ def write_shards(
         directory=directory,
         fields=plan.fields,
         roles=plan.roles,
+        classes=plan.classes,
         seed=plan.seed,
         variants=plan.variants,
         augment=plan.augment,

@@ -12,9 +12,11 @@ import numpy as np
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.samples import SKIP_HINT, Array, Augment, augment_sample, read_row
+from keras_bigdata.packing.samples import Array, Augment, augment_sample, describe_bad_row, read_row
 from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import resolve_names
+from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.permutation import Rows, shuffled_rows
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
@@ -78,14 +80,15 @@ class PackPlan:
         _check_rows(source, skip)
         fields = _read_fields(request, skip)
         size = request.shard_samples or default_shard_samples(len(source), fields)
+        roles = _resolve_roles(request, fields)
         order = (
             shuffled_rows(len(source), request.seed) if request.shuffle else np.arange(len(source))
         )
         return cls(
             shards=cut_into_shards(order, size),
             fields=fields,
-            roles=_resolve_roles(request, fields),
-            classes=_read_names(source, "classes"),
+            roles=roles,
+            classes=_read_classes(source, roles),
             vocabulary=_read_names(source, "vocabulary"),
             seed=request.seed,
             variants=request.variants,
@@ -121,9 +124,15 @@ def _check_rows(source: Any, skip: bool) -> None:
     if problems and not skip:
         lines = [f"row {row}: {problems[row]}" for row in sorted(problems)]
         raise PackError(
-            f"{len(problems)} of {len(source)} rows cannot be packed. {list_rows(lines)}. Correct "
-            'or drop them, or pass on_error="skip" to leave them out.'
+            f"{len(problems)} of {len(source)} rows cannot be packed. {list_rows(lines)}. "
+            f"{_count_by_column(source)}Correct or drop them, or pass "
+            'on_error="skip" to leave them out.'
         )
+
+
+def _count_by_column(source: Any) -> str:
+    counts = source.count_problems() if isinstance(source, Source) else {}
+    return f"{describe_counts(counts)} " if counts else ""
 
 
 def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
@@ -135,7 +144,7 @@ def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
             sample = request.read_first_row() if row == 0 else read_row(request.source, row)
         except PackError as error:
             if not skip:
-                raise PackError(f"row {row}: {error}. {SKIP_HINT}") from error
+                raise PackError(describe_bad_row(row, error)) from error
             first_error = first_error or f"row {row}: {error}"
             continue
         return _fields_of(_augment_first(request, sample, row))
@@ -164,6 +173,15 @@ def _resolve_roles(request: PackRequest, fields: Mapping[str, Field]) -> Roles:
     if missing:
         raise PackError(f"the roles name {missing}, but the samples hold {list(fields)}.")
     return roles
+
+
+def _read_classes(source: Any, roles: Roles) -> Any:
+    """Returns the source's classes; by field, if they are not those of the only target."""
+    classes = _read_names(source, "classes")
+    if not isinstance(source, Source) or not isinstance(classes, list):
+        return classes
+    is_other = isinstance(roles.targets, str) and roles.targets != source.class_field
+    return {source.class_field: classes} if is_other else classes
 
 
 def _read_names(source: Any, attribute: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.samples import Array, Augment, read_row
+from keras_bigdata.packing.source_argument import as_source
 from keras_bigdata.shards.roles import Roles
 
 
@@ -18,7 +18,7 @@ class PackRequest:
     """The source that is to be packed, and how.
 
     Args:
-        source: the source.
+        source: the source, or a list of dicts.
         shard_samples, shuffle, seed, variants, augment: as for `pack`.
 
     Raises:
@@ -35,8 +35,7 @@ class PackRequest:
         variants: int,
         augment: Augment | None,
     ) -> None:
-        _check_source(source)
-        self.source = source
+        self.source = as_source(source)
         self.shard_samples = (
             None if shard_samples is None else checked_int(shard_samples, "shard_samples", 1)
         )
@@ -92,22 +91,3 @@ class PackRequest:
             return read_row(self.source, 0)
         except PackError as error:
             return error
-
-
-def _check_source(source: Any) -> None:
-    if isinstance(source, str | os.PathLike):
-        raise TypeError(
-            "`source` must be a source, such as ImageTable(csv, ...) or ImageFolder(directory, "
-            f"...), not a path. Received: source={source!r}"
-        )
-    for kinds, remedy in (
-        (Mapping, "Arrays(**fields)"),
-        ((tuple, list), "Arrays(x=x, labels=y)"),
-    ):
-        if isinstance(source, kinds):
-            raise TypeError(f"`source` must be a source: {remedy}. Received: {type(source)}")
-    if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
-        raise TypeError(
-            "`source` must have len() and [i] -> dict of arrays. "
-            f"Received: source={source!r} ({type(source).__name__})"
-        )

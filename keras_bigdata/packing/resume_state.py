@@ -9,14 +9,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, file_checksum, lock_file
+from keras_bigdata.files import (
+    TEMPORARY_PREFIX,
+    atomic_path,
+    file_checksum,
+    lock_file,
+    temporary_target,
+)
+from keras_bigdata.packing.file_changes import FileChanges, compare_files
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardInfo
 from keras_bigdata.shards.writer import shard_number
@@ -26,6 +33,8 @@ CONTINUE = "Repeat the call to continue from there."
 _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
+
+_RECORD_NAME = re.compile(r"shard-\d{5,}\.json")
 
 # File names that a message lists.
 _LISTED_NAMES = 5
@@ -40,12 +49,15 @@ class ShardRecord:
         shards: one entry per variant; none if every row was left out.
         skipped: rows left out: `{"row": 7, "file": "a.jpg" or None, "error": "..."}`.
         counts: rows of each class, or `None` if the targets are not class numbers.
+        files: sizes and times of the files that the rows were read from, as `record_files` returns
+            them; `None` if there are none. Defaults to `None`.
     """
 
     number: int
     shards: list[ShardInfo]
     skipped: list[dict[str, Any]]
     counts: list[int] | None
+    files: dict[str, Any] | None = None
 
 
 def write_record(directory: Path, record: ShardRecord) -> None:
@@ -55,18 +67,33 @@ def write_record(directory: Path, record: ShardRecord) -> None:
         "shards": [asdict(info) for info in record.shards],
         "skipped": record.skipped,
         "counts": record.counts,  # may have thousands of entries, so `asdict` must not copy it
+        "files": record.files,
     }
     _record_path(directory, record.number).write_text(json.dumps(content), "utf-8")
 
 
-def read_record(directory: Path, number: int) -> ShardRecord | None:
-    """Returns the record of a shard, or `None` unless its files exist and are undamaged."""
+def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> ShardRecord | None:
+    """Returns the record of a shard that needs not be written again, or `None`.
+
+    Args:
+        directory: the directory of the shards.
+        number: position among the shards.
+        files: the files that the rows of the shard are read from. Defaults to `()`.
+
+    Returns:
+        `None` unless the files of the shard exist and are undamaged, and those of its rows are the
+        same as when it was written: a user may have replaced some to correct them.
+    """
     try:
         content = json.loads(_record_path(directory, number).read_bytes())
         shards = [ShardInfo(**entry) for entry in content["shards"]]
-        record = ShardRecord(number, shards, content["skipped"], content["counts"])
-        return record if all(_is_whole(directory, info) for info in shards) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        # Earlier releases recorded no files.
+        recorded = content.get("files")
+        record = ShardRecord(number, shards, content["skipped"], content["counts"], recorded)
+        if not all(_is_whole(directory, info) for info in shards):
+            return None
+        return record if compare_files(recorded, files) == FileChanges() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -74,7 +101,8 @@ def read_record(directory: Path, number: int) -> ShardRecord | None:
 def lock_pack(directory: Path) -> Iterator[None]:
     """Creates the directory and locks it against other packs while the block runs.
 
-    If the block leaves neither a shard nor an index, everything created here is removed.
+    If the block leaves neither a shard nor an index, everything created here is removed. In a
+    directory that holds something else, nothing but that is removed.
 
     Raises:
         PackError: if another process is writing there.
@@ -87,9 +115,10 @@ def lock_pack(directory: Path) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            remove_temporary_files(directory)
-            if not _written_names(directory):
-                shutil.rmtree(state)
+            if not _foreign_names(directory):
+                remove_temporary_files(directory)
+            if state.exists() and not (_written_names(directory) and _has_state(state)):
+                _remove_state(state)
             if is_new:
                 directory.rmdir()  # fails, as intended, unless it is empty
         os.close(descriptor)
@@ -102,7 +131,7 @@ def begin_pack(directory: Path, fingerprint: Fingerprint) -> None:
         PackError: if the directory holds something else, such as an unfinished pack with another
             fingerprint.
     """
-    foreign = [entry.name for entry in directory.iterdir() if not _is_own(entry.name)]
+    foreign = _foreign_names(directory)
     manifest = directory / UNFINISHED / _MANIFEST
     written = _written_names(directory)
     if foreign or (written and not manifest.exists()):
@@ -120,7 +149,22 @@ def begin_pack(directory: Path, fingerprint: Fingerprint) -> None:
 
 def finish_pack(directory: Path) -> None:
     """Removes the state; the index must be in place."""
-    shutil.rmtree(directory / UNFINISHED, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        _remove_state(directory / UNFINISHED)
+
+
+def remove_pack(directory: Path) -> None:
+    """Removes what a pack has written; the directory too, unless it holds something else.
+
+    Raises:
+        OSError: if a file cannot be removed, or if something else stays there.
+    """
+    for entry in directory.iterdir():
+        if shard_number(entry.name) is not None or is_temporary_file(entry.name):
+            entry.unlink(missing_ok=True)
+    if (directory / UNFINISHED).exists():
+        _remove_state(directory / UNFINISHED)
+    directory.rmdir()
 
 
 def request_stop(directory: Path) -> None:
@@ -143,7 +187,14 @@ def remove_temporary_files(directory: Path) -> None:
     """Removes temporary files that killed processes left."""
     for folder in (directory, directory / UNFINISHED):
         for entry in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            entry.unlink(missing_ok=True)
+            if is_temporary_file(entry.name):
+                entry.unlink(missing_ok=True)
+
+
+def is_temporary_file(name: str) -> bool:
+    """Returns whether a name is one of those under which the files of a pack are written."""
+    target = temporary_target(name)
+    return target in (INDEX_NAME, _MANIFEST) or shard_number(target or "") is not None
 
 
 def lock_directory(directory: Path, path: Path) -> int:
@@ -171,6 +222,7 @@ def _check_manifest(directory: Path, manifest: Path, fingerprint: Fingerprint) -
         recorded = json.loads(manifest.read_bytes())
     except (OSError, ValueError) as error:
         raise PackError(f"{manifest}: cannot be read ({error}). Delete {directory}.") from error
+    # Files may have been corrected since: `read_record` compares those of each shard.
     changes = fingerprint.changes_since(recorded)
     if changes:
         raise PackError(
@@ -185,8 +237,45 @@ def _check_manifest(directory: Path, manifest: Path, fingerprint: Fingerprint) -
         )
 
 
-def _is_own(name: str) -> bool:
-    return name == UNFINISHED or name.startswith(TEMPORARY_PREFIX) or shard_number(name) is not None
+def _foreign_names(directory: Path) -> list[str]:
+    """Returns the names of what a pack did not write, also in the directory of its state."""
+    foreign = [
+        entry.name
+        for entry in directory.iterdir()
+        if entry.name != UNFINISHED
+        and not is_temporary_file(entry.name)
+        and entry.name != INDEX_NAME
+        and shard_number(entry.name) is None
+    ]
+    state = directory / UNFINISHED
+    if state.is_dir():
+        foreign += [
+            f"{UNFINISHED}/{entry.name}" for entry in state.iterdir() if not _is_state(entry.name)
+        ]
+    return foreign
+
+
+def _is_state(name: str) -> bool:
+    return (
+        name in (_LOCK, _MANIFEST, _STOP)
+        or _RECORD_NAME.fullmatch(name) is not None
+        or is_temporary_file(name)
+    )
+
+
+def _has_state(state: Path) -> bool:
+    """Returns whether there is anything to continue from."""
+    return any(
+        entry.name == _MANIFEST or _RECORD_NAME.fullmatch(entry.name) for entry in state.iterdir()
+    )
+
+
+def _remove_state(state: Path) -> None:
+    """Removes the state; other files that lie in its directory stay."""
+    for entry in state.iterdir():
+        if _is_state(entry.name):
+            entry.unlink(missing_ok=True)
+    state.rmdir()
 
 
 def _written_names(directory: Path) -> list[str]:

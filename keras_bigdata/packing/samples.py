@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.representation import shorten
+from keras_bigdata.shards.field_values import as_numbers
 from keras_bigdata.shards.index import Field
 
 Array: TypeAlias = npt.NDArray[Any]
 Sample: TypeAlias = Mapping[str, Any]
 Augment: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
 
-SKIP_HINT = 'Correct it, or pass on_error="skip" to leave out such rows.'
+# Characters of a value that a message has.
+_MAX_RECEIVED = 80
 
 
 def read_row(source: Any, row: int) -> dict[str, Array]:
@@ -70,6 +73,12 @@ def check_sample(sample: Mapping[str, Array], fields: Mapping[str, Field]) -> No
             )
 
 
+def describe_bad_row(row: int, error: PackError) -> str:
+    """Returns the message about a row that cannot be packed."""
+    reason = str(error).removesuffix(".")
+    return f'row {row}: {reason}. Correct it, or pass on_error="skip" to leave out such rows.'
+
+
 def describe_error(error: Exception) -> str:
     """Returns type, message and place of an exception in one line.
 
@@ -81,25 +90,24 @@ def describe_error(error: Exception) -> str:
 
 def _as_arrays(sample: Any) -> dict[str, Array]:
     if not isinstance(sample, Mapping) or not sample:
+        hint = ""
+        if isinstance(sample, tuple | list):
+            hint = (
+                '. For a sample (x, y) return {"x": x, "labels": y}; batches (x, y) are stored by '
+                "keras_bigdata.capture(batches, directory)"
+            )
         raise PackError(
             "a sample must be a dict of field name -> array or number. "
-            f"Received: {type(sample).__name__}"
+            f"Received: {type(sample).__name__}{hint}"
         )
     arrays = {}
     for name, value in sample.items():
+        if not isinstance(name, str):
+            raise PackError(f"the name of a field must be a string. Received: {name!r:.80}")
         try:
-            array = np.asarray(value)
+            arrays[name] = as_numbers(value)
         except ValueError as error:
-            raise PackError(f"field {name!r} is not an array: {error}") from error
-        if not isinstance(name, str) or array.dtype.hasobject:
-            raise PackError(
-                f"field {name!r} must have a string as its name and an array or a number as its "
-                f"value. Received: {value!r:.80}"
-            )
-        if array.dtype.kind in "US":
-            raise PackError(
-                f"field {name!r} holds text, which models do not accept in an array: encode it as "
-                f"numbers of classes or tokens. Received: {value!r:.80}"
-            )
-        arrays[name] = array
+            # In one line, as all messages about rows; arrays have several.
+            received = shorten(" ".join(repr(value).split()), _MAX_RECEIVED)
+            raise PackError(f"field {name!r} {error}. Received: {received}") from error
     return arrays

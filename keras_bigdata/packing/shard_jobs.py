@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_bigdata.child_processes import end_with
 from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.packing.file_changes import record_files
 from keras_bigdata.packing.resume_state import (
     ShardRecord,
     is_stop_requested,
@@ -19,17 +20,18 @@ from keras_bigdata.packing.resume_state import (
     write_record,
 )
 from keras_bigdata.packing.samples import (
-    SKIP_HINT,
     Array,
     Augment,
     Sample,
     augment_sample,
     check_sample,
+    describe_bad_row,
     read_row,
 )
 from keras_bigdata.packing.sources.arrays import Arrays
+from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
-from keras_bigdata.shards.class_counts import count_classes
+from keras_bigdata.shards.class_counts import check_classes, count_classes
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.writer import shard_name, write_shard
@@ -41,7 +43,7 @@ class JobSettings:
 
     Args:
         directory: where the shards are written.
-        fields, roles, seed, variants, augment: as in `PackPlan`.
+        fields, roles, classes, seed, variants, augment: as in `PackPlan`.
         skip: whether rows that cannot be read are left out.
         parent: id of the process that packs; a worker process ends with it.
     """
@@ -49,6 +51,7 @@ class JobSettings:
     directory: Path
     fields: dict[str, Field]
     roles: Roles
+    classes: Any
     seed: int
     variants: int
     augment: Augment | None
@@ -96,21 +99,24 @@ def run_job_list(settings: JobSettings, jobs: Iterable[ShardJob]) -> list[ShardR
 
 def _run_job(settings: JobSettings, job: ShardJob) -> ShardRecord | PackError:
     """Writes one shard in all its variants, unless that is done already."""
-    done = read_record(settings.directory, job.number)
+    files = list(job.source.source_files()) if isinstance(job.source, Source) else []
+    done = read_record(settings.directory, job.number, files)
     if done is not None and (settings.skip or not done.skipped):
         return done
     try:
         if threading.current_thread() is threading.main_thread():
             with quiet_pillow():
-                return _write_variants(settings, job)
-        return _write_variants(settings, job)
+                return _write_variants(settings, job, files)
+        return _write_variants(settings, job, files)
     except PackError as error:
         return error
     except (OSError, BigDataError) as error:
         return PackError(f"{settings.directory}: shard {job.number} cannot be written: {error}")
 
 
-def _write_variants(settings: JobSettings, job: ShardJob) -> ShardRecord:
+def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) -> ShardRecord:
+    # Before they are read: a file that changes meanwhile differs from it.
+    recorded = record_files(files)
     skipped: list[dict[str, Any]] = []
     infos = []
     counts: list[int] | None = []
@@ -122,18 +128,19 @@ def _write_variants(settings: JobSettings, job: ShardJob) -> ShardRecord:
         if settings.augment is not None:
             augmented = _augment_samples(settings, samples, variant)
             arrays = _stack(settings.fields, augmented, len(samples))
-        elif isinstance(job.source, Arrays):
+        elif isinstance(job.source, Arrays) and not job.source.reads_rows_its_own_way():
             arrays = job.source.select(job.positions).gather()
         else:
             rows = _read_samples(settings, job, skipped)
             arrays = _stack(settings.fields, rows, len(job.rows))
         if len(next(iter(arrays.values()))) == 0:
             continue
+        check_classes(arrays, settings.roles, settings.classes)
         name = shard_name(job.number, variant)
         infos.append(write_shard(settings.directory, name, arrays, variant=variant))
         if variant == 0:
             counts = count_classes(arrays, settings.roles)
-    record = ShardRecord(job.number, infos, skipped, counts)
+    record = ShardRecord(job.number, infos, skipped, counts, recorded)
     write_record(settings.directory, record)
     return record
 
@@ -152,7 +159,7 @@ def _read_samples(
                 check_sample(sample, settings.fields)
         except PackError as error:
             if not settings.skip:
-                raise PackError(f"row {row}: {error}. {SKIP_HINT}") from error
+                raise PackError(describe_bad_row(row, error)) from error
             file = job.source.file(position) if hasattr(job.source, "file") else None
             skipped.append({"row": row, "file": file, "error": str(error)})
         else:

@@ -11,7 +11,12 @@ The files, each of which uses only those above it:
 | `index` | `ShardIndex`: the index of a set of shards |
 | `class_counts` | number of rows of each class |
 | `different_classes` | how two sets differ in what class i or word i is |
+| `field_values` | values of any kind -> the array of a field, or why not |
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
 | `writer` | writes shards and their index: `write_shard`, `ShardWriter` |
+| `removed_shards` | shards that a repair removed from the index, which records them |
+| `pickle_files` | finds what a directory holds: an index, or pickles by their names |
+| `layout` | the layout of one pickle: dtype, shape and place of each array |
+| `one_set` | whether pickles without an index can only be read as the rows of one set |
 | `scan` | opens a set of shards: by its index, or by inspecting pickles that have none |
 """

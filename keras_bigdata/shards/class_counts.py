@@ -1,4 +1,4 @@
-"""The number of rows of each class: counted in arrays, summed over shards."""
+"""The number of rows of each class: checked and counted in arrays, summed over shards."""
 
 from __future__ import annotations
 
@@ -43,9 +43,23 @@ def count_labels(labels: npt.NDArray[Any], max_classes: int = MAX_CLASSES) -> Co
 
 
 def count_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles) -> list[int] | None:
-    """Counts the rows of each class; returns `None` if the targets are not class numbers."""
+    """Counts the rows of each class.
+
+    Args:
+        arrays: field name -> array of shape `(rows, ...)`.
+        roles: the roles of the fields; their target is an array of class numbers of shape
+            `(rows,)`, or of one-hot or multi-hot rows of shape `(rows, classes)`.
+
+    Returns:
+        The counts; `None` if the targets are neither.
+    """
     labels = arrays.get(roles.targets) if isinstance(roles.targets, str) else None
-    if labels is None or labels.ndim != 1:
+    if labels is None:
+        return None
+    if _may_be_multi_hot(labels.dtype, labels.shape[1:]):
+        is_multi_hot = bool(((labels == 0) | (labels == 1)).all())
+        return [int(count) for count in (labels != 0).sum(axis=0)] if is_multi_hot else None
+    if labels.ndim != 1:
         return None
     try:
         return [int(count) for count in count_labels(labels)]
@@ -53,18 +67,59 @@ def count_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles) -> list[
         return None
 
 
+def check_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles, classes: Any) -> None:
+    """Checks that integer labels are class numbers, one for each name of a class.
+
+    Args:
+        arrays: field name -> array of shape `(rows, ...)`.
+        roles: the roles of the fields.
+        classes: the names, as a list for the only target, a dict of field -> list, or `None`.
+
+    Raises:
+        ShardError: if a label is negative or beyond the classes, or if one-hot or multi-hot rows
+            have another length.
+    """
+    if classes is None:
+        return
+    if not isinstance(classes, Mapping):
+        classes = {roles.targets if isinstance(roles.targets, str) else "labels": classes}
+    for field, names in classes.items():
+        labels = arrays.get(field)
+        if labels is None or labels.dtype.kind not in "iub" or not labels.size:
+            continue
+        if labels.ndim == 2 and labels.shape[1] > 1 and labels.shape[1] != len(names):
+            raise ShardError(
+                f"there are {len(names)} classes, but the rows of {field!r} have "
+                f"{labels.shape[1]} columns."
+            )
+        if labels.shape[1:] in ((), (1,)) and not 0 <= labels.min() <= labels.max() < len(names):
+            wrong = labels.min() if labels.min() < 0 else labels.max()
+            which = "smallest" if labels.min() < 0 else "largest"
+            raise ShardError(
+                f"there are {len(names)} classes, but the {which} label is {wrong} (field "
+                f"{field!r}). Labels are class numbers from 0."
+            )
+
+
+def _may_be_multi_hot(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> bool:
+    return dtype.kind in "biuf" and len(row_shape) == 1 and 1 < row_shape[0] <= MAX_CLASSES
+
+
 def add_counts(
-    counts: Iterable[Sequence[int] | Counts | None], classes: Sequence[Any] | None = None
+    counts: Iterable[Sequence[int] | Counts | None], classes: Any = None
 ) -> list[int] | None:
     """Returns the sum of several counts; `None` if one of them is `None`.
 
     Args:
         counts: one sequence of counts per shard.
-        classes: the names of the classes: the result has an entry for each. Defaults to `None`.
+        classes: the names of the classes: the result has an entry for each. A dict of field ->
+            names has none for the counted target. Defaults to `None`.
 
     Raises:
         ShardError: if there are more classes than names.
     """
+    if isinstance(classes, Mapping):
+        classes = None
     total = np.zeros(len(classes or ()), np.int64)
     for one in counts:
         if one is None:
@@ -86,13 +141,16 @@ def count_in_shards(index: ShardIndex, *, verbose: Verbose = "auto") -> list[int
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
 
     Returns:
-        The counts; `None` if the targets are not class numbers.
+        The counts; `None` if the targets are neither class numbers nor one-hot or multi-hot rows.
 
     Raises:
         ShardError: if a shard cannot be read, or a label is beyond the names of the classes.
     """
     target = index.roles.targets
-    if not isinstance(target, str) or index.fields[target].shape != ():
+    if not isinstance(target, str):
+        return None
+    field = index.fields[target]
+    if field.shape != () and not _may_be_multi_hot(field.dtype, field.shape):
         return None
     shards = np.flatnonzero(index.variant == 0).tolist()
     counts = (

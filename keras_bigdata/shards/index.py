@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from keras_bigdata import __version__
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import atomic_path
+from keras_bigdata.files import atomic_path, local_path
 from keras_bigdata.representation import (
     format_bytes,
     format_count,
@@ -270,14 +270,17 @@ class ShardIndex:
 
         Raises:
             CorruptShardError: if the index is missing or damaged.
-            ShardError: if the index was written by a newer release.
+            ShardError: if the index was written by a newer release, or may not be read.
+            ValueError: if `directory` is a URL.
         """
         # Absolute: the working directory may change before a shard is read.
-        directory = Path(os.path.abspath(directory))
+        directory = Path(os.path.abspath(local_path(directory, "directory")))
         path = directory / INDEX_NAME
         try:
             # As text: from bytes, json would guess the encoding and import it.
             content = json.loads(path.read_bytes().decode("utf-8"))
+        except PermissionError as error:  # it is not lost, and must not be written again
+            raise ShardError(f"{path}: the index may not be read ({error.strerror}).") from error
         except (OSError, ValueError, RecursionError) as error:
             raise CorruptShardError(
                 f"{path}: the index cannot be read ({_excerpt(error)}). Restore it, or delete it "
@@ -332,6 +335,11 @@ class ShardIndex:
             **metadata,
         )
         index._check()
+        rows = content["num_samples"]
+        if type(rows) is not int or rows != index.num_samples:
+            raise ValueError(
+                f"it has {_excerpt(repr(rows))} rows, and its shards have {index.num_samples}"
+            )
         return index
 
     def _check(self) -> None:

@@ -103,6 +103,8 @@ def check_metadata(
         and all(type(count) is int and 0 <= count <= MAX_TOTAL for count in class_counts)
     ):
         raise ValueError("the class counts are not a list of counts")
+    if isinstance(classes, list) and class_counts and len(classes) != len(class_counts):
+        raise ValueError(f"{len(class_counts)} class counts of {len(classes)} classes")
     if vocabulary is not None and not (
         isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
     ):

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import TEMPORARY_PREFIX, walk_directory
+from keras_bigdata.errors import ShardError
+from keras_bigdata.files import local_path
 from keras_bigdata.progress import Verbose, track
+from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
-from keras_bigdata.shards.index import (
-    DECODED,
-    INDEX_NAME,
-    UNFINISHED,
-    WRITING,
-    ShardIndex,
-)
-from keras_bigdata.shards.pickles import StoredArray, find_arrays
-
-SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
-# Each of these may follow one of `SUFFIXES`.
-COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".lz4", ".z")
+from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.layout import Layout, format_arrays, read_layout
+from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
+from keras_bigdata.shards.pickle_files import find_pickles, has_index, missing_path_error
+from keras_bigdata.shards.roles import Structure
 
 # Below this many files, starting worker processes (about a second) costs more than the inspection.
 PROCESS_FILES = 4000
+
+# Fields whose reason a message has.
+_LISTED_REASONS = 10
 
 
 def open_shards(
     shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex,
     *,
     used: Sequence[str] = (),
+    layout: Reading = None,
     trust: bool = False,
     verbose: Verbose = "auto",
 ) -> ShardIndex:
@@ -42,10 +39,14 @@ def open_shards(
 
     Args:
         shards: a directory with `index.json`; a directory of pickles, which is searched with its
-            subdirectories, in the order of the paths; one pickle; or a list of pickles, whose
+            subdirectories, in natural order (1, 2, 10); one pickle; or a list of pickles, whose
             order is kept.
         used: fields that every shard must have, with equal numbers of rows. Defaults to `()`: all
             fields that are the same in all shards.
+        layout: how pickles without an index are read. `"columns"`: the rows of all files are one
+            set, and every array has one entry per row. `None`: the same, but files that may mean
+            something else are refused, with both readings: a list of samples, one sample per file,
+            files that each hold another field, training and test data. Defaults to `None`.
         trust: whether to load pickles that cannot be read without running code. Use it only for
             files that you wrote yourself. Defaults to `False`.
         verbose: how progress is shown, as in `track`. Defaults to `"auto"`.
@@ -54,171 +55,102 @@ def open_shards(
         A `ShardIndex`.
 
     Raises:
-        ShardError: if there are no shards, or they do not agree with one another.
+        ShardError: if there are no shards, if they do not agree with one another, or if they can
+            be read in two ways.
         CorruptShardError: if a file is missing or damaged.
         UnsafePickleError: if reading a file would run code.
     """
+    layout = checked_layout(layout)
     if isinstance(shards, ShardIndex):
         return shards
     if not isinstance(shards, (str, os.PathLike)):
         if shards is None:
             raise TypeError("`shards` must be a directory or a list of files. Received: None")
-        files = [Path(os.path.abspath(file)) for file in shards]
+        files = [Path(os.path.abspath(local_path(file, "shards"))) for file in shards]
         if not files:
             raise ShardError("The list of shards is empty. Pass at least one pickle file.")
         names = [str(file) for file in files]
-        index = _scan(Path(os.path.abspath(".")), names, used, trust, verbose=verbose)
-        return _add_metadata(index, files)
+        cwd = Path(os.path.abspath("."))
+        index = _scan(cwd, names, used, layout, trust, listed=True, verbose=verbose)
+        packed = _packed_sets(files)
+        if layout is None:
+            _check_classes(packed, used)
+        return _add_metadata(index, files, packed)
     if not str(shards):
         raise ValueError("`shards` must be a directory or a list of files. Received: ''")
-    path = Path(os.path.abspath(shards))
-    if path.is_file():
-        return open_shards([path], used=used, trust=trust, verbose=verbose)
-    if not path.is_dir():
-        raise ShardError(f"{path}: there is no such directory or file. Check the path.")
-    if (path / INDEX_NAME).exists():
+    path = Path(os.path.abspath(local_path(shards, "shards")))
+    if os.path.isfile(path):
+        return open_shards([path], used=used, layout=layout, trust=trust, verbose=verbose)
+    if not os.path.isdir(path):
+        raise missing_path_error(path, "directory or file")
+    if has_index(path):
         return ShardIndex.load(path)
-    return _scan(path, _find_pickles(path), used, trust, verbose=verbose)
+    names = find_pickles(path)
+    return _scan(path, names, used, layout, trust, listed=False, verbose=verbose)
 
 
-def _find_pickles(directory: Path) -> list[str]:
-    """Returns the names of the pickles below a directory that has no index.
-
-    Raises:
-        ShardError: if there are none, or the directory holds sets of shards or unfinished ones.
-    """
-    pickles: list[str] = []
-    others: list[str] = []
-    packed: list[str] = []
-    for folder, folders, files in walk_directory(directory, error=ShardError):
-        if INDEX_NAME in files:
-            packed.append(folder)
-        if UNFINISHED in folders:
-            raise ShardError(
-                f"{folder}: is not packed completely: `pack` was stopped. Make the same call "
-                "again; it continues from there."
-            )
-        if WRITING in files:
-            raise ShardError(
-                f"{folder}: is not written completely: a ShardWriter was stopped before it was "
-                "closed. Delete the directory and write it again."
-            )
-        for file in files:
-            name = Path(folder, file).relative_to(directory).as_posix()
-            (pickles if is_pickle(file) else others).append(name)
-    if packed:
-        raise ShardError(
-            f"{directory}: has no {INDEX_NAME}, but holds sets of shards that have one: "
-            f"{', '.join(sorted(packed)[:5])}. Pass one of them: reading all of them could mix "
-            "training and validation data unnoticed."
-        )
-    if not pickles:
-        raise ShardError(
-            f"{directory}: holds no pickles ({', '.join(SUFFIXES)}). It holds "
-            f"{', '.join(sorted(others)[:5]) or 'nothing'}. If your shards have other names, pass "
-            "a list of files."
-        )
-    return sorted(pickles)
-
-
-def pickle_names(directory: Path) -> list[str]:
-    """Returns the names of the pickles below a directory, without those of sets below it."""
-    return [name for name in _file_names(directory) if is_pickle(Path(name).name)]
-
-
-def temporary_names(directory: Path) -> list[str]:
-    """Returns the names of the temporary files that killed writers left in a directory."""
-    return [name for name in _file_names(directory) if Path(name).name.startswith(TEMPORARY_PREFIX)]
-
-
-def _file_names(directory: Path) -> list[str]:
-    names = []
-    for folder, folders, files in walk_directory(directory, error=ShardError):
-        if folder != str(directory) and INDEX_NAME in files:
-            folders.clear()
-            continue
-        names += [Path(folder, name).relative_to(directory).as_posix() for name in files]
-    return sorted(names)
-
-
-def is_pickle(file: str) -> bool:
-    """Returns whether a file name is that of a pickle, compressed or not."""
-    name = file.lower()
-    ending = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
-    return name.removesuffix(ending).endswith(SUFFIXES) and not file.startswith(".")
-
-
-def _add_metadata(index: ShardIndex, files: list[Path]) -> ShardIndex:
-    """Adds roles, classes and vocabulary if all files belong to one packed directory."""
-    directories = {file.parent for file in files}
-    if len(directories) == 1 and (directories.copy().pop() / INDEX_NAME).exists():
+def _packed_sets(files: list[Path]) -> list[ShardIndex]:
+    """Returns the indexes of the packed sets that the files belong to."""
+    names: dict[Path, set[str]] = {}
+    for file in files:
+        names.setdefault(file.parent, set()).add(file.name)
+    found = []
+    for directory, some in names.items():
         try:
-            packed = ShardIndex.load(directories.pop())
+            packed = ShardIndex.load(directory) if has_index(directory) else None
         except ShardError:  # the user passed files and did not refer to this index
-            return index
-        if {file.name for file in files} <= set(packed.names) and packed.variants == 1:
-            index.roles, index.classes, index.vocabulary = (
-                packed.roles,
-                packed.classes,
-                packed.vocabulary,
-            )
+            continue
+        if packed is not None and some <= set(packed.names):
+            found.append(packed)
+    return found
+
+
+def _check_classes(packed: list[ShardIndex], used: Sequence[str]) -> None:
+    """Checks that sets that are read as one number their classes and words in the same way."""
+    targets: Structure | None = {name: name for name in used} or None
+    distinct: list[ShardIndex] = []
+    for index in packed:
+        if any(_metadata(index) == _metadata(other) for other in distinct):
+            continue
+        for other in distinct:
+            difference = different_classes(other, index, targets, targets)
+            if difference is not None:
+                raise ShardError(
+                    f"{index.directory}: {difference}. Read as one set, these numbers would be "
+                    "mixed. Pack one of the sets again with classes= and vocabulary=, each the "
+                    "ShardIndex of the other; or, if only other fields are used, pass "
+                    "layout='columns'."
+                )
+        distinct.append(index)
+
+
+def _metadata(index: ShardIndex) -> tuple[Any, ...]:
+    return index.roles, index.classes, index.vocabulary
+
+
+def _add_metadata(index: ShardIndex, files: list[Path], packed: list[ShardIndex]) -> ShardIndex:
+    """Adds roles, classes and vocabulary if all files belong to one packed directory."""
+    is_one_set = len(packed) == 1 and len({file.parent for file in files}) == 1
+    if is_one_set and packed[0].variants == 1:
+        index.roles, index.classes, index.vocabulary = _metadata(packed[0])
     return index
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The arrays in one pickle.
-
-    Args:
-        nbytes: size of the file.
-        mtime_ns: its modification time.
-        arrays: name -> `(dtype, shape, offset)`; the offset is -1 if the array has to be decoded.
-        skipped_fields: name -> why it cannot become an array.
-    """
-
-    nbytes: int
-    mtime_ns: int
-    arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]
-    skipped_fields: dict[str, str]
-
-
-def read_layout(path: str | os.PathLike[str], trust: bool = False) -> Layout:
-    """Finds dtype, shape and offset of each array in a pickle.
-
-    Args:
-        path: the pickle.
-        trust: as in `open_shards`. Defaults to `False`.
-
-    Raises:
-        ShardError: as `find_arrays`.
-    """
-    try:
-        stat = os.stat(path)
-    except OSError as error:
-        raise CorruptShardError(f"{path}: cannot be opened ({error.strerror}).") from error
-    contents = find_arrays(path, trust=trust)
-    arrays = {}
-    for name, array in contents.fields.items():
-        native = array.dtype.newbyteorder("=")
-        raw = (
-            isinstance(array, StoredArray)
-            and array.dtype == native
-            and (array.order == "C" or len(array.shape) == 1)
-            and not contents.compressed
-        )
-        arrays[name] = (native, tuple(array.shape), array.offset if raw else DECODED)  # type: ignore[union-attr]
-    return Layout(stat.st_size, stat.st_mtime_ns, arrays, contents.skipped_fields)
 
 
 def _scan(
     directory: Path,
     names: list[str],
     used: Sequence[str],
+    layout: Reading,
     trust: bool,
     *,
+    listed: bool,
     verbose: Verbose,
 ) -> ShardIndex:
     layouts = list(_read_layouts([str(directory / name) for name in names], trust, verbose))
+    if layout is None:
+        second_reading = find_second_reading(directory, names, layouts, used=used, listed=listed)
+        if second_reading is not None:
+            raise ShardError(": ".join(second_reading))
     skipped: dict[str, str] = {}
     candidates = list(dict.fromkeys(used or (name for one in layouts for name in one.arrays)))
     reference = None if used else _largest_field(layouts[0])
@@ -235,10 +167,11 @@ def _scan(
             skipped[name] = f"{mismatch[0]}: {mismatch[1]}"
     if not fields:
         reasons = layouts[0].skipped_fields | skipped
+        listing = [f"{name[:100]!r}: {reason[:500]}" for name, reason in reasons.items()]
         raise ShardError(
-            f"{directory / names[0]}: the pickle holds no arrays that could be fields."
-            + "".join(f" {name!r}: {reason}." for name, reason in reasons.items())
-            + " If it is not a shard, move it, or pass a list of the shards."
+            f"{directory / names[0]}: the pickle holds no arrays that could be fields. "
+            + "".join(f"{entry.rstrip('.')}. " for entry in listing[:_LISTED_REASONS])
+            + "If it is not a shard, move it, or pass a list of the shards."
         )
     assert reference is not None
     infos = (
@@ -302,9 +235,7 @@ def _find_mismatch(
             missing, lacking = (file, layout) if array is None else (names[0], layouts[0])
             reason = lacking.skipped_fields.get(name)
             return missing, f"there is no array {name!r}" + (
-                f" ({reason})."
-                if reason
-                else f". The arrays in it: {_format_arrays(lacking.arrays)}."
+                f" ({reason})." if reason else f". The arrays in it: {format_arrays(lacking)}."
             )
         if not array[1]:
             return file, f"{name!r} is a single value, not an array of rows."
@@ -320,10 +251,3 @@ def _find_mismatch(
                 "in each."
             )
     return None
-
-
-def _format_arrays(arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]) -> str:
-    return (
-        ", ".join(f"{name!r} {dtype} {shape}" for name, (dtype, shape, _) in arrays.items())
-        or "none"
-    )

@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import atomic_path
+from keras_bigdata.files import atomic_path, local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
-from keras_bigdata.shards.class_counts import add_counts, count_classes
+from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.index import WRITING, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.roles import Roles, as_structure
@@ -98,7 +99,8 @@ class ShardWriter:
         inputs: field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
             Defaults to `None`: to be passed when the shards are read.
         targets: the same, for `y`. Defaults to `None`.
-        sample_weights: the same, for `sample_weight`. Defaults to `None`.
+        sample_weights: the same, for `sample_weight`. Defaults to `None`. A field with a role must
+            hold numbers; others may hold texts or dates.
         classes: the label that class i stands for. Defaults to `None`.
         vocabulary: the word that token i stands for. Defaults to `None`.
         provenance: how the shards were written, kept in the index for information; must be JSON.
@@ -106,6 +108,7 @@ class ShardWriter:
 
     Raises:
         TypeError: if `classes`, `vocabulary` or `provenance` cannot be written as JSON.
+        ValueError: if `directory` is a URL.
         ShardError: if the directory is not empty, if a shard's arrays differ in length, or if a
             field's dtype or row shape differs from that in the first shard.
 
@@ -129,15 +132,18 @@ class ShardWriter:
         vocabulary: Sequence[str] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        self.directory = Path(directory)
+        self.directory = local_path(directory, "directory")
         self.roles = Roles(
             as_structure(inputs, "inputs"),
             as_structure(targets, "targets"),
             as_structure(sample_weights, "sample_weights"),
         )
-        self.classes = None if classes is None else np.asarray(classes, object).tolist()
-        self.vocabulary = None if vocabulary is None else list(vocabulary)
+        self.classes = _plain_names(classes, "classes")
+        self.vocabulary = _plain_names(vocabulary, "vocabulary")
         self.provenance = dict(provenance or {})
+        words = self.vocabulary or []
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise TypeError("`vocabulary` must be a list of words (str), such as ['', 'the'].")
         for name, value in (
             ("classes", self.classes),
             ("vocabulary", self.vocabulary),
@@ -182,13 +188,15 @@ class ShardWriter:
         variant = checked_int(variant, "variant", 0)
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
         native = _as_stored(arrays, name)
-        self._check_fields(name, native)
+        fields = self._checked_fields(name, native)
         counts = count_classes(native, self.roles)
         try:
+            check_classes(native, self.roles, self.classes)
             add_counts([counts], self.classes)
         except ShardError as error:
             raise ShardError(f"{self.directory / name}: {error}") from error
         info = write_shard(self.directory, name, native, variant=variant)
+        self.fields = fields
         self.shards.append(info)
         if variant == 0:
             self._class_counts.append(counts)
@@ -250,22 +258,38 @@ class ShardWriter:
         if kind is None:
             self.close()
 
-    def _check_fields(self, name: str, arrays: Mapping[str, Array]) -> None:
+    def _checked_fields(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Field]:
+        """Returns the fields of a shard, which must be those of the first one."""
         fields = describe_fields(arrays)
-        if not self.fields:
+        if not self.shards:
             missing = [role for role in self.roles.names if role not in fields]
             if missing:
                 raise ShardError(
                     f"{self.directory / name}: the roles name {missing}, but the arrays are "
                     f"{list(fields)}."
                 )
-            self.fields = fields
+            for role in self.roles.names:
+                problem = numeric_problem(arrays[role])
+                if problem is not None:
+                    raise ShardError(f"{self.directory / name}: field {role!r} {problem}.")
         elif fields != self.fields:
-            first = self.shards[0].name if self.shards else name
             raise ShardError(
                 f"{self.directory}: every shard must hold the same fields. {name} has "
-                f"{_format_fields(fields)}; {first} has {_format_fields(self.fields)}."
+                f"{_format_fields(fields)}; {self.shards[0].name} has "
+                f"{_format_fields(self.fields)}."
             )
+        return fields
+
+
+def _plain_names(names: Any, argument: str) -> Any:
+    """Returns names of classes or words as JSON holds them: NumPy's scalars become Python's."""
+    if isinstance(names, Mapping):
+        return {field: _plain_names(part, argument) for field, part in names.items()}
+    if isinstance(names, str | bytes):
+        raise TypeError(f"`{argument}` must be a list. Received: {argument}={names!r:.80}")
+    if names is None:
+        return None
+    return [name.item() if isinstance(name, np.generic) else name for name in names]
 
 
 def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
@@ -284,7 +308,10 @@ def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arr
     # equal arrays are written as equal bytes by any process.
     dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
     for name, value in arrays.items():
-        array = np.asarray(value)
+        try:
+            array = as_array(value)
+        except ValueError as error:
+            raise ShardError(f"{where}: field {name!r} {error}.") from error
         dtype = array.dtype.newbyteorder("=")
         dtype = dtypes.setdefault(dtype, dtype)
         if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
@@ -292,6 +319,8 @@ def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arr
                 f"{where}: every field must have a name (str) and an array with rows and a "
                 f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
             )
+        if dtype.kind == "V" and dtype.names is None:
+            raise ShardError(f"{where}: field {name!r} {numeric_problem(array)}.")
         # "W": a read-only array would be read-only again after `pickle.load`.
         array = np.require(array, dtype, ["C", "W"])
         native[name] = array if array.dtype is dtype else array.view(dtype)

@@ -4,6 +4,7 @@ import copy
 import math
 import os
 import warnings
+from pathlib import Path
 
 import h5py
 import keras
@@ -189,6 +190,7 @@ def test_other_names_of_files_get_the_right_one(name, right):
     ("arguments", "error", "match"),
     [
         ({"filepath": "gs://bucket/best.weights.h5"}, ValueError, "local file"),
+        ({"filepath": Path("gs://bucket/best.weights.h5")}, ValueError, "local file"),
         ({"filepath": "{epoch:02d}.weights.h5"}, ValueError, "placeholders"),
         ({"filepath": 3}, TypeError, "int"),
         ({"monitor": ""}, ValueError, "`monitor`"),

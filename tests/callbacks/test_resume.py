@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -292,7 +293,8 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         ({"every": True}, TypeError, "every=True"),
         ({"every": -1}, ValueError, "every=-1"),
         ({"every": float("nan")}, ValueError, "every=nan"),
-        ({"directory": "s3://bucket/c"}, ValueError, "must be a local path"),
+        ({"directory": "s3://bucket/c"}, ValueError, "URL"),
+        ({"directory": Path("s3://bucket/c")}, ValueError, "URL"),
         ({"directory": __file__}, ValueError, "not a file"),
     ],
 )

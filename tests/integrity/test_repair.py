@@ -296,6 +296,27 @@ def test_lost_variants_are_recognized_by_their_names(tmp_path):
     assert new.names == [name for name in old.names if "00007" not in name]
 
 
+def test_pickles_that_can_be_read_in_two_ways_receive_no_index(tmp_path, capsys):
+    for name in ("train.pkl", "test.pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps({"x": np.zeros((5, 2)), "y": np.zeros(5)}))
+    for options in ({}, {"inputs": "x", "targets": "y"}):
+        with pytest.raises(ShardError, match=r"different parts of the data, such as te.*layout="):
+            repair(tmp_path, dry_run=False, **options)
+    assert main(["repair", str(tmp_path), "--yes"]) == 1
+    assert "or --layout columns." in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == ["test.pkl", "train.pkl"]
+    assert repair(tmp_path, layout="columns", dry_run=False).index.num_samples == 10
+    with pytest.raises(ValueError, match="can be read, so `layout` has no effect"):
+        repair(tmp_path, layout="columns")
+
+
+def test_packed_shards_of_square_images_receive_an_index_again(tmp_path):
+    images = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)[:, :, :, 0]
+    pack(Arrays(images=images, labels=[0, 1, 0, 1]), tmp_path, shard_samples=2)
+    (tmp_path / "index.json").unlink()
+    assert repair(tmp_path, dry_run=False).index.num_samples == 4
+
+
 def test_unindexed_pickles_receive_an_index(shards):
     folder = shards([5, 6])
     found = repair(folder, **ROLES, dry_run=False)

@@ -20,6 +20,7 @@ from keras_bigdata import (
     Fault,
     Report,
     ShardError,
+    ShardSequence,
     ShardWriter,
     pack,
     repair,
@@ -198,6 +199,89 @@ def test_unindexed_pickles(shards):
     assert found["00003.pkl"].found == "{'id': 9, 'x': 8}"
     names = {*(f"0000{number}.pkl" for number in range(4)), "more.pkl"}
     assert set(find_faults(folder, fields=("y",))) == names
+
+
+def test_a_file_of_several_pickles_is_a_fault(shards):
+    folder = shards([5, 6])
+    with open(folder / "00001.pkl", "ab") as file:
+        pickle.dump({"x": rows_of(np.arange(8)), "id": np.arange(8, dtype=np.int32)}, file)
+    fault = find_faults(folder)["00001.pkl"]
+    assert fault.kind == "structure"
+    assert fault.found.startswith("the pickle ends at byte ")
+    assert verify(folder).rows == 5
+
+
+def test_pickles_that_can_be_read_in_two_ways_are_a_fault(tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.pkl").write_bytes(pickle.dumps({"x": np.zeros((8, 8, 3))}))
+    (fault,) = verify(tmp_path).faults
+    assert (fault.file, fault.kind) == (str(tmp_path), "structure")
+    assert "in two ways: as one sample of shape (8, 8, 3) per file" in fault.found
+    assert "layout='columns'" in fault.remedy
+    report = verify(tmp_path, layout="columns")
+    assert (report.ok, report.rows) == (True, 24)
+    with pytest.raises(ValueError, match="`layout` must be None or 'columns'"):
+        verify(tmp_path, layout="rows")
+
+
+def test_pickles_are_checked_in_natural_order(tmp_path):
+    for number in (1, 2, 10):
+        (tmp_path / f"{number}.pkl").write_bytes(b"")
+    files = [Path(fault.file).name for fault in verify(tmp_path).faults]
+    assert files == ["1.pkl", "2.pkl", "10.pkl"]
+
+
+def test_the_rows_of_variants_are_counted_once(tmp_path, capsys):
+    source = Arrays(x=np.arange(6.0)[:, None], labels=[0, 1] * 3)
+    pack(source, tmp_path, variants=3, augment=lambda sample, rng: sample, shard_samples=2)
+    report = verify(tmp_path)
+    assert (report.rows, report.variants, report.shards) == (6, 3, 9)
+    assert "9 shards, 6 sound rows in each of 3 variants, " in report.summary()
+    assert "6 sound rows in each of 3 variants" in repr(report)
+    assert main(["info", str(tmp_path)]) == 0
+    assert "samples: 6 in each of 3 variants" in capsys.readouterr().out
+    flip(tmp_path / "shard-00001.v2.pkl", at=-1)
+    assert verify(tmp_path).rows == 4  # as the variant with the fewest
+
+
+def test_the_bytes_of_damaged_files_count_as_read(packed):
+    size = (packed / "shard-00002.pkl").stat().st_size
+    whole = verify(packed).nbytes
+    flip(packed / "shard-00002.pkl")
+    assert verify(packed).nbytes == whole
+    os.truncate(packed / "shard-00002.pkl", 77)
+    assert verify(packed).nbytes == whole - size  # was not read
+    (packed / "index.json").unlink()
+    assert verify(packed).nbytes == whole - size + 77
+
+
+def test_urls_are_refused(packed, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    url = "s3://bucket/train"
+    for argument, call in {
+        "directory": lambda: verify(url),
+        "against": lambda: verify(packed, url),
+    }.items():
+        with pytest.raises(ValueError, match=f"`{argument}` must be a path on this machine"):
+            call()
+    with pytest.raises(ValueError, match=f"Received: directory='{url}'"):
+        repair(url)
+    assert sorted(os.listdir(tmp_path)) == ["packed"]
+
+
+def test_a_directory_that_may_not_be_entered_is_named(packed, monkeypatch):
+    """The tests may run as root, which may enter all: the system calls are replaced."""
+
+    def denied(path, *args, **options):
+        if str(path).startswith(str(packed)) and str(path) != str(packed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **options)
+
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", denied)
+    for call in (verify, repair, ShardSequence):
+        with pytest.raises(ShardError, match=r"packed: cannot be entered \(Permission denied\)"):
+            call(packed)
 
 
 def test_a_file_that_the_disk_cannot_read(packed, monkeypatch):

@@ -458,3 +458,14 @@ def test_released_while_a_batch_is_waited_for_no_worker_stays(wide):
     waiting.join(20)
     assert given == [list(range(BATCH))]
     assert until(lambda: set(workers_of(os.getpid())) <= before, 3)
+
+
+def test_files_are_closed_when_the_interpreter_has_cleared_its_modules(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    descriptor = open_files.open_to_read(str(path))
+    file = open_files.OpenFile(str(path), descriptor)
+    monkeypatch.setattr(open_files, "os", None)
+    del file
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)

@@ -202,3 +202,58 @@ def test_bad_samples_are_named():
         Augment()({"images": np.zeros(4)}, rng)
     with pytest.raises(ValueError, match="differ in height"):
         Augment(masks="mask")({"images": PHOTO, "mask": PHOTO[1:, :, 0]}, rng)
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_augment_is_a_transform_of_batches(tmp_path, masks):
+    """Called itself, it changes one sample: a batch was taken for an image of four dimensions."""
+    images = np.stack([PHOTO[row : row + 20, :30] for row in range(8)])
+    fields = {"images": images, "labels": np.arange(8)}
+    if masks:
+        fields["masks"] = (images[..., :1] > 100).astype(np.uint8)
+    roles = {"inputs": "images", "targets": ("masks", "labels")} if masks else {}
+    pack(Arrays(**fields, **roles), tmp_path / "shards", shuffle=False)
+    options = {"shuffle": None, "batch_size": 4, "seed": 3}
+    plain = ShardSequence(tmp_path / "shards", **options)
+    train = ShardSequence(tmp_path / "shards", transform=Augment(flip(), rotate(9)), **options)
+    epochs = [[batch for batch in epoch] for epoch in train.epochs(2)]
+    again = ShardSequence(tmp_path / "shards", transform=Augment(flip(), rotate(9)), **options)
+    np.testing.assert_array_equal(epochs[0][0][0], next(iter(again))[0])
+    assert (epochs[0][0][0] != epochs[1][0][0]).any()
+    assert epochs[0][0][0].dtype == np.uint8
+    flips = ShardSequence(tmp_path / "shards", transform=Augment(flip()), **options)
+    changed = 0
+    for (x, y), (image, target) in zip(flips, plain, strict=True):
+        for row in range(len(image)):
+            is_flipped = bool((x[row] == image[row][:, ::-1]).all())
+            assert is_flipped or (x[row] == image[row]).all()
+            changed += is_flipped
+            if masks:
+                expected = target[0][row][:, ::-1] if is_flipped else target[0][row]
+                np.testing.assert_array_equal(y[0][row], expected)
+    assert 0 < changed < 8
+
+
+def test_a_batch_without_the_field_of_the_images_names_its_fields():
+    with pytest.raises(KeyError, match=r"The batch has no field 'images'. Its fields are \['x'\]"):
+        Augment(flip()).transform_batch({"x": np.zeros((2, 4, 4, 3))}, np.random.default_rng(0))
+
+
+def test_a_method_of_the_same_name_in_a_class_of_the_user_is_not_called(tmp_path):
+    class Own:
+        def __call__(self, batch, rng):
+            return {"x": batch["x"] + 1}
+
+        def transform_batch(self, batch, rng):
+            raise AssertionError
+
+    class Derived(Augment):
+        """Keeps the meaning of the class that it derives from."""
+
+        def transform_batch(self, batch, rng):
+            return {"x": super().transform_batch(batch, rng)["x"] + 2}
+
+    pack(Arrays(x=np.zeros((4, 5, 5, 3))), tmp_path / "shards")
+    assert ShardSequence(tmp_path / "shards", 4, transform=Own())[0][0].max() == 1
+    derived = Derived(flip(), images="x")
+    assert ShardSequence(tmp_path / "shards", 4, transform=derived)[0][0].max() == 2

@@ -381,8 +381,21 @@ def test_a_source_may_bring_roles_classes_and_vocabulary(tmp_path: Path):
 
 
 def test_labels_beyond_the_classes_are_refused(tmp_path: Path):
+    source = Numbers()
+    source.classes = ["a", "b"]  # type: ignore[attr-defined]
     with pytest.raises(PackError, match="2 classes, but the largest label is 2"):
-        pack(Arrays(x=np.arange(3), labels=[0, 1, 2], classes=["a", "b"]), tmp_path / "out")
+        pack(source, tmp_path / "out", workers=1)
+
+
+def test_labels_below_zero_are_refused_where_there_are_classes(tmp_path: Path):
+    class Missing(Numbers):
+        classes = ("a", "b", "c")
+
+        def __getitem__(self, row: int) -> dict[str, Any]:
+            return {"x": row, "labels": row % 3 - 1}
+
+    with pytest.raises(PackError, match="3 classes, but the smallest label is -1"):
+        pack(Missing(), tmp_path / "out", workers=1)
 
 
 # Directories
@@ -432,6 +445,15 @@ def test_rows_left_out_are_not_passed_over_in_silence(photos: Path, tmp_path: Pa
     pack(open_table(photos), tmp_path / "out", on_error="skip")
     with pytest.raises(PackError, match="3 rows were left out"):
         pack(open_table(photos), tmp_path / "out")
+
+
+def test_a_damaged_list_of_removed_shards_is_an_error_of_the_index(tmp_path: Path):
+    source = Arrays(x=np.zeros((4, 2)), labels=[0, 1] * 2)
+    index = pack(source, tmp_path, workers=1)
+    index.provenance["gone"] = 7
+    index.save()
+    with pytest.raises(CorruptShardError, match="the list of removed shards is damaged"):
+        pack(source, tmp_path, workers=1)
 
 
 def test_a_finished_set_that_lost_a_shard_is_an_error(tmp_path: Path):

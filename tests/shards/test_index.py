@@ -15,6 +15,7 @@ import pytest
 from keras_bigdata import CorruptShardError, ShardError, ShardIndex, __version__
 from keras_bigdata.shards.index import INDEX_NAME, Field, ShardInfo
 from keras_bigdata.shards.roles import Roles, as_structure
+from keras_bigdata.shards.scan import open_shards
 from tests.helpers.pickle_bytes import nothing_runs
 
 
@@ -87,6 +88,10 @@ def edit(directory, change):
         lambda c: c["fields"]["images"].update(dtype="no such"),
         lambda c: c["fields"]["images"].update(shape=[-1]),
         lambda c: c["roles"].update(inputs="nothing"),
+        lambda c: c.pop("num_samples"),
+        lambda c: c.update(num_samples=31),
+        lambda c: c.update(num_samples="30"),
+        lambda c: c.update(classes=["cat", "dog"], class_counts=[10, 10, 10]),
         lambda c: c.update(variants=0),
         lambda c: c.update(fields=[]),
         lambda c: c.update(shards=None),
@@ -168,6 +173,35 @@ def test_hostile_index_is_refused(tmp_path, kind):
         tracemalloc.stop()
     assert len(str(caught.value)) < 1_000
     assert peak < 16 << 20
+
+
+def test_an_index_whose_samples_do_not_add_up_is_refused_with_both_numbers(tmp_path):
+    make_index(tmp_path).save()
+    edit(tmp_path, lambda content: content["shards"]["samples"].__setitem__(0, 7))
+    with pytest.raises(CorruptShardError, match="it has 30 rows, and its shards have 27"):
+        ShardIndex.load(tmp_path)
+
+
+def test_an_index_that_may_not_be_read_is_not_taken_for_lost(tmp_path, monkeypatch):
+    make_index(tmp_path).save()
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(ShardError, match=r"may not be read \(Permission denied\)") as caught:
+        ShardIndex.load(tmp_path)
+    assert not isinstance(caught.value, CorruptShardError)
+
+
+def test_a_url_is_not_a_directory(tmp_path):
+    for url in ("s3://bucket/train", "gs://b", "https://host/x", "file:///tmp"):
+        with pytest.raises(ValueError, match="`directory` must be a path on this machine"):
+            ShardIndex.load(url)
+        with pytest.raises(ValueError, match="`shards` must be a path on this machine"):
+            open_shards(url)
+        with pytest.raises(ValueError, match="`shards` must be a path on this machine"):
+            open_shards([tmp_path / "a.pkl", url])
 
 
 @pytest.mark.parametrize("depth", [400, 900, 20_000, 1_000_000])

@@ -261,12 +261,6 @@ def test_no_container_is_an_error(tmp_path, value):
     assert str(path) in str(caught.value)
 
 
-def test_bytes_after_the_pickle_are_ignored(tmp_path):
-    path = dump(tmp_path / "a.pkl", {"a": [1]}, 5)
-    path.write_bytes(path.read_bytes() + pickle.dumps({"b": [2]}))
-    assert list(find_arrays(path).fields) == ["a"]
-
-
 # Python 2 ---------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata import BigDataError, CorruptShardError, UnsafePickleError
+from keras_bigdata import BigDataError, CorruptShardError, ShardError, UnsafePickleError
 from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array
 from tests.helpers.pickle_bytes import (
     DTYPE,
@@ -80,6 +80,8 @@ def bombs(many):
         "nested lists": b"]" * many + b"a" * (many - 1),
         "nested tuples": b")" + b"\x85" * many,
         "a key of nested tuples": b"})" + b"\x85" * many + b"Ns",
+        "tuples in tuples in protocol 4": b")\x94" + b"\x85\x94" * many,
+        "lists of tuples in tuples": b"](" + (b")" + b"\x85" * 999) * (many // 1000) + b"e",
         "nested marks": b"(" * many + b"t" * many,
         "nested dicts": b"}N" * many,
         "duplicates": b"N" + b"2" * many + b"t",
@@ -159,6 +161,32 @@ def test_more_objects_than_any_shard_holds(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_OBJECTS", 20_000)
     path = write(tmp_path / "a.pkl", OBJECTS[kind], b".")
     assert "more than 20,000 objects" in assert_refused(path, extra=10 << 20)
+
+
+NESTS = {
+    "tuples": b")" + b"\x85" * 2_500,
+    "pairs": b"N2" + b"\x862" * 2_500 + b"\x86",
+    "tuples with memo entries": b")\x94" + b"\x85\x94" * 2_500,
+    "lists": b"]" * 2_500 + b"a" * 2_499,
+    "tuples of marks": b")q\0" + b"0(h\0tq\0" * 2_500,
+    "lists of marks": b"]q\0" + b"0(h\0lq\0" * 2_500,
+    "dicts": b"}q\0" + b"0}Nh\0sq\0" * 2_500,
+}
+
+
+@pytest.mark.parametrize("kind", NESTS)
+def test_nests_are_refused_before_all_of_them_is_parsed(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("keras_bigdata.shards.pickles.machine.MAX_NESTED", 2_000)
+    for value in (NESTS[kind], dic(a=NESTS[kind])):
+        path = write(tmp_path / "a.pkl", value, b".")
+        message = assert_refused(path, extra=10 << 20)
+        assert "more than 2,000 containers in containers" in message
+
+
+def test_a_list_of_more_items_than_fields_is_refused_before_they_are_read(tmp_path):
+    path = write(tmp_path / "a.pkl", b"](", b"K\1\x85" * 20_000, b"e.")
+    message = assert_refused(path, ShardError, extra=10 << 20)
+    assert "a list of 20,000 items" in message
 
 
 def test_more_on_the_stack_than_any_shard_needs(tmp_path, monkeypatch):

@@ -67,6 +67,12 @@ def test_large_bombs_do_not_go_off(tmp_path, kind):
     assert seconds_of(find_or_error, path) < 5
 
 
+def test_a_nest_of_five_million_tuples_is_refused_in_about_a_second(tmp_path):
+    path = write(tmp_path / "a.pkl", b")", b"\x85" * 5_000_000, b".")
+    assert "containers in containers" in str(find_or_error(path))
+    assert seconds_of(find_or_error, path) < 2
+
+
 GROWING = {
     "nested lists": lambda size: b"]" * size + b"a" * (size - 1),
     "nested tuples": lambda size: b")" + b"\x85" * size,

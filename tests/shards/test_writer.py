@@ -230,6 +230,71 @@ def test_what_the_index_cannot_hold_is_refused_before_anything_is_written(tmp_pa
     assert ShardIndex.load(tmp_path / "b").classes == [3, 4]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"classes": "ab"},
+        {"classes": {"labels": "ab"}},
+        {"vocabulary": "ab"},
+        {"vocabulary": b"ab"},
+        {"vocabulary": ["a", 2]},
+        {"vocabulary": {"a": ["b"]}},
+    ],
+)
+def test_a_string_is_not_a_list_of_letters(tmp_path: Path, options):
+    with pytest.raises(TypeError, match=f"`{next(iter(options))}` must be a list"):
+        ShardWriter(tmp_path / "a", **options)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.unique([4, 3, 3]),
+        list(np.unique([4, 3])),
+        np.array(["a", "b"]),
+        list(np.array(["a", "b"])),
+        np.array([True, False]),
+        {"labels": np.array(["a", "b"]), "kind": list(np.unique([1, 2]))},
+    ],
+)
+def test_classes_may_be_given_as_arrays_and_as_lists_of_their_scalars(tmp_path: Path, classes):
+    with ShardWriter(tmp_path / "a", targets="labels", classes=classes) as writer:
+        writer.write({"x": np.zeros(4), "labels": np.array([0, 1, 1, 0])})
+    stored = ShardIndex.load(tmp_path / "a").classes
+    plain = (
+        {name: list(part) for name, part in classes.items()}
+        if isinstance(classes, dict)
+        else (list(classes))
+    )
+    assert stored == plain
+    assert "np." not in repr(writer.classes)
+
+
+def test_a_url_is_not_written_into_a_directory_of_its_name(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="`directory` must be a path on this machine"):
+        ShardWriter("s3://bucket/train")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fields_are_those_of_the_first_shard_that_was_written(tmp_path: Path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = ShardWriter(tmp_path, inputs="x")
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            writer.write({"x": np.zeros((2, 9), np.float64)})
+    assert writer.fields == {}
+    writer.write({"x": np.zeros((2, 3), np.float32)})
+    with pytest.raises(ShardError, match=r"shard-00000\.pkl has 'x': float32 \(rows, 3\)"):
+        writer.write({"x": np.zeros((2, 9), np.float64)})
+    index = writer.close()
+    assert index.fields["x"].shape == (3,)
+
+
 def test_class_counts_are_of_class_numbers_only():
     roles = Roles(targets="y")
     assert count_classes({"y": np.array([2, 0, 2])}, roles) == [1, 0, 2]

@@ -3,10 +3,14 @@
 arrays, image_table, image_folder,
 frame_folder, text_table, hdf5        the public sources
 base, table_rows, image_rows          their base classes
+sample_list                           a list of dicts
 table, file_names                     columns of a table, the file of each row
+class_folders                         what lies in folders of classes
+problems                              row -> column -> why it cannot be packed
 images, frames, masks                 files -> arrays
 labels, targets                       labels -> class numbers, columns -> targets
 tokens, padding                       texts -> token ids, lists of unequal length -> arrays
 hdf5_file, hdf5_columns               datasets, labels and texts read in parts
+hdf5_origin                           which files the values of a dataset come from
 split                                 rows -> two parts
 """

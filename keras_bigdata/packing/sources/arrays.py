@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_row
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import (
     NO_CLASS,
+    check_class_numbers,
     class_numbers,
     clean_labels,
     preview,
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.packing.sources.split import BLOCK_BYTES, combine_labels, number_labels
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.class_counts import MAX_CLASSES
+from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.roles import Roles, as_structure, field_names
 
 LABELS = "labels"
@@ -41,13 +43,18 @@ class Arrays(Source):
         classes: The label that class i stands for, as a list, or a source or `ShardIndex` to
             take them from. Defaults to `None`: if the labels are strings, all of them, sorted.
         **fields: Name -> array of shape `(rows, ...)`, all with the same number of rows.
-            `labels` given as strings are converted to int32 class numbers; other arrays keep
-            their dtype.
+            `labels` given as strings are converted to int32 class numbers. Other arrays keep
+            their dtype: whole numbers are class numbers already. With `classes` they must lie
+            between 0 and the number of classes; they are not looked up among the classes. Without
+            `classes` they have no names, and `classes` of the packed set is `None`; its
+            `len(class_counts)` is the largest label plus 1.
 
     Raises:
         ValueError: If the arrays differ in length or have no rows, if a role names a field that
-            does not exist, or if a label is not among `classes`.
-        TypeError: If an array holds Python objects or strings.
+            does not exist, if a label is not among `classes`, or if labels may be class numbers as
+            well as names of classes (`classes=[1, 2, 3]`, a label 1).
+        TypeError: If a field is not an array of numbers: texts, dates, Python objects, masked
+            values, a dict, rows of different length.
         PackError: If `labels` holds strings among values that are not labels.
 
     Example:
@@ -71,23 +78,21 @@ class Arrays(Source):
         classes: Any = None,
         **fields: npt.ArrayLike,
     ) -> None:
-        arrays = {
-            # Labels stay Python objects: NumPy would convert a NaN among strings to a string.
-            name: values
-            if isinstance(values, np.ndarray)
-            else np.asarray(values, object if name == LABELS and _has_strings(values) else None)
-            for name, values in fields.items()
-        }
         self.classes = None if classes is None else resolve_classes(classes)
-        labels = arrays.get(LABELS)
-        if labels is not None and labels.dtype.kind in "UO" and labels.ndim == 1:
-            arrays[LABELS] = self._encode_labels(labels)
-        for name, array in arrays.items():
-            if array.ndim == 0 or array.dtype.hasobject or array.dtype.kind in "US":
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        self._has_encoded_labels = False
+        for name, values in fields.items():
+            array = _as_field(name, values)
+            if name == LABELS and array.ndim == 1 and array.dtype.kind in "UO":
+                array, self._has_encoded_labels = self._encode_labels(array), True
+            problem = numeric_problem(array, type(values).__name__)
+            if array.ndim == 0 or problem is not None:
                 raise TypeError(
-                    f"Field {name!r} must be an array of numbers with rows. "
-                    f"Received: dtype {array.dtype}, shape {array.shape}"
+                    f"Field {name!r} must be an array of numbers with rows. Received: dtype "
+                    f"{array.dtype}, shape {array.shape}"
+                    + ("" if problem is None else f". It {problem}")
                 )
+            arrays[name] = array
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) != 1 or not all(lengths.values()):
             raise ValueError(
@@ -95,16 +100,29 @@ class Arrays(Source):
                 f"Received: {lengths or 'none'}"
             )
         self.roles = default_roles(arrays, inputs, targets, sample_weights)
+        owner = self.class_field
+        if self.classes is not None and not self._has_encoded_labels:
+            if owner not in arrays:
+                raise ValueError(
+                    f"`classes` are the names of the labels, and there is no field {LABELS!r} and "
+                    f"no other single target. Received: fields {list(arrays)}"
+                )
+            check_class_numbers(arrays[owner], self.classes, owner)
         self._arrays = arrays
-        self._rows: Rows | None = None
+        self._files = [
+            values.filename
+            for values in fields.values()
+            if isinstance(values, np.memmap) and values.nbytes > HASHED_BYTES and values.filename
+        ]
 
     def __len__(self) -> int:
-        return len(next(iter(self._arrays.values()))) if self._rows is None else len(self._rows)
+        if self._positions is not None:
+            return len(self._positions)
+        return len(next(iter(self._arrays.values())))
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        if not -len(self) <= row < len(self):
-            raise IndexError(f"There are {len(self)} rows. Received: row {row}")
-        position = row if self._rows is None else self._rows[row]
+        row = checked_row(row, len(self))
+        position = row if self._positions is None else self._positions[row]
         return {name: np.array(array[position]) for name, array in self._arrays.items()}
 
     def gather(self) -> dict[str, npt.NDArray[Any]]:
@@ -113,36 +131,40 @@ class Arrays(Source):
         Returns:
             Dict of field name -> array of shape `(rows, ...)`.
         """
-        rows = slice(None) if self._rows is None else self._rows
+        rows = slice(None) if self._positions is None else self._positions
         return {name: np.array(array[rows]) for name, array in self._arrays.items()}
 
-    def select(self, rows: npt.ArrayLike) -> Arrays:
-        """Returns a source of these rows; nothing is copied.
+    def select(self, rows: npt.ArrayLike) -> Self:
+        """Returns a source of some rows; nothing is copied.
 
         Args:
-            rows: Row numbers, in the order in which the new source has them.
+            rows: Row numbers, in the order in which the new source has them; they may repeat. Or
+                a boolean mask with one entry for each row: the rows where it is true.
 
         Returns:
-            A source that shares the arrays.
+            A source of the same class that shares the arrays.
+
+        Raises:
+            TypeError: If `rows` is neither, such as a slice or a list of floats.
+            ValueError: If a row number is negative or too large, if a mask has another length, or
+                if no row is selected.
 
         Example:
 
         ```python
-        first_hundred = Arrays(images=x, labels=y).select(range(100))
+        first = Arrays(images=x, labels=y).select(range(10))
+        without_zeros = Arrays(images=x, labels=y).select(y != 0)
         ```
         """
-        # Not `copy.copy`, for which `__getstate__` would copy the rows.
-        part = Arrays.__new__(Arrays)
-        part.__dict__.update(self.__dict__)
-        chosen = np.asarray(rows, np.int64)
-        part._rows = chosen if self._rows is None else self._rows[chosen]
-        return part
+        return super().select(rows)
 
-    def split(self, fraction: float, seed: int = 0) -> tuple[Arrays, Arrays]:
+    def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
         """Splits the rows in two parts, for training and validation.
 
-        If the targets are one field of integers with one value per row, every class is split in
-        the same proportion.
+        Every class is split in the same proportion; with several targets of labels, or several
+        labels per row, every combination of them. Labels are integers, booleans, or rows of
+        floats that are all 0 or 1, with at most 10,000 different ones. A row that was selected
+        more than once goes to one part.
 
         Args:
             fraction: Share of the rows that the second part receives, between 0 and 1.
@@ -162,17 +184,7 @@ class Arrays(Source):
         train, validation = Arrays(images=x, labels=y).split(0.2)
         ```
         """
-        strata: npt.NDArray[Any] = np.zeros(len(self), np.int64)
-        target = (
-            self._arrays.get(self.roles.targets) if isinstance(self.roles.targets, str) else None
-        )
-        if target is not None and target.ndim == 1 and target.dtype.kind in "iub":
-            values = target if self._rows is None else target[self._rows]
-            # With more different values, they are not classes.
-            if len(np.unique(values)) <= MAX_CLASSES:
-                strata = values
-        first, second = split_rows(strata, np.arange(len(self)), fraction, seed)
-        return self.select(first), self.select(second)
+        return super().split(fraction, seed)
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.
@@ -184,19 +196,40 @@ class Arrays(Source):
             large = array.nbytes > HASHED_BYTES
             sampled_rows = np.unique(np.linspace(0, len(array) - 1, 64).astype(np.int64))
             sample.update((array[sampled_rows] if large else array).tobytes())
-        if self._rows is not None:
-            sample.update(self._rows.tobytes())
+        if self._positions is not None:
+            sample.update(self._positions.tobytes())
         return {
-            "kind": "Arrays",
+            "kind": type(self).__name__ if self.reads_rows_its_own_way() else "Arrays",
             "rows": len(self),
             "fields": {name: [str(a.dtype), a.shape[1:]] for name, a in self._arrays.items()},
             "rows_sha256": sample.hexdigest(),
             "classes": self.classes,
         }
 
+    @property
+    def class_field(self) -> str:
+        """The field that `classes` belong to: encoded labels, the only target, or `labels`."""
+        return LABELS if self._has_encoded_labels else super().class_field
+
+    def source_files(self) -> Iterable[str]:
+        """Returns the files of memory maps whose values are not compared in full."""
+        return list(dict.fromkeys(map(str, self._files)))
+
     def __getstate__(self) -> dict[str, Any]:
         # Only the selected rows are sent to another process, not all arrays.
-        return {**self.__dict__, "_arrays": self.gather(), "_rows": None}
+        return {**self.__dict__, "_arrays": self.gather(), "_positions": None}
+
+    def _strata(self) -> npt.NDArray[Any]:
+        targets = [self._arrays[name] for name in field_names(self.roles.targets)]
+        numbers = [number_labels(self._blocks(target), len(self)) for target in targets]
+        return combine_labels(numbers, len(self))
+
+    def _blocks(self, array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Yields the selected rows of an array in parts."""
+        step = max(1, BLOCK_BYTES * len(array) // max(1, array.nbytes))
+        for start in range(0, len(self), step):
+            rows: slice | Rows = slice(start, start + step)
+            yield array[rows if self._positions is None else self._positions[rows]]
 
     def _row_shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: array.shape[1:] for name, array in self._arrays.items()}
@@ -250,6 +283,17 @@ def default_roles(
     if unknown:
         raise ValueError(f"The roles name {unknown}, but the fields are {available}.")
     return roles
+
+
+def _as_field(name: str, values: Any) -> npt.NDArray[Any]:
+    """Returns the values of a field as an array; labels that hold strings as Python objects."""
+    try:
+        if name == LABELS and _has_strings(values):
+            # NumPy would convert a NaN among strings to a string.
+            return np.asarray(values, object)
+        return as_array(values)
+    except ValueError as error:
+        raise TypeError(f"Field {name!r} must be an array of numbers. It {error}.") from error
 
 
 def _has_strings(values: Any) -> bool:

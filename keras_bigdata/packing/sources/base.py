@@ -1,29 +1,53 @@
-"""The base of the sources of this package: a `repr` of constant length."""
+"""The base of the sources of this package: selections, splits, and a `repr` of constant length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.arguments import checked_rows
+from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import html_table, list_some
 from keras_bigdata.shards.roles import Roles, field_names
 
 # Maximum number of fields that a `repr` names.
 _PREVIEW = 3
 
+_NO_PROBLEMS: Any = MappingProxyType({})
+
 
 class Source:
     """A source for `pack`, shown by its location, rows, classes and the shapes of its inputs.
 
+    A class that derives from a source and has its own `__getitem__` is packed row by row through
+    that method, also after `select` and `split`, which keep the class and the attributes.
+
     Attributes:
         classes: The label that class i stands for, as a list; or field -> such a list; or `None`.
         roles: The `Roles` of the fields.
+        problems: Row -> reason why it cannot be packed, as far as that is known without reading it.
     """
 
     classes: Any
     roles: Roles
+    problems: Mapping[int, str] = _NO_PROBLEMS
+
+    # Row -> the columns that make it a problem.
+    _problem_columns: Mapping[int, tuple[str, ...]] = _NO_PROBLEMS
+    # The number of each row in the source that was not selected from another one. `None`: all
+    # rows, in order.
+    _positions: Rows | None = None
 
     def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -46,6 +70,113 @@ class Source:
             "classes": classes,
         }
         return html_table(type(self).__name__, rows)
+
+    def select(self, rows: npt.ArrayLike) -> Self:
+        """Returns a source of some rows, with the same classes, vocabulary and text length.
+
+        Args:
+            rows: Row numbers, in the order in which the new source has them; they may repeat. Or
+                a boolean mask with one entry for each row: the rows where it is true.
+
+        Returns:
+            A source of the same class.
+
+        Raises:
+            TypeError: If `rows` is neither, such as a slice or a list of floats.
+            ValueError: If a row number is negative or too large, if a mask has another length, or
+                if no row is selected.
+
+        Example:
+
+        ```python
+        first_hundred = source.select(range(100))
+        without_zeros = source.select(labels != 0)
+        ```
+        """
+        chosen = checked_rows(rows, len(self))
+        # Not `copy.copy`, for which `__getstate__` may copy the rows.
+        part = object.__new__(type(self))
+        part.__dict__.update(self.__dict__)
+        part._positions = chosen if self._positions is None else self._positions[chosen]
+        if self.problems:
+            with_problem = np.flatnonzero(np.isin(chosen, list(self.problems)))
+            old = {new: int(chosen[new]) for new in with_problem.tolist()}
+            part.problems = {new: self.problems[row] for new, row in old.items()}
+            part._problem_columns = {
+                new: self._problem_columns[row]
+                for new, row in old.items()
+                if row in self._problem_columns
+            }
+        part._keep_rows(chosen)
+        return part
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
+        """Splits the rows in two parts, for training and validation.
+
+        Every class is split in the same proportion; with several columns of labels, or several
+        labels per row, every combination of them. One-hot labels are classes too. Rows with the
+        same file, and a row that was selected more than once, go to the same part. Both parts keep
+        the classes, the vocabulary and the text length.
+
+        Args:
+            fraction: Share of the rows that the second part receives, between 0 and 1.
+            seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
+
+        Returns:
+            Tuple `(rest, part)` of two sources.
+
+        Raises:
+            ValueError: If `fraction` or `seed` is out of range, or if there are fewer than two
+                rows or files.
+            TypeError: If `fraction` is not a number, or `seed` not an integer.
+
+        Example:
+
+        ```python
+        train, validation = ImageFolder("flowers", size=(128, 128)).split(0.2)
+        ```
+        """
+        first, second = split_rows(self._strata(), self._groups(), fraction, seed)
+        return self.select(first), self.select(second)
+
+    @property
+    def class_field(self) -> str:
+        """The field that `classes` belong to, if they are a list."""
+        return self.roles.targets if isinstance(self.roles.targets, str) else "labels"
+
+    def count_problems(self) -> dict[str, int]:
+        """Returns column -> number of the rows that cannot be packed because of it."""
+        return dict(
+            Counter(column for columns in self._problem_columns.values() for column in columns)
+        )
+
+    def packing_notes(self) -> list[str]:
+        """Returns what `pack` reports of the source: what is left out, or may be unexpected."""
+        return []
+
+    def source_files(self) -> Iterable[str]:
+        """Returns the paths of the files or folders that rows are read from, each once."""
+        return ()
+
+    def reads_rows_its_own_way(self) -> bool:
+        """Returns whether a class outside of this package defines how a row is read."""
+        defined_in = next(kind for kind in type(self).__mro__ if "__getitem__" in vars(kind))
+        return not defined_in.__module__.startswith(f"{__name__.partition('.')[0]}.")
+
+    def _keep_rows(self, rows: Rows) -> None:
+        """Reduces what is stored for each row to the selected rows."""
+
+    def _strata(self) -> npt.NDArray[Any]:
+        """Returns an integer for each row, the same for the same labels."""
+        return np.zeros(len(self), np.int64)
+
+    def _groups(self) -> npt.ArrayLike:
+        """Returns an integer for each row; rows with the same one are not separated."""
+        if self._positions is None or len(np.unique(self._positions)) == len(self):
+            return range(len(self))
+        # Numbered in the order of the rows, as above.
+        _, first, group = np.unique(self._positions, return_index=True, return_inverse=True)
+        return first[group.reshape(-1)]
 
     def _location(self) -> str | None:
         """Returns the path of the file or folder; `None` for data in memory."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.image_folder import list_subfolders
+from keras_bigdata.files import local_path
+from keras_bigdata.packing.sources.class_folders import ClassFolders, number_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
-from keras_bigdata.packing.sources.labels import encode_labels, resolve_classes
+from keras_bigdata.packing.sources.labels import resolve_classes
 
 
 class FrameFolder(ImageRows):
@@ -24,8 +24,10 @@ class FrameFolder(ImageRows):
 
     `frames` images are read from each video, evenly spaced from the first to the last one, in the
     order of the numbers in their names. From a shorter video some are read more than once. The
-    classes are the names of the class folders in alphabetical order. If the labels of the videos
-    are in a table, use `ImageTable(frames=...)`.
+    classes are the names of the class folders in alphabetical order. Hidden files and folders are
+    ignored; `pack` reports other files that are not in the folder of a video, and folders of the
+    system such as `__MACOSX`. If the labels of the videos are in a table, use
+    `ImageTable(frames=...)`.
 
     Args:
         directory: The folder that holds the class folders.
@@ -33,11 +35,13 @@ class FrameFolder(ImageRows):
         size: `(height, width)` in pixels. Images of any size are stretched to it.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         classes: The names of the classes in the order of their numbers, as a list, or a source or
-            `ShardIndex` to take them from. Defaults to `None`: the class folders.
+            `ShardIndex` to take them from; with all folders that hold videos. Defaults to `None`:
+            the class folders.
 
     Raises:
         PackError: If the folder does not exist, or if there is no video in a class folder.
-        ValueError: If `frames`, `size`, `color` or `classes` has a value that is not allowed.
+        ValueError: If `frames`, `size`, `color` or `classes` has a value that is not allowed, or if
+            a class folder is not among `classes`.
         TypeError: If `frames` or an entry of `size` is not an integer.
 
     Example:
@@ -64,17 +68,20 @@ class FrameFolder(ImageRows):
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
         frames = checked_int(frames, "frames", 1)
-        folder = Path(directory)
-        folders = list_subfolders(folder)
-        videos = [(label, video) for label in folders for video in list_subfolders(folder / label)]
+        folders = ClassFolders(local_path(directory, "directory"))
+        folder = folders.folder
+        videos = [
+            (label, video) for label in folders.names for video in folders.list_folders(label)
+        ]
         if not videos:
             raise PackError(
                 f"{folder}: there are no videos in class folders. Expected folders of frames such "
-                f"as {folder / 'wave' / '0001'}; found folders: {', '.join(folders) or 'none'}. "
-                "For videos without class folders use ImageTable(frames=...)."
+                f"as {folder / 'wave' / '0001'}; found folders: "
+                f"{', '.join(folders.names) or 'none'}. For videos without class folders use "
+                "ImageTable(frames=...)."
             )
-        classes = folders if classes is None else resolve_classes(classes)
-        numbers, problems = encode_labels([label for label, _ in videos], classes)
+        classes = folders.names if classes is None else resolve_classes(classes)
+        numbers = number_folders([label for label, _ in videos], classes, folder)
         super().__init__(
             folder,
             [os.path.join(label, video) for label, video in videos],
@@ -84,5 +91,5 @@ class FrameFolder(ImageRows):
             frames=frames,
             targets="labels",
             classes=classes,
-            problems=problems,
+            notes=folders.notes(),
         )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
@@ -25,8 +25,17 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.sources.split import split_rows
-from keras_bigdata.packing.sources.tokens import Tokens, choose_vocabulary, encode
+from keras_bigdata.packing.sources.split import BLOCK_BYTES, combine_labels, number_labels
+from keras_bigdata.packing.sources.tokens import (
+    Tokens,
+    check_without_texts,
+    choose_vocabulary,
+    describe_empty_texts,
+    describe_long_texts,
+    encode,
+)
+from keras_bigdata.permutation import Rows
+from keras_bigdata.shards.roles import field_names
 
 Array = npt.NDArray[Any]
 
@@ -110,14 +119,16 @@ class HDF5Table(Source):
         targets: Any = None,
         sample_weights: Any = None,
         text_length: int | None = None,
-        max_tokens: int = 20_000,
+        max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
     ) -> None:
         if classes is not None and label is None:
             raise ValueError("`classes` needs `label`, the dataset of the labels.")
-        if vocabulary is not None and text is None:
-            raise ValueError("`vocabulary` needs `text`, the dataset of the texts.")
+        if text is None:
+            check_without_texts(
+                vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
+            )
         self._datasets = {"images": image} | _column_fields(columns)
         used = self._datasets | {
             field: name for field, name in (("labels", label), ("texts", text)) if name is not None
@@ -129,10 +140,9 @@ class HDF5Table(Source):
                     f"Received: {name!r}"
                 )
         self._file = HDF5File(path, used.values())
-        self._rows = np.arange(self._file.rows, dtype=np.int64)
+        self._positions: Rows = np.arange(self._file.rows, dtype=np.int64)
 
         self.classes: list[Any] | None = None
-        self.problems: dict[int, str] = {}
         self._labels: npt.NDArray[np.int32] | None = None
         if label is not None and math.prod(self._file.shapes[label][1:]) != 1:
             if classes is not None:
@@ -145,10 +155,12 @@ class HDF5Table(Source):
             self._read_labels(label, classes)
         self.vocabulary: list[str] | None = None
         self._tokens: Tokens | None = None
+        self._notes: list[str] = []
         if text is not None:
             texts = HDF5Texts(self._file, text)
             self.vocabulary, length = choose_vocabulary(texts, vocabulary, text_length, max_tokens)
             self._tokens = encode(texts, self.vocabulary, length)
+            self._notes = describe_long_texts(self._tokens, text_length, vocabulary)
         for name in self._datasets.values():
             dtype = self._file.dtypes[name]
             if dtype.hasobject or dtype.kind not in "biufc":
@@ -166,6 +178,11 @@ class HDF5Table(Source):
         self._reset_read_ahead()
 
     @property
+    def class_field(self) -> str:
+        """The field that `classes` belong to."""
+        return "labels"
+
+    @property
     def text_length(self) -> int | None:
         """Tokens per row, or `None` without texts."""
         return None if self._tokens is None else int(self._tokens.shape[1])
@@ -176,12 +193,10 @@ class HDF5Table(Source):
         return THREAD_BYTES // self._row_bytes
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._positions)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        if not -len(self) <= row < len(self):
-            raise IndexError(f"There are {len(self)} rows. Received: row {row}")
-        row %= len(self)
+        row = checked_row(row, len(self))
         if row in self.problems:
             raise PackError(self.problems[row])
         first, arrays = self._block
@@ -205,61 +220,14 @@ class HDF5Table(Source):
         """Returns the path of the HDF5 file, which is the same for every row."""
         return self._file.path
 
-    def select(self, rows: npt.ArrayLike) -> HDF5Table:
-        """Returns a source of these rows, with the same classes, vocabulary and text length.
+    def packing_notes(self) -> list[str]:
+        """Returns how many rows have a text that is cut, or that has no word."""
+        notes = [*super().packing_notes(), *self._notes]
+        return notes if self._tokens is None else notes + describe_empty_texts(self._tokens)
 
-        Args:
-            rows: Row numbers, in the order in which the new source has them.
-
-        Returns:
-            A source that reads the same file.
-
-        Example:
-
-        ```python
-        first_hundred = HDF5Table("photos.h5").select(range(100))
-        ```
-        """
-        chosen = np.asarray(rows, np.int64)
-        part = copy.copy(self)
-        part._rows = self._rows[chosen]
-        part._labels = None if self._labels is None else self._labels[chosen]
-        part._tokens = None if self._tokens is None else self._tokens[chosen]
-        part.problems = {
-            new: self.problems[old]
-            for new, old in enumerate(chosen.tolist() if self.problems else ())
-            if old in self.problems
-        }
-        part._reset_read_ahead()
-        return part
-
-    def split(self, fraction: float, seed: int = 0) -> tuple[HDF5Table, HDF5Table]:
-        """Splits the rows in two parts, for training and validation.
-
-        Every class is split in the same proportion; labels of several columns are not considered.
-        Both parts keep the classes, the vocabulary and the text length.
-
-        Args:
-            fraction: Share of the rows that the second part receives, between 0 and 1.
-            seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
-
-        Returns:
-            Tuple `(rest, part)` of two sources that read the same file.
-
-        Raises:
-            ValueError: If `fraction` or `seed` is out of range, or if there are fewer than two
-                rows.
-            TypeError: If `fraction` is not a number, or `seed` not an integer.
-
-        Example:
-
-        ```python
-        train, validation = HDF5Table("photos.h5").split(0.2)
-        ```
-        """
-        strata = np.zeros(len(self), np.int32) if self._labels is None else self._labels
-        first, second = split_rows(strata, np.arange(len(self)), fraction, seed)
-        return self.select(first), self.select(second)
+    def source_files(self) -> Iterable[str]:
+        """Returns the path of the HDF5 file."""
+        return [self._file.path]
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.
@@ -268,11 +236,11 @@ class HDF5Table(Source):
         file counts, not its folder, because file and shards may be moved together.
         """
         sampled_rows = np.unique(np.linspace(0, len(self) - 1, _FINGERPRINT_ROWS).astype(np.int64))
-        sample = hashlib.sha256(self._rows.tobytes())
+        sample = hashlib.sha256(self._positions.tobytes())
         columns = [self._labels, self._tokens]
         # `pack` reports damaged rows itself.
         with contextlib.suppress(PackError):
-            columns += self._read_fields(self._rows[sampled_rows]).values()
+            columns += self._read_fields(self._positions[sampled_rows]).values()
         for column in columns:
             sample.update(b"" if column is None else np.ascontiguousarray(column).tobytes())
         return {
@@ -297,6 +265,24 @@ class HDF5Table(Source):
         self.__dict__.update(state)
         self._reset_read_ahead()
 
+    def _keep_rows(self, rows: Rows) -> None:
+        self._labels = None if self._labels is None else self._labels[rows]
+        self._tokens = None if self._tokens is None else self._tokens[rows]
+        self._reset_read_ahead()
+
+    def _strata(self) -> npt.NDArray[Any]:
+        if self._labels is not None:
+            return self._labels
+        targets = [self._datasets[field] for field in field_names(self.roles.targets)]
+        numbers = [number_labels(self._blocks(name), len(self)) for name in targets]
+        return combine_labels(numbers, len(self))
+
+    def _blocks(self, name: str) -> Iterator[Array]:
+        """Yields the selected rows of a dataset in parts."""
+        step = max(1, BLOCK_BYTES // max(1, self._file.row_bytes(name)))
+        for start in range(0, len(self), step):
+            yield self._file.read(name, self._positions[start : start + step])
+
     def _reset_read_ahead(self) -> None:
         """Drops the rows that were read ahead."""
         self._block = (0, {"images": np.empty(0)})
@@ -306,11 +292,11 @@ class HDF5Table(Source):
     def _read(self, row: int, stop: int) -> dict[str, Array]:
         """Reads rows from `row` to before `stop`; only `row` if another one cannot be read."""
         try:
-            return self._read_fields(self._rows[row:stop])
+            return self._read_fields(self._positions[row:stop])
         except PackError:
             if stop == row + 1:
                 raise
-            return self._read_fields(self._rows[row : row + 1])
+            return self._read_fields(self._positions[row : row + 1])
 
     def _read_fields(self, rows: npt.NDArray[np.int64]) -> dict[str, Array]:
         return {field: self._file.read(name, rows) for field, name in self._datasets.items()}
@@ -326,6 +312,7 @@ class HDF5Table(Source):
             row: f"{where}, row {row}: {label_problem(labels[codes[row]], self.classes)}"
             for row in np.flatnonzero(self._labels == NO_CLASS).tolist()
         }
+        self._problem_columns = dict.fromkeys(self.problems, (name,))
 
     def _location(self) -> str | None:
         return self._file.path

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import local_path
+from keras_bigdata.packing.sources.hdf5_origin import check_origin, load_filters
 
 Array = npt.NDArray[Any]
 
@@ -58,11 +60,11 @@ class HDF5File:
     """
 
     def __init__(self, path: str | os.PathLike[str], names: Iterable[str]) -> None:
-        self.path = os.path.abspath(path)
+        self.path = os.path.abspath(local_path(path, "path"))
         self._open: tuple[int, Any] | None = None
         self.version = _file_version(self.path)
         file = self.file
-        datasets = {name: self._find(name) for name in names}
+        datasets = {name: self._find(name, check=True) for name in names}
         rows = {len(dataset) for dataset in datasets.values()}
         if len(rows) > 1 or 0 in rows:
             problem = "differ in their number of rows" if len(rows) > 1 else "have no rows"
@@ -71,8 +73,6 @@ class HDF5File:
                 f"{self.path}: the datasets {problem}: {shapes}. The datasets of the file are: "
                 f"{self.list_datasets()}"
             )
-        for name, dataset in datasets.items():
-            _check_virtual(self.path, name, dataset)
         self.rows = int(rows.pop())
         self.shapes: dict[str, tuple[int, ...]] = {n: each.shape for n, each in datasets.items()}
         self.dtypes: dict[str, np.dtype[Any]] = {n: each.dtype for n, each in datasets.items()}
@@ -156,10 +156,12 @@ class HDF5File:
                 "UTF-8."
             ) from error
 
-    def _find(self, name: str) -> Any:
+    def _find(self, name: str, *, check: bool = False) -> Any:
         try:
+            if check:
+                check_origin(self.path, self.file, name)
             item = self.file.get(name)
-        except (KeyError, OSError, ValueError) as error:
+        except (KeyError, OSError, ValueError, RuntimeError) as error:
             raise PackError(f"{self.path}: {name!r} cannot be opened ({error}).") from error
         if not isinstance(item, h5py.Dataset):
             problem = "does not exist" if item is None else "is a group, not a dataset"
@@ -186,36 +188,37 @@ class HDF5File:
 
     def _read_slice(self, name: str, dataset: Any, first: int, stop: int) -> Array:
         try:
-            return np.asarray(dataset[first:stop])
+            try:
+                return np.asarray(dataset[first:stop])
+            except OSError:
+                # In a worker process, a filter that the user's program has loaded is missing.
+                if load_filters(dataset):
+                    raise
+                return np.asarray(dataset[first:stop])
         except (OSError, RuntimeError, ValueError) as error:
+            missing = load_filters(dataset)
+            remedy = "The file is damaged: restore it."
+            if missing:
+                remedy = (
+                    f"It is compressed with the filter {', '.join(missing)}, which is not "
+                    "installed here: pip install hdf5plugin, or write the file again with gzip."
+                )
             raise PackError(
-                f"{self.describe(name)}: rows {first} to {stop - 1} cannot be read ({error}). The "
-                "file is damaged: restore it."
+                f"{self.describe(name)}: rows {first} to {stop - 1} cannot be read ({error}). "
+                f"{remedy}"
             ) from error
 
 
 def _file_version(path: str) -> FileVersion:
     try:
         status = os.stat(path)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise PackError(f"{path}: there is no such file ({error.strerror}).") from error
+    except OSError as error:
+        raise PackError(f"{path}: the file cannot be read ({error.strerror}).") from error
     if not os.path.isfile(path):
         raise PackError(f"{path}: is not a file. An HDF5 file was expected.")
     return FileVersion(status.st_size, status.st_mtime_ns)
-
-
-def _check_virtual(path: str, name: str, dataset: Any) -> None:
-    """Refuses a virtual dataset without its files, whose rows HDF5 would read as zeros."""
-    if not dataset.is_virtual or os.environ.get("HDF5_VDS_PREFIX"):
-        return
-    for source in dataset.virtual_sources():
-        file = source.file_name
-        places = [os.path.join(os.path.dirname(path), file), file]
-        if file != "." and "%" not in file and not any(map(os.path.exists, places)):
-            raise PackError(
-                f"{path}: the dataset {name!r} is virtual, and a file that holds a part of it is "
-                f"not there: {file}"
-            )
 
 
 # One open file per process and version, closed when no source refers to it. Per process, because

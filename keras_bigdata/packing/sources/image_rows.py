@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.frames import load_frames
 from keras_bigdata.packing.sources.images import CHANNELS, Color, load_image
 from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.table_rows import TableRows
+from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.roles import Structure
 
 
@@ -32,6 +34,7 @@ class ImageRows(TableRows):
         color: `"rgb"` or `"grayscale"`.
         columns: Field name -> array with one entry per row. Defaults to `{}`.
         masks: The file name of each row's mask. Defaults to `None`.
+        mask_values: As in `load_mask`. Defaults to `None`.
         frames: Number of images to read from each folder. Defaults to `None`: the names are those
             of files.
         targets: The roles of the columns and masks. Defaults to `None`.
@@ -51,13 +54,15 @@ class ImageRows(TableRows):
         *,
         columns: Mapping[str, npt.NDArray[Any]] | None = None,
         masks: Sequence[str] | None = None,
+        mask_values: tuple[int, ...] | None = None,
         frames: int | None = None,
         targets: Structure | None = None,
         **options: Any,
     ) -> None:
-        self._folder = os.fspath(folder)
+        self._folder = str(local_path(folder, "root"))
         self._names = list(names)
         self._masks = None if masks is None else list(masks)
+        self.mask_values = mask_values
         self.size = size
         self.color = color
         self.frames = frames
@@ -69,6 +74,7 @@ class ImageRows(TableRows):
         return len(self._names)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
+        row = checked_row(row, len(self))
         path = self.file(row)
         columns = super().__getitem__(row)
         try:
@@ -81,7 +87,7 @@ class ImageRows(TableRows):
         if self._masks is not None:
             mask = self._path(self._masks[row])
             try:
-                sample["masks"] = load_mask(mask, self.size, path)
+                sample["masks"] = load_mask(mask, self.size, path, self.mask_values)
             except PackError as error:
                 raise PackError(
                     f"{mask}, the mask of {self._row_location(row)}: {error}"
@@ -90,27 +96,12 @@ class ImageRows(TableRows):
 
     def file(self, row: int) -> str:
         """Returns the path of a row's image; with `frames`, of its folder."""
-        return self._path(self._names[row])
+        return self._path(self._names[checked_row(row, len(self))])
 
-    def select(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Self:
-        """Returns a source of these rows, with the same classes, vocabulary and text length.
-
-        Args:
-            rows: Row numbers, in the order in which the new source has them.
-
-        Returns:
-            A source of the same class.
-
-        Example:
-
-        ```python
-        first_hundred = ImageFolder("flowers", size=(128, 128)).select(range(100))
-        ```
-        """
-        part = super().select(rows)
-        part._names = [self._names[row] for row in rows]
-        part._masks = None if self._masks is None else [self._masks[row] for row in rows]
-        return part
+    def _keep_rows(self, rows: Rows) -> None:
+        super()._keep_rows(rows)
+        self._names = [self._names[row] for row in rows]
+        self._masks = None if self._masks is None else [self._masks[row] for row in rows]
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.
@@ -119,6 +110,7 @@ class ImageRows(TableRows):
         images and shards may be moved together.
         """
         files = hashlib.sha256(json.dumps([self._names, self._masks]).encode())
+        values = {} if self.mask_values is None else {"mask_values": list(self.mask_values)}
         return {
             **super().fingerprint(),
             "folder": os.path.basename(os.path.abspath(self._folder)),
@@ -128,7 +120,13 @@ class ImageRows(TableRows):
             # result of another call, and could be neither continued nor repaired.
             "color": "grey" if self.color == "grayscale" else self.color,
             "frames": self.frames,
+            **values,
         }
+
+    def source_files(self) -> Iterable[str]:
+        """Returns the paths of images and masks; with `frames`, of the folders of frames."""
+        names = dict.fromkeys([*self._names, *(self._masks or ())])
+        return [self._path(name) for name in names if name]
 
     def _groups(self) -> Sequence[int]:
         files = [os.path.normpath(name) for name in self._names]

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_bigdata.arguments import checked_choice, checked_int
+from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
+from keras_bigdata.packing.sources.masks import checked_mask_values
+from keras_bigdata.packing.sources.problems import merge_problems
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (
     LabelColumns,
@@ -18,7 +21,11 @@ from keras_bigdata.packing.sources.targets import (
     read_targets,
     target_columns,
 )
-from keras_bigdata.packing.sources.tokens import encode_column
+from keras_bigdata.packing.sources.tokens import (
+    check_without_texts,
+    describe_long_texts,
+    encode_column,
+)
 
 
 class ImageTable(ImageRows):
@@ -54,6 +61,10 @@ class ImageTable(ImageRows):
         mask: The column, or the pattern, of the files of masks: images with one channel whose
             values (with a palette, its numbers) are the classes, or `.npy` files. Defaults to
             `None`.
+        mask_values: The value in the mask files of class 0, 1, 2, ..., such as `(0, 255)` for
+            white on black; in JPEG files, each pixel is taken for the nearest of them. Defaults
+            to `None`: each value is the number of its class. Files whose values are 0 and 255,
+            and JPEG files, are then refused; `range(256)` takes these as they are.
         target: The column of numbers to predict, or a list of them. Defaults to `None`.
         separator: The separator of labels in a row that may have several, such as `"|"`. A row
             with an empty value has none of the classes. Defaults to `None`: one label per row.
@@ -65,8 +76,8 @@ class ImageTable(ImageRows):
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
             Defaults to `None`: the length of the longest text, but at most 64.
-        max_tokens: Maximum number of entries of the vocabulary, padding and unknown included.
-            Defaults to `20000`.
+        max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
+            with `vocabulary`. Defaults to `None`: 20,000.
         classes: The labels in the order of their numbers, as a list, or a source or `ShardIndex`
             to take them from; with several label columns a dict of lists. Defaults to `None`: all
             labels of this table, sorted.
@@ -106,6 +117,7 @@ class ImageTable(ImageRows):
         label: LabelColumns | None = None,
         text: str | None = None,
         mask: str | None = None,
+        mask_values: Sequence[int] | None = None,
         target: str | Sequence[str] | None = None,
         separator: str | None = None,
         frames: int | None = None,
@@ -113,19 +125,24 @@ class ImageTable(ImageRows):
         size: tuple[int, int],
         color: Color = "rgb",
         text_length: int | None = None,
-        max_tokens: int = 20_000,
+        max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
         delimiter: str = ",",
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
-        if vocabulary is not None and text is None:
-            raise ValueError("`vocabulary` needs `text`, the column of the texts.")
+        if text is None:
+            check_without_texts(
+                vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
+            )
         if text is not None and not isinstance(text, str):
             raise TypeError(
                 "`text` must be the name of a column; add values in memory to the table first, as "
                 f"df.assign(text=texts). Received: text of type {type(text).__name__}"
             )
+        mask_values = checked_mask_values(mask_values)
+        if mask_values is not None and mask is None:
+            raise ValueError("`mask_values` needs `mask`, the files of the masks.")
         if frames is not None:
             frames = checked_int(frames, "frames", 1)
             if mask is not None:
@@ -145,7 +162,7 @@ class ImageTable(ImageRows):
         masks = None
         if mask is not None:
             masks, mask_problems = file_names(columns, "mask", mask)
-            problems = mask_problems | problems
+            problems = merge_problems(problems, mask_problems)
         targets = read_targets(
             columns, label=label, target=target, separator=separator, classes=classes
         )
@@ -154,18 +171,21 @@ class ImageTable(ImageRows):
         if text is not None:
             tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
             fields = {"texts": tokens, **fields}
+            targets.notes += describe_long_texts(tokens, text_length, vocabulary)
         super().__init__(
-            columns.folder if root is None else root,
+            columns.folder if root is None else local_path(root, "root"),
             names,
             size,
             color,
             columns=fields,
             masks=masks,
+            mask_values=mask_values,
             frames=frames,
             targets=targets.roles if masks is None else add_role(targets.roles, "masks"),
             classes=targets.classes,
             vocabulary=words,
             table=columns.name,
             lines=columns.lines,
-            problems=targets.problems | problems,
+            problems=merge_problems(problems, targets.problems),
+            notes=targets.notes,
         )

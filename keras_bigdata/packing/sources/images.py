@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import check_regular_file
 
 Color = Literal["rgb", "grayscale"]
 
@@ -52,6 +53,11 @@ _REDUCING_GAP = 3
 # at any reduction from 0.5 to 16. Bilinear alone: up to 3.1, bicubic 3.7, Lanczos more.
 _HAMMING_REDUCTIONS = (1.2, 3.5)
 
+# Images of 16 bits or floats whose largest value is below this fraction (1/16) of the range keep
+# at most 17 of 256 levels.
+_UNUSED_RANGE = 16
+_USUAL_BITS = "12 bits are 0 to 4095"
+
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -61,8 +67,9 @@ def load_image(path: str | os.PathLike[str], size: tuple[int, int], color: Color
     The image is made upright according to its EXIF orientation and stretched to the size; its
     aspect ratio is not kept. Transparent images are composited on white, as by
     `skimage.color.rgba2rgb`. 16-bit values are scaled to 8 bits, and floats are expected in the
-    range 0 to 1. Grayscale is the luma of ITU-R 601 (0.299 R + 0.587 G + 0.114 B), as in
-    `keras.utils.load_img`. Only the first frame of an animation is read.
+    range 0 to 1; a file that uses less than a sixteenth of that range is refused, because less
+    than 17 levels would remain. Grayscale is the luma of ITU-R 601 (0.299 R + 0.587 G + 0.114 B),
+    as in `keras.utils.load_img`. Only the first frame of an animation is read.
 
     Args:
         path: A file in any format that Pillow or scikit-image reads.
@@ -147,6 +154,7 @@ def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> 
     height, width = size
     mode = "RGB" if color == "rgb" else "L"
     orientation = 1
+    check_regular_file(path)
     try:
         opened = Image.open(path)
     except UnidentifiedImageError:
@@ -155,10 +163,14 @@ def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color) -> 
     else:
         with opened:
             full_size = opened.size
+            # First, because reading the EXIF data of a PNG file reads pixels and clears the tiles.
+            has_16_bits = _has_16_bits(opened)
             orientation = exif_orientation(opened)
             edge = _REDUCING_GAP * max(size)
             opened.draft(mode, (edge, edge))
             opened.load()
+            if has_16_bits:
+                _check_high_bytes(opened)
             image = _to_mode(_to_8_bits(opened), mode)
     target = (height, width) if orientation >= SWAPPED_ORIENTATION else (width, height)
     if image.size != target:
@@ -205,18 +217,59 @@ def _image_from_array(values: npt.NDArray[Any]) -> Image.Image:
         values = values[..., 0]
     if values.size == 0 or not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] <= 4)):
         raise PackError(f"it holds an array of shape {values.shape}, which is not an image")
+    original = values
     if values.dtype == np.uint16:
         values = (values.astype(np.uint32) + 128) // 257
+        _check_range(original, values, 65_535)
     elif values.dtype == np.bool_:
         values = values * np.uint8(255)
     elif values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
         values = np.rint(values * 255)
+        _check_range(original, values, 1)
     elif values.dtype != np.uint8:
         raise PackError(
             f"its values are {values.dtype} from {values.min()} to {values.max()}; convert it to "
             "8 or 16 bits, or to floats from 0 to 1"
         )
     return Image.fromarray(np.ascontiguousarray(values, dtype=np.uint8))
+
+
+def _check_range(original: npt.NDArray[Any], scaled: npt.NDArray[Any], full: float) -> None:
+    """Refuses an image of which the scale of 8 bits leaves less than 17 levels.
+
+    Data of 12 bits in a file of 16, for example: an image of 0 to 4,095 would be almost black.
+    """
+    largest = float(original.max())
+    if largest * _UNUSED_RANGE >= full:
+        return
+    before, after = len(np.unique(original)), len(np.unique(scaled))
+    if before > after:
+        raise PackError(
+            f"its values are {original.dtype} up to {largest:g} of {full:g}, and of {before:,} "
+            f"different ones {after} would remain in 8 bits. If they have fewer bits than the file "
+            f"({_USUAL_BITS}), multiply them to fill its range; if the image is as dark as that, "
+            "save it with 8 bits"
+        )
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    """Returns whether Pillow will read the high bytes only: color images of 16 bits a channel."""
+    tiles = getattr(image, "tile", ())
+    return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in tiles)
+
+
+def _check_high_bytes(image: Image.Image) -> None:
+    """Refuses a color image that uses less than a sixteenth of the range of 16 bits."""
+    bands: Any = zip(image.getbands(), image.getextrema(), strict=True)
+    largest = max(extrema[1] for band, extrema in bands if band != "A")
+    # An image without a value above 255 is black in 8 bits, to within one level.
+    if 0 < largest < 256 // _UNUSED_RANGE:
+        raise PackError(
+            f"its values have 16 bits a channel and are below {(largest + 1) * 256:,} of 65,535, "
+            f"so that {largest + 1} levels would remain in 8 bits. If they have fewer bits than "
+            f"the file ({_USUAL_BITS}), multiply them to fill its range; if the image is as dark "
+            "as that, save it with 8 bits"
+        )
 
 
 def _read_with_skimage(path: str | os.PathLike[str]) -> npt.NDArray[Any]:

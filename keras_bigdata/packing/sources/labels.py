@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -21,10 +23,10 @@ _PREVIEW = 10
 
 
 def is_missing(value: Any) -> bool:
-    """Returns whether a value is None, NaN, pandas' NA or NaT, or a blank string."""
+    """Returns whether a value is None, NaN, pandas' NA or NaT, masked, or a blank string."""
     if isinstance(value, str):
         return not value.strip()
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and math.isnan(value)
 
@@ -41,8 +43,7 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
     Raises:
         PackError: If the labels are numbers with fractions, or neither strings nor numbers.
     """
-    # NumPy's scalars become Python's.
-    plain = [value.item() if hasattr(value, "item") else value for value in values]
+    plain = [_as_python(value) for value in values]
     unique: set[Any] = set()
     for row, value in enumerate(plain):
         if is_missing(value):
@@ -94,7 +95,16 @@ def class_numbers(labels: Sequence[Label | None], classes: Sequence[Any]) -> lis
     """Returns the position of each label among the classes; -1 if missing or unknown."""
     # Compared as text: classes from an index or a user may be "3" where the table has 3.
     numbers = {str(label): number for number, label in enumerate(classes)}
-    return [NO_CLASS if label is None else numbers.get(str(label), NO_CLASS) for label in labels]
+    # Then as numbers and without blanks, where no two classes are equal in this way.
+    keys = Counter(_as_key(name) for name in classes)
+    loose = {_as_key(name): number for number, name in enumerate(classes)}
+    numbers |= {key: loose[key] for key in loose if keys[key] == 1 and key not in numbers}
+    return [
+        NO_CLASS
+        if label is None
+        else numbers.get(str(label), numbers.get(_as_key(label), NO_CLASS))
+        for label in labels
+    ]
 
 
 def encode_labels(
@@ -131,9 +141,63 @@ def resolve_classes(classes: Any, argument: str = "classes") -> list[Any]:
         argument: Its name, for error messages. Defaults to `"classes"`.
 
     Raises:
-        ValueError: If there are none, or if two of them are equal as text.
+        ValueError: If there are none, if one of them is a missing value, or if two of them are
+            equal as text.
     """
-    return resolve_names(classes, "classes", argument)
+    names = resolve_names(classes, "classes", argument)
+    for position, name in enumerate(names):
+        if is_missing(name):
+            raise ValueError(
+                f"`{argument}` must not hold missing values: rows without a label have no class. "
+                f"Received: {name!r} at position {position}"
+            )
+    return names
+
+
+def check_class_numbers(values: npt.NDArray[Any], classes: Sequence[Any], field: str) -> None:
+    """Checks that an array of numbers holds class numbers, and cannot hold names of classes.
+
+    Args:
+        values: Numbers of shape `(rows,)` or `(rows, 1)`; others are one-hot or multi-hot rows.
+        classes: The names of the classes.
+        field: The name of the field, for error messages.
+
+    Raises:
+        ValueError: If a value is not a class number, if rows of several columns have another
+            length, or if the classes are numbers too and the values may be their names.
+    """
+    if values.ndim > 2:
+        return
+    if values.ndim == 2 and values.shape[1] > 1:
+        if values.shape[1] != len(classes):
+            raise ValueError(
+                f"`classes` holds {len(classes)} names ({preview(classes)}), but the rows of "
+                f"`{field}` have {values.shape[1]} columns."
+            )
+        return
+    numbers = np.unique(values).tolist()
+    wrong = [number for number in numbers if number not in range(len(classes))]
+    are_names = {_as_key(number) for number in numbers} <= {_as_key(name) for name in classes}
+    is_identity = [_as_key(name) for name in classes] == list(map(str, range(len(classes))))
+    # Booleans are 0 and 1 for NumPy; as names they are "False" and "True".
+    if not wrong and (values.dtype.kind == "b" or is_identity or not are_names):
+        return
+    as_names = (
+        "If they are names among the classes, pass them as strings "
+        f"({field}=np.asarray({field}).astype(str))."
+    )
+    if not wrong:
+        raise ValueError(
+            f"`{field}` holds whole numbers, which may be class numbers (the label {numbers[0]} is "
+            f"the class {classes[int(numbers[0])]!r}) or names among the classes "
+            f"({preview(classes)}). {as_names} If they are class numbers, pass the classes as "
+            "strings that are not numbers, or leave `classes` out."
+        )
+    raise ValueError(
+        f"`{field}` must hold class numbers from 0 to {len(classes) - 1}, because there are "
+        f"{len(classes)} classes ({preview(classes)}). Received: {wrong[0]!r}."
+        + (f" {as_names}" if are_names else "")
+    )
 
 
 def resolve_names(value: Any, attribute: str, argument: str) -> list[Any]:
@@ -154,12 +218,26 @@ def resolve_names(value: Any, attribute: str, argument: str) -> list[Any]:
             f"`{argument}` must be a list, or a source or ShardIndex that has {attribute}. "
             f"Received: {argument}={value!r}"
         )
-    items = [item.item() if hasattr(item, "item") else item for item in names]
+    items = [_as_python(item) for item in names]
     if len({str(item) for item in items}) != len(items) or not items:
         raise ValueError(
             f"`{argument}` must hold different entries. Received: {argument}={items[:_PREVIEW]}"
         )
     return items
+
+
+def _as_python(value: Any) -> Any:
+    """Returns the Python value of a NumPy scalar, and any other value as it is."""
+    # The masked constant has an `item` too, which is 0.
+    return value.item() if hasattr(value, "item") and value is not np.ma.masked else value
+
+
+def _as_key(label: Any) -> str:
+    """Returns a text that is the same for 3, 3.0, `"3"`, `"3.0"` and `" 3"`."""
+    text = str(label).strip()
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return text.removesuffix(".0") if re.fullmatch(r"-?(0|[1-9]\d*)\.0", text) else text
 
 
 def _parse_numbers(values: set[Any]) -> dict[Any, float] | None:

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import check_regular_file
 from keras_bigdata.packing.sources.images import (
     SWAPPED_ORIENTATION,
     UPRIGHT_TRANSPOSES,
@@ -21,11 +23,15 @@ from keras_bigdata.packing.sources.images import (
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 
+# Pillow does not report whether a JPEG 2000 file was compressed without loss.
+_LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000")
+
 
 def load_mask(
     path: str | os.PathLike[str],
     size: tuple[int, int],
     image_path: str | os.PathLike[str] | None = None,
+    mask_values: tuple[int, ...] | None = None,
 ) -> Pixels:
     """Reads a mask and resizes it without mixing values.
 
@@ -39,6 +45,8 @@ def load_mask(
         size: `(height, width)` in pixels.
         image_path: The image that the mask belongs to, whose orientation is compared. Defaults
             to `None`.
+        mask_values: The value in the file of class 0, 1, 2, ... Defaults to `None`: each value
+            is the number of its class.
 
     Returns:
         uint8 array of shape `(height, width, 1)`.
@@ -46,10 +54,12 @@ def load_mask(
     Raises:
         PackError: If the file cannot be read, has several channels or values that are not whole
             numbers from 0 to 255, or if it has the shape of the image before that is made upright.
+            Without `mask_values` also if it is a JPEG file, or if its values are 0 and 255. With
+            them, if it has another value, unless it is a JPEG file.
     """
     height, width = size
     with wrap_image_errors():
-        values = _read_values(path)
+        values, is_lossy = _read_values(path)
         if values.ndim == 3 and values.shape[2] == 1:
             values = values[..., 0]
         if values.ndim != 2 or 0 in values.shape:
@@ -58,6 +68,8 @@ def load_mask(
             )
         if image_path is not None:
             _check_orientation(values.shape, image_path)
+        if mask_values is not None:
+            values = _to_classes(values, mask_values, is_lossy)
         if values.dtype.kind == "f" and (np.rint(values) == values).all():
             values = np.clip(values, -1, _MAX_CLASS + 1).astype(np.int16)
         if values.dtype.kind not in "biu" or values.min() < 0 or values.max() > _MAX_CLASS:
@@ -65,14 +77,79 @@ def load_mask(
                 f"a mask must hold whole numbers from 0 to {_MAX_CLASS}. Received: {values.dtype} "
                 f"from {values.min()} to {values.max()}"
             )
+        if mask_values is None:
+            _check_values(values, is_lossy)
         mask = Image.fromarray(np.ascontiguousarray(values, np.uint8))
         resized = mask.resize((width, height), Image.Resampling.NEAREST)
         return np.array(resized).reshape(height, width, 1)
 
 
-def _read_values(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+def checked_mask_values(mask_values: Any) -> tuple[int, ...] | None:
+    """Returns the argument `mask_values` as a tuple of integers, or `None`.
+
+    Raises:
+        TypeError: If it is not a sequence of integers.
+        ValueError: If it is empty, has more than 256 entries, or one twice.
+    """
+    if mask_values is None:
+        return None
+    if isinstance(mask_values, str | bytes) or not hasattr(mask_values, "__iter__"):
+        raise TypeError(
+            "`mask_values` must be a list of integers, the value in the files of class 0, 1, ... "
+            f"Received: mask_values={mask_values!r}"
+        )
+    values = tuple(checked_int(value, "mask_values[i]", 0) for value in mask_values)
+    if not 1 <= len(values) <= _MAX_CLASS + 1 or len(set(values)) != len(values):
+        raise ValueError(
+            f"`mask_values` must hold 1 to {_MAX_CLASS + 1} different integers. "
+            f"Received: mask_values={values}"
+        )
+    return values
+
+
+def _check_values(values: npt.NDArray[Any], is_lossy: bool) -> None:
+    """Refuses values that are probably not the numbers of classes."""
+    if is_lossy:
+        unique = np.unique(values)
+        raise PackError(
+            f"it is a JPEG file, whose compression may change values: it has {len(unique)}, from "
+            f"{unique[0]} to {unique[-1]}. Save masks as PNG. Or pass the values that were saved, "
+            "such as mask_values=(0, 255), to take each pixel for the nearest of them; or "
+            "mask_values=range(256) if each of its values is a class"
+        )
+    if values.dtype.kind == "b" or values.max() != _MAX_CLASS:
+        return
+    if ((values == 0) | (values == _MAX_CLASS)).all():
+        raise PackError(
+            f"its values are {'0 and ' if (values == 0).any() else ''}255: either white is class 1 "
+            "(mask_values=(0, 255)), or 255 is the number of a class (mask_values=range(256))"
+        )
+
+
+def _to_classes(
+    values: npt.NDArray[Any], mask_values: tuple[int, ...], is_lossy: bool
+) -> npt.NDArray[np.uint8]:
+    """Returns the position of each value in `mask_values`; in a lossy file, of the nearest."""
+    order = np.argsort(mask_values)
+    ascending = np.asarray(mask_values)[order]
+    if is_lossy:
+        between = (ascending[:-1] + ascending[1:]) / 2
+        return np.asarray(order[np.searchsorted(between, values)], np.uint8)
+    places = np.searchsorted(ascending, values).clip(max=len(ascending) - 1)
+    other = np.unique(values[ascending[places] != values])
+    if len(other):
+        raise PackError(
+            f"it holds {', '.join(map(str, other[:5]))}{', ...' if len(other) > 5 else ''}, which "
+            f"is not among mask_values={mask_values if len(mask_values) < 10 else '(...)'}"
+        )
+    return np.asarray(order[places], np.uint8)
+
+
+def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
+    """Returns the values of a file, and whether its compression may have changed them."""
+    check_regular_file(path)
     if Path(path).suffix.lower() == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False))
+        return np.asarray(np.load(path, allow_pickle=False)), False
     with Image.open(path) as mask:
         bands = mask.getbands()
         if len(bands) != 1:
@@ -82,12 +159,14 @@ def _read_values(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
                 "a palette"
             )
         transpose = UPRIGHT_TRANSPOSES.get(exif_orientation(mask))
-        return np.asarray(mask if transpose is None else mask.transpose(transpose))
+        is_lossy = mask.format in _LOSSY_FORMATS or "jpeg" in str(mask.info.get("compression"))
+        return np.asarray(mask if transpose is None else mask.transpose(transpose)), is_lossy
 
 
 def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str]) -> None:
     """Refuses a mask with the shape of the stored image if EXIF turns the image by 90 degrees."""
     try:
+        check_regular_file(image_path)
         with Image.open(image_path) as image:
             width, height = image.size
             swapped = exif_orientation(image) >= SWAPPED_ORIENTATION

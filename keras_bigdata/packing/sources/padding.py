@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
+from keras_bigdata.shards.field_values import as_array
 
 
 def pad_rows(
@@ -24,17 +25,18 @@ def pad_rows(
 
     Args:
         rows: Lists or arrays of numbers. Arrays of several dimensions are padded along the
-            first one.
+            first one. Rows that are longer than `length` lose their end.
         length: Entries per row of the result. Defaults to `None`: the length of the longest row.
         value: The padding value. Defaults to `0`.
-        dtype: The dtype of the result. Defaults to `int32`.
+        dtype: The dtype of the result. Fractions are rounded to a floating-point one; integers
+            must be held exactly, which float32 does up to 16,777,216. Defaults to `int32`.
 
     Returns:
         Array of shape `(rows, length, ...)`.
 
     Raises:
-        ValueError: If there are no rows, if an entry or `value` does not fit the dtype, or if the
-            entries of rows differ in shape.
+        ValueError: If there are no rows, if an entry or `value` does not fit the dtype or is
+            masked, or if the entries of rows differ in shape.
 
     Example:
 
@@ -58,15 +60,17 @@ def pad_rows(
             f"`rows` must hold at least one row with at least one entry. Received: {len(rows)} "
             f"rows, the longest of {longest} entries, length={length}"
         )
-    first = next((np.asarray(row) for row in rows if len(row)), np.empty(0))
+    first = next((_as_entries(row, number) for number, row in enumerate(rows) if len(row)), None)
+    first = np.empty(0) if first is None else first
     out = np.full((len(rows), length, *first.shape[1:]), value, dtype)
     for number, row in enumerate(rows):
         if not len(row):
             continue
-        entries = np.asarray(row[:length])
+        entries = _as_entries(row[:length], number)
+        exactly = " exactly" if entries.dtype.kind in "iu" else ""
         if entries.shape[1:] != first.shape[1:] or not _fits(entries, out.dtype):
             raise ValueError(
-                f"`rows` must hold numbers that {out.dtype} can hold, each entry of shape "
+                f"`rows` must hold numbers that {out.dtype} can hold{exactly}, each entry of shape "
                 f"{first.shape[1:]}. Received: row {number} has entries of {entries.dtype} and "
                 f"shape {entries.shape[1:]}"
             )
@@ -74,16 +78,26 @@ def pad_rows(
     return out
 
 
-def _fits(entries: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Returns whether all entries are numbers in the range of the dtype; for integers, whole ones.
+def _as_entries(row: Any, number: int) -> npt.NDArray[Any]:
+    try:
+        return as_array(row)
+    except ValueError as error:
+        raise ValueError(f"`rows` must hold numbers. Row {number} {error}.") from error
 
-    Numbers that a float dtype has to round do fit.
+
+def _fits(entries: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Returns whether all entries are numbers that the dtype holds: integers exactly.
+
+    Fractions, which a floating-point dtype has to round, need to be in its range only.
     """
     if entries.dtype.kind not in "biuf":
         return False
-    if dtype.kind == "f":
+    if dtype.kind == "f" and entries.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return bool((np.isfinite(entries.astype(dtype)) | ~np.isfinite(entries)).all())
     # NaN is not an integer: it differs from whatever it is converted to.
-    with np.errstate(invalid="ignore"):
-        return bool((entries.astype(dtype) == entries).all())
+    with np.errstate(invalid="ignore", over="ignore"):
+        converted = entries.astype(dtype)
+        if dtype.kind == "f":  # back: NumPy compares both as floats
+            return bool((converted.astype(entries.dtype) == entries).all())
+        return bool((converted == entries).all())

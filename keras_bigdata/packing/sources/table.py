@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import check_regular_file, local_path
+
+# What programs separate the values of a table by.
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,15 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
     Raises:
         PackError: If the table cannot be read, has no rows or lacks a column.
         TypeError: If `table` is neither a path nor like a DataFrame.
+        ValueError: If `table` is a URL, or if there is a `delimiter` and no file.
     """
     if isinstance(table, str | os.PathLike):
-        return _read_csv(Path(table), names, delimiter)
+        return _read_csv(local_path(table, "table"), names, delimiter)
+    if delimiter != ",":
+        raise ValueError(
+            "`delimiter` is for a CSV file, and `table` is not a path. "
+            f"Received: delimiter={delimiter!r}, table of type {type(table).__name__}"
+        )
     if not hasattr(table, "__getitem__") or not hasattr(table, "__iter__"):
         raise TypeError(
             "`table` must be the path of a CSV file, a DataFrame or a dict of lists. "
@@ -68,6 +78,7 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
     lines: list[int] = []
     first_line = 1  # of the row that is read next; a quoted value may hold line breaks
     try:
+        check_regular_file(path)
         # "-sig": spreadsheets write a byte order mark before the header.
         with open(path, encoding="utf-8-sig", newline="") as file:
             # Strict: otherwise a quote that is never closed swallows the rest of the table.
@@ -75,7 +86,7 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
             header = [name.strip() for name in next(reader, [])]
             if not header:
                 raise PackError(f"{path}: the file is empty; it needs a header and rows.")
-            _check_header(str(path), header, names)
+            _check_header(str(path), header, names, delimiter)
             positions = {name: header.index(name) for name in names}
             values: dict[str, list[Any]] = {name: [] for name in positions}
             first_line = reader.line_num + 1
@@ -105,19 +116,41 @@ def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:
                 f"{csv.field_size_limit():,} characters. If a double quote is not closed there, "
                 "close it. If the value is as long as that, pass pandas.read_csv(path)."
             ) from error
+        remedy = _describe_delimiter([_read_header(path)], names, delimiter) or (
+            ". Put a value that holds a double quote in double quotes, and double the quote inside "
+            "it"
+        )
         raise PackError(
-            f"{path}: the row that begins in line {first_line} cannot be read ({error}). Put a "
-            "value that holds a double quote in double quotes, and double the quote inside it."
+            f"{path}: the row that begins in line {first_line} cannot be read ({error}){remedy}."
         ) from error
     if not lines:
         raise PackError(f"{path}: there are no rows below the header.")
     return Columns(str(path), path.parent, values, lines)
 
 
-def _check_header(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
+def _check_header(
+    name: str, header: Sequence[str], columns: Sequence[str], delimiter: str | None = None
+) -> None:
     for column in columns:
         if header.count(column) != 1:
             problem = "no column" if column not in header else "more than one column"
             raise PackError(
                 f"{name}: there is {problem} {column!r}. The columns are: {', '.join(header)}"
+                + ("" if delimiter is None else _describe_delimiter(header, columns, delimiter))
             )
+
+
+def _read_header(path: Path) -> str:
+    """Returns the first line of a file, without splitting it into values."""
+    with open(path, encoding="utf-8-sig") as file:
+        return file.readline(csv.field_size_limit()).rstrip()
+
+
+def _describe_delimiter(header: Sequence[str], columns: Sequence[str], delimiter: str) -> str:
+    """Returns a hint if the header has the columns with another delimiter, else an empty text."""
+    line = delimiter.join(header)
+    for other in _DELIMITERS:
+        names = [name.strip().strip('"') for name in line.split(other)]
+        if other != delimiter and set(columns) <= set(names):
+            return f". With delimiter={other!r} there are the columns: {', '.join(names)}"
+    return ""

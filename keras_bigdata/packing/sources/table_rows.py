@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.base import Source
-from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.packing.sources.problems import Problems
+from keras_bigdata.packing.sources.tokens import describe_empty_texts
+from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
@@ -34,7 +36,8 @@ class TableRows(Source):
         table: The name of the table that the rows come from, for error messages. Defaults to
             `None`.
         lines: The line of each row in that table. Defaults to `None`.
-        problems: Row -> reason why it cannot be packed. Defaults to `{}`.
+        problems: Row -> column -> reason why the row cannot be packed. Defaults to `{}`.
+        notes: What `pack` reports of the source. Defaults to `()`.
     """
 
     # Nothing is decoded: starting processes would take longer than the work.
@@ -50,7 +53,8 @@ class TableRows(Source):
         vocabulary: list[str] | None = None,
         table: str | None = None,
         lines: Sequence[int] | None = None,
-        problems: Mapping[int, str] | None = None,
+        problems: Problems | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self._columns = dict(columns)
         self.roles = Roles(inputs, targets)
@@ -58,9 +62,13 @@ class TableRows(Source):
         self.vocabulary = vocabulary
         self._table = table
         self._lines = None if lines is None else np.asarray(lines)
+        self._notes = list(notes)
+        problems = problems or {}
         self.problems = {
-            row: f"{self._row_location(row)}: {reason}" for row, reason in (problems or {}).items()
+            row: f"{self._row_location(row)}: {'; '.join(reasons.values())}"
+            for row, reasons in problems.items()
         }
+        self._problem_columns = {row: tuple(reasons) for row, reasons in problems.items()}
 
     @property
     def text_length(self) -> int | None:
@@ -72,62 +80,21 @@ class TableRows(Source):
         return len(next(iter(self._columns.values())))
 
     def __getitem__(self, row: int) -> dict[str, Any]:
+        row = checked_row(row, len(self))
         if row in self.problems:
             raise PackError(self.problems[row])
         return {name: column[row] for name, column in self._columns.items()}
 
-    def select(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Self:
-        """Returns a source of these rows, with the same classes, vocabulary and text length.
+    def packing_notes(self) -> list[str]:
+        """Returns what is left out or changed, and how many rows have a text without a word."""
+        notes = [*super().packing_notes(), *self._notes]
+        if "texts" in self._columns:
+            notes += describe_empty_texts(self._columns["texts"])
+        return notes
 
-        Args:
-            rows: Row numbers, in the order in which the new source has them.
-
-        Returns:
-            A source of the same class.
-
-        Example:
-
-        ```python
-        first_hundred = source.select(range(100))
-        ```
-        """
-        part = copy.copy(self)
-        part._columns = {name: column[rows] for name, column in self._columns.items()}
-        part._lines = None if self._lines is None else self._lines[rows]
-        part.problems = {
-            new: self.problems[int(old)]
-            for new, old in enumerate(rows if self.problems else ())
-            if int(old) in self.problems
-        }
-        return part
-
-    def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
-        """Splits the rows in two parts, for training and validation.
-
-        Every class is split in the same proportion; with several columns of labels, or several
-        labels per row, every combination of them. Rows with the same file go to the same part.
-        Both parts keep the classes, the vocabulary and the text length.
-
-        Args:
-            fraction: Share of the rows that the second part receives, between 0 and 1.
-            seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
-
-        Returns:
-            Tuple `(rest, part)` of two sources.
-
-        Raises:
-            ValueError: If `fraction` or `seed` is out of range, or if there are fewer than two
-                rows or files.
-            TypeError: If `fraction` is not a number, or `seed` not an integer.
-
-        Example:
-
-        ```python
-        train, validation = ImageFolder("flowers", size=(128, 128)).split(0.2)
-        ```
-        """
-        first, second = split_rows(self._strata(), self._groups(), fraction, seed)
-        return self.select(first), self.select(second)
+    def _keep_rows(self, rows: Rows) -> None:
+        self._columns = {name: column[rows] for name, column in self._columns.items()}
+        self._lines = None if self._lines is None else self._lines[rows]
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows."""
@@ -158,10 +125,6 @@ class TableRows(Source):
         if combined.shape[1] == 1:
             return combined[:, 0]
         return np.unique(combined, axis=0, return_inverse=True)[1].reshape(-1)
-
-    def _groups(self) -> Sequence[int]:
-        """Returns an integer for each row; rows with the same one are not separated."""
-        return range(len(self))
 
     def _location(self) -> str | None:
         return None if self._lines is None else self._table

@@ -21,6 +21,7 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
+from keras_bigdata.packing.sources.problems import add_problem
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.shards.roles import Structure
 
@@ -45,13 +46,15 @@ class Targets:
         roles: The roles of the fields: a name, a tuple of names, or a dict of output -> name.
         classes: The label that class i stands for, as a list; with several label columns,
             field -> such a list.
-        problems: Row -> reason why it cannot be packed.
+        notes: What `pack` reports of them.
+        problems: Row -> column -> reason why the row cannot be packed.
     """
 
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     roles: Structure | None = None
     classes: Any = None
-    problems: dict[int, str] = field(default_factory=dict)
+    problems: dict[int, dict[str, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def label_fields(label: LabelColumns | None) -> dict[str, str]:
@@ -115,16 +118,14 @@ def read_targets(
             if separator is None
             else _multi_hot(table.values[column], where, field_classes, separator)
         )
-        targets.problems |= {
-            row: f"{column}: {reason}" if several else reason for row, reason in problems.items()
-        }
+        for row, reason in problems.items():
+            add_problem(targets.problems, row, column, f"{column}: {reason}" if several else reason)
     if label is not None:
         targets.classes = classes_of_field if several else classes_of_field[LABELS]
     columns = target_columns(target)
     if columns:
         numbers = np.stack(
-            [_to_float32(table.values[column], column, targets.problems) for column in columns],
-            axis=1,
+            [_to_float32(table.values[column], column, targets) for column in columns], axis=1
         )
         targets.columns[TARGETS] = numbers[:, 0] if isinstance(target, str) else numbers
     roles = tuple(targets.columns)
@@ -229,23 +230,32 @@ def _split_labels(value: Any, separator: str) -> list[Any]:
     return [part.strip() for part in str(value).split(separator) if part.strip()]
 
 
-def _to_float32(
-    values: Sequence[Any], column: str, problems: dict[int, str]
-) -> npt.NDArray[np.float32]:
-    """Converts a column to float32; rows without a finite number are added to `problems`."""
+def _to_float32(values: Sequence[Any], column: str, targets: Targets) -> npt.NDArray[np.float32]:
+    """Converts a column to float32; adds rows without a finite number to the problems."""
     numbers = np.zeros(len(values), np.float32)
+    rounded: list[Any] = []
     for row, value in enumerate(values):
         if is_missing(value):
-            problems.setdefault(row, f"{column}: there is no number")
+            add_problem(targets.problems, row, column, f"{column}: there is no number")
             continue
         try:
-            number = float(value)
+            # Python would read "1_000" as 1000; as a label it is a name.
+            number = math.nan if isinstance(value, str) and "_" in value else float(value)
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            problems.setdefault(row, f"{column}: {value!r} is not a finite number")
+            reason = f"{column}: {value!r} is not a finite number"
+            add_problem(targets.problems, row, column, reason)
         elif abs(number) > _FLOAT32_MAX:
-            problems.setdefault(row, f"{column}: {value!r} is too large for float32")
+            reason = f"{column}: {value!r} is too large for float32"
+            add_problem(targets.problems, row, column, reason)
         else:
             numbers[row] = number
+            if number.is_integer() and float(numbers[row]) != number:
+                rounded.append(value)
+    if rounded:
+        targets.notes.append(
+            f"{column}: {len(rounded):,} whole numbers, such as {rounded[0]}, are rounded to "
+            "float32, which holds those up to 16,777,216 exactly. Subtract a constant, or divide."
+        )
     return numbers

@@ -13,7 +13,7 @@ from keras_bigdata.packing.sources.targets import (
     read_targets,
     target_columns,
 )
-from keras_bigdata.packing.sources.tokens import encode_column
+from keras_bigdata.packing.sources.tokens import describe_long_texts, encode_column
 
 
 class TextTable(TableRows):
@@ -37,8 +37,8 @@ class TextTable(TableRows):
             row.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
             Defaults to `None`: the length of the longest text, but at most 64.
-        max_tokens: Maximum number of entries of the vocabulary, padding and unknown included.
-            Defaults to `20000`.
+        max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
+            with `vocabulary`. Defaults to `None`: 20,000.
         classes, vocabulary: As in `ImageTable`. Default to `None`.
         delimiter: The separator of values in a CSV file. Defaults to `","`.
 
@@ -70,7 +70,7 @@ class TextTable(TableRows):
         target: str | Sequence[str] | None = None,
         separator: str | None = None,
         text_length: int | None = None,
-        max_tokens: int = 20_000,
+        max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
         delimiter: str = ",",
@@ -92,4 +92,5 @@ class TextTable(TableRows):
             table=columns.name,
             lines=columns.lines,
             problems=targets.problems,
+            notes=targets.notes + describe_long_texts(tokens, text_length, vocabulary),
         )

@@ -6,7 +6,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,9 @@ UNKNOWN = "[UNK]"
 # Without `text_length`, longer texts are truncated to this many tokens.
 MAX_TEXT_LENGTH = 64
 
+# Without `max_tokens`.
+MAX_TOKENS = 20_000
+
 _WORD = re.compile(r"\w+(?:'\w+)*")
 
 Tokens = npt.NDArray[np.int32]
@@ -32,8 +35,9 @@ def split_words(text: str) -> list[str]:
     """Splits a text into words, in lower case.
 
     A word is a run of letters, digits and underscores of any script, with their combining marks;
-    apostrophes inside it belong to it. All other characters only separate words. A letter with a
-    mark is the same whether it is written as one character or as two.
+    apostrophes inside it belong to it. All other characters only separate words, also a mark behind
+    one of them, such as the variation selector of an emoji. A letter with a mark is the same
+    whether it is written as one character or as two.
     """
     text = unicodedata.normalize("NFC", text).lower().replace("\u2019", "'")
     return (_WORD if text.isascii() else _word_with_marks()).findall(text)
@@ -48,8 +52,8 @@ def _word_with_marks() -> re.Pattern[str]:
         for character in map(chr, range(sys.maxunicode + 1))
         if unicodedata.category(character).startswith("M")
     ]
-    letter = f"[\\w{''.join(marks)}]"
-    return re.compile(rf"{letter}+(?:'{letter}+)*")
+    word = rf"\w[\w{''.join(marks)}]*"
+    return re.compile(rf"{word}(?:'{word})*")
 
 
 def build_vocabulary(texts: Iterable[Sequence[str]], max_tokens: int) -> list[str]:
@@ -83,8 +87,44 @@ def encode(texts: Collection[Sequence[str]], vocabulary: Sequence[str], length: 
     return tokens
 
 
+def check_without_texts(**arguments: Any) -> None:
+    """Refuses arguments about texts where there are none, naming the first one that was given."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"`{name}` needs `text`, where the texts are.")
+
+
+def describe_empty_texts(tokens: Tokens) -> list[str]:
+    """Returns a note of the texts without a word, if there are any."""
+    empty = int((~tokens.any(axis=1)).sum())
+    if not empty:
+        return []
+    return [
+        f"{empty:,} of {len(tokens):,} texts have no word: their rows hold padding (0) only, of "
+        "which an Embedding with `mask_zero=True` and an average over the words make NaN."
+    ]
+
+
+def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any) -> list[str]:
+    """Returns a note of the texts that the default length may have cut, if there are any.
+
+    Args:
+        tokens: The token ids of all texts.
+        text_length, vocabulary: The arguments of these names; with one of them, the length was
+            chosen by the caller.
+    """
+    length = tokens.shape[1]
+    full = int((tokens[:, -1] != 0).sum())
+    if text_length is not None or vocabulary is not None or length < MAX_TEXT_LENGTH or not full:
+        return []
+    return [
+        f"{full:,} of {len(tokens):,} texts have {length} words or more, of which the first "
+        f"{length}, the default text length, are kept."
+    ]
+
+
 def encode_column(
-    values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int
+    values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int | None
 ) -> tuple[Tokens, list[str]]:
     """Returns the token ids of a column of texts, and the vocabulary passed or a new one."""
     texts = [_words_of_value(value) for value in values]
@@ -107,7 +147,8 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
     Raises:
         ValueError: If there is no vocabulary, or if `text_length` is less than 1, or is `None` and
             cannot be taken from `vocabulary`.
-        TypeError: If `texts` is one text or a table, or if `text_length` is not an integer.
+        TypeError: If `texts` is one text, a dict, a set or a table, or if `text_length` is not an
+            integer.
 
     Example:
 
@@ -121,6 +162,11 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
     """
     if isinstance(texts, str | bytes):
         raise TypeError(f"`texts` must be a list of texts, not one. Received: texts={texts!r}")
+    if isinstance(texts, Mapping | Set) and not hasattr(texts, "columns"):
+        raise TypeError(
+            "`texts` must be a list of texts: of a dict, pass a column (texts['text']) or its "
+            f"values (list(texts.values())); a set has no order. Received: texts={texts!r:.200}"
+        )
     if hasattr(texts, "columns"):
         raise TypeError(
             "`texts` must be a column of a table, such as table['text'], not the whole table. "
@@ -136,7 +182,10 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
 
 
 def choose_vocabulary(
-    texts: Collection[Sequence[str]], vocabulary: Any, length: int | None, max_tokens: int
+    texts: Collection[Sequence[str]],
+    vocabulary: Any,
+    length: int | None,
+    max_tokens: int | None,
 ) -> tuple[list[str], int]:
     """Returns the vocabulary and the text length, from the arguments or else from the texts.
 
@@ -144,13 +193,23 @@ def choose_vocabulary(
         texts: The words of each text.
         vocabulary: The argument of that name, or `None`.
         length: The argument `text_length`, or `None`.
-        max_tokens: The argument of that name.
+        max_tokens: The argument of that name, or `None`.
+
+    Raises:
+        ValueError: If both `vocabulary` and `max_tokens` are given, or if one is out of range.
     """
     _check_length("text_length", length, 1)
     _check_length("max_tokens", max_tokens, 3)
     if vocabulary is None:
         longest = max(map(len, texts))
-        return build_vocabulary(texts, max_tokens), length or min(max(longest, 1), MAX_TEXT_LENGTH)
+        entries = build_vocabulary(texts, max_tokens or MAX_TOKENS)
+        return entries, length or min(max(longest, 1), MAX_TEXT_LENGTH)
+    if max_tokens is not None:
+        raise ValueError(
+            "`max_tokens` limits a vocabulary that is built from the texts. `vocabulary` is one "
+            "that exists, and would lose words that a model was trained with. "
+            f"Pass one of them. Received: max_tokens={max_tokens} and a vocabulary"
+        )
     return _resolve_vocabulary(vocabulary, length)
 
 

@@ -12,9 +12,11 @@ The files, in the order in which the data pass through them:
 | `literals` | the opcodes of numbers, byte strings and texts |
 | `opcodes` | all other opcodes, and the loop over them: `parse` |
 | `globals` | the names that a pickle may use, and what calling them stands for |
+| `advice` | the call that makes an array of a value that is not one |
 | `dtypes` | dtypes from their pickled state |
 | `joblib_arrays` | arrays as `joblib.dump` writes them |
 | `decode` | nodes -> arrays |
+| `two_readings` | lists and tuples that hold samples, or could |
 | `fields` | the outermost container -> named fields |
 | `reader` | all of it together: `find_arrays`, `read_fields`, `read_array` |
 """

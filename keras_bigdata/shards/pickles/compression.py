@@ -206,6 +206,16 @@ class CompressedSource(Source):
         self.buffer, self.start, self.pos = b"", at + count, 0
         return None
 
+    def peek(self, count: int) -> bytes:
+        """Returns the next `count` bytes, or fewer at the end of the content."""
+        if self.data is None:
+            at, content = self.position, bytearray(self.buffer[self.pos :])
+            while len(content) < count and (piece := self._decompress(count)):
+                content += piece
+            self.buffer, self.start, self.pos = bytes(content), at, 0
+            count = min(count, len(content))
+        return super().peek(count)
+
     def line_length(self) -> int:
         """Returns the number of bytes up to the next newline."""
         # A line may be an array written as text, which must not be dropped.
@@ -284,11 +294,15 @@ class CompressedSource(Source):
     def _begin_next_member(self) -> bool:
         """Starts to decompress a stream after the first one; returns whether there is one.
 
-        Bytes after the last stream that do not begin another one are ignored.
+        Only zeros, which some programs write up to the end of a block, may follow the last stream.
         """
         rest = self._decompressor.unused_data or b""
         rest += self._read_input() if len(rest) < 8 else b""
         if not rest.startswith(self.format.magic):
+            if rest.strip(b"\0"):
+                raise self.corrupt_error(
+                    f"bytes that are not {self.format.name}-compressed follow the compressed data"
+                )
             return False
         self._pending = rest
         self._decompressor = self.format.decompressor()

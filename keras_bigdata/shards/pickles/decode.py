@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.shards.pickles.advice import advice_for_object
 from keras_bigdata.shards.pickles.nodes import (
     MAX_ARRAY_BYTES,
     MAX_DIMENSIONS,
@@ -83,7 +84,8 @@ class Decoder:
         if isinstance(value, (ArrayNode, np.ndarray)):
             return self._decode_array(value)
         if not isinstance(value, (list, tuple)) or isinstance(value, Pairs):
-            raise NotAnArray(f"{describe(value)}, not an array")
+            advice = advice_for_object(value)
+            raise NotAnArray(f"{describe(value)}, not an array{f': {advice}' if advice else ''}")
         if id(value) not in self._arrays:
             extent = self._extent(value, 0)
             self._spend(extent)
@@ -188,7 +190,9 @@ class Decoder:
         if node.dtype is None:
             raise self._source.unsafe_error(
                 f"the field {self._field_name[:100]!a} is or holds an array of objects, which can "
-                "be anything; give it a plain dtype, as .astype(str), .astype(float) or np.stack do"
+                "be anything; give it a plain dtype, as .astype(str), .astype(float) or np.stack "
+                "do",
+                trust_helps=False,
             )
         return node.dtype
 

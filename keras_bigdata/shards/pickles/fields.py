@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
+from keras_bigdata.shards.pickles.advice import advice_for_object
 from keras_bigdata.shards.pickles.decode import NUMBER_TYPES, Decoder, NotAnArray
 from keras_bigdata.shards.pickles.nodes import (
     ArrayNode,
@@ -23,12 +24,16 @@ from keras_bigdata.shards.pickles.nodes import (
 )
 from keras_bigdata.shards.pickles.payloads import read_bytes
 from keras_bigdata.shards.pickles.source import Source, StoredArray
+from keras_bigdata.shards.pickles.two_readings import check_not_samples, describe_two_readings
 
 # Limit on the decoded bytes, however often a list is repeated: this many times the file, plus a
 # constant. An integer of two bytes in the file becomes eight, and a short list of names of
 # different length may grow more.
 _GROWTH = 4
 _CONSTANT = 4 << 20
+
+# No pickle of columns has as many fields. A pickle of samples may have, and a hostile one.
+MAX_FIELDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,18 @@ class PickleContents:
         skipped_fields: name -> why it cannot become an array (text, a number, a ragged list).
         compressed: whether the file is compressed; positions are then those in its decompressed
             content. Defaults to `False`.
+        numbers: names of the values that are a single number. Defaults to `()`.
+        is_named: whether the names stand in the file, as the keys of a dict do. Defaults to `True`.
+        two_readings: the two ways in which the pickle can be read, if there are two. `fields` is
+            then one of them. Defaults to `None`.
     """
 
     fields: dict[str, StoredArray | npt.NDArray[Any]]
     skipped_fields: dict[str, str]
     compressed: bool = False
+    numbers: tuple[str, ...] = ()
+    is_named: bool = True
+    two_readings: str | None = None
 
 
 def find_fields(source: Source, value: object, *, trusted: bool = False) -> PickleContents:
@@ -56,18 +68,33 @@ def find_fields(source: Source, value: object, *, trusted: bool = False) -> Pick
         trusted: whether to decode arrays of any size. Defaults to `False`.
 
     Raises:
-        ShardError: if it is not a dict, tuple, list or array, or if two keys have one name.
+        ShardError: if it is not a dict, tuple, list or array, if it is a list of samples, if it
+            has more than `MAX_FIELDS` items, or if two keys have one name.
         UnsafePickleError: if a field is an array of objects, or a list repeats its parts until
             it is far larger than the file.
     """
     decoder = Decoder(source, math.inf if trusted else _GROWTH * source.size + _CONSTANT)
-    contents = PickleContents({}, {}, source.compressed)
-    for name, item in _name_values(source, value, contents.skipped_fields).items():
+    fields: dict[str, StoredArray | npt.NDArray[Any]] = {}
+    skipped: dict[str, str] = {}
+    named = _name_values(source, value, skipped)
+    for name, item in named.items():
         try:
-            contents.fields[name] = decoder.decode(name, item)
+            fields[name] = decoder.decode(name, item)
         except NotAnArray as reason:
-            contents.skipped_fields[name] = str(reason)
-    return contents
+            skipped[name] = str(reason)
+    two_readings = None
+    if isinstance(value, (list, tuple)) and not isinstance(value, Pairs):
+        if not fields:
+            check_not_samples(source, value)
+        two_readings = describe_two_readings(value, fields)
+    return PickleContents(
+        fields,
+        skipped,
+        source.compressed,
+        numbers=tuple(name for name, item in named.items() if _is_number(item)),
+        is_named=isinstance(value, (Pairs, dict)),
+        two_readings=two_readings,
+    )
 
 
 def _name_values(source: Source, value: object, skipped: dict[str, str]) -> dict[str, object]:
@@ -75,22 +102,43 @@ def _name_values(source: Source, value: object, skipped: dict[str, str]) -> dict
     if isinstance(value, (ArrayNode, np.ndarray)):
         return {"0": value}
     if isinstance(value, Pairs):
+        _check_count(source, value, len(value) // 2)
         return _name_items(source, zip(value[::2], value[1::2], strict=True), skipped)
     if isinstance(value, dict):
+        _check_count(source, value, len(value))
         return _name_items(source, value.items(), skipped)
     if not isinstance(value, (list, tuple)):
+        advice = advice_for_object(value)
         raise ShardError(
-            f"{source.path}: the pickle holds {describe(value)}. A dict of arrays was expected, "
-            "or a tuple or list of arrays, or one array."
+            f"{source.path}: the pickle holds {describe(value)}{f' ({advice})' if advice else ''}. "
+            "A dict of arrays was expected, or a tuple or list of arrays, or one array."
         )
     if value and set(map(type, value)) <= {*NUMBER_TYPES, str, bytes, Payload, ScalarNode}:
         return {"0": value}
+    _check_count(source, value, len(value))
     named: dict[str, object] = {}
     position = 0
     for item in value:
         named[str(position)] = item
         position += len(item.values) if isinstance(item, Numbers) else 1
     return named
+
+
+def _check_count(source: Source, value: object, count: int) -> None:
+    """Refuses more items than any pickle has fields."""
+    if count > MAX_FIELDS:
+        raise ShardError(
+            f"{source.path}: the pickle holds {describe(value)} of {count:,} items, and a pickle "
+            f"has at most {MAX_FIELDS:,} fields. If each item is a sample, write one array of all "
+            "samples, as np.stack makes it, or a dict with one such array per field."
+        )
+
+
+def _is_number(value: object) -> bool:
+    """Returns whether a value is a single number, such as the label of a sample."""
+    if isinstance(value, (ScalarNode, np.generic)):
+        return value.dtype.kind in "biufc"
+    return type(value) in NUMBER_TYPES and not isinstance(value, Numbers)
 
 
 def _name_items(

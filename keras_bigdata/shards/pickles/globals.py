@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from keras_bigdata.errors import UnsafePickleError
 from keras_bigdata.shards.pickles import joblib_arrays
+from keras_bigdata.shards.pickles.advice import advice_for
 from keras_bigdata.shards.pickles.dtypes import set_dtype_state
 from keras_bigdata.shards.pickles.nodes import (
     ArrayNode,
@@ -50,9 +51,11 @@ def lookup_global(source: Source, module: str, name: str, at: int) -> Global:
 def unsafe_global_error(source: Source, module: str, name: str, at: int) -> UnsafePickleError:
     """Returns the error for a name that would have to be imported, with advice where it exists."""
     full = f"{module}.{name}".encode("ascii", "backslashreplace").decode()[:200]
-    advice = next((text for start, text in _ADVICE if full.startswith(start)), None)
     reason = f"refers to {full}, which loading would import and may run"
-    return source.unsafe_error(f"{reason}; {advice}" if advice else reason, at)
+    advice, trust_helps = advice_for(full)
+    if advice:
+        reason = f"{reason}; {advice}"
+    return source.unsafe_error(reason, at, trust_helps=trust_helps)
 
 
 def reduce(source: Source, count: Count, function: object, args: object, at: int) -> object:
@@ -259,28 +262,3 @@ def _allowed_globals() -> dict[tuple[str, str], Global]:
 
 
 _GLOBALS = _allowed_globals()
-
-_ARRAY_SUBCLASS = "an array subclass: save np.asarray(...) of it"
-_OLD_PROTOCOL = "if the file was written by joblib.dump, leave out protocol=0 or 1"
-_ADVICE = (
-    (
-        "joblib.",
-        "joblib before 0.10 kept arrays in separate files next to this one: load it with "
-        "joblib.load and write it again with joblib.dump or pickle.dump",
-    ),
-    ("copyreg.", _OLD_PROTOCOL),
-    ("copy_reg.", _OLD_PROTOCOL),
-    ("numpy.ma.", "a masked array: save its .data and its .mask"),
-    ("numpy.matrix", _ARRAY_SUBCLASS),
-    ("numpy.rec", _ARRAY_SUBCLASS),
-    ("numpy.memmap", _ARRAY_SUBCLASS),
-    ("numpy.core.records", _ARRAY_SUBCLASS),
-    ("numpy.core.memmap", _ARRAY_SUBCLASS),
-    ("numpy.core.defchararray", _ARRAY_SUBCLASS),
-    ("numpy.matrixlib", _ARRAY_SUBCLASS),
-    ("pandas.", "pandas data: save .to_numpy() of it"),
-    ("torch.", "a torch tensor: save .numpy() of it"),
-    ("tensorflow.", "a TensorFlow object: save .numpy() of it"),
-    ("scipy.sparse", "a sparse matrix: save .toarray() of it, or its parts"),
-    ("PIL.", "an image: save np.asarray(...) of it"),
-)

@@ -74,6 +74,7 @@ def build_array(source: Source, wrapper: Wrapper, state: object, at: int) -> Arr
             "an array of objects, which can be anything; give it a plain dtype, as .astype(str), "
             ".astype(float) or np.stack do",
             at,
+            trust_helps=False,
         )
     node = ArrayNode(ready=True, order="F" if order == "F" else "C")
     nbytes = node.set_layout(source, dtype, items.get("shape"))

@@ -6,12 +6,19 @@ import struct
 from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, UnsafePickleError
+from keras_bigdata.shards.pickles.nodes import Pairs
 from keras_bigdata.shards.pickles.source import Source
 
 # A file of one-byte opcodes would otherwise take 100 times its size in memory. A string in a list
 # counts three times (itself, its place, its memo entry), an array once, and a list of numbers
 # once per thousand.
 MAX_OBJECTS = 5_000_000
+
+# Containers whose first item is a container. Rows of lists of tuples reach `MAX_OBJECTS` about as
+# early; a nest of five million tuples in as many bytes took seconds to reach it.
+MAX_NESTED = 500_000
+
+_CONTAINERS = frozenset((tuple, list, Pairs))
 
 _MISSING: Any = object()
 
@@ -30,6 +37,7 @@ class Machine:
         far_memo: the other entries of the memo.
         entries: number of entries in both.
         objects: number of objects created so far.
+        nested: number of containers in containers so far, as far as they are counted.
         at: byte position of the current opcode.
     """
 
@@ -42,6 +50,7 @@ class Machine:
         self.far_memo: dict[int, Any] = {}
         self.entries = 0
         self.objects = 0
+        self.nested = 0
         self.at = 0
 
     def result(self) -> object:
@@ -62,11 +71,21 @@ class Machine:
         if self.objects > MAX_OBJECTS:
             raise self.limit_error("objects")
 
-    def limit_error(self, what: str) -> UnsafePickleError:
-        """Returns the error for more than `MAX_OBJECTS` of something."""
-        return self.source.unsafe_error(
-            f"the pickle holds more than {MAX_OBJECTS:,} {what}", self.at
-        )
+    def count_nested(self, item: object) -> None:
+        """Counts a container whose first item this is, if the item is a container.
+
+        Raises:
+            UnsafePickleError: if there are more than `MAX_NESTED`.
+        """
+        if type(item) in _CONTAINERS:
+            self.nested += 1
+            if self.nested > MAX_NESTED:
+                raise self.limit_error("containers in containers", MAX_NESTED)
+
+    def limit_error(self, what: str, limit: int | None = None) -> UnsafePickleError:
+        """Returns the error for more than `MAX_OBJECTS`, or another limit, of something."""
+        limit = MAX_OBJECTS if limit is None else limit
+        return self.source.unsafe_error(f"the pickle holds more than {limit:,} {what}", self.at)
 
     def corrupt_error(self, reason: str) -> CorruptShardError:
         """Returns the error for a damaged pickle, with the position of the current opcode."""

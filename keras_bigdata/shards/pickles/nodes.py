@@ -212,7 +212,8 @@ def describe(value: object) -> str:
     for types, description in _DESCRIPTIONS:
         if isinstance(value, types):
             return description
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def show(value: object) -> str:

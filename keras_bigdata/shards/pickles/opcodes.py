@@ -61,7 +61,9 @@ def _proto(machine: Machine) -> None:
     protocol = machine.read_number(_U1)
     if protocol > MAX_PROTOCOL:
         raise machine.source.unsafe_error(
-            f"pickle protocol {protocol}; protocols 0 to {MAX_PROTOCOL} are known", machine.at
+            f"pickle protocol {protocol}; protocols 0 to {MAX_PROTOCOL} are known",
+            machine.at,
+            trust_helps=False,
         )
 
 
@@ -102,6 +104,7 @@ def _tuple(count: int) -> Action:
             raise IndexError
         items = tuple(stack[-count:])
         del stack[-count:]
+        machine.count_nested(items[0])
         machine.push_object(items)
 
     return push
@@ -109,12 +112,16 @@ def _tuple(count: int) -> Action:
 
 def _tuple_of_marked(machine: Machine) -> None:
     items = pack_numbers(machine.close_mark())
+    if items:
+        machine.count_nested(items[0])
     machine.count(len(items))
     machine.push_object(tuple(items))
 
 
 def _list_of_marked(machine: Machine) -> None:
     items = pack_numbers(machine.close_mark())
+    if items:
+        machine.count_nested(items[0])
     machine.count(len(items))
     machine.push_object(items)
 
@@ -138,6 +145,8 @@ def _extend(machine: Machine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not list:
         raise machine.corrupt_error("something is appended to a value that is not a list")
+    if items and not target:
+        machine.count_nested(items[0])
     machine.count(len(items))
     target.extend(items)
 
@@ -158,6 +167,8 @@ def _add_pairs(machine: Machine, items: list[Any]) -> None:
         raise machine.corrupt_error(
             "an item is set in a value that is not a dict, or a key has no value"
         )
+    if items:
+        machine.count_nested(items[1])
     machine.count(len(items))
     target.extend(items)
 
@@ -252,9 +263,9 @@ def _instance(machine: Machine) -> None:
     raise globals.unsafe_global_error(machine.source, module, name, machine.at)
 
 
-def _refuse(reason: str) -> Action:
+def _refuse(reason: str, *, trust_helps: bool = True) -> Action:
     def refuse(machine: Machine) -> None:
-        raise machine.source.unsafe_error(reason, machine.at)
+        raise machine.source.unsafe_error(reason, machine.at, trust_helps=trust_helps)
 
     return refuse
 
@@ -339,9 +350,9 @@ _BY_OPCODE: dict[bytes, Action] = {
     b"\x82": _refuse(_EXTENSION),  # EXT1
     b"\x83": _refuse(_EXTENSION),  # EXT2
     b"\x84": _refuse(_EXTENSION),  # EXT4
-    b"P": _refuse(_PERSISTENT),  # PERSID
-    b"Q": _refuse(_PERSISTENT),  # BINPERSID
-    b"\x97": _refuse(_OUT_OF_BAND),  # NEXT_BUFFER
-    b"\x98": _refuse(_OUT_OF_BAND),  # READONLY_BUFFER
+    b"P": _refuse(_PERSISTENT, trust_helps=False),  # PERSID
+    b"Q": _refuse(_PERSISTENT, trust_helps=False),  # BINPERSID
+    b"\x97": _refuse(_OUT_OF_BAND, trust_helps=False),  # NEXT_BUFFER
+    b"\x98": _refuse(_OUT_OF_BAND, trust_helps=False),  # READONLY_BUFFER
 }
 _ACTIONS = [_BY_OPCODE.get(bytes((code,)), _unknown) for code in range(256)]

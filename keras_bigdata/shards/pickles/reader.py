@@ -19,12 +19,25 @@ from keras_bigdata.shards.pickles.source import Source, StoredArray, view_as_arr
 
 _PIECE = 16 << 20
 
+# Bytes that may follow a pickle: a newline, or zeros up to the end of a block.
+_PADDING = b"\0\t\n\r "
+_END = 4096
+
 # Files that users pass where pickles are expected, by their first bytes.
 _OTHER_FORMATS = (
     (b"\x28\xb5\x2f\xfd", "looks zstd-compressed; decompress it first"),
     (b"ZF", "looks compressed by joblib before 0.10; load it with joblib.load and write it again"),
     (b"\x93NUMPY", "looks like a .npy file; load it with numpy.load and write it with pickle"),
-    (b"PK\x03\x04", "looks like a zip, .npz or torch file, not like a pickle"),
+    (
+        b"PK\x03\x04",
+        "looks like a zip, .npz or torch file; load it with numpy.load or torch.load and write its "
+        "arrays with pickle",
+    ),
+    (
+        b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
+        "looks like an old file of torch.save; load it with torch.load and write its arrays, "
+        "tensor.numpy(), with pickle",
+    ),
     (b"\x89HDF", "looks like an HDF5 file, not like a pickle"),
 )
 
@@ -41,7 +54,7 @@ def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleC
     ..., an array the field `"0"`, and so does a list of numbers or strings. Text-encoded arrays
     (protocols 0 to 2 of Python 3), arrays with permuted axes, lists of numbers, strings, NumPy
     scalars or equally shaped arrays are decoded here. All other values are skipped, with the
-    reason. Bytes after the first pickle are ignored, as `pickle.load` does.
+    reason. A second pickle in the file, which `pickle.load` would ignore, is an error.
 
     Files of `joblib.dump` are read too, and files compressed by gzip, zlib, bzip2, xz, lzma or (if
     the package lz4 is installed) lz4. A compressed file may expand to 256 times its size, or to
@@ -63,7 +76,8 @@ def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleC
             (`os.system`) and its byte position.
         CorruptShardError: if the file is missing, cut short, or not a pickle, or if lengths,
             shapes and dtypes contradict one another.
-        ShardError: if the pickle is sound but holds no dict, tuple, list or array.
+        ShardError: if the pickle is sound but holds no dict, tuple, list or array; if it is a list
+            of samples; or if another object follows it in the file.
 
     Example:
 
@@ -193,6 +207,7 @@ def _read_contents(source: Source, trust: bool) -> PickleContents:
     _check_start(source)
     try:
         value = parse(source)
+        _check_end(source, source.peek(_END), source.position)
         source.finish()
         return find_fields(source, value)
     except UnsafePickleError:
@@ -217,22 +232,45 @@ def _check_start(source: Source) -> None:
             raise CorruptShardError(f"{source.path}: {description}. A plain pickle was expected.")
 
 
+def _check_end(source: Source, rest: bytes, at: int) -> None:
+    """Checks that nothing follows the pickle, which `pickle.load` would ignore silently.
+
+    Args:
+        source: the file, for the message.
+        rest: the bytes after the pickle, or the first of them.
+        at: their position.
+    """
+    if rest.strip(_PADDING):
+        raise ShardError(
+            f"{source.path}: the pickle ends at byte {at}, but more bytes follow, as after a "
+            "second pickle.dump into the same file. pickle.load would read the first object only. "
+            "Read the objects with one pickle.load after the other, and write all rows as one dict "
+            "of arrays, or each object into a file of its own."
+        )
+
+
 def _load(source: Source) -> object:
     """Loads a trusted file with pickle or joblib, which runs the code in it."""
     import pickle  # only here, so that no other function of the reader can run a pickle
 
     by_joblib = _contains(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
     try:
-        if by_joblib:
-            import joblib
-
-            return joblib.load(source.path)
         with open(source.path, "rb") as file:
             content: Any = file
             if source.compressed:
                 content = io.BytesIO(source.read(0, source.size).tobytes())
-            # Arrays of Python 2 can only be loaded as latin-1.
-            return pickle.load(content, encoding="latin1")
+            if by_joblib:
+                import joblib
+
+                value = joblib.load(content)
+            else:
+                # Arrays of Python 2 can only be loaded as latin-1.
+                value = pickle.load(content, encoding="latin1")
+            at = content.tell()
+            _check_end(source, content.read(_END), at)
+            return value
+    except ShardError:
+        raise
     except Exception as error:
         raise ShardError(
             f"{source.path}: {'joblib' if by_joblib else 'pickle'}.load failed with "

@@ -113,6 +113,11 @@ class Source:
         self.check_range(at, count)
         self.buffer, self.start, self.pos = b"", at + count, 0
 
+    def peek(self, count: int) -> bytes:
+        """Returns the next `count` bytes, or fewer at the end of the file, and does not move."""
+        self.fill(min(count, self.size - self.position))
+        return self.buffer[:count]
+
     def line_length(self) -> int:
         """Returns the number of bytes up to the next newline, which the file must hold."""
         end = self.buffer.find(b"\n", self.pos)
@@ -174,19 +179,26 @@ class Source:
             "restore it or write it again."
         )
 
-    def unsafe_error(self, reason: str, at: int | None = None) -> UnsafePickleError:
+    def unsafe_error(
+        self, reason: str, at: int | None = None, *, trust_helps: bool = True
+    ) -> UnsafePickleError:
         """Returns the error for a pickle that holds more than plain arrays.
 
         Args:
             reason: what the pickle holds or does.
             at: byte position of the opcode. Defaults to `None`, which names no position.
+            trust_helps: whether `trust=True` would return an array. Defaults to `True`.
         """
         where = self.path if at is None else f"{self.path}, byte {at}"
+        advice = (
+            "; or, if you wrote it yourself, trust=True loads it all the same with pickle.load."
+            if trust_helps
+            else ". trust=True would not help: it does not return an array."
+        )
         return UnsafePickleError(
             f"{where}: {_printable(reason)}. Only plain NumPy arrays, numbers, strings and "
             "containers of them are read, and nothing was run. Write the file again with plain "
-            "arrays; or, if you wrote it yourself, trust=True loads it all the same with "
-            "pickle.load."
+            f"arrays{advice}"
         )
 
 

@@ -33,8 +33,8 @@ def test_class_folders():
     source = ImageFolder("flowers", size=(8, 9))
     assert repr(source) == "ImageFolder('flowers': 3 rows, 2 classes, (8, 9, 3))"
     assert repr(source.select([0])) == "ImageFolder('flowers': 1 row, 2 classes, (8, 9, 3))"
-    videos = FrameFolder("clips", frames=4, size=(8, 9), color="grayscale", classes=["b"])
-    assert repr(videos) == "FrameFolder('clips': 3 rows, 1 class, (4, 8, 9, 1))"
+    videos = FrameFolder("clips", frames=4, size=(8, 9), color="grayscale", classes=["b", "a", "c"])
+    assert repr(videos) == "FrameFolder('clips': 3 rows, 3 classes, (4, 8, 9, 1))"
 
 
 def test_tables():

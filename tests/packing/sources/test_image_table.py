@@ -263,3 +263,35 @@ def test_a_quote_that_is_never_closed_swallows_nothing(tmp_path: Path):
 def test_a_column_is_named_by_a_string(columns):
     with pytest.raises(TypeError, match=r"must be the name of a column.*df\.assign"):
         ImageTable({"f": ["a", "b"]}, size=(8, 8), **columns)
+
+
+@pytest.mark.parametrize("numbers", [["7", "70000"], [7, 70000], pd.Series([7, 70000]), [7.0, 7e4]])
+@pytest.mark.parametrize("layout", ["05", "05d"])
+def test_zeros_are_added_in_front_of_a_number(tmp_path, numbers, layout):
+    """`format("7", "05")` is 70000."""
+    source = ImageTable({"id": numbers}, image=f"{{id:{layout}}}.png", root="x", size=(4, 4))
+    assert [source.file(row) for row in (0, 1)] == ["x/00007.png", "x/70000.png"]
+    (tmp_path / "t.csv").write_text("id\n7\n70000\n")
+    source = ImageTable(tmp_path / "t.csv", image=f"{{id:{layout}}}.png", root="x", size=(4, 4))
+    assert [source.file(row) for row in (0, 1)] == ["x/00007.png", "x/70000.png"]
+
+
+def test_zeros_are_not_added_to_other_texts():
+    source = ImageTable({"id": ["a7", "7"]}, image="{id:05}.png", size=(4, 4))
+    assert "'a7' in column 'id' does not fit the pattern '{id:05}.png'" in source.problems[0]
+    source = ImageTable({"id": ["a7"]}, image="{id:>5}.png", root="x", size=(4, 4))
+    assert source.file(0) == "x/   a7.png"
+
+
+def test_the_delimiter_of_a_table_is_named(tmp_path):
+    for delimiter in (";", "\t", "|"):
+        for header in (f'"file"{delimiter}"label"', f"file{delimiter}label"):
+            (tmp_path / "t.csv").write_text(f"{header}\na.png{delimiter}x\n")
+            with pytest.raises(PackError) as raised:
+                ImageTable(tmp_path / "t.csv", image="file", label="label", size=(4, 4))
+            expected = f". With delimiter={delimiter!r} there are the columns: file, label"
+            assert expected in str(raised.value)
+    with pytest.raises(PackError, match=r"The columns are: file.label$"):
+        ImageTable(tmp_path / "t.csv", image="other", size=(4, 4))
+    with pytest.raises(ValueError, match="`delimiter` is for a CSV file, and `table` is not a pat"):
+        ImageTable({"file": ["a"]}, image="file", size=(4, 4), delimiter=";")

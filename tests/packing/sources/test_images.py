@@ -217,3 +217,106 @@ def test_enormous_images(tmp_path: Path, gradient: np.ndarray, monkeypatch: pyte
 def test_quiet_pillow_silences_pillow_only():
     with quiet_pillow(), pytest.raises(UserWarning, match="mine"):
         warnings.warn("mine", UserWarning, stacklevel=1)
+
+
+# Ranges
+
+
+def save_levels(path: Path, levels: int, dtype: str = "u2") -> Path:
+    values = np.arange(4096).reshape(64, 64) % levels
+    Image.fromarray(values.astype(dtype)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("levels", [2, 256, 4096])
+def test_16_bits_of_which_8_would_leave_17_levels_are_refused(
+    tmp_path: Path, suffix: str, levels: int
+):
+    path = save_levels(tmp_path / f"a.{suffix}", levels)
+    with pytest.raises(
+        PackError, match=rf"uint16 up to {levels - 1} of 65535, and of {levels:,} .*12 bits are"
+    ):
+        load_image(path, (64, 64), "grayscale")
+
+
+def test_16_bits_that_lose_no_level_are_taken(tmp_path: Path):
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "black.png")
+    Image.fromarray(np.full((4, 4), 257, np.uint16)).save(tmp_path / "one.png")
+    dark = np.linspace(0, 4096, 64).reshape(8, 8).astype(np.uint16)
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    for name, expected in (("black", [0]), ("one", [1]), ("dark", list(range(17)))):
+        pixels = load_image(tmp_path / f"{name}.png", (8, 8), "grayscale")
+        assert np.unique(pixels).tolist() == expected
+
+
+def test_floats_of_which_8_bits_would_leave_17_levels_are_refused(tmp_path: Path):
+    values = np.linspace(0, 0.06, 600, dtype=np.float32).reshape(20, 30)
+    path = save(values, tmp_path / "a.tif")
+    with pytest.raises(PackError, match=r"float32 up to 0\.06 of 1, and of 600 .* 16 would"):
+        load_image(path, (20, 30), "grayscale")
+    path = save(values * 0, tmp_path / "b.tif")
+    assert not load_image(path, (20, 30), "grayscale").any()
+
+
+def write_rgb48(path: Path, values: np.ndarray) -> Path:
+    """Writes a PNG of 16 bits a channel, which Pillow reads but does not write."""
+    import struct
+    import zlib
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+    return path
+
+
+def test_color_of_16_bits_of_which_pillow_reads_the_high_bytes(tmp_path: Path):
+    values = np.arange(8 * 8 * 3).reshape(8, 8, 3) * 20  # up to 3,820, as of 12 bits
+    path = write_rgb48(tmp_path / "a.png", values)
+    with pytest.raises(PackError, match=r"below 3,840 of 65,535, so that 15 levels .*12 bits are"):
+        load_image(path, (8, 8), "rgb")
+    path = write_rgb48(tmp_path / "b.png", values * 16)
+    assert (load_image(path, (8, 8), "rgb") == values // 16).all()
+    assert not load_image(write_rgb48(tmp_path / "c.png", values * 0), (8, 8), "rgb").any()
+
+
+# What is not a regular file
+
+
+def test_a_pipe_or_device_is_refused_at_once(tmp_path: Path):
+    import os
+
+    from keras_bigdata import ImageTable, TextTable, pack
+    from keras_bigdata.packing.sources.masks import load_mask
+
+    os.mkfifo(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "a.npy")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    for load in (
+        lambda path: load_image(path, (8, 8), "rgb"),
+        lambda path: load_mask(path, (8, 8)),
+    ):
+        with pytest.raises(PackError, match="it is a named pipe, not a regular file"):
+            load(tmp_path / "a.png")
+        with pytest.raises(PackError, match="it is a device or a socket, not a regular file"):
+            load(tmp_path / "zero.png")
+    with pytest.raises(PackError, match="it is a named pipe"):
+        load_mask(tmp_path / "a.npy", (8, 8))
+    with pytest.raises(PackError, match=r"table cannot be read \(it is a named pipe"):
+        TextTable(tmp_path / "a.png", text="t")
+    save(np.zeros((8, 8), np.uint8), tmp_path / "good.png")
+    table = {"f": ["good.png"], "m": ["a.png"]}
+    source = ImageTable(table, image="f", mask="m", root=tmp_path, size=(8, 8))
+    with pytest.raises(PackError, match=r"a\.png, the mask of .*named pipe"):
+        pack(source, tmp_path / "out")

@@ -167,3 +167,108 @@ def test_whole_floats_are_class_numbers(tmp_path: Path):
         np.save(tmp_path / "other.npy", mask)
         with pytest.raises(PackError, match="whole numbers from 0 to 255"):
             load_mask(tmp_path / "other.npy", (3, 4))
+
+
+def open_mask(folder: Path, name: str, **options: object) -> ImageTable:
+    return ImageTable(
+        {"image": ["scenes/a.png"], "mask": [name]},
+        image="image",
+        mask="mask",
+        root=folder,
+        size=(60, 60),
+        **options,
+    )
+
+
+@pytest.fixture
+def square(pairs: Path) -> np.ndarray:
+    """A white square on black, 60 pixels high and wide."""
+    mask = np.zeros((60, 60), np.uint8)
+    mask[20:40, 20:40] = 255
+    return mask
+
+
+def test_a_jpeg_mask_is_refused_or_taken_for_the_nearest_values(pairs: Path, square: np.ndarray):
+    Image.fromarray(square).save(pairs / "m.jpg", quality=75)
+    with Image.open(pairs / "m.jpg") as stored:
+        assert len(np.unique(stored)) > 10  # each of them was a class
+    with pytest.raises(
+        PackError, match=r"m\.jpg.*JPEG .* may change values: .* PNG.*\(0, 255\).*range\(256\)"
+    ):
+        open_mask(pairs, "m.jpg")[0]
+    mask = open_mask(pairs, "m.jpg", mask_values=(0, 255))[0]["masks"][..., 0]
+    np.testing.assert_array_equal(mask, square // 255)
+    swapped = open_mask(pairs, "m.jpg", mask_values=[255, 0])[0]["masks"][..., 0]
+    np.testing.assert_array_equal(swapped, 1 - square // 255)
+    as_stored = open_mask(pairs, "m.jpg", mask_values=range(256))[0]["masks"]
+    assert len(np.unique(as_stored)) > 10
+    Image.fromarray(square).save(
+        pairs / "m.jp2", irreversible=True, quality_mode="rates", quality_layers=[20]
+    )
+    with pytest.raises(PackError, match=r"m\.jp2.*may change values"):
+        open_mask(pairs, "m.jp2")[0]
+    Image.fromarray(square).save(pairs / "m.tif", compression="jpeg")
+    with pytest.raises(PackError, match=r"m\.tif.*may change values"):
+        open_mask(pairs, "m.tif")[0]
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.npy", "palette.png", "tiff.tif"])
+def test_a_mask_of_0_and_255_has_two_readings(pairs: Path, square: np.ndarray, name: str):
+    path = pairs / name
+    if name == "m.npy":
+        np.save(path, square.astype(float))
+    elif name == "palette.png":
+        image = Image.fromarray(square)
+        image.putpalette(list(range(256)) * 3)
+        image.save(path)
+    else:
+        Image.fromarray(square).save(path)
+    with pytest.raises(PackError, match=r"values are 0 and 255: .* class 1 .*\(0, 255\).*range"):
+        open_mask(pairs, name)[0]
+    mask = open_mask(pairs, name, mask_values=(0, 255))[0]["masks"][..., 0]
+    np.testing.assert_array_equal(mask, square // 255)
+    mask = open_mask(pairs, name, mask_values=range(256))[0]["masks"][..., 0]
+    np.testing.assert_array_equal(mask, square)
+
+
+def test_a_white_mask_has_two_readings_and_a_black_one_has_not(pairs: Path):
+    Image.new("L", (60, 60), 255).save(pairs / "white.png")
+    Image.new("L", (60, 60), 0).save(pairs / "black.png")
+    with pytest.raises(PackError, match="its values are 255: either white is class 1"):
+        open_mask(pairs, "white.png")[0]
+    assert not open_mask(pairs, "black.png")[0]["masks"].any()
+
+
+def test_mask_values_are_the_values_of_the_classes(pairs: Path, square: np.ndarray):
+    Image.fromarray(square.astype(np.uint16) * 257).save(pairs / "deep.png")
+    mask = open_mask(pairs, "deep.png", mask_values=(65535, 0))[0]["masks"][..., 0]
+    np.testing.assert_array_equal(mask, 1 - square // 255)
+    with pytest.raises(PackError, match=r"it holds 65535, which is not among mask_values=\(0, 1"):
+        open_mask(pairs, "deep.png", mask_values=(0, 1))[0]
+
+
+def test_mask_values_are_part_of_what_a_pack_is(pairs: Path, tmp_path: Path):
+    assert "mask_values" not in open_pairs(pairs).fingerprint()
+    pack(open_pairs(pairs), tmp_path / "out")
+    with pytest.raises(PackError, match=r"source.mask_values was absent and is \[0, 3, 17, 255\]"):
+        pack(open_pairs(pairs, mask_values=(0, 3, 17, 255)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ((), ValueError),
+        ((0, 0), ValueError),
+        (range(257), ValueError),
+        ((-1, 0), ValueError),
+        ((0.5,), TypeError),
+        ((True, False), TypeError),
+        ("01", TypeError),
+        (255, TypeError),
+    ],
+)
+def test_mask_values_that_are_not_a_list_of_integers_are_refused(pairs: Path, values, error):
+    with pytest.raises(error, match="`mask_values"):
+        open_pairs(pairs, mask_values=values)
+    with pytest.raises(ValueError, match="`mask_values` needs `mask`"):
+        ImageTable({"f": ["a"]}, image="f", size=(4, 4), mask_values=(0, 255))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keras_bigdata import Arrays
 from keras_bigdata.packing.plan import cut_into_shards
-from keras_bigdata.packing.sources.split import split_rows
+from keras_bigdata.packing.sources.split import number_labels, split_rows
 from keras_bigdata.permutation import shuffled_rows
 
 
@@ -68,3 +68,19 @@ def test_a_split_needs_a_fraction(fraction):
 def test_one_row_cannot_be_split():
     with pytest.raises(ValueError, match="at least two rows"):
         Arrays(x=np.zeros(1)).split(0.5)
+
+
+def test_numbers_to_predict_are_not_classes():
+    values = np.random.default_rng(0).normal(size=(50, 2))
+    assert number_labels([values], 50) is None
+    assert number_labels([np.zeros((4, 2, 2), int)], 4) is None
+    assert number_labels([np.arange(20_000)], 20_000) is None
+    numbers = number_labels([np.array([3, 1]), np.array([3, 9])], 4)
+    assert numbers is not None
+    assert numbers.tolist() == [1, 0, 1, 2]
+    rows = np.random.default_rng(0).integers(0, 2, (50, 12))
+    for labels in (rows, rows.astype(bool), rows * 3, np.tile(rows, 6)):
+        _, expected = np.unique(labels, axis=0, return_inverse=True)
+        assert (number_labels([labels[:20], labels[20:]], 50) == expected.reshape(-1)).all()
+    rest, part = Arrays(x=values, y=values, targets="y").split(0.2)
+    assert (len(rest), len(part)) == (40, 10)

@@ -112,7 +112,7 @@ def test_multi_label_strings_become_multi_hot(photos: Path, tmp_path: Path):
     source = open_photos(table(tags=tags), photos, label="tags", separator="|")
     assert source.classes == ["bird", "cat", "dog"]
     index = pack(source, tmp_path / "shards", shuffle=False)
-    assert (index.classes, index.class_counts) == (["bird", "cat", "dog"], None)
+    assert (index.classes, index.class_counts) == (["bird", "cat", "dog"], [2, 6, 4])
     _, y = ShardSequence(tmp_path / "shards", batch_size=6, shuffle=None)[0]
     assert y.dtype == np.uint8
     rows = [[0, 1, 1], [0, 0, 1], [0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]]
@@ -306,3 +306,29 @@ def test_a_text_that_is_too_long_for_a_csv_is_told_as_such(tmp_path: Path):
     path.write_text("text,label\na,b\n" + "word " * 30_000 + ",c\n")
     with pytest.raises(PackError, match=r"line 3 has more than 131,072 .*pandas\.read_csv"):
         TextTable(path, text="text", label="label")
+
+
+def test_missing_targets_are_counted_by_column(tmp_path: Path, capsys):
+    columns = {
+        "text": list("abcdef"),
+        "kind": ["x", None, "y", "x", "y", "x"],
+        "age": [1, None, 3, None, "many", 6],
+        "size": [1, 2, None, 4, 5, 6],
+    }
+    source = TextTable(columns, text="text", label="kind", target=["age", "size"])
+    assert source.count_problems() == {"kind": 1, "age": 3, "size": 1}
+    assert source.problems[1] == "row 1: there is no label; age: there is no number"
+    counts = "Rows without a usable value, by column: 'kind' 1, 'age' 3, 'size' 1."
+    with pytest.raises(PackError, match=rf"4 of 6 rows cannot be packed.*{counts} Correct"):
+        pack(source, tmp_path / "out")
+    pack(source, tmp_path / "out", on_error="skip")
+    assert counts in capsys.readouterr().err
+
+
+def test_numbers_are_read_as_they_are_written(tmp_path: Path, capsys):
+    """Python reads `1_000` as 1000."""
+    source = TextTable({"t": ["a", "b"], "n": ["1_000", "12"]}, text="t", target="n")
+    assert source.problems == {0: "row 0: n: '1_000' is not a finite number"}
+    source = TextTable({"t": ["a", "b"], "n": [2**24 + 1, 0.1]}, text="t", target="n")
+    pack(source, tmp_path / "out")
+    assert "n: 1 whole numbers, such as 16777217, are rounded to float32" in capsys.readouterr().err

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from keras_bigdata import Arrays, ShardIndex, ShardSequence, TextTable, encode_texts, pack
+from keras_bigdata import (
+    Arrays,
+    HDF5Table,
+    ImageTable,
+    ShardIndex,
+    ShardSequence,
+    TextTable,
+    encode_texts,
+    pack,
+)
 from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, split_words
 
 
@@ -78,3 +88,56 @@ def test_texts_that_cannot_be_encoded_are_refused(tmp_path):
     with pytest.raises(TypeError, match="must be a column of a table"):
         encode_texts(pd.DataFrame({"text": ["a cup"]}), ["", "[UNK]"], 3)
     assert encode_texts(["a cup"], ["", "[UNK]"], np.int64(3)).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["love \u2764\ufe0f", "love\u2764\ufe0f\u200d\U0001f525", "\ufe0f love"]
+)
+def test_a_variation_selector_behind_an_emoji_is_not_a_word(text):
+    assert split_words(text) == ["love"]
+    table = {"t": [text, "ok"], "y": [1, 0]}
+    assert TextTable(table, text="t", label="y").vocabulary == ["", "[UNK]", "love", "ok"]
+
+
+def test_texts_without_a_word_are_reported(tmp_path, capsys):
+    table = {"t": ["a b", "", None, "\u2764\ufe0f"], "l": ["x", "y", "x", "y"]}
+    pack(TextTable(table, text="t", label="l"), tmp_path / "texts")
+    note = "3 of 4 texts have no word: their rows hold padding (0) only"
+    assert note in capsys.readouterr().err
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["t"], file["y"] = ["a b", "", "-", "?"], [0, 1, 0, 1]
+    pack(HDF5Table(tmp_path / "t.h5", image="y", label="y", text="t"), tmp_path / "hdf5")
+    assert note in capsys.readouterr().err
+    pack(TextTable({"t": ["a", "b"]}, text="t"), tmp_path / "all")
+    assert "no word" not in capsys.readouterr().err
+
+
+def test_arguments_about_texts_that_would_be_ignored_are_refused(tmp_path):
+    texts = {"t": ["a b", "c"], "f": ["1.png", "2.png"]}
+    train = TextTable(texts, text="t")
+    with pytest.raises(ValueError, match="`max_tokens` limits a vocabulary that is built from"):
+        TextTable(texts, text="t", vocabulary=train, max_tokens=3)
+    for options in ({"vocabulary": train}, {"text_length": 3}, {"max_tokens": 5}):
+        with pytest.raises(ValueError, match=f"`{next(iter(options))}` needs `text`"):
+            ImageTable(texts, image="f", size=(4, 4), **options)
+    for value in (texts, {"a", "b"}):
+        with pytest.raises(TypeError, match="`texts` must be a list of texts: of a dict"):
+            encode_texts(value, train)
+
+
+def test_texts_that_the_default_length_cuts_are_reported(tmp_path, capsys):
+    texts = ["a " * 64, "b " * 65, "c"]
+    note = "2 of 3 texts have 64 words or more, of which the first 64, the default text length, are"
+    source = TextTable({"t": texts}, text="t")
+    pack(source, tmp_path / "texts")
+    assert note in capsys.readouterr().err
+    images = ImageTable({"t": texts, "f": list("abc")}, image="f", text="t", size=(4, 4))
+    assert any(note in text for text in images.packing_notes())
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["t"], file["x"] = texts, np.zeros(3)
+    assert any(
+        note in text for text in HDF5Table(tmp_path / "t.h5", "x", None, "t").packing_notes()
+    )
+    for options in ({"text_length": 64}, {"text_length": 70}, {"vocabulary": source}):
+        assert not TextTable({"t": texts}, text="t", **options).packing_notes()
+    assert not TextTable({"t": ["a " * 63]}, text="t").packing_notes()

@@ -1,0 +1,67 @@
+"""Error messages of functions, with their arguments named as the options of a command."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+from collections.abc import Iterator
+
+# Arguments of functions whose option has another name.
+_OPTIONS = {
+    "classes": "like",
+    "columns": "column",
+    "directory": "output",
+    "fraction": "split",
+    "path": "source",
+    "table": "source",
+    "vocabulary": "like",
+}
+
+_POSITIONALS = {
+    "directory": "DIR",
+    "files": "FILE",
+    "function": "MODULE:FUNCTION",
+    "source": "SOURCE",
+}
+
+_NAME = re.compile(r"`(\w+)(?:\[[^\]`]*\])?`")
+_VALUE = re.compile(r"(?<![\w./\\(])(\w+)=(\"[^\"]*\"|'[^']*'|-?[\w.]+|\([^)]*\)|\[[^\]]*\])")
+
+
+def in_options(message: str, parsed: argparse.Namespace) -> str:
+    """Returns a message in which arguments are options: `--delimiter ';'` for `delimiter=';'`.
+
+    Args:
+        message: the message of an exception.
+        parsed: the parsed command line, whose options are known.
+    """
+
+    def find(name: str) -> str | None:
+        known = vars(parsed)
+        option = name if name in known else _OPTIONS.get(name)
+        if option is None or option not in known:
+            return None
+        return _POSITIONALS.get(option) or f"--{option.replace('_', '-')}"
+
+    def replace_name(match: re.Match[str]) -> str:
+        return find(match[1]) or match[0]
+
+    def replace_value(match: re.Match[str]) -> str:
+        option = find(match[1])
+        value = match[2]
+        if option is None:
+            return match[0]
+        plain = value.strip("\"'")
+        return f"{option} {plain if re.fullmatch(r'-?[A-Za-z0-9_.]+', plain) else value}"
+
+    return _VALUE.sub(replace_value, _NAME.sub(replace_name, message))
+
+
+@contextlib.contextmanager
+def argument_errors() -> Iterator[None]:
+    """Turns a `TypeError` about an argument into a `ValueError`, which is printed as one line."""
+    try:
+        yield
+    except TypeError as error:
+        raise ValueError(str(error)) from error
