@@ -53,7 +53,7 @@ class AlignedOutput:
         self._held_back = b""
         if head:
             self._write(data)
-        else:  # small objects; also more than 64 KiB of them, with the opcode of an array at the end
+        else:  # small objects, which may be 64 KiB and end with the opcode of an array
             view = memoryview(data).cast("B")
             self._write(view[:-_MAX_HEAD])
             self._held_back = bytes(view[-_MAX_HEAD:])
