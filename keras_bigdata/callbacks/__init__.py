@@ -1,11 +1,15 @@
 """Callbacks for `model.fit` that work together with all of Keras's own.
 
-weighted_validation          `WeightedValidation` (_validation_data, _metric_states)
-best_weights_early_stopping  `BestWeightsEarlyStopping` (_best_weights_file)
+weighted_validation          `WeightedValidation` (_validation_data, _requested_roles,
+                             _metric_states); checks the data, the model and the other callbacks
+                             (_training_data, _test_step, _callback_order)
+best_weights_early_stopping  `BestWeightsEarlyStopping` (_best_weights_file, _former_weights)
 score_log                    `ScoreLog`
 resume_training              `ResumeTraining`: reads the state of a training (_training_state,
-                             _callback_states) into files (_checkpoint_directory,
-                             _checkpoint_file) when they are due (_checkpoint_schedule)
+                             _training_settings, _callback_states) into files
+                             (_checkpoint_directory, _checkpoint_file) when they are due
+                             (_checkpoint_schedule), one training at a time (_running_training), if
+                             `fit` can be resumed (_resumable_fit)
 
 Used by several of them: _monitor, _keyboard_interrupt.
 """

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import h5py
 import keras
 
-from keras_bigdata.files import is_url, replace_file
+from keras_bigdata.files import is_url, remove_leftovers, replace_file
 from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 
 SUFFIX = ".weights.h5"
@@ -69,6 +70,24 @@ def check_weights_path(filepath: Any) -> Path:
     if path.is_dir():
         raise ValueError(f"`filepath` must be a file, not a directory. Received: filepath={text!r}")
     return path
+
+
+def prepare_directory(path: Path) -> None:
+    """Checks before the first epoch, not after it, that the file can be written.
+
+    Raises:
+        OSError: if it cannot.
+    """
+    directory = path.parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise OSError(
+            error.errno, f"The best weights cannot be written to {path}: {error.strerror}"
+        ) from error
+    remove_leftovers(path)
 
 
 def write_best(path: Path, model: Any, record: BestRecord) -> None:

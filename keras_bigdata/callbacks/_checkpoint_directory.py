@@ -14,7 +14,9 @@ from typing import Any
 
 from keras_bigdata.callbacks import _checkpoint_file
 from keras_bigdata.callbacks._checkpoint_file import SUFFIX, EncodedDocument
+from keras_bigdata.callbacks._running_training import RunningTraining
 from keras_bigdata.files import TEMPORARY_PREFIX, lock_file, temporary_target
+from keras_bigdata.keras_internals.callbacks import training_frame
 
 _NAME = re.compile(rf"checkpoint-(\d+){re.escape(SUFFIX)}")
 # The suffix of format 1, which is no longer read.
@@ -24,6 +26,7 @@ _LOCK = ".lock"
 # The open directories of this process: a second `fit` takes over from one that ended with an
 # exception.
 _open: dict[Path, CheckpointDirectory] = {}
+_opening = threading.Lock()
 
 
 class CheckpointDirectory:
@@ -42,7 +45,8 @@ class CheckpointDirectory:
         self.path = path
         self.write_seconds = 0.0
         self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
+        self._error: BaseException | None = None
+        self._training: RunningTraining | None = None
         self._lock: int | None = None
         self._number = 0
 
@@ -51,11 +55,29 @@ class CheckpointDirectory:
 
         Raises:
             OSError: if nothing can be written there.
-            RuntimeError: if another process trains with these checkpoints.
+            RuntimeError: if another process or another thread trains with these checkpoints.
         """
-        former = _open.pop(self.path, None)
-        if former is not None:
-            former.close()
+        with _opening:
+            former = _open.get(self.path)
+            if former is not None:
+                former.check_has_ended()
+                former.close()
+            self._training = RunningTraining(training_frame())
+            self._open_and_lock()
+
+    def check_has_ended(self) -> None:
+        """Checks that no other thread trains with the directory; in this thread none can.
+
+        Raises:
+            RuntimeError: if one does.
+        """
+        if self._training is not None and self._training.is_running_in_another_thread():
+            raise RuntimeError(
+                f"Another thread of this process is training with the checkpoints in {self.path}. "
+                "Wait for it to end, or pass another directory."
+            )
+
+    def _open_and_lock(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -137,16 +159,21 @@ class CheckpointDirectory:
             self._thread.join()
             self._thread = None
 
-    def pop_error(self) -> OSError | None:
-        """Returns the error of the last write, and forgets it."""
+    def pop_error(self) -> Exception | None:
+        """Returns the error of the last write, and forgets it. Its last argument is a text."""
         error, self._error = self._error, None
-        return error
+        if error is None:
+            return None
+        text = f"No checkpoint could be written to {self.path}: {str(error) or repr(error)}"
+        found = OSError(error.errno, text) if isinstance(error, OSError) else RuntimeError(text)
+        found.__cause__ = error
+        return found
 
     def _write(self, number: int, encoded: EncodedDocument) -> None:
         start = time.thread_time()
         try:
             _checkpoint_file.write(self._file(number), encoded)
-        except OSError as error:
+        except BaseException as error:  # reported by the thread that trains
             self._error = error
         else:
             for old in sorted(self._numbers())[:-2]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.callbacks import training_code
+from keras_bigdata.keras_internals.callbacks import training_frame
 
 # The active handler of the running training, for `RaiseKeyboardInterrupt`.
 _active: DeferredKeyboardInterrupt | None = None
@@ -44,7 +44,7 @@ class DeferredKeyboardInterrupt:
             or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
         ):
             return
-        self._training = training_code()
+        self._training = training_frame().f_code
         self._pending = False
         self._installed = True
         _active = self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -37,32 +38,55 @@ class MetricStateSum:
         for variable, total in zip(_summable_variables(model), self._sums or (), strict=True):
             is_integer = variable.dtype.startswith(("int", "uint"))
             variable.assign(np.rint(total).astype(variable.dtype) if is_integer else total)
-        results = {name: to_python(value) for name, value in model.get_metrics_result().items()}
+        flat = _flat(model.get_metrics_result())
+        results = {name: to_python(value) for name, value in sorted(flat.items())}
         model.reset_metrics()
-        return dict(sorted(results.items()))
+        return results
 
 
 def custom_metric_names(model: Any) -> set[str]:
     """Returns the names in the logs of metrics whose class is not a class of Keras."""
-    names: set[str] = set()
+    return {
+        name
+        for names, metrics, is_group in _named_metrics(model)
+        if is_group or not all(map(is_keras_metric, metrics))
+        for name in names
+    }
+
+
+def metrics_by_result(model: Any) -> dict[str, Any]:
+    """Returns the metrics of a model by the names of their results, as far as they are known."""
+    return {
+        name: metrics[0]
+        for names, metrics, _ in _named_metrics(model)
+        if len(metrics) == 1
+        for name in names
+    }
+
+
+def _named_metrics(model: Any) -> Iterator[tuple[list[str], list[Any], bool]]:
+    """Yields names in the logs, the metrics that they may belong to, and whether that is a group.
+
+    A metric with a dict as result is a group: a custom class, or metrics that are not accessible.
+    """
     for metric in model.metrics:
-        parts = compiled_metrics(metric)
-        if parts is not None:
-            results = list(metric.result())
-            custom = [not is_keras_metric(part) for part in parts]
-            if len(results) == len(parts):
-                names.update(
-                    name for name, is_custom in zip(results, custom, strict=True) if is_custom
-                )
-            elif any(custom):  # it is unknown which result belongs to which metric
-                names.update(results)
-            continue
-        result = metric.result()
-        if isinstance(result, dict):  # a custom class, or a group whose metrics are not accessible
-            names.update(result)
-        elif not is_keras_metric(metric):
-            names.add(metric.name)
-    return names
+        result, parts = metric.result(), compiled_metrics(metric)
+        if parts is None:
+            is_group = isinstance(result, Mapping)
+            yield list(_flat(result if is_group else {metric.name: result})), [metric], is_group
+        elif len(result) == len(parts):
+            for (name, value), part in zip(result.items(), parts, strict=True):
+                yield list(_flat({name: value})), [part], False
+        else:  # it is unknown which result belongs to which metric
+            yield list(_flat(result)), parts, False
+
+
+def _flat(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the results with those of a metric that has several by name, as `evaluate` does."""
+    flat: dict[str, Any] = {}
+    for name, value in results.items():
+        flat.update(value if isinstance(value, Mapping) else {name: value})
+    return flat
 
 
 def to_python(value: Any) -> Any:

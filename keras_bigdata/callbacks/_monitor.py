@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from keras_bigdata.keras_internals.callbacks import compiled_metrics
 
@@ -23,12 +25,18 @@ def monitored_value(logs: Mapping[str, Any], monitor: str, callback: Any) -> flo
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
             return None
         raise ValueError(missing_monitor_message(monitor, logs, callback))
+    value = logs[monitor]
     try:
-        return float(logs[monitor])
-    except TypeError:
+        array = np.asarray(
+            keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
+        )
+        # A metric of several classes has an array of shape (1,) if there is one class.
+        return float(array.reshape(()))
+    except (TypeError, ValueError):
         raise ValueError(
-            f"{type(callback).__name__} monitors one number, and {monitor!r} is not one. "
-            f"Received: {logs[monitor]!r}"
+            f"{type(callback).__name__} monitors one number, and {monitor!r} is not one. Monitor a "
+            "metric that returns one number, such as an average over the classes. "
+            f"Received: {value!r}"
         ) from None
 
 
@@ -54,11 +62,15 @@ def missing_monitor_message(monitor: str, logs: Mapping[str, Any], callback: Any
         f"{type(callback).__name__} monitors {monitor!r}, which is not in the logs of the epoch. "
         f"Available: {', '.join(map(repr, sorted(logs))) or 'none'}."
     )
-    if monitor.startswith("val_"):
-        text += (
+    is_val = monitor.startswith("val_")
+    alike = {name.removeprefix("val_"): name for name in logs if name.startswith("val_") == is_val}
+    if is_val and not alike:
+        return text + (
             " If WeightedValidation computes it, list WeightedValidation before"
             f" {type(callback).__name__} in `callbacks`; otherwise pass `validation_data` to `fit`."
         )
+    for similar in difflib.get_close_matches(monitor.removeprefix("val_"), alike, 1, cutoff=0.5):
+        text += f" The most similar one is {alike[similar]!r}."
     return text
 
 

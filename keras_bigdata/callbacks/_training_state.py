@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_bigdata.callbacks import _callback_states
+from keras_bigdata.callbacks._training_settings import (
+    is_new_class,
+    keeps_learning_rate,
+    optimizers_of,
+    read_settings,
+)
 from keras_bigdata.keras_internals.callbacks import global_seed_state, set_global_seed_state
 
 if TYPE_CHECKING:
@@ -30,7 +36,8 @@ def read_training(
         model: the model, with its variables up to date.
         callbacks: the callbacks that are saved with it.
         sequence: the sequence that it is trained on.
-        where: `position`, and the `sequence_epoch` that belongs to it.
+        where: `position`, the `sequence_epoch` that belongs to it, and the `settings` with which
+            the training began.
     """
     position = where["position"]
     order = {**sequence.state_dict(), "epoch": where["sequence_epoch"], "batch": position["batch"]}
@@ -41,6 +48,8 @@ def read_training(
         "position": position,
         "sequence": order,
         "data": _data_identity(sequence),
+        "settings": where["settings"],
+        "settings_now": read_settings(model),
         "variables": _describe_variables(model),
         **read_values(model),
         "history": {"epoch": model.history.epoch, "history": model.history.history},
@@ -48,9 +57,25 @@ def read_training(
     }
 
 
-def restore_training(document: dict[str, Any], model: Any, callbacks: Sequence[Any]) -> None:
-    """Restores the model, its History, the callbacks and the random generators."""
-    restore_values(document, model)
+def restore_training(
+    document: dict[str, Any],
+    model: Any,
+    callbacks: Sequence[Any],
+    new_settings: Mapping[str, Any],
+) -> None:
+    """Restores the model, its History, the callbacks and the random generators.
+
+    Args:
+        document: what `read_training` returned.
+        model: the model.
+        callbacks: the callbacks that are saved with it.
+        new_settings: settings that are not those of the document; they are left as compiled.
+    """
+    optimizer = list(_values_for_new_settings(document, model, new_settings))
+    values = document["values"]
+    if new_settings:
+        values = {**values, "optimizer": optimizer}
+    restore_values({**document, "values": values}, model)
     model.history.epoch = document["history"]["epoch"]
     model.history.history = document["history"]["history"]
     _callback_states.restore(callbacks, document["callbacks"])
@@ -94,10 +119,16 @@ def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | 
     return None
 
 
-def model_difference(document: dict[str, Any], model: Any, sequence: ShardSequence) -> str | None:
+def model_difference(
+    document: dict[str, Any],
+    model: Any,
+    sequence: ShardSequence,
+    new_settings: Mapping[str, Any],
+) -> str | None:
     """Describes a difference between the model of a document and a model.
 
-    Trains one batch if variables are missing that Keras creates in the first step.
+    Trains one batch if variables are missing that Keras creates in the first step. With new
+    settings the optimizer may have other variables.
 
     Returns:
         A text with both values, or `None` if the document belongs to the model.
@@ -107,7 +138,8 @@ def model_difference(document: dict[str, Any], model: Any, sequence: ShardSequen
     if {kind: len(variables) for kind, variables in _variables(model).items()} != counts:
         model.train_on_batch(*sequence.unshuffled()[0])
     here = _describe_variables(model)
-    for kind in ("model", "optimizer", "metrics"):
+    kinds = ("model", "metrics") if new_settings else ("model", "optimizer", "metrics")
+    for kind in kinds:
         for number, (left, right) in enumerate(zip(saved[kind], here[kind], strict=False)):
             if _comparable(left) != _comparable(right):
                 both = f"{_format(left)} in the checkpoint and {_format(right)} here"
@@ -141,28 +173,55 @@ def seed_epoch(seed: int, epoch: int) -> None:
 
 
 def _variables(model: Any) -> dict[str, list[Any]]:
-    # A model with a custom `train_step` may have more optimizers than that of `compile`.
-    attributes = [v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)]
-    optimizers = {id(o): o for o in [model.optimizer, *attributes] if o is not None}
     return {
         "model": list(model.variables),
         "metrics": list(model.metrics_variables),
-        "optimizer": [v for optimizer in optimizers.values() for v in optimizer.variables],
+        "optimizer": [v for o in optimizers_of(model).values() for v in o.variables],
     }
+
+
+def _values_for_new_settings(
+    document: dict[str, Any], model: Any, new_settings: Mapping[str, Any]
+) -> Iterator[Any]:
+    """Yields a value for each variable of the optimizers: that of the document, or a first one.
+
+    A variable is found by its name and shape. An optimizer of another class starts again. Other
+    optimizers than that of `compile` keep what is not found: which variables they train is unknown.
+    """
+    if not new_settings:
+        return
+    saved: dict[str, list[Any]] = {}
+    described = document["variables"]["optimizer"]
+    for variable, value in zip(described, document["values"]["optimizer"], strict=True):
+        saved.setdefault(repr(_comparable(variable)), []).append(value)
+    for name, optimizer in optimizers_of(model).items():
+        initial = optimizer
+        if optimizer is model.optimizer:
+            if not optimizer.built:
+                optimizer.build(model.trainable_variables)
+            # The variables may have been changed by a step that only created them.
+            initial = type(optimizer).from_config(optimizer.get_config())
+            initial.build(model.trainable_variables)
+        for variable, first in zip(optimizer.variables, initial.variables, strict=True):
+            values = saved.get(repr(_comparable(_describe(variable))), [])
+            value = values.pop(0) if values else None
+            is_rate = variable.path.endswith("/learning_rate")
+            is_kept = keeps_learning_rate(name, new_settings) if is_rate else True
+            if value is None or not is_kept or is_new_class(name, new_settings):
+                value = np.asarray(keras.ops.convert_to_numpy(first))
+            yield value
 
 
 def _describe_variables(model: Any) -> dict[str, list[dict[str, Any]]]:
     return {
-        kind: [
-            {
-                "name": v.path,
-                "shape": list(v.shape),
-                "dtype": keras.backend.standardize_dtype(v.dtype),
-            }
-            for v in variables
-        ]
+        kind: [_describe(variable) for variable in variables]
         for kind, variables in _variables(model).items()
     }
+
+
+def _describe(variable: Any) -> dict[str, Any]:
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    return {"name": variable.path, "shape": list(variable.shape), "dtype": dtype}
 
 
 def _comparable(variable: dict[str, Any]) -> tuple[str, list[int], str]:

@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bigdata.callbacks._requested_roles import RequestedRoles, is_path
+from keras_bigdata.files import local_path
 from keras_bigdata.shards.roles import Roles, Structure, map_structure
-
-DEFAULT_TARGETS = "labels"
 
 
 def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
@@ -42,7 +42,7 @@ def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
     return {"0": sets}, False
 
 
-def open_set(name: str, data: Any, batch_size: int, roles: Roles) -> Any:
+def open_set(name: str, data: Any, batch_size: int, roles: RequestedRoles) -> Any:
     """Checks one set, and returns it as a dataset for `evaluate` or as `NamedArrays`.
 
     Raises:
@@ -55,48 +55,57 @@ def open_set(name: str, data: Any, batch_size: int, roles: Roles) -> Any:
         raise type(error)(f"Validation set {name!r}: {error}") from error
 
 
-def _open(data: Any, batch_size: int, roles: Roles) -> Any:
-    if isinstance(data, (str, os.PathLike)):
+def _open(data: Any, batch_size: int, roles: RequestedRoles) -> Any:
+    if is_path(data):
         return _check_length(_open_shards(data, batch_size, roles))
     # A user's `ShardSequence` is never iterated: it counts the epochs that it has served.
     if callable(getattr(data, "unshuffled", None)):
-        return _check_length(_check_targets(data.unshuffled()))
+        return _check_length(_check_targets(data.unshuffled(), roles))
     if isinstance(data, keras.utils.PyDataset) or _is_tf_dataset(data):
         return _check_length(data)
     if isinstance(data, Mapping):
-        return NamedArrays.check(data, batch_size, roles)
-    if isinstance(data, tuple) and len(data) in (2, 3):
-        return ArrayBatches(data[0], data[1], data[2] if len(data) == 3 else None, batch_size)
+        return NamedArrays.check(data, batch_size, roles.complete(Roles()))
+    if isinstance(data, tuple) and len(data) in (1, 2, 3):
+        x, y, sample_weight = (*data, None, None)[:3]
+        return ArrayBatches(x, y, sample_weight, batch_size)
     hint = ""
     if is_array(data) or isinstance(data, (list, tuple)):
         hint = " Pass arrays as a tuple, (x, y)."
     elif hasattr(data, "__next__"):
         hint = " A generator can be run only once: store its batches first."
     raise TypeError(
-        "a set must be a tuple (x, y) or (x, y, sample_weight), a dict of arrays, a keras.utils."
-        "PyDataset, a tf.data.Dataset or the path of a directory of shards. "
+        "a set must be a tuple (x, y), (x, y, sample_weight) or (x,), a dict of arrays, a "
+        "keras.utils.PyDataset, a tf.data.Dataset or the path of a directory of shards. "
         f"Received: an object of type {type(data).__name__}.{hint}"
     )
 
 
-def _open_shards(path: str | os.PathLike[str], batch_size: int, roles: Roles) -> Any:
+def _open_shards(path: str | os.PathLike[str], batch_size: int, requested: RequestedRoles) -> Any:
     from keras_bigdata.loading.sequence import ShardSequence
+    from keras_bigdata.shards.scan import open_shards
 
-    options: dict[str, Any] = {}
-    # The index has the roles, unless other code wrote the shards.
-    if roles != Roles(targets=DEFAULT_TARGETS):
-        options = {
-            "inputs": roles.inputs,
-            "targets": roles.targets,
-            "sample_weights": roles.sample_weights,
-        }
-    shards = ShardSequence(path, batch_size=batch_size, shuffle=None, **options)
-    return _check_targets(shards.unshuffled())
+    # Pickles without an index have no roles: they are scanned for the fields that were passed.
+    used = requested.complete(Roles()).names if requested.inputs else ()
+    index = open_shards(local_path(path, "sets"), used=used)
+    roles = requested.complete(index.roles)
+    shards = ShardSequence(
+        index,
+        batch_size=batch_size,
+        shuffle=None,
+        inputs=roles.inputs,
+        targets=roles.targets,
+        sample_weights=roles.sample_weights,
+    )
+    return _check_targets(shards.unshuffled(), requested)
 
 
-def _check_targets(sequence: Any) -> Any:
-    if getattr(sequence, "roles", None) is not None and sequence.roles.targets is None:
-        raise ValueError("the shards have no targets. Pass `targets=`, the name of a field.")
+def _check_targets(sequence: Any, requested: RequestedRoles) -> Any:
+    roles = getattr(sequence, "roles", None)
+    if roles is not None and roles.targets is None and requested.targets is not None:
+        raise ValueError(
+            "the shards have no targets. Pass the name of a field as `targets` (of ShardSequence, "
+            "if the set is one), or targets=None for a model that is evaluated without."
+        )
     return sequence
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-import tempfile
 from types import TracebackType
 from typing import Any
 
@@ -16,10 +15,12 @@ from keras_bigdata.callbacks._best_weights_file import (
     BestRecord,
     check_weights_path,
     load_weights_only,
+    prepare_directory,
     read_record,
     write_best,
 )
 from keras_bigdata.callbacks._callback_states import check_version
+from keras_bigdata.callbacks._former_weights import FormerWeights
 from keras_bigdata.callbacks._keyboard_interrupt import DeferredKeyboardInterrupt
 from keras_bigdata.callbacks._monitor import (
     check_validation_order,
@@ -28,7 +29,6 @@ from keras_bigdata.callbacks._monitor import (
     monitored_value,
     print_below_progress,
 )
-from keras_bigdata.files import remove_leftovers
 
 _STATE_VERSION = 1
 # The attributes that `_reset` sets and training changes.
@@ -74,7 +74,10 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     Restoring sets the model's weights only; the optimizer is left unchanged, as in Keras.
 
     Each `fit` starts without a best value, and its first epoch replaces the file, unless
-    `resume=True`.
+    `resume=True`. If the file holds a better score of another training, or weights of another
+    program, these are kept as `best.former-1.weights.h5`, with a warning, and removed as soon as
+    the new training reaches their score. So trainings in a loop or of keras_tuner, whose trials
+    share one `filepath`, do not lose the best weights.
 
     Args:
         filepath: path of the file for the best weights; a local file whose name ends in
@@ -178,6 +181,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self.wait = 0
         self.stopped_epoch = 0
         self._best_weights: list[Any] | None = None
+        self._former = FormerWeights(self.filepath)
         self._restored = False
         # "min" or "max", once it is known.
         self._mode: str | None = None if self.mode == "auto" else self.mode
@@ -209,13 +213,14 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     def __deepcopy__(self, memo: dict[int, Any]) -> BestWeightsEarlyStopping:
         copied = copy.copy(self)
         copied._interrupt = DeferredKeyboardInterrupt(copied._restore_if_any)
+        copied._former = FormerWeights(self.filepath)
         memo[id(self)] = copied
         return copied
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Resets the state, checks that the file can be written, and defers Ctrl-C."""
         self._reset()
-        self._prepare_directory()
+        prepare_directory(self.filepath)
         if self.resume and self.filepath.exists():
             self._resume_from_file()
         if self.restore_best_weights:
@@ -327,7 +332,9 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             self.wait = 0
         record = BestRecord(epoch, self.monitor, value, str(self._mode), self.wait)
         try:
+            self._former.before_replacing(record, is_first=self.best is None)
             write_best(self.filepath, self.model, record)
+            self._former.after_replacing(record)
         except OSError as error:
             kept = "" if self.best is None else " The file still holds the previous best weights."
             raise OSError(
@@ -344,20 +351,6 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         if self._mode == "min":
             return bool(keras.ops.less(value + self.min_delta, reference))
         return bool(keras.ops.greater(value - self.min_delta, reference))
-
-    def _prepare_directory(self) -> None:
-        """Checks before the first epoch, not after it, that the file can be written."""
-        directory = self.filepath.parent
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=directory):
-                pass
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"The best weights cannot be written to {self.filepath}: {error.strerror}",
-            ) from error
-        remove_leftovers(self.filepath)
 
     def _resume_from_file(self) -> None:
         record = read_record(self.filepath)

@@ -8,11 +8,11 @@ import time
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from keras_bigdata.arguments import checked_number
+from keras_bigdata.arguments import checked_choice, checked_number
 from keras_bigdata.callbacks import _callback_states, _training_state
 from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._checkpoint_file import encode
@@ -22,8 +22,16 @@ from keras_bigdata.callbacks._keyboard_interrupt import (
     is_interrupt_pending,
 )
 from keras_bigdata.callbacks._monitor import print_below_progress
-from keras_bigdata.files import is_url
-from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter, fit_input, set_initial_epoch
+from keras_bigdata.callbacks._resumable_fit import check_fit
+from keras_bigdata.callbacks._training_settings import (
+    changed_settings,
+    describe_changes,
+    first_settings,
+    read_settings,
+    remember_settings,
+)
+from keras_bigdata.files import local_path
+from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter, set_initial_epoch
 from keras_bigdata.loading.sequence import ShardSequence
 
 
@@ -42,8 +50,9 @@ class ResumeTraining(keras.callbacks.Callback):
 
     - After the training has ended, the same script restores its final state, including History, and
       trains nothing. With more `epochs` it continues. A training that stopped early stays stopped.
-    - A checkpoint of other data, another order, another model, or another backend is refused. A
-      change of `transform`, the loss or a layer that does not change any variable is not detected.
+    - A checkpoint of other data, another order, another model, or another backend is refused, and
+      one of another optimizer, learning rate or loss, unless `on_change="use_new"`. A change inside
+      a `transform`, a custom loss or a layer that does not change any variable is not detected.
     - The states of Keras's callbacks, of this package's, and of those with methods `state_dict()`
       and `load_state_dict(state)` are saved; a warning names all others. The file of CSVLogger is
       restored byte by byte. TensorBoard's event files keep what was written after the checkpoint,
@@ -67,13 +76,18 @@ class ResumeTraining(keras.callbacks.Callback):
         every: minimum number of seconds between checkpoints; 0 for one at each batch, as far as
             they can be written. With `None`, copying and writing them takes 1% of the time, and
             the interval is at least 10 seconds. Defaults to `None`.
+        on_change: what to do if the model is compiled with other settings of the optimizer or the
+            loss than when the training began. `"refuse"`: an error with both values.
+            `"use_new"`: continue with the new ones; an optimizer of another class starts again.
+            What a scheduler changes while training is restored. Defaults to `"refuse"`.
 
     Raises:
         TypeError: if an argument has a wrong type.
         ValueError: if an argument has a wrong value, or BackupAndRestore is among the callbacks;
-            while training: if the checkpoint belongs to another training, or `fit` received
+            while training: if the checkpoint belongs to another training or one with other
+            settings, or `fit` received
             `shuffle=True`, `steps_per_epoch` or another sequence.
-        RuntimeError: while training: if another process trains with the directory.
+        RuntimeError: while training: if another process or thread trains with the directory.
         OSError: while training: if nothing can be written there. If the disk becomes full later, a
             warning is issued, the last checkpoint is kept, and the next one is tried.
 
@@ -102,11 +116,10 @@ class ResumeTraining(keras.callbacks.Callback):
         sequence: ShardSequence,
         *,
         every: float | None = None,
+        on_change: Literal["refuse", "use_new"] = "refuse",
     ) -> None:
         super().__init__()
-        if is_url(str(directory)):
-            raise ValueError(f"`directory` must be local. Received: directory={str(directory)!r}")
-        self.directory = Path(directory)
+        self.directory = local_path(directory, "directory")
         if self.directory.exists() and not self.directory.is_dir():
             raise ValueError(
                 f"`directory` must be a directory, not a file. "
@@ -119,6 +132,7 @@ class ResumeTraining(keras.callbacks.Callback):
             )
         if every is not None:
             every = checked_number(every, "every", minimum=0)
+        self.on_change = checked_choice(on_change, "on_change", ("refuse", "use_new"))
         self.sequence = sequence
         self.every = every
         # The callbacks that are saved with the training.
@@ -134,6 +148,9 @@ class ResumeTraining(keras.callbacks.Callback):
     def _reset(self) -> None:
         # The checkpoint that is not restored yet.
         self._checkpoint: dict[str, Any] | None = None
+        # The settings with which the training began, and those that are not from the checkpoint.
+        self._settings: dict[str, Any] = {}
+        self._new_settings: dict[str, Any] = {}
         self._former_initial_epoch: int | None = None
         self._epoch = 0
         self._sequence_epoch = 0
@@ -191,12 +208,14 @@ class ResumeTraining(keras.callbacks.Callback):
         if self._callbacks is None:
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
         self._reset()
-        _check_fit(self.sequence)
+        check_fit(self.sequence)
         self._files.open()
+        self._settings = read_settings(self.model)
         checkpoint = self._files.read_newest()
         if checkpoint is not None:
             self._check_version(checkpoint)
             self._refuse(_training_state.data_difference(checkpoint, self.sequence))
+            self._compare_settings(checkpoint)
             self._start_from(checkpoint)
         self._interrupt.start()
 
@@ -243,6 +262,8 @@ class ResumeTraining(keras.callbacks.Callback):
             if is_interrupt_pending():
                 self._files.wait()
         self._has_stepped = True
+        if batch == 0:
+            remember_settings(self.model)
         self._interrupt.raise_if_pending()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -293,6 +314,7 @@ class ResumeTraining(keras.callbacks.Callback):
             self.sequence,
             position=position,
             sequence_epoch=self._sequence_epoch,
+            settings=self._settings,
         )
         self._files.write(encode(document))
         self._schedule.restart(time.perf_counter() - start)
@@ -305,10 +327,9 @@ class ResumeTraining(keras.callbacks.Callback):
         if error is None:
             self._has_written = self._has_written or self._schedule.started
             return
-        text = f"No checkpoint could be written to {self.directory}: {error}"
         if not self._has_written:
-            raise OSError(error.errno, text) from error
-        warnings.warn(f"{text}. The last checkpoint is kept.", stacklevel=2)
+            raise error
+        warnings.warn(f"{error.args[-1]}. The last checkpoint is kept.", stacklevel=2)
 
     # ---- Restoring
 
@@ -327,6 +348,19 @@ class ResumeTraining(keras.callbacks.Callback):
                 f"{self.directory} holds a checkpoint of another training: {difference}. Pass "
                 "another directory, or delete this one to start the training again."
             )
+
+    def _compare_settings(self, checkpoint: dict[str, Any]) -> None:
+        changed = changed_settings(checkpoint, self.model)
+        if changed and self.on_change == "refuse":
+            raise ValueError(
+                f"{self.directory} holds a checkpoint of a training with other settings: "
+                f"{describe_changes(changed)}. Pass another directory to start another training "
+                'with these settings, or on_change="use_new" to continue this one with them.'
+            )
+        self._settings = first_settings(checkpoint, self._settings, changed)
+        self._new_settings = changed
+        if changed and self.params.get("verbose"):
+            print_below_progress(self, f"New settings: {describe_changes(changed)}")
 
     def _start_from(self, checkpoint: dict[str, Any]) -> None:
         """Lets `fit` begin with the epoch of the checkpoint."""
@@ -352,8 +386,9 @@ class ResumeTraining(keras.callbacks.Callback):
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         model = self.model
-        self._refuse(_training_state.model_difference(checkpoint, model, self.sequence))
-        _training_state.restore_training(checkpoint, model, self._callbacks or [])
+        new = self._new_settings
+        self._refuse(_training_state.model_difference(checkpoint, model, self.sequence, new))
+        _training_state.restore_training(checkpoint, model, self._callbacks or [], new)
         self._checkpoint = None
         self._has_stepped = True
         self._schedule.restart()
@@ -362,34 +397,3 @@ class ResumeTraining(keras.callbacks.Callback):
         if self._before_phantom_step is not None:
             _training_state.restore_values(self._before_phantom_step, self.model)
             self._before_phantom_step = None
-
-
-def _check_fit(sequence: ShardSequence) -> None:
-    """Checks that the running `fit` trains on the sequence, in an order that can be resumed.
-
-    Raises:
-        ValueError: if it does not.
-    """
-    received = fit_input()
-    if received is None:
-        warnings.warn(
-            f"ResumeTraining cannot see the arguments of `fit` in Keras {keras.__version__}. Make "
-            "sure that `fit` receives the same sequence, shuffle=False and no steps_per_epoch.",
-            stacklevel=2,
-        )
-        return
-    if received.dataset is not sequence:
-        raise ValueError(
-            "ResumeTraining and `fit` received different sequences. Pass the same object to both, "
-            "and not its `as_dataset()`, which is read ahead of training."
-        )
-    if received.shuffle:
-        raise ValueError(
-            "`fit` shuffles the order of batches with a generator that cannot be restored. Pass "
-            "`shuffle=False` to `fit`; ShardSequence shuffles by itself. Received: shuffle=True"
-        )
-    if received.steps_per_epoch is not None:
-        raise ValueError(
-            "Epochs of `fit(steps_per_epoch=...)` cannot be resumed. Pass it to ShardSequence "
-            f"instead. Received: steps_per_epoch={received.steps_per_epoch}"
-        )

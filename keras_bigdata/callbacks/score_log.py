@@ -67,6 +67,9 @@ class ScoreLog(keras.callbacks.Callback):
     ```
     """
 
+    # `monitor` has no `val_`, by which `WeightedValidation` finds callbacks that stand too early.
+    reads_validation = True
+
     def __init__(
         self,
         filepath: str | os.PathLike[str],

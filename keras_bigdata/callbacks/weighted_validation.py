@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import reprlib
 import warnings
 from collections.abc import Iterator
@@ -12,18 +13,33 @@ from typing import Any
 import keras
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
+from keras_bigdata.callbacks._callback_order import check_order
 from keras_bigdata.callbacks._keyboard_interrupt import RaiseKeyboardInterrupt
 from keras_bigdata.callbacks._metric_states import MetricStateSum, custom_metric_names
 from keras_bigdata.callbacks._monitor import print_below_progress
+from keras_bigdata.callbacks._requested_roles import (
+    RequestedRoles,
+    check_roles_are_used,
+    is_path,
+)
+from keras_bigdata.callbacks._test_step import (
+    describe_figures_of_one_batch,
+    figures_of_one_batch,
+)
+from keras_bigdata.callbacks._training_data import TrainingData
 from keras_bigdata.callbacks._validation_data import (
-    DEFAULT_TARGETS,
     NamedArrays,
     has_unknown_length,
     name_sets,
     open_set,
 )
-from keras_bigdata.keras_internals.callbacks import RAN_OUT_OF_DATA, metrics_not_reset
-from keras_bigdata.shards.roles import Roles, as_structure
+from keras_bigdata.keras_internals.callbacks import (
+    RAN_OUT_OF_DATA,
+    callbacks_in_order,
+    metrics_not_reset,
+)
+from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
+from keras_bigdata.loading.sequence import ShardSequence
 
 # Limits of the names of sets in a repr: at most four names of 30 characters each.
 _names_repr = reprlib.Repr()
@@ -45,19 +61,27 @@ class WeightedValidation(keras.callbacks.Callback):
     unknown whether the states of custom metrics can be added. If there are any, all sets are
     evaluated a second time, for the results of these metrics.
 
+    `val_<output>_loss` of a model with several outputs is an average over rows on all backends. (In
+    `evaluate` on TensorFlow it is one over batches, in which a smaller last batch counts as much as
+    the others.) Only losses with `reduction="sum"` depend on the `batch_size`, as in Keras.
+
     List it **before** the callbacks that read its results: `EarlyStopping`, `ModelCheckpoint`,
-    `ReduceLROnPlateau`, `CSVLogger`, `BestWeightsEarlyStopping`, `ScoreLog`. History, the progress
-    bar and TensorBoard show the results too. The callback replaces `fit(validation_data=...)`.
+    `ReduceLROnPlateau`, `CSVLogger`, `TensorBoard`, `BestWeightsEarlyStopping`, `ScoreLog`. If one
+    stands before it, training does not begin: an error names it. Custom callbacks are found by an
+    attribute `monitor` that begins with `val_`. History and the progress bar show the results too.
+    The callback replaces `fit(validation_data=...)`.
 
     Args:
         sets: one set, or a list or a dict of sets. The sets of a list are named `"0"`, `"1"`, ...
             A set is
             - a tuple `(x, y)` or `(x, y, sample_weight)`; `x` is an array of shape
-              `(samples, ...)` or a tuple, list or dict of arrays, `y` likewise,
+              `(samples, ...)` or a tuple, list or dict of arrays, `y` likewise; or `(x,)` for a
+              model that needs no targets,
             - a dict of arrays such as `{"images": ..., "texts": ..., "labels": ...}`,
             - a `keras.utils.PyDataset` or a `tf.data.Dataset` of batches,
             - the path of a directory of shards, read in order with `batch_size` and without a
-              `transform`: if training uses a `transform`, pass a `ShardSequence` with the same one,
+              `transform`. If training uses a `transform`, a path is refused: pass a `ShardSequence`
+              with the same one if it prepares the rows, or without if it augments them,
             - a `ShardSequence`, whose unshuffled view is evaluated; the sequence itself is not
               read.
         batch_size: samples per batch of arrays and shards. Defaults to `32`.
@@ -66,18 +90,29 @@ class WeightedValidation(keras.callbacks.Callback):
         per_set: whether to log the results of each set too. If `False`, all sets are evaluated as
             one, and no metric needs a second evaluation. Defaults to `True`.
         verbose: 1 to print a line per set and one for all, or 0. Defaults to `0`.
-        inputs: which fields of a dict of arrays, or of shards without roles, are the inputs: a
+        inputs: which fields of a dict of arrays, or of a directory of shards, are the inputs: a
             name, a tuple of names in the model's order, or a dict from the model's input names to
-            fields. If `None`, the arrays of a dict are matched with the model's inputs by name; a
-            single one needs no name. Defaults to `None`.
-        targets: which fields are the targets, in the same way. Defaults to `"labels"`.
-        sample_weights: which fields are sample weights, in the same way. Defaults to `None`.
+            fields. If `None`, those in the index of the shards; the arrays of a dict are matched
+            with the model's inputs by name, and a single one needs no name. Defaults to `None`.
+        targets: which fields are the targets, in the same way; `None` for a model that is evaluated
+            without targets. `"auto"` stands for those in the index of the shards, and for
+            `"labels"` in a dict of arrays or shards without roles. Defaults to `"auto"`.
+        sample_weights: which fields are sample weights, in the same way. If `None`, those in the
+            index of the shards. Defaults to `None`.
+        train: the `ShardSequence` of the training, with which the sets are compared. With `None` it
+            is the one that is passed to `fit`; if that receives something else, all sequences of
+            which batches are requested during the first epoch. Defaults to `None`.
+        check_classes: whether a set of shards is refused if it numbers its classes, or the words of
+            its vocabulary, in another way than the training data. `False` is right if a
+            `transform` makes the numbers equal. Defaults to `True`.
 
     Raises:
         TypeError: if a set has another type.
         ValueError: if a set is empty or infinite, or its arrays do not fit together; while
-            training: if there are `val_` keys in the logs already, or if the name of a set results
-            in a key that an output or a metric of the model has too.
+            training: if a callback that reads the results stands before this one, if a set does
+            not belong to the training data, if there are `val_` keys in the logs already, if the
+            name of a set results in a key that an output or a metric of the model has too, or if
+            a custom `test_step` returns numbers of one batch instead of results of metrics.
         RuntimeError: while training: if a set could not be evaluated; the message names the set.
 
     Example:
@@ -106,21 +141,30 @@ class WeightedValidation(keras.callbacks.Callback):
         per_set: bool = True,
         verbose: int = 0,
         inputs: Any = None,
-        targets: Any = DEFAULT_TARGETS,
+        targets: Any = "auto",
         sample_weights: Any = None,
+        train: ShardSequence | None = None,
+        check_classes: bool = True,
     ) -> None:
         super().__init__()
         batch_size = checked_int(batch_size, "batch_size", 1)
-        roles = Roles(
-            as_structure(inputs, "inputs"),
-            as_structure(targets, "targets"),
-            as_structure(sample_weights, "sample_weights"),
-        )
+        roles = RequestedRoles.check(inputs, targets, sample_weights)
+        if train is not None and not isinstance(train, ShardSequence):
+            raise TypeError(
+                "`train` must be the ShardSequence of the training. Received: train of type "
+                f"{type(train).__name__}"
+            )
         self.freq = checked_int(freq, "freq", 1)
         self.per_set = checked_bool(per_set, "per_set")
         self.verbose = checked_choice(verbose, "verbose", (0, 1))
         named, self._has_names = name_sets(sets)
+        check_roles_are_used(roles, named.values())
         self._sets = {name: open_set(name, data, batch_size, roles) for name, data in named.items()}
+        directories = {name: str(data) for name, data in named.items() if is_path(data)}
+        check_classes = checked_bool(check_classes, "check_classes")
+        self._training_data = TrainingData(train, self._sets, directories, check_classes)
+        self._output_losses = OutputLossesPerRow()
+        self._test_step_checked = False
         # The datasets for `evaluate`, once there is a model.
         self._datasets: dict[str, Any] | None = None
 
@@ -134,8 +178,16 @@ class WeightedValidation(keras.callbacks.Callback):
         memo[id(self)] = copied
         return copied
 
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Checks the order of the callbacks, before CSVLogger replaces its file."""
+        super().set_params(params)
+        check_order(self, callbacks_in_order())
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Matches the sets with the model's inputs and outputs."""
+        """Compares the sets with the training, and matches them with the model."""
+        self._training_data.begin()
+        self._output_losses = OutputLossesPerRow()
+        self._test_step_checked = False
         self._datasets = self._datasets_for(self.model)
         outputs = getattr(self.model, "output_names", None) or []
         if self._logs_each_set() and len(outputs) > 1:
@@ -158,9 +210,12 @@ class WeightedValidation(keras.callbacks.Callback):
                 "`fit(validation_data=...)` and must come before callbacks that log a validation: "
                 "use one of them, and list WeightedValidation first."
             )
+        self._training_data.compare_once()
         if self._datasets is None:
             self._datasets = self._datasets_for(self.model)
         with _keep_torch_generator():
+            if not self._test_step_checked:
+                self._check_test_step(self._datasets)
             combined, by_set = self._validate(self._datasets)
         logs.update(self._log_entries(combined, by_set))
         if self.verbose:
@@ -215,9 +270,17 @@ class WeightedValidation(keras.callbacks.Callback):
         self.model.reset_metrics()
         return results
 
+    def _check_test_step(self, datasets: dict[str, Any]) -> None:
+        self._test_step_checked = True
+        for name, dataset in datasets.items():
+            evaluate = functools.partial(self._evaluate, name)
+            figures = figures_of_one_batch(self.model, dataset, evaluate)
+            if figures:
+                raise ValueError(describe_figures_of_one_batch(figures))
+
     def _evaluate(self, name: str, dataset: Any) -> dict[str, Any]:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), self._output_losses.evaluating(self.model):
                 if has_unknown_length(dataset):
                     warnings.filterwarnings("ignore", RAN_OUT_OF_DATA, UserWarning)
                 results = self.model.evaluate(

@@ -7,6 +7,7 @@ them. No other file of the package uses a private name of Keras.
 fit             facts about a running `fit` that a dataset does not receive
 iterator_guard  TensorFlow's iterator of a stopped `fit`
 callbacks       what callbacks need from a running `fit`, its model and other callbacks
+output_losses   the losses of several outputs, averaged over rows
 distribution    what Keras does with a dataset when several processes train
 legacy          what scripts for Keras 1 and 2 used
 """

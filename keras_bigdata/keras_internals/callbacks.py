@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import CodeType
+from types import FrameType
 from typing import Any
 
 import keras
@@ -71,11 +71,35 @@ def fit_input() -> FitInput | None:
     return None
 
 
-def training_code() -> CodeType:
-    """Returns the code object of the function that calls a callback's `on_train_begin`.
+def callbacks_in_order() -> list[Any]:
+    """Returns the callbacks of the training that calls a hook of a callback, in order.
+
+    Finds: the local variable `self` of a function of a `CallbackList`, and its `callbacks`. They
+    are complete when `CallbackList` calls `set_params`, before `fit` has begun.
+
+    Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: none filed. A callback has no public way to the others.
+
+    Without it: an empty list. `WeightedValidation` cannot refuse callbacks that read the logs
+    before it writes to them: CSVLogger writes "NA", EarlyStopping never stops.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name in ("set_params", "on_train_begin"):
+            caller = frame.f_locals.get("self")
+            if isinstance(caller, keras.callbacks.CallbackList):
+                return list(getattr(caller, "callbacks", ()))
+    return []
+
+
+def training_frame() -> FrameType:
+    """Returns the frame of the function that calls a callback's `on_train_begin`.
 
     Finds: the first caller whose name is neither `on_train_begin` (a callback's, and that of
-    `CallbackList`) nor `start`. This is `fit`, or the function that holds a custom loop.
+    `CallbackList`) nor `start` or `open`, which are of this package. This is `fit`, or the function
+    that holds a custom loop.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
@@ -83,12 +107,13 @@ def training_code() -> CodeType:
     shows that a training is over.
 
     Without it: if another function of Keras came in between and returned before training, a
-    Ctrl-C would raise at once, as it does without the callback.
+    Ctrl-C would raise at once, as it does without the callback, and two threads could train with
+    one directory of `ResumeTraining`.
     """
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_name in ("start", "on_train_begin"):
+    while frame.f_back is not None and frame.f_code.co_name in ("open", "start", "on_train_begin"):
         frame = frame.f_back
-    return frame.f_code
+    return frame
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> int | None:

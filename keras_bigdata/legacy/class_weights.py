@@ -62,7 +62,14 @@ def compute_sample_weights(y: Any, weights: ClassWeights) -> np.ndarray:
             f"{describe(y)}"
         )
     classes = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y))
-    unique, inverse = np.unique(np.round(classes).astype(int), return_inverse=True)
+    fractions = [value for value in np.unique(classes).tolist() if value % 1 != 0]
+    if fractions:
+        raise ValueError(
+            "`class_weight` requires targets that are numbers of classes, 0, 1, ... Received "
+            f"targets with the values {fractions[:5]}. Without `class_weight` they are numbers to "
+            "predict."
+        )
+    unique, inverse = np.unique(classes.astype(int), return_inverse=True)
     missing = [int(number) for number in unique if int(number) not in weights]
     if missing:
         raise ValueError(
@@ -102,11 +109,14 @@ def _weights_by_output(
 def _checked_weights(class_weight: Any) -> ClassWeights:
     try:
         if isinstance(class_weight, Mapping):
+            if any(float(key) % 1 for key in class_weight):
+                raise ValueError  # int() would make class 0 of 0.5
             return {int(key): float(value) for key, value in class_weight.items()}
         return {number: float(value) for number, value in enumerate(class_weight)}
     except (TypeError, ValueError):
         raise ValueError(
-            f"`class_weight` must be a dict of class to weight. Received: {class_weight!r}"
+            "`class_weight` must be a dict of class to weight, whose classes are whole numbers. "
+            f"Received: {class_weight!r}"
         ) from None
 
 
@@ -149,11 +159,9 @@ def _weight_outputs(
 
 
 def _multiplied(sample_weight: Any, class_weight: np.ndarray) -> np.ndarray:
-    """Returns the product of both weights of each row, as Keras 2.3 did."""
+    """Returns the product of both weights of each row, as Keras 2.3 did, with a fraction."""
     if sample_weight is None:
         return class_weight
     trailing = [1] * (sample_weight.ndim - 1)
-    product: np.ndarray = sample_weight * class_weight.reshape(-1, *trailing).astype(
-        sample_weight.dtype
-    )
+    product: np.ndarray = sample_weight * class_weight.reshape(-1, *trailing)
     return product

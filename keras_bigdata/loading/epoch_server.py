@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
+from keras_bigdata.keras_internals.fit import is_called_by_predict
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.corrupt_shards import CorruptShards
@@ -48,6 +51,9 @@ class EpochServer:
         fixed: whether the same epoch is served every time. Defaults to `False`.
         corrupt_shards: a record of corrupt shards to share. Defaults to `None`: a new one.
 
+    Attributes:
+        last_request: when a batch was requested last, by `time.monotonic()`.
+
     Raises:
         ValueError: if an epoch has no batch.
     """
@@ -71,6 +77,8 @@ class EpochServer:
         self.corrupt_shards = (
             CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
         )
+        self.last_request = -math.inf
+        self._warned_of_predict = False
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -108,6 +116,8 @@ class EpochServer:
         Args:
             on_tensorflow: whether a thread of TensorFlow may request its batches.
         """
+        if is_called_by_predict():
+            self._warn_of_predict()
         if on_tensorflow:
             self._guard.hold()
             if self.length - self.state.next_start > PAUSED_BATCHES:
@@ -141,6 +151,7 @@ class EpochServer:
 
     def batch(self, epoch: int, index: int) -> Any:
         """Returns batch `index` of an epoch."""
+        self.last_request = time.monotonic()
         with self._guard:
             if self.state.mark_requested(epoch, index):
                 self._warn_of_same_epoch(epoch)
@@ -158,6 +169,22 @@ class EpochServer:
             f"All batches of epoch {epoch} were requested twice, and neither `on_epoch_begin` nor "
             "`on_epoch_end` was called, so the same epoch is served again. Call both hooks of the "
             "ShardSequence for each epoch, or iterate over it: `for x, y in sequence`.",
+            stacklevel=4,
+        )
+
+    def _warn_of_predict(self) -> None:
+        """Warns once that predictions would not be in the order of the rows."""
+        config = self.config
+        if self.state.fixed or self._warned_of_predict:
+            return
+        if config.shuffle is None and config.last_batch == "keep":
+            return
+        self._warned_of_predict = True
+        what = "in shuffled order, another one in each epoch" if config.shuffle else "without some"
+        warnings.warn(
+            f"`predict` receives the rows of this ShardSequence {what}. Pass "
+            "`sequence.unshuffled()` to receive a prediction of every row, in the order of the "
+            "files.",
             stacklevel=4,
         )
 
@@ -179,6 +206,7 @@ class EpochServer:
 
         The transform is not applied.
         """
+        self.last_request = time.monotonic()
         with self._guard:
             # The batches of this run are not delivered yet, but all batches before it are.
             self.state.mark_requested(epoch, slice(run.start))
@@ -332,6 +360,15 @@ class EpochServer:
 
 
 _servers: weakref.WeakSet[EpochServer] = weakref.WeakSet()
+
+
+def servers_in_use(since: float) -> list[EpochServer]:
+    """Returns the servers of which batches were requested for training, in this process.
+
+    Args:
+        since: the earliest time of the last request, by `time.monotonic()`.
+    """
+    return [s for s in list(_servers) if s.last_request >= since and not s.state.fixed]
 
 
 def _reset_after_fork() -> None:

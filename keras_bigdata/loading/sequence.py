@@ -37,8 +37,8 @@ class ShardSequence(keras.utils.PyDataset):
     served again from its start. `fit(shuffle=True)`, Keras's default, requests batches in a random
     order of its own. If they are shuffled already (`shuffle="window"` or `"global"`), they are
     served in the order of the plan instead. `evaluate` on a sequence counts as an epoch too;
-    the callbacks of this package use an unshuffled view instead (`unshuffled()`). A new sequence
-    begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch = n`.
+    callbacks of this package use an unshuffled view (`unshuffled()`), and so should `predict`. A
+    new sequence begins with epoch 0 and cannot see `fit(initial_epoch=n)`: set `sequence.epoch`.
 
     Custom training loops iterate over the sequence: `for x, y in sequence:` is one epoch, and the
     next such loop is the next epoch. A loop that runs during a `fit` takes epochs away from that

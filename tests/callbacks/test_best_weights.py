@@ -86,6 +86,7 @@ def test_does_as_early_stopping_does(
     models = {}
     # A second fit with the same callbacks starts again.
     for run in (scores, again):
+        ours.filepath.unlink(missing_ok=True)
         results = []
         for callback in (ours, theirs):
             with warnings.catch_warnings():
@@ -280,7 +281,8 @@ def test_stops_in_a_real_fit_with_early_stopping_beside_it(tmp_path):
 def test_used_again_it_starts_anew(tmp_path):
     best = best_callback(tmp_path, patience=9)
     run_epochs(best, [0.9])
-    run_epochs(best, [0.1, 0.3, 0.2])
+    with pytest.warns(UserWarning, match="They are kept in"):
+        run_epochs(best, [0.1, 0.3, 0.2])
     assert (best.best, best.best_epoch) == (0.3, 1)
     assert attributes(tmp_path)[0]["value"] == 0.3
 
@@ -334,7 +336,8 @@ def test_resuming_from_another_monitor_or_mode_is_refused(tmp_path):
         run_epochs(best_callback(tmp_path, "val_loss", resume=True), [0.5])
     with pytest.raises(ValueError, match=r"mode='max'.*mode='min'"):
         run_epochs(best_callback(tmp_path, mode="min", resume=True), [0.5])
-    run_epochs(best_callback(tmp_path, "val_loss"), [0.5], name="val_loss")
+    with pytest.warns(UserWarning, match="They are kept in"):
+        run_epochs(best_callback(tmp_path, "val_loss"), [0.5], name="val_loss")
     best = best_callback(tmp_path, "val_loss", mode="auto", resume=True)
     best.set_model(dropout_model())
     best.on_train_begin()
@@ -407,12 +410,19 @@ def test_the_repr_does_not_grow_with_the_model():
     assert repr(best) == expected
 
 
-def test_listed_before_weighted_validation_is_an_error_after_one_epoch(tmp_path):
+class AddValidation(keras.callbacks.Callback):
+    """A validation of the user's, which writes to the logs."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_accuracy"] = 0.5
+
+
+def test_listed_before_a_custom_validation_is_an_error_after_one_epoch(tmp_path):
     x, y = make_data(20)
     epochs = []
     callbacks = [
         BestWeightsEarlyStopping(tmp_path / "a.weights.h5"),
-        WeightedValidation((x, y)),
+        AddValidation(),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch)),
     ]
     with pytest.raises(ValueError, match="List WeightedValidation before BestWeights"):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_bigdata import ScoreLog, WeightedValidation
 from tests.helpers.small_models import TinyModel, best_callback, run_epochs
 
 
@@ -15,13 +16,17 @@ def test_a_missing_monitor_is_an_error_at_the_first_validation(tmp_path):
     best.set_model(TinyModel())
     best.on_train_begin()
     best.on_epoch_end(0, {"loss": 1.0})
-    with pytest.raises(ValueError, match=r"monitors 'val_acc'.*'loss', 'val_accuracy'.*before"):
+    with pytest.raises(ValueError, match=r"monitors 'val_acc'.*'loss', 'val_accuracy'") as caught:
         best.on_epoch_end(1, {"loss": 1.0, "val_accuracy": 0.5})
+    # There was a validation, at the right place: only the name is wrong.
+    assert str(caught.value).endswith("The most similar one is 'val_accuracy'.")
 
 
 def test_a_missing_monitor_of_training_is_an_error_at_once(tmp_path):
-    with pytest.raises(ValueError, match=r"monitors 'acc'.*Available: 'loss'"):
+    with pytest.raises(ValueError, match=r"monitors 'acc'.*Available: 'loss'\.$"):
         run_epochs(best_callback(tmp_path, "acc"), [None])
+    with pytest.raises(ValueError, match=r"Available: 'accuracy', 'loss'\. .* is 'accuracy'\.$"):
+        run_epochs(best_callback(tmp_path, "acc"), [0.5], name="accuracy")
 
 
 def test_no_validation_at_all_is_an_error_at_the_end(tmp_path):
@@ -38,9 +43,30 @@ def test_epochs_without_validation_do_not_count(tmp_path):
     assert (epochs, best.best_epoch, model.weight) == (7, 0, 0)
 
 
-def test_several_numbers_are_no_score(tmp_path):
+@pytest.mark.parametrize("score", [np.array([0.5, 0.6]), {"a": 0.5}, "many"])
+def test_what_is_not_one_number_is_refused(tmp_path, score):
     with pytest.raises(ValueError, match="monitors one number"):
-        run_epochs(best_callback(tmp_path), [np.array([0.5, 0.6])])
+        run_epochs(best_callback(tmp_path), [score])
+
+
+def test_an_array_of_one_number_is_a_score(tmp_path):
+    best = best_callback(tmp_path)
+    scores = [np.array([0.25], "float32"), keras.ops.convert_to_tensor([0.5]), np.array([[0.375]])]
+    run_epochs(best, scores)
+    assert (best.best, best.best_epoch) == (0.5, 1)
+
+
+def test_the_f1_score_of_one_class_is_a_score(tmp_path):
+    x = np.linspace(-1, 1, 20, dtype="float32")[:, None]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+    metrics = [keras.metrics.F1Score(threshold=0.5, name="f1")]
+    model.compile("sgd", "binary_crossentropy", metrics=metrics)
+    best = best_callback(tmp_path, "val_f1")
+    scores = ScoreLog(tmp_path / "scores.pkl", "f1")
+    validation = WeightedValidation((x, x > 0))
+    history = model.fit(x, x > 0, epochs=2, verbose=0, callbacks=[validation, best, scores])
+    assert scores.scores["val"] == history.history["val_f1"]
+    assert best.best == max(scores.scores["val"])
 
 
 class Unknown(keras.metrics.Mean):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -17,7 +18,12 @@ import numpy as np
 import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping, ResumeTraining, ScoreLog, ShardSequence
-from keras_bigdata.callbacks import _checkpoint_directory, _checkpoint_file, resume_training
+from keras_bigdata.callbacks import (
+    _checkpoint_directory,
+    _checkpoint_file,
+    _resumable_fit,
+    resume_training,
+)
 from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
 from tests.conftest import ROLES
@@ -217,7 +223,7 @@ def test_other_data_is_refused_with_both_values(begun, shards):
 def test_another_model_is_refused_with_both_values(begun):
     other = tiny()
     other.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"another training: .*optimizer.*here\. Pass another"):
+    with pytest.raises(ValueError, match=r"'Adam' in the checkpoint and 'SGD' here, learning_rate"):
         tiny_fit(*begun, model=other)
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
     other.compile("adam", "mse")
@@ -234,7 +240,7 @@ def test_where_keras_has_no_initial_epoch_the_argument_is_named(begun, monkeypat
 
 
 def test_where_the_arguments_of_fit_are_not_seen_they_are_named(begun, monkeypatch):
-    monkeypatch.setattr(resume_training, "fit_input", lambda: None)
+    monkeypatch.setattr(_resumable_fit, "fit_input", lambda: None)
     with pytest.warns(UserWarning, match=r"cannot see the arguments .* shuffle=False"):
         tiny_fit(*begun, epochs=1)
 
@@ -287,8 +293,8 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         ({"every": True}, TypeError, "every=True"),
         ({"every": -1}, ValueError, "every=-1"),
         ({"every": float("nan")}, ValueError, "every=nan"),
-        ({"directory": "s3://bucket/c"}, ValueError, "must be local"),
-        ({"directory": Path("s3://bucket/c")}, ValueError, "must be local"),
+        ({"directory": "s3://bucket/c"}, ValueError, "URL"),
+        ({"directory": Path("s3://bucket/c")}, ValueError, "URL"),
         ({"directory": __file__}, ValueError, "not a file"),
     ],
 )
@@ -538,6 +544,58 @@ def test_another_process_is_kept_out_and_this_one_is_not(tmp_path):
         process.kill()
     directory.open()  # the system released the lock of the killed process
     directory.close()
+
+
+def test_a_training_in_another_thread_is_refused_while_it_runs(tmp_path, shards):
+    data = shards([40])
+    reached, go_on = threading.Event(), threading.Event()
+
+    class Wait(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            reached.set()
+            assert go_on.wait(60)
+
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            pass
+
+    failures = []
+
+    def train(callback):
+        try:
+            tiny_fit(tmp_path / "c", data, [callback], model=tiny())
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=train, args=(Wait(),))
+    thread.start()
+    assert reached.wait(60)
+    try:
+        with pytest.raises(RuntimeError, match="Another thread of this process is training"):
+            tiny_fit(tmp_path / "c", data, model=tiny())
+    finally:
+        go_on.set()
+        thread.join()
+    assert not failures
+    # A training that ended with an exception in another thread does not count.
+    thread = threading.Thread(target=train, args=(Kill(1),))
+    shutil.rmtree(tmp_path / "c")
+    thread.start()
+    thread.join()
+    assert isinstance(failures[0], Killed)
+    _, history = tiny_fit(tmp_path / "c", data, model=tiny())
+    assert history.epoch == [0, 1]
+
+
+def test_a_checkpoint_that_fails_for_any_reason_is_reported(tmp_path, monkeypatch, shards):
+    def fail(path, encoded):
+        raise MemoryError
+
+    monkeypatch.setattr(_checkpoint_file, "write", fail)
+    with pytest.raises(RuntimeError, match=r"No checkpoint could be written to .*MemoryError"):
+        tiny_fit(tmp_path / "c", shards([40]))
 
 
 @pytest.mark.slow

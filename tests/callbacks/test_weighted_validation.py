@@ -18,6 +18,7 @@ from tests.helpers.small_models import (
     LargestError,
     assert_results,
     classifier,
+    evaluate,
     make_data,
     shared_classifier,
     shared_dropout_model,
@@ -152,7 +153,7 @@ def test_every_metric_of_keras_is_right_over_several_sets():
 
     sets = {"few": arrays(2, 1), "some": arrays(9, 2), "many": arrays(75, 3)}
     logs = validate(model, sets)
-    reference = model.evaluate(Chain(list(sets.values())), verbose=0, return_dict=True)
+    reference = evaluate(model, list(sets.values()))
     assert len(reference) == 5 + sum(map(len, by_kind.values()))
     assert_results(logs, reference)
 
@@ -189,20 +190,10 @@ def test_several_outputs_with_separate_weights(arguments):
     model = two_outputs(**arguments)
     sets = {"large": arrays(150, 1), "small": arrays(5, 2)}
     logs = validate(model, sets)
-    reference = model.evaluate(Chain(list(sets.values())), verbose=0, return_dict=True)
+    reference = evaluate(model, list(sets.values()))
     assert {"loss", "a_accuracy"} < set(reference)
     assert_results(logs, reference)
-    assert_results(
-        logs,
-        model.evaluate(
-            *sets["small"][:2],
-            sample_weight=sets["small"][2],
-            batch_size=32,
-            verbose=0,
-            return_dict=True,
-        ),
-        "val_small_",
-    )
+    assert_results(logs, evaluate(model, [sets["small"]]), "val_small_")
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +229,7 @@ def test_a_user_metric_in_one_of_several_outputs():
     model = two_outputs(["categorical_crossentropy", "mse"], [["accuracy"], [LargestError()]])
     sets = [(x, (y, x[:, :1])) for x, y in (make_data(40, 1), make_data(9, 2))]
     logs = validate(model, sets)
-    reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
+    reference = evaluate(model, sets)
     assert "b_largest_error" in reference
     assert_results(logs, reference)
 

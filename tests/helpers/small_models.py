@@ -119,6 +119,25 @@ class Chain(keras.utils.PyDataset):
         return self.batches[index]
 
 
+def evaluate(model, sets, batch_size=32):
+    """Returns the results of one `evaluate`, with the losses of several outputs as on JAX.
+
+    On TensorFlow, `evaluate` averages them over batches, without the number of rows.
+    """
+    chain = Chain(sets, batch_size)
+    results = model.evaluate(chain, verbose=0, return_dict=True)
+    losses = [name for name in results if name.endswith("_loss")]
+    if losses:
+        rows = [len(keras.tree.flatten(batch)[0]) for batch in chain.batches]
+        parts = [
+            model.evaluate(Chain([batch], batch_size), verbose=0, return_dict=True)
+            for batch in chain.batches
+        ]
+        for name in losses:
+            results[name] = np.average([part[name] for part in parts], weights=rows)
+    return results
+
+
 def validate(model, sets, **arguments):
     """Returns what WeightedValidation writes to the logs of an epoch."""
     validation = WeightedValidation(sets, **arguments)

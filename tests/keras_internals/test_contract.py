@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata.keras_internals import callbacks as internals
+from keras_bigdata.keras_internals.fit import is_called_by_predict
 from tests.helpers.reused import reused
 
 
@@ -96,6 +97,55 @@ def test_callbacks_share_one_dict_of_logs_in_list_order():
 
     history = shared_model().fit(Calls(), verbose=0, callbacks=[First(), Second()])
     assert seen == history.history["val_extra"] == [1.0]
+
+
+def test_a_callback_finds_the_callbacks_of_its_training_in_order():
+    found = []
+
+    class Looking(keras.callbacks.Callback):
+        def set_params(self, params):
+            found.append(internals.callbacks_in_order())
+
+        def on_train_begin(self, logs=None):
+            found.append(internals.callbacks_in_order())
+
+    callbacks = [keras.callbacks.LambdaCallback(), Looking(), keras.callbacks.TerminateOnNaN()]
+    shared_model().fit(Calls(), verbose=0, callbacks=callbacks)
+    assert len(found) == 2
+    assert [order[:3] for order in found] == [callbacks, callbacks]
+
+
+def test_the_losses_of_several_outputs_are_tracked_inside_the_compiled_loss():
+    """The names by which `keras_internals/output_losses.py` weights the batches."""
+    x = keras.Input((1,))
+    several = keras.Model(x, [keras.layers.Dense(1)(x), keras.layers.Dense(1)(x)])
+    several.compile("sgd", ["mse", "mae"])
+    zeros = np.zeros((2, 1), np.float32)
+    several.evaluate(zeros, [zeros, zeros], verbose=0)
+    trackers = several._compile_loss.metrics
+    assert [type(tracker) for tracker in trackers] == [keras.metrics.Mean] * 2
+    assert all(float(tracker.count) > 0 for tracker in trackers)
+    calls = []
+    call = several._compile_loss.call
+    several._compile_loss.call = lambda *args: calls.append(args) or call(*args)
+    several.test_function = None
+    several.evaluate(zeros, [zeros, zeros], verbose=0)
+    assert calls
+    assert several.test_function is not None
+
+
+def test_predict_is_found_on_the_stack_and_no_other_method():
+    found = []
+
+    class Looking(Calls):
+        def on_epoch_begin(self):
+            found.append(is_called_by_predict())
+
+    shared_model().predict(Looking(), verbose=0)
+    assert found == [True]
+    shared_model().fit(Looking(), verbose=0)
+    shared_model().evaluate(Looking(), verbose=0)
+    assert not any(found[1:])
 
 
 def test_class_weight_works_for_x_y_and_is_refused_with_weights():
@@ -300,7 +350,7 @@ def test_the_function_that_trains_is_found_on_the_stack():
 
     class Find(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            found.append(internals.training_code().co_name)
+            found.append(internals.training_frame().f_code.co_name)
 
     def custom_loop():
         Find().on_train_begin()

@@ -241,6 +241,15 @@ def test_several_inputs_and_outputs():
     assert [part.shape for part in predicted] == [(12, 3), (12, 1)]
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int8", "bool", "float16", "float32", "float64"])
+def test_class_weights_keep_their_fractions_with_sample_weights_of_any_dtype(dtype):
+    apply = class_weight_function({0: 0.5, 1: 2.7}, ["out"])
+    x, y = np.ones((3, 1)), np.array([0, 1, 1])
+    for shape in ((3,), (3, 1)):
+        _, _, sample_weight = apply((x, y, np.ones(shape, dtype)))
+        np.testing.assert_allclose(sample_weight.reshape(3), [0.5, 2.7, 2.7], rtol=1e-7)
+
+
 def test_class_weights_are_those_of_the_classes():
     weights = {0: 0.5, 1: 2.0, 2: 4.0}
     expected = np.array([4.0, 0.5, 2.0], np.float32)
@@ -253,6 +262,10 @@ def test_class_weights_are_those_of_the_classes():
         np.testing.assert_array_equal(sample_weight, [4.0, 1.0, 6.0])
     with pytest.raises(ValueError, match=r"Missing: \[2\]"):
         compute_sample_weights(y, {0: 1.0, 1: 1.0})
+    with pytest.raises(ValueError, match=r"numbers of classes.*the values \[0\.4\]"):
+        compute_sample_weights(np.array([0.0, 0.4]), weights)
+    with pytest.raises(ValueError, match=r"whole numbers\. Received: \{0\.5: 1\.0\}"):
+        class_weight_function({0.5: 1.0}, ["out"])
     with pytest.raises(ValueError, match="one class per row"):
         compute_sample_weights(np.ones((3, 4, 2)), weights)
     with pytest.raises(ValueError, match="not outputs of the model"):

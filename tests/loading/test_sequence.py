@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -370,6 +371,23 @@ def test_predict_without_targets(shards):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x[:, :1])])
     data = ShardSequence(directory, 6, inputs="x", shuffle=None)
     np.testing.assert_array_equal(model.predict(data, verbose=0)[:, 0], np.arange(20))
+
+
+def test_predict_on_a_shuffled_sequence_warns_once_and_names_unshuffled(shards):
+    directory = shards([10, 10])
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x[:, :1])])
+    data = ShardSequence(directory, 6, inputs="x", seed=1)
+    with pytest.warns(UserWarning, match=r"in shuffled order.*`sequence\.unshuffled\(\)`"):
+        shuffled = model.predict(data, verbose=0)[:, 0]
+    assert sorted(shuffled) == list(range(20)) != list(shuffled)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(data, verbose=0)
+        rows = model.predict(data.unshuffled(), verbose=0)[:, 0]
+    np.testing.assert_array_equal(rows, np.arange(20))
+    dropping = ShardSequence(directory, 6, inputs="x", shuffle=None, last_batch="drop")
+    with pytest.warns(UserWarning, match=r"without some"):
+        model.predict(dropping, verbose=0)
 
 
 def test_keras_is_shown_one_worker(shards):

@@ -1,0 +1,82 @@
+"""The roles of fields that are passed to a validation, completed by those of each set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keras_bigdata.shards.roles import Roles, Structure, as_structure
+
+# The targets of sets that do not say which fields are.
+_DEFAULT_TARGETS = "labels"
+
+
+@dataclass(frozen=True)
+class RequestedRoles:
+    """The roles that were passed, which a set may complete.
+
+    Args:
+        inputs, sample_weights: names of fields, or `None` if they were not passed.
+        targets: the same; `None` for no targets, "auto" if they were not passed.
+    """
+
+    inputs: Structure | None
+    targets: Structure | None
+    sample_weights: Structure | None
+
+    @classmethod
+    def check(cls, inputs: Any, targets: Any, sample_weights: Any) -> RequestedRoles:
+        """Returns the roles after checking the arguments.
+
+        Raises:
+            ValueError: if one is not a name, or a tuple or dict of names.
+        """
+        return cls(
+            as_structure(inputs, "inputs"),
+            as_structure(targets, "targets"),
+            as_structure(sample_weights, "sample_weights"),
+        )
+
+    @property
+    def were_passed(self) -> bool:
+        """Whether there is any role."""
+        return (self.inputs, self.sample_weights) != (None, None) or self.targets not in (
+            "auto",
+            None,
+        )
+
+    def complete(self, known: Roles) -> Roles:
+        """Returns all roles: those that were passed, else those of a set.
+
+        Args:
+            known: the roles in the index of the set; empty if it has none.
+        """
+        targets = self.targets
+        if targets == "auto":
+            targets = known.targets if known.inputs is not None else _DEFAULT_TARGETS
+        weights = self.sample_weights or known.sample_weights
+        if targets is None and self.sample_weights is None:
+            weights = None
+        return Roles(self.inputs or known.inputs, targets, weights)
+
+
+def check_roles_are_used(roles: RequestedRoles, sets: Iterable[Any]) -> None:
+    """Checks that there is a set whose fields the roles may name.
+
+    Raises:
+        ValueError: if there is none, so that the roles would be ignored.
+    """
+    if roles.were_passed and not any(is_path(data) or isinstance(data, Mapping) for data in sets):
+        raise ValueError(
+            "`inputs`, `targets` and `sample_weights` name fields of directories of shards and of "
+            "dicts of arrays, and none of the sets is one. Pass them to ShardSequence, or leave "
+            f"them out. Received: inputs={roles.inputs!r}, targets={roles.targets!r}, "
+            f"sample_weights={roles.sample_weights!r}"
+        )
+
+
+def is_path(data: Any) -> bool:
+    """Returns whether a set is the path of a directory of shards."""
+    return isinstance(data, (str, os.PathLike))
