@@ -326,3 +326,9 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Returns a key that sorts names by the numbers in them: 1, 2, 10 and not 1, 10, 2."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name

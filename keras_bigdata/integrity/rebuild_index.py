@@ -16,21 +16,15 @@ from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.index import (
-    FORMAT,
-    INDEX_NAME,
-    UNFINISHED,
-    WRITING,
-    ShardIndex,
-    ShardInfo,
-)
+from keras_bigdata.shards.index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.index_json import check_metadata
 from keras_bigdata.shards.one_set import Reading
-from keras_bigdata.shards.pickle_files import natural_key, pickle_names
+from keras_bigdata.shards.pickle_files import pickle_names
 from keras_bigdata.shards.removed_shards import split_incomplete
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.scan import open_shards
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.shards.shard_names import shard_number, sort_key
+from keras_bigdata.shards.unfinished import find_unfinished, unfinished_error
 
 # Names of the fields of packed images and texts; their roles follow from the names.
 _PACKED_FIELDS = {"images", "texts", "labels"}
@@ -76,15 +70,10 @@ def rebuild_index(
         ShardError: if there are no shards, if the set is not finished, or if the pickles can be
             read in two ways.
     """
-    for state, writer, remedy in (
-        (UNFINISHED, "`pack`", "Make the same call again; it continues from there."),
-        (WRITING, "a ShardWriter", "Delete the directory and write it again."),
-    ):
-        if os.path.exists(directory / state):
-            raise ShardError(
-                f"{directory}: is not complete: {writer} was stopped or is still running. {remedy}"
-            )
-    names = sorted(pickle_names(directory), key=_sort_key)
+    unfinished = find_unfinished(os.listdir(directory))
+    if unfinished is not None:
+        raise unfinished_error(directory, unfinished)
+    names = sorted(pickle_names(directory), key=sort_key)
     if not names:
         raise ShardError(f"{directory}: there are no pickles to create an index from.")
     pickles = read_unindexed(directory, names, False, verbose=verbose)
@@ -107,11 +96,11 @@ def rebuild_index(
             scanned[number],
             name=pickle.path.relative_to(directory).as_posix(),
             checksum=pickle.checksum,
-            variant=_sort_key(pickle.path.name)[0],
+            variant=sort_key(pickle.path.name)[0],
         )
         for number, pickle in enumerate(sound)
     ]
-    variants = 1 + max(_sort_key(name)[0] for name in names)
+    variants = 1 + max(sort_key(name)[0] for name in names)
     infos, rebuilt.incomplete = split_incomplete(directory, infos, variants)
     index = ShardIndex.from_shards(
         directory, scanned.fields, infos, variants=variants, provenance={"by": "repair"}
@@ -200,16 +189,9 @@ def _is_valid(name: str, value: Any) -> bool:
     return True
 
 
-def _sort_key(name: str) -> tuple[int, int, Any]:
-    """Returns variant, number and name of a shard; 0 and 0 for a name of another form."""
-    number = shard_number(Path(name).name)
-    variant_and_number = (0, 0) if number is None else (number[1], number[0])
-    return (*variant_and_number, natural_key(name))
-
-
 def _note_missing_numbers(names: Sequence[str], rebuilt: RebuiltIndex) -> None:
     """Notes the numbers of shards that have no file."""
-    numbers = {_sort_key(name)[1] for name in names if shard_number(Path(name).name)}
+    numbers = {sort_key(name)[1] for name in names if shard_number(Path(name).name)}
     missing = sorted(set(range(max(numbers, default=-1) + 1)) - numbers)
     if missing:
         rebuilt.notes.append(

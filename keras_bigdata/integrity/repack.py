@@ -14,7 +14,7 @@ from keras_bigdata.packing.request import PackRequest
 from keras_bigdata.packing.resume_state import clear_stop, lock_pack, remove_pack
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.index import ShardIndex, ShardInfo
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.shards.shard_names import shard_number
 
 # Shards are written here, and moved to their places when they are found to be the same as before.
 _STAGE = ".repairing"

@@ -25,7 +25,7 @@ from keras_bigdata.shards.removed_shards import (
     with_removed,
 )
 from keras_bigdata.shards.roles import Roles, as_structure
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.shards.shard_names import shard_number
 
 # Subdirectory of the shards' directory for files that are no longer used. Their names end in
 # `.quarantined`, so that none is taken for a shard.

@@ -22,7 +22,7 @@ from keras_bigdata.integrity.report import Fault, Report
 from keras_bigdata.progress import Verbose, checked_verbose, summarize, track
 from keras_bigdata.representation import format_count, list_some
 from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING, ShardIndex
+from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
 from keras_bigdata.shards.one_set import Reading, checked_layout
 from keras_bigdata.shards.pickle_files import (
     has_index,
@@ -32,6 +32,7 @@ from keras_bigdata.shards.pickle_files import (
 )
 from keras_bigdata.shards.removed_shards import removed_shards
 from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.unfinished import find_unfinished
 
 # More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
@@ -191,15 +192,13 @@ def _load_index(folder: Path, report: Report) -> ShardIndex | None:
                 "shards and reports what it cannot restore."
             )
             report.faults.append(Fault(str(path), "index", "an index", reason, remedy))
-    elif os.path.exists(folder / UNFINISHED):
-        remedy = "Call `pack` again with the same arguments: it continues from there."
+        return None
+    unfinished = find_unfinished(os.listdir(folder))
+    if unfinished is not None:
+        found = f"{unfinished.writer} that was stopped, or is still running"
         report.faults.append(
-            Fault(str(folder), "unfinished", "a finished pack", "one that was stopped", remedy)
+            Fault(str(folder), "unfinished", "a complete set", found, unfinished.remedy)
         )
-    elif os.path.exists(folder / WRITING):
-        remedy = "Delete the directory and write it again."
-        found = "a writer that was stopped or is still running"
-        report.faults.append(Fault(str(folder), "unfinished", "a closed writer", found, remedy))
     return None
 
 

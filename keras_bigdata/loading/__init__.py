@@ -10,5 +10,5 @@ batch_prefetch   the next batches are loaded while the model trains (slow_reques
 run_prefetch     the next runs are loaded: batches that are read together, as they share files
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 epoch_server     batches of epochs (epoch_state)
-sequence         `ShardSequence` (roles, class_weights, epoch, tf_dataset)
+sequence         `ShardSequence` (open_with_roles, class_weights, epoch, tf_dataset)
 """

@@ -19,7 +19,7 @@ from keras_bigdata.loading.corrupt_shards import SkippedShard
 from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
-from keras_bigdata.loading.roles import open_with_roles
+from keras_bigdata.loading.open_with_roles import open_with_roles
 from keras_bigdata.representation import format_count, html_table
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading

@@ -24,7 +24,7 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.packing.file_changes import FileChanges, compare_files, record_files
 from keras_bigdata.packing.function_fingerprint import describe_function
 from keras_bigdata.packing.release_0_1 import MAIN_MODULES, match_record
-from keras_bigdata.packing.samples import Array, Augment
+from keras_bigdata.packing.samples import Array, AugmentFunction
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.shards.roles import Roles
 
@@ -46,7 +46,7 @@ class Fingerprint:
     """
 
     content: Mapping[str, Any]
-    augment: Augment | None
+    augment: AugmentFunction | None
     files: Sequence[str] = ()
 
     @classmethod

@@ -14,8 +14,10 @@ from keras_bigdata.packing.resume_state import (
     lock_directory,
 )
 from keras_bigdata.progress import Verbose, note
-from keras_bigdata.shards.index import INDEX_NAME, WRITING
-from keras_bigdata.shards.writer import ShardWriter, shard_number
+from keras_bigdata.shards.index import INDEX_NAME
+from keras_bigdata.shards.shard_names import shard_number
+from keras_bigdata.shards.unfinished import WRITING
+from keras_bigdata.shards.writer import ShardWriter
 
 # In the marker file of the `ShardWriter`: the files of a writer that was killed may be removed.
 _MARK = b" (capture)"

@@ -22,15 +22,16 @@ from keras_bigdata.packing.resume_state import (
     finish_pack,
     lock_pack,
 )
-from keras_bigdata.packing.samples import Augment
+from keras_bigdata.packing.samples import AugmentFunction
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts
-from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardIndex
+from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
 from keras_bigdata.shards.removed_shards import removed_shards
+from keras_bigdata.shards.unfinished import UNFINISHED
 
 
 def pack(
@@ -41,7 +42,7 @@ def pack(
     shuffle: bool = True,
     seed: int = 0,
     variants: int = 1,
-    augment: Augment | None = None,
+    augment: AugmentFunction | None = None,
     workers: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     verbose: Verbose = "auto",

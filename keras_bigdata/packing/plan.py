@@ -12,7 +12,13 @@ import numpy as np
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.samples import Array, Augment, augment_sample, describe_bad_row, read_row
+from keras_bigdata.packing.samples import (
+    Array,
+    AugmentFunction,
+    augment_sample,
+    describe_bad_row,
+    read_row,
+)
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import resolve_names
@@ -58,7 +64,7 @@ class PackPlan:
     vocabulary: list[str] | None
     seed: int
     variants: int
-    augment: Augment | None
+    augment: AugmentFunction | None
     shard_samples: int
     fingerprint: Fingerprint
 

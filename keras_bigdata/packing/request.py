@@ -9,7 +9,7 @@ from typing import Any
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
-from keras_bigdata.packing.samples import Array, Augment, read_row
+from keras_bigdata.packing.samples import Array, AugmentFunction, read_row
 from keras_bigdata.packing.source_argument import as_source
 from keras_bigdata.shards.roles import Roles
 
@@ -33,7 +33,7 @@ class PackRequest:
         shuffle: bool,
         seed: int,
         variants: int,
-        augment: Augment | None,
+        augment: AugmentFunction | None,
     ) -> None:
         self.source = as_source(source)
         self.shard_samples = (

@@ -25,8 +25,9 @@ from keras_bigdata.files import (
 )
 from keras_bigdata.packing.file_changes import FileChanges, compare_files
 from keras_bigdata.packing.fingerprint import Fingerprint
-from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, ShardInfo
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.shards.index import INDEX_NAME, ShardInfo
+from keras_bigdata.shards.shard_names import shard_number
+from keras_bigdata.shards.unfinished import UNFINISHED
 
 CONTINUE = "Repeat the call to continue from there."
 

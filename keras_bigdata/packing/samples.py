@@ -16,7 +16,7 @@ from keras_bigdata.shards.index import Field
 
 Array: TypeAlias = npt.NDArray[Any]
 Sample: TypeAlias = Mapping[str, Any]
-Augment: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
+AugmentFunction: TypeAlias = Callable[[dict[str, Array], np.random.Generator], Sample]
 
 # Characters of a value that a message has.
 _MAX_RECEIVED = 80
@@ -39,7 +39,7 @@ def read_row(source: Any, row: int) -> dict[str, Array]:
 
 
 def augment_sample(
-    augment: Augment | None, sample: Sample, seed: int, row: int, variant: int
+    augment: AugmentFunction | None, sample: Sample, seed: int, row: int, variant: int
 ) -> dict[str, Array]:
     """Returns one variant of a sample; its random generator depends on seed, row and variant.
 

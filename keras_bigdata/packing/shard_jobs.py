@@ -21,7 +21,7 @@ from keras_bigdata.packing.resume_state import (
 )
 from keras_bigdata.packing.samples import (
     Array,
-    Augment,
+    AugmentFunction,
     Sample,
     augment_sample,
     check_sample,
@@ -34,7 +34,8 @@ from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.class_counts import check_classes, count_classes
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.writer import shard_name, write_shard
+from keras_bigdata.shards.shard_names import shard_name
+from keras_bigdata.shards.writer import write_shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class JobSettings:
     classes: Any
     seed: int
     variants: int
-    augment: Augment | None
+    augment: AugmentFunction | None
     skip: bool
     parent: int
 

@@ -7,6 +7,8 @@ The files, each of which uses only those above it:
 | `pickles/` | finds and reads the arrays in a pickle without running it |
 | `roles` | which fields are inputs, targets and sample weights |
 | `entries` | the entries of an index: `Field`, `ShardInfo` |
+| `shard_names` | the names of packed shards: number and variant |
+| `unfinished` | what marks a directory whose writer has not finished |
 | `index_json` | checks of the values in `index.json` |
 | `index` | `ShardIndex`: the index of a set of shards |
 | `class_counts` | number of rows of each class |

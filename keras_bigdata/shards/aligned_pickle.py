@@ -13,6 +13,9 @@ ALIGNMENT = 64
 # From this size on the pickler writes bytes outside of its frames, where opcodes may be inserted.
 _LARGE = 64 * 1024
 
+# Maximum length in bytes of the opcode of an array with its size.
+_MAX_HEAD = 9
+
 
 class AlignedOutput:
     """A writable stream for a pickler that moves large arrays to multiples of 64 bytes.
@@ -31,7 +34,7 @@ class AlignedOutput:
         self.checksum = 0
         self._file = file
         self._size = 0
-        # The last small write: it may end with the opcode of an array that comes next.
+        # The end of the last write: it may be the opcode of an array that comes next.
         self._held_back: Any = b""
 
     def write(self, data: Any) -> int:
@@ -48,10 +51,12 @@ class AlignedOutput:
         else:
             self._write(self._held_back)
         self._held_back = b""
-        if size >= _LARGE:
+        if head:
             self._write(data)
-        else:
-            self._held_back = bytes(data)
+        else:  # small objects, which may be 64 KiB and end with the opcode of an array
+            view = memoryview(data).cast("B")
+            self._write(view[:-_MAX_HEAD])
+            self._held_back = bytes(view[-_MAX_HEAD:])
         return size
 
     def close(self) -> None:

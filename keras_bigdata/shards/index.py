@@ -37,12 +37,6 @@ __all__ = ["Field", "ShardIndex", "ShardInfo"]
 
 INDEX_NAME = "index.json"
 
-# Directory in which `pack` keeps its state until the index is written.
-UNFINISHED = ".packing"
-
-# File that marks a directory of a `ShardWriter` until the index is written.
-WRITING = ".writing"
-
 FORMAT = "keras_bigdata"
 VERSION = 1
 

@@ -17,7 +17,7 @@ from keras_bigdata.arguments import checked_choice
 from keras_bigdata.representation import list_some
 from keras_bigdata.shards.layout import Layout, format_arrays
 from keras_bigdata.shards.pickle_files import pickle_stem
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.shards.shard_names import shard_number
 
 # How pickles without an index are read: see `open_shards`.
 Reading: TypeAlias = Literal["columns"] | None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import temporary_target, walk_directory
-from keras_bigdata.shards.index import INDEX_NAME, UNFINISHED, WRITING
+from keras_bigdata.files import natural_key, temporary_target, walk_directory
+from keras_bigdata.shards.index import INDEX_NAME
+from keras_bigdata.shards.unfinished import find_unfinished, unfinished_error
 
 SUFFIXES = (".pkl", ".pickle", ".pck", ".p", ".joblib")
 # Each of these may follow one of `SUFFIXES`.
@@ -53,16 +53,9 @@ def find_pickles(directory: Path) -> list[str]:
     for folder, folders, files in walk_directory(directory, error=ShardError):
         if INDEX_NAME in files:
             packed.append(folder)
-        if UNFINISHED in folders:
-            raise ShardError(
-                f"{folder}: is not packed completely: `pack` was stopped. Make the same call "
-                "again; it continues from there."
-            )
-        if WRITING in files:
-            raise ShardError(
-                f"{folder}: is not written completely: a ShardWriter was stopped before it was "
-                "closed. Delete the directory and write it again."
-            )
+        unfinished = find_unfinished([*folders, *files])
+        if unfinished is not None:
+            raise unfinished_error(folder, unfinished)
         for file in files:
             name = Path(folder, file).relative_to(directory).as_posix()
             (pickles if is_pickle(file) else others).append(name)
@@ -113,9 +106,3 @@ def pickle_stem(name: str) -> str:
     lower = lower.removesuffix(end)
     suffix = next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
     return name[: len(lower) - len(suffix)] if suffix else name
-
-
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Returns a key that sorts names by the numbers in them: 1, 2, 10 and not 1, 10, 2."""
-    parts = re.split(r"([0-9]+)", name)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name

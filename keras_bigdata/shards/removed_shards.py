@@ -10,7 +10,7 @@ from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
-from keras_bigdata.shards.writer import shard_number
+from keras_bigdata.shards.shard_names import shard_number
 
 # In `ShardIndex.provenance`.
 REMOVED_KEY = "gone"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,24 +21,13 @@ from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.field_values import as_array, numeric_problem
-from keras_bigdata.shards.index import WRITING, ShardIndex
+from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.roles import Roles, as_structure
+from keras_bigdata.shards.shard_names import shard_name
+from keras_bigdata.shards.unfinished import WRITING
 
 Array = npt.NDArray[Any]
-
-_SHARD_NAME = re.compile(r"shard-(\d{5,})(?:\.v(\d+))?\.pkl")
-
-
-def shard_name(number: int, variant: int = 0) -> str:
-    """Returns a file name such as `shard-00007.pkl`, or `shard-00007.v1.pkl` for variant 1."""
-    return f"shard-{number:05d}{f'.v{variant}' if variant else ''}.pkl"
-
-
-def shard_number(name: str) -> tuple[int, int] | None:
-    """Returns number and variant of a shard by its file name; `None` for any other name."""
-    match = _SHARD_NAME.fullmatch(name)
-    return None if match is None else (int(match[1]), int(match[2] or 0))
 
 
 def write_shard(

@@ -633,7 +633,7 @@ def test_what_a_kill_has_left_is_removed_unless_it_is_still_running(tmp_path, ca
     child.wait()
     child.stdout.close()
     assert list(directory.glob("shard-*.pkl"))
-    with pytest.raises(Exception, match="not written completely"):
+    with pytest.raises(Exception, match="is not complete: a `ShardWriter` was stopped"):
         ShardSequence(directory, 4, inputs="x")
     capture(batches(), directory)
     assert stored_ids(directory) == list(range(TOTAL))

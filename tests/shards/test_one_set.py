@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, ShardError, ShardSequence, pack, repair, verify
-from keras_bigdata.shards.pickle_files import natural_key
+from keras_bigdata.files import natural_key
 from keras_bigdata.shards.scan import open_shards
 
 X, Y = np.arange(48.0).reshape(12, 4), np.arange(12) % 3

@@ -176,7 +176,7 @@ def test_no_index_after_an_exception_and_then_the_directory_is_refused(tmp_path:
     assert {entry.name for entry in tmp_path.iterdir()} == {".writing", "shard-00000.pkl"}
     with pytest.raises(ShardError, match=r"must be empty, .* 2 entries: .*shard-00000\.pkl"):
         ShardWriter(tmp_path)
-    with pytest.raises(ShardError, match="not written completely: a ShardWriter was stopped"):
+    with pytest.raises(ShardError, match="is not complete: a `ShardWriter` was stopped"):
         open_shards(tmp_path)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 
 import numpy as np
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import natural_key
 from keras_bigdata.packing.sources.images import Color, Pixels, is_image_file, load_image
-
-_DIGITS = re.compile(r"(\d+)")
 
 
 def load_frames(
@@ -41,7 +39,7 @@ def load_frames(
         raise PackError(f"the folder of frames cannot be listed ({error.strerror})") from error
     if not names:
         raise PackError("there are no images in the folder")
-    names.sort(key=_natural_key)
+    names.sort(key=natural_key)
     video = []
     for position in np.linspace(0, len(names) - 1, frames).round().astype(int):
         try:
@@ -49,10 +47,3 @@ def load_frames(
         except PackError as error:
             raise PackError(f"{names[position]}: {error}") from error
     return np.stack(video)
-
-
-def _natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Returns a key for sorting that compares runs of digits by their value."""
-    # Text and numbers alternate, so text is compared with text and number with number.
-    parts = _DIGITS.split(name)
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], name

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from keras_bigdata.errors import ShardError, UnsafePickleError
-from keras_bigdata.shards.pickles.source import CHUNK, Bytes, Source, read_at
+from keras_bigdata.shards.pickles.source import CHUNK, Bytes, ByteSource, read_at
 
 # A compressed file may expand to this many times its size, and any file to this many bytes.
 # Images and tokens expand to a few times their size, masks to 20 to 200 times.
@@ -119,7 +119,7 @@ def detect_format(start: bytes) -> Format | None:
     return next((each for each in FORMATS if start.startswith(each.magic)), None)
 
 
-class CompressedSource(Source):
+class CompressedSource(ByteSource):
     """A compressed file; all positions are those in its decompressed content.
 
     Args:

@@ -23,7 +23,7 @@ from keras_bigdata.shards.pickles.nodes import (
     show,
 )
 from keras_bigdata.shards.pickles.payloads import read_bytes, read_payload, read_text
-from keras_bigdata.shards.pickles.source import Source, StoredArray, view_as_array
+from keras_bigdata.shards.pickles.source import ByteSource, StoredArray, view_as_array
 
 Array = npt.NDArray[Any]
 
@@ -60,7 +60,7 @@ class Decoder:
         limit: maximum number of bytes that may be decoded in total.
     """
 
-    def __init__(self, source: Source, limit: float) -> None:
+    def __init__(self, source: ByteSource, limit: float) -> None:
         self._source = source
         self._budget = limit
         self._text_budget = limit

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from keras_bigdata.shards.pickles.nodes import DType, Pairs, as_text, describe, show
-from keras_bigdata.shards.pickles.source import Source
+from keras_bigdata.shards.pickles.source import ByteSource
 
 # Nesting of fields, and number of fields in all: structures that share parts could otherwise
 # describe more fields than there are atoms, and every inspection would visit each of them.
@@ -26,7 +26,7 @@ _UNITS = frozenset(["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "
 
 
 def set_dtype_state(
-    source: Source, count: Callable[[int], None], node: DType, state: object, at: int
+    source: ByteSource, count: Callable[[int], None], node: DType, state: object, at: int
 ) -> None:
     """Completes `node` with a state as `dtype.__reduce__` returns it.
 

@@ -23,7 +23,7 @@ from keras_bigdata.shards.pickles.nodes import (
     describe,
 )
 from keras_bigdata.shards.pickles.payloads import read_bytes
-from keras_bigdata.shards.pickles.source import Source, StoredArray
+from keras_bigdata.shards.pickles.source import ByteSource, StoredArray
 from keras_bigdata.shards.pickles.two_readings import check_not_samples, describe_two_readings
 
 # Limit on the decoded bytes, however often a list is repeated: this many times the file, plus a
@@ -59,7 +59,7 @@ class PickleContents:
     two_readings: str | None = None
 
 
-def find_fields(source: Source, value: object, *, trusted: bool = False) -> PickleContents:
+def find_fields(source: ByteSource, value: object, *, trusted: bool = False) -> PickleContents:
     """Finds the fields in the value of a pickle.
 
     Args:
@@ -97,7 +97,7 @@ def find_fields(source: Source, value: object, *, trusted: bool = False) -> Pick
     )
 
 
-def _name_values(source: Source, value: object, skipped: dict[str, str]) -> dict[str, object]:
+def _name_values(source: ByteSource, value: object, skipped: dict[str, str]) -> dict[str, object]:
     """Returns the values that could be fields, by name."""
     if isinstance(value, (ArrayNode, np.ndarray)):
         return {"0": value}
@@ -124,7 +124,7 @@ def _name_values(source: Source, value: object, skipped: dict[str, str]) -> dict
     return named
 
 
-def _check_count(source: Source, value: object, count: int) -> None:
+def _check_count(source: ByteSource, value: object, count: int) -> None:
     """Refuses more items than any pickle has fields."""
     if count > MAX_FIELDS:
         raise ShardError(
@@ -142,7 +142,7 @@ def _is_number(value: object) -> bool:
 
 
 def _name_items(
-    source: Source, items: Iterable[tuple[object, object]], skipped: dict[str, str]
+    source: ByteSource, items: Iterable[tuple[object, object]], skipped: dict[str, str]
 ) -> dict[str, object]:
     """Returns the values of a dict by the names that its keys stand for."""
     named: dict[str, object] = {}
@@ -175,7 +175,7 @@ def _key_type(key: object) -> type:
     return type(key) if isinstance(key, (int, bytes)) else str
 
 
-def _find_equal_name(source: Source, key: object) -> set[tuple[type, str]]:
+def _find_equal_name(source: ByteSource, key: object) -> set[tuple[type, str]]:
     """Returns type and name of the key that a number or NumPy scalar equals, as True equals 1."""
     try:
         if isinstance(key, ScalarNode):
@@ -191,7 +191,7 @@ def _find_equal_name(source: Source, key: object) -> set[tuple[type, str]]:
     return {(str, key)} if isinstance(key, str) else set()
 
 
-def _ambiguous_error(source: Source, name: str) -> ShardError:
+def _ambiguous_error(source: ByteSource, name: str) -> ShardError:
     return ShardError(
         f"{source.path}: two different keys both name the field {name[:100]!a}. "
         "Write the file again with keys that differ as text."

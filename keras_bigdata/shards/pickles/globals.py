@@ -25,13 +25,13 @@ from keras_bigdata.shards.pickles.nodes import (
     describe,
 )
 from keras_bigdata.shards.pickles.payloads import check_length
-from keras_bigdata.shards.pickles.source import Source
+from keras_bigdata.shards.pickles.source import ByteSource
 
 # Called with the number of objects that are visited.
 Count = Callable[[int], None]
 
 
-def lookup_global(source: Source, module: str, name: str, at: int) -> Global:
+def lookup_global(source: ByteSource, module: str, name: str, at: int) -> Global:
     """Returns the node of an importable name.
 
     Args:
@@ -48,7 +48,7 @@ def lookup_global(source: Source, module: str, name: str, at: int) -> Global:
     return node
 
 
-def unsafe_global_error(source: Source, module: str, name: str, at: int) -> UnsafePickleError:
+def unsafe_global_error(source: ByteSource, module: str, name: str, at: int) -> UnsafePickleError:
     """Returns the error for a name that would have to be imported, with advice where it exists."""
     full = f"{module}.{name}".encode("ascii", "backslashreplace").decode()[:200]
     reason = f"refers to {full}, which loading would import and may run"
@@ -58,7 +58,7 @@ def unsafe_global_error(source: Source, module: str, name: str, at: int) -> Unsa
     return source.unsafe_error(reason, at, trust_helps=trust_helps)
 
 
-def reduce(source: Source, count: Count, function: object, args: object, at: int) -> object:
+def reduce(source: ByteSource, count: Count, function: object, args: object, at: int) -> object:
     """Returns the node that the result of REDUCE, `function(*args)`, stands for.
 
     Raises:
@@ -76,7 +76,7 @@ def reduce(source: Source, count: Count, function: object, args: object, at: int
     return result
 
 
-def build(source: Source, count: Count, target: object, state: object, at: int) -> object:
+def build(source: ByteSource, count: Count, target: object, state: object, at: int) -> object:
     """Returns the node that replaces `target` after BUILD has set its state.
 
     Raises:
@@ -95,7 +95,7 @@ def build(source: Source, count: Count, target: object, state: object, at: int) 
 
 
 def _complete_array(
-    source: Source, node: ArrayNode, dtype: DType, shape: object, payload: Payload
+    source: ByteSource, node: ArrayNode, dtype: DType, shape: object, payload: Payload
 ) -> None:
     """Sets shape, dtype and bytes of an array, which must agree."""
     nbytes = node.set_layout(source, dtype, shape)
@@ -106,7 +106,7 @@ def _complete_array(
     node.ready = True
 
 
-def _set_array_state(source: Source, node: ArrayNode, state: object, at: int) -> None:
+def _set_array_state(source: ByteSource, node: ArrayNode, state: object, at: int) -> None:
     if type(state) is not tuple or len(state) != 5 or state[0] not in (0, 1):
         raise source.unsafe_error("gives an array a state of unknown form", at)
     _, shape, dtype, fortran, data = state
@@ -125,13 +125,13 @@ def _set_array_state(source: Source, node: ArrayNode, state: object, at: int) ->
 # arguments are not those that NumPy or Python write.
 
 
-def _reconstruct(source: Source, count: Count, args: tuple[Any, ...]) -> ArrayNode | None:
+def _reconstruct(source: ByteSource, count: Count, args: tuple[Any, ...]) -> ArrayNode | None:
     if len(args) != 3 or args[0] is not _NDARRAY or checked_shape(args[1]) != (0,):
         return None
     return ArrayNode()
 
 
-def _from_buffer(source: Source, count: Count, args: tuple[Any, ...]) -> ArrayNode | None:
+def _from_buffer(source: ByteSource, count: Count, args: tuple[Any, ...]) -> ArrayNode | None:
     if len(args) not in (4, 5):
         return None
     payload, dtype, shape, letter = args[:4]
@@ -153,14 +153,14 @@ def _from_buffer(source: Source, count: Count, args: tuple[Any, ...]) -> ArrayNo
     return node
 
 
-def _dtype(source: Source, count: Count, args: tuple[Any, ...]) -> DType | None:
+def _dtype(source: ByteSource, count: Count, args: tuple[Any, ...]) -> DType | None:
     code = as_text(args[0]) if len(args) == 3 else None
     if code is None or not all(type(flag) in (bool, int) for flag in args[1:]):
         return None
     return DType(code)
 
 
-def _scalar(source: Source, count: Count, args: tuple[Any, ...]) -> ScalarNode | Opaque | None:
+def _scalar(source: ByteSource, count: Count, args: tuple[Any, ...]) -> ScalarNode | Opaque | None:
     if len(args) != 2 or not isinstance(args[0], DType) or not isinstance(args[1], Payload):
         return None
     dtype, payload = args[0].dtype, args[1]
@@ -173,13 +173,13 @@ def _scalar(source: Source, count: Count, args: tuple[Any, ...]) -> ScalarNode |
     return ScalarNode(dtype, payload)
 
 
-def _encode(source: Source, count: Count, args: tuple[Any, ...]) -> Payload | None:
+def _encode(source: ByteSource, count: Count, args: tuple[Any, ...]) -> Payload | None:
     if len(args) != 2 or as_text(args[1]) not in ("latin1", "latin-1"):
         return None
     return _as_bytes(args[0], "bytes")
 
 
-def _bytes(source: Source, count: Count, args: tuple[Any, ...]) -> Payload | None:
+def _bytes(source: ByteSource, count: Count, args: tuple[Any, ...]) -> Payload | None:
     if not args:
         return Payload("bytes", "inline", data=b"")
     if isinstance(args[0], Payload) and args[0].kind != "text" and len(args) == 1:
@@ -187,7 +187,7 @@ def _bytes(source: Source, count: Count, args: tuple[Any, ...]) -> Payload | Non
     return _encode(source, count, args)
 
 
-def _bytearray(source: Source, count: Count, args: tuple[Any, ...]) -> Payload | None:
+def _bytearray(source: ByteSource, count: Count, args: tuple[Any, ...]) -> Payload | None:
     payload = _bytes(source, count, args)
     return None if payload is None else _as_bytes(payload, "bytearray")
 
@@ -201,7 +201,7 @@ def _as_bytes(value: object, kind: Literal["bytes", "bytearray"]) -> Payload | N
     return None
 
 
-def _ordered_dict(source: Source, count: Count, args: tuple[Any, ...]) -> Pairs | None:
+def _ordered_dict(source: ByteSource, count: Count, args: tuple[Any, ...]) -> Pairs | None:
     if not args:
         return Pairs()
     if len(args) != 1 or type(args[0]) is not list:
@@ -215,19 +215,19 @@ def _ordered_dict(source: Source, count: Count, args: tuple[Any, ...]) -> Pairs 
     return pairs
 
 
-def _set(source: Source, count: Count, args: tuple[Any, ...]) -> Opaque | None:
+def _set(source: ByteSource, count: Count, args: tuple[Any, ...]) -> Opaque | None:
     if len(args) > 1 or any(type(item) not in (list, tuple) for item in args):
         return None
     return Opaque("a set")
 
 
-def _complex(source: Source, count: Count, args: tuple[Any, ...]) -> complex | None:
+def _complex(source: ByteSource, count: Count, args: tuple[Any, ...]) -> complex | None:
     if len(args) != 2 or not all(type(part) is float for part in args):
         return None
     return complex(*args)
 
 
-_CALLS: dict[str, Callable[[Source, Count, tuple[Any, ...]], object]] = {
+_CALLS: dict[str, Callable[[ByteSource, Count, tuple[Any, ...]], object]] = {
     "numpy._reconstruct": _reconstruct,
     "numpy._frombuffer": _from_buffer,
     "numpy.scalar": _scalar,

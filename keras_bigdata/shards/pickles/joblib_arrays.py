@@ -16,7 +16,7 @@ from keras_bigdata.shards.pickles.nodes import (
     as_text,
     describe,
 )
-from keras_bigdata.shards.pickles.source import Source
+from keras_bigdata.shards.pickles.source import ByteSource
 
 # The modules that have held the class.
 WRAPPER = "joblib.NumpyArrayWrapper"
@@ -39,14 +39,14 @@ class Wrapper:
         self.used = False
 
 
-def new_object(source: Source, cls: object, args: object, at: int) -> Wrapper:
+def new_object(source: ByteSource, cls: object, args: object, at: int) -> Wrapper:
     """Returns the result of NEWOBJ, which may create an object of this class only."""
     if isinstance(cls, Global) and cls.name == WRAPPER and args == ():
         return Wrapper()
     raise source.unsafe_error(MAKES_OBJECT, at)
 
 
-def build_array(source: Source, wrapper: Wrapper, state: object, at: int) -> ArrayNode:
+def build_array(source: ByteSource, wrapper: Wrapper, state: object, at: int) -> ArrayNode:
     """Returns the array that a state describes, and moves past its bytes, which follow.
 
     Args:

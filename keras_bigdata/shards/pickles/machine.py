@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, UnsafePickleError
 from keras_bigdata.shards.pickles.nodes import Pairs
-from keras_bigdata.shards.pickles.source import Source
+from keras_bigdata.shards.pickles.source import ByteSource
 
 # A file of one-byte opcodes would otherwise take 100 times its size in memory. A string in a list
 # counts three times (itself, its place, its memo entry), an array once, and a list of numbers
@@ -41,7 +41,7 @@ class Machine:
         at: byte position of the current opcode.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self.source = source
         self.stack: list[Any] = []
         self.frames: list[list[Any]] = []

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_bigdata.shards.pickles.source import Source
+from keras_bigdata.shards.pickles.source import ByteSource
 
 # Longer byte strings and texts stay in the file until they are needed.
 SHORT_BYTES = 256
@@ -145,7 +145,7 @@ class ArrayNode:
             return self.shape
         return tuple(self.shape[axis] for axis in self.axes)
 
-    def set_layout(self, source: Source, dtype: DType, shape: object) -> int:
+    def set_layout(self, source: ByteSource, dtype: DType, shape: object) -> int:
         """Sets dtype and shape, if an array can have them. Returns the bytes of the array.
 
         Raises:

@@ -16,7 +16,7 @@ from keras_bigdata.shards.pickles import globals, joblib_arrays, literals
 from keras_bigdata.shards.pickles.literals import Action
 from keras_bigdata.shards.pickles.machine import MAX_OBJECTS, Machine
 from keras_bigdata.shards.pickles.nodes import Numbers, Opaque, Pairs, as_text
-from keras_bigdata.shards.pickles.source import Source
+from keras_bigdata.shards.pickles.source import ByteSource
 
 MAX_PROTOCOL = 5
 # Real pickles nest a few containers; only the number of marks open at one time counts.
@@ -28,7 +28,7 @@ MIN_PACKED = 64
 _TYPECODES = {int: "q", float: "d", bool: "B"}
 
 
-def parse(source: Source) -> object:
+def parse(source: ByteSource) -> object:
     """Returns the value that the pickle at the source's position stands for.
 
     Raises:

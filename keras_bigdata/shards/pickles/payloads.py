@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_bigdata.shards.pickles.nodes import Payload
-from keras_bigdata.shards.pickles.source import Bytes, Source
+from keras_bigdata.shards.pickles.source import Bytes, ByteSource
 
 # Text is decoded in pieces, so that memory holds only the bytes that it stands for.
 _PIECE = 1 << 20
@@ -25,7 +25,7 @@ _DECODERS = {name: codecs.getincrementaldecoder(name) for name in ("utf-8", "raw
 _BAD_ESCAPE = re.compile(rb"\\(?!['\"nrt]|x[0-9a-fA-F]{2})")
 
 
-def check_length(source: Source, payload: Payload, nbytes: int, description: str) -> None:
+def check_length(source: ByteSource, payload: Payload, nbytes: int, description: str) -> None:
     """Checks that a payload can stand for `nbytes` bytes, before any memory is allocated.
 
     Args:
@@ -50,7 +50,7 @@ def check_length(source: Source, payload: Payload, nbytes: int, description: str
         )
 
 
-def read_payload(source: Source, payload: Payload, nbytes: int) -> Bytes:
+def read_payload(source: ByteSource, payload: Payload, nbytes: int) -> Bytes:
     """Reads the `nbytes` bytes that a payload stands for.
 
     Raises:
@@ -75,7 +75,7 @@ def read_payload(source: Source, payload: Payload, nbytes: int) -> Bytes:
     return out
 
 
-def read_text(source: Source, payload: Payload) -> str:
+def read_text(source: ByteSource, payload: Payload) -> str:
     """Reads a text or byte string as `str`; a byte string is decoded as latin-1."""
     if payload.kind == "text":
         data = source.read(payload.offset, payload.length).tobytes()
@@ -89,7 +89,7 @@ def read_text(source: Source, payload: Payload) -> str:
     return read_bytes(source, payload).decode("latin-1")
 
 
-def read_bytes(source: Source, payload: Payload) -> bytes:
+def read_bytes(source: ByteSource, payload: Payload) -> bytes:
     """Reads a byte string of any encoding."""
     try:
         return b"".join(bytes(piece) for piece in _decode_pieces(source, payload))
@@ -114,7 +114,7 @@ def unescape(line: bytes) -> bytes | None:
     return codecs.escape_decode(inner)[0]
 
 
-def _decode_pieces(source: Source, payload: Payload) -> Iterator[bytes | Bytes]:
+def _decode_pieces(source: ByteSource, payload: Payload) -> Iterator[bytes | Bytes]:
     """Yields the bytes in pieces.
 
     Raises:
@@ -143,5 +143,5 @@ def _decode_pieces(source: Source, payload: Payload) -> Iterator[bytes | Bytes]:
                 yield decoder.decode(piece.tobytes(), start + _PIECE >= end).encode("latin-1")
 
 
-def _not_bytes_error(source: Source, payload: Payload) -> Exception:
+def _not_bytes_error(source: ByteSource, payload: Payload) -> Exception:
     return source.corrupt_error(f"the text at byte {payload.offset} does not stand for bytes")

@@ -15,7 +15,7 @@ from keras_bigdata.shards.pickles import joblib_arrays
 from keras_bigdata.shards.pickles.compression import CompressedSource, detect_format
 from keras_bigdata.shards.pickles.fields import PickleContents, find_fields
 from keras_bigdata.shards.pickles.opcodes import parse
-from keras_bigdata.shards.pickles.source import Source, StoredArray, view_as_array
+from keras_bigdata.shards.pickles.source import ByteSource, StoredArray, view_as_array
 
 _PIECE = 16 << 20
 
@@ -166,7 +166,7 @@ def read_columns(
     }
 
 
-def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> Source:
+def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> ByteSource:
     """Opens a file, compressed or not.
 
     Args:
@@ -192,9 +192,9 @@ def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> 
         ) from error
 
 
-def _detect_source(name: str, file: io.FileIO, bounded: bool) -> Source:
+def _detect_source(name: str, file: io.FileIO, bounded: bool) -> ByteSource:
     try:
-        source = Source(name, file)
+        source = ByteSource(name, file)
         start = source.read(0, min(8, source.size)).tobytes()
         format = detect_format(start)
         return source if format is None else CompressedSource(name, file, format, bounded)
@@ -203,7 +203,7 @@ def _detect_source(name: str, file: io.FileIO, bounded: bool) -> Source:
         raise
 
 
-def _read_contents(source: Source, trust: bool) -> PickleContents:
+def _read_contents(source: ByteSource, trust: bool) -> PickleContents:
     _check_start(source)
     try:
         value = parse(source)
@@ -216,7 +216,7 @@ def _read_contents(source: Source, trust: bool) -> PickleContents:
     return find_fields(source, _load(source), trusted=True)
 
 
-def _check_start(source: Source) -> None:
+def _check_start(source: ByteSource) -> None:
     """Checks that the file does not begin like a file of another format."""
     if source.size == 0:
         raise source.corrupt_error("the file is empty, it has 0 bytes")
@@ -232,7 +232,7 @@ def _check_start(source: Source) -> None:
             raise CorruptShardError(f"{source.path}: {description}. A plain pickle was expected.")
 
 
-def _check_end(source: Source, rest: bytes, at: int) -> None:
+def _check_end(source: ByteSource, rest: bytes, at: int) -> None:
     """Checks that nothing follows the pickle, which `pickle.load` would ignore silently.
 
     Args:
@@ -249,7 +249,7 @@ def _check_end(source: Source, rest: bytes, at: int) -> None:
         )
 
 
-def _load(source: Source) -> object:
+def _load(source: ByteSource) -> object:
     """Loads a trusted file with pickle or joblib, which runs the code in it."""
     import pickle  # only here, so that no other function of the reader can run a pickle
 
@@ -278,7 +278,7 @@ def _load(source: Source) -> object:
         ) from error
 
 
-def _contains(source: Source, name: bytes) -> bool:
+def _contains(source: ByteSource, name: bytes) -> bool:
     """Returns whether the file contains the bytes of a name."""
     source.expand()
     for start in range(0, source.size, _PIECE):

@@ -51,7 +51,7 @@ def view_as_array(
     return data.view(dtype).reshape(shape, order=order)
 
 
-class Source:
+class ByteSource:
     """A file that is read forwards in small chunks; what is not needed is skipped.
 
     Args:
@@ -76,7 +76,7 @@ class Source:
         self.start = 0
         self.pos = 0
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> ByteSource:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import ShardError
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.pickles.nodes import ArrayNode, Pairs, describe
-from keras_bigdata.shards.pickles.source import Source, StoredArray
+from keras_bigdata.shards.pickles.source import ByteSource, StoredArray
 
 # A tuple of at most this many arrays is (x, y, sample_weight), even if they are equal in shape.
 MAX_ROLES = 3
@@ -26,7 +26,7 @@ _STACK_POSITIONS = "{'image': np.stack([sample[0] for sample in samples]), ...}"
 _STACK_KEYS = "{key: np.stack([sample[key] for sample in samples]) for key in samples[0]}"
 
 
-def check_not_samples(source: Source, value: Sequence[object]) -> None:
+def check_not_samples(source: ByteSource, value: Sequence[object]) -> None:
     """Refuses a list or tuple of dicts, or of parts of which none could become a field.
 
     Args:
