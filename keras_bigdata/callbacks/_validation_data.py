@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_bigdata.callbacks._requested_roles import RequestedRoles, is_path
+from keras_bigdata.errors import ShardError
 from keras_bigdata.files import local_path
 from keras_bigdata.shards.roles import Roles, Structure, map_structure
 
@@ -86,7 +87,13 @@ def _open_shards(path: str | os.PathLike[str], batch_size: int, requested: Reque
 
     # Pickles without an index have no roles: they are scanned for the fields that were passed.
     used = requested.complete(Roles()).names if requested.inputs else ()
-    index = open_shards(local_path(path, "sets"), used=used)
+    try:
+        index = open_shards(local_path(path, "sets"), used=used)
+    except ShardError as error:
+        if "layout=" not in str(error):
+            raise
+        hint = f"Here, pass ShardSequence({os.fspath(path)!r}, layout=...) as the set."
+        raise type(error)(f"{error} {hint}") from error
     roles = requested.complete(index.roles)
     shards = ShardSequence(
         index,

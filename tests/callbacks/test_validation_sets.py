@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import keras
 import numpy as np
@@ -244,3 +245,10 @@ def test_a_copy_shares_the_data(model):
     assert copied is not validation
     assert copied._sets["a"] is validation._sets["a"]
     model.fit(x, y, verbose=0, callbacks=[copied])
+
+
+def test_pickles_that_can_be_read_in_two_ways_are_passed_as_a_sequence(tmp_path, model):
+    for name in ("noisy", "clean"):
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(make_data(40, 1)[0]))
+    with pytest.raises(ValueError, match=r"Here, pass ShardSequence\('.*', layout=\.\.\.\)"):
+        WeightedValidation(str(tmp_path), inputs="data", targets=None)
