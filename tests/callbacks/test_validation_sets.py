@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence, WeightedValidation
+from keras_bigdata.errors import ShardError
 from keras_bigdata.shards.writer import ShardWriter
 from tests.helpers.small_models import Chain, assert_results, classifier, make_data, validate
 
@@ -250,5 +251,5 @@ def test_a_copy_shares_the_data(model):
 def test_pickles_that_can_be_read_in_two_ways_are_passed_as_a_sequence(tmp_path, model):
     for name in ("noisy", "clean"):
         (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(make_data(40, 1)[0]))
-    with pytest.raises(ValueError, match=r"Here, pass ShardSequence\('.*', layout=\.\.\.\)"):
+    with pytest.raises(ShardError, match=r"Here, pass ShardSequence\('.*', layout=\.\.\.\)"):
         WeightedValidation(str(tmp_path), inputs="data", targets=None)
