@@ -105,7 +105,7 @@ def test_pack(tmp_path, capsys, verbose: Any):
         pack(BadRow(), tmp_path / "out", on_error="skip", workers=1, verbose=verbose)
     out, err = capsys.readouterr()
     assert out == ""
-    assert ("1 rows left out:\n  row 4: KeyError" in err) == (verbose != 0)
+    assert ("1 row left out:\n  row 4: KeyError" in err) == (verbose != 0)
     assert ("is packed already; nothing to do." in err) == (verbose != 0)
     summary = f"{tmp_path / 'out'}: 5 samples in 1 shards, 0.0 MB, packed in "
     assert err.count(summary) == (verbose in (1, 2))
