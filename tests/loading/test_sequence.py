@@ -717,7 +717,7 @@ def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
 def test_a_directory_that_is_not_packed_whole(shards):
     directory = shards([10])
     (directory / ".packing").mkdir()
-    with pytest.raises(ShardError, match=r"`pack` was stopped\. Make the same call again"):
+    with pytest.raises(ShardError, match=r"`pack` was stopped, or is still running\. Make the same call again"):
         ShardSequence(directory, **ROLES)
 
 
