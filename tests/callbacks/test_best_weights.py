@@ -264,6 +264,7 @@ def test_without_restoring_the_file_is_kept_all_the_same(tmp_path):
     assert int(model.optimizer.iterations) == 16
 
 
+@pytest.mark.slow
 def test_stops_in_a_real_fit_with_early_stopping_beside_it(tmp_path):
     model = shared_dropout_model()
     model.optimizer.learning_rate.assign(0.3)

@@ -210,6 +210,7 @@ def test_two_in_one_list_take_turns(tmp_path, model):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_a_handler_of_the_program_is_left_alone(tmp_path, model):
     pressed = []
     former = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))

@@ -110,6 +110,7 @@ def ours(folder, sets, scores_file, best_file):
     return model, best.best
 
 
+@pytest.mark.slow
 def test_same_scores_and_same_weights_as_the_loop(megabatches, tmp_path, capsys):
     sets = [samples(90, seed=50), samples(7, seed=51)]
     loop_model, loop_best = hand_written(megabatches, sets, tmp_path / "loop.joblib")

@@ -546,6 +546,7 @@ def test_another_process_is_kept_out_and_this_one_is_not(tmp_path):
     directory.close()
 
 
+@pytest.mark.slow
 def test_a_training_in_another_thread_is_refused_while_it_runs(tmp_path, shards):
     data = shards([40])
     reached, go_on = threading.Event(), threading.Event()

@@ -162,7 +162,10 @@ def test_new_settings_are_used_on_request(tmp_path, data):
         train(compiled(optimizers.Adam(0.001)), folder, data, 5)
 
 
-@pytest.mark.parametrize("name", ["class", "schedule", "momentum", "loss"])
+@pytest.mark.parametrize(
+    "name",
+    ["class", *(pytest.param(n, marks=pytest.mark.slow) for n in ("schedule", "momentum", "loss"))],
+)
 def test_other_optimizers_and_losses_are_used_on_request(name, tmp_path, data):
     train(compiled(optimizers.SGD(0.001)), tmp_path, data, 2)
     model = CHANGES[name][0]()

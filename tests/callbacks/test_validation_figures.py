@@ -31,7 +31,10 @@ def rows_with_an_outlier(rows=33):
 TRUTH = {"a_loss": 81 / 33, "b_loss": 16.0, "loss": 81 / 33 + 16.0}
 
 
-@pytest.mark.parametrize("steps", [1] if keras.backend.backend() == "torch" else [1, 4])
+STEPS = [1, pytest.param(4, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("steps", STEPS[:1] if keras.backend.backend() == "torch" else STEPS)
 def test_the_loss_of_an_output_is_an_average_over_rows(steps):
     x, y = rows_with_an_outlier()
     model = two_numbers(steps_per_execution=steps)

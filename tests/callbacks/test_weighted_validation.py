@@ -63,6 +63,7 @@ def test_classification_equals_one_evaluate():
     assert abs(average - logs["val_accuracy"]) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX cannot compile some metrics of Keras")
 def test_every_metric_of_keras_is_right_over_several_sets():
     metrics = keras.metrics
@@ -161,20 +162,26 @@ def test_every_metric_of_keras_is_right_over_several_sets():
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"loss": ["categorical_crossentropy", "mse"], "metrics": [["accuracy"], ["mae"]]},
+        pytest.param(
+            {"loss": ["categorical_crossentropy", "mse"], "metrics": [["accuracy"], ["mae"]]},
+            marks=pytest.mark.slow,
+        ),
         {
             "loss": {"a": "categorical_crossentropy", "b": "mse"},
             "metrics": {"a": ["accuracy"], "b": [keras.metrics.R2Score]},
             "loss_weights": {"a": 1.0, "b": 0.3},
             "weighted_metrics": [["accuracy"], ["mae"]],
         },
-        {
-            "loss": [
-                keras.losses.CategoricalCrossentropy(reduction="sum"),
-                keras.losses.MeanSquaredError(reduction="sum"),
-            ],
-            "metrics": [["accuracy"], []],
-        },
+        pytest.param(
+            {
+                "loss": [
+                    keras.losses.CategoricalCrossentropy(reduction="sum"),
+                    keras.losses.MeanSquaredError(reduction="sum"),
+                ],
+                "metrics": [["accuracy"], []],
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["lists", "dicts", "summed losses"],
 )
@@ -225,6 +232,7 @@ def test_a_metric_that_cannot_be_added_costs_a_second_evaluation(with_largest_er
     assert original(Chain(sets[1:]), verbose=0, return_dict=True)["loss"] != reference["loss"]
 
 
+@pytest.mark.slow
 def test_a_user_metric_in_one_of_several_outputs():
     model = two_outputs(["categorical_crossentropy", "mse"], [["accuracy"], [LargestError()]])
     sets = [(x, (y, x[:, :1])) for x, y in (make_data(40, 1), make_data(9, 2))]
@@ -415,6 +423,7 @@ def test_one_line_per_set(capsys):
     assert ", loss " in lines[2]
 
 
+@pytest.mark.slow
 def test_used_again_with_another_model():
     validation = WeightedValidation({"images": make_data(10)[0], "labels": make_data(10)[1]})
     for model in (shared_classifier(), classifier(seed=2)):
@@ -424,6 +433,7 @@ def test_used_again_with_another_model():
     assert history.history["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_training_is_not_disturbed():
     histories, weights = [], []
     for validated in (False, True):

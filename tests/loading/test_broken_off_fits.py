@@ -13,9 +13,11 @@ import pytest
 
 from tests.helpers.paths import ROOT
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its iterators")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its iterators"),
+]
 
-QUICK = [("sequence", 0, "again")]  # the others take 35 s
 
 # Garbage is collected in the thread that asks for a batch, as it may happen at any time.
 CHILD = """
@@ -68,10 +70,7 @@ CHILD = """
 """
 
 
-ALL = [
-    pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
-    for case in itertools.product(["sequence", "dataset"], [0, 1], ["again", "end"])
-]
+ALL = list(itertools.product(["sequence", "dataset"], [0, 1], ["again", "end"]))
 
 
 @pytest.mark.parametrize(("feed", "workers", "then"), ALL)

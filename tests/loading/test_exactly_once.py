@@ -18,7 +18,7 @@ from tests.helpers.matrix import all_pairs
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.transforms import identity
 
-SIZES = [7, 1, 12, 30, 5, 18, 9, 21]
+SIZES = [5, 1, 8, 16, 3, 10, 6, 12]
 TOTAL = sum(SIZES)
 MODES = ["window", "shards", "global", None]
 STEPS = [("window", 1), ("window", 3), ("shards", 5), (None, 11), ("global", 25)]

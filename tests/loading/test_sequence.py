@@ -415,6 +415,7 @@ def test_as_dataset_has_static_shapes_and_the_next_epoch_each_time(shards, worke
 # ---- Living with others
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")
 def test_sequences_that_keras_keeps_alive_hold_neither_threads_nor_files(shards):
     # On TensorFlow `fit` never lets go of a dataset.
@@ -717,7 +718,9 @@ def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
 def test_a_directory_that_is_not_packed_whole(shards):
     directory = shards([10])
     (directory / ".packing").mkdir()
-    with pytest.raises(ShardError, match=r"`pack` was stopped, or is still running\. Make the same call again"):
+    with pytest.raises(
+        ShardError, match=r"`pack` was stopped, or is still running\. Make the same call again"
+    ):
         ShardSequence(directory, **ROLES)
 
 

@@ -516,7 +516,7 @@ STATEMENTS = [
 ]
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_any_script_is_migrated_once(examples):
     @settings(max_examples=examples, deadline=None)
     @given(

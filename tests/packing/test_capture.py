@@ -416,6 +416,7 @@ def test_fields_are_named_by_their_path(tmp_path):
     assert list(capture([(X, Y)], tmp_path / "t").fields) == ["x", "y"]
 
 
+@pytest.mark.slow
 def test_several_inputs_outputs_and_weights_train(tmp_path):
     """As with the generator itself, with weights per output."""
     rng = np.random.default_rng(0)

@@ -107,6 +107,7 @@ def test_a_kill_between_the_index_and_the_end(photos: Path, tmp_path: Path, unfi
     assert not (unfinished / ".packing").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 def test_kills_at_any_time_cost_nothing_but_time(start_pack, tmp_path: Path):
     with start_pack(tmp_path / "at once") as process:
@@ -143,6 +144,7 @@ def test_ctrl_c_says_how_to_continue(start_pack, tmp_path: Path):
     assert ShardIndex.load(out).num_samples == 120
 
 
+@pytest.mark.slow
 def test_two_packs_into_one_directory(start_pack, tmp_path: Path):
     out = tmp_path / "out"
     # Long enough for the second process to start, however slow the machine is.
