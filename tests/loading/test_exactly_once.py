@@ -18,7 +18,7 @@ from tests.helpers.matrix import all_pairs
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.transforms import identity
 
-SIZES = [5, 1, 8, 16, 3, 10, 6, 12]
+SIZES = [7, 1, 12, 30, 5, 18, 9, 21]
 TOTAL = sum(SIZES)
 MODES = ["window", "shards", "global", None]
 STEPS = [("window", 1), ("window", 3), ("shards", 5), (None, 11), ("global", 25)]
@@ -49,11 +49,11 @@ def planned(directory, batch_size, epochs, **settings):
     shuffle=MODES, fit_shuffle=[True, False], batch_size=[1, 10, 16, 200], workers=[0, 1, 2, 4]
 )
 def test_once_per_epoch_in_threads(shards, model, shuffle, fit_shuffle, batch_size, workers):
-    directory = shards(SIZES)
+    directory = shards(SIZES[:5])
     settings = {**ROLES, "shuffle": shuffle, "window_shards": 3, "seed": 5}
     data = ShardSequence(directory, batch_size, **settings, workers=workers, max_queue_size=3)
     epochs = trained(model, data, shuffle=fit_shuffle)
-    assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
+    assert [sorted(ids) for ids in epochs] == [list(range(sum(SIZES[:5])))] * 2
     assert data.epoch == 2
     if not fit_shuffle:
         # The same seed gives the same order, whatever the workers.
