@@ -16,7 +16,7 @@ from keras_bigdata.callbacks import _checkpoint_file
 from keras_bigdata.callbacks._checkpoint_file import SUFFIX, EncodedDocument
 from keras_bigdata.callbacks._running_training import RunningTraining
 from keras_bigdata.files import TEMPORARY_PREFIX, lock_file, temporary_target
-from keras_bigdata.keras_internals.callbacks import training_frame
+from keras_bigdata.keras_internals.callbacks import callback_list, training_frame
 
 _NAME = re.compile(rf"checkpoint-(\d+){re.escape(SUFFIX)}")
 # The suffix of format 1, which is no longer read.
@@ -62,7 +62,7 @@ class CheckpointDirectory:
             if former is not None:
                 former.check_has_ended()
                 former.close()
-            self._training = RunningTraining(training_frame())
+            self._training = RunningTraining(training_frame(), callback_list())
             self._open_and_lock()
 
     def check_has_ended(self) -> None:

@@ -35,7 +35,7 @@ from keras_bigdata.callbacks._validation_data import (
 )
 from keras_bigdata.keras_internals.callbacks import (
     RAN_OUT_OF_DATA,
-    callbacks_in_order,
+    callback_list,
     metrics_not_reset,
 )
 from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
@@ -181,7 +181,7 @@ class WeightedValidation(keras.callbacks.Callback):
     def set_params(self, params: dict[str, Any]) -> None:
         """Checks the order of the callbacks, before CSVLogger replaces its file."""
         super().set_params(params)
-        check_order(self, callbacks_in_order())
+        check_order(self, getattr(callback_list(), "callbacks", ()))
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Compares the sets with the training, and matches them with the model."""

@@ -71,18 +71,19 @@ def fit_input() -> FitInput | None:
     return None
 
 
-def callbacks_in_order() -> list[Any]:
-    """Returns the callbacks of the training that calls a hook of a callback, in order.
+def callback_list() -> keras.callbacks.CallbackList | None:
+    """Returns the list that calls a hook of a callback, or `None` if it is not found.
 
-    Finds: the local variable `self` of a function of a `CallbackList`, and its `callbacks`. They
-    are complete when `CallbackList` calls `set_params`, before `fit` has begun.
+    Finds: the local variable `self` of a function of a `CallbackList`. Its `callbacks` are complete
+    when it calls `set_params`, before `fit` has begun.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
     Upstream: none filed. A callback has no public way to the others.
 
-    Without it: an empty list. `WeightedValidation` cannot refuse callbacks that read the logs
-    before it writes to them: CSVLogger writes "NA", EarlyStopping never stops.
+    Without it: `WeightedValidation` cannot refuse callbacks that read the logs before it writes to
+    them (CSVLogger writes "NA", EarlyStopping never stops). `ResumeTraining` may take a later
+    training of another thread for one that has ended with an exception, and refuse to begin.
     """
     frame = sys._getframe(1)
     while frame.f_back is not None:
@@ -90,8 +91,8 @@ def callbacks_in_order() -> list[Any]:
         if frame.f_code.co_name in ("set_params", "on_train_begin"):
             caller = frame.f_locals.get("self")
             if isinstance(caller, keras.callbacks.CallbackList):
-                return list(getattr(caller, "callbacks", ()))
-    return []
+                return caller
+    return None
 
 
 def training_frame() -> FrameType:

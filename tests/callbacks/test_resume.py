@@ -590,6 +590,30 @@ def test_a_training_in_another_thread_is_refused_while_it_runs(tmp_path, shards)
     assert history.epoch == [0, 1]
 
 
+def test_a_later_training_of_another_thread_is_not_taken_for_one_that_has_ended(tmp_path, shards):
+    """The frames of both had the same address: the directory was refused."""
+    data, model = shards([40]), tiny()
+    reached, go_on = threading.Event(), threading.Event()
+
+    def train():
+        with pytest.raises(Killed):
+            tiny_fit(tmp_path / "ended", data, [Kill(1)], model=model)
+        wait = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: (reached.set(), go_on.wait(60))
+        )
+        model.fit(ShardSequence(data, 8, **ROLES), verbose=0, shuffle=False, callbacks=[wait])
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    assert reached.wait(60)
+    try:
+        _, history = tiny_fit(tmp_path / "ended", data, model=tiny())
+    finally:
+        go_on.set()
+        thread.join()
+    assert history.epoch == [0, 1]
+
+
 def test_a_checkpoint_that_fails_for_any_reason_is_reported(tmp_path, monkeypatch, shards):
     def fail(path, encoded):
         raise MemoryError
