@@ -208,8 +208,8 @@ def checked_rows(rows: Any, count: int) -> npt.NDArray[np.int64]:
     if smallest < 0:
         raise ValueError(
             f"`rows` holds {smallest}: a negative number may count from the end, or stand for a "
-            "row that was not found. Pass the number of rows minus as much for the former, and "
-            f"leave out the latter. There are {count} rows."
+            f"row that was not found. There are {count} rows, 0 to {count - 1}: count from 0, and "
+            "leave out rows that were not found."
         )
     if largest >= count:
         raise ValueError(f"`rows` holds {largest}, but there are {count} rows, 0 to {count - 1}.")

@@ -17,7 +17,7 @@ _functions: list[Callable[[], None]] = []
 _registered = False
 _exiting = threading.Event()
 _finalizing = False
-_working = 0
+_working: set[int] = set()
 _changed = threading.Condition()
 
 
@@ -48,18 +48,20 @@ def finished_before_exit() -> Iterator[None]:
     (<https://github.com/python/cpython/issues/87135>; from CPython 3.14 on the thread sleeps). So a
     thread that begins work after that point sleeps here until the process has ended.
     """
-    global _working  # noqa: PLW0603 - once per process
     _register()
+    thread = threading.get_ident()
     with _changed:
         stop = _finalizing
-        _working += not stop
+        if not stop:
+            _working.add(thread)
     if stop:
         threading.Event().wait()
     try:
         yield
     finally:
         with _changed:
-            _working -= 1
+            # Not there in a child that the work has forked.
+            _working.discard(thread)
             _changed.notify_all()
 
 
@@ -82,7 +84,7 @@ def run_before_executors_wait() -> None:
 
 def _register() -> None:
     """Registers the functions below, once per process."""
-    global _registered  # noqa: PLW0603
+    global _registered  # noqa: PLW0603 - once per process
     with _changed:
         if _registered:
             return
@@ -108,10 +110,10 @@ def _finalize() -> None:
 
 def _reset() -> None:
     """Resets the state in a forked child: the threads of the parent do not exist there."""
-    global _changed, _registered, _working  # noqa: PLW0603
+    global _changed, _registered  # noqa: PLW0603
     _changed = threading.Condition()
     _registered = False
-    _working = 0
+    _working.clear()
 
 
 call_in_forked_child(_reset)

@@ -31,7 +31,7 @@ ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
 def pytest_collection_finish() -> None:
     """Keeps the garbage collector from walking TensorFlow and 3,500 tests again and again.
 
-    It took a quarter of the time of tests with a `fit`.
+    It took a sixth of the time of tests with a `fit`.
     """
     gc.collect()
     gc.freeze()

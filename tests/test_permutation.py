@@ -39,7 +39,7 @@ def test_the_orders_of_this_release_are_those_of_every_release():
 
 
 def test_orders_of_few_rows_are_uniform():
-    """Each of the 24 orders of four rows; the Feistel network alone had 4 times the variance."""
+    """Each of the 24 orders of four rows occurs equally often, to within chance."""
     counts: dict[tuple[int, ...], int] = {}
     for number in range(4800):
         order = tuple(permutation_at(np.arange(4), 4, seeded(number)).tolist())

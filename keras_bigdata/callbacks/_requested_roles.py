@@ -41,11 +41,9 @@ class RequestedRoles:
 
     @property
     def were_passed(self) -> bool:
-        """Whether there is any role."""
-        return (self.inputs, self.sample_weights) != (None, None) or self.targets not in (
-            "auto",
-            None,
-        )
+        """Whether any role names a field."""
+        targets = None if self.targets == "auto" else self.targets
+        return any(role is not None for role in (self.inputs, targets, self.sample_weights))
 
     def complete(self, known: Roles) -> Roles:
         """Returns all roles: those that were passed, else those of a set.

@@ -85,8 +85,7 @@ class ResumeTraining(keras.callbacks.Callback):
         TypeError: if an argument has a wrong type.
         ValueError: if an argument has a wrong value, or BackupAndRestore is among the callbacks;
             while training: if the checkpoint belongs to another training or one with other
-            settings, or `fit` received
-            `shuffle=True`, `steps_per_epoch` or another sequence.
+            settings, or if `fit` received `shuffle=True`, `steps_per_epoch` or another sequence.
         RuntimeError: while training: if another process or thread trains with the directory.
         OSError: while training: if nothing can be written there. If the disk becomes full later, a
             warning is issued, the last checkpoint is kept, and the next one is tried.

@@ -175,7 +175,7 @@ def checked_directory(directory: str | os.PathLike[str], argument: str) -> Path:
     folder = Path(os.path.abspath(local_path(directory, argument)))
     if not os.path.isdir(folder):
         raise missing_path_error(folder, "directory")
-    has_index(folder)
+    has_index(folder)  # raises if the directory may not be entered
     return folder
 
 

@@ -35,9 +35,12 @@ def balanced_class_weights(
     """
     # The counts in the index are those of its own targets. Those of multi-hot rows do not add up to
     # the number of rows.
-    recorded = None
-    if isinstance(targets, str) and targets == index.roles.targets:
-        recorded = None if index.fields[targets].shape else index.class_counts
+    is_recorded = (
+        isinstance(targets, str)
+        and targets == index.roles.targets
+        and not index.fields[targets].shape
+    )
+    recorded = index.class_counts if is_recorded else None
     counts = recorded or _count_in_shards(index, targets, trust)
     occurring = {label: count for label, count in enumerate(counts) if count}
     total = sum(occurring.values())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from keras_bigdata import BestWeightsEarlyStopping, WeightedValidation
 from tests.helpers.small_models import (
+    AddValidation,
     RecordWeights,
     TinyModel,
     assert_equal,
@@ -409,13 +410,6 @@ def test_the_repr_does_not_grow_with_the_model():
     assert repr(best) == expected
     best._best_weights = [np.zeros(10_000)]
     assert repr(best) == expected
-
-
-class AddValidation(keras.callbacks.Callback):
-    """A validation of the user's, which writes to the logs."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["val_accuracy"] = 0.5
 
 
 def test_listed_before_a_custom_validation_is_an_error_after_one_epoch(tmp_path):

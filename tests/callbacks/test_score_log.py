@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ScoreLog, WeightedValidation
-from tests.helpers.small_models import make_data, shared_classifier
+from tests.helpers.small_models import AddValidation, make_data, shared_classifier
 
 
 def epochs(log, scores):
@@ -142,13 +142,6 @@ def test_the_repr_does_not_grow_with_epochs(tmp_path):
     assert repr(log) == "ScoreLog('runs/scores.pkl', monitor='mae')"
     log.scores = {"train": [0.5] * 1000, "val": [0.5] * 1000}
     assert repr(log) == "ScoreLog('runs/scores.pkl', monitor='mae')"
-
-
-class AddValidation(keras.callbacks.Callback):
-    """A validation of the user's, which writes to the logs."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["val_accuracy"] = 0.5
 
 
 def test_listed_before_a_custom_validation_is_an_error_after_one_epoch(tmp_path):

@@ -70,6 +70,13 @@ def fit(model, callbacks, epochs=4, **arguments):
     ).history
 
 
+class AddValidation(keras.callbacks.Callback):
+    """A validation of the user's, which writes to the logs."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_accuracy"] = 0.5
+
+
 class RecordWeights(keras.callbacks.Callback):
     """Records the weights at the end of every epoch."""
 

@@ -100,8 +100,8 @@ def describe_empty_texts(tokens: Tokens) -> list[str]:
     if not empty:
         return []
     return [
-        f"{empty:,} of {len(tokens):,} texts have no word: their rows hold padding (0) only, of "
-        "which an Embedding with `mask_zero=True` and an average over the words make NaN."
+        f"{empty:,} of {len(tokens):,} texts have no word: their rows hold padding (0) only. After "
+        "an Embedding with `mask_zero=True`, the average over the words of such a row is NaN."
     ]
 
 
