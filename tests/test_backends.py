@@ -22,6 +22,9 @@ FILES = [
     "callbacks/test_replace_training_loop.py",
     "callbacks/test_resume.py",
     "loading/test_sequence.py",
+    "loading/test_transform.py",
+    "loading/test_bad_shards.py",
+    "loading/test_class_weights.py",
 ]
 
 

@@ -1,14 +1,14 @@
+"""A `ShardSequence`: its batches, its state, its arguments, and Keras around it."""
+
 from __future__ import annotations
 
 import copy
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
-import time
 import warnings
 
 import keras
@@ -20,24 +20,10 @@ from keras_bigdata import (
     CorruptShardError,
     ShardError,
     ShardSequence,
-    ShardWriter,
-    UnsafePickleError,
-    WorkerError,
     pack,
 )
 from tests.conftest import ROLES, rows_of
-
-
-def ids_of(sequence):
-    return [sequence[i][1].tolist() for i in range(len(sequence))]
-
-
-def dump(path, content, protocol=4):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
-        pickle.dump(content, file, protocol=protocol)
-    return path
-
+from tests.helpers.bare_pickles import dump, ids_of
 
 # ---- Batches
 
@@ -142,145 +128,6 @@ def test_a_list_of_files_is_taken_in_the_order_given(shards):
     assert data[0][1].tolist() == [5, 6, 7, 8, 0, 1]
 
 
-# ---- transform
-
-
-def test_transform_gets_a_generator_of_seed_epoch_and_batch(shards):
-    def noisy(batch, rng):
-        batch["x"] = batch["x"] + rng.normal(size=(len(batch["x"]), 1)).astype(np.float32)
-        return batch
-
-    directory = shards([10, 10])
-    settings = {**ROLES, "seed": 4, "transform": noisy}
-    one = ShardSequence(directory, 6, **settings, workers=0)
-    two = ShardSequence(directory, 6, **settings, workers=2)
-    processes = ShardSequence(directory, 6, **settings, workers=2, use_multiprocessing=True)
-    drawn = set()
-    for epoch in range(2):
-        one.epoch = two.epoch = processes.epoch = epoch
-        for index in reversed(range(len(one))):
-            x = one[index][0]
-            np.testing.assert_array_equal(x, two[index][0])
-            np.testing.assert_array_equal(x, processes[index][0])
-            drawn.add(float(x[0, 2]))
-    assert len(drawn) == 8
-
-
-def test_transform_may_change_dtype_and_shape_alike_for_every_batch(shards):
-    def flat(batch, rng):
-        return {"x": batch["x"].astype(np.float16)[:, :2], "id": batch["id"]}
-
-    data = ShardSequence(shards([10]), 4, **ROLES, transform=flat)
-    assert {(x.dtype.name, x.shape[1:]) for x, _ in data} == {("float16", (2,))}
-
-
-@pytest.mark.parametrize("processes", [False, True])
-@pytest.mark.parametrize(
-    ("transform", "message"),
-    [
-        (lambda batch, rng: {"x": batch["x"]}, "with the keys that it received"),
-        (lambda batch, rng: batch["x"], "must return a dict"),
-        (lambda batch, rng: batch | {"x": batch["x"][1:]}, "keep the number of rows, 4, of 'x'"),
-        (
-            lambda batch, rng: batch | {"x": batch["x"].astype(("f4", "f8")[len(batch["x"]) == 2])},
-            "dtype float64",
-        ),
-    ],
-)
-def test_transform_that_breaks_its_word(shards, transform, message, processes):
-    data = ShardSequence(
-        shards([10]),
-        4,
-        **ROLES,
-        transform=transform,
-        workers=1,
-        use_multiprocessing=processes,
-    )
-    with pytest.raises(ShardError, match=message):
-        ids_of(data)
-
-
-def test_an_error_in_transform_reaches_the_user(shards):
-    def broken(batch, rng):
-        raise RuntimeError("no such colour")
-
-    for processes in (False, True):
-        data = ShardSequence(
-            shards([10]), 4, **ROLES, transform=broken, use_multiprocessing=processes
-        )
-        with pytest.raises(RuntimeError, match="no such colour"):
-            data[0]
-
-
-def test_a_batch_larger_than_the_shared_memory_comes_back_all_the_same(shards):
-    def grow(batch, rng):
-        return batch | {"x": np.repeat(batch["x"], 100_000, axis=1)}
-
-    data = ShardSequence(
-        shards([4]), 4, **ROLES, transform=grow, workers=1, use_multiprocessing=True, shuffle=None
-    )
-    x, _ = data[0]
-    assert x.shape == (4, 300_000)
-    np.testing.assert_array_equal(x[:, 0], [0, 1, 2, 3])
-
-
-# ---- Worker processes
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_killed_worker_is_an_error_that_names_it_and_no_hang(shards):
-    def tell(batch, rng):
-        batch["id"][:] = os.getpid()
-        return batch
-
-    data = ShardSequence(
-        shards([400]), 4, **ROLES, transform=tell, workers=2, use_multiprocessing=True
-    )
-    worker = int(data[0][1][0])
-    assert worker != os.getpid()
-    os.kill(worker, signal.SIGKILL)
-    start = time.monotonic()
-    died = rf"(?s)worker process of the prefetching died .*{worker}.*SIGKILL"
-    with pytest.raises(WorkerError, match=died):
-        ids_of(data)
-    assert time.monotonic() - start < 5
-    # The next request starts new workers.
-    assert int(data[90][1][0]) != worker
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into /proc")
-def test_workers_do_not_outlive_a_killed_parent(shards):
-    code = textwrap.dedent(
-        """
-        import os, signal, sys
-        from keras_bigdata import ShardSequence
-        def tell(batch, rng):
-            batch["id"][:] = os.getpid()
-            return batch
-        data = ShardSequence(sys.argv[1], 4, inputs="x", targets="id", transform=tell,
-                             workers=1, use_multiprocessing=True)
-        print(int(data[0][1][0]), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-        """
-    )
-    command = [sys.executable, "-c", code, str(shards([400]))]
-    worker = int(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
-    deadline = time.monotonic() + 10
-    while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not os.path.exists(f"/proc/{worker}")
-
-
-def test_a_transform_that_cannot_be_pickled_is_refused(shards):
-    lock = __import__("threading").Lock()
-    data = ShardSequence(
-        shards([10]), 4, **ROLES, transform=lambda b, r: (lock, b)[1], use_multiprocessing=True
-    )
-    with pytest.raises(ValueError, match="cannot be pickled"):
-        data[0]
-
-
 # ---- State
 
 
@@ -355,12 +202,6 @@ def test_unshuffled_is_a_view_of_its_own(shards):
     assert [i for batch in ids_of(view) for i in batch] == list(range(20))
     assert data.epoch == 5
     assert len(data) == 2
-
-
-def test_class_weight_is_balanced(tmp_path):
-    dump(tmp_path / "0.pkl", {"x": np.zeros((6, 2)), "id": np.array([0, 0, 0, 2, 0, 0])})
-    dump(tmp_path / "1.pkl", {"x": np.zeros((2, 2)), "id": np.array([2, 0])})
-    assert ShardSequence(tmp_path, **ROLES).class_weight() == {0: 8 / 12, 2: 8 / 4}
 
 
 # ---- Keras
@@ -559,205 +400,3 @@ def test_an_index_out_of_range(shards):
     data = ShardSequence(shards([10]), 4, **ROLES)
     with pytest.raises(IndexError, match="an epoch has 3 batches of 4 rows"):
         data[3]
-
-
-# ---- Bad shards
-
-
-def test_directories_without_shards(tmp_path):
-    with pytest.raises(ShardError, match="no such directory"):
-        ShardSequence(tmp_path / "nowhere", **ROLES)
-    with pytest.raises(ShardError, match=r"holds no pickles .* It holds nothing"):
-        ShardSequence(tmp_path, **ROLES)
-    (tmp_path / "photo.jpg").write_bytes(b"")
-    with pytest.raises(ShardError, match=r"It holds photo\.jpg"):
-        ShardSequence(tmp_path, **ROLES)
-    with pytest.raises(ShardError, match="list of shards is empty"):
-        ShardSequence([], **ROLES)
-
-
-def test_empty_shards(tmp_path):
-    dump(tmp_path / "0.pkl", {"x": np.zeros((0, 3)), "id": np.zeros(0)})
-    with pytest.raises(ShardError, match="hold no samples"):
-        ShardSequence(tmp_path, **ROLES)
-
-
-def test_arrays_of_different_length(tmp_path):
-    dump(tmp_path / "0.pkl", {"x": np.zeros((5, 3)), "id": np.zeros(4)})
-    with pytest.raises(ShardError, match=r"0\.pkl: the arrays differ in length: 'id' has 4 rows"):
-        ShardSequence(tmp_path, **ROLES)
-
-
-def test_shapes_that_differ_between_shards(tmp_path):
-    dump(tmp_path / "0.pkl", {"x": np.zeros((5, 3)), "id": np.zeros(5)})
-    dump(tmp_path / "1.pkl", {"x": np.zeros((5, 4)), "id": np.zeros(5)})
-    with pytest.raises(ShardError, match=r"1\.pkl: 'x' has .*row shape \(4,\).*\(3,\) in 0\.pkl"):
-        ShardSequence(tmp_path, **ROLES)
-
-
-def test_a_field_that_is_missing_in_one_shard(tmp_path):
-    dump(tmp_path / "0.pkl", {"x": np.zeros((5, 3)), "id": np.zeros(5)})
-    dump(tmp_path / "1.pkl", {"x": np.zeros((5, 3))})
-    with pytest.raises(ShardError, match=r"1\.pkl: there is no array 'id'"):
-        ShardSequence(tmp_path, **ROLES)
-
-
-def test_other_arrays_in_the_pickles_do_no_harm(tmp_path):
-    for number in range(2):
-        content = {"x": np.zeros((5, 3)), "id": np.zeros(5), "names": ["a"] * (number + 2)}
-        dump(tmp_path / f"{number}.pkl", content)
-    assert ShardSequence(tmp_path, **ROLES).num_samples == 10
-    with pytest.raises(ShardError, match="'names' has 2 rows, 'x' has 5"):
-        ShardSequence(tmp_path, inputs=("x", "names"))
-
-
-def test_ragged_lists_say_why_they_are_no_field(tmp_path):
-    dump(tmp_path / "0.pkl", {"x": [[1, 2], [3]], "id": [0, 1]})
-    with pytest.raises(ShardError, match=r"there is no array 'x' \(.*ragged"):
-        ShardSequence(tmp_path, **ROLES)
-
-
-def test_pickles_that_run_code_are_not_read(tmp_path):
-    class Hostile:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path}/ran",)
-
-    dump(tmp_path / "0.pkl", {"x": np.zeros((5, 3)), "id": Hostile()})
-    with pytest.raises(UnsafePickleError, match=r"0\.pkl.*system.*trust=True"):
-        ShardSequence(tmp_path, **ROLES)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_trust_loads_objects(tmp_path):
-    from fractions import Fraction
-
-    content = {"x": np.zeros((5, 3)), "id": np.arange(5), "note": Fraction(1, 3)}
-    dump(tmp_path / "0.pkl", content)
-    with pytest.raises(UnsafePickleError, match=r"fractions\.Fraction"):
-        ShardSequence(tmp_path, **ROLES)
-    data = ShardSequence(tmp_path, **ROLES, trust=True, shuffle=None)
-    assert data[0][1].tolist() == [0, 1, 2, 3, 4]
-
-
-@pytest.fixture
-def big(tmp_path):
-    """Two shards of rows that are read from the file each time."""
-    ids = np.arange(60)
-    x = np.repeat(ids[:, None], 2000, axis=1).astype(np.int32)
-    for number in range(2):
-        part = slice(number * 30, number * 30 + 30)
-        dump(tmp_path / "big" / f"{number}.pkl", {"x": x[part], "id": ids[part]})
-    return tmp_path / "big"
-
-
-def test_a_shard_deleted_before_it_is_read(big):
-    data = ShardSequence(big, 10, **ROLES, shuffle=None)
-    os.unlink(big / "1.pkl")
-    data[0]
-    with pytest.raises(CorruptShardError, match=r"1\.pkl: the shard cannot be opened"):
-        data[5]
-
-
-def test_a_shard_cut_short_before_it_is_read(big):
-    data = ShardSequence(big, 10, **ROLES, shuffle=None, workers=0)
-    size = os.path.getsize(big / "1.pkl")
-    os.truncate(big / "1.pkl", size // 2)
-    with pytest.raises(
-        CorruptShardError, match=rf"1\.pkl: the shard has {size // 2} bytes, expected {size}"
-    ):
-        data[5]
-
-
-def test_a_shard_cut_short_while_it_is_read(big):
-    data = ShardSequence(big, 10, **ROLES, shuffle=None, workers=0)
-    data[3]
-    os.truncate(big / "1.pkl", 100_000)
-    with pytest.raises(CorruptShardError, match=r"1\.pkl: ends at byte 100000"):
-        ids_of(data)
-
-
-def test_a_shard_changed_between_opening_and_reading(big):
-    data = ShardSequence(big, 10, **ROLES, shuffle=None)
-    content = (big / "1.pkl").read_bytes()
-    (big / "1.pkl").write_bytes(content[::-1])
-    os.utime(big / "1.pkl", ns=(1, 1))
-    with pytest.raises(CorruptShardError, match=r"1\.pkl: the shard was changed"):
-        data[5]
-
-
-def test_an_index_that_does_not_fit_its_shards(big):
-    from keras_bigdata.shards.scan import open_shards
-
-    index = open_shards(big)
-    index.save()
-    content = pickle.loads((big / "1.pkl").read_bytes())
-    dump(big / "1.pkl", {"id": content["id"], "x": content["x"]})
-    data = ShardSequence(big, 10, **ROLES, shuffle=None)
-    data[0]
-    with pytest.raises(CorruptShardError, match=r"1\.pkl: holds 'x' as \(dtype, shape, byte off"):
-        data[5]
-
-
-def test_an_error_names_the_file_through_fit(big):
-    data = ShardSequence(big, 10, **ROLES, shuffle=None)
-    os.truncate(big / "1.pkl", 100_000)
-    model = keras.Sequential([keras.Input((2000,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    with pytest.raises(Exception, match=r"1\.pkl: the shard has 100000 bytes"):
-        model.fit(data, verbose=0, shuffle=False)
-
-
-def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
-    from keras_bigdata.shards.scan import open_shards
-
-    open_shards(big).save()
-    with pytest.raises(ShardError, match="Pass one of them"):
-        ShardSequence(big.parent, **ROLES)
-
-
-def test_a_directory_that_is_not_packed_whole(shards):
-    directory = shards([10])
-    (directory / ".packing").mkdir()
-    with pytest.raises(
-        ShardError, match=r"`pack` was stopped, or is still running\. Make the same call again"
-    ):
-        ShardSequence(directory, **ROLES)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
-def test_more_shards_than_files_that_may_be_open(shards):
-    code = textwrap.dedent(
-        """
-        import resource, sys
-        from keras_bigdata import ShardSequence
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-        data = ShardSequence(sys.argv[1], 50, inputs="x", targets="id", shuffle="global")
-        ids = [id_ for index in range(len(data)) for id_ in data[index][1].tolist()]
-        assert sorted(ids) == list(range(900))
-        """
-    )
-    subprocess.run([sys.executable, "-c", code, str(shards([3] * 300))], check=True)
-
-
-def test_class_weight_and_classes_are_those_of_the_targets_of_the_sequence(tmp_path):
-    labels, kind = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2])
-    with ShardWriter(tmp_path, inputs="x", targets="labels", classes=["cat", "dog"]) as writer:
-        writer.write({"x": np.zeros((4, 2)), "labels": labels, "kind": kind})
-    assert ShardSequence(tmp_path).class_weight() == {0: 4 / 6, 1: 2.0}
-    assert ShardSequence(tmp_path).classes == ["cat", "dog"]
-    kinds = ShardSequence(tmp_path, targets="kind")
-    assert kinds.class_weight() == {0: 4 / 3, 1: 4 / 3, 2: 4 / 6}
-    assert kinds.classes is None
-    both = ShardSequence(tmp_path, targets=("labels", "kind"))
-    assert both.classes == ["cat", "dog"]
-    with pytest.raises(ShardError, match="class weights need one target"):
-        both.class_weight()
-
-
-def test_classes_of_several_label_columns_are_picked_by_target(tmp_path):
-    classes = {"kind": ["x"], "sky": ["y", "z"]}
-    with ShardWriter(tmp_path, inputs="x", targets=("kind", "sky"), classes=classes) as writer:
-        writer.write({"x": np.zeros((2, 2)), "kind": np.zeros(2, int), "sky": np.ones(2, int)})
-    assert ShardSequence(tmp_path).classes == classes
-    assert ShardSequence(tmp_path, targets="sky").classes == ["y", "z"]
