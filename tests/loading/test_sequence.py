@@ -222,7 +222,7 @@ def test_predict_on_a_shuffled_sequence_warns_once_and_names_unshuffled(shards):
         shuffled = model.predict(data, verbose=0)[:, 0]
     assert sorted(shuffled) == list(range(20)) != list(shuffled)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         model.predict(data, verbose=0)
         rows = model.predict(data.unshuffled(), verbose=0)[:, 0]
     np.testing.assert_array_equal(rows, np.arange(20))
