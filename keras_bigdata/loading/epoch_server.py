@@ -193,7 +193,10 @@ class EpochServer:
         return self.arrange(self.prefetcher.loader.load(self.state.epoch * self.length))
 
     def runs(self, epoch: int) -> list[range]:
-        """Returns the runs of an epoch: batches of equal size that should be read together."""
+        """Returns the runs of an epoch: batches of equal size that should be read together.
+
+        The last batch forms a separate run, so that the epoch can end when it is read.
+        """
         runs = []
         stop = 0
         while stop < self.length:
@@ -231,8 +234,9 @@ class EpochServer:
         loader = self.prefetcher.loader
         start = epoch * self.length
         stop = min(start + self.length, loader.run_at(start + index).stop)
-        if stop - start - index > 1 and loader.is_short(stop - 1):
-            stop -= 1  # a smaller batch forms a separate run
+        is_separate = stop == start + self.length or loader.is_short(stop - 1)
+        if stop - start - index > 1 and is_separate:
+            stop -= 1
         return range(index, stop - start)
 
     def _following_runs(self, epoch: int, run: range) -> Iterator[range]:

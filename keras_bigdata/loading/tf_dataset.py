@@ -57,7 +57,10 @@ def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         return [np.int64(epoch), starts, stops]
 
     def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
-        return list(keras.tree.flatten(server.read_run(int(epoch), range(int(start), int(stop)))))
+        joined = server.read_run(int(epoch), range(int(start), int(stop)))
+        if stop == server.length:
+            _end_epoch(sequence, int(epoch))
+        return list(keras.tree.flatten(joined))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
@@ -75,8 +78,7 @@ def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
             return tuple(tensors)
 
         # The server prefetches the next run meanwhile, also across the end of an epoch.
-        runs = tf.data.Dataset.from_tensor_slices((starts, stops)).map(loaded).flat_map(cut)
-        return runs.concatenate(_end_of_epoch(sequence, epoch, first, dtypes))
+        return tf.data.Dataset.from_tensor_slices((starts, stops)).map(loaded).flat_map(cut)
 
     return tf.data.Dataset.range(1).flat_map(iteration)
 
@@ -95,6 +97,10 @@ def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
         batch = sequence[int(index)] if current else sequence.batch_of(int(epoch), int(index))
         return list(keras.tree.flatten(batch))
 
+    def end(epoch: np.int64) -> np.int64:
+        _end_epoch(sequence, int(epoch))
+        return epoch
+
     def iteration(_: Any) -> Any:
         epoch = tf.numpy_function(begin, [], tf.int64)
         epoch.set_shape(())
@@ -105,10 +111,17 @@ def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
                 tensor.set_shape(shape)
             return keras.tree.pack_sequence_as(first, tensors)
 
+        def mark(index: Any) -> Any:
+            is_last = tf.equal(index, server.length - 1)
+            return tf.cond(
+                is_last, lambda: tf.numpy_function(end, [epoch], tf.int64), lambda: epoch
+            )
+
         indices = tf.data.Dataset.range(server.length)
         calls = max(1, server.workers)
         batches = indices.map(loaded, num_parallel_calls=calls, deterministic=True)
-        return batches.concatenate(_end_of_epoch(sequence, epoch, first, dtypes))
+        # `zip` requests a batch first and its mark then, so the epoch ends when all are loaded.
+        return tf.data.Dataset.zip((batches, indices.map(mark))).map(lambda batch, mark: batch)
 
     return tf.data.Dataset.range(1).flat_map(iteration)
 
@@ -121,27 +134,16 @@ def _begin_epoch(sequence: ShardSequence) -> int:
     return sequence.epoch
 
 
-def _end_of_epoch(sequence: ShardSequence, epoch: Any, first: Any, dtypes: list[Any]) -> Any:
-    """Returns an empty dataset, which is evaluated after the last batch of an epoch."""
-    import tensorflow as tf
+def _end_epoch(sequence: ShardSequence, epoch: int) -> None:
+    """Ends an epoch, unless it is the epoch of an iterator that was dropped.
 
-    server = sequence.server
-
-    def end(ended: np.int64) -> np.int64:
-        if sequence.epoch == ended:  # not the epoch of an iterator that was dropped
-            server.state.mark_requested(int(ended), slice(None))
-            sequence.on_epoch_end()
-        return np.int64(0)
-
-    def zeros(_: Any) -> Any:
-        shapes = [(shape[0] or 1, *shape[1:]) for shape in _shapes(server, first)]
-        tensors = [tf.zeros(*spec) for spec in zip(shapes, dtypes, strict=True)]
-        return keras.tree.pack_sequence_as(first, tensors)
-
-    def empty(ended: Any) -> Any:
-        return tf.data.Dataset.range(tf.numpy_function(end, [ended], tf.int64)).map(zeros)
-
-    return tf.data.Dataset.from_tensors(epoch).flat_map(empty)
+    Called before the last batch is delivered. Keras never requests the end of a dataset whose
+    cardinality is known: if the epoch ended there, a thread of TensorFlow would end it, possibly
+    after `fit` has returned.
+    """
+    if sequence.epoch == epoch:
+        sequence.server.state.mark_requested(epoch, slice(None))
+        sequence.on_epoch_end()
 
 
 def _shapes(server: EpochServer, first: Any) -> list[tuple[int | None, ...]]:

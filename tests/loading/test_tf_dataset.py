@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -76,6 +77,23 @@ def test_take_and_repeat(shards):
     # What was broken off is served again; then epoch follows epoch.
     got = [ids.numpy().tolist() for _, ids in dataset.repeat(2)]
     assert got == epoch_ids(directory, 0) + epoch_ids(directory, 1)
+
+
+@pytest.mark.parametrize("transform", [None, lambda batch, rng: batch])
+def test_the_epoch_has_ended_when_fit_returns(shards, transform):
+    """Also if ending it takes a while: a thread of TensorFlow ended it after `fit` returned."""
+
+    class SlowEnd(ShardSequence):
+        def on_epoch_end(self):
+            time.sleep(0.2)
+            super().on_epoch_end()
+
+    train = SlowEnd(shards(SIZES), 16, **ROLES, transform=transform)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(train.as_dataset(), epochs=2, shuffle=False, verbose=0)
+    assert train.epoch == 2
+    assert train.state_dict()["epoch"] == 2
 
 
 def test_dicts_and_weights(tmp_path):
