@@ -10,6 +10,7 @@ The files, each of which uses only those above it:
 | `duplicates` | finds rows that two sets share |
 | `compare_sets` | rows that are in two sets, and classes that they number differently |
 | `verify` | all checks of a set: `verify` |
+| `rebuild_columns` | finds the metadata columns of shards whose index is lost |
 | `rebuild_index` | creates a lost index from the shards |
 | `repack` | packs shards again from their source |
 | `repair` | plans and carries out a repair: `repair` |

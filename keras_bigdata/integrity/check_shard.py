@@ -10,7 +10,8 @@ from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.layout import read_layout
+from keras_bigdata.shards.layout import Layout, read_layout
+from keras_bigdata.shards.read_column import read_column
 
 # Kind, expected, found.
 _Difference: TypeAlias = tuple[str, str, str]
@@ -64,15 +65,36 @@ def _compare_checksum(path: Path, expected: int | None) -> _Difference | None:
 def _compare_structure(index: ShardIndex, shard: int, trust: bool) -> _Difference | None:
     samples = int(index.samples[shard])
     try:
-        arrays = read_layout(index.path(shard), trust).arrays
+        layout = read_layout(index.path(shard), trust)
     except BigDataError as error:
         reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
         return "structure", "a pickle of arrays", reason
-    for name, field in index.fields.items():
-        expected = (field.dtype, (samples, *field.shape), int(index.offsets[name][shard]))
-        array = arrays.get(name)
-        if array != expected:
-            return "structure", _format_array(name, expected), _format_array(name, array)
+    for name, field in (index.fields | index.columns).items():
+        offset = int(index.offsets[name][shard])
+        if field.codec is None:
+            expected = (field.dtype, (samples, *field.shape), offset)
+            array = layout.arrays.get(name)
+            if array != expected:
+                return "structure", _format_array(name, expected), _format_array(name, array)
+            continue
+        difference = _compare_texts(index, shard, name, layout)
+        if difference is not None:
+            return difference
+    return None
+
+
+def _compare_texts(index: ShardIndex, shard: int, name: str, layout: Layout) -> _Difference | None:
+    """Compares a column of texts: where its values and offsets lie, and what they hold."""
+    places = layout.varlen.get(name)
+    expected = (int(index.offsets[name][shard]), int(index.row_offsets[name][shard]))
+    found = None if places is None else (places[0][2], places[1][2])
+    if found != expected:
+        return "structure", f"texts {name!r} at bytes {expected}", f"texts {name!r} at {found}"
+    try:
+        read_column(index, shard, name)
+    except BigDataError as error:
+        reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
+        return "structure", f"texts {name!r}", reason
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.integrity.check_pickles import check_pickles, read_differently
+from keras_bigdata.integrity.rebuild_columns import separate_columns
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.sources.arrays import default_roles
@@ -102,8 +103,9 @@ def rebuild_index(
     ]
     variants = 1 + max(sort_key(name)[0] for name in names)
     infos, rebuilt.incomplete = split_incomplete(directory, infos, variants)
+    fields, columns, infos = separate_columns(directory, scanned.fields, infos, like)
     index = ShardIndex.from_shards(
-        directory, scanned.fields, infos, variants=variants, provenance={"by": "repair"}
+        directory, fields, infos, columns, variants=variants, provenance={"by": "repair"}
     )
     _note_missing_numbers(names, rebuilt)
     _add_metadata(index, roles, like, rebuilt)

@@ -68,7 +68,7 @@ class Repacker:
         numbers = sorted({_number(info.name) for info in expected})
         with quiet_pillow(), lock_pack(stage):
             clear_stop(stage)  # of a call that was interrupted
-            plan = PackPlan.make(self._request, skip=skip)
+            plan = PackPlan.make(self._request, skip=skip, with_columns=bool(self._index.columns))
             records = write_shards(
                 plan, self._request.source, stage, skip=skip, workers=workers, numbers=numbers
             )

@@ -288,6 +288,7 @@ def _with_shards(
         index.directory,
         index.fields,
         infos,
+        index.columns,
         roles=index.roles,
         classes=index.classes,
         vocabulary=index.vocabulary,

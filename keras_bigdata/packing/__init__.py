@@ -6,6 +6,7 @@ request             a call of `pack`, checked
 fingerprint         the identity of a pack (function_fingerprint, function_source, file_changes,
                     release_0_1)
 plan                which rows form which shard
+row_columns         the metadata columns of the rows: `row`, `file`, and what a source keeps
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers

@@ -22,7 +22,8 @@ from keras_bigdata.packing.samples import Array
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize, track
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.writer import ShardWriter, describe_fields
+from keras_bigdata.shards.shard_file import describe_fields
+from keras_bigdata.shards.writer import ShardWriter
 
 # Share of the initially free disk space that a source of unknown length may take.
 _MAX_DISK_SHARE = 0.9

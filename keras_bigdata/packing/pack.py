@@ -204,6 +204,7 @@ def _build_index(plan: PackPlan, records: Sequence[ShardRecord], directory: Path
         directory,
         plan.fields,
         shards,
+        plan.columns,
         roles=plan.roles,
         classes=plan.classes,
         class_counts=class_counts,

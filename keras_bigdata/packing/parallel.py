@@ -56,6 +56,7 @@ def write_shards(
     settings = JobSettings(
         directory=directory,
         fields=plan.fields,
+        columns=plan.columns,
         roles=plan.roles,
         classes=plan.classes,
         seed=plan.seed,

@@ -12,6 +12,7 @@ import numpy as np
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.request import PackRequest
+from keras_bigdata.packing.row_columns import columns_of_rows
 from keras_bigdata.packing.samples import (
     Array,
     AugmentFunction,
@@ -25,6 +26,7 @@ from keras_bigdata.packing.sources.labels import resolve_names
 from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.permutation import Rows, shuffled_rows
 from keras_bigdata.shards.index import Field
+from keras_bigdata.shards.metadata_columns import check_field_names, describe_columns
 from keras_bigdata.shards.roles import Roles
 
 # Without `shard_samples`: large enough to be read at the disk's full speed, while 6 of them, the
@@ -47,6 +49,8 @@ class PackPlan:
     Args:
         shards: the rows of each shard, in order: int64 arrays of row numbers in the source.
         fields: name -> `Field` of what is stored, after `augment`.
+        columns: name -> `Field` of the metadata columns; empty if the rows are written without any,
+            as releases before them did.
         roles: which fields are inputs, targets and sample weights.
         classes: names of the classes, or a dict of such lists. `None` if the source has none.
         vocabulary: the word that token i stands for. `None` if the source has none.
@@ -59,6 +63,7 @@ class PackPlan:
 
     shards: Sequence[Rows]
     fields: dict[str, Field]
+    columns: dict[str, Field]
     roles: Roles
     classes: Any
     vocabulary: list[str] | None
@@ -69,12 +74,13 @@ class PackPlan:
     fingerprint: Fingerprint
 
     @classmethod
-    def make(cls, request: PackRequest, *, skip: bool) -> PackPlan:
+    def make(cls, request: PackRequest, *, skip: bool, with_columns: bool = True) -> PackPlan:
         """Creates the plan. Rows are read until the first one that can be read.
 
         Args:
             request: the source and how it is to be packed.
             skip: whether rows that cannot be read are left out.
+            with_columns: whether metadata columns are written. Defaults to `True`.
 
         Raises:
             PackError: if the source has no rows, if rows are known to be bad, or if the roles
@@ -87,12 +93,14 @@ class PackPlan:
         fields = _read_fields(request, skip)
         size = request.shard_samples or default_shard_samples(len(source), fields)
         roles = _resolve_roles(request, fields)
+        columns = _describe_columns(source, fields) if with_columns else {}
         order = (
             shuffled_rows(len(source), request.seed) if request.shuffle else np.arange(len(source))
         )
         return cls(
             shards=cut_into_shards(order, size),
             fields=fields,
+            columns=columns,
             roles=roles,
             classes=_read_classes(source, roles),
             vocabulary=_read_names(source, "vocabulary"),
@@ -179,6 +187,16 @@ def _resolve_roles(request: PackRequest, fields: Mapping[str, Field]) -> Roles:
     if missing:
         raise PackError(f"the roles name {missing}, but the samples hold {list(fields)}.")
     return roles
+
+
+def _describe_columns(source: Any, fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Returns the metadata columns, none of which may have the name of a field."""
+    columns = describe_columns(columns_of_rows(source, [0], [0]))
+    try:
+        check_field_names(fields, columns)
+    except ValueError as error:
+        raise PackError(f"the source: {error}") from error
+    return columns
 
 
 def _read_classes(source: Any, roles: Roles) -> Any:

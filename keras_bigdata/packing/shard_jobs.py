@@ -19,6 +19,7 @@ from keras_bigdata.packing.resume_state import (
     read_record,
     write_record,
 )
+from keras_bigdata.packing.row_columns import columns_of_rows
 from keras_bigdata.packing.samples import (
     Array,
     AugmentFunction,
@@ -33,9 +34,10 @@ from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.class_counts import check_classes, count_classes
 from keras_bigdata.shards.index import Field
+from keras_bigdata.shards.metadata_columns import describe_columns
 from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.shard_file import write_shard
 from keras_bigdata.shards.shard_names import shard_name
-from keras_bigdata.shards.writer import write_shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,14 @@ class JobSettings:
 
     Args:
         directory: where the shards are written.
-        fields, roles, classes, seed, variants, augment: as in `PackPlan`.
+        fields, columns, roles, classes, seed, variants, augment: as in `PackPlan`.
         skip: whether rows that cannot be read are left out.
         parent: id of the process that packs; a worker process ends with it.
     """
 
     directory: Path
     fields: dict[str, Field]
+    columns: dict[str, Field]
     roles: Roles
     classes: Any
     seed: int
@@ -102,7 +105,7 @@ def _run_job(settings: JobSettings, job: ShardJob) -> ShardRecord | PackError:
     """Writes one shard in all its variants, unless that is done already."""
     files = list(job.source.source_files()) if isinstance(job.source, Source) else []
     done = read_record(settings.directory, job.number, files)
-    if done is not None and (settings.skip or not done.skipped):
+    if done is not None and (settings.skip or not done.skipped) and _has_columns(settings, done):
         return done
     try:
         if threading.current_thread() is threading.main_thread():
@@ -115,6 +118,11 @@ def _run_job(settings: JobSettings, job: ShardJob) -> ShardRecord | PackError:
         return PackError(f"{settings.directory}: shard {job.number} cannot be written: {error}")
 
 
+def _has_columns(settings: JobSettings, record: ShardRecord) -> bool:
+    """Returns whether a shard has all metadata columns: earlier releases wrote none."""
+    return all(settings.columns.keys() <= info.offsets.keys() for info in record.shards)
+
+
 def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) -> ShardRecord:
     # Before they are read: a file that changes meanwhile differs from it.
     recorded = record_files(files)
@@ -122,23 +130,28 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
     infos = []
     counts: list[int] | None = []
     samples: list[tuple[int, Sample]] = []
+    kept: list[int] = []  # positions of the rows that could be read
     if settings.augment is not None:
         # Decoded once and kept for all variants, as small as the source returns them.
-        samples = list(_read_samples(settings, job, skipped))
+        samples = list(_read_samples(settings, job, skipped, kept))
     for variant in range(settings.variants):
         if settings.augment is not None:
             augmented = _augment_samples(settings, samples, variant)
             arrays = _stack(settings.fields, augmented, len(samples))
         elif isinstance(job.source, Arrays) and not job.source.reads_rows_its_own_way():
             arrays = job.source.select(job.positions).gather()
+            kept = job.positions
         else:
-            rows = _read_samples(settings, job, skipped)
+            rows = _read_samples(settings, job, skipped, kept)
             arrays = _stack(settings.fields, rows, len(job.rows))
         if len(next(iter(arrays.values()))) == 0:
             continue
         check_classes(arrays, settings.roles, settings.classes)
         name = shard_name(job.number, variant)
-        infos.append(write_shard(settings.directory, name, arrays, variant=variant))
+        columns = _columns(settings, job, kept)
+        infos.append(
+            write_shard(settings.directory, name, arrays, variant=variant, columns=columns)
+        )
         if variant == 0:
             counts = count_classes(arrays, settings.roles)
     record = ShardRecord(job.number, infos, skipped, counts, recorded)
@@ -146,12 +159,28 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
     return record
 
 
+def _columns(settings: JobSettings, job: ShardJob, kept: list[int]) -> dict[str, Array]:
+    """Returns the metadata columns of the rows that are in the shard."""
+    if not settings.columns:
+        return {}
+    row_of = dict(zip(job.positions, job.rows, strict=True))
+    columns = columns_of_rows(job.source, [row_of[position] for position in kept], kept)
+    found = describe_columns(columns)
+    if found != settings.columns:
+        raise PackError(
+            f"shard {job.number}: the metadata columns are {', '.join(map(str, found.values()))}; "
+            f"in row 0 they are {', '.join(map(str, settings.columns.values()))}"
+        )
+    return columns
+
+
 def _read_samples(
-    settings: JobSettings, job: ShardJob, skipped: list[dict[str, Any]]
+    settings: JobSettings, job: ShardJob, skipped: list[dict[str, Any]], kept: list[int]
 ) -> Iterator[tuple[int, Sample]]:
     """Yields row number and sample of the rows that can be read.
 
-    A row that cannot be read is appended to `skipped`, or raises `PackError`.
+    The position of such a row is appended to `kept`. A row that cannot be read is appended to
+    `skipped`, or raises `PackError`.
     """
     for row, position in zip(job.rows, job.positions, strict=True):
         try:
@@ -164,6 +193,7 @@ def _read_samples(
             file = job.source.file(position) if hasattr(job.source, "file") else None
             skipped.append({"row": row, "file": file, "error": str(error)})
         else:
+            kept.append(position)
             yield row, sample
 
 

@@ -9,13 +9,20 @@ The files, each of which uses only those above it:
 | `entries` | the entries of an index: `Field`, `ShardInfo` |
 | `shard_names` | the names of packed shards: number and variant |
 | `unfinished` | what marks a directory whose writer has not finished |
+| `varlen` | rows of any length: values and offsets |
+| `metadata_columns` | what describes a row and is never an input: `row`, `file` |
 | `index_json` | checks of the values in `index.json` |
+| `index_columns` | its columns: lists, or runs of equal values and numbered names |
+| `index_checks` | checks that its columns agree, and fit the files |
+| `index_file` | reads and writes the file: format, version, errors |
 | `index` | `ShardIndex`: the index of a set of shards |
 | `class_counts` | number of rows of each class |
 | `different_classes` | how two sets differ in what class i or word i is |
 | `field_values` | values of any kind -> the array of a field, or why not |
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
-| `writer` | writes shards and their index: `write_shard`, `ShardWriter` |
+| `shard_file` | writes one shard: `write_shard` |
+| `writer` | writes shards and their index from a loop: `ShardWriter` |
+| `read_column` | reads one field or metadata column of one shard |
 | `removed_shards` | shards that a repair removed from the index, which records them |
 | `pickle_files` | finds what a directory holds: an index, or pickles by their names |
 | `layout` | the layout of one pickle: dtype, shape and place of each array |

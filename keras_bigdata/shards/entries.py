@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ class Field:
         name: the key in the pickled dict.
         dtype: NumPy dtype, in native byte order.
         shape: shape of one row, without the first dimension.
+        codec: how rows of variable length are stored: `"utf-8"` for texts (see `varlen.py`).
+            Defaults to `None`: all rows have the same shape.
 
     Example:
 
@@ -33,15 +35,17 @@ class Field:
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    codec: str | None = None
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row."""
+        """Bytes of one row; 0 if its length varies."""
         return self.dtype.itemsize * math.prod(self.shape)
 
     def __str__(self) -> str:
         rows = ", ".join(("rows", *map(str, self.shape)))
-        return f"{self.name!r}: {self.dtype} ({rows})"
+        kind = self.dtype if self.codec is None else "text"
+        return f"{self.name!r}: {kind} ({rows})"
 
     def __repr__(self) -> str:
         return f"Field({shorten(self)})"
@@ -63,6 +67,10 @@ class ShardInfo:
             decoded whole.
         checksum: CRC-32 of the whole file; `None` if unknown. Defaults to `None`.
         variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
+        row_offsets: per column of variable length, the byte position of the offsets of its rows;
+            that of its values is in `offsets`. Defaults to `{}`.
+        source: number of the pack that wrote it: 0, and one more for each that was appended.
+            Defaults to `0`.
 
     Example:
 
@@ -78,6 +86,8 @@ class ShardInfo:
     offsets: Mapping[str, int]
     checksum: int | None = None
     variant: int = 0
+    row_offsets: Mapping[str, int] = field(default_factory=dict)
+    source: int = 0
 
     def __repr__(self) -> str:
         variant = f", variant {self.variant}" if self.variant else ""

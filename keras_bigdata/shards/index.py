@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_bigdata import __version__
-from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.files import atomic_path, local_path
+from keras_bigdata.files import local_path
 from keras_bigdata.representation import (
     format_bytes,
     format_count,
@@ -23,33 +21,47 @@ from keras_bigdata.representation import (
     shorten,
 )
 from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.index_checks import (
+    DECODED,
+    check_offsets_in_files,
+    check_shard_columns,
+    check_variants,
+)
+from keras_bigdata.shards.index_columns import (
+    pack_column,
+    pack_names,
+    unpack_column,
+    unpack_names,
+)
+from keras_bigdata.shards.index_file import (
+    FORMAT,
+    INDEX_NAME,
+    damage_reported,
+    excerpt,
+    read_index_file,
+    write_index_file,
+)
 from keras_bigdata.shards.index_json import (
-    MAX_TOTAL,
+    Int64Array,
     as_int_column,
     check_metadata,
-    check_names,
-    parse_dtype,
-    parse_shape,
+    parse_column,
+    parse_field,
 )
 from keras_bigdata.shards.roles import Roles, Structure, field_names
 
-__all__ = ["Field", "ShardIndex", "ShardInfo"]
-
-INDEX_NAME = "index.json"
-
-FORMAT = "keras_bigdata"
-VERSION = 1
-
-# In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte order, so
-# that the whole shard has to be decoded to read it.
-DECODED = -1
-# Maximum number of variants of an index without any shard.
-MAX_EMPTY_VARIANTS = 1_000
+__all__ = [
+    "DECODED",
+    "FORMAT",
+    "INDEX_NAME",
+    "Field",
+    "Int64Array",
+    "ShardIndex",
+    "ShardInfo",
+]
 
 # In `ShardIndex.checksums`: unknown.
 NO_CHECKSUM = -1
-
-Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(eq=False, repr=False)
@@ -74,6 +86,11 @@ class ShardIndex:
             process; never saved, because copying a file changes it. Defaults to `None`.
         skipped_fields: name -> reason, for arrays of scanned shards that cannot be used as
             fields. Defaults to `{}`.
+        columns: name -> `Field` of the metadata columns: what describes a row and is never an
+            input, such as its number in the source (`row`) and its `file`. Defaults to `{}`.
+        row_offsets: per column of variable length, the byte position of the offsets of its rows in
+            each shard. Defaults to `{}`.
+        source: number of the pack that wrote each shard. Defaults to `None`: 0 for all.
         writer_version: version of keras_bigdata that wrote `index.json`; `None` if it was not
             written, or by version 0.1.0, which did not record it. Defaults to `None`.
 
@@ -104,6 +121,13 @@ class ShardIndex:
     mtimes_ns: Int64Array | None = None
     skipped_fields: dict[str, str] = field(default_factory=dict)
     writer_version: str | None = None
+    columns: dict[str, Field] = field(default_factory=dict)
+    row_offsets: dict[str, Int64Array] = field(default_factory=dict)
+    source: Int64Array = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.source is None:
+            self.source = np.zeros(len(self.names), np.int64)
 
     @classmethod
     def from_shards(
@@ -111,6 +135,7 @@ class ShardIndex:
         directory: str | os.PathLike[str],
         fields: Mapping[str, Field],
         shards: Iterable[ShardInfo],
+        columns: Mapping[str, Field] = MappingProxyType({}),
         **metadata: Any,
     ) -> ShardIndex:
         """Creates an index from one `ShardInfo` per shard.
@@ -119,6 +144,7 @@ class ShardIndex:
             directory: directory that the names are relative to.
             fields: name -> `Field`.
             shards: the shards.
+            columns: name -> `Field` of the metadata columns. Defaults to `{}`.
             **metadata: the other arguments of `ShardIndex`.
         """
         infos = list(shards)
@@ -128,7 +154,17 @@ class ShardIndex:
             names=[info.name for info in infos],
             samples=as_int_column(info.samples for info in infos),
             sizes=as_int_column(info.bytes for info in infos),
-            offsets={name: as_int_column(info.offsets[name] for info in infos) for name in fields},
+            offsets={
+                name: as_int_column(info.offsets[name] for info in infos)
+                for name in (*fields, *columns)
+            },
+            row_offsets={
+                name: as_int_column(info.row_offsets[name] for info in infos)
+                for name, column in columns.items()
+                if column.codec is not None
+            },
+            columns=dict(columns),
+            source=as_int_column(info.source for info in infos),
             checksums=as_int_column(
                 NO_CHECKSUM if info.checksum is None else info.checksum for info in infos
             ),
@@ -152,6 +188,8 @@ class ShardIndex:
             offsets={name: int(column[shard]) for name, column in self.offsets.items()},
             checksum=None if checksum == NO_CHECKSUM else checksum,
             variant=int(self.variant[shard]),
+            row_offsets={name: int(column[shard]) for name, column in self.row_offsets.items()},
+            source=int(self.source[shard]),
         )
 
     def __repr__(self) -> str:
@@ -173,6 +211,7 @@ class ShardIndex:
                 "rows": self._describe_rows(),
                 "size": format_bytes(int(self.sizes.sum())),
                 "fields": list(self.fields.values()),
+                "metadata columns": list(self.columns.values()) or None,
                 **self.roles.to_json(),
                 "classes": classes,
                 "rows per class": self.class_counts and list_some(self.class_counts),
@@ -223,8 +262,6 @@ class ShardIndex:
         """Writes `index.json` into the directory, atomically."""
         self.writer_version = __version__
         content = {
-            "format": FORMAT,
-            "version": VERSION,
             "writer": self.writer_version,
             "num_samples": self.num_samples,
             "fields": {
@@ -234,6 +271,10 @@ class ShardIndex:
                 }
                 for name, column in self.fields.items()
             },
+            "columns": {
+                name: {"dtype": np.lib.format.dtype_to_descr(column.dtype), "codec": column.codec}
+                for name, column in self.columns.items()
+            },
             "roles": self.roles.to_json(),
             "classes": self.classes,
             "class_counts": self.class_counts,
@@ -241,16 +282,18 @@ class ShardIndex:
             "variants": self.variants,
             "made": self.provenance,
             "shards": {
-                "name": self.names,
-                "samples": self.samples.tolist(),
-                "bytes": self.sizes.tolist(),
+                "name": pack_names(self.names),
+                "samples": pack_column(self.samples),
+                "bytes": pack_column(self.sizes),
+                # Always a list: it bounds the number of shards by the size of the file.
                 "crc32": self.checksums.tolist(),
-                "variant": self.variant.tolist(),
-                "offset": {name: column.tolist() for name, column in self.offsets.items()},
+                "variant": pack_column(self.variant),
+                "source": pack_column(self.source),
+                "offset": {name: pack_column(column) for name, column in self.offsets.items()},
+                "row_offset": {name: pack_column(each) for name, each in self.row_offsets.items()},
             },
         }
-        with atomic_path(self.directory / INDEX_NAME) as temporary:
-            Path(temporary).write_text(json.dumps(content, separators=(",", ":")), "utf-8")
+        write_index_file(self.directory, content)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> ShardIndex:
@@ -269,42 +312,19 @@ class ShardIndex:
         """
         # Absolute: the working directory may change before a shard is read.
         directory = Path(os.path.abspath(local_path(directory, "directory")))
-        path = directory / INDEX_NAME
-        try:
-            # As text: from bytes, json would guess the encoding and import it.
-            content = json.loads(path.read_bytes().decode("utf-8"))
-        except PermissionError as error:  # it is not lost, and must not be written again
-            raise ShardError(f"{path}: the index may not be read ({error.strerror}).") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise CorruptShardError(
-                f"{path}: the index cannot be read ({_excerpt(error)}). Restore it, or delete it "
-                "and pass `inputs` and `targets`: the shards are then scanned instead."
-            ) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise CorruptShardError(
-                f"{path}: is not an index of keras_bigdata. Move it, or pass a list of the shards."
-            )
-        if content.get("version") != VERSION:
-            writer = content.get("writer")
-            release = f"keras_bigdata {_excerpt(writer)}" if writer else "a release that matches"
-            raise ShardError(
-                f"{path}: the index has version {_excerpt(repr(content.get('version')))}; this "
-                f"release reads version {VERSION}. Install {release}, or pack the data again."
-            )
-        try:
+        content = read_index_file(directory)
+        with damage_reported(directory):
             return cls._from_content(directory, content)
-        except (
-            KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError
-        ) as error:  # fmt: skip
-            raise CorruptShardError(
-                f"{path}: the index is damaged ({type(error).__name__}: {_excerpt(error)}). "
-                "Restore it, or delete it and pass `inputs` and `targets`: the shards are then "
-                "scanned instead."
-            ) from error
 
     @classmethod
     def _from_content(cls, directory: Path, content: dict[str, Any]) -> ShardIndex:
-        fields = {name: _parse_field(name, entry) for name, entry in content["fields"].items()}
+        fields = {name: parse_field(name, entry) for name, entry in content["fields"].items()}
+        columns = {
+            name: parse_column(name, entry) for name, entry in content.get("columns", {}).items()
+        }
+        both = columns.keys() & fields.keys()
+        if both:
+            raise ValueError(f"{excerpt(sorted(both)[0])!r} is a field and a metadata column")
         shards = content["shards"]
         metadata = {
             "classes": content["classes"],
@@ -314,15 +334,25 @@ class ShardIndex:
         }
         writer = content.get("writer")
         check_metadata(**metadata, writer=writer)
+        checksums = as_int_column(shards["crc32"])
+        rows = len(checksums)
+        offsets, row_offsets = shards["offset"], shards.get("row_offset", {})
         index = cls(
             directory=directory,
             fields=fields,
-            names=check_names(shards["name"]),
-            samples=as_int_column(shards["samples"]),
-            sizes=as_int_column(shards["bytes"]),
-            offsets={name: as_int_column(shards["offset"][name]) for name in fields},
-            checksums=as_int_column(shards["crc32"]),
-            variant=as_int_column(shards["variant"]),
+            columns=columns,
+            names=unpack_names(shards["name"], rows),
+            samples=unpack_column(shards["samples"], rows),
+            sizes=unpack_column(shards["bytes"], rows),
+            offsets={name: unpack_column(offsets[name], rows) for name in (*fields, *columns)},
+            row_offsets={
+                name: unpack_column(row_offsets[name], rows)
+                for name, column in columns.items()
+                if column.codec is not None
+            },
+            checksums=checksums,
+            variant=unpack_column(shards["variant"], rows),
+            source=unpack_column(shards["source"], rows) if "source" in shards else None,  # type: ignore[arg-type]
             roles=Roles.from_json(content["roles"]),
             variants=int(content["variants"]),
             writer_version=writer,
@@ -332,59 +362,31 @@ class ShardIndex:
         rows = content["num_samples"]
         if type(rows) is not int or rows != index.num_samples:
             raise ValueError(
-                f"it has {_excerpt(repr(rows))} rows, and its shards have {index.num_samples}"
+                f"it has {excerpt(repr(rows))} rows, and its shards have {index.num_samples}"
             )
         return index
 
     def _check(self) -> None:
         """Checks that the columns agree with one another and with the limits."""
-        columns = {
-            "samples": self.samples,
-            "bytes": self.sizes,
-            "crc32": self.checksums,
-            "variant": self.variant,
-            **{f"offset of {name}": column for name, column in self.offsets.items()},
-        }
-        for name, column in columns.items():
-            if column.shape != (len(self.names),):
-                raise ValueError(f"{name} has {column.size} entries for {len(self.names)} shards")
-        if (self.samples < 0).any() or (self.sizes < 0).any():
-            raise ValueError("a shard has a negative size")
-        # Their sums are computed in 64 bits.
-        total = max(self.samples.sum(dtype=np.float64), self.sizes.sum(dtype=np.float64))
-        if total > MAX_TOTAL:
-            raise ValueError("the shards are larger than any disk")
-        if not 1 <= self.variants <= max(len(self.names), MAX_EMPTY_VARIANTS):
-            raise ValueError(f"{self.variants} variants of {len(self.names)} shards")
-        if ((self.variant < 0) | (self.variant >= self.variants)).any():
-            raise ValueError("a shard's variant is out of range")
-        per_variant = np.bincount(
-            self.variant, weights=self.samples.astype(np.float64), minlength=self.variants
+        check_shard_columns(
+            len(self.names),
+            samples=self.samples,
+            sizes=self.sizes,
+            checksums=self.checksums,
+            variant=self.variant,
+            source=self.source,
+            offsets=self.offsets,
+            row_offsets=self.row_offsets,
         )
-        if (per_variant != per_variant[0]).any():
-            raise ValueError(f"the variants differ in length: {per_variant.astype(int).tolist()}")
+        check_variants(self.samples, self.variant, self.variants, len(self.names))
         for name in self.roles.names:
             if name not in self.fields:
                 raise ValueError(f"a role names {name!r}, which is not a field")
-        for name, offsets in self.offsets.items():
-            stored = offsets != DECODED
-            # Divided, not multiplied: rows * bytes may exceed 64 bits in a damaged index.
-            capacity = (self.sizes - offsets) // max(self.fields[name].row_bytes, 1)
-            if (offsets < DECODED).any() or (stored & (offsets > self.sizes)).any():
-                raise ValueError(f"the rows of {name!r} do not fit their files")
-            if self.fields[name].row_bytes and (stored & (self.samples > capacity)).any():
-                raise ValueError(f"the rows of {name!r} do not fit their files")
-
-
-def _parse_field(name: str, entry: Mapping[str, Any]) -> Field:
-    dtype = parse_dtype(entry["dtype"])
-    return Field(name, dtype, parse_shape(entry["shape"], dtype.itemsize))
+        row_bytes = {name: each.row_bytes for name, each in (self.fields | self.columns).items()}
+        check_offsets_in_files(self.samples, self.sizes, self.offsets, row_bytes)
+        lengths = dict.fromkeys(self.row_offsets, np.dtype(np.int64).itemsize)
+        check_offsets_in_files(self.samples, self.sizes, self.row_offsets, lengths)
 
 
 def _describe_list(values: list[Any]) -> str:
     return f"{len(values):,} ({list_some(values)})"
-
-
-def _excerpt(reason: object) -> str:
-    """Returns the beginning of a reason, which may quote the content of the file."""
-    return str(reason)[:300].encode("utf-8", "backslashreplace").decode()

@@ -1,13 +1,11 @@
-"""Writes shards and their index: each file completely or not at all, the index last."""
+"""`ShardWriter`: writes a set of shards from a custom loop, and the index last."""
 
 from __future__ import annotations
 
 import json
 import os
-import pickle
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,64 +13,24 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import atomic_path, local_path
+from keras_bigdata.files import local_path
 from keras_bigdata.representation import format_count
-from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
-from keras_bigdata.shards.field_values import as_array, numeric_problem
+from keras_bigdata.shards.field_values import numeric_problem
 from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.pickles import StoredArray, find_arrays
+from keras_bigdata.shards.metadata_columns import (
+    ROW,
+    as_column,
+    check_field_names,
+    describe_columns,
+)
 from keras_bigdata.shards.roles import Roles, as_structure
+from keras_bigdata.shards.shard_file import as_stored, describe_fields, write_shard
 from keras_bigdata.shards.shard_names import shard_name
 from keras_bigdata.shards.unfinished import WRITING
 
 Array = npt.NDArray[Any]
-
-
-def write_shard(
-    directory: str | os.PathLike[str],
-    name: str,
-    arrays: Mapping[str, npt.ArrayLike],
-    *,
-    variant: int = 0,
-) -> ShardInfo:
-    """Writes a dict of arrays as one pickle, atomically.
-
-    The file is an ordinary protocol 5 pickle of a dict of C-contiguous arrays in native byte
-    order. Equal arrays are written as equal bytes. Before the file is renamed to its final name,
-    every array in it is located again.
-
-    Args:
-        directory: an existing directory.
-        name: file name in it.
-        arrays: field name -> array of shape `(rows, ...)`, all with the same number of rows.
-        variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
-
-    Returns:
-        A `ShardInfo` with the file's size, its CRC-32 and the byte offset of each field.
-
-    Raises:
-        ShardError: if the arrays cannot be stored as one shard.
-        OSError: if the file cannot be written; then no part of it remains.
-
-    Example:
-
-    ```python
-    info = write_shard("shards", "shard-00000.pkl", {"images": images, "labels": labels})
-    ```
-    """
-    path = Path(directory) / name
-    native = _as_stored(arrays, str(path))
-    rows = len(next(iter(native.values())))
-    with atomic_path(path) as temporary:
-        with open(temporary, "wb") as file:
-            output = AlignedOutput(file)
-            pickle.Pickler(output, protocol=5).dump(native)
-            output.close()
-        size = os.path.getsize(temporary)
-        offsets = _find_offsets(temporary, native)
-    return ShardInfo(name, rows, size, offsets, output.checksum, variant)
 
 
 class ShardWriter:
@@ -142,6 +100,7 @@ class ShardWriter:
             except (TypeError, ValueError) as error:
                 raise TypeError(f"`{name}` must be plain JSON: {error}") from error
         self.fields: dict[str, Field] = {}
+        self.columns: dict[str, Field] = {}
         self.shards: list[ShardInfo] = []
         self.index: ShardIndex | None = None
         self._class_counts: list[list[int] | None] = []
@@ -154,12 +113,22 @@ class ShardWriter:
             )
         (self.directory / WRITING).touch()
 
-    def write(self, arrays: Mapping[str, npt.ArrayLike], *, variant: int = 0) -> ShardInfo:
-        """Writes one shard.
+    def write(
+        self,
+        arrays: Mapping[str, npt.ArrayLike],
+        *,
+        variant: int = 0,
+        columns: Mapping[str, Any] = MappingProxyType({}),
+    ) -> ShardInfo:
+        """Writes one shard. Its metadata column `row` numbers the rows of a variant from 0.
 
         Args:
             arrays: field name -> array of shape `(rows, ...)`.
             variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
+
+            columns: metadata columns, name -> one number or one text per row, such as the `file`
+                of each row. They describe the rows and are never inputs. Every shard has the same.
+                Defaults to `{}`.
 
         Returns:
             The `ShardInfo` that the index will hold.
@@ -175,16 +144,18 @@ class ShardWriter:
             raise ValueError(f"{self.directory}: the writer is closed; its index is written.")
         variant = checked_int(variant, "variant", 0)
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
-        native = _as_stored(arrays, name)
+        native = as_stored(arrays, name)
         fields = self._checked_fields(name, native)
+        described = self._checked_columns(name, native, columns, variant)
         counts = count_classes(native, self.roles)
         try:
             check_classes(native, self.roles, self.classes)
             add_counts([counts], self.classes)
         except ShardError as error:
             raise ShardError(f"{self.directory / name}: {error}") from error
-        info = write_shard(self.directory, name, native, variant=variant)
+        info = write_shard(self.directory, name, native, variant=variant, columns=described)
         self.fields = fields
+        self.columns = describe_columns(described)
         self.shards.append(info)
         if variant == 0:
             self._class_counts.append(counts)
@@ -217,6 +188,7 @@ class ShardWriter:
             self.directory,
             self.fields,
             self.shards,
+            self.columns,
             roles=self.roles,
             classes=self.classes,
             class_counts=add_counts(self._class_counts, self.classes),
@@ -268,6 +240,29 @@ class ShardWriter:
             )
         return fields
 
+    def _checked_columns(
+        self, name: str, arrays: Mapping[str, Array], columns: Mapping[str, Any], variant: int
+    ) -> dict[str, Array]:
+        """Returns the metadata columns of a shard, which must be those of the first one."""
+        rows = len(next(iter(arrays.values())))
+        written = sum(info.samples for info in self.shards if info.variant == variant)
+        try:
+            check_field_names(arrays, (ROW, *columns))
+            described = {
+                ROW: np.arange(written, written + rows),
+                **{key: as_column(column, key) for key, column in columns.items()},
+            }
+        except ValueError as error:
+            raise ShardError(f"{self.directory / name}: {error}") from error
+        found = describe_columns(described)
+        if self.shards and found != self.columns:
+            raise ShardError(
+                f"{self.directory}: every shard must have the same metadata columns. {name} has "
+                f"{_format_fields(found)}; {self.shards[0].name} has "
+                f"{_format_fields(self.columns)}."
+            )
+        return described
+
 
 def _plain_names(names: Any, argument: str) -> Any:
     """Returns names of classes or words as JSON holds them: NumPy's scalars become Python's."""
@@ -278,65 +273,6 @@ def _plain_names(names: Any, argument: str) -> Any:
     if names is None:
         return None
     return [name.item() if isinstance(name, np.generic) else name for name in names]
-
-
-def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
-    """Returns the fields, dtype and row shape, of arrays with rows."""
-    return {name: Field(name, array.dtype, array.shape[1:]) for name, array in arrays.items()}
-
-
-def _as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
-    """Returns the arrays as they are stored: C-contiguous, native byte order, no subclasses."""
-    if not isinstance(arrays, Mapping) or not arrays:
-        raise ShardError(
-            f"{where}: a shard is written from a dict of arrays. Received: {type(arrays).__name__}"
-        )
-    native: dict[str, Array] = {}
-    # A pickle refers back to objects that it holds already: one object for equal dtypes, so that
-    # equal arrays are written as equal bytes by any process.
-    dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
-    for name, value in arrays.items():
-        try:
-            array = as_array(value)
-        except ValueError as error:
-            raise ShardError(f"{where}: field {name!r} {error}.") from error
-        dtype = array.dtype.newbyteorder("=")
-        dtype = dtypes.setdefault(dtype, dtype)
-        if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
-            raise ShardError(
-                f"{where}: every field must have a name (str) and an array with rows and a "
-                f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
-            )
-        if dtype.kind == "V" and dtype.names is None:
-            raise ShardError(f"{where}: field {name!r} {numeric_problem(array)}.")
-        # "W": a read-only array would be read-only again after `pickle.load`.
-        array = np.require(array, dtype, ["C", "W"])
-        native[name] = array if array.dtype is dtype else array.view(dtype)
-    lengths = {name: len(array) for name, array in native.items()}
-    if len(set(lengths.values())) > 1:
-        raise ShardError(f"{where}: all fields must have the same number of rows: {lengths}")
-    if not all(lengths.values()):
-        raise ShardError(f"{where}: a shard needs at least one row; the arrays are empty.")
-    return native
-
-
-def _find_offsets(path: Path, arrays: Mapping[str, Array]) -> dict[str, int]:
-    """Returns the byte position of each array in the file, as the reader finds it."""
-    fields = find_arrays(path).fields
-    offsets = {}
-    for name, array in arrays.items():
-        stored = fields.get(name)
-        if not isinstance(stored, StoredArray):
-            raise ShardError(
-                f"{path}: field {name!r} ({array.dtype}) cannot be stored as raw rows."
-            )
-        if stored.shape != array.shape or stored.dtype != array.dtype:
-            raise ShardError(
-                f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is read "
-                f"back as {stored.dtype} {stored.shape}."
-            )
-        offsets[name] = stored.offset
-    return offsets
 
 
 def _format_fields(fields: Mapping[str, Field]) -> str:

@@ -18,13 +18,13 @@ def read_files(directory: Path) -> dict[str, bytes]:
 
 
 def read_rows(index: ShardIndex, variant: int = 0) -> dict[str, np.ndarray]:
-    """Returns all rows of a variant, read by plain pickle."""
+    """Returns the fields of all rows of a variant, read by plain pickle."""
     shards = [
         pickle.loads(index.path(shard).read_bytes())
         for shard in range(len(index))
         if index.variant[shard] == variant
     ]
-    return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+    return {name: np.concatenate([shard[name] for shard in shards]) for name in index.fields}
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:

@@ -21,7 +21,7 @@ from keras_bigdata import PackError, ShardIndex, files, pack
 from keras_bigdata.cli import main
 from keras_bigdata.packing import resume_state
 from keras_bigdata.packing.resume_state import CONTINUE
-from keras_bigdata.shards import writer
+from keras_bigdata.shards import shard_file
 from tests.helpers.packs import is_running, read_files, wait_for
 from tests.helpers.paths import ROOT
 
@@ -113,14 +113,14 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
             sys.path.insert(0, sys.argv[2])
             from keras_bigdata import files
             from keras_bigdata.packing import shard_jobs
-            from keras_bigdata.shards import writer
+            from keras_bigdata.shards import shard_file
             from keras_bigdata.shards.index import ShardIndex
             from tests.helpers.packs import read_files
             from tests.packing.test_pack_faults import packed
 
             expected = read_files(Path(sys.argv[3]))
             calls = [
-                (writer.AlignedOutput, "_write"), (files.os, "fsync"), (files.os, "replace"),
+                (shard_file.AlignedOutput, "_write"), (files.os, "fsync"), (files.os, "replace"),
                 (shard_jobs, "write_record"), (ShardIndex, "save"), (Path, "rmdir"),
             ]
             moments = 0
@@ -174,8 +174,8 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
 
 
 CALLS = {
-    "open": (writer, "open"),
-    "write": (writer.AlignedOutput, "_write"),
+    "open": (shard_file, "open"),
+    "write": (shard_file.AlignedOutput, "_write"),
     "fsync": (files.os, "fsync"),
     "rename": (files.os, "replace"),
     "record": (resume_state, "write_record"),

@@ -80,4 +80,7 @@ def test_an_index_of_0_1_is_saved_with_the_same_content(directory: Path):
     saved = json.loads((directory / "index.json").read_bytes())
     written = json.loads((WRITTEN_BY_0_1 / "index.json").read_bytes())
     assert saved.pop("writer") == keras_bigdata.__version__
+    assert (saved.pop("version"), written.pop("version")) == (2, 1)
+    assert saved.pop("columns") == {}
+    assert (saved["shards"].pop("source"), saved["shards"].pop("row_offset")) == ([0, 0], {})
     assert saved == written

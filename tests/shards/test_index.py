@@ -244,7 +244,7 @@ def test_the_last_of_two_equal_keys_counts_and_is_checked(tmp_path):
 def test_a_long_version_is_abbreviated(tmp_path):
     make_index(tmp_path).save()
     edit(tmp_path, lambda content: content.update(version="9" * 100_000))
-    with pytest.raises(ShardError, match="this release reads version 1") as caught:
+    with pytest.raises(ShardError, match="this release reads versions 1 and 2") as caught:
         ShardIndex.load(tmp_path)
     assert len(str(caught.value)) < 1_000
 
@@ -287,7 +287,7 @@ def test_another_programs_index_json_is_refused(tmp_path):
 def test_future_version_is_refused_with_both_versions(tmp_path):
     make_index(tmp_path).save()
     edit(tmp_path, lambda content: content.update(version=99))
-    with pytest.raises(ShardError, match="version 99; this release reads version 1"):
+    with pytest.raises(ShardError, match="version 99; this release reads versions 1 and 2"):
         ShardIndex.load(tmp_path)
 
 
@@ -314,8 +314,8 @@ def test_the_version_of_the_writer_is_saved_and_loaded(tmp_path):
 
 def test_a_future_index_names_the_release_to_install(tmp_path):
     make_index(tmp_path).save()
-    edit(tmp_path, lambda content: content.update(version=2, writer="3.5.0"))
-    with pytest.raises(ShardError, match=r"reads version 1\. Install keras_bigdata 3\.5\.0, or"):
+    edit(tmp_path, lambda content: content.update(version=3, writer="3.5.0"))
+    with pytest.raises(ShardError, match=r"and 2\. Install keras_bigdata 3\.5\.0, or"):
         ShardIndex.load(tmp_path)
 
 

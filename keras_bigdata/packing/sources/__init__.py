@@ -4,7 +4,7 @@ arrays, image_table, image_folder,
 frame_folder, text_table, hdf5        the public sources
 base, table_rows, image_rows          their base classes
 sample_list                           a list of dicts
-table, file_names                     columns of a table, the file of each row
+table, file_names, kept_columns       columns of a table, the file of each row, what is kept
 class_folders                         what lies in folders of classes
 problems                              row -> column -> why it cannot be packed
 images, frames, masks                 files -> arrays

@@ -43,6 +43,9 @@ class Source:
     # The number of each row in the source that was not selected from another one. `None`: all
     # rows, in order.
     _positions: Rows | None = None
+    # The same for metadata: a source that is sent to another process may hold its rows only, and
+    # then its positions begin again.
+    _numbers: Rows | None = None
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -98,6 +101,7 @@ class Source:
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)
         part._positions = chosen if self._positions is None else self._positions[chosen]
+        part._numbers = self.row_numbers(chosen)
         if self.problems:
             with_problem = np.flatnonzero(np.isin(chosen, list(self.problems)))
             old = {new: int(chosen[new]) for new in with_problem.tolist()}
@@ -162,6 +166,17 @@ class Source:
         """Returns whether a class outside of this package defines how a row is read."""
         defined_in = next(kind for kind in type(self).__mro__ if "__getitem__" in vars(kind))
         return not defined_in.__module__.startswith(f"{__name__.partition('.')[0]}.")
+
+    def row_numbers(self, rows: Rows) -> Rows:
+        """Returns the numbers of rows in the source before any `select` or `split`."""
+        return rows if self._numbers is None else self._numbers[rows]
+
+    def row_columns(self, rows: Rows) -> Mapping[str, Any]:
+        """Returns metadata columns of some rows: name -> one number or one text per row.
+
+        They are packed next to the fields, describe the rows, and are never inputs.
+        """
+        return {}
 
     def _keep_rows(self, rows: Rows) -> None:
         """Reduces what is stored for each row to the selected rows."""

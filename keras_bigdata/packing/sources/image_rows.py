@@ -18,6 +18,7 @@ from keras_bigdata.packing.sources.images import CHANNELS, Color, load_image
 from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.permutation import Rows
+from keras_bigdata.shards.metadata_columns import FILE
 from keras_bigdata.shards.roles import Structure
 
 
@@ -97,6 +98,10 @@ class ImageRows(TableRows):
     def file(self, row: int) -> str:
         """Returns the path of a row's image; with `frames`, of its folder."""
         return self._path(self._names[checked_row(row, len(self))])
+
+    def row_columns(self, rows: Rows) -> dict[str, Any]:
+        """Returns the metadata columns of some rows: `file`, as the table or folder names it."""
+        return {FILE: [self._names[row] for row in rows], **super().row_columns(rows)}
 
     def _keep_rows(self, rows: Rows) -> None:
         super()._keep_rows(rows)

@@ -11,6 +11,7 @@ from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
+from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.masks import checked_mask_values
 from keras_bigdata.packing.sources.problems import merge_problems
 from keras_bigdata.packing.sources.table import read_columns
@@ -84,6 +85,9 @@ class ImageTable(ImageRows):
         vocabulary: The words in the order of their ids, as a list, or a source or `ShardIndex` to
             take them and the text length from. Defaults to `None`: built from all texts of this
             table.
+        keep: Columns that describe the rows, such as `("patient", "site")`: they are packed as
+            metadata columns, which are never inputs. A column of a CSV file holds numbers if all
+            of its values are numbers, and else texts. Defaults to `()`.
         delimiter: The separator of values in a CSV file. Defaults to `","`.
 
     Raises:
@@ -128,6 +132,7 @@ class ImageTable(ImageRows):
         max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
+        keep: str | Sequence[str] = (),
         delimiter: str = ",",
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
@@ -156,6 +161,7 @@ class ImageTable(ImageRows):
             *label_fields(label).values(),
             *target_columns(target),
             *(() if text is None else (text,)),
+            *checked_keep(keep),
         ]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
         names, problems = file_names(columns, "image", image)
@@ -188,4 +194,5 @@ class ImageTable(ImageRows):
             lines=columns.lines,
             problems=merge_problems(problems, targets.problems),
             notes=targets.notes,
+            kept=read_kept(columns, checked_keep(keep)),
         )

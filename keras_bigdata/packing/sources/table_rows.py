@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class TableRows(Source):
         lines: The line of each row in that table. Defaults to `None`.
         problems: Row -> column -> reason why the row cannot be packed. Defaults to `{}`.
         notes: What `pack` reports of the source. Defaults to `()`.
+        kept: Metadata columns: name -> array of numbers or texts. Defaults to `{}`.
     """
 
     # Nothing is decoded: starting processes would take longer than the work.
@@ -55,8 +57,10 @@ class TableRows(Source):
         lines: Sequence[int] | None = None,
         problems: Problems | None = None,
         notes: Sequence[str] = (),
+        kept: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
         self._columns = dict(columns)
+        self._kept = dict(kept)
         self.roles = Roles(inputs, targets)
         self.classes = classes
         self.vocabulary = vocabulary
@@ -85,6 +89,10 @@ class TableRows(Source):
             raise PackError(self.problems[row])
         return {name: column[row] for name, column in self._columns.items()}
 
+    def row_columns(self, rows: Rows) -> dict[str, Any]:
+        """Returns the metadata columns of some rows: those that are kept."""
+        return {name: column[rows] for name, column in self._kept.items()}
+
     def packing_notes(self) -> list[str]:
         """Returns what is left out or changed, and how many rows have a text without a word."""
         notes = [*super().packing_notes(), *self._notes]
@@ -94,6 +102,7 @@ class TableRows(Source):
 
     def _keep_rows(self, rows: Rows) -> None:
         self._columns = {name: column[rows] for name, column in self._columns.items()}
+        self._kept = {name: column[rows] for name, column in self._kept.items()}
         self._lines = None if self._lines is None else self._lines[rows]
 
     def fingerprint(self) -> dict[str, Any]:
@@ -102,6 +111,12 @@ class TableRows(Source):
         for name, column in self._columns.items():
             rows.update(f"{name} {column.dtype} {column.shape}".encode())
             rows.update(np.ascontiguousarray(column).tobytes())
+        # Sources that keep nothing have the fingerprint that earlier releases recorded.
+        for name, column in self._kept.items():
+            # Of a selection the texts may have another width, and are the same.
+            values = column.tolist() if column.dtype.kind == "U" else column
+            content = json.dumps(values) if isinstance(values, list) else values.tobytes().hex()
+            rows.update(f"kept {name} {column.dtype.kind} {content}".encode())
         return {
             "kind": type(self).__name__,
             "rows": len(self),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.packing.sources.targets import (
@@ -40,6 +41,7 @@ class TextTable(TableRows):
         max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
             with `vocabulary`. Defaults to `None`: 20,000.
         classes, vocabulary: As in `ImageTable`. Default to `None`.
+        keep: As in `ImageTable`. Defaults to `()`.
         delimiter: The separator of values in a CSV file. Defaults to `","`.
 
     Raises:
@@ -73,11 +75,12 @@ class TextTable(TableRows):
         max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
+        keep: str | Sequence[str] = (),
         delimiter: str = ",",
     ) -> None:
         if not isinstance(text, str):
             raise TypeError(f"`text` must be the name of a column. Received: text={text!r}")
-        used = [text, *label_fields(label).values(), *target_columns(target)]
+        used = [text, *label_fields(label).values(), *target_columns(target), *checked_keep(keep)]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
         tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
         targets = read_targets(
@@ -93,4 +96,5 @@ class TextTable(TableRows):
             lines=columns.lines,
             problems=targets.problems,
             notes=targets.notes + describe_long_texts(tokens, text_length, vocabulary),
+            kept=read_kept(columns, checked_keep(keep)),
         )

@@ -21,20 +21,23 @@ The files, in the order in which the data pass through them:
 | `reader` | all of it together: `find_arrays`, `read_fields`, `read_array` |
 """
 
-from keras_bigdata.shards.pickles.fields import PickleContents
+from keras_bigdata.shards.pickles.fields import PickleContents, StoredVarlen
 from keras_bigdata.shards.pickles.reader import (
     find_arrays,
     read_array,
     read_columns,
     read_fields,
+    read_varlen,
 )
 from keras_bigdata.shards.pickles.source import StoredArray
 
 __all__ = [
     "PickleContents",
     "StoredArray",
+    "StoredVarlen",
     "find_arrays",
     "read_array",
     "read_columns",
     "read_fields",
+    "read_varlen",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,24 @@ from keras_bigdata.shards.pickles.two_readings import check_not_samples, describ
 _GROWTH = 4
 _CONSTANT = 4 << 20
 
+# The keys of rows of any length: see `shards/varlen.py`.
+_VARLEN_KEYS = ("values", "offsets")
+
 # No pickle of columns has as many fields. A pickle of samples may have, and a hostile one.
 MAX_FIELDS = 10_000
+
+
+@dataclass(frozen=True)
+class StoredVarlen:
+    """Rows of any length: see `shards/varlen.py`.
+
+    Args:
+        values: where the values lie, or the array where it had to be decoded.
+        offsets: the same of the offsets.
+    """
+
+    values: StoredArray | npt.NDArray[Any]
+    offsets: StoredArray | npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,8 @@ class PickleContents:
         is_named: whether the names stand in the file, as the keys of a dict do. Defaults to `True`.
         two_readings: the two ways in which the pickle can be read, if there are two. `fields` is
             then one of them. Defaults to `None`.
+        varlen: name -> `StoredVarlen` of the values that are a dict of values and offsets. Defaults
+            to `{}`.
     """
 
     fields: dict[str, StoredArray | npt.NDArray[Any]]
@@ -57,6 +75,7 @@ class PickleContents:
     numbers: tuple[str, ...] = ()
     is_named: bool = True
     two_readings: str | None = None
+    varlen: dict[str, StoredVarlen] = field(default_factory=dict)
 
 
 def find_fields(source: ByteSource, value: object, *, trusted: bool = False) -> PickleContents:
@@ -76,9 +95,16 @@ def find_fields(source: ByteSource, value: object, *, trusted: bool = False) -> 
     decoder = Decoder(source, math.inf if trusted else _GROWTH * source.size + _CONSTANT)
     fields: dict[str, StoredArray | npt.NDArray[Any]] = {}
     skipped: dict[str, str] = {}
+    varlen: dict[str, StoredVarlen] = {}
     named = _name_values(source, value, skipped)
     for name, item in named.items():
+        parts = _split_varlen(item)
         try:
+            if parts is not None:
+                stored = [decoder.decode(f"{name}[{key!r}]", parts[key]) for key in _VARLEN_KEYS]
+                if all(len(array.shape) == 1 for array in stored):
+                    varlen[name] = StoredVarlen(*stored)
+                    continue
             fields[name] = decoder.decode(name, item)
         except NotAnArray as reason:
             skipped[name] = str(reason)
@@ -94,7 +120,26 @@ def find_fields(source: ByteSource, value: object, *, trusted: bool = False) -> 
         numbers=tuple(name for name, item in named.items() if _is_number(item)),
         is_named=isinstance(value, (Pairs, dict)),
         two_readings=two_readings,
+        varlen=varlen,
     )
+
+
+def _split_varlen(value: object) -> dict[str, object] | None:
+    """Returns values and offsets of a dict that holds these two arrays and nothing else."""
+    if isinstance(value, Pairs):
+        if len(value) != 2 * len(_VARLEN_KEYS):
+            return None
+        keys, items = [as_text(key) for key in value[::2]], value[1::2]
+    elif isinstance(value, dict):
+        keys, items = list(value), list(value.values())
+    else:
+        return None
+    if set(keys) != set(_VARLEN_KEYS):
+        return None
+    parts = dict(zip(map(str, keys), items, strict=True))
+    if not all(isinstance(item, (ArrayNode, np.ndarray)) for item in items):
+        return None
+    return parts
 
 
 def _name_values(source: ByteSource, value: object, skipped: dict[str, str]) -> dict[str, object]:

@@ -149,10 +149,7 @@ def read_fields(
                     f"{source.path}: there is no array {name!r} in the file; the arrays are "
                     f"[{names_in_file}]. The file was changed: restore it."
                 )
-            if isinstance(array, StoredArray):
-                data = source.read(array.offset, array.nbytes)
-                array = view_as_array(data, array.dtype, array.shape, array.order)
-            arrays[name] = array
+            arrays[name] = _as_read(source, array)
         return arrays
 
 
@@ -164,6 +161,41 @@ def read_columns(
         name: np.ascontiguousarray(array, array.dtype.newbyteorder("="))
         for name, array in read_fields(path, names, trust=trust).items()
     }
+
+
+def read_varlen(
+    path: str | os.PathLike[str], name: str, trust: bool = False
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Reads values and offsets of rows of variable length, in native byte order.
+
+    Args:
+        path: the pickle file.
+        name: name of the value, a dict of both arrays.
+        trust: as in `find_arrays`. Defaults to `False`.
+
+    Raises:
+        CorruptShardError: if the file lacks them; and all errors of `find_arrays`.
+    """
+    with open_source(path, bounded=not trust) as source:
+        source.expand()
+        stored = _read_contents(source, trust).varlen.get(name)
+        if stored is None:
+            raise CorruptShardError(
+                f"{source.path}: there are no rows of variable length {name!r} in the file. It was "
+                "changed: restore it."
+            )
+        values, offsets = (
+            np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+            for array in (_as_read(source, stored.values), _as_read(source, stored.offsets))
+        )
+        return values, offsets
+
+
+def _as_read(source: ByteSource, array: StoredArray | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if not isinstance(array, StoredArray):
+        return array
+    data = source.read(array.offset, array.nbytes)
+    return view_as_array(data, array.dtype, array.shape, array.order)
 
 
 def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> ByteSource:

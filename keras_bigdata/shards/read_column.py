@@ -1,0 +1,73 @@
+"""Reads one column or field of one shard whole, outside of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.shards.index import DECODED, ShardIndex
+from keras_bigdata.shards.pickles import read_array, read_columns, read_varlen
+from keras_bigdata.shards.pickles.source import StoredArray
+from keras_bigdata.shards.varlen import check_offsets, decode_texts_of_rows
+
+Array = npt.NDArray[Any]
+
+_INT64 = np.dtype(np.int64)
+
+
+def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False) -> Array:
+    """Returns a field or a metadata column of one shard: one entry per row.
+
+    Only its bytes are read, unless the shard has to be decoded whole.
+
+    Args:
+        index: the index.
+        shard: number of the shard.
+        name: name of the field or of the metadata column.
+        trust: as in `open_shards`. Defaults to `False`.
+
+    Returns:
+        An array of shape `(rows, ...)`; of `str` for a column of texts.
+
+    Raises:
+        CorruptShardError: if the file is missing, cut short or changed.
+    """
+    rows = int(index.samples[shard])
+    field = index.fields.get(name) or index.columns[name]
+    path, offset = index.path(shard), int(index.offsets[name][shard])
+    if field.codec is not None:
+        return _read_texts(index, shard, name, trust)
+    if offset != DECODED:
+        stored = StoredArray(field.dtype, (rows, *field.shape), offset, "C")
+        return read_array(path, stored)
+    column = read_columns(path, [name], trust)[name]
+    if column.shape != (rows, *field.shape) or column.dtype != field.dtype:
+        raise CorruptShardError(
+            f"{path}: {name!r} is {column.dtype} of shape {column.shape}, expected {field.dtype} "
+            f"{(rows, *field.shape)}: the shard was changed. Open it again, or restore it."
+        )
+    return column
+
+
+def _read_texts(index: ShardIndex, shard: int, name: str, trust: bool) -> Array:
+    path, rows = index.path(shard), int(index.samples[shard])
+    start, row_start = int(index.offsets[name][shard]), int(index.row_offsets[name][shard])
+    where = f"{path}: the column {name!r}"
+    if DECODED in (start, row_start):
+        values, offsets = read_varlen(path, name, trust)
+        check_offsets(offsets, rows, len(values), where)
+        return decode_texts_of_rows(values, offsets, where)
+    offsets = read_array(path, StoredArray(_INT64, (rows + 1,), row_start, "C"))
+    # The size of the file bounds what is read: the offsets are data of any origin.
+    size = int(offsets[-1])
+    if not 0 <= size <= int(index.sizes[shard]) - start:
+        raise CorruptShardError(
+            f"{where}: the offsets end at {size:,} bytes, which the file does not hold. Restore "
+            "the file, or write it again."
+        )
+    check_offsets(offsets, rows, size, where)
+    values = read_array(path, StoredArray(np.dtype(np.uint8), (size,), start, "C"))
+    return decode_texts_of_rows(values, offsets, where)

@@ -1,0 +1,158 @@
+"""Writes one shard as a file, completely or not at all."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import ShardError
+from keras_bigdata.files import atomic_path
+from keras_bigdata.shards.aligned_pickle import AlignedOutput
+from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.field_values import as_array, numeric_problem
+from keras_bigdata.shards.metadata_columns import stored_columns
+from keras_bigdata.shards.pickles import StoredArray, find_arrays
+from keras_bigdata.shards.varlen import OFFSETS, VALUES
+
+Array = npt.NDArray[Any]
+
+
+def write_shard(
+    directory: str | os.PathLike[str],
+    name: str,
+    arrays: Mapping[str, npt.ArrayLike],
+    *,
+    variant: int = 0,
+    columns: Mapping[str, Array] = MappingProxyType({}),
+) -> ShardInfo:
+    """Writes a dict of arrays as one pickle, atomically.
+
+    The file is an ordinary protocol 5 pickle of a dict of C-contiguous arrays in native byte
+    order. Equal arrays are written as equal bytes. Before the file is renamed to its final name,
+    every array in it is located again.
+
+    Args:
+        directory: an existing directory.
+        name: file name in it.
+        arrays: field name -> array of shape `(rows, ...)`, all with the same number of rows.
+        variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
+        columns: metadata columns, name -> array of numbers or texts. Defaults to `{}`.
+
+    Returns:
+        A `ShardInfo` with the file's size, its CRC-32 and the byte offset of each field.
+
+    Raises:
+        ShardError: if the arrays cannot be stored as one shard.
+        OSError: if the file cannot be written; then no part of it remains.
+
+    Example:
+
+    ```python
+    info = write_shard("shards", "shard-00000.pkl", {"images": images, "labels": labels})
+    ```
+    """
+    path = Path(directory) / name
+    native = as_stored(arrays, str(path))
+    rows = len(next(iter(native.values())))
+    described = stored_columns(columns, native.values())
+    for column, array in columns.items():
+        if len(array) != rows:
+            raise ShardError(f"{path}: the column {column!r} has {len(array)} rows, not {rows}.")
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as file:
+            output = AlignedOutput(file)
+            pickle.Pickler(output, protocol=5).dump({**native, **described})
+            output.close()
+        size = os.path.getsize(temporary)
+        offsets, row_offsets = _find_offsets(temporary, native, described)
+    return ShardInfo(name, rows, size, offsets, output.checksum, variant, row_offsets)
+
+
+def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
+    """Returns the fields, dtype and row shape, of arrays with rows."""
+    return {name: Field(name, array.dtype, array.shape[1:]) for name, array in arrays.items()}
+
+
+def as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
+    """Returns the arrays as they are stored: C-contiguous, native byte order, no subclasses."""
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise ShardError(
+            f"{where}: a shard is written from a dict of arrays. Received: {type(arrays).__name__}"
+        )
+    native: dict[str, Array] = {}
+    # A pickle refers back to objects that it holds already: one object for equal dtypes, so that
+    # equal arrays are written as equal bytes by any process.
+    dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
+    for name, value in arrays.items():
+        try:
+            array = as_array(value)
+        except ValueError as error:
+            raise ShardError(f"{where}: field {name!r} {error}.") from error
+        dtype = array.dtype.newbyteorder("=")
+        dtype = dtypes.setdefault(dtype, dtype)
+        if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
+            raise ShardError(
+                f"{where}: every field must have a name (str) and an array with rows and a "
+                f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
+            )
+        if dtype.kind == "V" and dtype.names is None:
+            raise ShardError(f"{where}: field {name!r} {numeric_problem(array)}.")
+        # "W": a read-only array would be read-only again after `pickle.load`.
+        array = np.require(array, dtype, ["C", "W"])
+        native[name] = array if array.dtype is dtype else array.view(dtype)
+    lengths = {name: len(array) for name, array in native.items()}
+    if len(set(lengths.values())) > 1:
+        raise ShardError(f"{where}: all fields must have the same number of rows: {lengths}")
+    if not all(lengths.values()):
+        raise ShardError(f"{where}: a shard needs at least one row; the arrays are empty.")
+    return native
+
+
+def _find_offsets(
+    path: Path, arrays: Mapping[str, Array], columns: Mapping[str, Any]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Returns the byte position of each array in the file, as the reader finds it.
+
+    Returns:
+        The positions of fields, and of the values of metadata columns; and those of the offsets of
+        metadata columns of variable length.
+    """
+    contents = find_arrays(path)
+    written: dict[str, Array] = dict(arrays)
+    stored_as: dict[str, Any] = dict(contents.fields)
+    for name, column in columns.items():
+        if isinstance(column, dict):
+            varlen = contents.varlen[name]
+            written |= {name: column[VALUES], _of_rows(name): column[OFFSETS]}
+            stored_as |= {name: varlen.values, _of_rows(name): varlen.offsets}
+        else:
+            written[name] = column
+    offsets = {}
+    for name, array in written.items():
+        stored = stored_as.get(name)
+        if not isinstance(stored, StoredArray):
+            raise ShardError(
+                f"{path}: field {name!r} ({array.dtype}) cannot be stored as raw rows."
+            )
+        if stored.shape != array.shape or stored.dtype != array.dtype:
+            raise ShardError(
+                f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is read "
+                f"back as {stored.dtype} {stored.shape}."
+            )
+        offsets[name] = stored.offset
+    row_offsets = {
+        name: offsets.pop(_of_rows(name)) for name in columns if _of_rows(name) in offsets
+    }
+    return offsets, row_offsets
+
+
+def _of_rows(name: str) -> str:
+    """Returns a key for the offsets of a column that no column has as its name."""
+    return f"{name}\0offsets"

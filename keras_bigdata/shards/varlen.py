@@ -1,0 +1,85 @@
+"""Rows of any length: an array of values, and the offsets at which each row begins.
+
+Row i is `values[offsets[i]:offsets[i + 1]]`. In a shard both arrays are the value of one key:
+`{"file": {"offsets": int64[rows + 1], "values": uint8[...]}}`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import CorruptShardError
+
+VALUES = "values"
+OFFSETS = "offsets"
+
+# Codecs of variable-length columns: how values become rows. "utf-8": one text per row.
+TEXT = "utf-8"
+
+Array = npt.NDArray[Any]
+
+
+def encode_texts_of_rows(texts: Sequence[str] | Array) -> dict[str, Array]:
+    """Returns one text per row as values (UTF-8) and offsets.
+
+    Args:
+        texts: strings, one per row.
+
+    Raises:
+        ValueError: if a text cannot be encoded, such as half of a surrogate pair.
+    """
+    encoded = [str(text).encode("utf-8") for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    # Writable, so that they are after `pickle.load` too. The offsets come first: their position in
+    # the file then depends on the number of rows only, and repeats in an index.
+    return {OFFSETS: offsets, VALUES: np.frombuffer(bytearray(b"".join(encoded)), np.uint8)}
+
+
+def decode_texts_of_rows(values: Array, offsets: Array, where: str) -> Array:
+    """Returns the texts as an array of `str`.
+
+    Args:
+        values: uint8 array.
+        offsets: int64 array, as `check_offsets` accepts it.
+        where: the file and the column, for messages.
+
+    Raises:
+        CorruptShardError: if the values are not UTF-8.
+    """
+    data = values.tobytes()
+    try:
+        bounds = offsets.tolist()
+        texts = [data[start:stop].decode("utf-8") for start, stop in itertools.pairwise(bounds)]
+    except UnicodeDecodeError as error:
+        raise CorruptShardError(f"{where}: holds bytes that are not UTF-8 ({error}).") from error
+    return np.array(texts, np.str_)
+
+
+def check_offsets(offsets: Array, rows: int, size: int, where: str) -> None:
+    """Checks that offsets divide `size` values into rows.
+
+    Args:
+        offsets: the offsets.
+        rows: number of rows.
+        size: number of values.
+        where: the file and the column, for messages.
+
+    Raises:
+        CorruptShardError: if the offsets point outside of the values, or backwards.
+    """
+    if offsets.shape != (rows + 1,) or offsets.dtype.kind != "i":
+        raise CorruptShardError(
+            f"{where}: the offsets are {offsets.dtype} {offsets.shape}, expected int64 "
+            f"({rows + 1},). Restore the file, or write it again."
+        )
+    if offsets[0] != 0 or offsets[-1] != size or (np.diff(offsets) < 0).any():
+        raise CorruptShardError(
+            f"{where}: the offsets do not divide its {size:,} values into {rows:,} rows. Restore "
+            "the file, or write it again."
+        )
