@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.sources.tokens import encode_texts
     from keras_bigdata.shards.entries import Field, ShardInfo
     from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.shards import Shards
     from keras_bigdata.shards.writer import ShardWriter
 
 __version__ = "0.1.0"
@@ -68,6 +69,7 @@ __all__ = [
     "ShardInfo",
     "ShardSequence",
     "ShardWriter",
+    "Shards",
     "TextTable",
     "UnsafePickleError",
     "WeightedValidation",
@@ -100,6 +102,7 @@ _MODULES = {
     "ShardInfo": "shards.entries",
     "ShardSequence": "loading.sequence",
     "ShardWriter": "shards.writer",
+    "Shards": "shards.shards",
     "TextTable": "packing.sources.text_table",
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",

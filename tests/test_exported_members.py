@@ -29,6 +29,7 @@ NAMES = [
     "ShardInfo",
     "ShardSequence",
     "ShardWriter",
+    "Shards",
     "TextTable",
     "UnsafePickleError",
     "WeightedValidation",

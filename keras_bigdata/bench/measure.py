@@ -17,12 +17,14 @@ from keras_bigdata.bench.null_model import NullModel, measure_fit
 from keras_bigdata.bench.rates import Rates
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index import Int64Array, ShardIndex
 from keras_bigdata.shards.one_set import Reading
+from keras_bigdata.shards.selection import Selection
+from keras_bigdata.shards.shards import Shards
 
 
 def bench(
-    shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex,
+    shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex | Shards,
     batch_size: int = 32,
     *,
     inputs: Any = None,
@@ -41,7 +43,8 @@ def bench(
     should be idle.
 
     Args:
-        shards: a directory of shards, paths of shard files, or a `ShardIndex`.
+        shards: a directory of shards, paths of shard files, a `ShardIndex`, or a `Shards`, of which
+            the selected rows are measured.
         batch_size: rows per batch. Defaults to `32`.
         inputs: fields that are inputs, for pickles without an index. Defaults to `None`: those
             that the index names.
@@ -76,14 +79,18 @@ def bench(
     max_bytes = min(checked_int(max_bytes, "max_bytes", 1), max(1, _available_memory() // 4))
     roles: dict[str, Any] = {"inputs": inputs, "targets": targets, "seed": 0}
     whole = ShardSequence(shards, batch_size, layout=layout, **roles)
-    part = _select_shards(whole.index, max_bytes)
+    selection = whole.server.config.selection
+    part = _select_shards(whole.index, max_bytes, selection)
+    if selection is not None:
+        selection = selection.of_shards(_spread_places(whole.index, max_bytes, selection))
+    selected = Shards.of_index(part, selection)
 
-    sequence = ShardSequence(part, batch_size, **roles)
+    sequence = ShardSequence(selected, batch_size, **roles)
     rate = _measure_loop(sequence, seconds)  # not counted: it fills the page cache
     batch_rows = min(sequence.batch_size, sequence.num_samples)
     # Several epochs per measurement, so that they have a median.
     steps = max(4, int(rate * seconds / 2 / batch_rows))
-    endless = ShardSequence(part, batch_size, steps_per_epoch=steps, **roles)
+    endless = ShardSequence(selected, batch_size, steps_per_epoch=steps, **roles)
     # The last batch of a pass may be smaller.
     endless_samples = steps * sequence.num_samples / len(sequence)
     row_bytes = sum(sequence.fields[name].row_bytes for name in sequence.roles.names)
@@ -161,18 +168,18 @@ def _median(rates: tuple[float | None, ...]) -> float:
     return statistics.median(rate for rate in rates if rate is not None)
 
 
-def _select_shards(index: ShardIndex, max_bytes: int) -> ShardIndex:
+def _select_shards(
+    index: ShardIndex, max_bytes: int, selection: Selection | None = None
+) -> ShardIndex:
     """Selects shards spread over the first variant that take at most `max_bytes`; at least one.
 
     Args:
         index: the whole set.
         max_bytes: maximum size of the selected files.
+        selection: the rows that are used; shards without any are left out. Defaults to `None`:
+            all rows.
     """
-    shards = np.flatnonzero((index.variant == 0) & (index.samples > 0))
-    stride = -(-int(index.sizes[shards].sum()) // max_bytes)
-    shards = shards[:: max(1, stride)]
-    count = int(np.searchsorted(np.cumsum(index.sizes[shards]), max_bytes, side="right"))
-    shards = shards[: max(1, count)]
+    shards = np.flatnonzero(index.variant == 0)[_spread_places(index, max_bytes, selection)]
     return ShardIndex.from_shards(
         index.directory,
         index.fields,
@@ -182,6 +189,17 @@ def _select_shards(index: ShardIndex, max_bytes: int) -> ShardIndex:
         skipped_fields=index.skipped_fields,
         mtimes_ns=None if index.mtimes_ns is None else index.mtimes_ns[shards],
     )
+
+
+def _spread_places(index: ShardIndex, max_bytes: int, selection: Selection | None) -> Int64Array:
+    """Returns the positions of the selected shards in the first variant."""
+    first = index.variant == 0
+    places = np.flatnonzero(index.samples[first] if selection is None else selection.counts)
+    sizes = index.sizes[first]
+    stride = -(-int(sizes[places].sum()) // max_bytes)
+    places = places[:: max(1, stride)]
+    count = int(np.searchsorted(np.cumsum(sizes[places]), max_bytes, side="right"))
+    return places[: max(1, count)]
 
 
 def _available_memory() -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_bigdata.shards.roles import Roles, Structure, as_structure
+from keras_bigdata.shards.shards import Shards
 
 # The targets of sets that do not say which fields are.
 _DEFAULT_TARGETS = "labels"
@@ -76,5 +77,5 @@ def check_roles_are_used(roles: RequestedRoles, sets: Iterable[Any]) -> None:
 
 
 def is_path(data: Any) -> bool:
-    """Returns whether a set is the path of a directory of shards."""
-    return isinstance(data, (str, os.PathLike))
+    """Returns whether a set is the path of a directory of shards, or a `Shards`."""
+    return isinstance(data, (str, os.PathLike, Shards))

@@ -19,7 +19,7 @@ class TrainingData:
         train: the sequence of the training; `None` to find it: the one that `fit` received, or all
             of which batches were requested in the first epoch.
         sets: the validation sets by name, as datasets.
-        directories: name -> path of the sets that are read from a directory without a transform.
+        directories: name -> path, as in a script, of the sets that are read without a transform.
         check_classes: whether classes must be numbered alike.
     """
 
@@ -83,6 +83,6 @@ class TrainingData:
                 raise ValueError(
                     f"Validation set {name!r} is a directory, which is read without a transform, "
                     f"and the training has transform={transform}. If it prepares the rows for the "
-                    f"model, pass ShardSequence({path!r}, transform={transform}) as the set. If it "
-                    f"augments them, pass ShardSequence({path!r})."
+                    f"model, pass ShardSequence({path}, transform={transform}) as the set. If it "
+                    f"augments them, pass ShardSequence({path})."
                 )

@@ -19,6 +19,7 @@ from keras_bigdata.callbacks._training_settings import (
     read_settings,
 )
 from keras_bigdata.keras_internals.callbacks import global_seed_state, set_global_seed_state
+from keras_bigdata.shards.selection import selection_difference
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.sequence import ShardSequence
@@ -113,6 +114,9 @@ def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | 
     saved = {"backend": document["backend"], **document["data"]}
     if sequence.seed_given:
         here["seed"], saved["seed"] = sequence.seed, document["sequence"]["seed"]
+    difference = selection_difference(saved.pop("selection", None), here.pop("selection", None))
+    if difference is not None:
+        return difference
     for key, value in here.items():
         if saved.get(key) != value:
             return f"{key} is {saved.get(key)!r} in the checkpoint and {value!r} here"

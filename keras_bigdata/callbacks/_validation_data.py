@@ -17,6 +17,7 @@ from keras_bigdata.callbacks._requested_roles import RequestedRoles, is_path
 from keras_bigdata.errors import ShardError
 from keras_bigdata.files import local_path
 from keras_bigdata.shards.roles import Roles, Structure, map_structure
+from keras_bigdata.shards.shards import Shards
 
 
 def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
@@ -76,27 +77,30 @@ def _open(data: Any, batch_size: int, roles: RequestedRoles) -> Any:
         hint = " A generator can be run only once: store its batches first."
     raise TypeError(
         "a set must be a tuple (x, y), (x, y, sample_weight) or (x,), a dict of arrays, a "
-        "keras.utils.PyDataset, a tf.data.Dataset or the path of a directory of shards. "
+        "keras.utils.PyDataset, a tf.data.Dataset, a Shards or the path of a directory of shards. "
         f"Received: an object of type {type(data).__name__}.{hint}"
     )
 
 
-def _open_shards(path: str | os.PathLike[str], batch_size: int, requested: RequestedRoles) -> Any:
+def _open_shards(
+    data: str | os.PathLike[str] | Shards, batch_size: int, requested: RequestedRoles
+) -> Any:
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.shards.scan import open_shards
 
     # Pickles without an index have no roles: they are scanned for the fields that were passed.
     used = requested.complete(Roles()).names if requested.inputs else ()
-    try:
-        index = open_shards(local_path(path, "sets"), used=used)
-    except ShardError as error:
-        if "layout=" not in str(error):
-            raise
-        hint = f"Here, pass ShardSequence({os.fspath(path)!r}, layout=...) as the set."
-        raise type(error)(f"{error} {hint}") from error
-    roles = requested.complete(index.roles)
+    if not isinstance(data, Shards):
+        try:
+            data = Shards(open_shards(local_path(data, "sets"), used=used))
+        except ShardError as error:
+            if "layout=" not in str(error):
+                raise
+            hint = f"Here, pass ShardSequence({os.fspath(data)!r}, layout=...) as the set."  # type: ignore[arg-type]
+            raise type(error)(f"{error} {hint}") from error
+    roles = requested.complete(data.index.roles)
     shards = ShardSequence(
-        index,
+        data,
         batch_size=batch_size,
         shuffle=None,
         inputs=roles.inputs,

@@ -40,6 +40,7 @@ from keras_bigdata.keras_internals.callbacks import (
 )
 from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
 from keras_bigdata.loading.sequence import ShardSequence
+from keras_bigdata.shards.shards import Shards
 
 # Limits of the names of sets in a repr: at most four names of 30 characters each.
 _names_repr = reprlib.Repr()
@@ -79,9 +80,10 @@ class WeightedValidation(keras.callbacks.Callback):
               model that needs no targets,
             - a dict of arrays such as `{"images": ..., "texts": ..., "labels": ...}`,
             - a `keras.utils.PyDataset` or a `tf.data.Dataset` of batches,
-            - the path of a directory of shards, read in order with `batch_size` and without a
-              `transform`. If training uses a `transform`, a path is refused: pass a `ShardSequence`
-              with the same one if it prepares the rows, or without if it augments them,
+            - a `Shards` or the path of a directory of shards, read in order with `batch_size` and
+              without a `transform`. If training uses a `transform`, this is refused: pass a
+              `ShardSequence` with the same one if it prepares the rows, or without if it augments
+              them,
             - a `ShardSequence`, whose unshuffled view is evaluated; the sequence itself is not
               read.
         batch_size: samples per batch of arrays and shards. Defaults to `32`.
@@ -160,7 +162,11 @@ class WeightedValidation(keras.callbacks.Callback):
         named, self._has_names = name_sets(sets)
         check_roles_are_used(roles, named.values())
         self._sets = {name: open_set(name, data, batch_size, roles) for name, data in named.items()}
-        directories = {name: str(data) for name, data in named.items() if is_path(data)}
+        directories = {
+            name: "shards" if isinstance(data, Shards) else repr(str(data))
+            for name, data in named.items()
+            if is_path(data)
+        }
         check_classes = checked_bool(check_classes, "check_classes")
         self._training_data = TrainingData(train, self._sets, directories, check_classes)
         self._output_losses = OutputLossesPerRow()

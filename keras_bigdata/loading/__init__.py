@@ -3,6 +3,7 @@
 epoch_plan       which rows form batch i of epoch e (spawn_keys)
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
                  column_cache)
+selected_rows    rows that the plan counts -> rows in the files
 batch_loader     position in the stream -> batch (corrupt_shards)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
                  loky_pool, shared_memory)
@@ -10,5 +11,6 @@ batch_prefetch   the next batches are loaded while the model trains (slow_reques
 run_prefetch     the next runs are loaded: batches that are read together, as they share files
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 epoch_server     batches of epochs (epoch_state)
+describe         a sequence as text
 sequence         `ShardSequence` (open_with_roles, class_weights, epoch, tf_dataset)
 """

@@ -16,9 +16,11 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
 from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
+from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.index import Int64Array, ShardIndex
+from keras_bigdata.shards.selection import Selection
 
 BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
@@ -45,6 +47,13 @@ class LoaderConfig:
     trust: bool
     max_queue_size: int
     on_corrupt: Literal["raise", "skip"] = "raise"
+    selection: Selection | None = None
+
+    @property
+    def num_samples(self) -> int:
+        """Number of selected rows of one variant."""
+        selection = self.selection
+        return self.index.num_samples if selection is None else selection.num_samples
 
 
 def checked_options(**options: Any) -> dict[str, Any]:
@@ -85,15 +94,17 @@ class BatchLoader:
 
     def __init__(self, config: LoaderConfig, corrupt_shards: CorruptShards | None = None) -> None:
         self.config = config
-        self.corrupt_shards = (
-            CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
-        )
         index = config.index
+        self._selected = SelectedRows(index, config.selection)
+        counts = self._selected.counts
+        self.corrupt_shards = (
+            CorruptShards(index, counts) if corrupt_shards is None else corrupt_shards
+        )
         # The shards of each variant, and the order of its rows.
-        self._variants = [np.flatnonzero(index.variant == v) for v in range(index.variants)]
+        self._variants = self._selected.variants
         self._plans = [
             EpochPlan(
-                index.samples[shards],
+                counts[shards],
                 config.batch_size,
                 shuffle=config.shuffle,
                 window_shards=config.window_shards,
@@ -106,7 +117,7 @@ class BatchLoader:
         self.num_batches = self._plans[0].num_batches
         batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
-        window = config.window_shards * int(index.samples.max(initial=0)) // config.batch_size
+        window = config.window_shards * int(counts.max(initial=0)) // config.batch_size
         # Number of batches in a typical run.
         self.window_batches = min(window + 1, self._max_run)
         self.reader = RowReader(
@@ -119,6 +130,7 @@ class BatchLoader:
             # prefetches.
             max_free_buffers=2 * self.window_batches + config.max_queue_size + 8,
             trust=config.trust,
+            spans=self._selected.spans,
         )
         self._transform = _batch_function(config.transform)
         self._signature: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
@@ -163,7 +175,7 @@ class BatchLoader:
         self, positions: range, shards: Int64Array, rows: Int64Array
     ) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
-        index, variant = self.config.index, self._variants[epoch % len(self._variants)]
+        variant = self._variants[epoch % len(self._variants)]
         # Done batch by batch, because the choice must not depend on which batches are read
         # together.
         parts = []
@@ -175,7 +187,7 @@ class BatchLoader:
                     shards[part],
                     rows[part],
                     corrupt=self.corrupt_shards,
-                    index=index,
+                    selected=self._selected,
                     variant=variant,
                     seed=seed,
                 )
@@ -188,7 +200,8 @@ class BatchLoader:
         epoch, first = divmod(positions.start, self.num_batches)
         variant = epoch % len(self._plans)
         shards, rows = self._plans[variant].rows(epoch, first, len(positions))
-        return self._variants[variant][shards], rows
+        shards = self._variants[variant][shards]
+        return shards, self._selected.rows(shards, rows)
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """Applies the transform to a batch that was read, and returns the result."""

@@ -6,11 +6,13 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 
@@ -28,7 +30,7 @@ class SkippedShard:
 
     Attributes:
         path: path of the file.
-        rows: number of rows in it.
+        rows: number of rows in it that would be served.
         error: the reason.
     """
 
@@ -44,10 +46,13 @@ class CorruptShards:
 
     Args:
         index: the shards.
+        counts: int64 array, the number of rows of each shard that are served. Defaults to `None`:
+            all of them.
     """
 
-    def __init__(self, index: ShardIndex) -> None:
+    def __init__(self, index: ShardIndex, counts: Int64Array | None = None) -> None:
         self._index = index
+        self._counts = index.samples if counts is None else counts
         self._bad = np.zeros(len(index), bool)
         self._found: dict[int, str] = {}
         self._lock = threading.Lock()
@@ -56,6 +61,11 @@ class CorruptShards:
 
     def __bool__(self) -> bool:
         return bool(self._found)
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the shards."""
+        return self._index.directory
 
     def add(self, shard: int, error: str) -> None:
         """Records that a shard is corrupt."""
@@ -76,14 +86,14 @@ class CorruptShards:
             found = dict(self._found)
         return {
             shard: SkippedShard(
-                str(self._index.path(shard)), int(self._index.samples[shard]), found[shard]
+                str(self._index.path(shard)), int(self._counts[shard]), found[shard]
             )
             for shard in sorted(found)
         }
 
     def _warn(self, shard: int, error: str) -> None:
         warnings.warn(
-            f"{error} The shard is skipped: {int(self._index.samples[shard])} other rows are "
+            f"{error} The shard is skipped: {int(self._counts[shard])} other rows are "
             "served in place of its rows, until it is repaired and the sequence is created again.",
             stacklevel=2,
         )
@@ -108,7 +118,7 @@ class CorruptShards:
 
     def __getstate__(self) -> dict[str, Any]:
         # The lock cannot be pickled; the copy sets its own `on_found`.
-        kept = ("_index", "_bad", "_found")
+        kept = ("_index", "_counts", "_bad", "_found")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -122,7 +132,7 @@ def substitute_rows(
     rows: Int64Array,
     *,
     corrupt: CorruptShards,
-    index: ShardIndex,
+    selected: SelectedRows,
     variant: Int64Array,
     seed: tuple[int, int, int],
 ) -> tuple[Int64Array, Int64Array]:
@@ -137,7 +147,7 @@ def substitute_rows(
         shards: int64 array, the shard of each row.
         rows: int64 array, the row in that shard.
         corrupt: the record of corrupt shards.
-        index: all shards.
+        selected: the rows that substitutes may be.
         variant: int64 array, the shards that substitutes may come from.
         seed: seed, epoch and batch.
 
@@ -156,33 +166,38 @@ def substitute_rows(
     )
     readable = np.unique(shards[~bad])
     if len(readable):
-        chosen = _rows_of(readable, index, bits.random_raw(count))
+        chosen = _rows_of(readable, selected.counts, bits.random_raw(count))
     else:
-        chosen = _rows_of(variant, index, bits.random_raw(count))
+        chosen = _rows_of(variant, selected.counts, bits.random_raw(count))
         for _ in range(_DRAWS):
             again = corrupt.is_corrupt(chosen[0])
             if not again.any():
                 break
-            drawn = _rows_of(variant, index, bits.random_raw(count))
+            drawn = _rows_of(variant, selected.counts, bits.random_raw(count))
             chosen = tuple(  # type: ignore[assignment]
                 np.where(again, new, old) for new, old in zip(drawn, chosen, strict=True)
             )
         else:
-            left = variant[~corrupt.is_corrupt(variant) & (index.samples[variant] > 0)]
+            left = variant[~corrupt.is_corrupt(variant) & (selected.counts[variant] > 0)]
             if not len(left):
                 raise CorruptShardError(
-                    f"{index.directory}: every shard is corrupt, so no rows can replace theirs. "
+                    f"{corrupt.directory}: every shard is corrupt, so no rows can replace theirs. "
                     "The first one: " + next(iter(corrupt.found().values())).error
                 )
-            chosen = _rows_of(left, index, bits.random_raw(count))
+            chosen = _rows_of(left, selected.counts, bits.random_raw(count))
     shards, rows = shards.copy(), rows.copy()
-    shards[bad], rows[bad] = chosen
+    shards[bad], rows[bad] = chosen[0], selected.rows(*chosen)
     return shards, rows
 
 
-def _rows_of(candidates: Int64Array, index: ShardIndex, bits: Any) -> tuple[Int64Array, Int64Array]:
-    """Returns a row of some shards for each random number; all rows are equally likely."""
-    ends = np.cumsum(index.samples[candidates])
+def _rows_of(
+    candidates: Int64Array, counts: Int64Array, bits: Any
+) -> tuple[Int64Array, Int64Array]:
+    """Returns a row of some shards for each random number; all rows are equally likely.
+
+    The shard of the row, and its rank among the rows of the shard that are served.
+    """
+    ends = np.cumsum(counts[candidates])
     places = (bits % np.uint64(ends[-1])).astype(np.int64)
     which = np.searchsorted(ends, places, side="right")
-    return candidates[which], places - (ends[which] - index.samples[candidates[which]])
+    return candidates[which], places - (ends[which] - counts[candidates[which]])

@@ -22,7 +22,9 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.row_reader import Batch
+from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.shards.roles import Roles, map_structure
+from keras_bigdata.shards.selection import selection_difference
 
 # From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
 # the iterator of the last epoch and waits for its autotuning thread, which it wakes before the
@@ -75,7 +77,9 @@ class EpochServer:
         self.use_processes = use_processes
         self.steps_per_epoch = steps_per_epoch
         self.corrupt_shards = (
-            CorruptShards(config.index) if corrupt_shards is None else corrupt_shards
+            CorruptShards(config.index, SelectedRows(config.index, config.selection).counts)
+            if corrupt_shards is None
+            else corrupt_shards
         )
         self.last_request = -math.inf
         self._warned_of_predict = False
@@ -272,6 +276,9 @@ class EpochServer:
             ValueError: if the state belongs to other data or other settings.
         """
         expected = {"version": _STATE_VERSION, **self._identity()}
+        difference = selection_difference(state.get("selection"), expected.pop("selection", None))
+        if difference is not None:
+            raise ValueError(f"The state belongs to other rows: {difference}.")
         for key, value in expected.items():
             if key != "seed" and state.get(key) != value:
                 raise ValueError(
@@ -293,24 +300,6 @@ class EpochServer:
         server.state.seek(epoch, batch)
         return server
 
-    def describe(self) -> dict[str, Any]:
-        """Returns the values that a notebook shows of a sequence, by name."""
-        config = self.config
-        fields = [str(config.index.fields[name]) for name in self.roles.names]
-        return {
-            "directory": config.index.directory,
-            "rows per pass": f"{self.num_samples:,}",
-            "batches per epoch": f"{self.length:,} of {config.batch_size:,} rows",
-            "epoch": self.state.epoch,
-            "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
-            f"seed={config.seed}, last_batch={config.last_batch!r}",
-            "fields": fields,
-            **self.roles.to_json(),
-            "transform": config.transform
-            and getattr(config.transform, "__qualname__", "a callable"),
-            "skipped shards": len(self.corrupt_shards.found()) or None,
-        }
-
     def _identity(self) -> dict[str, Any]:
         config = self.config
         return {
@@ -322,6 +311,7 @@ class EpochServer:
             "window_shards": config.window_shards,
             "last_batch": config.last_batch,
             "seed": config.seed,
+            **({} if config.selection is None else {"selection": config.selection.identity()}),
         }
 
     # ---- Copies

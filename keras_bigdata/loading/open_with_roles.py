@@ -9,6 +9,7 @@ from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.shards import Shards
 
 # Largest size of a number that Keras takes, by kind of dtype. It has no text, dates or structures.
 _MAX_ITEMSIZE = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
@@ -32,7 +33,7 @@ def open_with_roles(
     """Opens shards with the roles that were passed, or else those in the index.
 
     Args:
-        shards: as in `open_shards`.
+        shards: a `Shards`, or as in `open_shards`.
         passed: inputs, targets and sample weights: names of fields, or `None`.
         layout: as in `open_shards`.
         trust: whether pickles may be executed.
@@ -47,6 +48,8 @@ def open_with_roles(
     """
     roles = Roles(*map(as_structure, passed, ("inputs", "targets", "sample_weights")))
     used = roles.names if roles.inputs else ()
+    if isinstance(shards, Shards):
+        shards = shards.index
     index = open_shards(shards, used=used, layout=layout, trust=trust)
     if roles.inputs is None:
         roles = Roles(

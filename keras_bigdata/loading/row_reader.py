@@ -83,6 +83,8 @@ class RowReader:
         column_cache_bytes: size of the column cache, unless the shards need more. Defaults to
             256 MiB.
         trust: whether pickles may be executed. Defaults to `False`.
+        spans: two int64 arrays, the first row of each shard that is used and the row behind the
+            last one: of columns, only this part is read. Defaults to `None`: all rows.
     """
 
     def __init__(
@@ -96,8 +98,11 @@ class RowReader:
         max_free_buffers: int = 16,
         column_cache_bytes: int = COLUMN_CACHE_BYTES,
         trust: bool = False,
+        spans: tuple[Int64Array, Int64Array] | None = None,
     ) -> None:
         self.index = index
+        self._firsts = np.zeros(len(index), np.int64) if spans is None else spans[0]
+        self._sizes = index.samples if spans is None else spans[1] - spans[0]
         self.fields = {name: index.fields[name] for name in fields}
         self.batch_size = batch_size
         self.trust = trust
@@ -108,13 +113,13 @@ class RowReader:
         self._pool = BufferPool(max_free_buffers)
         small = [f for f in self.fields.values() if f.row_bytes < COLUMN_ROW_BYTES]
         small_bytes = sum(f.row_bytes for f in small)
-        shard_bytes = int(index.samples.max(initial=0)) * sum(
+        shard_bytes = int(self._sizes.max(initial=0)) * sum(
             f.row_bytes for f in self.fields.values() if f in small or f.name in self._some_decoded
         )
         budget = max(column_cache_bytes, cached_shards * shard_bytes)
         self._columns = ColumnCache(budget)
         # Without locality a column would be read for a row or two, unless all columns fit.
-        by_column = local or small_bytes * int(index.samples.sum()) <= column_cache_bytes
+        by_column = local or small_bytes * int(self._sizes.sum()) <= column_cache_bytes
         self._by_column = {f.name for f in small} if by_column else set()
 
     def pause(self) -> None:
@@ -164,7 +169,7 @@ class RowReader:
             if by_column or self._decoded(name, shards):
                 # One array for all batches, and a view of it for each.
                 whole = self._pool.empty(count, field.shape, field.dtype, rounded)
-                gather = gather or _Gather(shards, rows, self.index.samples)
+                gather = gather or _Gather(shards, rows - self._firsts[shards], self._sizes)
                 self._fill_from_columns(name, gather, whole)
                 outs = [whole[start : start + cut] for start in starts]
             else:
@@ -180,7 +185,7 @@ class RowReader:
         return batches
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
-        """Returns one whole field of one shard."""
+        """Returns one field of one shard: of its rows that are used, the first to the last one."""
         if name in self._some_decoded and self.index.offsets[name][shard] == DECODED:
             return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
         columns = self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})
@@ -241,11 +246,11 @@ class RowReader:
 
     def _read_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         field = self.index.fields[name]
-        samples = int(self.index.samples[shard])
         offset = int(self.index.offsets[name][shard])
         if offset == DECODED:
             return self._decode(shard, [name])[name]
-        column = np.empty((samples, *field.shape), field.dtype)
+        offset += int(self._firsts[shard]) * field.row_bytes
+        column = np.empty((int(self._sizes[shard]), *field.shape), field.dtype)
         if column.nbytes:
             places = np.array([[column.ctypes.data, column.nbytes]], np.uint64)
             self._files.read_into(shard, places, offset)
@@ -272,7 +277,10 @@ class RowReader:
                     f"{(samples, *field.shape)}: the shard was changed. Create the ShardSequence "
                     "again."
                 )
-            columns[name] = np.ascontiguousarray(array, dtype=field.dtype)
+            first, size = int(self._firsts[shard]), int(self._sizes[shard])
+            part = np.ascontiguousarray(array[first : first + size], dtype=field.dtype)
+            # A view of a part would keep the whole column in memory.
+            columns[name] = part.copy() if size < samples and part.base is not None else part
         return columns
 
 

@@ -16,14 +16,16 @@ from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
 from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
+from keras_bigdata.loading.describe import describe, summarize
 from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.open_with_roles import open_with_roles
-from keras_bigdata.representation import format_count, html_table
+from keras_bigdata.representation import html_table
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, Structure
+from keras_bigdata.shards.shards import Shards
 
 
 class ShardSequence(keras.utils.PyDataset):
@@ -48,7 +50,8 @@ class ShardSequence(keras.utils.PyDataset):
     thread-safe and depend only on its arguments.
 
     Args:
-        shards: a directory with or without an index, searched with its subdirectories; or a list of
+        shards: a `Shards`, which may select some of the rows; a directory with or without an index,
+            searched with its subdirectories; a list of directories, joined to one set; or a list of
             pickle files. Pickles are never executed. Each holds a dict (its keys are the fields),
             or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same first dimension.
         batch_size: number of rows in a batch. Defaults to `32`.
@@ -91,7 +94,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
-        num_samples: number of rows in one pass.
+        num_samples: number of (selected) rows in one pass.
         fields: name -> `Field` (dtype and row shape) of every field.
         classes: the label of each class of the targets (a dict of such lists if several of them
             are labels), or `None`.
@@ -124,7 +127,7 @@ class ShardSequence(keras.utils.PyDataset):
 
     def __init__(
         self,
-        shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex,
+        shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex | Shards,
         batch_size: int = 32,
         *,
         inputs: Structure | list[Any] | None = None,
@@ -166,6 +169,8 @@ class ShardSequence(keras.utils.PyDataset):
         index, roles = open_with_roles(shards, passed, layout, trust, transform is not None)
         if not index.num_samples:
             raise ShardError(f"{index.directory}: the shards hold no samples.")
+        if isinstance(shards, Shards):
+            options |= {"selection": shards.selection, "trust": options["trust"] or shards.trust}
         config = LoaderConfig(index=index, fields=roles.names, **options)
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
@@ -322,18 +327,10 @@ class ShardSequence(keras.utils.PyDataset):
         self._server.state.seek(checked_int(value, "epoch", 0))
 
     def __repr__(self) -> str:
-        config = self._server.config
-        shards = format_count(len(self.index), "shard")
-        order = f"shuffle={config.shuffle!r}"
-        if config.shuffle == "window":
-            order = f"window of {config.window_shards}"
-        return (
-            f"{type(self).__name__}({str(self.index.directory)!r}: {self.num_samples:,} rows in "
-            f"{shards}, batch {self.batch_size}, {order})"
-        )
+        return f"{type(self).__name__}({summarize(self._server)})"
 
     def _repr_html_(self) -> str:
-        return html_table(repr(self), self._server.describe())
+        return html_table(repr(self), describe(self._server))
 
     # ---- State
 
@@ -370,7 +367,10 @@ class ShardSequence(keras.utils.PyDataset):
         Returns:
             A dict of class number to weight.
         """
-        return balanced_class_weights(self.index, self.roles.targets, self._server.config.trust)
+        config = self._server.config
+        return balanced_class_weights(
+            self.index, self.roles.targets, config.trust, config.selection
+        )
 
     def unshuffled(self) -> ShardSequence:
         """Returns a view of the same data that serves the same batches in every epoch.

@@ -28,4 +28,7 @@ The files, each of which uses only those above it:
 | `layout` | the layout of one pickle: dtype, shape and place of each array |
 | `one_set` | whether pickles without an index can only be read as the rows of one set |
 | `scan` | opens a set of shards: by its index, or by inspecting pickles that have none |
+| `selection` | `Selection`: which rows of a set are used, one bit per row |
+| `shard_columns` | `ShardColumns`: the small columns of one shard as a mapping |
+| `shards` | `Shards`: a set of shards and the rows of it that are used |
 """

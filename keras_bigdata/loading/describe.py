@@ -1,0 +1,42 @@
+"""Describes a sequence for people: one line, and the values that a notebook shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_bigdata.loading.epoch_server import EpochServer
+from keras_bigdata.representation import format_count, shorten
+
+
+def summarize(server: EpochServer) -> str:
+    """Returns directory, rows, batch size and order in one line."""
+    config = server.config
+    order = f"shuffle={config.shuffle!r}"
+    if config.shuffle == "window":
+        order = f"window of {config.window_shards}"
+    rows = f"{server.num_samples:,} rows"
+    if config.selection is not None:
+        rows = f"{server.num_samples:,} of {format_count(config.index.num_samples, 'row')}"
+    return (
+        f"{str(config.index.directory)!r}: {rows} in {format_count(len(config.index), 'shard')}, "
+        f"batch {config.batch_size}, {order}"
+    )
+
+
+def describe(server: EpochServer) -> dict[str, Any]:
+    """Returns the values that a notebook shows of a sequence, by name."""
+    config = server.config
+    fields = [str(config.index.fields[name]) for name in server.roles.names]
+    return {
+        "directory": config.index.directory,
+        "selection": config.selection and shorten(config.selection.description),
+        "rows per pass": f"{server.num_samples:,}",
+        "batches per epoch": f"{server.length:,} of {config.batch_size:,} rows",
+        "epoch": server.state.epoch,
+        "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
+        f"seed={config.seed}, last_batch={config.last_batch!r}",
+        "fields": fields,
+        **server.roles.to_json(),
+        "transform": config.transform and getattr(config.transform, "__qualname__", "a callable"),
+        "skipped shards": len(server.corrupt_shards.found()) or None,
+    }

@@ -1,0 +1,139 @@
+"""`ShardColumns`: the small columns of one shard as a mapping, each read when it is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.representation import list_some
+from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.pickles import read_columns
+
+Array = npt.NDArray[Any]
+
+# Fields with larger rows are not described by a value or two, and take long to read.
+MAX_ROW_BYTES = 64
+
+
+def column_fields(index: ShardIndex) -> dict[str, Field]:
+    """Returns everything that can be read of a row, by name."""
+    return dict(index.fields)
+
+
+def small_columns(index: ShardIndex) -> list[str]:
+    """Returns the names of the columns with less than 64 bytes per row."""
+    fields = column_fields(index)
+    return [name for name, field in fields.items() if field.row_bytes < MAX_ROW_BYTES]
+
+
+def read_shard(
+    index: ShardIndex, shard: int, names: Iterable[str], trust: bool = False
+) -> dict[str, Array]:
+    """Reads whole columns of one shard.
+
+    Args:
+        index: the shards.
+        shard: number of the shard.
+        names: names of the columns.
+        trust: whether pickles may be executed. Defaults to `False`.
+
+    Raises:
+        ShardError: if the file cannot be read.
+        CorruptShardError: if the file does not hold what the index says.
+    """
+    path, samples = index.path(shard), int(index.samples[shard])
+    columns = read_columns(path, names, trust)
+    fields = column_fields(index)
+    for name, column in columns.items():
+        expected = (fields[name].dtype, (samples, *fields[name].shape))
+        if (column.dtype, column.shape) != expected:
+            raise CorruptShardError(
+                f"{path}: {name!r} has (dtype, shape) {(column.dtype, column.shape)}, expected "
+                f"{expected}: the shard was changed. Restore it, or pack the data again."
+            )
+    return columns
+
+
+class ShardColumns(Mapping[str, Array]):
+    """The columns of some rows of one shard, for the function of `Shards.where`.
+
+    Args:
+        index: the shards.
+        shard: number of the shard.
+        rows: the row numbers; `None` for all rows.
+        trust: whether pickles may be executed.
+        likely: names of columns to read together with the first one that is looked up.
+    """
+
+    def __init__(
+        self,
+        index: ShardIndex,
+        shard: int,
+        rows: npt.NDArray[np.int64] | None,
+        *,
+        trust: bool = False,
+        likely: Iterable[str] = (),
+    ) -> None:
+        self._index = index
+        self._shard = shard
+        self._rows = rows
+        self._trust = trust
+        self._likely = list(likely)
+        self._names = small_columns(index)
+        self._columns: dict[str, Array] = {}
+        self.used: dict[str, None] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(_describe_missing(self._index, name, self._names))
+        self.used[name] = None
+        if name not in self._columns:
+            names = dict.fromkeys([name, *(n for n in self._likely if n not in self._columns)])
+            for one, column in read_shard(self._index, self._shard, names, self._trust).items():
+                self._columns[one] = column if self._rows is None else column[self._rows]
+        return self._columns[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"ShardColumns({list_some(self._names)})"
+
+
+def check_columns(index: ShardIndex, names: Iterable[str]) -> None:
+    """Checks that columns exist, of any size.
+
+    Raises:
+        ShardError: if one does not; the message lists those that do.
+    """
+    fields = column_fields(index)
+    for name in names:
+        if name not in fields:
+            raise ShardError(_describe_missing(index, name, list(fields)))
+
+
+def _describe_missing(index: ShardIndex, name: object, names: list[str]) -> str:
+    field = column_fields(index).get(name) if isinstance(name, str) else None
+    if field is not None:
+        return (
+            f"{index.directory}: the field {name!r} has {field.row_bytes:,} bytes per row; `where` "
+            f"reads those of less than {MAX_ROW_BYTES}: {list_some(names) or 'none'}. Compute a "
+            "mask of it yourself and pass it to `rows`."
+        )
+    reason = index.skipped_fields.get(name) if isinstance(name, str) else None
+    return (
+        f"{index.directory}: there is no column {name!r}"
+        + (f" ({reason})" if reason else "")
+        + f". The columns are: {list_some(names) or 'none'}"
+    )

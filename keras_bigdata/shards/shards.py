@@ -1,0 +1,384 @@
+"""`Shards`: a set of shards and the rows of it that are used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.arguments import checked_bool, checked_names, checked_rows
+from keras_bigdata.errors import ShardError
+from keras_bigdata.progress import Verbose, checked_verbose, track
+from keras_bigdata.representation import format_count, html_table, list_some, shorten
+from keras_bigdata.shards.index import Field, ShardIndex
+from keras_bigdata.shards.one_set import Reading
+from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.selection import Selection
+from keras_bigdata.shards.shard_columns import (
+    ShardColumns,
+    check_columns,
+    column_fields,
+    read_shard,
+)
+
+Array = npt.NDArray[Any]
+Int64Array = npt.NDArray[np.int64]
+
+
+class Shards:
+    """A set of shards and the rows of it that are used: which rows, for `ShardSequence`.
+
+    Immutable: `where`, `rows` and the others return a new `Shards`, whose rows are among those of
+    the former one. A selection takes one bit per row; files are never copied. The order of a
+    selected set is that of a set that holds only these rows.
+
+    If the shards hold several augmented variants of the data, rows are selected in the first one,
+    and the same rows of the others are used with them.
+
+    Args:
+        shards: a directory with or without an index, searched with its subdirectories; a list of
+            directories, which are joined to one set if their fields, roles, classes, vocabulary and
+            number of variants are the same; a list of pickle files; a `ShardIndex`; or a `Shards`.
+        layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
+        trust: whether pickles that cannot be read otherwise are executed, as in `ShardSequence`.
+            Defaults to `False`.
+
+    Attributes:
+        index: the `ShardIndex` of all rows.
+        num_samples: number of selected rows.
+        selection: a `Selection`; `None` if all rows are used.
+        fields: name -> `Field` (dtype and row shape) of every field.
+        trust: whether pickles may be executed.
+
+    Raises:
+        TypeError, ValueError: if an argument has a wrong type or value.
+        ShardError: if there are no shards, or if they do not fit together.
+        CorruptShardError: if the index or a scanned pickle is damaged.
+
+    Example:
+
+    ```python
+    shards = Shards("shards/train")
+    of_two = shards.where(lambda columns: columns["labels"] != 2)
+    table = of_two.columns("labels")["labels"]
+    train = ShardSequence(of_two, batch_size=64)
+    ```
+    """
+
+    def __init__(
+        self,
+        shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex | Shards,
+        *,
+        layout: Reading = None,
+        trust: bool = False,
+    ) -> None:
+        self._trust = checked_bool(trust, "trust")
+        self._index: ShardIndex
+        self._selection: Selection | None = None
+        if isinstance(shards, Shards):
+            self._index, self._selection = shards._index, shards._selection
+            self._trust = self._trust or shards._trust
+            return
+        self._index = open_shards(shards, layout=layout, trust=self._trust)
+
+    @classmethod
+    def of_index(
+        cls, index: ShardIndex, selection: Selection | None, *, trust: bool = False
+    ) -> Shards:
+        """Returns the rows of an index that a selection of its first variant names."""
+        shards = cls(index, trust=trust)
+        shards._selection = selection
+        return shards
+
+    @property
+    def index(self) -> ShardIndex:
+        """The `ShardIndex` of all rows."""
+        return self._index
+
+    @property
+    def selection(self) -> Selection | None:
+        """Which rows are used; `None` for all."""
+        return self._selection
+
+    @property
+    def trust(self) -> bool:
+        """Whether pickles may be executed."""
+        return self._trust
+
+    @property
+    def num_samples(self) -> int:
+        """Number of selected rows."""
+        selection = self._selection
+        return self._index.num_samples if selection is None else selection.num_samples
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Every field of the shards by name."""
+        return self._index.fields
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __repr__(self) -> str:
+        return f"Shards({shorten(self._index.directory, 80)!r}: {self._describe_rows()})"
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Shards",
+            {
+                "directory": self._index.directory,
+                "rows": self._describe_rows(),
+                "selection": self._selection and self._selection.description,
+                "fields": list(self.fields.values()),
+            },
+        )
+
+    def _describe_rows(self) -> str:
+        rows = format_count(self._index.num_samples, "row")
+        shards = format_count(len(self._index), "shard")
+        if self._selection is None:
+            return f"{rows} in {shards}"
+        how = shorten(self._selection.description, 60)
+        return f"{self.num_samples:,} of {rows} in {shards}, {how}"
+
+    # ---- Selections
+
+    def where(
+        self, function: Callable[[Mapping[str, Array]], Any], *, verbose: Verbose = "auto"
+    ) -> Shards:
+        """Selects the rows for which a function of their columns is true.
+
+        The function is called once for each shard that has selected rows, with those rows only.
+        Columns are read when the function looks them up. Ten million rows of two columns of
+        integers, in 100 shards in the page cache, take about 0.1 s.
+
+        Args:
+            function: receives a mapping of name -> array of shape `(rows, ...)`, of the fields
+                that have less than 64 bytes per row, and returns a boolean array of shape
+                `(rows,)`.
+            verbose: how progress is shown, `0`, `1`, `2` or `"auto"`. Defaults to `"auto"`: only
+                if it takes long.
+
+        Returns:
+            A `Shards` of the rows where it is true.
+
+        Raises:
+            TypeError: if the function returns something other than a boolean array.
+            ValueError: if the array has another length, or if no row is selected.
+            KeyError: if the function looks up a column that does not exist or is too large.
+            ShardError: if a shard cannot be read.
+
+        Example:
+
+        ```python
+        shards = Shards("shards/train").where(lambda columns: columns["labels"] == 1)
+        ```
+        """
+        if not callable(function):
+            raise TypeError(f"`function` must be a function. Received: function={function!r:.200}")
+        verbose = checked_verbose(verbose)
+        shards = self._first_variant()
+        likely: Mapping[str, None] = {}
+
+        def rows_of(position: int) -> Array:
+            nonlocal likely
+            shard = int(shards[position])
+            rows = self._rows_of(position)
+            if not len(rows):
+                return rows
+            part = None if len(rows) == self._index.samples[shard] else rows
+            columns = ShardColumns(self._index, shard, part, trust=self._trust, likely=likely)
+            try:
+                mask = function(columns)
+            except Exception as error:
+                error.add_note(f"It was raised by `where` at {self._index.path(shard)}.")
+                raise
+            likely = columns.used
+            return rows[_checked_mask(mask, len(rows), str(self._index.path(shard)))]
+
+        numbers = track(range(len(shards)), len(shards), "Selecting rows", verbose=verbose)
+        found = map(rows_of, numbers)
+        description = f"where({_describe_function(function)})"
+        return self._narrowed(lambda position: next(found), description)
+
+    def rows(self, rows: npt.ArrayLike) -> Shards:
+        """Selects rows by their positions.
+
+        Position i is row i of `columns`, and of `ShardSequence(shards).unshuffled()`: rows are
+        counted in the order of the files, and among the selected rows only. The result has the
+        order of the files too, whatever the order of the positions is.
+
+        Args:
+            rows: positions, a sequence or array of integers; or a mask, a sequence or array of
+                `num_samples` booleans.
+
+        Returns:
+            A `Shards` of these rows.
+
+        Raises:
+            TypeError: if `rows` is neither.
+            ValueError: if a position is negative, too large or repeated, if a mask has another
+                length, or if no row is selected.
+
+        Example:
+
+        ```python
+        some = Shards("shards/train").rows([3, 17, 5])
+        ```
+        """
+        positions = np.sort(checked_rows(rows, self.num_samples))
+        repeated = positions[:-1][positions[1:] == positions[:-1]]
+        if len(repeated):
+            raise ValueError(
+                f"`rows` holds {int(repeated[0])} more than once, and a set holds each row once. "
+                "Remove the duplicates (numpy.unique), or repeat rows in the training loop."
+            )
+        count = f"{len(positions):,} of {self.num_samples:,}"
+        return self._at(positions, f"rows({count})")
+
+    def columns(self, names: str | Iterable[str], *, verbose: Verbose = "auto") -> dict[str, Array]:
+        """Reads columns of the selected rows, in the order of the files.
+
+        Args:
+            names: name or names of fields, of any size.
+            verbose: how progress is shown, as in `where`. Defaults to `"auto"`.
+
+        Returns:
+            A dict of name -> array of shape `(num_samples, ...)`, of the first variant. Row i is
+            position i of `rows` and row i of `ShardSequence(shards).unshuffled()`.
+
+        Raises:
+            TypeError: if `names` is not a name or a sequence of names.
+            ShardError: if a column does not exist, or if a shard cannot be read.
+
+        Example:
+
+        ```python
+        labels = Shards("shards/train").columns("labels")["labels"]
+        ```
+        """
+        wanted = checked_names(names, "names")
+        verbose = checked_verbose(verbose)
+        check_columns(self._index, wanted)
+        fields = column_fields(self._index)
+        arrays = {
+            name: np.empty((self.num_samples, *fields[name].shape), fields[name].dtype)
+            for name in wanted
+        }
+        start = 0
+        shards = self._first_variant()
+        for position in track(range(len(shards)), len(shards), "Reading", verbose=verbose):
+            part = self.read_part(position, wanted)
+            stop = start + len(part[wanted[0]])
+            for name, array in arrays.items():
+                array[start:stop] = part[name]
+            start = stop
+        return arrays
+
+    def read_part(self, position: int, names: Iterable[str]) -> dict[str, Array]:
+        """Reads columns of the selected rows of one shard of the first variant."""
+        rows = self._rows_of(position)
+        if not len(rows):
+            fields = column_fields(self._index)
+            return {name: np.empty((0, *fields[name].shape), fields[name].dtype) for name in names}
+        shard = int(self._first_variant()[position])
+        columns = read_shard(self._index, shard, names, self._trust)
+        if len(rows) == self._index.samples[shard]:
+            return columns
+        return {name: column[rows] for name, column in columns.items()}
+
+    # ---- Parts
+
+    def _first_variant(self) -> Int64Array:
+        return np.flatnonzero(self._index.variant == 0)
+
+    def _rows_of(self, position: int) -> Int64Array:
+        """Returns the selected rows of one shard of the first variant."""
+        if self._selection is not None:
+            return self._selection.rows(position)
+        return np.arange(self._index.samples[self._first_variant()[position]])
+
+    def _counts(self) -> Int64Array:
+        """Returns the number of selected rows of each shard of the first variant."""
+        if self._selection is not None:
+            return self._selection.counts
+        return self._index.samples[self._first_variant()]
+
+    def _at(self, positions: Int64Array, description: str) -> Shards:
+        """Returns the rows at some positions, which are in ascending order."""
+        ends = np.cumsum(self._counts())
+        starts = ends - self._counts()
+        bounds = np.searchsorted(positions, np.append(starts, self.num_samples))
+
+        def rows_of(position: int) -> Int64Array:
+            here = positions[bounds[position] : bounds[position + 1]]
+            return self._rows_of(position)[here - starts[position]] if len(here) else here
+
+        return self._narrowed(rows_of, description)
+
+    def _narrowed(self, rows_of: Callable[[int], Int64Array], description: str) -> Shards:
+        """Returns some of the selected rows, which `rows_of` returns for each shard, in order."""
+        _check_variants(self._index)
+        if self._selection is None:
+            samples = self._index.samples[self._first_variant()]
+            selection = Selection(samples, rows_of, description)
+        else:
+            selection = self._selection.narrow(rows_of, description)
+        if not selection.num_samples:
+            raise ValueError(
+                f"{shorten(self._index.directory)}: {shorten(selection.description)} selects none "
+                f"of the {self.num_samples:,} rows. A set without rows cannot be used."
+            )
+        return Shards.of_index(self._index, selection, trust=self._trust)
+
+
+def _check_variants(index: ShardIndex) -> None:
+    """Checks that the shards of all variants have the same numbers of rows.
+
+    Raises:
+        ShardError: if they do not, so that it is unknown which row is a copy of which.
+    """
+    first = index.samples[index.variant == 0]
+    for variant in range(1, index.variants):
+        other = index.samples[index.variant == variant]
+        if not np.array_equal(first, other):
+            raise ShardError(
+                f"{index.directory}: rows cannot be selected, because the shards of variant "
+                f"{variant} are cut in another way than those of variant 0 (rows per shard: "
+                f"{list_some(other.tolist())}, and {list_some(first.tolist())}), so that it is "
+                "unknown which rows are copies of one another. Pack the data again."
+            )
+
+
+def _checked_mask(mask: Any, count: int, path: str) -> npt.NDArray[np.bool_]:
+    """Returns the result of the function of `where`."""
+    received = f"Received, for {path}: {type(mask).__name__}"
+    if not isinstance(mask, np.ndarray) or np.ma.is_masked(mask):
+        raise TypeError(
+            "The function of `where` must return a boolean array with one value per row"
+            + (", without masked values" if isinstance(mask, np.ndarray) else "")
+            + f". {received}"
+        )
+    if mask.dtype != np.bool_:
+        raise TypeError(
+            "The function of `where` must return a boolean array, such as columns['labels'] == 1. "
+            f"{received} of dtype {mask.dtype}. Row numbers are passed to `rows`."
+        )
+    if mask.shape != (count,):
+        raise ValueError(
+            f"The function of `where` must return one value per row, shape ({count},). "
+            f"{received} of shape {mask.shape}"
+        )
+    return np.asarray(mask)
+
+
+def _describe_function(function: Any) -> str:
+    """Returns the name of a function, and of a lambda the place where it stands."""
+    name = getattr(function, "__name__", type(function).__name__)
+    code = getattr(function, "__code__", None)
+    if name == "<lambda>" and code is not None:
+        return f"<lambda at {os.path.basename(code.co_filename)}:{code.co_firstlineno}>"
+    return str(name)
