@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "process_exit": ["child_processes"],
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
-    "shards": ["arguments", "files", "progress", "representation"],
+    "shards": ["arguments", "files", "permutation", "progress", "representation"],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
         "shards",

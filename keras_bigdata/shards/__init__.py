@@ -27,7 +27,13 @@ The files, each of which uses only those above it:
 | `pickle_files` | finds what a directory holds: an index, or pickles by their names |
 | `layout` | the layout of one pickle: dtype, shape and place of each array |
 | `one_set` | whether pickles without an index can only be read as the rows of one set |
+| `join` | several directories of shards -> the index of one set |
 | `scan` | opens a set of shards: by its index, or by inspecting pickles that have none |
+| `row_split` | rows -> two parts, and the labels of rows -> numbers of classes |
+| `group_numbers` | values of a column -> numbers of groups |
+| `row_parts` | rows -> any number of parts, with groups kept together |
+| `strata` | the strata and the groups of rows, by which they are divided into parts |
+| `divisible` | `Divisible`: splits, folds and random parts of rows |
 | `selection` | `Selection`: which rows of a set are used, one bit per row |
 | `shard_columns` | `ShardColumns`: the small columns of one shard as a mapping |
 | `shards` | `Shards`: a set of shards and the rows of it that are used |

@@ -15,6 +15,7 @@ from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.join import join_indexes
 from keras_bigdata.shards.layout import Layout, format_arrays, read_layout
 from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
 from keras_bigdata.shards.pickle_files import find_pickles, has_index, missing_path_error
@@ -39,8 +40,8 @@ def open_shards(
 
     Args:
         shards: a directory with `index.json`; a directory of pickles, which is searched with its
-            subdirectories, in natural order (1, 2, 10); one pickle; or a list of pickles, whose
-            order is kept.
+            subdirectories, in natural order (1, 2, 10); one pickle; a list of pickles, whose order
+            is kept; or a list of directories, which are joined to one set.
         used: fields that every shard must have, with equal numbers of rows. Defaults to `()`: all
             fields that are the same in all shards.
         layout: how pickles without an index are read. `"columns"`: the rows of all files are one
@@ -69,6 +70,10 @@ def open_shards(
         files = [Path(os.path.abspath(local_path(file, "shards"))) for file in shards]
         if not files:
             raise ShardError("The list of shards is empty. Pass at least one pickle file.")
+        if any(map(os.path.isdir, files)):
+            _check_directories(files)
+            options: Any = {"used": used, "layout": layout, "trust": trust, "verbose": verbose}
+            return join_indexes([open_shards(folder, **options) for folder in files])
         names = [str(file) for file in files]
         cwd = Path(os.path.abspath("."))
         index = _scan(cwd, names, used, layout, trust, listed=True, verbose=verbose)
@@ -87,6 +92,21 @@ def open_shards(
         return ShardIndex.load(path)
     names = find_pickles(path)
     return _scan(path, names, used, layout, trust, listed=False, verbose=verbose)
+
+
+def _check_directories(paths: list[Path]) -> None:
+    """Checks that a list of directories has no files in it."""
+    files = [path for path in paths if not os.path.isdir(path)]
+    if not files:
+        return
+    if not os.path.exists(files[0]):
+        raise missing_path_error(files[0], "directory or file")
+    folder = next(path for path in paths if os.path.isdir(path))
+    raise ShardError(
+        "The list of shards holds directories and files: it could mean one set of some "
+        "directories, or of some files. Pass only directories, which are joined, or only files. "
+        f"Received: the directory {folder} and the file {files[0]}"
+    )
 
 
 def _packed_sets(files: list[Path]) -> list[ShardIndex]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -121,6 +122,47 @@ def check_columns(index: ShardIndex, names: Iterable[str]) -> None:
     for name in names:
         if name not in fields:
             raise ShardError(_describe_missing(index, name, list(fields)))
+
+
+def checked_mask(mask: Any, count: int, path: str) -> npt.NDArray[np.bool_]:
+    """Returns the result of the function of `where`.
+
+    Args:
+        mask: what it returned.
+        count: number of rows that it received.
+        path: path of the shard.
+
+    Raises:
+        TypeError: if it is not a boolean array.
+        ValueError: if it has another length.
+    """
+    received = f"Received, for {path}: {type(mask).__name__}"
+    if not isinstance(mask, np.ndarray) or np.ma.is_masked(mask):
+        raise TypeError(
+            "The function of `where` must return a boolean array with one value per row"
+            + (", without masked values" if isinstance(mask, np.ndarray) else "")
+            + f". {received}"
+        )
+    if mask.dtype != np.bool_:
+        raise TypeError(
+            "The function of `where` must return a boolean array, such as columns['labels'] == 1. "
+            f"{received} of dtype {mask.dtype}. Row numbers are passed to `rows`."
+        )
+    if mask.shape != (count,):
+        raise ValueError(
+            f"The function of `where` must return one value per row, shape ({count},). "
+            f"{received} of shape {mask.shape}"
+        )
+    return np.asarray(mask)
+
+
+def describe_function(function: Any) -> str:
+    """Returns the name of a function, and of a lambda the place where it stands."""
+    name = getattr(function, "__name__", type(function).__name__)
+    code = getattr(function, "__code__", None)
+    if name == "<lambda>" and code is not None:
+        return f"<lambda at {os.path.basename(code.co_filename)}:{code.co_firstlineno}>"
+    return str(name)
 
 
 def _describe_missing(index: ShardIndex, name: object, names: list[str]) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.arguments import checked_bool, checked_names, checked_rows
+from keras_bigdata.arguments import (
+    checked_bool,
+    checked_names,
+    checked_rows,
+)
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, checked_verbose, track
 from keras_bigdata.representation import format_count, html_table, list_some, shorten
+from keras_bigdata.shards.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.scan import open_shards
@@ -20,15 +25,18 @@ from keras_bigdata.shards.selection import Selection
 from keras_bigdata.shards.shard_columns import (
     ShardColumns,
     check_columns,
+    checked_mask,
     column_fields,
+    describe_function,
     read_shard,
 )
+from keras_bigdata.shards.strata import number_column_groups, number_strata
 
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]
 
 
-class Shards:
+class Shards(Divisible):
     """A set of shards and the rows of it that are used: which rows, for `ShardSequence`.
 
     Immutable: `where`, `rows` and the others return a new `Shards`, whose rows are among those of
@@ -144,7 +152,7 @@ class Shards:
         how = shorten(self._selection.description, 60)
         return f"{self.num_samples:,} of {rows} in {shards}, {how}"
 
-    # ---- Selections
+    # ---- Selections; `take`, `split` and `folds` are those of `Divisible`
 
     def where(
         self, function: Callable[[Mapping[str, Array]], Any], *, verbose: Verbose = "auto"
@@ -197,11 +205,11 @@ class Shards:
                 error.add_note(f"It was raised by `where` at {self._index.path(shard)}.")
                 raise
             likely = columns.used
-            return rows[_checked_mask(mask, len(rows), str(self._index.path(shard)))]
+            return rows[checked_mask(mask, len(rows), str(self._index.path(shard)))]
 
         numbers = track(range(len(shards)), len(shards), "Selecting rows", verbose=verbose)
         found = map(rows_of, numbers)
-        description = f"where({_describe_function(function)})"
+        description = f"where({describe_function(function)})"
         return self._narrowed(lambda position: next(found), description)
 
     def rows(self, rows: npt.ArrayLike) -> Shards:
@@ -290,7 +298,36 @@ class Shards:
             return columns
         return {name: column[rows] for name, column in columns.items()}
 
-    # ---- Parts
+    # ---- Parts, for `Divisible`
+
+    def _count_rows(self) -> int:
+        return self.num_samples
+
+    def _number_strata(self, stratify: Any) -> Integers:
+        target = self._index.roles.targets
+        automatic = [target] if isinstance(target, str) and self._index.class_counts else []
+        return number_strata(stratify, automatic, self._blocks, self.num_samples)
+
+    def _number_groups(self, groups: Any) -> Integers | None:
+        return number_column_groups(groups, self._blocks, self.num_samples)
+
+    def _part(self, parts: Integers, is_chosen: Callable[[Integers], Mask], name: str) -> Shards:
+        ends = np.cumsum(self._counts())
+        starts = ends - self._counts()
+
+        def rows_of(position: int) -> Int64Array:
+            here = parts[starts[position] : ends[position]]
+            return self._rows_of(position)[is_chosen(here)]
+
+        return self._narrowed(rows_of, name)
+
+    def _blocks(self, name: str) -> Iterator[Array]:
+        """Yields the values of a column for the selected rows, shard by shard."""
+        check_columns(self._index, [name])
+        for position in np.flatnonzero(self._counts()).tolist():
+            yield self.read_part(position, [name])[name]
+
+    # ---- Rows
 
     def _first_variant(self) -> Int64Array:
         return np.flatnonzero(self._index.variant == 0)
@@ -351,34 +388,3 @@ def _check_variants(index: ShardIndex) -> None:
                 f"{list_some(other.tolist())}, and {list_some(first.tolist())}), so that it is "
                 "unknown which rows are copies of one another. Pack the data again."
             )
-
-
-def _checked_mask(mask: Any, count: int, path: str) -> npt.NDArray[np.bool_]:
-    """Returns the result of the function of `where`."""
-    received = f"Received, for {path}: {type(mask).__name__}"
-    if not isinstance(mask, np.ndarray) or np.ma.is_masked(mask):
-        raise TypeError(
-            "The function of `where` must return a boolean array with one value per row"
-            + (", without masked values" if isinstance(mask, np.ndarray) else "")
-            + f". {received}"
-        )
-    if mask.dtype != np.bool_:
-        raise TypeError(
-            "The function of `where` must return a boolean array, such as columns['labels'] == 1. "
-            f"{received} of dtype {mask.dtype}. Row numbers are passed to `rows`."
-        )
-    if mask.shape != (count,):
-        raise ValueError(
-            f"The function of `where` must return one value per row, shape ({count},). "
-            f"{received} of shape {mask.shape}"
-        )
-    return np.asarray(mask)
-
-
-def _describe_function(function: Any) -> str:
-    """Returns the name of a function, and of a lambda the place where it stands."""
-    name = getattr(function, "__name__", type(function).__name__)
-    code = getattr(function, "__code__", None)
-    if name == "<lambda>" and code is not None:
-        return f"<lambda at {os.path.basename(code.co_filename)}:{code.co_firstlineno}>"
-    return str(name)

@@ -12,5 +12,4 @@ labels, targets                       labels -> class numbers, columns -> target
 tokens, padding                       texts -> token ids, lists of unequal length -> arrays
 hdf5_file, hdf5_columns               datasets, labels and texts read in parts
 hdf5_origin                           which files the values of a dataset come from
-split                                 rows -> two parts
 """

@@ -21,10 +21,10 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.sources.split import BLOCK_BYTES, combine_labels, number_labels
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.roles import Roles, as_structure, field_names
+from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
 
 LABELS = "labels"
 

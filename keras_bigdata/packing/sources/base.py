@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_rows
-from keras_bigdata.packing.sources.split import split_rows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import html_table, list_some
 from keras_bigdata.shards.roles import Roles, field_names
+from keras_bigdata.shards.row_split import split_rows
 
 # Maximum number of fields that a `repr` names.
 _PREVIEW = 3

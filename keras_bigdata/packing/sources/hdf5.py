@@ -25,7 +25,6 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.sources.split import BLOCK_BYTES, combine_labels, number_labels
 from keras_bigdata.packing.sources.tokens import (
     Tokens,
     check_without_texts,
@@ -36,6 +35,7 @@ from keras_bigdata.packing.sources.tokens import (
 )
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.roles import field_names
+from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
 
 Array = npt.NDArray[Any]
 

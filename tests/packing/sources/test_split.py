@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from keras_bigdata import Arrays
 from keras_bigdata.packing.plan import cut_into_shards
-from keras_bigdata.packing.sources.split import number_labels, split_rows
 from keras_bigdata.permutation import shuffled_rows
+from keras_bigdata.shards.row_split import number_labels, split_rows
 
 
 @given(

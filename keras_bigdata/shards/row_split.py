@@ -1,4 +1,4 @@
-"""Rows -> two parts, each class in the same proportion."""
+"""Rows -> two parts, each class in the same proportion; and the classes as numbers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from keras_bigdata.shards.class_counts import MAX_CLASSES
 BLOCK_BYTES = 4 * 1024**2
 
 _KEY_BITS = 64
+
+# The ranks of labels: there are at most `MAX_CLASSES` of them.
+Ranks = npt.NDArray[np.uint16]
 
 
 def split_rows(
@@ -72,7 +75,7 @@ def split_rows(
     return np.flatnonzero(~second).astype(np.int64), np.flatnonzero(second).astype(np.int64)
 
 
-def number_labels(blocks: Iterable[npt.NDArray[Any]], rows: int) -> Rows | None:
+def number_labels(blocks: Iterable[npt.NDArray[Any]], rows: int) -> Ranks | None:
     """Returns an integer for each row of a target, the same for the same label.
 
     A label is an integer or boolean, or a row of them, such as the class numbers of several
@@ -87,7 +90,7 @@ def number_labels(blocks: Iterable[npt.NDArray[Any]], rows: int) -> Rows | None:
         different ones.
     """
     number_of_label: dict[tuple[Any, ...], int] = {}
-    numbers = np.empty(rows, np.int64)
+    numbers = np.empty(rows, np.uint16)
     start = 0
     for block in blocks:
         if block.ndim > 2 or block.dtype.kind not in "iubf":
@@ -106,7 +109,7 @@ def number_labels(blocks: Iterable[npt.NDArray[Any]], rows: int) -> Rows | None:
             return None
         numbers[start : start + len(block)] = np.asarray(of_unique)[inverse.reshape(-1)]
         start += len(block)
-    rank = np.empty(len(number_of_label), np.int64)
+    rank = np.empty(len(number_of_label), np.uint16)
     for position, label in enumerate(sorted(number_of_label)):
         rank[number_of_label[label]] = position
     return rank[numbers]
@@ -128,7 +131,9 @@ def _find_unique(values: npt.NDArray[Any]) -> tuple[Rows, Rows]:
     return first, inverse.reshape(-1)
 
 
-def combine_labels(targets: Sequence[Rows | None], rows: int) -> Rows:
+def combine_labels(
+    targets: Sequence[npt.NDArray[np.integer[Any]] | None], rows: int
+) -> npt.NDArray[np.integer[Any]]:
     """Returns an integer for each row, the same for the same labels of all targets.
 
     Args:
@@ -140,7 +145,8 @@ def combine_labels(targets: Sequence[Rows | None], rows: int) -> Rows:
         return np.zeros(rows, np.int64)
     if len(labels) == 1:
         return labels[0]
-    return np.unique(np.stack(labels, 1), axis=0, return_inverse=True)[1].reshape(-1)
+    combined: Rows = np.unique(np.stack(labels, 1), axis=0, return_inverse=True)[1].reshape(-1)
+    return combined
 
 
 def _number_groups(groups: npt.ArrayLike) -> tuple[Rows, Rows, Rows]:
