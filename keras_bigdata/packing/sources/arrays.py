@@ -158,7 +158,14 @@ class Arrays(Source):
         """
         return super().select(rows)
 
-    def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
+    def split(
+        self,
+        fraction: float,
+        seed: int = 0,
+        *,
+        stratify: str | Iterable[str] | None = "auto",
+        groups: Any = None,
+    ) -> tuple[Self, Self]:
         """Splits the rows in two parts, for training and validation.
 
         Every class is split in the same proportion; with several targets of labels, or several
@@ -169,13 +176,17 @@ class Arrays(Source):
         Args:
             fraction: Share of the rows that the second part receives, between 0 and 1.
             seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
+            stratify: Name or names of fields of labels, which are split in the same proportion in
+                place of the targets (`"auto"`); `None` for none. Defaults to `"auto"`.
+            groups: Array with one value per row, or the name of a field: rows with the same value
+                go to the same part. Defaults to `None`.
 
         Returns:
             Tuple `(rest, part)` of two sources that share the arrays.
 
         Raises:
-            ValueError: If `fraction` or `seed` is out of range, or if there are fewer than two
-                rows.
+            ValueError: If `fraction` or `seed` is out of range, if there are fewer than two rows
+                or groups, or if a group is missing (NaN).
             TypeError: If `fraction` is not a number, or `seed` not an integer.
 
         Example:
@@ -184,7 +195,7 @@ class Arrays(Source):
         train, validation = Arrays(images=x, labels=y).split(0.2)
         ```
         """
-        return super().split(fraction, seed)
+        return super().split(fraction, seed, stratify=stratify, groups=groups)
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.
@@ -223,6 +234,12 @@ class Arrays(Source):
         targets = [self._arrays[name] for name in field_names(self.roles.targets)]
         numbers = [number_labels(self._blocks(target), len(self)) for target in targets]
         return combine_labels(numbers, len(self))
+
+    def _group_values(self, name: str) -> npt.NDArray[Any]:
+        if name not in self._arrays:
+            raise self._no_column(name, self._arrays)
+        array = self._arrays[name]
+        return array if self._positions is None else array[self._positions]
 
     def _blocks(self, array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
         """Yields the selected rows of an array in parts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -13,8 +13,11 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_rows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import html_table, list_some
+from keras_bigdata.shards.divisible import Divisible, Integers, Mask
+from keras_bigdata.shards.group_numbers import join_groups, number_given_groups
 from keras_bigdata.shards.roles import Roles, field_names
 from keras_bigdata.shards.row_split import split_rows
+from keras_bigdata.shards.strata import AUTO, number_strata
 
 # Maximum number of fields that a `repr` names.
 _PREVIEW = 3
@@ -22,7 +25,7 @@ _PREVIEW = 3
 _NO_PROBLEMS: Any = MappingProxyType({})
 
 
-class Source:
+class Source(Divisible):
     """A source for `pack`, shown by its location, rows, classes and the shapes of its inputs.
 
     A class that derives from a source and has its own `__getitem__` is packed row by row through
@@ -114,7 +117,14 @@ class Source:
         part._keep_rows(chosen)
         return part
 
-    def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
+    def split(
+        self,
+        fraction: float,
+        seed: int = 0,
+        *,
+        stratify: str | Iterable[str] | None = "auto",
+        groups: Any = None,
+    ) -> tuple[Self, Self]:
         """Splits the rows in two parts, for training and validation.
 
         Every class is split in the same proportion; with several columns of labels, or several
@@ -125,13 +135,18 @@ class Source:
         Args:
             fraction: Share of the rows that the second part receives, between 0 and 1.
             seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
+            stratify: Name or names of fields of labels, which are split in the same proportion in
+                place of the targets (`"auto"`); `None` for none. Defaults to `"auto"`.
+            groups: Array with one value per row, or the name of a field: rows with the same value,
+                such as the images of a patient, go to the same part. Rows that are connected by
+                files and groups stay together. Defaults to `None`.
 
         Returns:
             Tuple `(rest, part)` of two sources.
 
         Raises:
-            ValueError: If `fraction` or `seed` is out of range, or if there are fewer than two
-                rows or files.
+            ValueError: If `fraction` or `seed` is out of range, if there are fewer than two rows,
+                files or groups, or if a group is missing (NaN).
             TypeError: If `fraction` is not a number, or `seed` not an integer.
 
         Example:
@@ -140,6 +155,9 @@ class Source:
         train, validation = ImageFolder("flowers", size=(128, 128)).split(0.2)
         ```
         """
+        if groups is not None or not (isinstance(stratify, str) and stratify == AUTO):
+            return super().split(fraction, seed, stratify=stratify, groups=groups)
+        # The rows of such a split are those of the first release.
         first, second = split_rows(self._strata(), self._groups(), fraction, seed)
         return self.select(first), self.select(second)
 
@@ -192,6 +210,45 @@ class Source:
         # Numbered in the order of the rows, as above.
         _, first, group = np.unique(self._positions, return_index=True, return_inverse=True)
         return first[group.reshape(-1)]
+
+    def _group_values(self, name: str) -> npt.NDArray[Any]:
+        """Returns the values of a column for all rows, for `groups` and `stratify`.
+
+        Raises:
+            ValueError: if there is no such column.
+        """
+        raise self._no_column(name, ())
+
+    def _no_column(self, name: str, names: Iterable[str]) -> ValueError:
+        return ValueError(
+            f"{type(self).__name__}: there is no column {name!r} to group or stratify the rows by. "
+            f"The columns are: {list_some(list(names)) or 'none'}. As `groups`, pass an array with "
+            "one value per row instead."
+        )
+
+    def _count_rows(self) -> int:
+        return len(self)
+
+    def _number_strata(self, stratify: Any) -> Integers:
+        if isinstance(stratify, str) and stratify == AUTO:
+            numbers: Integers = np.unique(self._strata(), return_inverse=True)[1].reshape(-1)
+            return numbers
+        return number_strata(stratify, (), lambda name: iter([self._group_values(name)]), len(self))
+
+    def _number_groups(self, groups: Any) -> Integers | None:
+        numbers: Integers
+        _, numbers = np.unique(np.asarray(self._groups()), return_inverse=True)
+        numbers = numbers.reshape(-1)
+        # Rows of the same file, and rows that were selected more than once.
+        are_together = len(self) > 0 and int(numbers.max()) + 1 < len(self)
+        if groups is None:
+            return numbers if are_together else None
+        values = self._group_values(groups) if isinstance(groups, str) else groups
+        passed = number_given_groups(values, len(self))
+        return join_groups(numbers, passed) if are_together else passed
+
+    def _part(self, parts: Integers, is_chosen: Callable[[Integers], Mask], name: str) -> Self:
+        return self.select(np.flatnonzero(is_chosen(parts)))
 
     def _location(self) -> str | None:
         """Returns the path of the file or folder; `None` for data in memory."""

@@ -277,6 +277,13 @@ class HDF5Table(Source):
         numbers = [number_labels(self._blocks(name), len(self)) for name in targets]
         return combine_labels(numbers, len(self))
 
+    def _group_values(self, name: str) -> npt.NDArray[Any]:
+        if name == "labels" and self._labels is not None:
+            return self._labels
+        if name not in self._datasets:
+            raise self._no_column(name, self._datasets)
+        return np.concatenate(list(self._blocks(self._datasets[name])))
+
     def _blocks(self, name: str) -> Iterator[Array]:
         """Yields the selected rows of a dataset in parts."""
         step = max(1, BLOCK_BYTES // max(1, self._file.row_bytes(name)))
