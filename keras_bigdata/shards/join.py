@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from keras_bigdata.errors import ShardError
 from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.class_counts import add_counts
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
 
 # Number of differing values that a message shows of each list, before the first difference.
 _BEFORE = 2
@@ -22,8 +22,8 @@ _BEFORE = 2
 def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
     """Returns the index of one set that holds the shards of several directories.
 
-    The shards keep their order, those of the first directory first, in each variant. Their names in
-    the joined index are absolute paths.
+    The set has the metadata columns that all of them have. The shards keep their order, those of
+    the first directory first, in each variant. Their names in the joined index are absolute paths.
 
     Args:
         indexes: one index for each directory.
@@ -54,6 +54,11 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
                 "Pack one of them again like the other (classes= and vocabulary= take its "
                 "ShardIndex), or pass one of them."
             )
+    columns = {
+        name: column
+        for name, column in first.columns.items()
+        if all(index.columns.get(name) == column for index in indexes)
+    }
     common = os.path.commonpath([str(index.directory) for index in indexes])
     return replace(
         first,
@@ -63,8 +68,15 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
         sizes=np.concatenate([index.sizes for index in indexes]),
         offsets={
             name: np.concatenate([index.offsets[name] for index in indexes])
-            for name in first.fields
+            for name in (*first.fields, *columns)
         },
+        columns=columns,
+        row_offsets={
+            name: np.concatenate([index.row_offsets[name] for index in indexes])
+            for name, column in columns.items()
+            if column.codec is not None
+        },
+        source=np.concatenate(_number_sources(indexes)),
         checksums=np.concatenate([index.checksums for index in indexes]),
         variant=np.concatenate([index.variant for index in indexes]),
         class_counts=add_counts([index.class_counts for index in indexes]),
@@ -74,8 +86,32 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
             name: reason
             for index in reversed(indexes)
             for name, reason in index.skipped_fields.items()
-        },
+        }
+        | _missing_columns(indexes, columns),
     )
+
+
+def _number_sources(indexes: Sequence[ShardIndex]) -> list[Int64Array]:
+    """Returns the number of the pack of each shard, with other numbers for each directory."""
+    numbers, first = [], 0
+    for index in indexes:
+        numbers.append(index.source + first)
+        first += int(index.source.max(initial=0)) + 1
+    return numbers
+
+
+def _missing_columns(indexes: Sequence[ShardIndex], columns: Mapping[str, Field]) -> dict[str, str]:
+    """Returns why a metadata column of some of the directories is not one of the whole set."""
+    names = {name for index in indexes for name in index.columns} - columns.keys()
+    missing = {}
+    for name in sorted(names):
+        place = next((i for i in indexes if name not in i.columns), None)
+        missing[name] = (
+            "it holds numbers in some of the directories, and texts in others"
+            if place is None
+            else f"{place.directory} does not have it"
+        )
+    return missing
 
 
 def _join_times(indexes: Sequence[ShardIndex]) -> Any:

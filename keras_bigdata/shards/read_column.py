@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
     rows = int(index.samples[shard])
     field = index.fields.get(name) or index.columns[name]
     path, offset = index.path(shard), int(index.offsets[name][shard])
+    _check_size(path, int(index.sizes[shard]))
     if field.codec is not None:
         return _read_texts(index, shard, name, trust)
     if offset != DECODED:
@@ -50,6 +53,19 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
             f"{(rows, *field.shape)}: the shard was changed. Open it again, or restore it."
         )
     return column
+
+
+def _check_size(path: Path, expected: int) -> None:
+    """Checks that a file has the size in the index: in another file, others lie at its offsets."""
+    try:
+        size = os.stat(path).st_size
+    except OSError as error:
+        raise CorruptShardError(f"{path}: cannot be opened ({error.strerror}).") from error
+    if size != expected:
+        raise CorruptShardError(
+            f"{path}: the shard has {size:,} bytes, expected {expected:,}: it was cut short or "
+            "changed. Restore it, or pack the data again."
+        )
 
 
 def _read_texts(index: ShardIndex, shard: int, name: str, trust: bool) -> Array:

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.representation import list_some
 from keras_bigdata.shards.entries import Field
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index import DECODED, ShardIndex
+from keras_bigdata.shards.metadata_columns import FILE, ROW, SOURCE
 from keras_bigdata.shards.pickles import read_columns
+from keras_bigdata.shards.read_column import read_column
 
 Array = npt.NDArray[Any]
 
@@ -22,8 +24,9 @@ MAX_ROW_BYTES = 64
 
 
 def column_fields(index: ShardIndex) -> dict[str, Field]:
-    """Returns everything that can be read of a row, by name."""
-    return dict(index.fields)
+    """Returns everything that can be read of a row, by name: fields and metadata columns."""
+    source = Field(SOURCE, np.dtype(np.int64), ())
+    return {**index.fields, **index.columns, SOURCE: source}
 
 
 def small_columns(index: ShardIndex) -> list[str]:
@@ -48,16 +51,25 @@ def read_shard(
         CorruptShardError: if the file does not hold what the index says.
     """
     path, samples = index.path(shard), int(index.samples[shard])
-    columns = read_columns(path, names, trust)
+    wanted = list(names)
     fields = column_fields(index)
-    for name, column in columns.items():
+    columns: dict[str, Array] = {}
+    # Decoded together: a compressed file is expanded once.
+    decoded = [n for n in wanted if n in index.fields and index.offsets[n][shard] == DECODED]
+    for name, column in read_columns(path, decoded, trust).items() if decoded else ():
         expected = (fields[name].dtype, (samples, *fields[name].shape))
         if (column.dtype, column.shape) != expected:
             raise CorruptShardError(
                 f"{path}: {name!r} has (dtype, shape) {(column.dtype, column.shape)}, expected "
                 f"{expected}: the shard was changed. Restore it, or pack the data again."
             )
-    return columns
+        columns[name] = column
+    for name in wanted:
+        if name == SOURCE:
+            columns[name] = np.full(samples, index.source[shard])
+        elif name not in columns:
+            columns[name] = read_column(index, shard, name, trust=trust)
+    return {name: columns[name] for name in wanted}
 
 
 class ShardColumns(Mapping[str, Array]):
@@ -174,8 +186,17 @@ def _describe_missing(index: ShardIndex, name: object, names: list[str]) -> str:
             "mask of it yourself and pass it to `rows`."
         )
     reason = index.skipped_fields.get(name) if isinstance(name, str) else None
+    if reason is None and name in (ROW, FILE) and not index.columns:
+        reason = (
+            "these shards have no metadata columns: they were not packed, or by release 0.1. Pack "
+            "the data again"
+        )
+    elif reason is None and name == FILE:
+        reason = "it is a column of sources of images"
+    elif reason is None:
+        reason = "columns of a table are kept if `keep` names them when it is packed"
     return (
         f"{index.directory}: there is no column {name!r}"
-        + (f" ({reason})" if reason else "")
+        + f" ({reason})"
         + f". The columns are: {list_some(names) or 'none'}"
     )

@@ -164,9 +164,9 @@ class Shards(Divisible):
         integers, in 100 shards in the page cache, take about 0.1 s.
 
         Args:
-            function: receives a mapping of name -> array of shape `(rows, ...)`, of the fields
-                that have less than 64 bytes per row, and returns a boolean array of shape
-                `(rows,)`.
+            function: receives a mapping of name -> array of shape `(rows, ...)`, of the metadata
+                columns and of the fields that have less than 64 bytes per row, and returns a
+                boolean array of shape `(rows,)`.
             verbose: how progress is shown, `0`, `1`, `2` or `"auto"`. Defaults to `"auto"`: only
                 if it takes long.
 
@@ -251,11 +251,14 @@ class Shards(Divisible):
         """Reads columns of the selected rows, in the order of the files.
 
         Args:
-            names: name or names of fields, of any size.
+            names: name or names of fields, of any size, or of metadata columns: `"row"`, `"file"`,
+                those that were kept, and `"source"`, the number of the pack that wrote the row
+                (not 0 for rows that were appended, or of a joined directory).
             verbose: how progress is shown, as in `where`. Defaults to `"auto"`.
 
         Returns:
-            A dict of name -> array of shape `(num_samples, ...)`, of the first variant. Row i is
+            A dict of name -> array of shape `(num_samples, ...)`, of the first variant; texts are
+            arrays of `str`. Row i is
             position i of `rows` and row i of `ShardSequence(shards).unshuffled()`.
 
         Raises:
@@ -275,7 +278,9 @@ class Shards(Divisible):
         arrays = {
             name: np.empty((self.num_samples, *fields[name].shape), fields[name].dtype)
             for name in wanted
+            if fields[name].codec is None
         }
+        texts: dict[str, list[Array]] = {name: [] for name in wanted if name not in arrays}
         start = 0
         shards = self._first_variant()
         for position in track(range(len(shards)), len(shards), "Reading", verbose=verbose):
@@ -283,8 +288,11 @@ class Shards(Divisible):
             stop = start + len(part[wanted[0]])
             for name, array in arrays.items():
                 array[start:stop] = part[name]
+            for name, parts in texts.items():
+                parts.append(part[name])
             start = stop
-        return arrays
+        arrays |= {name: np.concatenate(parts) for name, parts in texts.items()}
+        return {name: arrays[name] for name in wanted}
 
     def read_part(self, position: int, names: Iterable[str]) -> dict[str, Array]:
         """Reads columns of the selected rows of one shard of the first variant."""

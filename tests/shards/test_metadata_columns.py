@@ -19,6 +19,7 @@ from keras_bigdata import (
     PackError,
     ShardError,
     ShardIndex,
+    Shards,
     ShardWriter,
     TextTable,
     capture,
@@ -200,3 +201,51 @@ def test_texts_come_back_as_they_were(texts):
 def test_offsets_that_lie_are_refused(offsets):
     with pytest.raises(CorruptShardError, match="offsets"):
         check_offsets(np.array(offsets), 3, 4, "a.pkl")
+
+
+# Shards -------------------------------------------------------------------------------------------
+
+
+def test_shards_read_select_and_group_by_metadata(tmp_path):
+    source = TextTable(
+        write_table(tmp_path), text="review", label="stars", keep=("patient", "age", "visit")
+    )
+    pack(source, tmp_path / "s", shard_samples=4)
+    shards = Shards(tmp_path / "s")
+    table = shards.columns(("row", "patient", "source"))
+    order = table["row"].tolist()
+    assert sorted(order) == list(range(6))
+    assert table["patient"].tolist() == [TABLE["patient"][row] for row in order]
+    assert table["source"].tolist() == [0] * 6
+    older = shards.where(lambda columns: (columns["age"] > 30) & (columns["patient"] != "12"))
+    assert older.columns("visit")["visit"].tolist() == [6]
+    rest, part = shards.split(0.4, groups="patient", stratify=None)
+    both = [set(each.columns("patient")["patient"].tolist()) for each in (rest, part)]
+    assert both[0] | both[1] == set(TABLE["patient"])
+    assert not both[0] & both[1]
+    first, second = source.split(0.4, groups="patient")
+    assert not set(first.row_columns(np.arange(len(first)))["patient"]) & set(
+        second.row_columns(np.arange(len(second)))["patient"]
+    )
+
+
+def test_a_joined_set_numbers_its_directories(tmp_path):
+    for name, keep in (("a", ("patient", "visit")), ("b", ("patient",))):
+        source = TextTable(TABLE, text="review", label="stars", keep=keep)
+        pack(source, tmp_path / name, shard_samples=4)
+    shards = Shards([tmp_path / "a", tmp_path / "b"])
+    table = shards.columns(["row", "source", "patient"])
+    ids = list(zip(table["source"].tolist(), table["row"].tolist(), strict=True))
+    assert sorted(ids) == [(source, row) for source in (0, 1) for row in range(6)]
+    assert table["patient"].tolist() == [TABLE["patient"][row] for _, row in ids]
+    with pytest.raises(ShardError, match=r"no column 'visit' \(.*b does not have it\)"):
+        shards.columns("visit")
+
+
+def test_shards_without_columns_say_so(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"x": np.zeros(3), "y": np.zeros(3)}))
+    with pytest.raises(ShardError, match=r"no column 'file' \(these shards have no metadata"):
+        Shards(tmp_path).columns("file")
+    pack(Arrays(x=np.zeros(3), y=np.ones(3)), tmp_path / "s")
+    with pytest.raises(ShardError, match=r"no column 'file' \(it is a column of sources of images"):
+        Shards(tmp_path / "s").columns("file")

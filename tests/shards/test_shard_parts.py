@@ -117,7 +117,7 @@ def test_the_parts_tell_how_they_were_made(directory):
         (lambda s: s.folds(1), ValueError, "`k` must be an integer of at least 2"),
         (lambda s: s.folds(200), ValueError, "200 parts need at least 200 rows. Received: 120"),
         (lambda s: s.folds(30, groups="patient"), ValueError, "at least 30 different groups"),
-        (lambda s: s.split(0.5, groups="file"), ShardError, "no column 'file'. The columns are"),
+        (lambda s: s.split(0.5, groups="file"), ShardError, "no column 'file' "),
         (lambda s: s.split(0.5, groups=3), TypeError, "`groups` must be the name of a column"),
         (lambda s: s.split(0.5, stratify="score"), ValueError, "'score' .* not hold labels"),
         (lambda s: s.split(0.5, stratify=3), TypeError, "`stratify` must be a name"),

@@ -222,8 +222,8 @@ class Source(Divisible):
     def _no_column(self, name: str, names: Iterable[str]) -> ValueError:
         return ValueError(
             f"{type(self).__name__}: there is no column {name!r} to group or stratify the rows by. "
-            f"The columns are: {list_some(list(names)) or 'none'}. As `groups`, pass an array with "
-            "one value per row instead."
+            f"The columns are: {list_some(list(names)) or 'none'}. Columns of a table are there if "
+            "`keep` names them. As `groups`, pass an array with one value per row instead."
         )
 
     def _count_rows(self) -> int:

@@ -142,9 +142,10 @@ class TableRows(Source):
         return np.unique(combined, axis=0, return_inverse=True)[1].reshape(-1)
 
     def _group_values(self, name: str) -> npt.NDArray[Any]:
-        if name not in self._columns:
-            raise self._no_column(name, self._columns)
-        return self._columns[name]
+        columns = self._columns | self._kept
+        if name not in columns:
+            raise self._no_column(name, columns)
+        return columns[name]
 
     def _location(self) -> str | None:
         return None if self._lines is None else self._table
