@@ -101,7 +101,7 @@ class RowReader:
         spans: tuple[Int64Array, Int64Array] | None = None,
     ) -> None:
         self.index = index
-        self._firsts = np.zeros(len(index), np.int64) if spans is None else spans[0]
+        self._firsts = None if spans is None else spans[0]
         self._sizes = index.samples if spans is None else spans[1] - spans[0]
         self.fields = {name: index.fields[name] for name in fields}
         self.batch_size = batch_size
@@ -169,7 +169,9 @@ class RowReader:
             if by_column or self._decoded(name, shards):
                 # One array for all batches, and a view of it for each.
                 whole = self._pool.empty(count, field.shape, field.dtype, rounded)
-                gather = gather or _Gather(shards, rows - self._firsts[shards], self._sizes)
+                if gather is None:
+                    places = rows if self._firsts is None else rows - self._firsts[shards]
+                    gather = _Gather(shards, places, self._sizes)
                 self._fill_from_columns(name, gather, whole)
                 outs = [whole[start : start + cut] for start in starts]
             else:
@@ -240,6 +242,10 @@ class RowReader:
             with _shard_errors(shard):
                 self._files.read_into(shard, addresses[first:stop], offset)
 
+    def _first(self, shard: int) -> int:
+        """Returns the first row of a shard that columns hold."""
+        return 0 if self._firsts is None else int(self._firsts[shard])
+
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
         with _shard_errors(shard):
             return self._read_column(shard, name)
@@ -249,7 +255,7 @@ class RowReader:
         offset = int(self.index.offsets[name][shard])
         if offset == DECODED:
             return self._decode(shard, [name])[name]
-        offset += int(self._firsts[shard]) * field.row_bytes
+        offset += self._first(shard) * field.row_bytes
         column = np.empty((int(self._sizes[shard]), *field.shape), field.dtype)
         if column.nbytes:
             places = np.array([[column.ctypes.data, column.nbytes]], np.uint64)
@@ -277,7 +283,7 @@ class RowReader:
                     f"{(samples, *field.shape)}: the shard was changed. Create the ShardSequence "
                     "again."
                 )
-            first, size = int(self._firsts[shard]), int(self._sizes[shard])
+            first, size = self._first(shard), int(self._sizes[shard])
             part = np.ascontiguousarray(array[first : first + size], dtype=field.dtype)
             # A view of a part would keep the whole column in memory.
             columns[name] = part.copy() if size < samples and part.base is not None else part
