@@ -55,13 +55,18 @@ def test_a_sequence_of_one_shard(shards):
 def test_what_pack_returns_and_takes_does_not_grow_with_the_data(tmp_path, rows):
     source = kb.Arrays(x=np.zeros((rows, 2), np.float32), labels=np.arange(rows) % 3)
     index = kb.pack(source, tmp_path / "s", shard_samples=2, workers=1, verbose=0)
-    for value in (source, index, kb.verify(tmp_path / "s", verbose=0), index.fields["x"]):
+    some = kb.Shards(tmp_path / "s").rows(range(rows // 2)).take(0.5).where(is_number)
+    for value in (source, index, kb.verify(tmp_path / "s", verbose=0), index.fields["x"], some):
         assert len(repr(value)) < 200
         assert "\n" not in repr(value)
         check_html(value)
     with kb.ShardWriter(tmp_path / "w") as writer:
         writer.write({"x": np.zeros((3, 2))})
         assert repr(writer) == f"ShardWriter({str(tmp_path / 'w')!r}: 1 shard, open)"
+
+
+def is_number(columns):
+    return columns["labels"] >= 0
 
 
 def test_html_is_escaped(tmp_path):

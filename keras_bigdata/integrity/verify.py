@@ -32,6 +32,7 @@ from keras_bigdata.shards.pickle_files import (
 )
 from keras_bigdata.shards.removed_shards import removed_shards
 from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.shards import Shards
 from keras_bigdata.shards.unfinished import find_unfinished
 
 # More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
@@ -170,8 +171,14 @@ def checked_directory(directory: str | os.PathLike[str], argument: str) -> Path:
 
     Raises:
         ShardError: if it does not exist, or may not be entered.
+        TypeError: if it is not a path, such as a `Shards`.
         ValueError: if it is a URL.
     """
+    if isinstance(directory, Shards):
+        raise TypeError(
+            f"`{argument}` must be the path of a directory: whole files are checked, not a selection "
+            f"of rows. Pass each directory by itself. Received: {argument}={directory!r}"
+        )
     folder = Path(os.path.abspath(local_path(directory, argument)))
     if not os.path.isdir(folder):
         raise missing_path_error(folder, "directory")

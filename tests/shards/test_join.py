@@ -17,7 +17,7 @@ def packed(folder, *, rows=10, start=0, classes=("a", "b", "c"), width=2, **opti
     labels = np.array(classes)[np.arange(rows) % len(classes)]
     x = np.arange(start, start + rows)[:, None] * np.ones(width)
     source = Arrays(x=x, labels=labels, classes=list(classes))
-    return pack(source, folder, shard_samples=4, shuffle=False, verbose=0, **options)
+    return pack(source, folder, shard_samples=4, shuffle=False, workers=1, verbose=0, **options)
 
 
 def values(shards):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata import Arrays, CorruptShardError, ShardError, ShardIndex, Shards, pack
+from keras_bigdata import Arrays, CorruptShardError, ShardError, ShardIndex, Shards, pack, verify
 from keras_bigdata.shards import shard_columns
 from tests.conftest import write_shards
 
@@ -189,6 +189,14 @@ def test_a_missing_column_and_a_changed_file_are_errors(packed):
     file.write_bytes(pickle.dumps({name: array[1:] for name, array in content.items()}))
     with pytest.raises(CorruptShardError, match=r"shard-00001.pkl: the shard has .* expected"):
         Shards(packed).columns("labels")
+
+
+def test_whole_files_are_verified_and_not_a_selection(packed):
+    shards = Shards(packed).rows([1])
+    with pytest.raises(TypeError, match="`directory` must be the path of a directory: whole files"):
+        verify(shards)
+    with pytest.raises(TypeError, match="`against` must be the path of a directory"):
+        verify(packed, against=shards, verbose=0)
 
 
 # ---- Variants
