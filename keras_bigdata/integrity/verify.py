@@ -176,8 +176,8 @@ def checked_directory(directory: str | os.PathLike[str], argument: str) -> Path:
     """
     if isinstance(directory, Shards):
         raise TypeError(
-            f"`{argument}` must be the path of a directory: whole files are checked, not a selection "
-            f"of rows. Pass each directory by itself. Received: {argument}={directory!r}"
+            f"`{argument}` must be the path of a directory: whole files are checked, not selected "
+            f"rows. Pass each directory by itself. Received: {argument}={directory!r}"
         )
     folder = Path(os.path.abspath(local_path(directory, argument)))
     if not os.path.isdir(folder):

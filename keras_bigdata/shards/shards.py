@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,7 @@ class Shards(Divisible):
         if not callable(function):
             raise TypeError(f"`function` must be a function. Received: function={function!r:.200}")
         verbose = checked_verbose(verbose)
-        shards = self._first_variant()
+        shards = self._first_variant
         likely: Mapping[str, None] = {}
 
         def rows_of(position: int) -> Array:
@@ -282,7 +283,7 @@ class Shards(Divisible):
         }
         texts: dict[str, list[Array]] = {name: [] for name in wanted if name not in arrays}
         start = 0
-        shards = self._first_variant()
+        shards = self._first_variant
         for position in track(range(len(shards)), len(shards), "Reading", verbose=verbose):
             part = self.read_part(position, wanted)
             stop = start + len(part[wanted[0]])
@@ -300,7 +301,7 @@ class Shards(Divisible):
         if not len(rows):
             fields = column_fields(self._index)
             return {name: np.empty((0, *fields[name].shape), fields[name].dtype) for name in names}
-        shard = int(self._first_variant()[position])
+        shard = int(self._first_variant[position])
         columns = read_shard(self._index, shard, names, self._trust)
         if len(rows) == self._index.samples[shard]:
             return columns
@@ -320,8 +321,8 @@ class Shards(Divisible):
         return number_column_groups(groups, self._blocks, self.num_samples)
 
     def _part(self, parts: Integers, is_chosen: Callable[[Integers], Mask], name: str) -> Shards:
-        ends = np.cumsum(self._counts())
-        starts = ends - self._counts()
+        ends = np.cumsum(self._counts)
+        starts = ends - self._counts
 
         def rows_of(position: int) -> Int64Array:
             here = parts[starts[position] : ends[position]]
@@ -332,11 +333,12 @@ class Shards(Divisible):
     def _blocks(self, name: str) -> Iterator[Array]:
         """Yields the values of a column for the selected rows, shard by shard."""
         check_columns(self._index, [name])
-        for position in np.flatnonzero(self._counts()).tolist():
+        for position in np.flatnonzero(self._counts).tolist():
             yield self.read_part(position, [name])[name]
 
     # ---- Rows
 
+    @cached_property
     def _first_variant(self) -> Int64Array:
         return np.flatnonzero(self._index.variant == 0)
 
@@ -344,18 +346,19 @@ class Shards(Divisible):
         """Returns the selected rows of one shard of the first variant."""
         if self._selection is not None:
             return self._selection.rows(position)
-        return np.arange(self._index.samples[self._first_variant()[position]])
+        return np.arange(self._index.samples[self._first_variant[position]])
 
+    @cached_property
     def _counts(self) -> Int64Array:
         """Returns the number of selected rows of each shard of the first variant."""
         if self._selection is not None:
             return self._selection.counts
-        return self._index.samples[self._first_variant()]
+        return self._index.samples[self._first_variant]
 
     def _at(self, positions: Int64Array, description: str) -> Shards:
         """Returns the rows at some positions, which are in ascending order."""
-        ends = np.cumsum(self._counts())
-        starts = ends - self._counts()
+        ends = np.cumsum(self._counts)
+        starts = ends - self._counts
         bounds = np.searchsorted(positions, np.append(starts, self.num_samples))
 
         def rows_of(position: int) -> Int64Array:
@@ -368,7 +371,7 @@ class Shards(Divisible):
         """Returns some of the selected rows, which `rows_of` returns for each shard, in order."""
         _check_variants(self._index)
         if self._selection is None:
-            samples = self._index.samples[self._first_variant()]
+            samples = self._index.samples[self._first_variant]
             selection = Selection(samples, rows_of, description)
         else:
             selection = self._selection.narrow(rows_of, description)
