@@ -12,5 +12,6 @@ run_prefetch     the next runs are loaded: batches that are read together, as th
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 epoch_server     batches of epochs (epoch_state)
 describe         a sequence as text
-sequence         `ShardSequence` (open_with_roles, class_weights, epoch, tf_dataset)
+epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
+sequence         `ShardSequence` (open_with_roles, class_weights)
 """

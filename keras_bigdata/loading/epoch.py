@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_bigdata.loading.sequence import ShardSequence
+    from keras_bigdata.loading.epoch_dataset import EpochDataset
 
 
 class Epoch:
@@ -16,11 +16,11 @@ class Epoch:
     loop that ends earlier leaves it unchanged.
 
     Args:
-        sequence: the `ShardSequence`.
+        sequence: the `ShardSequence` or `Mixture`.
         number: number of the epoch, from 0.
 
     Attributes:
-        sequence: the `ShardSequence`.
+        sequence: the `ShardSequence` or `Mixture`.
         number: number of the epoch, from 0.
         started: whether a loop has requested a batch.
 
@@ -35,7 +35,7 @@ class Epoch:
     ```
     """
 
-    def __init__(self, sequence: ShardSequence, number: int) -> None:
+    def __init__(self, sequence: EpochDataset, number: int) -> None:
         self.sequence = sequence
         self.number = number
         self.started = False
@@ -72,7 +72,7 @@ class Epoch:
         return self.sequence.batch_of(self.number, index)
 
 
-def epochs_of(sequence: ShardSequence, count: int) -> Iterator[Epoch]:
+def epochs_of(sequence: EpochDataset, count: int) -> Iterator[Epoch]:
     """Yields epochs: after a started one, the next one to serve; otherwise the following one."""
     number = sequence.server.advance()
     for _ in range(count):

@@ -1,6 +1,6 @@
 """Serves the batches of epochs, with the plan, the reader and the position in the stream.
 
-`ShardSequence` and its `tf.data` view are both thin users of `EpochServer`.
+`EpochDataset` and its `tf.data` view are both thin users of `EpochServer`.
 """
 
 from __future__ import annotations

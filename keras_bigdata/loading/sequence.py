@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal
-
-import keras
 
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.keras_internals.distribution import refuse_automatic_sharding
-from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
 from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
-from keras_bigdata.loading.describe import describe, summarize
-from keras_bigdata.loading.epoch import Epoch, epochs_of
+from keras_bigdata.loading.describe import summarize
+from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.open_with_roles import open_with_roles
-from keras_bigdata.representation import html_table
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, Structure
 from keras_bigdata.shards.shards import Shards
 
 
-class ShardSequence(keras.utils.PyDataset):
+class ShardSequence(EpochDataset):
     """Batches from pickled shards, for `fit`, `evaluate` and `predict`.
 
     The order is a pure function of (seed, epoch, batch index): the same for any number of workers,
@@ -162,9 +156,6 @@ class ShardSequence(keras.utils.PyDataset):
         if steps_per_epoch is not None:
             steps_per_epoch = checked_int(steps_per_epoch, "steps_per_epoch", 1)
         self.seed_given = seed is not None
-        super().__init__(
-            workers=1, use_multiprocessing=False, max_queue_size=options["max_queue_size"]
-        )
         passed = (inputs, targets, sample_weights)
         index, roles = open_with_roles(shards, passed, layout, trust, transform is not None)
         if not index.num_samples:
@@ -175,107 +166,9 @@ class ShardSequence(keras.utils.PyDataset):
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )
-        self._set_server(server)
-
-    def _set_server(self, server: EpochServer) -> None:
-        self._server = server
-        self._fit_order = FitOrder()
-
-    # ---- Called by Keras
-
-    def __len__(self) -> int:
-        """Number of batches in an epoch."""
-        return self._server.length
-
-    @property
-    def num_batches(self) -> int:
-        """Number of batches left in the current epoch: `len()`, unless the epoch is resumed.
-
-        Keras reads it once before the first epoch, for all epochs, and again at the start of each.
-        """
-        return len(self) if is_called_by_reset() else len(self) - self._server.state.start
-
-    def __getitem__(self, index: int) -> Any:
-        """Returns batch `index` of the current epoch: `(x, y)`, `(x, y, w)` or `(x,)`."""
-        index = operator.index(index)
-        state = self._server.state
-        length = len(self) - state.start
-        if not -length <= index < length:
-            raise IndexError(
-                f"Batch {index} is out of range: an epoch has {length} batches of "
-                f"{self.batch_size} rows."
-            )
-        index %= length
-        if self._server.config.shuffle in ("window", "global") and not state.fixed:
-            index = self._fit_order.place(index)
-        return self.batch_of(state.epoch, state.start + index)
-
-    def batch_of(self, epoch: int, index: int) -> Any:
-        """Returns batch `index` of any epoch, as `__getitem__` returns it of the current one."""
-        return self._server.batch(epoch, index)
-
-    def on_epoch_begin(self) -> None:
-        """Called by Keras when an epoch begins.
-
-        Raises:
-            ValueError: if Keras would divide the batches among processes.
-        """
-        refuse_automatic_sharding()
-        self._server.begin(on_tensorflow=keras.backend.backend() == "tensorflow")
-
-    def on_epoch_end(self) -> None:
-        """Called by Keras when an epoch ends, and once when it prepares a `fit`.
-
-        The epoch advances if all of its batches were requested, since `on_epoch_begin` if that was
-        called. Code that requests batches by index must call both hooks.
-        """
-        self._server.end(is_reset=is_called_by_reset())
-
-    @property
-    def workers(self) -> int:
-        """1, which is what Keras sees: workers that prefetch belong to this class."""
-        return 1
-
-    @property
-    def use_multiprocessing(self) -> bool:
-        """`False`, which is what Keras sees: worker processes belong to this class."""
-        return False
-
-    # ---- Custom training loops
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yields the batches of the current epoch in order; then the epoch advances."""
-        yield from Epoch(self, self._server.advance())
-
-    def epochs(self, count: int) -> Iterator[Epoch]:
-        """Yields the next epochs, one after the other, for a custom training loop.
-
-        An epoch that is stopped early is served again from its start, by the next `Epoch` too. An
-        `Epoch` keeps its number: `list(sequence.epochs(3))` holds three different epochs.
-
-        Args:
-            count: number of epochs to yield, stopped ones included.
-
-        Yields:
-            An `Epoch`: it has a `number` and `len()` batches, and yields them when iterated.
-
-        Example:
-
-        ```python
-        for epoch in train.epochs(10):
-            for x, y in epoch:
-                loss = model.train_on_batch(x, y)
-            print(epoch.number, loss)
-        ```
-        """
-        return epochs_of(self, checked_int(count, "count", 0))
+        super().__init__(server, options["max_queue_size"])
 
     # ---- Attributes
-
-    @property
-    def server(self) -> EpochServer:
-        """The object that serves the epochs, for this package."""
-        return self._server
 
     @property
     def index(self) -> ShardIndex:
@@ -286,11 +179,6 @@ class ShardSequence(keras.utils.PyDataset):
     def roles(self) -> Roles:
         """Which fields are inputs, targets and sample weights."""
         return self._server.roles
-
-    @property
-    def batch_size(self) -> int:
-        """Number of rows in a full batch."""
-        return self._server.config.batch_size
 
     @property
     def num_samples(self) -> int:
@@ -317,43 +205,8 @@ class ShardSequence(keras.utils.PyDataset):
         """The seed of the order."""
         return self._server.config.seed
 
-    @property
-    def epoch(self) -> int:
-        """Number of the epoch that is served now, or next."""
-        return self._server.state.epoch
-
-    @epoch.setter
-    def epoch(self, value: int) -> None:
-        self._server.state.seek(checked_int(value, "epoch", 0))
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({summarize(self._server)})"
-
-    def _repr_html_(self) -> str:
-        return html_table(repr(self), describe(self._server))
-
-    # ---- State
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the state of the order for `load_state_dict`: a small dict of plain values.
-
-        `"batch"` is the batch from which the next epoch is served: 0, unless another one was
-        loaded. A sequence knows which batches were requested, not which were trained on;
-        `ResumeTraining` stores that number here.
-        """
-        return self._server.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from the state of another sequence over the same data.
-
-        Args:
-            state: the result of `state_dict()`. With a `"batch"`, the next epoch that `fit` begins
-                is served from that batch on, once.
-
-        Raises:
-            ValueError: if the state belongs to other data or other settings.
-        """
-        self._set_server(self._server.resumed(state))
 
     # ---- Views
 
@@ -382,19 +235,3 @@ class ShardSequence(keras.utils.PyDataset):
         view.__dict__.update(self.__dict__)
         view._set_server(self._server.unshuffled())
         return view
-
-    def as_dataset(self) -> Any:
-        """Returns the same batches as a `tf.data.Dataset`; each iteration is an epoch.
-
-        Shapes are static except for the number of rows if the last batch is smaller. Pass
-        `shuffle=False` to `fit`, which warns otherwise. Requires TensorFlow.
-        """
-        from keras_bigdata.loading.tf_dataset import as_dataset
-
-        methods = ("__getitem__", "batch_of")
-        custom = any(getattr(type(self), m) is not getattr(ShardSequence, m) for m in methods)
-        return as_dataset(self, custom)
-
-    def release(self) -> None:
-        """Releases threads, files and memory until the next request."""
-        self._server.prefetcher.release()

@@ -1,4 +1,4 @@
-"""A `ShardSequence` as a `tf.data.Dataset`."""
+"""A `ShardSequence` or `Mixture` as a `tf.data.Dataset`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import keras
 import numpy as np
 
 if TYPE_CHECKING:
+    from keras_bigdata.loading.epoch_dataset import EpochDataset
     from keras_bigdata.loading.epoch_server import EpochServer
-    from keras_bigdata.loading.sequence import ShardSequence
 
 # Number of batches that are cut or loaded before they are requested.
 _PREFETCH = 4
 
 
-def as_dataset(sequence: ShardSequence, custom: bool) -> Any:
+def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     """Returns the batches of a sequence in order, as a `tf.data.Dataset`.
 
     Each iteration is an epoch: the next one if all batches of the last one were requested.
@@ -43,7 +43,7 @@ def as_dataset(sequence: ShardSequence, custom: bool) -> Any:
     )
 
 
-def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
+def _by_run(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
     import tensorflow as tf
 
     server = sequence.server
@@ -83,7 +83,7 @@ def _by_run(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
     return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
+def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
     import tensorflow as tf
 
     server = sequence.server
@@ -126,7 +126,7 @@ def _by_batch(sequence: ShardSequence, first: Any, dtypes: list[Any]) -> Any:
     return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _begin_epoch(sequence: ShardSequence) -> int:
+def _begin_epoch(sequence: EpochDataset) -> int:
     """Begins an epoch, the next one if the last one is complete, and returns its number."""
     if sequence.server.state.begun:
         sequence.on_epoch_end()
@@ -134,7 +134,7 @@ def _begin_epoch(sequence: ShardSequence) -> int:
     return sequence.epoch
 
 
-def _end_epoch(sequence: ShardSequence, epoch: int) -> None:
+def _end_epoch(sequence: EpochDataset, epoch: int) -> None:
     """Ends an epoch, unless it is the epoch of an iterator that was dropped.
 
     Called before the last batch is delivered. Keras never requests the end of a dataset whose
