@@ -23,6 +23,7 @@ FILES = [
     "callbacks/test_resume.py",
     "loading/test_sequence.py",
     "loading/test_transform.py",
+    "loading/test_transform_keys.py",
     "loading/test_bad_shards.py",
     "loading/test_class_weights.py",
 ]

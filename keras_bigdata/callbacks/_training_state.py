@@ -284,7 +284,7 @@ def _data_identity(sequence: ShardSequence) -> dict[str, Any]:
         "inputs": repr(roles.inputs),
         "targets": repr(roles.targets),
         "sample_weights": repr(roles.sample_weights),
-        "fields": [str(sequence.fields[name]) for name in roles.names],
+        "fields": [str(sequence.fields[name]) for name in sequence.server.config.fields],
         "fingerprint of the shards": _index_digest(sequence.index),
     }
 

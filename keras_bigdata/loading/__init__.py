@@ -4,7 +4,7 @@ epoch_plan       which rows form batch i of epoch e (spawn_keys)
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
                  column_cache)
 selected_rows    rows that the plan counts -> rows in the files
-batch_loader     position in the stream -> batch (corrupt_shards)
+batch_loader     position in the stream -> batch (corrupt_shards, transformed_batch)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
                  loky_pool, shared_memory)
 batch_prefetch   the next batches are loaded while the model trains (slow_requests)

@@ -6,20 +6,20 @@ This module imports neither Keras nor a backend, because worker processes run it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
-from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
 from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
-from keras_bigdata.shards.field_values import as_array, numeric_problem
+from keras_bigdata.loading.transformed_batch import TransformedBatches, batch_function
 from keras_bigdata.shards.index import Int64Array, ShardIndex
+from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.selection import Selection
 
 BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
@@ -47,6 +47,8 @@ class LoaderConfig:
     trust: bool
     max_queue_size: int
     on_corrupt: Literal["raise", "skip"] = "raise"
+    # The keys that are served, which a transform may make of the fields that are read.
+    roles: Roles = field(default_factory=Roles)
     selection: Selection | None = None
 
     @property
@@ -132,8 +134,8 @@ class BatchLoader:
             trust=config.trust,
             spans=self._selected.spans,
         )
-        self._transform = _batch_function(config.transform)
-        self._signature: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
+        self._transform = batch_function(config.transform)
+        self._transformed = TransformedBatches(config.fields, config.roles)
 
     def load(self, position: int) -> Batch:
         """Returns the batch at a position: a dict of arrays of shape `(rows, ...)`."""
@@ -214,7 +216,8 @@ class BatchLoader:
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
-            return self._check_transformed(self._transform(batch, rng), rows, epoch, number)
+            result = self._transform(batch, rng)
+            return self._transformed.check(result, rows, f"epoch {epoch}, batch {number}")
         except StopIteration as error:
             # The consumer would take it for the end of the data.
             failure = RuntimeError("`transform` raised StopIteration.")
@@ -246,53 +249,3 @@ class BatchLoader:
             f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
             f"some order, rows of {'; '.join(parts)}{more}."
         )
-
-    def _check_transformed(self, result: Any, rows: int, epoch: int, batch: int) -> Batch:
-        where = f"`transform` at epoch {epoch}, batch {batch}"
-        fields = list(self.config.fields)
-        if not isinstance(result, dict) or set(result) != set(fields):
-            received = sorted(map(str, result)) if isinstance(result, dict) else type(result)
-            raise ShardError(
-                f"{where} must return a dict with the keys that it received, {fields}. "
-                f"Received: {received}"
-            )
-        arrays = {}
-        for name in fields:
-            try:
-                arrays[name] = as_array(result[name])
-            except ValueError as error:
-                raise ShardError(f"{where}: {name!r} {error}.") from error
-            # Text may be encoded by the model, as by a TextVectorization layer.
-            if arrays[name].dtype.kind in "OMm":
-                raise ShardError(f"{where}: {name!r} {numeric_problem(arrays[name])}.")
-        for name, array in arrays.items():
-            if array.shape[:1] != (rows,):
-                raise ShardError(
-                    f"{where} must keep the number of rows, {rows}, of {name!r}. "
-                    f"Received: shape {array.shape}"
-                )
-        signature = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
-        if self._signature is None:
-            self._signature = signature
-        if signature != self._signature:
-            name = next(name for name in fields if signature[name] != self._signature[name])
-            raise ShardError(
-                f"{where} returned {name!r} with dtype {signature[name][0]} and row shape "
-                f"{signature[name][1]}, but {self._signature[name][0]} and "
-                f"{self._signature[name][1]} for other batches. It may change dtype and shape, but "
-                "in the same way for every batch."
-            )
-        return arrays
-
-
-def _batch_function(transform: Any) -> Any:
-    """Returns the function that is called with each batch.
-
-    An `Augment` changes one sample if it is called, and has a method for batches. A method of the
-    same name in a class of the user means something else.
-    """
-    package = __name__.partition(".")[0] + "."
-    for kind in type(transform).__mro__:
-        if "transform_batch" in vars(kind) and kind.__module__.startswith(package):
-            return transform.transform_batch
-    return transform

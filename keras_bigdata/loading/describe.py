@@ -26,7 +26,7 @@ def summarize(server: EpochServer) -> str:
 def describe(server: EpochServer) -> dict[str, Any]:
     """Returns the values that a notebook shows of a sequence, by name."""
     config = server.config
-    fields = [str(config.index.fields[name]) for name in server.roles.names]
+    fields = [str(config.index.fields[name]) for name in config.fields]
     return {
         "directory": config.index.directory,
         "selection": config.selection and shorten(config.selection.description),

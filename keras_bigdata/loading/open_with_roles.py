@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras_bigdata.errors import ShardError
 from keras_bigdata.shards.entries import Field
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.one_set import Reading
@@ -37,7 +38,8 @@ def open_with_roles(
         passed: inputs, targets and sample weights: names of fields, or `None`.
         layout: as in `open_shards`.
         trust: whether pickles may be executed.
-        has_transform: whether a function of the user makes the batches, of fields of any dtype.
+        has_transform: whether a function of the user makes the batches, of fields of any dtype;
+            a role may name a key that it makes.
 
     Returns:
         `(index, roles)`.
@@ -50,7 +52,7 @@ def open_with_roles(
     used = roles.names if roles.inputs else ()
     if isinstance(shards, Shards):
         shards = shards.index
-    index = open_shards(shards, used=used, layout=layout, trust=trust)
+    index = _open(shards, used, layout, trust, has_transform)
     if roles.inputs is None:
         roles = Roles(
             index.roles.inputs,
@@ -71,6 +73,8 @@ def open_with_roles(
     for name in roles.names:
         if name not in index.fields:
             reason = index.skipped_fields.get(name)
+            if has_transform and not reason:
+                continue  # the transform makes it
             raise ValueError(
                 f"{index.directory}: there is no field {name!r}"
                 + (f" ({reason})" if reason else "")
@@ -79,6 +83,36 @@ def open_with_roles(
         if not has_transform:
             _check_dtype(index, index.fields[name])
     return index, roles
+
+
+def _open(
+    shards: Any, used: tuple[str, ...], layout: Reading, trust: bool, has_transform: bool
+) -> ShardIndex:
+    try:
+        return open_shards(shards, used=used, layout=layout, trust=trust)
+    except ShardError:
+        # Pickles without an index, in which a field is missing. If the transform makes it, the
+        # others are found by a scan for all of them.
+        if not (used and has_transform):
+            raise
+        index = open_shards(shards, layout=layout, trust=trust)
+        if index.fields.keys() | index.skipped_fields.keys() >= set(used):
+            raise
+        return index
+
+
+def fed_fields(index: ShardIndex, roles: Roles) -> tuple[str, ...]:
+    """Returns the fields that are read for a batch, and that a transform receives.
+
+    Args:
+        index: the shards.
+        roles: the roles of the fields, or of the keys that a transform makes.
+
+    Returns:
+        The names that the roles name; all fields if a role names a key that the shards do not hold.
+    """
+    names = roles.names
+    return names if all(name in index.fields for name in names) else tuple(index.fields)
 
 
 def _check_dtype(index: ShardIndex, field: Field) -> None:

@@ -15,7 +15,7 @@ from keras_bigdata.loading.describe import summarize
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
-from keras_bigdata.loading.open_with_roles import open_with_roles
+from keras_bigdata.loading.open_with_roles import fed_fields, open_with_roles
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, Structure
@@ -67,7 +67,9 @@ class ShardSequence(EpochDataset):
             and not to `fit`. Defaults to `None`.
         transform: function `(batch, rng) -> batch`. It receives a dict of the arrays that are used,
             of shape `(rows, ...)`, and a `numpy.random.Generator` seeded with (seed, epoch, batch
-            index), and returns a dict with the same keys and number of rows. Or an `Augment`,
+            index), and returns a dict of arrays with the same number of rows. It may add and
+            remove keys, the same ones in every batch. `inputs`, `targets` and `sample_weights` may
+            name keys that it adds; it then receives all fields of the shards. Or an `Augment`,
             which changes each row by itself. Defaults to `None`.
         workers: number of threads (or processes) that prefetch; 0 for none. They belong to this
             class: Keras sees `workers=1`, because its own threads lose and duplicate batches.
@@ -117,6 +119,16 @@ class ShardSequence(EpochDataset):
     ```python
     train = ShardSequence("megabatches", inputs=("texts", "images"), targets="labels")
     ```
+
+    A language model that predicts the next token, from shards that hold `"tokens"` only:
+
+    ```python
+    def shift(batch, rng):
+        tokens = batch["tokens"]
+        return {"now": tokens[:, :-1], "next": tokens[:, 1:]}
+
+    train = ShardSequence("shards/texts", inputs="now", targets="next", transform=shift)
+    ```
     """
 
     def __init__(
@@ -162,7 +174,7 @@ class ShardSequence(EpochDataset):
             raise ShardError(f"{index.directory}: the shards hold no samples.")
         if isinstance(shards, Shards):
             options |= {"selection": shards.selection, "trust": options["trust"] or shards.trust}
-        config = LoaderConfig(index=index, fields=roles.names, **options)
+        config = LoaderConfig(index=index, fields=fed_fields(index, roles), roles=roles, **options)
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )

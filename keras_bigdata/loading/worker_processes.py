@@ -26,6 +26,7 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.file_descriptors import retry_when_out_of_files
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.shared_memory import MappedSegments, Placement, Segment, views
+from keras_bigdata.loading.transformed_batch import BatchSignature
 from keras_bigdata.process_exit import is_exiting
 
 # The arrays of a batch, or where they are in a segment; and the shards that were found corrupt,
@@ -64,6 +65,7 @@ class ProcessProvider:
             ) from error
         self._workers = workers
         self._corrupt_shards = corrupt_shards
+        self._signature = BatchSignature()
         row_bytes = sum(config.index.fields[name].row_bytes for name in config.fields)
         self._segment_bytes = _SEGMENT_RATIO * max(row_bytes * config.batch_size, 1 << 16)
         self._segments = BufferPool(config.max_queue_size + 8, Segment)
@@ -118,7 +120,7 @@ class ProcessProvider:
                     self._worker_error(executor, error, position) if broken else error
                 )
             else:
-                self._receive(batch, array, task.result())
+                self._receive(batch, array, task.result(), position)
 
         # A weak reference: a cycle of futures would keep the segment until the next garbage
         # collection.
@@ -139,16 +141,19 @@ class ProcessProvider:
             executor, self._executor = self._executor, None
         loky_pool.kill(executor)
 
-    def _receive(self, batch: Future[Batch], array: Any, result: _Result) -> None:
+    def _receive(self, batch: Future[Batch], array: Any, result: _Result, position: int) -> None:
         content, found = result
+        arrays = content if isinstance(content, dict) else views(array, content)
         try:
             for shard, error in found:
                 if self._corrupt_shards is not None:
                     self._corrupt_shards.add(shard, error)
-        except Warning as warning:  # the program turns warnings into errors
-            batch.set_exception(warning)
+            # Each worker compares only the batches that it loads itself.
+            self._signature.check(arrays, f"`transform` at batch {position} of the stream")
+        except (Warning, ShardError) as error:  # a program may turn warnings into errors
+            batch.set_exception(error)
         else:
-            batch.set_result(content if isinstance(content, dict) else views(array, content))
+            batch.set_result(arrays)
 
     def _in_this_process(self, position: int) -> PendingBatch:
         return LoadedByCaller(BatchLoader(_unpickled(self._config), self._corrupt_shards), position)

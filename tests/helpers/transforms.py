@@ -52,3 +52,8 @@ def busy_x(batch, rng):
 def half_a_second(batch, rng):
     time.sleep(0.5)
     return batch
+
+
+def shift_tokens(batch, rng):
+    tokens = batch["tokens"]
+    return {"now": tokens[:, :-1], "next": tokens[:, 1:]}
