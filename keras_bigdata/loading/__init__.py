@@ -1,6 +1,7 @@
 """Shards -> batches, from the rows in the files to the dataset that `fit` takes.
 
 epoch_plan       which rows form batch i of epoch e (spawn_keys)
+balance          the same, with all classes drawn evenly (class_rows)
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
                  column_cache)
 selected_rows    rows that the plan counts -> rows in the files

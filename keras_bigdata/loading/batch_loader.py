@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
+from keras_bigdata.loading.balance import BalancedPlan
+from keras_bigdata.loading.class_rows import ClassRows
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
 from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
@@ -50,6 +52,8 @@ class LoaderConfig:
     # The keys that are served, which a transform may make of the fields that are read.
     roles: Roles = field(default_factory=Roles)
     selection: Selection | None = None
+    # The rows of each class, to draw the classes evenly; `None` to draw the rows evenly.
+    balance: ClassRows | None = None
 
     @property
     def num_samples(self) -> int:
@@ -98,35 +102,26 @@ class BatchLoader:
         self.config = config
         index = config.index
         self._selected = SelectedRows(index, config.selection)
-        counts = self._selected.counts
         self.corrupt_shards = (
-            CorruptShards(index, counts) if corrupt_shards is None else corrupt_shards
+            CorruptShards(index, self._selected.counts)
+            if corrupt_shards is None
+            else corrupt_shards
         )
-        # The shards of each variant, and the order of its rows.
-        self._variants = self._selected.variants
-        self._plans = [
-            EpochPlan(
-                counts[shards],
-                config.batch_size,
-                shuffle=config.shuffle,
-                window_shards=config.window_shards,
-                seed=config.seed,
-                last_batch=config.last_batch,
-            )
-            for shards in self._variants
-        ]
+        self._variants, self._plans = _make_plans(config, self._selected)
         self.num_samples = self._plans[0].num_samples
         self.num_batches = self._plans[0].num_batches
         batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
-        window = config.window_shards * int(counts.max(initial=0)) // config.batch_size
+        window = (
+            config.window_shards * int(self._selected.counts.max(initial=0)) // config.batch_size
+        )
         # Number of batches in a typical run.
         self.window_batches = min(window + 1, self._max_run)
         self.reader = RowReader(
             index,
             config.fields,
             config.batch_size,
-            local=config.shuffle != "global",
+            local=config.shuffle != "global" and config.balance is None,
             cached_shards=2 * config.window_shards + 2,
             # In use at the same time: two runs, the queue, and the batches that the backend
             # prefetches.
@@ -203,6 +198,8 @@ class BatchLoader:
         variant = epoch % len(self._plans)
         shards, rows = self._plans[variant].rows(epoch, first, len(positions))
         shards = self._variants[variant][shards]
+        if self.config.balance is not None:  # whose rows are those of the files
+            return shards, rows
         return shards, self._selected.rows(shards, rows)
 
     def transformed(self, position: int, batch: Batch) -> Batch:
@@ -249,3 +246,24 @@ class BatchLoader:
             f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
             f"some order, rows of {'; '.join(parts)}{more}."
         )
+
+
+def _make_plans(
+    config: LoaderConfig, selected: SelectedRows
+) -> tuple[list[Int64Array], list[EpochPlan] | list[BalancedPlan]]:
+    """Returns the shards of each variant, and the order of its rows.
+
+    A class goes through the variants in its own passes, so a balanced plan is one for all shards.
+    """
+    index = config.index
+    options: dict[str, Any] = {
+        "batch_size": config.batch_size,
+        "shuffle": config.shuffle,
+        "window_shards": config.window_shards,
+        "seed": config.seed,
+        "last_batch": config.last_batch,
+    }
+    if config.balance is not None:
+        return [np.arange(len(index))], [BalancedPlan(config.balance, **options)]
+    plans = [EpochPlan(selected.counts[shards], **options) for shards in selected.variants]
+    return selected.variants, plans

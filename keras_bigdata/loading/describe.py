@@ -14,6 +14,8 @@ def summarize(server: EpochServer) -> str:
     order = f"shuffle={config.shuffle!r}"
     if config.shuffle == "window":
         order = f"window of {config.window_shards}"
+    if config.balance is not None:
+        order += f", balance={config.balance.field!r}"
     rows = f"{server.num_samples:,} rows"
     if config.selection is not None:
         rows = f"{server.num_samples:,} of {format_count(config.index.num_samples, 'row')}"
@@ -35,6 +37,7 @@ def describe(server: EpochServer) -> dict[str, Any]:
         "epoch": server.state.epoch,
         "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
         f"seed={config.seed}, last_batch={config.last_batch!r}",
+        "balance": config.balance and f"the classes of {config.balance.field!r}, evenly",
         "fields": fields,
         **server.roles.to_json(),
         "transform": config.transform and getattr(config.transform, "__qualname__", "a callable"),

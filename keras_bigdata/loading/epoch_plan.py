@@ -93,6 +93,10 @@ class EpochPlan:
         """
         start = batch * self.batch_size
         stop = min(start + count * self.batch_size, self.num_samples)
+        return self.row_range(epoch, start, stop)
+
+    def row_range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
+        """Returns rows `start` to `stop - 1` of an epoch, as `rows` returns those of batches."""
         rotation = self._rotation_of(epoch)
         start, stop = start + rotation, stop + rotation
         n = self.num_samples

@@ -310,6 +310,7 @@ class EpochServer:
             "shuffle": config.shuffle,
             "window_shards": config.window_shards,
             "last_batch": config.last_batch,
+            "balance": config.balance and config.balance.field,
             "seed": config.seed,
             **({} if config.selection is None else {"selection": config.selection.identity()}),
         }
@@ -318,7 +319,9 @@ class EpochServer:
 
     def unshuffled(self) -> EpochServer:
         """Returns a server whose every epoch is one pass in the order of the files."""
-        return self._copy(replace(self.config, shuffle=None, last_batch="keep"), None, True)
+        return self._copy(
+            replace(self.config, shuffle=None, last_batch="keep", balance=None), None, True
+        )
 
     def _copy(self, config: LoaderConfig, steps_per_epoch: int | None, fixed: bool) -> EpochServer:
         return EpochServer(

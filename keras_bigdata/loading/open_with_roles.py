@@ -29,7 +29,13 @@ _KINDS = {
 
 
 def open_with_roles(
-    shards: Any, passed: tuple[Any, Any, Any], layout: Reading, trust: bool, has_transform: bool
+    shards: Any,
+    passed: tuple[Any, Any, Any],
+    layout: Reading,
+    trust: bool,
+    has_transform: bool,
+    *,
+    more: tuple[str, ...] = (),
 ) -> tuple[ShardIndex, Roles]:
     """Opens shards with the roles that were passed, or else those in the index.
 
@@ -40,6 +46,7 @@ def open_with_roles(
         trust: whether pickles may be executed.
         has_transform: whether a function of the user makes the batches, of fields of any dtype;
             a role may name a key that it makes.
+        more: names of fields that are used too, but are not in the batches. Defaults to `()`.
 
     Returns:
         `(index, roles)`.
@@ -49,7 +56,7 @@ def open_with_roles(
             that no model takes.
     """
     roles = Roles(*map(as_structure, passed, ("inputs", "targets", "sample_weights")))
-    used = roles.names if roles.inputs else ()
+    used = (*roles.names, *more) if roles.inputs else ()
     if isinstance(shards, Shards):
         shards = shards.index
     index = _open(shards, used, layout, trust, has_transform)

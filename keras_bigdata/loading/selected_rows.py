@@ -46,6 +46,11 @@ class SelectedRows:
             self.spans[0][one], self.spans[1][one] = spans
         self.variants = [one[used] for one in shards]
 
+    def of_shard(self, shard: int) -> Int64Array:
+        """Returns the rows in the file of all selected rows of a shard."""
+        count = int(self.counts[shard])
+        return self.rows(np.full(count, shard), np.arange(count))
+
     def rows(self, shards: Int64Array, ranks: Int64Array) -> Int64Array:
         """Returns the rows in the files of some selected rows.
 

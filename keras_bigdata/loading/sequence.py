@@ -9,6 +9,7 @@ from typing import Any, Literal
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
+from keras_bigdata.loading.class_rows import rows_to_balance
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
 from keras_bigdata.loading.describe import summarize
@@ -39,6 +40,14 @@ class ShardSequence(EpochDataset):
     Custom training loops iterate over the sequence: `for x, y in sequence:` is one epoch, and the
     next such loop is the next epoch. A loop that runs during a `fit` takes epochs away from that
     `fit`, and so does `layer.adapt(sequence)`: iterate over `unshuffled()` instead.
+
+    With `balance`, the field of labels is read once from every shard when the sequence is created,
+    which needs up to 8 bytes per row; about 5 bytes per row are kept, and at most 64 MiB. `shuffle`
+    is then the order within each class, and a window is `window_shards` shards that hold the class.
+    If each class lies in few shards (data packed in the order of the classes), a window is most of
+    a class, and a batch reads from that many shards of every class. If each shard holds several
+    classes, classes of similar size read the same shards at a time. Of augmented data, the passes
+    of a class read one variant after the other.
 
     Thread-safe. `transform` is called in several threads (or processes) at a time; it must be
     thread-safe and depend only on its arguments.
@@ -87,6 +96,12 @@ class ShardSequence(EpochDataset):
             length; the choice is a function of (seed, epoch, batch) and of the corrupt shards.
             Bytes that were changed in place are found by `verify` only. A pickle without an index
             that is corrupt from the start is always an error. Defaults to `"raise"`.
+        balance: name of a field of labels (class numbers or one-hot rows) whose classes are drawn
+            evenly: an epoch has as many rows as the data, each class gives the same number of
+            them or one more, and no row of a class is served again before all rows of its class
+            were, also across epochs. So rows of large classes are not served in every epoch, and
+            rows of small ones several times. Classes without rows are left out. `unshuffled()`
+            serves every row once. Defaults to `None`: no.
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
@@ -151,6 +166,7 @@ class ShardSequence(EpochDataset):
         layout: Reading = None,
         trust: bool = False,
         on_corrupt: Literal["raise", "skip"] = "raise",
+        balance: str | None = None,
     ) -> None:
         options = checked_options(
             batch_size=batch_size,
@@ -169,11 +185,22 @@ class ShardSequence(EpochDataset):
             steps_per_epoch = checked_int(steps_per_epoch, "steps_per_epoch", 1)
         self.seed_given = seed is not None
         passed = (inputs, targets, sample_weights)
-        index, roles = open_with_roles(shards, passed, layout, trust, transform is not None)
+        more = (balance,) if isinstance(balance, str) else ()
+        index, roles = open_with_roles(
+            shards, passed, layout, trust, transform is not None, more=more
+        )
         if not index.num_samples:
             raise ShardError(f"{index.directory}: the shards hold no samples.")
         if isinstance(shards, Shards):
             options |= {"selection": shards.selection, "trust": options["trust"] or shards.trust}
+        if balance is not None:
+            options["balance"] = rows_to_balance(
+                index,
+                balance,
+                trust=options["trust"],
+                shuffle=options["shuffle"],
+                selection=options.get("selection"),
+            )
         config = LoaderConfig(index=index, fields=fed_fields(index, roles), roles=roles, **options)
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
@@ -231,8 +258,17 @@ class ShardSequence(EpochDataset):
 
         Returns:
             A dict of class number to weight.
+
+        Raises:
+            ValueError: with `balance`: weights would correct a second time.
+            ShardError: if the targets are not one field of class numbers.
         """
         config = self._server.config
+        if config.balance is not None:
+            raise ValueError(
+                f"The classes are drawn evenly with balance={config.balance.field!r}; weights "
+                "would correct a second time. Leave out `class_weight`, or `balance`."
+            )
         return balanced_class_weights(
             self.index, self.roles.targets, config.trust, config.selection
         )

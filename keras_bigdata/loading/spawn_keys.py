@@ -11,3 +11,4 @@ class SpawnKey(IntEnum):
     GLOBAL = 2
     TRANSFORM = 3
     SUBSTITUTES = 4
+    BALANCE = 5

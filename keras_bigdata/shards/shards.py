@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.arguments import (
-    checked_bool,
-    checked_names,
-    checked_rows,
-)
+from keras_bigdata.arguments import checked_bool, checked_names, checked_rows
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, checked_verbose, track
 from keras_bigdata.representation import format_count, html_table, list_some, shorten
