@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 #
 # Each docstring says what is found, where it was seen, where it was requested upstream, and what is
-# lost without it. `tests/keras_internals/test_contract.py` pins all of them. It was run with Keras
-# 3.8.0 and 3.15.1 on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on
-# JAX 0.10, which older releases of Keras do not run on.
+# lost without it. `tests/keras_internals` pins all of them. It was run with Keras 3.8.0 and 3.15.1
+# on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10, which
+# older releases of Keras do not run on.
 
 # Beginnings of warnings that are silenced because this package causes them.
 RAN_OUT_OF_DATA = "Your input ran out of data"

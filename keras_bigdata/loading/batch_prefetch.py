@@ -1,7 +1,7 @@
 """Prefetching: the next batches are loaded while the model trains on the current one.
 
 Keras's own enqueuer is not used: on JAX and torch its threads lose and duplicate batches (see
-`tests/keras_internals/test_contract.py`; upstream issue: none filed).
+`tests/keras_internals`; upstream issue: none filed).
 """
 
 from __future__ import annotations

@@ -1,0 +1,24 @@
+"""A model that records its batches, shared by all tests of old generators."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.legacy.numbered_batches import RecordingTests
+
+
+@pytest.fixture(scope="session")
+def built():
+    model = RecordingTests()
+    model.compile("sgd", "mse")
+    model(np.zeros((1, 3), np.float32))
+    return model
+
+
+@pytest.fixture
+def model(built):
+    built.take()
+    built.take_tested()
+    built.stop_training = False
+    return built
