@@ -104,9 +104,9 @@ class ImageRows(TableRows):
         return {FILE: [self._names[row] for row in rows], **super().row_columns(rows)}
 
     def _keep_rows(self, rows: Rows) -> None:
-        super()._keep_rows(rows)
         self._names = [self._names[row] for row in rows]
         self._masks = None if self._masks is None else [self._masks[row] for row in rows]
+        super()._keep_rows(rows)
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.

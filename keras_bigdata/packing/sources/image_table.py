@@ -14,13 +14,15 @@ from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
 from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.masks import checked_mask_values
 from keras_bigdata.packing.sources.problems import merge_problems
+from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (
     LabelColumns,
+    Missing,
+    TargetColumns,
     add_role,
-    label_fields,
     read_targets,
-    target_columns,
+    used_columns,
 )
 from keras_bigdata.packing.sources.tokens import (
     check_without_texts,
@@ -40,9 +42,13 @@ class ImageTable(ImageRows):
     - `masks` (uint8 class numbers, `(rows, height, width, 1)`), a target,
     - `labels` (int32 class numbers, `(rows,)`), a target; with `separator` multi-hot (uint8,
       `(rows, classes)`); with several columns one field each, named as the columns,
-    - `targets` (float32, `(rows,)` or `(rows, columns)`), a target.
+    - `targets` (float32, `(rows,)` or `(rows, columns)`), a target; with a dict one field each,
+      named by its keys,
+    - `sample_weight` (float32, `(rows,)`), the sample weights, with `sample_weight` or
+      `missing="mask"`.
 
-    Several targets are a tuple in this order, or a dict if `label` is one. Images of any size and
+    Several targets are a tuple in this order, or a dict if `label` or `target` is one; their sample
+    weights are nested in the same way. Images of any size and
     mode are stretched to `size`. Masks are resized to the nearest pixel, so that their values are
     those in the file. Texts are split into words in lower case.
 
@@ -66,7 +72,20 @@ class ImageTable(ImageRows):
             white on black; in JPEG files, each pixel is taken for the nearest of them. Defaults
             to `None`: each value is the number of its class. Files whose values are 0 and 255,
             and JPEG files, are then refused; `range(256)` takes these as they are.
-        target: The column of numbers to predict, or a list of them. Defaults to `None`.
+        target: The column of numbers to predict, or a list of them for one output. Several outputs
+            are a dict of field -> column or list, such as `{"age": "age_years"}`. Defaults to
+            `None`.
+        missing: `"error"`, or `"mask"` to keep rows without a number in a column of `target` (an
+            empty value, None, NaN). The target is then 0 and the weight of the row is 0 for this
+            output only, in a field `sample_weight_<field>` if there are several outputs. The
+            weights of the other rows are (rows) / (rows with a number), so that the loss is the
+            mean over the rows with a number. They are computed from all rows of the source that is
+            packed, after `split` and `select`, without those that are known to be unusable. Compile
+            the model with `weighted_metrics`: `metrics` ignore sample weights. Defaults to
+            `"error"`.
+        sample_weight: The column of sample weights, numbers of at least 0, which are multiplied
+            with those of `missing`. The weights of masks have the shape `(rows, 1, 1)`. Defaults to
+            `None`.
         separator: The separator of labels in a row that may have several, such as `"|"`. A row
             with an empty value has none of the classes. Defaults to `None`: one label per row.
         frames: Number of images, evenly spaced, to read from each video, which is a folder of
@@ -94,7 +113,7 @@ class ImageTable(ImageRows):
         PackError: If the table cannot be read, lacks a column or has no rows, or if the labels
             are numbers with fractions.
         ValueError: If an argument has a value that is not allowed, or if arguments do not go
-            together.
+            together, such as `missing="mask"` and a list of columns for one output.
         TypeError: If `image`, `label`, `text`, `mask` or `target` is not the name of a column, or
             if an argument has another type that is not allowed.
 
@@ -108,6 +127,9 @@ class ImageTable(ImageRows):
     pack(validation, "shards/validation")
     test = ImageTable("photos/test.csv", image="file", text="caption", label="label",
                       size=(128, 128), classes=source, vocabulary=source)
+    people = ImageTable({"file": ["1.png", "2.png"], "age": [31, None],
+                         "trust": [1, 0.5]}, image="file", size=(64, 64), sample_weight="trust",
+                        target="age", missing="mask")
     scenes = ImageTable({"id": ["cup1", "cup2"]}, image="scenes/{id}.jpg", mask="masks/{id}.png",
                         size=(128, 128))
     ```
@@ -122,7 +144,9 @@ class ImageTable(ImageRows):
         text: str | None = None,
         mask: str | None = None,
         mask_values: Sequence[int] | None = None,
-        target: str | Sequence[str] | None = None,
+        target: TargetColumns | None = None,
+        missing: Missing = "error",
+        sample_weight: str | None = None,
         separator: str | None = None,
         frames: int | None = None,
         root: str | os.PathLike[str] | None = None,
@@ -158,8 +182,8 @@ class ImageTable(ImageRows):
         used = [
             *pattern_columns("image", image),
             *(() if mask is None else pattern_columns("mask", mask)),
-            *label_fields(label).values(),
-            *target_columns(target),
+            *used_columns(label, target),
+            *weight_columns(sample_weight),
             *(() if text is None else (text,)),
             *checked_keep(keep),
         ]
@@ -170,8 +194,15 @@ class ImageTable(ImageRows):
             masks, mask_problems = file_names(columns, "mask", mask)
             problems = merge_problems(problems, mask_problems)
         targets = read_targets(
-            columns, label=label, target=target, separator=separator, classes=classes
+            columns,
+            label=label,
+            target=target,
+            separator=separator,
+            classes=classes,
+            missing=missing,
         )
+        roles = targets.roles if masks is None else add_role(targets.roles, "masks")
+        weights = read_weights(columns, sample_weight)
         fields = targets.columns
         words = None
         if text is not None:
@@ -187,12 +218,13 @@ class ImageTable(ImageRows):
             masks=masks,
             mask_values=mask_values,
             frames=frames,
-            targets=targets.roles if masks is None else add_role(targets.roles, "masks"),
+            targets=roles,
+            weights=weigh_targets(roles, weights, targets.present),
             classes=targets.classes,
             vocabulary=words,
             table=columns.name,
             lines=columns.lines,
-            problems=merge_problems(problems, targets.problems),
-            notes=targets.notes,
+            problems=merge_problems(problems, targets.problems, weights.problems),
+            notes=targets.notes + weights.notes,
             kept=read_kept(columns, checked_keep(keep)),
         )

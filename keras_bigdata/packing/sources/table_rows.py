@@ -15,6 +15,7 @@ from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.problems import Problems
+from keras_bigdata.packing.sources.row_weights import RowWeights, check_weight_fields
 from keras_bigdata.packing.sources.tokens import describe_empty_texts
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.roles import Roles, Structure, field_names
@@ -31,6 +32,7 @@ class TableRows(Source):
     Args:
         columns: Field name -> array with one entry per row.
         inputs, targets: The roles of the fields, as in `Roles`.
+        weights: The sample weights, which are added to the columns. Defaults to `None`.
         classes: The label that class i stands for, as a list; or, if several fields are labels,
             field -> such a list. Defaults to `None`.
         vocabulary: The word that token i stands for. Defaults to `None`.
@@ -51,6 +53,7 @@ class TableRows(Source):
         *,
         inputs: Structure | None,
         targets: Structure | None,
+        weights: RowWeights | None = None,
         classes: Any = None,
         vocabulary: list[str] | None = None,
         table: str | None = None,
@@ -61,7 +64,9 @@ class TableRows(Source):
     ) -> None:
         self._columns = dict(columns)
         self._kept = dict(kept)
-        self.roles = Roles(inputs, targets)
+        check_weight_fields(weights, columns)
+        self._weights = weights
+        self.roles = Roles(inputs, targets, None if weights is None else weights.structure)
         self.classes = classes
         self.vocabulary = vocabulary
         self._table = table
@@ -73,6 +78,7 @@ class TableRows(Source):
             for row, reasons in problems.items()
         }
         self._problem_columns = {row: tuple(reasons) for row, reasons in problems.items()}
+        self._weigh_rows()
 
     @property
     def text_length(self) -> int | None:
@@ -96,6 +102,8 @@ class TableRows(Source):
     def packing_notes(self) -> list[str]:
         """Returns what is left out or changed, and how many rows have a text without a word."""
         notes = [*super().packing_notes(), *self._notes]
+        if self._weights is not None:
+            notes += self._weights.notes(self._usable_rows())
         if "texts" in self._columns:
             notes += describe_empty_texts(self._columns["texts"])
         return notes
@@ -104,6 +112,19 @@ class TableRows(Source):
         self._columns = {name: column[rows] for name, column in self._columns.items()}
         self._kept = {name: column[rows] for name, column in self._kept.items()}
         self._lines = None if self._lines is None else self._lines[rows]
+        self._weights = None if self._weights is None else self._weights.select(rows)
+        self._weigh_rows()
+
+    def _weigh_rows(self) -> None:
+        """Computes the sample weights of the rows that the source has now."""
+        if self._weights is not None:
+            self._columns |= self._weights.fields(self._usable_rows())
+
+    def _usable_rows(self) -> npt.NDArray[np.bool_]:
+        """Returns the rows that can be packed, as far as that is known."""
+        usable = np.ones(len(self), np.bool_)
+        usable[list(self.problems)] = False
+        return usable
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.labels import (
     NO_CLASS,
@@ -21,7 +21,8 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.sources.problems import add_problem
+from keras_bigdata.packing.sources.numbers import Numbers
+from keras_bigdata.packing.sources.problems import add_problem, merge_problems
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.shards.roles import Structure
 
@@ -30,11 +31,11 @@ TARGETS = "targets"
 # Fields that tables build from other columns.
 _RESERVED = {"images", "videos", "masks", "texts"}
 
-# Larger numbers become infinite.
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-
 # A column, several of them, or field name -> column.
 LabelColumns: TypeAlias = "str | Sequence[str] | Mapping[str, str]"
+# A column, several of them in one field, or field name -> one or several columns.
+TargetColumns: TypeAlias = "str | Sequence[str] | Mapping[str, str | Sequence[str]]"
+Missing: TypeAlias = Literal["error", "mask"]
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Targets:
             field -> such a list.
         notes: What `pack` reports of them.
         problems: Row -> column -> reason why the row cannot be packed.
+        present: Field -> where its number is present, with `missing="mask"`.
     """
 
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Targets:
     classes: Any = None
     problems: dict[int, dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    present: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
 
 def label_fields(label: LabelColumns | None) -> dict[str, str]:
@@ -66,29 +69,41 @@ def label_fields(label: LabelColumns | None) -> dict[str, str]:
     if isinstance(label, Mapping):
         fields = dict(label)
     else:
-        fields = {name: name for name in _checked_columns("label", label, dict_allowed=True)}
+        fields = {name: name for name in _checked_columns("label", label)}
     for name in (*fields, *fields.values()):
         if not isinstance(name, str):
             raise TypeError(f"`label` must name columns. Received: {name!r} in label={label!r}")
     return fields
 
 
-def target_columns(target: str | Sequence[str] | None) -> list[str]:
-    """Returns the columns of measured values, for each form of the argument `target`."""
+def target_fields(target: TargetColumns | None) -> dict[str, list[str]]:
+    """Returns field name -> columns of measured values, for each form of the argument `target`."""
     if target is None:
-        return []
-    if isinstance(target, str):
-        return [target]
-    return _checked_columns("target", target, dict_allowed=False)
+        return {}
+    if not isinstance(target, Mapping):
+        return {TARGETS: _target_columns(target)}
+    for name in target:
+        if not isinstance(name, str):
+            raise TypeError(f"`target` must name fields. Received: {name!r} in target={target!r}")
+    if not target:
+        raise ValueError("`target` must not be an empty dict.")
+    return {name: _target_columns(columns) for name, columns in target.items()}
+
+
+def used_columns(label: LabelColumns | None, target: TargetColumns | None) -> list[str]:
+    """Returns the columns that `label` and `target` name."""
+    targets = target_fields(target).values()
+    return [*label_fields(label).values(), *(name for columns in targets for name in columns)]
 
 
 def read_targets(
     table: Columns,
     *,
     label: LabelColumns | None,
-    target: str | Sequence[str] | None,
+    target: TargetColumns | None,
     separator: str | None,
     classes: Any,
+    missing: Missing = "error",
 ) -> Targets:
     """Converts columns of a table to targets.
 
@@ -97,16 +112,19 @@ def read_targets(
         label: A column of labels becomes the field `labels`. Several become a field each, with
             the names of the columns or of the dict.
         target: A column of numbers becomes the field `targets`, float32 of shape `(rows,)`;
-            several become one of shape `(rows, columns)`.
+            several become one of shape `(rows, columns)`. A dict is one field for each key.
         separator: The separator of several labels in one row; the fields then are multi-hot,
             uint8 of shape `(rows, classes)`. `None` for one label per row.
         classes: The argument of that name, or `None`.
+        missing: `"mask"` if a row without a number is not a problem: it is then 0, and not
+            `present`. Defaults to `"error"`.
 
     Raises:
-        PackError: If the labels are not classes, or if no row has a label.
+        PackError: If the labels are not classes, or if no row has a label; with
+            `missing="mask"`, if no row has a number.
         ValueError: If the arguments do not go together.
     """
-    _check_arguments(label, target, separator, classes)
+    _check_arguments(label, target, separator, classes, missing)
     targets = Targets()
     several = label is not None and not isinstance(label, str)
     classes_of_field: dict[str, list[Any]] = {}
@@ -122,14 +140,12 @@ def read_targets(
             add_problem(targets.problems, row, column, f"{column}: {reason}" if several else reason)
     if label is not None:
         targets.classes = classes_of_field if several else classes_of_field[LABELS]
-    columns = target_columns(target)
-    if columns:
-        numbers = np.stack(
-            [_to_float32(table.values[column], column, targets) for column in columns], axis=1
-        )
-        targets.columns[TARGETS] = numbers[:, 0] if isinstance(target, str) else numbers
+    for name, columns in target_fields(target).items():
+        _read_numbers(table, name, columns, targets, missing)
+        if isinstance(_columns_of(target, name), str):
+            targets.columns[name] = targets.columns[name][:, 0]
     roles = tuple(targets.columns)
-    if isinstance(label, Mapping):
+    if isinstance(label, Mapping) or isinstance(target, Mapping):
         targets.roles = {name: name for name in roles}
     else:
         targets.roles = roles if several or len(roles) > 1 else (roles[0] if roles else None)
@@ -146,9 +162,19 @@ def add_role(roles: Structure | None, name: str) -> Structure:
 
 
 def _check_arguments(
-    label: LabelColumns | None, target: str | Sequence[str] | None, separator: Any, classes: Any
+    label: LabelColumns | None,
+    target: TargetColumns | None,
+    separator: Any,
+    classes: Any,
+    missing: Missing,
 ) -> None:
     """Refuses arguments that cannot be combined."""
+    checked_choice(missing, "missing", ("error", "mask"))
+    if missing == "mask" and target is None:
+        raise ValueError(
+            '`missing="mask"` is for numbers to predict, and needs `target`. Rows without a label '
+            'are left out by pack(..., on_error="skip").'
+        )
     if classes is not None and label is None:
         raise ValueError("`classes` needs `label`, the column of the labels.")
     if separator is not None and (label is None or not isinstance(separator, str) or not separator):
@@ -156,24 +182,64 @@ def _check_arguments(
             "`separator` must be the string between the labels of the column `label`, such "
             f'as "|". Received: separator={separator!r}, label={label!r}'
         )
-    reserved = _RESERVED | ({TARGETS} if target is not None else set())
-    taken = sorted(reserved & set(label_fields(label)))
+    numbers = target_fields(target)
+    taken = sorted((_RESERVED | set(numbers)) & set(label_fields(label)))
     if taken:
         raise ValueError(
             f"`label` must not name a field that another argument defines: {taken}. Pass a dict of "
             f'field -> column, such as label={{"kind": {taken[0]!r}}}.'
         )
+    taken = sorted((_RESERVED | {LABELS}) & set(numbers))
+    if taken:
+        raise ValueError(
+            f"`target` must not name a field that another argument defines: {taken}. Pass a dict "
+            f'with another key, such as target={{"value": {taken[0]!r}}}.'
+        )
 
 
-def _checked_columns(argument: str, columns: Any, *, dict_allowed: bool) -> list[str]:
+def _checked_columns(argument: str, columns: Any) -> list[str]:
     checked = list(columns) if isinstance(columns, Sequence) else []
     if not checked or len(set(map(str, checked))) != len(checked):
         raise TypeError(
-            f"`{argument}` must be the name of a column{', a dict' if dict_allowed else ''} or a "
+            f"`{argument}` must be the name of a column, a dict or a "
             "list of different ones; add values in memory to the table first, as "
             f"df.assign(a=values). Received: {argument} of type {type(columns).__name__}"
         )
     return checked
+
+
+def _target_columns(columns: Any) -> list[str]:
+    if isinstance(columns, str):
+        return [columns]
+    return _checked_columns("target", columns)
+
+
+def _columns_of(target: Any, name: str) -> Any:
+    return target[name] if isinstance(target, Mapping) else target
+
+
+def _read_numbers(
+    table: Columns, name: str, columns: Sequence[str], targets: Targets, missing: Missing
+) -> None:
+    """Adds a field of numbers, of shape `(rows, columns)`."""
+    is_masked = missing == "mask"
+    if is_masked and len(columns) > 1:
+        spelling = ", ".join(f"{column!r}: {column!r}" for column in columns)
+        raise ValueError(
+            f'`missing="mask"` sets the weight of a row to 0 for an output, and {name!r} has '
+            f"several columns, of which a row may lack only one. Make each an output of its own: "
+            f"target={{{spelling}}}. Received: {list(columns)}"
+        )
+    numbers = Numbers()
+    for column in columns:
+        numbers.add(table.values[column], column, allow_missing=is_masked)
+    if is_masked:
+        targets.present[name] = numbers.present[0]
+        if not numbers.present[0].any() and not numbers.problems:
+            raise PackError(f"{table.name}, column {columns[0]!r}: there is no number in any row.")
+    targets.columns[name] = np.stack(numbers.values, axis=1)
+    targets.notes += numbers.notes
+    targets.problems = merge_problems(targets.problems, numbers.problems)
 
 
 def _resolve_field_classes(classes: Any, name: str, several: bool) -> list[Any] | None:
@@ -228,34 +294,3 @@ def _split_labels(value: Any, separator: str) -> list[Any]:
     if is_missing(value):
         return []
     return [part.strip() for part in str(value).split(separator) if part.strip()]
-
-
-def _to_float32(values: Sequence[Any], column: str, targets: Targets) -> npt.NDArray[np.float32]:
-    """Converts a column to float32; adds rows without a finite number to the problems."""
-    numbers = np.zeros(len(values), np.float32)
-    rounded: list[Any] = []
-    for row, value in enumerate(values):
-        if is_missing(value):
-            add_problem(targets.problems, row, column, f"{column}: there is no number")
-            continue
-        try:
-            # Python would read "1_000" as 1000; as a label it is a name.
-            number = math.nan if isinstance(value, str) and "_" in value else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            reason = f"{column}: {value!r} is not a finite number"
-            add_problem(targets.problems, row, column, reason)
-        elif abs(number) > _FLOAT32_MAX:
-            reason = f"{column}: {value!r} is too large for float32"
-            add_problem(targets.problems, row, column, reason)
-        else:
-            numbers[row] = number
-            if number.is_integer() and float(numbers[row]) != number:
-                rounded.append(value)
-    if rounded:
-        targets.notes.append(
-            f"{column}: {len(rounded):,} whole numbers, such as {rounded[0]}, are rounded to "
-            "float32, which holds those up to 16,777,216 exactly. Subtract a constant, or divide."
-        )
-    return numbers

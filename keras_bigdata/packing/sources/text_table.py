@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
+from keras_bigdata.packing.sources.problems import merge_problems
+from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.packing.sources.targets import (
     LabelColumns,
-    label_fields,
+    Missing,
+    TargetColumns,
     read_targets,
-    target_columns,
+    used_columns,
 )
 from keras_bigdata.packing.sources.tokens import describe_long_texts, encode_column
 
@@ -23,7 +26,8 @@ class TextTable(TableRows):
     The fields are
 
     - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), the input,
-    - `labels` or `targets`, the targets, as in `ImageTable`.
+    - `labels` or `targets`, the targets, as in `ImageTable`,
+    - `sample_weight`, the sample weights, as in `ImageTable`.
 
     The texts are tokenized once, by the constructor. The vocabulary is stored in the index, so
     that `encode_texts(texts, index)` converts new texts to the same ids.
@@ -34,6 +38,7 @@ class TextTable(TableRows):
         text: The column of texts.
         label: The column of labels, or several, as in `ImageTable`. Defaults to `None`.
         target: The column of numbers to predict, or several. Defaults to `None`.
+        missing, sample_weight: As in `ImageTable`. Default to `"error"` and `None`.
         separator: The separator of several labels in one row. Defaults to `None`: one label per
             row.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
@@ -69,7 +74,9 @@ class TextTable(TableRows):
         *,
         text: str,
         label: LabelColumns | None = None,
-        target: str | Sequence[str] | None = None,
+        target: TargetColumns | None = None,
+        missing: Missing = "error",
+        sample_weight: str | None = None,
         separator: str | None = None,
         text_length: int | None = None,
         max_tokens: int | None = None,
@@ -80,21 +87,34 @@ class TextTable(TableRows):
     ) -> None:
         if not isinstance(text, str):
             raise TypeError(f"`text` must be the name of a column. Received: text={text!r}")
-        used = [text, *label_fields(label).values(), *target_columns(target), *checked_keep(keep)]
+        used = [
+            text,
+            *used_columns(label, target),
+            *weight_columns(sample_weight),
+            *checked_keep(keep),
+        ]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
         tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
         targets = read_targets(
-            columns, label=label, target=target, separator=separator, classes=classes
+            columns,
+            label=label,
+            target=target,
+            separator=separator,
+            classes=classes,
+            missing=missing,
         )
+        weights = read_weights(columns, sample_weight)
+        notes = describe_long_texts(tokens, text_length, vocabulary)
         super().__init__(
             {"texts": tokens, **targets.columns},
             inputs="texts",
             targets=targets.roles,
+            weights=weigh_targets(targets.roles, weights, targets.present),
             classes=targets.classes,
             vocabulary=words,
             table=columns.name,
             lines=columns.lines,
-            problems=targets.problems,
-            notes=targets.notes + describe_long_texts(tokens, text_length, vocabulary),
+            problems=merge_problems(targets.problems, weights.problems),
+            notes=targets.notes + weights.notes + notes,
             kept=read_kept(columns, checked_keep(keep)),
         )
