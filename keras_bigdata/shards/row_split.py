@@ -149,6 +149,30 @@ def combine_labels(
     return combined
 
 
+def groups_of_items(columns: Sequence[Sequence[int]], items: int) -> Sequence[int]:
+    """Returns an integer for each row, the same for rows that are linked by common items.
+
+    Args:
+        columns: For each column, the number of the item in each row.
+        items: The number of different items.
+    """
+    if len(columns) == 1:
+        return columns[0]
+    parent = list(range(items))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for row in zip(*columns, strict=True):
+        first = root(row[0])
+        for item in row[1:]:
+            parent[root(item)] = first
+    return [root(item) for item in columns[0]]
+
+
 def _number_groups(groups: npt.ArrayLike) -> tuple[Rows, Rows, Rows]:
     """Returns the group number of each row, and of each group its first row and its size."""
     _, first_rows, group_of_row, sizes = np.unique(

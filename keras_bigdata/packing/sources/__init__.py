@@ -10,7 +10,8 @@ problems                              row -> column -> why it cannot be packed
 images, frames, masks                 files -> arrays
 labels, targets                       labels -> class numbers, columns -> targets
 numbers, row_weights                  columns -> float32, sample weights
-tokens, padding                       texts -> token ids, lists of unequal length -> arrays
+input_fields                          the fields that are inputs of a table
+tokens, text_columns, padding         texts -> token ids, lists of unequal length -> arrays
 hdf5_file, hdf5_columns               datasets, labels and texts read in parts
 hdf5_origin                           which files the values of a dataset come from
 """

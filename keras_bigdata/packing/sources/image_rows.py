@@ -20,6 +20,7 @@ from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.metadata_columns import FILE
 from keras_bigdata.shards.roles import Structure
+from keras_bigdata.shards.row_split import groups_of_items
 
 
 class ImageRows(TableRows):
@@ -30,7 +31,8 @@ class ImageRows(TableRows):
 
     Args:
         folder: The folder that relative file names start from.
-        names: The file name of each row; with `frames`, the folder of each row.
+        names: The file name of each row; with `frames`, the folder of each row. With several
+            images in a row, field -> these.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`.
         columns: Field name -> array with one entry per row. Defaults to `{}`.
@@ -38,6 +40,7 @@ class ImageRows(TableRows):
         mask_values: As in `load_mask`. Defaults to `None`.
         frames: Number of images to read from each folder. Defaults to `None`: the names are those
             of files.
+        inputs: The roles of the inputs. Defaults to `None`: the images.
         targets: The roles of the columns and masks. Defaults to `None`.
         **options: As in `TableRows`.
     """
@@ -49,7 +52,7 @@ class ImageRows(TableRows):
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        names: Sequence[str],
+        names: Sequence[str] | Mapping[str, Sequence[str]],
         size: tuple[int, int],
         color: Color,
         *,
@@ -57,38 +60,44 @@ class ImageRows(TableRows):
         masks: Sequence[str] | None = None,
         mask_values: tuple[int, ...] | None = None,
         frames: int | None = None,
+        inputs: Structure | None = None,
         targets: Structure | None = None,
         **options: Any,
     ) -> None:
         self._folder = str(local_path(folder, "root"))
-        self._names = list(names)
+        field = "images" if frames is None else "videos"
+        images = names if isinstance(names, Mapping) else {field: names}
+        # The names of the first image of each row, and field -> those of the others.
+        (self._field, first), *others = images.items()
+        self._names = list(first)
+        self._other_names = {field: list(other) for field, other in others}
         self._masks = None if masks is None else list(masks)
         self.mask_values = mask_values
         self.size = size
         self.color = color
         self.frames = frames
-        field = "images" if frames is None else "videos"
-        inputs = (field, "texts") if "texts" in (columns or {}) else field
-        super().__init__(columns or {}, inputs=inputs, targets=targets, **options)
+        super().__init__(columns or {}, inputs=inputs or self._field, targets=targets, **options)
 
     def __len__(self) -> int:
         return len(self._names)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         row = checked_row(row, len(self))
-        path = self.file(row)
         columns = super().__getitem__(row)
-        try:
-            if self.frames is None:
-                sample: dict[str, Any] = {"images": load_image(path, self.size, self.color)}
-            else:
-                sample = {"videos": load_frames(path, self.frames, self.size, self.color)}
-        except PackError as error:
-            raise PackError(f"{self._row_location(row)}: {error}") from error
+        paths = self._image_paths(row)
+        sample: dict[str, Any] = {}
+        for field, path in paths.items():
+            try:
+                if self.frames is None:
+                    sample[field] = load_image(path, self.size, self.color)
+                else:
+                    sample[field] = load_frames(path, self.frames, self.size, self.color)
+            except PackError as error:
+                raise PackError(f"{self._row_location(row, path)}: {error}") from error
         if self._masks is not None:
             mask = self._path(self._masks[row])
             try:
-                sample["masks"] = load_mask(mask, self.size, path, self.mask_values)
+                sample["masks"] = load_mask(mask, self.size, list(paths.values()), self.mask_values)
             except PackError as error:
                 raise PackError(
                     f"{mask}, the mask of {self._row_location(row)}: {error}"
@@ -96,15 +105,31 @@ class ImageRows(TableRows):
         return sample | columns
 
     def file(self, row: int) -> str:
-        """Returns the path of a row's image; with `frames`, of its folder."""
+        """Returns the path of a row's image, the first of several; with `frames`, of its folder."""
         return self._path(self._names[checked_row(row, len(self))])
 
     def row_columns(self, rows: Rows) -> dict[str, Any]:
-        """Returns the metadata columns of some rows: `file`, as the table or folder names it."""
-        return {FILE: [self._names[row] for row in rows], **super().row_columns(rows)}
+        """Returns the metadata columns of some rows: `file`, as the table or folder names it.
+
+        Of several images per row, `file` is that of the first, and `<field>_file` those of others.
+        """
+        others = {
+            f"{field}_{FILE}": [names[row] for row in rows]
+            for field, names in self._other_names.items()
+        }
+        files = {FILE: [self._names[row] for row in rows], **others}
+        return {**files, **super().row_columns(rows)}
+
+    def _image_paths(self, row: int) -> dict[str, str]:
+        """Returns field -> path of the images of a row."""
+        others = {field: self._path(names[row]) for field, names in self._other_names.items()}
+        return {self._field: self.file(row), **others}
 
     def _keep_rows(self, rows: Rows) -> None:
         self._names = [self._names[row] for row in rows]
+        self._other_names = {
+            field: [names[row] for row in rows] for field, names in self._other_names.items()
+        }
         self._masks = None if self._masks is None else [self._masks[row] for row in rows]
         super()._keep_rows(rows)
 
@@ -114,7 +139,8 @@ class ImageRows(TableRows):
         The content of the files is not compared. Only the name of the folder counts, because
         images and shards may be moved together.
         """
-        files = hashlib.sha256(json.dumps([self._names, self._masks]).encode())
+        others = [self._other_names] if self._other_names else []
+        files = hashlib.sha256(json.dumps([self._names, self._masks, *others]).encode())
         values = {} if self.mask_values is None else {"mask_values": list(self.mask_values)}
         return {
             **super().fingerprint(),
@@ -130,13 +156,16 @@ class ImageRows(TableRows):
 
     def source_files(self) -> Iterable[str]:
         """Returns the paths of images and masks; with `frames`, of the folders of frames."""
-        names = dict.fromkeys([*self._names, *(self._masks or ())])
+        others = (name for names in self._other_names.values() for name in names)
+        names = dict.fromkeys([*self._names, *others, *(self._masks or ())])
         return [self._path(name) for name in names if name]
 
-    def _groups(self) -> Sequence[int]:
-        files = [os.path.normpath(name) for name in self._names]
-        numbers = {file: number for number, file in enumerate(dict.fromkeys(files))}
-        return [numbers[file] for file in files]
+    def _groups(self) -> npt.ArrayLike:
+        columns = [self._names, *self._other_names.values()]
+        files = [[os.path.normpath(name) for name in names] for names in columns]
+        unique = dict.fromkeys(name for names in files for name in names)
+        numbers = {file: number for number, file in enumerate(unique)}
+        return groups_of_items([[numbers[name] for name in names] for names in files], len(unique))
 
     def _path(self, name: str) -> str:
         path = os.path.join(self._folder, name)
@@ -151,10 +180,9 @@ class ImageRows(TableRows):
     def _row_shapes(self) -> dict[str, tuple[int, ...]]:
         image = (*self.size, CHANNELS[self.color])
         shapes = super()._row_shapes()
-        if self.frames is None:
-            return {"images": image, **shapes}
-        return {"videos": (self.frames, *image), **shapes}
+        shape = image if self.frames is None else (self.frames, *image)
+        return {**dict.fromkeys([self._field, *self._other_names], shape), **shapes}
 
-    def _row_location(self, row: int) -> str:
+    def _row_location(self, row: int, path: str | None = None) -> str:
         line = "" if self._lines is None else f" ({self._table}, line {self._lines[row]})"
-        return f"{self.file(row)}{line}"
+        return f"{path or self.file(row)}{line}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_bigdata.arguments import checked_choice, checked_int
@@ -11,9 +11,16 @@ from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
+from keras_bigdata.packing.sources.input_fields import (
+    InputColumns,
+    check_distinct,
+    input_fields,
+    input_roles,
+)
 from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.masks import checked_mask_values
-from keras_bigdata.packing.sources.problems import merge_problems
+from keras_bigdata.packing.sources.numbers import NUMBERS, number_columns, read_inputs
+from keras_bigdata.packing.sources.problems import Problems, merge_problems
 from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (
@@ -21,14 +28,13 @@ from keras_bigdata.packing.sources.targets import (
     Missing,
     TargetColumns,
     add_role,
+    label_fields,
     read_targets,
+    target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.tokens import (
-    check_without_texts,
-    describe_long_texts,
-    encode_column,
-)
+from keras_bigdata.packing.sources.text_columns import TEXTS, TextLength, read_texts
+from keras_bigdata.packing.sources.tokens import check_without_texts
 
 
 class ImageTable(ImageRows):
@@ -39,6 +45,7 @@ class ImageTable(ImageRows):
     - `images` (uint8, `(rows, height, width, channels)`), an input; or, with `frames`, `videos`
       (uint8, `(rows, frames, height, width, channels)`),
     - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), an input,
+    - `numbers` (float32, `(rows, columns)`), an input,
     - `masks` (uint8 class numbers, `(rows, height, width, 1)`), a target,
     - `labels` (int32 class numbers, `(rows,)`), a target; with `separator` multi-hot (uint8,
       `(rows, classes)`); with several columns one field each, named as the columns,
@@ -46,6 +53,9 @@ class ImageTable(ImageRows):
       named by its keys,
     - `sample_weight` (float32, `(rows,)`), the sample weights, with `sample_weight` or
       `missing="mask"`.
+
+    Several inputs are a tuple in this order. If `image` or `text` is a dict, its keys name the
+    fields, and the inputs are a dict of all of them.
 
     Several targets are a tuple in this order, or a dict if `label` or `target` is one; their sample
     weights are nested in the same way. Images of any size and
@@ -61,10 +71,16 @@ class ImageTable(ImageRows):
             dict of lists.
         image: The column of file names; or a pattern with columns in braces, such as
             `"photos/{id}.png"` for ids without folder and extension. With `frames`, of folders.
+            Several are a dict of field -> column, such as `{"left": "l", "right": "r"}`; all are
+            read with the same size and color.
         label: The column of labels: strings, whole numbers or booleans. Several columns are a list
             or, to name the fields after the outputs of the model, a dict of field -> column, such
             as `{"color": "main_color"}`. Defaults to `None`.
-        text: The column of texts. Defaults to `None`.
+        text: The column of texts. Several are a dict of field -> column, such as
+            `{"title": "t", "body": "b"}`, with one vocabulary. Defaults to `None`.
+        numbers: The column of numbers that are an input, or a list of them; one field for all,
+            because a dense layer takes them together. A row without a finite number in each is an
+            error. They are not scaled: use `keras.layers.Normalization`. Defaults to `None`.
         mask: The column, or the pattern, of the files of masks: images with one channel whose
             values (with a palette, its numbers) are the classes, or `.npy` files. Defaults to
             `None`.
@@ -95,7 +111,8 @@ class ImageTable(ImageRows):
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
-            Defaults to `None`: the length of the longest text, but at most 64.
+            With several columns, one number for all or a dict of field -> number. Defaults to
+            `None`: the length of the longest text of the column, but at most 64.
         max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
             with `vocabulary`. Defaults to `None`: 20,000.
         classes: The labels in the order of their numbers, as a list, or a source or `ShardIndex`
@@ -127,6 +144,8 @@ class ImageTable(ImageRows):
     pack(validation, "shards/validation")
     test = ImageTable("photos/test.csv", image="file", text="caption", label="label",
                       size=(128, 128), classes=source, vocabulary=source)
+    pairs = ImageTable({"l": ["1l.png"], "r": ["1r.png"], "depth": [2.5]}, target="depth",
+                       image={"left": "l", "right": "r"}, size=(64, 64))
     people = ImageTable({"file": ["1.png", "2.png"], "age": [31, None],
                          "trust": [1, 0.5]}, image="file", size=(64, 64), sample_weight="trust",
                         target="age", missing="mask")
@@ -139,9 +158,10 @@ class ImageTable(ImageRows):
         self,
         table: Any,
         *,
-        image: str,
+        image: InputColumns,
         label: LabelColumns | None = None,
-        text: str | None = None,
+        text: InputColumns | None = None,
+        numbers: str | Sequence[str] | None = None,
         mask: str | None = None,
         mask_values: Sequence[int] | None = None,
         target: TargetColumns | None = None,
@@ -152,7 +172,7 @@ class ImageTable(ImageRows):
         root: str | os.PathLike[str] | None = None,
         size: tuple[int, int],
         color: Color = "rgb",
-        text_length: int | None = None,
+        text_length: TextLength | None = None,
         max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
@@ -164,11 +184,17 @@ class ImageTable(ImageRows):
             check_without_texts(
                 vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
             )
-        if text is not None and not isinstance(text, str):
-            raise TypeError(
-                "`text` must be the name of a column; add values in memory to the table first, as "
-                f"df.assign(text=texts). Received: text of type {type(text).__name__}"
-            )
+        default = "images" if frames is None else "videos"
+        images = input_fields("image", image, default, required=True)
+        text_fields = input_fields("text", text, TEXTS)
+        check_distinct(
+            image=images,
+            text=text_fields,
+            numbers=() if numbers is None else (NUMBERS,),
+            mask=() if mask is None else ("masks",),
+            label=label_fields(label),
+            target=target_fields(target),
+        )
         mask_values = checked_mask_values(mask_values)
         if mask_values is not None and mask is None:
             raise ValueError("`mask_values` needs `mask`, the files of the masks.")
@@ -180,15 +206,20 @@ class ImageTable(ImageRows):
                     f"Received: mask={mask!r}, frames={frames}"
                 )
         used = [
-            *pattern_columns("image", image),
+            *(name for pattern in images.values() for name in pattern_columns("image", pattern)),
             *(() if mask is None else pattern_columns("mask", mask)),
+            *text_fields.values(),
+            *number_columns(numbers),
             *used_columns(label, target),
             *weight_columns(sample_weight),
-            *(() if text is None else (text,)),
             *checked_keep(keep),
         ]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
-        names, problems = file_names(columns, "image", image)
+        names = {}
+        problems: Problems = {}
+        for field, pattern in images.items():
+            names[field], image_problems = file_names(columns, "image", pattern)
+            problems = merge_problems(problems, image_problems)
         masks = None
         if mask is not None:
             masks, mask_problems = file_names(columns, "mask", mask)
@@ -203,28 +234,34 @@ class ImageTable(ImageRows):
         )
         roles = targets.roles if masks is None else add_role(targets.roles, "masks")
         weights = read_weights(columns, sample_weight)
-        fields = targets.columns
-        words = None
-        if text is not None:
-            tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
-            fields = {"texts": tokens, **fields}
-            targets.notes += describe_long_texts(tokens, text_length, vocabulary)
+        texts = read_texts(
+            columns,
+            text_fields,
+            vocabulary=vocabulary,
+            text_length=text_length,
+            max_tokens=max_tokens,
+        )
+        values, found = read_inputs(columns, number_columns(numbers))
+        inputs = {**texts.tokens, **values}
+        as_dict = isinstance(image, Mapping) or isinstance(text, Mapping)
         super().__init__(
             columns.folder if root is None else local_path(root, "root"),
             names,
             size,
             color,
-            columns=fields,
+            columns={**inputs, **targets.columns},
+            inputs=input_roles([*images, *inputs], as_dict=as_dict),
+            texts=text_fields,
             masks=masks,
             mask_values=mask_values,
             frames=frames,
             targets=roles,
             weights=weigh_targets(roles, weights, targets.present),
             classes=targets.classes,
-            vocabulary=words,
+            vocabulary=texts.vocabulary,
             table=columns.name,
             lines=columns.lines,
-            problems=merge_problems(problems, targets.problems, weights.problems),
-            notes=targets.notes + weights.notes,
+            problems=merge_problems(problems, targets.problems, weights.problems, found.problems),
+            notes=targets.notes + weights.notes + found.notes + texts.notes,
             kept=read_kept(columns, checked_keep(keep)),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ _LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000")
 def load_mask(
     path: str | os.PathLike[str],
     size: tuple[int, int],
-    image_path: str | os.PathLike[str] | None = None,
+    image_paths: Sequence[str | os.PathLike[str]] = (),
     mask_values: tuple[int, ...] | None = None,
 ) -> Pixels:
     """Reads a mask and resizes it without mixing values.
@@ -43,8 +44,8 @@ def load_mask(
         path: An image with one channel, or a `.npy` file with an array of shape
             `(height, width)` or `(height, width, 1)`.
         size: `(height, width)` in pixels.
-        image_path: The image that the mask belongs to, whose orientation is compared. Defaults
-            to `None`.
+        image_paths: The images that the mask belongs to, whose orientation is compared. Defaults
+            to `()`.
         mask_values: The value in the file of class 0, 1, 2, ... Defaults to `None`: each value
             is the number of its class.
 
@@ -66,7 +67,7 @@ def load_mask(
             raise PackError(
                 f"a mask must hold one number per pixel. Received: an array of shape {values.shape}"
             )
-        if image_path is not None:
+        for image_path in image_paths:
             _check_orientation(values.shape, image_path)
         if mask_values is not None:
             values = _to_classes(values, mask_values, is_lossy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +32,7 @@ class TableRows(Source):
     Args:
         columns: Field name -> array with one entry per row.
         inputs, targets: The roles of the fields, as in `Roles`.
+        texts: The columns of token ids. Defaults to `()`.
         weights: The sample weights, which are added to the columns. Defaults to `None`.
         classes: The label that class i stands for, as a list; or, if several fields are labels,
             field -> such a list. Defaults to `None`.
@@ -53,6 +54,7 @@ class TableRows(Source):
         *,
         inputs: Structure | None,
         targets: Structure | None,
+        texts: Iterable[str] = (),
         weights: RowWeights | None = None,
         classes: Any = None,
         vocabulary: list[str] | None = None,
@@ -66,6 +68,7 @@ class TableRows(Source):
         self._kept = dict(kept)
         check_weight_fields(weights, columns)
         self._weights = weights
+        self._texts = tuple(texts)
         self.roles = Roles(inputs, targets, None if weights is None else weights.structure)
         self.classes = classes
         self.vocabulary = vocabulary
@@ -81,10 +84,10 @@ class TableRows(Source):
         self._weigh_rows()
 
     @property
-    def text_length(self) -> int | None:
-        """Tokens per row, or `None` without texts."""
-        texts = self._columns.get("texts")
-        return None if texts is None else int(texts.shape[1])
+    def text_length(self) -> int | dict[str, int] | None:
+        """Tokens per row; field -> such a number with several columns of texts; `None` without."""
+        lengths = {name: int(self._columns[name].shape[1]) for name in self._texts}
+        return lengths if len(lengths) > 1 else next(iter(lengths.values()), None)
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
@@ -104,8 +107,9 @@ class TableRows(Source):
         notes = [*super().packing_notes(), *self._notes]
         if self._weights is not None:
             notes += self._weights.notes(self._usable_rows())
-        if "texts" in self._columns:
-            notes += describe_empty_texts(self._columns["texts"])
+        for name in self._texts:
+            found = describe_empty_texts(self._columns[name])
+            notes += found if len(self._texts) == 1 else [f"{name}: {note}" for note in found]
         return notes
 
     def _keep_rows(self, rows: Rows) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_bigdata.packing.sources.input_fields import (
+    InputColumns,
+    check_distinct,
+    input_fields,
+    input_roles,
+)
 from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
+from keras_bigdata.packing.sources.numbers import NUMBERS, number_columns, read_inputs
 from keras_bigdata.packing.sources.problems import merge_problems
 from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
@@ -14,10 +21,12 @@ from keras_bigdata.packing.sources.targets import (
     LabelColumns,
     Missing,
     TargetColumns,
+    label_fields,
     read_targets,
+    target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.tokens import describe_long_texts, encode_column
+from keras_bigdata.packing.sources.text_columns import TEXTS, TextLength, read_texts
 
 
 class TextTable(TableRows):
@@ -25,7 +34,9 @@ class TextTable(TableRows):
 
     The fields are
 
-    - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), the input,
+    - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), the input;
+      with a dict one field each, named by its keys,
+    - `numbers` (float32, `(rows, columns)`), an input, as in `ImageTable`,
     - `labels` or `targets`, the targets, as in `ImageTable`,
     - `sample_weight`, the sample weights, as in `ImageTable`.
 
@@ -35,14 +46,18 @@ class TextTable(TableRows):
     Args:
         table: Path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, or a
             dict of lists.
-        text: The column of texts.
+        text: The column of texts. Several are a dict of field -> column, such as
+            `{"title": "t", "body": "b"}`: they have one vocabulary, and the inputs are a dict.
+        numbers: The column of numbers that are an input, or several, as in `ImageTable`. Defaults
+            to `None`.
         label: The column of labels, or several, as in `ImageTable`. Defaults to `None`.
         target: The column of numbers to predict, or several. Defaults to `None`.
         missing, sample_weight: As in `ImageTable`. Default to `"error"` and `None`.
         separator: The separator of several labels in one row. Defaults to `None`: one label per
             row.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
-            Defaults to `None`: the length of the longest text, but at most 64.
+            With several columns, one number for all or a dict of field -> number. Defaults to
+            `None`: the length of the longest text of the column, but at most 64.
         max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
             with `vocabulary`. Defaults to `None`: 20,000.
         classes, vocabulary: As in `ImageTable`. Default to `None`.
@@ -72,29 +87,43 @@ class TextTable(TableRows):
         self,
         table: Any,
         *,
-        text: str,
+        text: InputColumns,
+        numbers: str | Sequence[str] | None = None,
         label: LabelColumns | None = None,
         target: TargetColumns | None = None,
         missing: Missing = "error",
         sample_weight: str | None = None,
         separator: str | None = None,
-        text_length: int | None = None,
+        text_length: TextLength | None = None,
         max_tokens: int | None = None,
         classes: Any = None,
         vocabulary: Any = None,
         keep: str | Sequence[str] = (),
         delimiter: str = ",",
     ) -> None:
-        if not isinstance(text, str):
-            raise TypeError(f"`text` must be the name of a column. Received: text={text!r}")
+        fields = input_fields("text", text, TEXTS, required=True)
+        check_distinct(
+            text=fields,
+            numbers=() if numbers is None else (NUMBERS,),
+            label=label_fields(label),
+            target=target_fields(target),
+        )
         used = [
-            text,
+            *fields.values(),
+            *number_columns(numbers),
             *used_columns(label, target),
             *weight_columns(sample_weight),
             *checked_keep(keep),
         ]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
-        tokens, words = encode_column(columns.values[text], vocabulary, text_length, max_tokens)
+        texts = read_texts(
+            columns,
+            fields,
+            vocabulary=vocabulary,
+            text_length=text_length,
+            max_tokens=max_tokens,
+        )
+        values, found = read_inputs(columns, number_columns(numbers))
         targets = read_targets(
             columns,
             label=label,
@@ -104,17 +133,18 @@ class TextTable(TableRows):
             missing=missing,
         )
         weights = read_weights(columns, sample_weight)
-        notes = describe_long_texts(tokens, text_length, vocabulary)
+        inputs = {**texts.tokens, **values}
         super().__init__(
-            {"texts": tokens, **targets.columns},
-            inputs="texts",
+            {**inputs, **targets.columns},
+            inputs=input_roles(inputs, as_dict=isinstance(text, Mapping)),
             targets=targets.roles,
+            texts=fields,
             weights=weigh_targets(targets.roles, weights, targets.present),
             classes=targets.classes,
-            vocabulary=words,
+            vocabulary=texts.vocabulary,
             table=columns.name,
             lines=columns.lines,
-            problems=merge_problems(targets.problems, weights.problems),
-            notes=targets.notes + weights.notes + notes,
+            problems=merge_problems(targets.problems, weights.problems, found.problems),
+            notes=targets.notes + weights.notes + found.notes + texts.notes,
             kept=read_kept(columns, checked_keep(keep)),
         )

@@ -123,16 +123,9 @@ def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any
     ]
 
 
-def encode_column(
-    values: Sequence[Any], vocabulary: Any, length: int | None, max_tokens: int | None
-) -> tuple[Tokens, list[str]]:
-    """Returns the token ids of a column of texts, and the vocabulary passed or a new one."""
-    texts = [_words_of_value(value) for value in values]
-    entries, length = choose_vocabulary(texts, vocabulary, length, max_tokens)
-    return encode(texts, entries, length), entries
-
-
-def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None = None) -> Tokens:
+def encode_texts(
+    texts: Iterable[str], vocabulary: Any, text_length: int | None = None, *, field: str = "texts"
+) -> Tokens:
     """Converts new texts to the token ids that `pack` would write for them.
 
     Args:
@@ -140,6 +133,8 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
         vocabulary: An object that has the vocabulary: a `ShardIndex`, a `ShardSequence`, a source;
             or a list of words.
         text_length: Tokens per row. Defaults to `None`: as many as the packed texts have.
+        field: The field of the packed texts that the length is taken from, if there are several
+            columns of texts. Defaults to `"texts"`.
 
     Returns:
         int32 array of shape `(texts, text_length)`: 0 is padding, 1 an unknown word.
@@ -173,11 +168,11 @@ def encode_texts(texts: Iterable[str], vocabulary: Any, text_length: int | None 
             f"Received: texts of type {type(texts).__name__}"
         )
     _check_length("text_length", text_length, 1)
-    rows = [_words_of_value(text) for text in texts]
+    rows = [words_of_value(text) for text in texts]
     # A `ShardSequence` has its `ShardIndex` there; a list has a method of the same name.
     index = getattr(vocabulary, "index", vocabulary)
     index = vocabulary if callable(index) else index
-    entries, length = _resolve_vocabulary(index, text_length)
+    entries, length = _resolve_vocabulary(index, text_length, field)
     return encode(rows, entries, length)
 
 
@@ -186,6 +181,7 @@ def choose_vocabulary(
     vocabulary: Any,
     length: int | None,
     max_tokens: int | None,
+    field: str = "texts",
 ) -> tuple[list[str], int]:
     """Returns the vocabulary and the text length, from the arguments or else from the texts.
 
@@ -194,6 +190,7 @@ def choose_vocabulary(
         vocabulary: The argument of that name, or `None`.
         length: The argument `text_length`, or `None`.
         max_tokens: The argument of that name, or `None`.
+        field: The name of the field of the texts. Defaults to `"texts"`.
 
     Raises:
         ValueError: If both `vocabulary` and `max_tokens` are given, or if one is out of range.
@@ -210,10 +207,11 @@ def choose_vocabulary(
             "that exists, and would lose words that a model was trained with. "
             f"Pass one of them. Received: max_tokens={max_tokens} and a vocabulary"
         )
-    return _resolve_vocabulary(vocabulary, length)
+    return _resolve_vocabulary(vocabulary, length, field)
 
 
-def _words_of_value(value: Any) -> list[str]:
+def words_of_value(value: Any) -> list[str]:
+    """Returns the words of a value of a column of texts; none of a missing one."""
     return [] if is_missing(value) else split_words(str(value))
 
 
@@ -222,7 +220,7 @@ def _check_length(argument: str, value: Any, minimum: int) -> None:
         checked_int(value, argument, minimum)
 
 
-def _resolve_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str], int]:
+def _resolve_vocabulary(vocabulary: Any, length: int | None, field: str) -> tuple[list[str], int]:
     """Returns an existing vocabulary, with the text length passed or that of its texts."""
     entries = resolve_names(vocabulary, "vocabulary", "vocabulary")
     if entries[:2] != [PADDING, UNKNOWN]:
@@ -231,12 +229,19 @@ def _resolve_vocabulary(vocabulary: Any, length: int | None) -> tuple[list[str],
             "as that of keras.layers.TextVectorization does. "
             f"Received: vocabulary={entries[:3]}..."
         )
-    length = length or getattr(vocabulary, "text_length", None)
-    if length is None and "texts" in getattr(vocabulary, "fields", {}):
-        length = vocabulary.fields["texts"].shape[0]
+    length = length or _length_of(vocabulary, field)
     if length is None:
         raise ValueError(
             "`text_length` must be passed with a `vocabulary` that does not have one, such as a "
-            "list. Received: text_length=None"
+            f"list, or that has no texts in a field {field!r}. Received: text_length=None"
         )
     return entries, length
+
+
+def _length_of(vocabulary: Any, field: str) -> int | None:
+    """Returns the text length of a source or index; `None` if it has none for the field."""
+    length = getattr(vocabulary, "text_length", None)
+    if isinstance(length, Mapping):
+        length = length.get(field)
+    shape: tuple[int, ...] = getattr(getattr(vocabulary, "fields", {}).get(field), "shape", ())
+    return shape[0] if length is None and len(shape) == 1 else length
