@@ -53,6 +53,25 @@ def add_pack_images(kinds: Any) -> None:
         "--grayscale", action="store_true", help="pack one channel instead of three"
     )
     images.add_argument(
+        "--resize",
+        choices=("stretch", "pad", "crop"),
+        default="stretch",
+        help="stretch images to the size, or keep their aspect ratio: pad them with zeros, or crop "
+        "their middle (default: stretch)",
+    )
+    images.add_argument(
+        "--interpolation",
+        choices=("nearest", "bilinear", "bicubic", "lanczos"),
+        default="bilinear",
+        help="filter of the images; masks are resized to the nearest pixel (default: bilinear)",
+    )
+    images.add_argument(
+        "--dtype",
+        choices=("uint8", "uint16", "float32"),
+        default="uint8",
+        help="uint16 or float32 keeps the values of files with 16 bits or floats (default: uint8)",
+    )
+    images.add_argument(
         "--image",
         metavar="COLUMN",
         help="column of the file names, or a pattern such as 'photos/{id}.png' (CSV)",
@@ -105,6 +124,9 @@ def _image_source(arguments: argparse.Namespace) -> Any:
     options: dict[str, Any] = {
         "size": arguments.size,
         "color": "grayscale" if arguments.grayscale else "rgb",
+        "resize": arguments.resize,
+        "interpolation": arguments.interpolation,
+        "dtype": arguments.dtype,
         **classes_and_vocabulary(
             arguments,
             text=arguments.text is not None,

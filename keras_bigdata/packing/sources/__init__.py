@@ -7,7 +7,7 @@ sample_list                           a list of dicts
 table, file_names, kept_columns       columns of a table, the file of each row, what is kept
 class_folders                         what lies in folders of classes
 problems                              row -> column -> why it cannot be packed
-images, frames, masks                 files -> arrays
+images, full_range, frames, masks     files -> arrays (resizing)
 labels, targets                       labels -> class numbers, columns -> targets
 numbers, row_weights                  columns -> float32, sample weights
 input_fields                          the fields that are inputs of a table

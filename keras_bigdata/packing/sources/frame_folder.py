@@ -12,6 +12,7 @@ from keras_bigdata.packing.sources.class_folders import ClassFolders, number_fol
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
 from keras_bigdata.packing.sources.labels import resolve_classes
+from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
 class FrameFolder(ImageRows):
@@ -19,7 +20,7 @@ class FrameFolder(ImageRows):
 
     The fields are
 
-    - `videos` (uint8, `(rows, frames, height, width, channels)`), the input,
+    - `videos` (uint8 or another `dtype`, `(rows, frames, height, width, channels)`), the input,
     - `labels` (int32 class numbers, `(rows,)`), the target.
 
     `frames` images are read from each video, evenly spaced from the first to the last one, in the
@@ -32,8 +33,10 @@ class FrameFolder(ImageRows):
     Args:
         directory: The folder that holds the class folders.
         frames: Number of images to read from each video.
-        size: `(height, width)` in pixels. Images of any size are stretched to it.
+        size: `(height, width)` in pixels. Images of any size are resized to it.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
+        resize, interpolation, dtype: As in `ImageTable`. Default to `"stretch"`, `"bilinear"` and
+            `"uint8"`.
         classes: The names of the classes in the order of their numbers, as a list, or a source or
             `ShardIndex` to take them from; with all folders that hold videos. Defaults to `None`:
             the class folders.
@@ -64,9 +67,13 @@ class FrameFolder(ImageRows):
         frames: int,
         size: tuple[int, int],
         color: Color = "rgb",
+        resize: Resize = "stretch",
+        interpolation: Interpolation = "bilinear",
+        dtype: PixelDtype = "uint8",
         classes: Any = None,
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        form = Form(resize, interpolation, dtype)
         frames = checked_int(frames, "frames", 1)
         folders = ClassFolders(local_path(directory, "directory"))
         folder = folders.folder
@@ -89,6 +96,7 @@ class FrameFolder(ImageRows):
             color,
             columns={"labels": numbers},
             frames=frames,
+            form=form,
             targets="labels",
             classes=classes,
             notes=folders.notes(),

@@ -1,19 +1,29 @@
-"""A folder of frames -> a uint8 array of evenly spaced frames."""
+"""A folder of frames -> an array of evenly spaced frames."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import natural_key
-from keras_bigdata.packing.sources.images import Color, Pixels, is_image_file, load_image
+from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels, read_stored
+from keras_bigdata.packing.sources.images import Color, is_image_file
+from keras_bigdata.packing.sources.resizing import Form
 
 
 def load_frames(
-    folder: str | os.PathLike[str], frames: int, size: tuple[int, int], color: Color
-) -> Pixels:
+    folder: str | os.PathLike[str],
+    frames: int,
+    size: tuple[int, int],
+    color: Color,
+    *,
+    form: Form | None = None,
+    kind: StoredKind | None = None,
+) -> npt.NDArray[Any]:
     """Reads evenly spaced frames of a video, the first and the last one among them.
 
     The files are taken in the order of their names, numbers by their value: `frame9.png` comes
@@ -25,13 +35,31 @@ def load_frames(
         frames: Number of frames to read; 1 reads the first one.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`.
+        form, kind: As in `load_pixels`. Default to `None`: `Form()`, and no comparison.
 
     Returns:
-        uint8 array of shape `(frames, height, width, channels)`.
+        Array of shape `(frames, height, width, channels)`.
 
     Raises:
         PackError: If the folder cannot be listed, has no images, or if one of the images that
             are read is damaged.
+    """
+    names = list_frames(folder)
+    video = []
+    for position in np.linspace(0, len(names) - 1, frames).round().astype(int):
+        path = os.path.join(folder, names[position])
+        try:
+            video.append(load_pixels(path, size, color, form or Form(), kind))
+        except PackError as error:
+            raise PackError(f"{names[position]}: {error}") from error
+    return np.stack(video)
+
+
+def list_frames(folder: str | os.PathLike[str]) -> list[str]:
+    """Returns the names of the frames in a folder, in their order.
+
+    Raises:
+        PackError: If the folder cannot be listed, or has no images.
     """
     try:
         names = [name for name in os.listdir(folder) if is_image_file(name)]
@@ -39,11 +67,9 @@ def load_frames(
         raise PackError(f"the folder of frames cannot be listed ({error.strerror})") from error
     if not names:
         raise PackError("there are no images in the folder")
-    names.sort(key=natural_key)
-    video = []
-    for position in np.linspace(0, len(names) - 1, frames).round().astype(int):
-        try:
-            video.append(load_image(os.path.join(folder, names[position]), size, color))
-        except PackError as error:
-            raise PackError(f"{names[position]}: {error}") from error
-    return np.stack(video)
+    return sorted(names, key=natural_key)
+
+
+def read_first_frame(folder: str) -> tuple[npt.NDArray[Any], int]:
+    """Returns the stored values of the first frame, as `read_stored`."""
+    return read_stored(os.path.join(folder, list_frames(folder)[0]))

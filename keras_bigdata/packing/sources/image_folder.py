@@ -12,6 +12,7 @@ from keras_bigdata.packing.sources.class_folders import ClassFolders, number_fol
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
 from keras_bigdata.packing.sources.labels import resolve_classes
+from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
 class ImageFolder(ImageRows):
@@ -19,7 +20,7 @@ class ImageFolder(ImageRows):
 
     The fields are
 
-    - `images` (uint8, `(rows, height, width, channels)`), the input,
+    - `images` (uint8, `(rows, height, width, channels)`, or another `dtype`), the input,
     - `labels` (int32 class numbers, `(rows,)`), the target.
 
     The classes are the names of the class folders in alphabetical order, empty ones included.
@@ -29,8 +30,10 @@ class ImageFolder(ImageRows):
 
     Args:
         directory: The folder that holds the class folders.
-        size: `(height, width)` in pixels. Images of any size are stretched to it.
+        size: `(height, width)` in pixels. Images of any size are resized to it.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
+        resize, interpolation, dtype: As in `ImageTable`. Default to `"stretch"`, `"bilinear"` and
+            `"uint8"`.
         classes: The names of the classes in the order of their numbers, as a list, or a source or
             `ShardIndex` to take them from; with all folders that hold images. Defaults to `None`:
             the class folders.
@@ -57,9 +60,13 @@ class ImageFolder(ImageRows):
         *,
         size: tuple[int, int],
         color: Color = "rgb",
+        resize: Resize = "stretch",
+        interpolation: Interpolation = "bilinear",
+        dtype: PixelDtype = "uint8",
         classes: Any = None,
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        form = Form(resize, interpolation, dtype)
         folders = ClassFolders(local_path(directory, "directory"))
         names: list[str] = []
         labels: list[str] = []
@@ -81,6 +88,7 @@ class ImageFolder(ImageRows):
             size,
             color,
             columns={"labels": number_folders(labels, classes, folder)},
+            form=form,
             targets="labels",
             classes=classes,
             notes=folders.notes(),

@@ -13,14 +13,19 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
-from keras_bigdata.packing.sources.frames import load_frames
-from keras_bigdata.packing.sources.images import CHANNELS, Color, load_image
+from keras_bigdata.packing.sources.frames import load_frames, read_first_frame
+from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels, read_stored
+from keras_bigdata.packing.sources.images import CHANNELS, Color
 from keras_bigdata.packing.sources.masks import load_mask
+from keras_bigdata.packing.sources.resizing import Form
 from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.metadata_columns import FILE
 from keras_bigdata.shards.roles import Structure
 from keras_bigdata.shards.row_split import groups_of_items
+
+# Rows whose files decide which kind of numbers a source holds: the first readable one.
+_KIND_FILES = 16
 
 
 class ImageRows(TableRows):
@@ -40,6 +45,7 @@ class ImageRows(TableRows):
         mask_values: As in `load_mask`. Defaults to `None`.
         frames: Number of images to read from each folder. Defaults to `None`: the names are those
             of files.
+        form: How the images are resized, and their dtype. Defaults to `None`: `Form()`.
         inputs: The roles of the inputs. Defaults to `None`: the images.
         targets: The roles of the columns and masks. Defaults to `None`.
         **options: As in `TableRows`.
@@ -60,10 +66,12 @@ class ImageRows(TableRows):
         masks: Sequence[str] | None = None,
         mask_values: tuple[int, ...] | None = None,
         frames: int | None = None,
+        form: Form | None = None,
         inputs: Structure | None = None,
         targets: Structure | None = None,
         **options: Any,
     ) -> None:
+        self.form = form or Form()
         self._folder = str(local_path(folder, "root"))
         field = "images" if frames is None else "videos"
         images = names if isinstance(names, Mapping) else {field: names}
@@ -71,6 +79,13 @@ class ImageRows(TableRows):
         (self._field, first), *others = images.items()
         self._names = list(first)
         self._other_names = {field: list(other) for field, other in others}
+        # Of the source that parts were selected from, so that all parts hold the same kind.
+        read = read_stored if frames is None else read_first_frame
+        self._kinds = {
+            field: StoredKind([self._path(name) for name in column[:_KIND_FILES] if name], read)
+            for field, column in images.items()
+            if self.form.dtype != "uint8"
+        }
         self._masks = None if masks is None else list(masks)
         self.mask_values = mask_values
         self.size = size
@@ -87,17 +102,22 @@ class ImageRows(TableRows):
         paths = self._image_paths(row)
         sample: dict[str, Any] = {}
         for field, path in paths.items():
+            kind = self._kinds.get(field)
             try:
                 if self.frames is None:
-                    sample[field] = load_image(path, self.size, self.color)
+                    sample[field] = load_pixels(path, self.size, self.color, self.form, kind)
                 else:
-                    sample[field] = load_frames(path, self.frames, self.size, self.color)
+                    sample[field] = load_frames(
+                        path, self.frames, self.size, self.color, form=self.form, kind=kind
+                    )
             except PackError as error:
                 raise PackError(f"{self._row_location(row, path)}: {error}") from error
         if self._masks is not None:
             mask = self._path(self._masks[row])
             try:
-                sample["masks"] = load_mask(mask, self.size, list(paths.values()), self.mask_values)
+                sample["masks"] = load_mask(
+                    mask, self.size, list(paths.values()), self.mask_values, self.form.resize
+                )
             except PackError as error:
                 raise PackError(
                     f"{mask}, the mask of {self._row_location(row)}: {error}"
@@ -152,6 +172,7 @@ class ImageRows(TableRows):
             "color": "grey" if self.color == "grayscale" else self.color,
             "frames": self.frames,
             **values,
+            **self.form.fingerprint(),
         }
 
     def source_files(self) -> Iterable[str]:

@@ -21,6 +21,7 @@ from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.masks import checked_mask_values
 from keras_bigdata.packing.sources.numbers import NUMBERS, number_columns, read_inputs
 from keras_bigdata.packing.sources.problems import Problems, merge_problems
+from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (
@@ -42,8 +43,8 @@ class ImageTable(ImageRows):
 
     The fields are
 
-    - `images` (uint8, `(rows, height, width, channels)`), an input; or, with `frames`, `videos`
-      (uint8, `(rows, frames, height, width, channels)`),
+    - `images` (uint8 or another `dtype`, `(rows, height, width, channels)`), an input; or, with
+      `frames`, `videos` (`(rows, frames, height, width, channels)`),
     - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), an input,
     - `numbers` (float32, `(rows, columns)`), an input,
     - `masks` (uint8 class numbers, `(rows, height, width, 1)`), a target,
@@ -59,7 +60,7 @@ class ImageTable(ImageRows):
 
     Several targets are a tuple in this order, or a dict if `label` or `target` is one; their sample
     weights are nested in the same way. Images of any size and
-    mode are stretched to `size`. Masks are resized to the nearest pixel, so that their values are
+    mode are resized to `size`. Masks are resized to the nearest pixel, so that their values are
     those in the file. Texts are split into words in lower case.
 
     No file is read before `pack` or `source[i]` does so. A row without a label, a number or a file
@@ -110,6 +111,19 @@ class ImageTable(ImageRows):
             the CSV file; the current folder for other tables.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
+        resize: `"stretch"` to the size; `"pad"` to keep the aspect ratio, with the image in the
+            middle of zeros; or `"crop"` to keep it and cut the middle, as with Keras's
+            `pad_to_aspect_ratio` and `crop_to_aspect_ratio`. Masks follow, and padded pixels are
+            the class 0. Defaults to `"stretch"`.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"` or `"lanczos"`; all but the first
+            average the pixels of a larger image. Masks are always resized to the nearest pixel.
+            Defaults to `"bilinear"`.
+        dtype: `"uint8"`, for which 16-bit values are scaled to 8 bits and floats must be 0 to 1; a
+            file of which less than 17 levels would remain is refused. `"uint16"` and `"float32"`
+            keep the values of the files as they are, 0 to 255 of 8-bit files, and resize them in
+            float32 (float64 is rounded to it); files of 8 bits, 16 bits and floats in one source
+            are then refused, because their scales differ. Color PNG files of 16 bits cannot be read
+            in this way; TIFF files can. Defaults to `"uint8"`.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
             With several columns, one number for all or a dict of field -> number. Defaults to
             `None`: the length of the longest text of the column, but at most 64.
@@ -172,6 +186,9 @@ class ImageTable(ImageRows):
         root: str | os.PathLike[str] | None = None,
         size: tuple[int, int],
         color: Color = "rgb",
+        resize: Resize = "stretch",
+        interpolation: Interpolation = "bilinear",
+        dtype: PixelDtype = "uint8",
         text_length: TextLength | None = None,
         max_tokens: int | None = None,
         classes: Any = None,
@@ -180,6 +197,7 @@ class ImageTable(ImageRows):
         delimiter: str = ",",
     ) -> None:
         size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        form = Form(resize, interpolation, dtype)
         if text is None:
             check_without_texts(
                 vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
@@ -255,6 +273,7 @@ class ImageTable(ImageRows):
             masks=masks,
             mask_values=mask_values,
             frames=frames,
+            form=form,
             targets=roles,
             weights=weigh_targets(roles, weights, targets.present),
             classes=targets.classes,

@@ -21,6 +21,7 @@ from keras_bigdata.packing.sources.images import (
     exif_orientation,
     wrap_image_errors,
 )
+from keras_bigdata.packing.sources.resizing import Resize, pad_to, place
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 
@@ -33,6 +34,7 @@ def load_mask(
     size: tuple[int, int],
     image_paths: Sequence[str | os.PathLike[str]] = (),
     mask_values: tuple[int, ...] | None = None,
+    resize: Resize = "stretch",
 ) -> Pixels:
     """Reads a mask and resizes it without mixing values.
 
@@ -48,17 +50,19 @@ def load_mask(
             to `()`.
         mask_values: The value in the file of class 0, 1, 2, ... Defaults to `None`: each value
             is the number of its class.
+        resize: `"stretch"`, or `"pad"` or `"crop"` as the images are; padded pixels are 0, the
+            first class. Defaults to `"stretch"`.
 
     Returns:
         uint8 array of shape `(height, width, 1)`.
 
     Raises:
-        PackError: If the file cannot be read, has several channels or values that are not whole
+        PackError: If the file cannot be read, is padded or cropped and does not have the aspect
+            ratio of an image, has several channels or values that are not whole
             numbers from 0 to 255, or if it has the shape of the image before that is made upright.
             Without `mask_values` also if it is a JPEG file, or if its values are 0 and 255. With
             them, if it has another value, unless it is a JPEG file.
     """
-    height, width = size
     with wrap_image_errors():
         values, is_lossy = _read_values(path)
         if values.ndim == 3 and values.shape[2] == 1:
@@ -81,8 +85,9 @@ def load_mask(
         if mask_values is None:
             _check_values(values, is_lossy)
         mask = Image.fromarray(np.ascontiguousarray(values, np.uint8))
-        resized = mask.resize((width, height), Image.Resampling.NEAREST)
-        return np.array(resized).reshape(height, width, 1)
+        full = values.shape if resize == "stretch" else _image_size(values.shape, image_paths)
+        resized = place(full, size, resize).apply(mask, Image.Resampling.NEAREST)
+        return pad_to(np.array(resized)[..., np.newaxis], size)
 
 
 def checked_mask_values(mask_values: Any) -> tuple[int, ...] | None:
@@ -162,6 +167,34 @@ def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
         transpose = UPRIGHT_TRANSPOSES.get(exif_orientation(mask))
         is_lossy = mask.format in _LOSSY_FORMATS or "jpeg" in str(mask.info.get("compression"))
         return np.asarray(mask if transpose is None else mask.transpose(transpose)), is_lossy
+
+
+def _image_size(
+    shape: tuple[int, ...], image_paths: Sequence[str | os.PathLike[str]]
+) -> tuple[int, int]:
+    """Returns height and width of the images, upright: the mask is placed as they are.
+
+    Raises:
+        PackError: If the mask is not an image of theirs at another scale, to within one pixel.
+    """
+    height, width = shape[:2]
+    full = None
+    for path in image_paths:
+        try:
+            with Image.open(path) as image:
+                size = image.size[::-1]
+                size = size[::-1] if exif_orientation(image) >= SWAPPED_ORIENTATION else size
+        except OSError:  # a format that Pillow does not read
+            continue
+        expected_height, expected_width = width * size[0] / size[1], height * size[1] / size[0]
+        if min(abs(height - expected_height), abs(width - expected_width)) >= 1:
+            raise PackError(
+                f"it is {height} high and {width} wide, and its image {size[0]} and {size[1]}: "
+                "with another aspect ratio it would not lie on the image after padding or "
+                'cropping. Pass resize="stretch" if both show the same'
+            )
+        full = full or size
+    return full or (height, width)
 
 
 def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str]) -> None:
