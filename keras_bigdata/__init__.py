@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from keras_bigdata.integrity.report import Fault, Repair, Report
     from keras_bigdata.integrity.verify import verify
     from keras_bigdata.loading.epoch import Epoch
+    from keras_bigdata.loading.predict_rows import PredictedRows, predict_rows
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.augment import Augment
     from keras_bigdata.packing.capture import capture
     from keras_bigdata.packing.pack import pack
     from keras_bigdata.packing.sources.arrays import Arrays
+    from keras_bigdata.packing.sources.encode_images import encode_images
     from keras_bigdata.packing.sources.frame_folder import FrameFolder
     from keras_bigdata.packing.sources.hdf5 import HDF5Table
     from keras_bigdata.packing.sources.image_folder import ImageFolder
@@ -60,6 +62,7 @@ __all__ = [
     "ImageFolder",
     "ImageTable",
     "PackError",
+    "PredictedRows",
     "Repair",
     "Report",
     "ResumeTraining",
@@ -75,9 +78,11 @@ __all__ = [
     "WeightedValidation",
     "WorkerError",
     "capture",
+    "encode_images",
     "encode_texts",
     "pack",
     "pad_rows",
+    "predict_rows",
     "repair",
     "verify",
 ]
@@ -94,6 +99,7 @@ _MODULES = {
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
     "ImageTable": "packing.sources.image_table",
+    "PredictedRows": "loading.predict_rows",
     "Repair": "integrity.report",
     "Report": "integrity.report",
     "ResumeTraining": "callbacks.resume_training",
@@ -106,9 +112,11 @@ _MODULES = {
     "TextTable": "packing.sources.text_table",
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",
+    "encode_images": "packing.sources.encode_images",
     "encode_texts": "packing.sources.tokens",
     "pack": "packing.pack",
     "pad_rows": "packing.sources.padding",
+    "predict_rows": "loading.predict_rows",
     "repair": "integrity.repair",
     "verify": "integrity.verify",
 }

@@ -87,6 +87,8 @@ def files(tmp_path_factory) -> Path:
         for name, column in {"x": X, "train/x": X, "train/y": Y, "y": Y, "age": Y * 0.5}.items():
             file[name] = column
     keras_bigdata.pack(keras_bigdata.Arrays(x=X, labels=Y), tmp_path / "packed", verbose=0)
+    tokens = keras_bigdata.Arrays(tokens=BATCH["texts"])
+    keras_bigdata.pack(tokens, tmp_path / "shards/texts", verbose=0)
     return tmp_path
 
 
@@ -125,8 +127,8 @@ def workspace(tmp_path, files, monkeypatch) -> dict[str, Any]:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs(code, workspace):
     users = ("model.fit(train", "model.train_on_batch", "bench(", 'Shards("shards/train")')
+    users += ("predict_rows(model",)
     if any(user in code for user in users):
-        os.makedirs("shards")
         os.rename("packed", "shards/train")
         code = code.replace("epochs=50", "epochs=2")
     if "bench(" in code:

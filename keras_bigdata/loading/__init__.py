@@ -14,5 +14,6 @@ prefetcher       threads, processes, files and memory of one sequence (open_pref
 epoch_server     batches of epochs (epoch_state)
 describe         a sequence as text
 epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
+predict_rows     `predict_rows`: outputs next to the rows that they belong to
 sequence         `ShardSequence` (open_with_roles, class_weights)
 """

@@ -188,7 +188,7 @@ class EpochServer:
         warnings.warn(
             f"`predict` receives the rows of this ShardSequence {what}. Pass "
             "`sequence.unshuffled()` to receive a prediction of every row, in the order of the "
-            "files.",
+            "files, or use `predict_rows`, which returns columns of the rows with them.",
             stacklevel=4,
         )
 

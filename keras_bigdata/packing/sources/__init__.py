@@ -8,6 +8,7 @@ table, file_names, kept_columns       columns of a table, the file of each row, 
 class_folders                         what lies in folders of classes
 problems                              row -> column -> why it cannot be packed
 images, full_range, frames, masks     files -> arrays (resizing)
+encode_images                         new files -> arrays, as packed ones
 labels, targets                       labels -> class numbers, columns -> targets
 numbers, row_weights                  columns -> float32, sample weights
 input_fields                          the fields that are inputs of a table

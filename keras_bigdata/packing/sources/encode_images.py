@@ -1,0 +1,101 @@
+"""New image files -> arrays as `pack` would write them, for `model.predict`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.packing.sources.full_range import load_pixels
+from keras_bigdata.packing.sources.images import Color, checked_size, quiet_pillow
+from keras_bigdata.packing.sources.resizing import Form
+from keras_bigdata.shards.index import ShardIndex
+
+IMAGES = "images"
+
+
+def encode_images(
+    files: Iterable[str | os.PathLike[str]], index: Any, *, field: str = IMAGES
+) -> npt.NDArray[Any]:
+    """Reads new image files as `pack` has read those of a set: decoded, resized, same dtype.
+
+    The result is equal, byte for byte, to what `pack` writes for the same file without `augment`.
+
+    Args:
+        files: paths of image files.
+        index: the `ShardIndex` of the set, or an object that has it as `index`: a `ShardSequence`
+            or a `Shards`.
+        field: the field of images, if rows have several. Defaults to `"images"`.
+
+    Returns:
+        An array of shape `(files, height, width, channels)`, of the dtype of the field.
+
+    Raises:
+        TypeError: if `files` is one path, or if `index` has no index.
+        ValueError: if the set was not packed from image files, or has no such field.
+        PackError: if a file cannot be read as an image.
+
+    Example:
+
+    ```python
+    index = pack(ImageFolder("flowers", size=(64, 64)), "shards/flowers")  # or ShardIndex.load
+    images = encode_images(["photos/0001.jpg"], index)  # uint8, (1, 64, 64, 3), for model.predict
+    ```
+    """
+    if isinstance(files, str | bytes | os.PathLike):
+        raise TypeError(f"`files` must be a list of paths, not one. Received: files={files!r}")
+    index = getattr(index, "index", index)
+    if not isinstance(index, ShardIndex):
+        raise TypeError(
+            "`index` must be a ShardIndex, such as ShardIndex.load('shards/train'), or a "
+            f"ShardSequence. Received: an object of type {type(index).__name__}"
+        )
+    size, color, form = _read_settings(index, field)
+    packed = index.fields[field]
+    paths = [os.fspath(file) for file in files]
+    images = np.empty((len(paths), *packed.shape), packed.dtype)
+    with quiet_pillow():
+        for number, path in enumerate(paths):
+            try:
+                image = load_pixels(path, size, color, form)
+            except PackError as error:
+                raise PackError(f"{path}: {error}") from error
+            if image.shape != packed.shape or image.dtype != packed.dtype:
+                raise ValueError(
+                    f"{index.directory}: the field {packed} was changed by `augment`: files are "
+                    f"read as {image.dtype} {image.shape}. Read them yourself, and apply the same "
+                    "change."
+                )
+            images[number] = image
+    return images
+
+
+def _read_settings(index: ShardIndex, field: str) -> tuple[tuple[int, int], Color, Form]:
+    """Returns how the images of a set were read, which its index records."""
+    source = index.provenance.get("source")
+    if field not in index.fields:
+        raise ValueError(
+            f"{index.directory}: there is no field {field!r}. The fields are: "
+            f"{', '.join(map(str, index.fields.values()))}"
+        )
+    if not isinstance(source, Mapping) or "size" not in source or "color" not in source:
+        by = source.get("kind") if isinstance(source, Mapping) else index.provenance.get("by")
+        raise ValueError(
+            f"{index.directory}: was not packed from image files, so that it is unknown how new "
+            f"ones are to be read. It was written by {by or 'another program'}."
+        )
+    try:
+        names = ("resize", "interpolation", "dtype")
+        form = {name: source[name] for name in names if name in source}
+        # "grey" is what indexes have stored for grayscale.
+        color: Color = "grayscale" if source["color"] == "grey" else "rgb"
+        return checked_size(tuple(source["size"])), color, Form(**form)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{index.directory}: the index records settings of images that this release does not "
+            f"know: {error}"
+        ) from error
