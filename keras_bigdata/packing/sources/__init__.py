@@ -6,6 +6,7 @@ base, table_rows, image_rows          their base classes
 sample_list                           a list of dicts
 table, file_names, kept_columns       columns of a table, the file of each row, what is kept
 class_folders                         what lies in folders of classes
+class_filter                          rows of classes that are not asked for
 problems                              row -> column -> why it cannot be packed
 images, full_range, frames, masks     files -> arrays (resizing)
 encode_images                         new files -> arrays, as packed ones

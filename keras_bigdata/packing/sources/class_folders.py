@@ -12,8 +12,14 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import walk_directory
+from keras_bigdata.packing.sources.class_filter import LeftOut, is_class_filter, leave_out
 from keras_bigdata.packing.sources.images import is_image_file
-from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers, preview
+from keras_bigdata.packing.sources.labels import (
+    NO_CLASS,
+    class_numbers,
+    preview,
+    resolve_classes,
+)
 from keras_bigdata.representation import format_count
 
 # Folders that systems and programs create among those of the user.
@@ -129,30 +135,41 @@ class ClassFolders:
         return os.path.relpath(os.path.join(path, name), self.folder)
 
 
-def number_folders(
-    labels: Sequence[str], classes: Sequence[Any], folder: Path
-) -> npt.NDArray[np.int32]:
-    """Returns the class number of each row.
+def choose_folders(
+    labels: Sequence[str], classes: Any, folders: ClassFolders
+) -> tuple[list[Any], npt.NDArray[np.int32], LeftOut]:
+    """Returns the classes, the class number of each row, and the rows that are left out.
 
     Args:
         labels: The name of the class folder of each row.
-        classes: The classes.
-        folder: The folder of the class folders, for error messages.
+        classes: The argument of that name: a list selects folders, if each of its classes has
+            rows; a source or index does not.
+        folders: The folders.
 
     Raises:
-        ValueError: If a folder is not among the classes.
+        ValueError: If a folder is not among the classes, and is not left out.
     """
-    folders = list(dict.fromkeys(labels))
-    numbers = class_numbers(folders, classes)
-    unknown = [name for name, number in zip(folders, numbers, strict=True) if number == NO_CLASS]
-    if unknown:
-        raise ValueError(
-            f"`classes` ({preview(classes)}) does not name {len(unknown)} of the {len(folders)} "
-            f"folders in {folder}: {preview(unknown)}. It numbers the classes and does not select "
-            "some of them: add these folders to it, or move them elsewhere."
+    names = folders.names if classes is None else resolve_classes(classes)
+    with_rows = list(dict.fromkeys(labels))
+    numbers = class_numbers(with_rows, names)
+    number_of_folder = dict(zip(with_rows, numbers, strict=True))
+    unknown = [name for name in with_rows if number_of_folder[name] == NO_CLASS]
+    absent = [name for number, name in enumerate(names) if number not in numbers]
+    if unknown and (absent or not is_class_filter(classes)):
+        reason = (
+            f"It lists {preview(absent)} without a file, so that it may be misspelled: list "
+            "folders that hold files to select them, or all of them to number them."
+            if is_class_filter(classes)
+            else "They are the classes of a source or index, which has not seen these: move the "
+            "folders elsewhere, or pass a list of the folders to select."
         )
-    number_of_folder = dict(zip(folders, numbers, strict=True))
-    return np.asarray([number_of_folder[label] for label in labels], np.int32)
+        raise ValueError(
+            f"`classes` ({preview(names)}) does not name {len(unknown)} of the {len(with_rows)} "
+            f"folders in {folders.folder}: {preview(unknown)}. {reason}"
+        )
+    left_out = leave_out(labels, names, str(folders.folder)) if unknown else LeftOut()
+    kept = labels if left_out.kept is None else [labels[row] for row in left_out.kept]
+    return names, np.asarray([number_of_folder[label] for label in kept], np.int32), left_out
 
 
 def _is_data(file: str) -> bool:

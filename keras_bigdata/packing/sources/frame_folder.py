@@ -8,10 +8,9 @@ from typing import Any
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
-from keras_bigdata.packing.sources.class_folders import ClassFolders, number_folders
+from keras_bigdata.packing.sources.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
-from keras_bigdata.packing.sources.labels import resolve_classes
 from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
@@ -37,9 +36,10 @@ class FrameFolder(ImageRows):
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         resize, interpolation, dtype: As in `ImageTable`. Default to `"stretch"`, `"bilinear"` and
             `"uint8"`.
-        classes: The names of the classes in the order of their numbers, as a list, or a source or
-            `ShardIndex` to take them from; with all folders that hold videos. Defaults to `None`:
-            the class folders.
+        classes: The names of the classes in the order of their numbers. A list selects: the files
+            of other folders are left out, which `pack` reports, if each class of the list has
+            files. It may also name all folders, and more. A source or `ShardIndex` must name all
+            folders that hold videos. Defaults to `None`: the class folders.
 
     Raises:
         PackError: If the folder does not exist, or if there is no video in a class folder.
@@ -87,8 +87,11 @@ class FrameFolder(ImageRows):
                 f"{', '.join(folders.names) or 'none'}. For videos without class folders use "
                 "ImageTable(frames=...)."
             )
-        classes = folders.names if classes is None else resolve_classes(classes)
-        numbers = number_folders([label for label, _ in videos], classes, folder)
+        classes, numbers, left_out = choose_folders(
+            [label for label, _ in videos], classes, folders
+        )
+        if left_out.kept is not None:
+            videos = [videos[row] for row in left_out.kept]
         super().__init__(
             folder,
             [os.path.join(label, video) for label, video in videos],
@@ -99,5 +102,6 @@ class FrameFolder(ImageRows):
             form=form,
             targets="labels",
             classes=classes,
-            notes=folders.notes(),
+            notes=folders.notes() + left_out.notes(str(folder)),
+            left_out=left_out.counts,
         )

@@ -8,10 +8,9 @@ from typing import Any
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
-from keras_bigdata.packing.sources.class_folders import ClassFolders, number_folders
+from keras_bigdata.packing.sources.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
-from keras_bigdata.packing.sources.labels import resolve_classes
 from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
@@ -34,9 +33,10 @@ class ImageFolder(ImageRows):
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         resize, interpolation, dtype: As in `ImageTable`. Default to `"stretch"`, `"bilinear"` and
             `"uint8"`.
-        classes: The names of the classes in the order of their numbers, as a list, or a source or
-            `ShardIndex` to take them from; with all folders that hold images. Defaults to `None`:
-            the class folders.
+        classes: The names of the classes in the order of their numbers. A list selects: the files
+            of other folders are left out, which `pack` reports, if each class of the list has
+            files. It may also name all folders, and more. A source or `ShardIndex` must name all
+            folders that hold images. Defaults to `None`: the class folders.
 
     Raises:
         PackError: If the folder does not exist, if there is no image in a class folder, or if
@@ -51,6 +51,7 @@ class ImageFolder(ImageRows):
     train = ImageFolder("flowers/train", size=(128, 128))
     pack(train, "shards/train")
     pack(ImageFolder("flowers/test", size=(128, 128), classes=train), "shards/test")
+    two = ImageFolder("flowers/train", size=(128, 128), classes=["tulip", "rose"])
     ```
     """
 
@@ -81,15 +82,16 @@ class ImageFolder(ImageRows):
                 f"{folder / 'cat' / '1.jpg'}; found folders: {', '.join(folders.names) or 'none'}. "
                 "For images without class folders use ImageTable."
             )
-        classes = folders.names if classes is None else resolve_classes(classes)
+        classes, numbers, left_out = choose_folders(labels, classes, folders)
         super().__init__(
             folder,
-            names,
+            names if left_out.kept is None else [names[row] for row in left_out.kept],
             size,
             color,
-            columns={"labels": number_folders(labels, classes, folder)},
+            columns={"labels": numbers},
             form=form,
             targets="labels",
             classes=classes,
-            notes=folders.notes(),
+            notes=folders.notes() + left_out.notes(str(folder)),
+            left_out=left_out.counts,
         )

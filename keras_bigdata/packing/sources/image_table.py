@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.files import local_path
+from keras_bigdata.packing.sources.class_filter import filter_table
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
@@ -129,9 +130,10 @@ class ImageTable(ImageRows):
             `None`: the length of the longest text of the column, but at most 64.
         max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
             with `vocabulary`. Defaults to `None`: 20,000.
-        classes: The labels in the order of their numbers, as a list, or a source or `ShardIndex`
-            to take them from; with several label columns a dict of lists. Defaults to `None`: all
-            labels of this table, sorted.
+        classes: The labels in the order of their numbers. A list selects: rows with another label
+            are left out, which `pack` reports, if each label of the list has rows. With several
+            label columns (a dict of lists) or `separator`, and with a source or `ShardIndex`, a row
+            with another label is an error. Defaults to `None`: all labels of this table, sorted.
         vocabulary: The words in the order of their ids, as a list, or a source or `ShardIndex` to
             take them and the text length from. Defaults to `None`: built from all texts of this
             table.
@@ -233,6 +235,7 @@ class ImageTable(ImageRows):
             *checked_keep(keep),
         ]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
+        columns, left_out = filter_table(columns, label, separator, classes)
         names = {}
         problems: Problems = {}
         for field, pattern in images.items():
@@ -281,6 +284,11 @@ class ImageTable(ImageRows):
             table=columns.name,
             lines=columns.lines,
             problems=merge_problems(problems, targets.problems, weights.problems, found.problems),
-            notes=targets.notes + weights.notes + found.notes + texts.notes,
+            left_out=left_out.counts,
+            notes=left_out.notes(columns.name)
+            + targets.notes
+            + weights.notes
+            + found.notes
+            + texts.notes,
             kept=read_kept(columns, checked_keep(keep)),
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file, local_path
+from keras_bigdata.permutation import Rows
 
 # What programs separate the values of a table by.
 _DELIMITERS = (",", ";", "\t", "|")
@@ -31,6 +32,12 @@ class Columns:
     folder: Path
     values: dict[str, list[Any]]
     lines: list[int] | None
+
+    def select(self, rows: Rows) -> Columns:
+        """Returns some rows."""
+        values = {name: [column[row] for row in rows] for name, column in self.values.items()}
+        lines = None if self.lines is None else [self.lines[row] for row in rows]
+        return Columns(self.name, self.folder, values, lines)
 
 
 def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,7 @@ from keras_bigdata.packing.sources.problems import Problems
 from keras_bigdata.packing.sources.row_weights import RowWeights, check_weight_fields
 from keras_bigdata.packing.sources.tokens import describe_empty_texts
 from keras_bigdata.permutation import Rows
+from keras_bigdata.representation import format_count
 from keras_bigdata.shards.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,7 @@ class TableRows(Source):
         problems: Row -> column -> reason why the row cannot be packed. Defaults to `{}`.
         notes: What `pack` reports of the source. Defaults to `()`.
         kept: Metadata columns: name -> array of numbers or texts. Defaults to `{}`.
+        left_out: The labels whose rows are left out. Defaults to `()`.
     """
 
     # Nothing is decoded: starting processes would take longer than the work.
@@ -63,6 +65,7 @@ class TableRows(Source):
         problems: Problems | None = None,
         notes: Sequence[str] = (),
         kept: Mapping[str, Array] = MappingProxyType({}),
+        left_out: Collection[Any] = (),
     ) -> None:
         self._columns = dict(columns)
         self._kept = dict(kept)
@@ -75,6 +78,7 @@ class TableRows(Source):
         self._table = table
         self._lines = None if lines is None else np.asarray(lines)
         self._notes = list(notes)
+        self._left_out = len(left_out)
         problems = problems or {}
         self.problems = {
             row: f"{self._row_location(row)}: {'; '.join(reasons.values())}"
@@ -171,6 +175,11 @@ class TableRows(Source):
         if name not in columns:
             raise self._no_column(name, columns)
         return columns[name]
+
+    def _count_classes(self) -> Iterator[str]:
+        yield from super()._count_classes()
+        if self._left_out:
+            yield f"{format_count(self._left_out, 'label')} left out"
 
     def _location(self) -> str | None:
         return None if self._lines is None else self._table

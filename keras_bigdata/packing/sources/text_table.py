@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_bigdata.packing.sources.class_filter import filter_table
 from keras_bigdata.packing.sources.input_fields import (
     InputColumns,
     check_distinct,
@@ -116,6 +117,7 @@ class TextTable(TableRows):
             *checked_keep(keep),
         ]
         columns = read_columns(table, list(dict.fromkeys(used)), delimiter)
+        columns, left_out = filter_table(columns, label, separator, classes)
         texts = read_texts(
             columns,
             fields,
@@ -145,6 +147,11 @@ class TextTable(TableRows):
             table=columns.name,
             lines=columns.lines,
             problems=merge_problems(targets.problems, weights.problems, found.problems),
-            notes=targets.notes + weights.notes + found.notes + texts.notes,
+            left_out=left_out.counts,
+            notes=left_out.notes(columns.name)
+            + targets.notes
+            + weights.notes
+            + found.notes
+            + texts.notes,
             kept=read_kept(columns, checked_keep(keep)),
         )

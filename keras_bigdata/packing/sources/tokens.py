@@ -126,7 +126,7 @@ def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any
 def encode_texts(
     texts: Iterable[str], vocabulary: Any, text_length: int | None = None, *, field: str = "texts"
 ) -> Tokens:
-    """Converts new texts to the token ids that `pack` would write for them.
+    r"""Converts new texts to the token ids that `pack` would write for them.
 
     Args:
         texts: The texts. A missing one (None, NaN) counts as an empty one.
@@ -153,6 +153,25 @@ def encode_texts(
     photos = ImageTable("photos/labels.csv", image="file", text="caption", size=(64, 64))
     index = pack(photos, "shards/captions")  # or later: ShardIndex.load("shards/captions")
     tokens = encode_texts(["a red cup"], index)
+    ```
+
+    A server that does not have this package computes the same ids with the standard library. The
+    vocabulary is the entry `"vocabulary"` of `index.json`, and the length is `tokens.shape[1]`.
+    `keras.layers.TextVectorization` does not: it removes punctuation instead of splitting words at
+    it, so that `"dog-like"` is one word, and does not unify letters with combining marks.
+
+    ```python
+    import re, sys, unicodedata
+
+    characters = map(chr, range(sys.maxunicode + 1))
+    marks = "".join(char for char in characters if unicodedata.category(char).startswith("M"))
+    word = rf"\w[\w{marks}]*"
+
+    def encode(text, vocabulary, length):
+        text = unicodedata.normalize("NFC", text).lower().replace("\u2019", "'")
+        ids = {entry: number for number, entry in enumerate(vocabulary)}
+        row = [ids.get(found, 1) for found in re.findall(rf"{word}(?:'{word})*", text)[:length]]
+        return row + [0] * (length - len(row))
     ```
     """
     if isinstance(texts, str | bytes):

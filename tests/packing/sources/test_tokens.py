@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import unicodedata
 
 import h5py
@@ -141,3 +143,29 @@ def test_texts_that_the_default_length_cuts_are_reported(tmp_path, capsys):
     for options in ({"text_length": 64}, {"text_length": 70}, {"vocabulary": source}):
         assert not TextTable({"t": texts}, text="t", **options).packing_notes()
     assert not TextTable({"t": ["a " * 63]}, text="t").packing_notes()
+
+
+def test_the_recipe_without_this_package_gives_the_same_ids():
+    recipe: dict = {}
+    blocks = re.findall(r"```python\n(.*?)```", textwrap.dedent(encode_texts.__doc__), re.DOTALL)
+    exec(textwrap.dedent(blocks[1]), recipe)
+    texts = [
+        *("", "  ", "A dog-like cup", "don't", "don\u2019t 'quoted'", "snake_case 3.5 e-mail"),
+        *("caf\u00e9", "cafe\u0301", "\u0130stanbul", "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2"),
+        *("\u0939\u093f\u0928\u094d\u0926\u0940", "\u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22"),
+        *(
+            "love \u2764\ufe0f",
+            "\ufe0f a",
+            "\u65e5\u672c\u8a9e",
+            "a\u0301'b",
+            "STRASSE stra\u00dfe",
+        ),
+    ]
+    rng = np.random.default_rng(0)
+    codes = [*range(32, 127), *range(0x300, 0x370), *range(0x900, 0x980), 0x2019, 0x27, 0xFE0F]
+    texts += ["".join(map(chr, rng.choice(codes, 30))) for _ in range(200)]
+    source = TextTable({"t": texts}, text="t", max_tokens=1_000)
+    expected = encode_texts(texts, source)
+    vocabulary, length = source.vocabulary, source.text_length
+    assert [recipe["encode"](text, vocabulary, length) for text in texts] == expected.tolist()
+    assert (expected > 1).any(axis=1).sum() > 150
