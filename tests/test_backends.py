@@ -32,6 +32,7 @@ FILES = [
     "loading/test_transform_keys.py",
     "loading/test_bad_shards.py",
     "loading/test_class_weights.py",
+    "loading/test_class_sample_weights.py",
 ]
 
 

@@ -278,9 +278,10 @@ def _data_identity(sequence: ShardSequence) -> dict[str, Any]:
     state = sequence.state_dict()
     for key in ("version", "epoch", "batch", "seed"):
         del state[key]
-    roles = sequence.roles
+    roles, weights = sequence.roles, sequence.class_weights
     return {
         **state,
+        **({} if weights is None else {"class_weights": repr(weights)}),
         "inputs": repr(roles.inputs),
         "targets": repr(roles.targets),
         "sample_weights": repr(roles.sample_weights),

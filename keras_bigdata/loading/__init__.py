@@ -11,9 +11,11 @@ batch_provider   loads batches in threads (worker_threads) or processes (worker_
 batch_prefetch   the next batches are loaded while the model trains (slow_requests)
 run_prefetch     the next runs are loaded: batches that are read together, as they share files
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
+class_forms      the classes in an array of targets: class numbers or columns
+class_weights    balanced weights of the classes (class_sample_weights)
 epoch_server     batches of epochs (epoch_state)
 describe         a sequence as text
 epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to
-sequence         `ShardSequence` (open_with_roles, class_weights)
+sequence         `ShardSequence` (open_with_roles)
 """

@@ -1,78 +1,137 @@
-"""Weights that balance the classes of the targets."""
+"""Weights that balance the classes of the targets of a sequence."""
 
 from __future__ import annotations
 
-import numpy as np
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.class_counts import add_counts, count_labels
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.pickles import read_columns
-from keras_bigdata.shards.roles import Structure
-from keras_bigdata.shards.selection import Selection
+from keras_bigdata.loading.batch_loader import BatchLoader
+from keras_bigdata.loading.class_forms import ClassCounter, ClassForm, balanced
+from keras_bigdata.loading.row_reader import Batch
+from keras_bigdata.shards.roles import field_names, map_structure
 
-# Larger labels are taken for identifiers rather than class numbers.
-_MAX_CLASSES = 10_000_000
+if TYPE_CHECKING:
+    from keras_bigdata.loading.epoch_server import EpochServer
+
+# Labels are read in batches of this size, masks in batches of that of the sequence or less.
+_MAX_BATCH_BYTES, _MAX_BATCH_ROWS = 4 * 2**20, 2**16
 
 
-def balanced_class_weights(
-    index: ShardIndex,
-    targets: Structure | None,
-    trust: bool,
-    selection: Selection | None = None,
-) -> dict[int, float]:
-    """Computes balanced weights of the classes that occur.
+def balanced_class_weights(server: EpochServer) -> Any:
+    """Computes balanced weights of the classes that occur in the targets.
 
-    Class c gets `samples / (classes * count[c])`, as scikit-learn's `"balanced"` (King and Zeng,
-    Logistic Regression in Rare Events Data, 2001).
+    Class c gets `n / (classes * count[c])`, as scikit-learn's `"balanced"` (King and Zeng, Logistic
+    Regression in Rare Events Data, 2001), with n rows, of which `count[c]` have the class; n pixels
+    of masks.
 
     Args:
-        index: the shards.
-        targets: the targets as in `Roles`.
-        trust: whether pickles may be executed.
-        selection: the rows that are counted. Defaults to `None`: all.
+        server: the server of the sequence.
 
     Returns:
-        A dict of class number to weight.
+        A dict of class number to weight; for several targets, their structure of such dicts.
 
     Raises:
-        ShardError: if the targets are not one field of class numbers, or cannot be read.
+        ShardError: if a target does not hold classes, or cannot be read.
     """
-    # The counts in the index are those of its own targets. Those of multi-hot rows do not add up to
-    # the number of rows.
-    is_recorded = (
-        isinstance(targets, str)
-        and targets == index.roles.targets
-        and not index.fields[targets].shape
-    )
-    recorded = index.class_counts if is_recorded and selection is None else None
-    counts = recorded or _count_in_shards(index, targets, trust, selection)
-    occurring = {label: count for label, count in enumerate(counts) if count}
-    total = sum(occurring.values())
-    return {label: total / (len(occurring) * count) for label, count in occurring.items()}
-
-
-def _count_in_shards(
-    index: ShardIndex, targets: Structure | None, trust: bool, selection: Selection | None
-) -> list[int]:
-    field = index.fields[targets] if isinstance(targets, str) else None
-    if field is None or field.dtype.kind not in "iu" or field.shape not in ((), (1,)):
+    targets = server.roles.targets
+    if targets is None:
         raise ShardError(
-            f"{index.directory}: class weights need one target of integer labels. "
-            f"The targets are {targets!r}" + (f", {field}." if field else ".")
+            f"{server.config.index.directory}: class weights need targets, and this sequence has "
+            "none. Pass `targets`."
         )
-    counts = []
-    for place, shard in enumerate(np.flatnonzero(index.variant == 0).tolist()):
-        if selection is not None and not selection.counts[place]:
-            continue
-        path = index.path(shard)
-        labels = read_columns(path, [field.name], trust)[field.name]
-        if selection is not None:
-            labels = labels[selection.rows(place)]
+    weights, several = balanced_by_name(server, tuple(dict.fromkeys(field_names(targets))))
+    if several:
+        warnings.warn(
+            f"Rows of {several[0]!r} have several classes or none. The weight of a class is that "
+            "of its rows, for a loss that weights each class by itself. Do not pass it to "
+            "`fit(class_weight=)`, which reads one class of each row, the first one.",
+            stacklevel=3,
+        )
+    return map_structure(targets, weights.__getitem__)
+
+
+def balanced_by_name(
+    server: EpochServer, names: Sequence[str]
+) -> tuple[dict[str, dict[int, float]], list[str]]:
+    """Computes balanced weights for some targets, in one pass over the rows.
+
+    Args:
+        server: the server of the sequence.
+        names: names of targets.
+
+    Returns:
+        `(weights, several)`: name -> class -> weight, and the names of which not every row has
+        exactly one class.
+
+    Raises:
+        ShardError: if a target does not hold classes, or cannot be read.
+    """
+    weights: dict[str, dict[int, float]] = {}
+    if recorded := _recorded_counts(server):
+        weights = {name: balanced(counts, sum(counts)) for name, counts in recorded.items()}
+    counters: dict[str, ClassCounter] = {}
+    rest = [name for name in names if name not in weights]
+    start = 0
+    for batch in _batches(server, rest) if rest else ():
+        rows = len(batch[rest[0]])
+        for name in rest:
+            array = batch[name]
+            try:
+                if name not in counters:
+                    counters[name] = ClassCounter(ClassForm(array.dtype, array.shape[1:]))
+                counters[name].add(array)
+            except ValueError as error:
+                where = f"rows {start} to {start + rows - 1} of `unshuffled()`"
+                raise _not_classes(server, name, error, where) from error
+        start += rows
+    for name, counter in counters.items():
         try:
-            counts.append(count_labels(labels, _MAX_CLASSES))
+            weights[name] = counter.balanced()
         except ValueError as error:
-            raise ShardError(
-                f"{path}: class weights need class numbers. Received: {error}"
-            ) from error
-    return add_counts(counts) or []
+            raise _not_classes(server, name, error, "all rows") from error
+    several = [name for name, counter in counters.items() if not counter.is_one_hot]
+    return {name: weights[name] for name in names}, several
+
+
+def _not_classes(server: EpochServer, name: str, error: ValueError, where: str) -> ShardError:
+    made = " (after the `transform`)" if server.config.transform is not None else ""
+    return ShardError(
+        f"{server.config.index.directory}: class weights need targets that are class numbers, or "
+        f"rows of 0 and 1 with a column for each class. {name!r}{made} has {error} (in {where})."
+    )
+
+
+def _recorded_counts(server: EpochServer) -> dict[str, list[int]]:
+    """Returns the counts in the index, if they are those of the rows that are served."""
+    index, config = server.config.index, server.config
+    target = index.roles.targets
+    if not isinstance(target, str) or config.transform is not None or index.fields[target].shape:
+        return {}
+    # The counts of several columns do not show whether rows have several classes.
+    if index.class_counts is None or server.num_samples != index.num_samples:
+        return {}
+    return {target: index.class_counts}
+
+
+def _batches(server: EpochServer, names: Sequence[str]) -> Iterator[Batch]:
+    """Yields all rows, in the order of the files: what a transform makes of them, if there is one.
+
+    Memory is that of a few batches.
+    """
+    view = server.unshuffled()
+    config = view.config
+    if config.transform is not None:
+        try:
+            for position in range(view.length):
+                yield view.prefetcher.batch(position, view.length)
+        finally:
+            view.prefetcher.release()
+        return
+    row_bytes = sum(config.index.fields[name].row_bytes for name in names)
+    rows = max(1, min(_MAX_BATCH_ROWS, _MAX_BATCH_BYTES // max(1, row_bytes)))
+    loader = BatchLoader(replace(config, fields=names, batch_size=rows), server.corrupt_shards)
+    for position in range(loader.num_batches):
+        yield loader.load(position)

@@ -37,6 +37,7 @@ def describe(server: EpochServer) -> dict[str, Any]:
         "epoch": server.state.epoch,
         "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
         f"seed={config.seed}, last_batch={config.last_batch!r}",
+        "class weights": server.class_weights and repr(server.class_weights),
         "balance": config.balance and f"the classes of {config.balance.field!r}, evenly",
         "fields": fields,
         **server.roles.to_json(),

@@ -18,6 +18,7 @@ from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.keras_internals.fit import is_called_by_predict
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading.batch_loader import LoaderConfig
+from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.prefetcher import Prefetcher
@@ -54,6 +55,7 @@ class EpochServer:
         corrupt_shards: a record of corrupt shards to share. Defaults to `None`: a new one.
 
     Attributes:
+        class_weights: makes sample weights of the classes; `None` to serve no class weights.
         last_request: when a batch was requested last, by `time.monotonic()`.
 
     Raises:
@@ -81,6 +83,7 @@ class EpochServer:
             if corrupt_shards is None
             else corrupt_shards
         )
+        self.class_weights: ClassSampleWeights | None = None
         self.last_request = -math.inf
         self._warned_of_predict = False
         self._open(fixed=fixed)
@@ -162,7 +165,8 @@ class EpochServer:
             if index == self.state.start + PAUSED_BATCHES:
                 self.prefetcher.resume()
             length = self.length if self.state.fixed else None
-            return self.arrange(self.prefetcher.batch(epoch * self.length + index, length))
+            batch = self.prefetcher.batch(epoch * self.length + index, length)
+            return self.arrange(batch, f"epoch {epoch}, batch {index}")
 
     def _warn_of_same_epoch(self, epoch: int) -> None:
         config = self.config
@@ -194,7 +198,8 @@ class EpochServer:
 
     def example(self) -> Any:
         """Returns the first batch of the current epoch, without starting to prefetch."""
-        return self.arrange(self.prefetcher.loader.load(self.state.epoch * self.length))
+        batch = self.prefetcher.loader.load(self.state.epoch * self.length)
+        return self.arrange(batch, f"epoch {self.state.epoch}, batch 0")
 
     def runs(self, epoch: int) -> list[range]:
         """Returns the runs of an epoch: batches of equal size that should be read together.
@@ -226,13 +231,18 @@ class EpochServer:
             {
                 name: array.reshape(batches, len(array) // batches, *array.shape[1:])
                 for name, array in joined.items()
-            }
+            },
+            f"epoch {epoch}, batches {run.start} to {run.stop - 1}",
+            leading=2,
         )
 
-    def arrange(self, batch: Batch) -> Any:
-        """Returns the fields of a batch in the structure that Keras expects."""
+    def arrange(self, batch: Batch, where: str, leading: int = 1) -> Any:
+        """Returns a batch, or several joined ones, in the structure that Keras expects."""
         roles = (self.roles.inputs, self.roles.targets, self.roles.sample_weights)
-        return tuple(map_structure(role, batch.__getitem__) for role in roles if role is not None)
+        parts = [map_structure(role, batch.__getitem__) for role in roles if role is not None]
+        if self.class_weights is not None:
+            parts[2:] = [self.class_weights.of_batch(batch, leading, where)]
+        return tuple(parts)
 
     def _run_at(self, epoch: int, index: int) -> range:
         loader = self.prefetcher.loader
@@ -324,7 +334,7 @@ class EpochServer:
         )
 
     def _copy(self, config: LoaderConfig, steps_per_epoch: int | None, fixed: bool) -> EpochServer:
-        return EpochServer(
+        copy = EpochServer(
             config,
             self.roles,
             self.workers,
@@ -333,6 +343,9 @@ class EpochServer:
             fixed=fixed,
             corrupt_shards=self.corrupt_shards,
         )
+        # Class weights are for training, and a fixed epoch is for evaluation.
+        copy.class_weights = None if fixed else self.class_weights
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
         # Threads, files and caches are created again by the copy.

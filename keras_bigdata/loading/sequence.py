@@ -10,6 +10,7 @@ from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_rows import rows_to_balance
+from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
 from keras_bigdata.loading.describe import summarize
@@ -63,6 +64,15 @@ class ShardSequence(EpochDataset):
         targets: the same for `y`. Defaults to the targets named in the index if `inputs` is
             `None`, and else to none, for `predict`.
         sample_weights: the same for `sample_weight`. Defaults to `None`.
+        class_weights: weights of the classes of the targets, which become sample weights of each
+            batch (float32, multiplied with those of `sample_weights`): of shape `(rows,)` for class
+            numbers and one-hot rows; one for each pixel, `(rows, height, width)`, for masks of
+            class numbers. `"balanced"` (those of `class_weight()`), or a dict of class number to
+            weight, in which each class that occurs must be; for several targets, a dict or tuple
+            as `targets` of these, with `None` for a target without. They apply to what the
+            `transform` returns, and not in `unshuffled()` and the validations of this package,
+            which evaluate. `fit(class_weight=)` does the same for one target that is not a mask;
+            do not pass both. Defaults to `None`.
         shuffle: `"window"`: shards in random order, rows shuffled within each window of
             `window_shards`; `"shards"`: shards in random order, rows as stored; `"global"`: all
             rows shuffled; `None`: as stored. Defaults to `"window"`.
@@ -111,6 +121,8 @@ class ShardSequence(EpochDataset):
             are labels), or `None`.
         index: the `ShardIndex`.
         roles: which fields are inputs, targets and sample weights.
+        class_weights: class -> weight, as `class_weights` was passed or `"balanced"` computed; in
+            the structure of several targets; or `None`.
         seed_given: whether `seed` was passed; otherwise it was drawn.
         skipped_shards: path -> `SkippedShard` (rows and error) of every shard that was found
             corrupt, with `on_corrupt="skip"`.
@@ -135,14 +147,14 @@ class ShardSequence(EpochDataset):
     train = ShardSequence("megabatches", inputs=("texts", "images"), targets="labels")
     ```
 
-    A language model that predicts the next token, from shards that hold `"tokens"` only:
+    Inputs and targets that only the `transform` makes, for a model that predicts the next token:
 
     ```python
     def shift(batch, rng):
-        tokens = batch["tokens"]
+        tokens = batch["texts"]
         return {"now": tokens[:, :-1], "next": tokens[:, 1:]}
 
-    train = ShardSequence("shards/texts", inputs="now", targets="next", transform=shift)
+    train = ShardSequence("megabatches", inputs="now", targets="next", transform=shift)
     ```
     """
 
@@ -154,6 +166,7 @@ class ShardSequence(EpochDataset):
         inputs: Structure | list[Any] | None = None,
         targets: Structure | list[Any] | None = None,
         sample_weights: Structure | list[Any] | None = None,
+        class_weights: Any = None,
         shuffle: Shuffle = "window",
         window_shards: int = 6,
         seed: int | None = None,
@@ -205,6 +218,14 @@ class ShardSequence(EpochDataset):
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )
+        if class_weights is not None and balance is not None:
+            raise ValueError(
+                "`balance` draws the classes evenly, and `class_weights` would correct a second "
+                f"time. Leave one of them out. Received: balance={balance!r}, class_weights="
+                f"{class_weights!r:.80}"
+            )
+        if class_weights is not None:
+            server.class_weights = ClassSampleWeights(class_weights, server)
         super().__init__(server, options["max_queue_size"])
 
     # ---- Attributes
@@ -218,6 +239,12 @@ class ShardSequence(EpochDataset):
     def roles(self) -> Roles:
         """Which fields are inputs, targets and sample weights."""
         return self._server.roles
+
+    @property
+    def class_weights(self) -> Any:
+        """The weight of each class, which sample weights are made of, or `None`."""
+        weights = self._server.class_weights
+        return None if weights is None else weights.values
 
     @property
     def num_samples(self) -> int:
@@ -249,19 +276,43 @@ class ShardSequence(EpochDataset):
 
     # ---- Views
 
-    def class_weight(self) -> dict[int, float]:
-        """Computes balanced weights for `fit(class_weight=...)`.
+    def class_weight(self) -> Any:
+        """Computes balanced weights of the classes of the targets, for `fit(class_weight=...)`.
 
-        Class c gets `samples / (classes * count[c])`, as scikit-learn's `"balanced"`
-        (King and Zeng, Logistic Regression in Rare Events Data, 2001); only classes
-        that occur are counted.
+        Class c gets `n / (classes * count[c])`, as scikit-learn's `"balanced"` (King and Zeng,
+        Logistic Regression in Rare Events Data, 2001): n is the number of rows, and `count[c]` of
+        them have the class; only classes that occur are counted. Targets are integers, or the
+        floats 0 and 1, of shape `(rows,)` or `(rows, 1)`; one-hot rows of shape `(rows, classes)`;
+        or masks of class numbers, `(rows, height, width)` or `(rows, height, width, 1)`, of which
+        pixels are counted.
+
+        Rows of shape `(rows, classes)` may have several classes, or none. The formula is the same,
+        and the weights are for a loss that weights the positives of each class; a warning says that
+        `fit(class_weight=)` would read one class per row. The weight of positives that balances
+        them with the negatives, as of `tf.nn.weighted_cross_entropy_with_logits`, is
+        `classes * weight - 1`.
+
+        The counts of class numbers stand in the index of packed shards. Otherwise all rows are read
+        once, a batch at a time. With a `transform`, what it returns for each row is counted.
 
         Returns:
-            A dict of class number to weight.
+            A dict of class number to weight; with several targets, a dict or tuple of such dicts,
+            as `targets`. `fit` takes class weights for one target that is not a mask; for others,
+            pass `class_weights="balanced"` to the sequence.
 
         Raises:
             ValueError: with `balance`: weights would correct a second time.
-            ShardError: if the targets are not one field of class numbers.
+            ShardError: if a target does not hold classes, such as numbers to predict.
+
+        Example:
+
+        ```python
+        train = ShardSequence("shards/train", 64)
+        model.fit(train, epochs=20, class_weight=train.class_weight())
+
+        cells = ShardSequence("shards/cells", 8, targets="masks", class_weights="balanced")
+        model.fit(cells, epochs=20)  # each pixel has the weight of its class
+        ```
         """
         config = self._server.config
         if config.balance is not None:
@@ -269,15 +320,13 @@ class ShardSequence(EpochDataset):
                 f"The classes are drawn evenly with balance={config.balance.field!r}; weights "
                 "would correct a second time. Leave out `class_weight`, or `balance`."
             )
-        return balanced_class_weights(
-            self.index, self.roles.targets, config.trust, config.selection
-        )
+        return balanced_class_weights(self._server)
 
     def unshuffled(self) -> ShardSequence:
         """Returns a view of the same data that serves the same batches in every epoch.
 
         Each row of the first variant is served once, in the order of the files, after the
-        `transform` of epoch 0. Use it for validation.
+        `transform` of epoch 0, without `class_weights`. Use it for validation.
         """
         view = self.__class__.__new__(self.__class__)
         view.__dict__.update(self.__dict__)

@@ -347,3 +347,8 @@ def test_selected_rows_are_balanced(tmp_path):
         sorted(np.unique(served[classes == 0], return_counts=True)[1].tolist())
         == [1] * 20 + [2] * 15
     )
+
+
+def test_classes_are_not_corrected_twice(directory):
+    with pytest.raises(ValueError, match="`class_weights` would correct a second time"):
+        ShardSequence(directory, 10, **SETTINGS, class_weights="balanced")

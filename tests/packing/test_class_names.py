@@ -92,9 +92,9 @@ def test_rows_of_several_labels_are_counted_by_class(tmp_path: Path, dtype: Any)
     index = pack(Arrays(x=np.zeros(3), labels=labels, classes=list("abc")), tmp_path / "out")
     assert index.class_counts == [2, 0, 1]
     assert ShardIndex.load(tmp_path / "out").class_counts == [2, 0, 1]
-    # They do not add up to the number of rows: weights made of them would be wrong.
-    with pytest.raises(ShardError, match="class weights need one target of integer labels"):
-        ShardSequence(tmp_path / "out", 2).class_weight()
+    # They do not add up to the number of rows, which weights are made of too.
+    with pytest.warns(UserWarning, match="several classes or none"):
+        assert ShardSequence(tmp_path / "out", 2).class_weight() == {0: 3 / 4, 2: 3 / 2}
 
 
 def test_numbers_to_predict_are_not_counted(tmp_path: Path):
