@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keras_bigdata.integrity.report import Fault, Repair, Report
     from keras_bigdata.integrity.verify import verify
     from keras_bigdata.loading.epoch import Epoch
+    from keras_bigdata.loading.mixture import Mixture
     from keras_bigdata.loading.predict_rows import PredictedRows, predict_rows
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.packing.augment import Augment
@@ -61,6 +62,7 @@ __all__ = [
     "HDF5Table",
     "ImageFolder",
     "ImageTable",
+    "Mixture",
     "PackError",
     "PredictedRows",
     "Repair",
@@ -99,6 +101,7 @@ _MODULES = {
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
     "ImageTable": "packing.sources.image_table",
+    "Mixture": "loading.mixture",
     "PredictedRows": "loading.predict_rows",
     "Repair": "integrity.report",
     "Report": "integrity.report",

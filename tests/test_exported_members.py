@@ -19,6 +19,7 @@ NAMES = [
     "HDF5Table",
     "ImageFolder",
     "ImageTable",
+    "Mixture",
     "PackError",
     "PredictedRows",
     "Repair",

@@ -7,10 +7,10 @@ import warnings
 import keras
 
 from keras_bigdata.keras_internals.callbacks import fit_input
-from keras_bigdata.loading.sequence import ShardSequence
+from keras_bigdata.loading.epoch_dataset import EpochDataset
 
 
-def check_fit(sequence: ShardSequence) -> None:
+def check_fit(sequence: EpochDataset) -> None:
     """Checks that the running `fit` trains on the sequence, in an order that can be resumed.
 
     Raises:

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_bigdata.keras_internals.callbacks import fit_input
+from keras_bigdata.loading.batch_loader import LoaderConfig
+from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epoch_server import EpochServer, servers_in_use
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.shards.different_classes import different_classes
+from keras_bigdata.shards.roles import Roles
 
 
 class TrainingData:
@@ -25,7 +28,7 @@ class TrainingData:
 
     def __init__(
         self,
-        train: ShardSequence | None,
+        train: EpochDataset | None,
         sets: Mapping[str, Any],
         directories: Mapping[str, str],
         check_classes: bool,
@@ -47,7 +50,7 @@ class TrainingData:
             received = fit_input()
             train = received and received.dataset
         self._begun = None
-        if isinstance(train, ShardSequence):
+        if isinstance(train, EpochDataset):
             self._compare(train.server)
         else:
             self._begun = time.monotonic()
@@ -64,11 +67,14 @@ class TrainingData:
                 self._compare(server)
 
     def _compare(self, train: EpochServer) -> None:
-        config = train.config
+        for config, roles in train.sources.values():
+            self._compare_with(config, roles)
+
+    def _compare_with(self, config: LoaderConfig, roles: Roles) -> None:
         for name, data in self._sets.items():
             if self._check_classes:
                 difference = different_classes(
-                    config.index, data.index, train.roles.targets, data.roles.targets
+                    config.index, data.index, roles.targets, data.roles.targets
                 )
                 if difference:
                     raise ValueError(

@@ -22,14 +22,14 @@ from keras_bigdata.keras_internals.callbacks import global_seed_state, set_globa
 from keras_bigdata.shards.selection import selection_difference
 
 if TYPE_CHECKING:
-    from keras_bigdata.loading.sequence import ShardSequence
+    from keras_bigdata.loading.epoch_dataset import EpochDataset
 
 # 1: a ZIP archive of raw bytes. 2: an `.npz` archive; the states of callbacks have versions.
 VERSION = 2
 
 
 def read_training(
-    model: Any, callbacks: Sequence[Any], sequence: ShardSequence, **where: Any
+    model: Any, callbacks: Sequence[Any], sequence: EpochDataset, **where: Any
 ) -> dict[str, Any]:
     """Returns the state of a training, to be copied before the next step.
 
@@ -104,7 +104,7 @@ def restore_values(document: dict[str, Any], model: Any) -> None:
     _restore_generators(document["random"])
 
 
-def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | None:
+def data_difference(document: dict[str, Any], sequence: EpochDataset) -> str | None:
     """Describes a difference in backend or data between a document and a sequence.
 
     Returns:
@@ -126,7 +126,7 @@ def data_difference(document: dict[str, Any], sequence: ShardSequence) -> str | 
 def model_difference(
     document: dict[str, Any],
     model: Any,
-    sequence: ShardSequence,
+    sequence: EpochDataset,
     new_settings: Mapping[str, Any],
 ) -> str | None:
     """Describes a difference between the model of a document and a model.
@@ -140,7 +140,7 @@ def model_difference(
     saved = document["variables"]
     counts = {kind: len(variables) for kind, variables in saved.items()}
     if {kind: len(variables) for kind, variables in _variables(model).items()} != counts:
-        model.train_on_batch(*sequence.unshuffled()[0])
+        model.train_on_batch(*sequence.example())
     here = _describe_variables(model)
     kinds = ("model", "metrics") if new_settings else ("model", "optimizer", "metrics")
     for kind in kinds:
@@ -273,21 +273,26 @@ def _restore_generators(state: dict[str, Any]) -> None:
 # ---- Data
 
 
-def _data_identity(sequence: ShardSequence) -> dict[str, Any]:
+def _data_identity(sequence: EpochDataset) -> dict[str, Any]:
     """Returns what determines the batches, except `transform`, the seed and the position."""
     state = sequence.state_dict()
     for key in ("version", "epoch", "batch", "seed"):
         del state[key]
-    roles, weights = sequence.roles, sequence.class_weights
-    return {
-        **state,
-        **({} if weights is None else {"class_weights": repr(weights)}),
-        "inputs": repr(roles.inputs),
-        "targets": repr(roles.targets),
-        "sample_weights": repr(roles.sample_weights),
-        "fields": [str(sequence.fields[name]) for name in sequence.server.config.fields],
-        "fingerprint of the shards": _index_digest(sequence.index),
-    }
+    for name, (config, roles) in sequence.server.sources.items():
+        of_set = f" of {name}" if name else ""
+        state |= {
+            f"inputs{of_set}": repr(roles.inputs),
+            f"targets{of_set}": repr(roles.targets),
+            f"sample_weights{of_set}": repr(roles.sample_weights),
+            f"fields{of_set}": [str(config.index.fields[field]) for field in config.fields],
+            f"fingerprint of the shards{of_set}": _index_digest(config.index),
+        }
+    weights = sequence.server.class_weights
+    if weights is not None:
+        state["class_weights"] = repr(weights)
+    if not sequence.seed_given:  # else all seeds are compared
+        state |= {f"seed of {name}": seed for name, seed in sequence.some_seeds.items()}
+    return state
 
 
 def _index_digest(index: Any) -> str:

@@ -32,7 +32,7 @@ from keras_bigdata.callbacks._training_settings import (
 )
 from keras_bigdata.files import local_path
 from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter, set_initial_epoch
-from keras_bigdata.loading.sequence import ShardSequence
+from keras_bigdata.loading.epoch_dataset import EpochDataset
 
 
 class ResumeTraining(keras.callbacks.Callback):
@@ -72,7 +72,7 @@ class ResumeTraining(keras.callbacks.Callback):
     Args:
         directory: path of the directory for the checkpoints of this one training. It is created if
             it is missing.
-        sequence: the `ShardSequence` that is passed to `fit`, with `shuffle=False`.
+        sequence: the `ShardSequence` or `Mixture` that is passed to `fit`, with `shuffle=False`.
         every: minimum number of seconds between checkpoints; 0 for one at each batch, as far as
             they can be written. With `None`, copying and writing them takes 1% of the time, and
             the interval is at least 10 seconds. Defaults to `None`.
@@ -112,7 +112,7 @@ class ResumeTraining(keras.callbacks.Callback):
     def __init__(
         self,
         directory: str | os.PathLike[str],
-        sequence: ShardSequence,
+        sequence: EpochDataset,
         *,
         every: float | None = None,
         on_change: Literal["refuse", "use_new"] = "refuse",
@@ -124,9 +124,9 @@ class ResumeTraining(keras.callbacks.Callback):
                 f"`directory` must be a directory, not a file. "
                 f"Received: directory={str(directory)!r}"
             )
-        if not isinstance(sequence, ShardSequence):
+        if not isinstance(sequence, EpochDataset):
             raise TypeError(
-                "`sequence` must be the ShardSequence that is passed to `fit`. "
+                "`sequence` must be the ShardSequence that is passed to `fit`, or the Mixture. "
                 f"Received: sequence of type {type(sequence).__name__}"
             )
         if every is not None:

@@ -39,7 +39,7 @@ from keras_bigdata.keras_internals.callbacks import (
     metrics_not_reset,
 )
 from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
-from keras_bigdata.loading.sequence import ShardSequence
+from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.shards.shards import Shards
 
 # Limits of the names of sets in a repr: at most four names of 30 characters each.
@@ -101,9 +101,9 @@ class WeightedValidation(keras.callbacks.Callback):
             `"labels"` in a dict of arrays or shards without roles. Defaults to `"auto"`.
         sample_weights: which fields are sample weights, in the same way. If `None`, those in the
             index of the shards. Defaults to `None`.
-        train: the `ShardSequence` of the training, with which the sets are compared. With `None` it
-            is the one that is passed to `fit`; if that receives something else, all sequences of
-            which batches are requested during the first epoch. Defaults to `None`.
+        train: the `ShardSequence` or `Mixture` of the training, with which the sets are compared.
+            With `None` it is the one that is passed to `fit`; if that receives something else, all
+            sequences of which batches are requested during the first epoch. Defaults to `None`.
         check_classes: whether a set of shards is refused if it numbers its classes, or the words of
             its vocabulary, in another way than the training data. `False` is right if a
             `transform` makes the numbers equal. Defaults to `True`.
@@ -145,16 +145,16 @@ class WeightedValidation(keras.callbacks.Callback):
         inputs: Any = None,
         targets: Any = "auto",
         sample_weights: Any = None,
-        train: ShardSequence | None = None,
+        train: EpochDataset | None = None,
         check_classes: bool = True,
     ) -> None:
         super().__init__()
         batch_size = checked_int(batch_size, "batch_size", 1)
         roles = RequestedRoles.check(inputs, targets, sample_weights)
-        if train is not None and not isinstance(train, ShardSequence):
+        if train is not None and not isinstance(train, EpochDataset):
             raise TypeError(
-                "`train` must be the ShardSequence of the training. Received: train of type "
-                f"{type(train).__name__}"
+                "`train` must be the ShardSequence of the training, or its Mixture. "
+                f"Received: train of type {type(train).__name__}"
             )
         self.freq = checked_int(freq, "freq", 1)
         self.per_set = checked_bool(per_set, "per_set")

@@ -18,4 +18,7 @@ describe         a sequence as text
 epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to
 sequence         `ShardSequence` (open_with_roles)
+proportions      how many rows of each set a batch of a mixture holds
+mixture_loader   position in the stream of a mixture -> batch
+mixture          `Mixture` (mixture_server)
 """

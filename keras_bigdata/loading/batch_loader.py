@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from keras_bigdata.loading.transformed_batch import TransformedBatches, batch_fu
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.selection import Selection
+
+_Read = TypeVar("_Read")
 
 BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
@@ -60,6 +62,20 @@ class LoaderConfig:
         """Number of selected rows of one variant."""
         selection = self.selection
         return self.index.num_samples if selection is None else selection.num_samples
+
+    @property
+    def indexes(self) -> list[ShardIndex]:
+        """The index, or all of a mixture."""
+        return [self.index]
+
+    @property
+    def row_bytes(self) -> int:
+        """Number of bytes of a row of a batch."""
+        return sum(self.index.fields[name].row_bytes for name in self.fields)
+
+    def loader(self, corrupt_shards: CorruptShards | None = None) -> BatchLoader:
+        """Returns a new loader."""
+        return BatchLoader(self, corrupt_shards)
 
 
 def checked_options(**options: Any) -> dict[str, Any]:
@@ -110,7 +126,7 @@ class BatchLoader:
         self._variants, self._plans = _make_plans(config, self._selected)
         self.num_samples = self._plans[0].num_samples
         self.num_batches = self._plans[0].num_batches
-        batch_bytes = config.batch_size * sum(index.fields[f].row_bytes for f in config.fields)
+        batch_bytes = config.batch_size * config.row_bytes
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         window = (
             config.window_shards * int(self._selected.counts.max(initial=0)) // config.batch_size
@@ -150,23 +166,29 @@ class BatchLoader:
 
     def read(self, positions: range) -> list[Batch]:
         """Returns the batches at some positions of one epoch, before the transform."""
-        return self._read(positions, joined=False)
+        return self._read(positions, self.reader.read)
 
     def read_joined(self, positions: range) -> Batch:
         """Returns the batches that `read` returns, joined into one."""
-        return self._read(positions, joined=True)[0]
+        return self._read(positions, lambda s, rows: self.reader.read(s, rows, len(rows)))[0]
 
-    def _read(self, positions: range, *, joined: bool) -> list[Batch]:
+    def _read(self, positions: range, read: Callable[[Int64Array, Int64Array], _Read]) -> _Read:
+        """Returns what a function reads of the rows of some batches, corrupt shards replaced."""
         shards, rows = self._rows(positions)
-        cut = len(rows) if joined else None
         while self.config.on_corrupt == "skip":
             if self.corrupt_shards:
                 shards, rows = self._substituted(positions, *self._rows(positions))
             try:
-                return self.reader.read(shards, rows, cut)
+                return read(shards, rows)
             except UnreadableShardError as error:
                 self.corrupt_shards.add(error.shard, str(error))
-        return self.reader.read(shards, rows, cut)
+        return read(shards, rows)
+
+    def _lengths(self, positions: range) -> list[int]:
+        """Returns the number of rows of each of some batches."""
+        size = self.config.batch_size
+        rest = self.num_samples - (self.num_batches - 1) * size
+        return [min(size, rest) if self.is_short(position) else size for position in positions]
 
     def _substituted(
         self, positions: range, shards: Int64Array, rows: Int64Array
@@ -176,8 +198,10 @@ class BatchLoader:
         # Done batch by batch, because the choice must not depend on which batches are read
         # together.
         parts = []
-        for number in range(len(positions)):
-            part = slice(number * self.config.batch_size, (number + 1) * self.config.batch_size)
+        stop = 0
+        for number, length in enumerate(self._lengths(positions)):
+            part = slice(stop, stop + length)
+            stop += length
             seed = (self.config.seed, epoch, first + number)
             parts.append(
                 substitute_rows(
@@ -197,7 +221,16 @@ class BatchLoader:
         epoch, first = divmod(positions.start, self.num_batches)
         variant = epoch % len(self._plans)
         shards, rows = self._plans[variant].rows(epoch, first, len(positions))
-        shards = self._variants[variant][shards]
+        return self._in_files(self._variants[variant][shards], rows)
+
+    def rows_of_pass(self, number: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
+        """Returns the shards and rows at positions `start` to `stop - 1` of a pass."""
+        variant = number % len(self._plans)
+        shards, rows = self._plans[variant].row_range(number, start, stop)
+        return self._in_files(self._variants[variant][shards], rows)
+
+    def _in_files(self, shards: Int64Array, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Returns the rows in the files of rows that a plan counts."""
         if self.config.balance is not None:  # whose rows are those of the files
             return shards, rows
         return shards, self._selected.rows(shards, rows)

@@ -57,7 +57,7 @@ class CorruptShards:
         self._found: dict[int, str] = {}
         self._lock = threading.Lock()
         # A worker process replaces this: it does not warn, but sends the error to its parent.
-        self.on_found: Callable[[int, str], None] = self._warn
+        self._on_found: Callable[[int, str], None] = self._warn
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -74,7 +74,11 @@ class CorruptShards:
                 return
             self._found[shard] = error
             self._bad[shard] = True
-        self.on_found(shard, error)
+        self._on_found(shard, error)
+
+    def send_to(self, receive: Callable[[int, str], None]) -> None:
+        """Calls a function with each shard that is found corrupt, instead of a warning."""
+        self._on_found = receive
 
     def is_corrupt(self, shards: Int64Array) -> Any:
         """Returns a boolean array that marks the shards that were found corrupt so far."""
@@ -117,14 +121,14 @@ class CorruptShards:
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        # The lock cannot be pickled; the copy sets its own `on_found`.
+        # The lock cannot be pickled; the copy warns.
         kept = ("_index", "_counts", "_bad", "_found")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
-        self.on_found = self._warn
+        self._on_found = self._warn
 
 
 def substitute_rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -28,7 +29,14 @@ class EpochDataset(keras.utils.PyDataset):
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
+        seed: the seed of the order, or a list of the seeds of several sets.
+        seed_given: whether the seed was passed; otherwise it was drawn.
+        some_seeds: the seeds that were passed, by name, if there are several.
     """
+
+    seed: Any
+    seed_given: bool
+    some_seeds: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, server: EpochServer, max_queue_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=max_queue_size)
@@ -70,6 +78,10 @@ class EpochDataset(keras.utils.PyDataset):
     def batch_of(self, epoch: int, index: int) -> Any:
         """Returns batch `index` of any epoch, as `__getitem__` returns it of the current one."""
         return self._server.batch(epoch, index)
+
+    def example(self) -> Any:
+        """Returns a batch of the structure, dtypes and shapes of all batches."""
+        return self._server.example()
 
     def on_epoch_begin(self) -> None:
         """Called by Keras when an epoch begins.

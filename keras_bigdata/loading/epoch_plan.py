@@ -128,17 +128,12 @@ class EpochPlan:
             even = np.arange(0, self.num_batches, min(max_length, 2 * _MIN_RUN))
             return np.append(even, self.num_batches)
         ends = (self._shard_order(epoch)[1] - self._rotation_of(epoch) - 1) % self.num_samples + 1
-        firsts = np.unique(np.minimum(-(-ends // self.batch_size), self.num_batches)).tolist()
-        starts = [0]
-        for end in firsts:
-            length = end - starts[-1]
-            if length < _MIN_RUN and end < self.num_batches:
-                continue
-            parts = -(-length // max_length)
-            starts += [starts[-1] + length * part // parts for part in range(1, parts + 1)]
-        if starts[-1] < self.num_batches:
-            starts.append(self.num_batches)
-        return np.array(starts)
+        firsts = np.minimum(-(-ends // self.batch_size), self.num_batches)
+        return cut_runs(firsts, self.num_batches, max_length)
+
+    def window_ends(self, epoch: int) -> Int64Array | None:
+        """Returns the positions where the windows of an epoch end; `None` if there are none."""
+        return self._shard_order(epoch)[1] if self.shuffle == "window" else None
 
     def _range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
         if self.shuffle == "global":
@@ -194,3 +189,23 @@ class EpochPlan:
     def _sequence(self, *use: int) -> np.random.SeedSequence:
         """Returns the seed of one use, such as `(SpawnKey.WINDOW, epoch, window)`."""
         return np.random.SeedSequence(self.seed, spawn_key=use)
+
+
+def cut_runs(firsts: Int64Array, num_batches: int, max_length: int) -> Int64Array:
+    """Returns the first batch of each run of an epoch, and the last end.
+
+    Args:
+        firsts: the first batch after each window.
+        num_batches: number of batches in the epoch.
+        max_length: maximum number of batches in a run.
+    """
+    starts = [0]
+    for end in np.unique(firsts).tolist():
+        length = end - starts[-1]
+        if length < _MIN_RUN and end < num_batches:
+            continue
+        parts = -(-length // max_length)
+        starts += [starts[-1] + length * part // parts for part in range(1, parts + 1)]
+    if starts[-1] < num_batches:
+        starts.append(num_batches)
+    return np.array(starts)

@@ -115,6 +115,11 @@ class EpochServer:
         """Number of rows in one pass over the data."""
         return self.prefetcher.loader.num_samples
 
+    @property
+    def sources(self) -> dict[str, tuple[LoaderConfig, Roles]]:
+        """What is loaded and the roles of its fields, by the name of the set if there are sets."""
+        return {"": (self.config, self.roles)}
+
     # ---- Epochs
 
     def begin(self, *, on_tensorflow: bool) -> None:
@@ -298,17 +303,21 @@ class EpochServer:
         for key in ("seed", "epoch"):
             if key not in state:
                 raise ValueError(f"The state has no {key!r}: `state_dict()` did not return it.")
-        seed = checked_int(state["seed"], "seed", 0)
+        server = self._with_seed(state["seed"])
         epoch = checked_int(state["epoch"], "epoch", 0)
         batch = checked_int(state.get("batch", 0), "batch", 0)
         if batch >= self.length:
             raise ValueError(f"The state is at batch {batch}, but an epoch has {self.length}.")
-        server = self
-        if seed != self.config.seed:
-            config = replace(self.config, seed=seed)
-            server = self._copy(config, self.steps_per_epoch, self.state.fixed)
         server.state.seek(epoch, batch)
         return server
+
+    def _with_seed(self, seed: Any) -> EpochServer:
+        """Returns a server with the seed of a state: this one, if it is the same."""
+        seed = checked_int(seed, "seed", 0)
+        if seed == self.config.seed:
+            return self
+        config = replace(self.config, seed=seed)
+        return self._copy(config, self.steps_per_epoch, self.state.fixed)
 
     def _identity(self) -> dict[str, Any]:
         config = self.config
@@ -334,7 +343,7 @@ class EpochServer:
         )
 
     def _copy(self, config: LoaderConfig, steps_per_epoch: int | None, fixed: bool) -> EpochServer:
-        copy = EpochServer(
+        copy = type(self)(
             config,
             self.roles,
             self.workers,

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from keras_bigdata.child_processes import hold_during_fork
-from keras_bigdata.loading.batch_loader import BatchLoader, LoaderConfig
+from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.batch_prefetch import BatchPrefetch
 from keras_bigdata.loading.batch_provider import BatchProvider
 from keras_bigdata.loading.corrupt_shards import CorruptShards
@@ -41,7 +41,7 @@ class Prefetcher:
         self._lock = threading.Lock()
         self._batches: BatchPrefetch | None = None
         self._runs: RunPrefetch | None = None
-        self.loader = BatchLoader(config, corrupt_shards)
+        self.loader = config.loader(corrupt_shards)
 
     def batch(self, position: int, length: int | None) -> Batch:
         """Returns the batch at a position.
@@ -92,7 +92,7 @@ class Prefetcher:
         with self._lock:
             open_prefetches: list[BatchPrefetch | RunPrefetch | None] = [self._batches, self._runs]
             self._batches = self._runs = None
-            self.loader = BatchLoader(self._config, self._corrupt_shards)
+            self.loader = self._config.loader(self._corrupt_shards)
         for prefetch in open_prefetches:
             if prefetch is not None:
                 prefetch.close()

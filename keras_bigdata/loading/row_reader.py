@@ -169,9 +169,7 @@ class RowReader:
             if by_column or self._decoded(name, shards):
                 # One array for all batches, and a view of it for each.
                 whole = self._pool.empty(count, field.shape, field.dtype, rounded)
-                if gather is None:
-                    places = rows if self._firsts is None else rows - self._firsts[shards]
-                    gather = _Gather(shards, places, self._sizes)
+                gather = gather or self._make_gather(shards, rows)
                 self._fill_from_columns(name, gather, whole)
                 outs = [whole[start : start + cut] for start in starts]
             else:
@@ -181,10 +179,39 @@ class RowReader:
                 ]
                 if field.row_bytes:
                     stretches = stretches or _Stretches(shards, rows)
-                    self._fill_from_files(field, stretches, outs, cut)
+                    self._fill_from_files(field, stretches, outs)
             for batch, out in zip(batches, outs, strict=True):
                 batch[name] = out
         return batches
+
+    def read_into(self, shards: Int64Array, rows: Int64Array, outs: Sequence[Batch]) -> None:
+        """Reads rows in the given order into arrays, as `read` into its own.
+
+        Args:
+            shards: int64 array, the shard of each row.
+            rows: int64 array of equal length, the row in that shard.
+            outs: dicts of C-contiguous arrays that have as many rows together: the first rows go to
+                the first dict, and so on.
+        """
+        stretches: _Stretches | None = None
+        gather: _Gather | None = None
+        for name, field in self.fields.items():
+            arrays = [out[name] for out in outs]
+            by_column = name in self._by_column
+            if by_column and field.row_bytes >= DIRECT_ROW_BYTES:
+                stretches = stretches or _Stretches(shards, rows)
+                by_column = stretches.has_short_reads
+            if by_column or self._decoded(name, shards):
+                gather = gather or self._make_gather(shards, rows)
+                whole = np.empty((len(rows), *field.shape), field.dtype)
+                self._fill_from_columns(name, gather, whole)
+                start = 0
+                for array in arrays:
+                    array[...] = whole[start : start + len(array)]
+                    start += len(array)
+            elif field.row_bytes:
+                stretches = stretches or _Stretches(shards, rows)
+                self._fill_from_files(field, stretches, arrays)
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
         """Returns one field of one shard: of its rows that are used, the first to the last one."""
@@ -192,6 +219,11 @@ class RowReader:
             return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
         columns = self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})
         return columns[name]
+
+    def _make_gather(self, shards: Int64Array, rows: Int64Array) -> _Gather:
+        """Returns the positions of rows in columns, which hold the rows that are used only."""
+        places = rows if self._firsts is None else rows - self._firsts[shards]
+        return _Gather(shards, places, self._sizes)
 
     def _decoded(self, name: str, shards: Int64Array) -> bool:
         return name in self._some_decoded and bool(
@@ -211,13 +243,16 @@ class RowReader:
             out[here] = column[rows]
 
     def _fill_from_files(
-        self, field: Field, stretches: _Stretches, outs: list[npt.NDArray[Any]], cut: int
+        self, field: Field, stretches: _Stretches, outs: list[npt.NDArray[Any]]
     ) -> None:
         row_bytes = field.row_bytes
         order, gaps = stretches.order, stretches.gaps
         bases = np.array([out.__array_interface__["data"][0] for out in outs], np.int64)
+        lengths = np.array([len(out) for out in outs], np.int64)
+        # Where row 0 would be, if all rows lay as those of the same array.
+        bases -= (np.cumsum(lengths) - lengths) * row_bytes
         places = np.empty((len(order), 2), np.int64)
-        places[:, 0] = bases[order // cut] + order % cut * row_bytes
+        places[:, 0] = np.repeat(bases, lengths)[order] + order * row_bytes
         places[:, 1] = row_bytes
         # Reading a few unneeded rows costs less than another call.
         bridged = (gaps >= 0) & (gaps <= MAX_GAP_BYTES // row_bytes)

@@ -322,6 +322,10 @@ class ShardSequence(EpochDataset):
             )
         return balanced_class_weights(self._server)
 
+    def example(self) -> Any:
+        """Returns a batch of the structure, dtypes and shapes of all batches."""
+        return self.unshuffled()[0]
+
     def unshuffled(self) -> ShardSequence:
         """Returns a view of the same data that serves the same batches in every epoch.
 

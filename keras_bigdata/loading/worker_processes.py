@@ -57,7 +57,8 @@ class ProcessProvider:
 
         try:
             # A pickled index has no modification times; the workers read the same files.
-            self._config = cloudpickle.dumps((config, config.index.mtimes_ns))
+            mtimes_ns = [index.mtimes_ns for index in config.indexes]
+            self._config = cloudpickle.dumps((config, mtimes_ns))
         except Exception as error:
             raise ValueError(
                 "With `use_multiprocessing=True` the `transform` is sent to other processes, and "
@@ -66,7 +67,7 @@ class ProcessProvider:
         self._workers = workers
         self._corrupt_shards = corrupt_shards
         self._signature = BatchSignature()
-        row_bytes = sum(config.index.fields[name].row_bytes for name in config.fields)
+        row_bytes = config.row_bytes
         self._segment_bytes = _SEGMENT_RATIO * max(row_bytes * config.batch_size, 1 << 16)
         self._segments = BufferPool(config.max_queue_size + 8, Segment)
         self._lock = threading.Lock()
@@ -156,7 +157,7 @@ class ProcessProvider:
             batch.set_result(arrays)
 
     def _in_this_process(self, position: int) -> PendingBatch:
-        return LoadedByCaller(BatchLoader(_unpickled(self._config), self._corrupt_shards), position)
+        return LoadedByCaller(_unpickled(self._config).loader(self._corrupt_shards), position)
 
     def _start_workers(self) -> Any:
         """Returns the executor, started if needed; `None` after `close`: nothing would end it."""
@@ -221,7 +222,7 @@ class _Worker:
         self.loader = loader
         self.segments = MappedSegments()
         self.found: list[tuple[int, str]] = []
-        loader.corrupt_shards.on_found = lambda shard, error: self.found.append((shard, error))
+        loader.corrupt_shards.send_to(lambda shard, error: self.found.append((shard, error)))
 
 
 _worker: _Worker | None = None
@@ -232,12 +233,14 @@ def _initialize(config: bytes, parent: int) -> None:
     # Needed on systems where SIGINT could not be blocked while the worker started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
-    _worker = _Worker(BatchLoader(_unpickled(config)))
+    _worker = _Worker(_unpickled(config).loader())
 
 
 def _unpickled(pickled: bytes) -> LoaderConfig:
     config: LoaderConfig
-    config, config.index.mtimes_ns = pickle.loads(pickled)
+    config, mtimes_ns = pickle.loads(pickled)
+    for index, times in zip(config.indexes, mtimes_ns, strict=True):
+        index.mtimes_ns = times
     return config
 
 

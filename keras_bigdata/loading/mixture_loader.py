@@ -1,0 +1,379 @@
+"""Loads the batch at any position of a mixture: rows of each set, read into the same arrays.
+
+This module imports neither Keras nor a backend, because worker processes run it too.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from keras_bigdata.errors import ShardError
+from keras_bigdata.loading.batch_loader import MAX_RUN_BYTES, BatchLoader, LoaderConfig
+from keras_bigdata.loading.buffer_pool import BufferPool
+from keras_bigdata.loading.corrupt_shards import CorruptShards, SkippedShard
+from keras_bigdata.loading.epoch_plan import EpochPlan, cut_runs
+from keras_bigdata.loading.proportions import Proportions
+from keras_bigdata.loading.row_reader import Batch
+from keras_bigdata.shards.index import Int64Array, ShardIndex
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureConfig(LoaderConfig):
+    """Everything that a batch of a mixture depends on; picklable.
+
+    The fields of `LoaderConfig` are those of the batch: `fields` are the places in it.
+
+    Args:
+        names: names of the sets.
+        sets: what to load of each set.
+        places: for each set, place -> field.
+        weights: the proportions.
+        steps: number of batches in an epoch; `None` for one pass.
+    """
+
+    names: tuple[str, ...] = ()
+    sets: tuple[LoaderConfig, ...] = ()
+    places: tuple[Mapping[str, str], ...] = ()
+    weights: tuple[int, ...] = ()
+    steps: int | None = None
+
+    @property
+    def indexes(self) -> list[ShardIndex]:
+        """The indexes of all sets."""
+        return [config.index for config in self.sets]
+
+    @property
+    def row_bytes(self) -> int:
+        """Number of bytes of a row of a batch."""
+        return self.sets[0].row_bytes
+
+    def loader(self, corrupt_shards: CorruptShards | None = None) -> MixtureLoader:
+        """Returns a new loader."""
+        return MixtureLoader(self, corrupt_shards)
+
+
+class CorruptShardsOfSets(CorruptShards):
+    """The corrupt shards of several sets, which are numbered on from one set to the next.
+
+    Args:
+        records: the record of each set, which its own sequence uses too.
+        lengths: number of shards of each set.
+    """
+
+    def __init__(self, records: Sequence[CorruptShards], lengths: Sequence[int]) -> None:
+        self.records = list(records)
+        self._starts = np.cumsum([0, *lengths])
+
+    def __bool__(self) -> bool:
+        return any(self.records)
+
+    def add(self, shard: int, error: str) -> None:
+        """Records that a shard is corrupt."""
+        number = int(np.searchsorted(self._starts, shard, side="right")) - 1
+        self.records[number].add(shard - int(self._starts[number]), error)
+
+    def found(self) -> dict[int, SkippedShard]:
+        """Returns the corrupt shards by their number."""
+        return {
+            int(start) + shard: skipped
+            for start, record in zip(self._starts, self.records, strict=False)
+            for shard, skipped in record.found().items()
+        }
+
+    def send_to(self, receive: Callable[[int, str], None]) -> None:
+        """Calls a function with each shard that is found corrupt, instead of a warning."""
+        for start, record in zip(self._starts.tolist(), self.records, strict=False):
+            record.send_to(_renumbered(receive, start))
+
+    def warn_after_epoch(self, epoch: int) -> None:
+        """Warns that an epoch was served without the corrupt shards, if there are any."""
+        for record in self.records:
+            record.warn_after_epoch(epoch)
+
+    def reset_after_fork(self) -> None:
+        """Makes the locks usable in a forked child."""
+        for record in self.records:
+            record.reset_after_fork()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+class SetLoader(BatchLoader):
+    """Loads the rows that one set gives to the batches of a mixture.
+
+    They are taken from the endless stream of passes over the set, one after the other.
+
+    Args:
+        config: what to load.
+        corrupt_shards: records corrupt shards.
+        proportions: how many rows of each set a batch holds.
+        number: number of the set.
+    """
+
+    def __init__(
+        self,
+        config: LoaderConfig,
+        corrupt_shards: CorruptShards,
+        proportions: Proportions,
+        number: int,
+    ) -> None:
+        super().__init__(config, corrupt_shards)
+        self._proportions = proportions
+        self._number = number
+        # Positions are those of the mixture.
+        self.num_batches = proportions.length
+
+    def rows_before(self, positions: Int64Array) -> Int64Array:
+        """Returns how many rows of its stream the set gives before some positions."""
+        return self._proportions.before(positions)[:, self._number]
+
+    def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
+        start, stop = self.rows_before(np.array([positions.start, positions.stop])).tolist()
+        parts = []
+        while start < stop:
+            number, begin = divmod(start, self.num_samples)
+            end = min(self.num_samples, begin + stop - start)
+            parts.append(self.rows_of_pass(number, begin, end))
+            start += end - begin
+        return np.concatenate([part[0] for part in parts]), np.concatenate(
+            [part[1] for part in parts]
+        )
+
+    def _lengths(self, positions: range) -> list[int]:
+        before = self.rows_before(np.arange(positions.start, positions.stop + 1))
+        lengths: list[int] = np.diff(before).tolist()
+        return lengths
+
+    def read_into(self, positions: range, outs: Sequence[Batch]) -> None:
+        """Reads the rows of each batch into arrays."""
+        self._read(positions, lambda shards, rows: self.reader.read_into(shards, rows, outs))
+
+    def window_ends(self, number: int) -> Int64Array | None:
+        """Returns where the windows of a pass end; `None` if there are none."""
+        plan = self._plans[number % len(self._plans)]
+        return plan.window_ends(number) if isinstance(plan, EpochPlan) else None
+
+
+class MixtureLoader(BatchLoader):
+    """Loads any batch of a mixture.
+
+    The rows of the sets lie one after the other in a batch, in the order of the sets.
+
+    Args:
+        config: what to load.
+        corrupt_shards: a `CorruptShardsOfSets`. Defaults to `None`: a new one.
+    """
+
+    config: MixtureConfig
+
+    def __init__(self, config: MixtureConfig, corrupt_shards: CorruptShards | None = None) -> None:
+        self.config = config
+        if not isinstance(corrupt_shards, CorruptShardsOfSets):
+            records = [each.loader().corrupt_shards for each in config.sets]
+            corrupt_shards = CorruptShardsOfSets(records, [len(i) for i in config.indexes])
+        self.corrupt_shards = corrupt_shards
+        # A set has as many rows in a pass as its own loader serves.
+        sizes = [each.loader().num_samples for each in config.sets]
+        self._proportions = Proportions(config.weights, config.batch_size, sizes, config.steps)
+        self.num_batches = self._proportions.length
+        self.num_samples = self._proportions.num_samples
+        self._sets = [
+            SetLoader(
+                replace(each, batch_size=rows, max_queue_size=config.max_queue_size),
+                record,
+                self._proportions,
+                number,
+            )
+            for number, (each, record, rows) in enumerate(
+                zip(config.sets, corrupt_shards.records, self._proportions.max_rows, strict=True)
+            )
+        ]
+        self._main = int(np.argmax(config.weights))
+        batch_bytes = config.batch_size * config.row_bytes
+        self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
+        self.window_batches = min(self._sets[self._main].window_batches, self._max_run)
+        self._pool = BufferPool(2 * self.window_batches + config.max_queue_size + 8)
+        self._run_starts = lru_cache(maxsize=4)(self._make_run_starts)
+        self.reader = _Readers([each.reader for each in self._sets])  # type: ignore[assignment]
+
+    # ---- Which rows
+
+    def run_at(self, position: int) -> range:
+        """Returns the positions that should be read together with this one.
+
+        They are the windows of the set that gives most rows, where it has windows.
+        """
+        epoch, batch = divmod(position, self.num_batches)
+        starts = self._run_starts(epoch)
+        here = int(np.searchsorted(starts, batch, side="right"))
+        start = epoch * self.num_batches
+        return range(start + int(starts[here - 1]), start + int(starts[here]))
+
+    def _make_run_starts(self, epoch: int) -> Int64Array:
+        main, length = self._sets[self._main], self.num_batches
+        first = epoch * length
+        before = main.rows_before(np.arange(first, first + length + 1))
+        size = main.num_samples
+        ends = []
+        if size >= 8 * main.config.batch_size:
+            for number in range(int(before[0]) // size, int(before[-1] - 1) // size + 1):
+                of_pass = main.window_ends(number)
+                if of_pass is not None:
+                    ends.append(number * size + of_pass)
+        if not ends:
+            return np.append(np.arange(0, length, min(self._max_run, 16)), length)
+        firsts = np.searchsorted(before, np.concatenate(ends))
+        return cut_runs(np.minimum(firsts, length), length, self._max_run)
+
+    def is_short(self, position: int) -> bool:
+        """Returns whether a batch has fewer rows than the others, as the last one may."""
+        last = position % self.num_batches == self.num_batches - 1
+        return last and self.num_samples < self.num_batches * self.config.batch_size
+
+    # ---- Reading
+
+    def read(self, positions: range) -> list[Batch]:
+        """Returns the batches at some positions of one epoch, before the transforms.
+
+        If a set has a transform, each set has its own arrays.
+        """
+        lengths = [each._lengths(positions) for each in self._sets]
+        if self.config.transform is not None:
+            return self._read_apart(positions, lengths)
+        sizes = [sum(rows) for rows in zip(*lengths, strict=True)]
+        capacity = self.config.batch_size
+        batches = [self._empty(size, max(size, capacity)) for size in sizes]
+        self._fill(positions, lengths, batches)
+        return batches
+
+    def read_joined(self, positions: range) -> Batch:
+        """Returns the batches that `read` returns, joined into one."""
+        lengths = [each._lengths(positions) for each in self._sets]
+        sizes = [sum(rows) for rows in zip(*lengths, strict=True)]
+        count = sum(sizes)
+        joined = self._empty(count, 1 << (count - 1).bit_length())
+        bounds = np.cumsum([0, *sizes]).tolist()
+        batches = [
+            {place: array[start:stop] for place, array in joined.items()}
+            for start, stop in itertools.pairwise(bounds)
+        ]
+        self._fill(positions, lengths, batches)
+        return joined
+
+    def _fill(self, positions: range, lengths: list[list[int]], batches: list[Batch]) -> None:
+        starts = [0] * len(batches)
+        for number, rows in enumerate(lengths):
+            parts = [
+                {place: array[start : start + count] for place, array in batch.items()}
+                for batch, start, count in zip(batches, starts, rows, strict=True)
+            ]
+            starts = [start + count for start, count in zip(starts, rows, strict=True)]
+            places = self.config.places[number]
+            if not any(rows):
+                continue
+            # A field that stands in several places is read once.
+            first = {field: place for place, field in reversed(list(places.items()))}
+            outs = [{field: part[first[field]] for field in first} for part in parts]
+            self._sets[number].read_into(positions, outs)
+            for place, field in places.items():
+                if place != first[field]:
+                    for part in parts:
+                        part[place][...] = part[first[field]]
+
+    def _empty(self, count: int, capacity: int) -> Batch:
+        fields, places = self.config.sets[0].index.fields, self.config.places[0]
+        return {
+            place: self._pool.empty(count, fields[name].shape, fields[name].dtype, capacity)
+            for place, name in places.items()
+        }
+
+    def _read_apart(self, positions: range, lengths: list[list[int]]) -> list[Batch]:
+        batches: list[Batch] = [{} for _ in positions]
+        for number, (loader, rows) in enumerate(zip(self._sets, lengths, strict=True)):
+            if not any(rows):
+                continue
+            outs: list[Batch] = [
+                {
+                    name: self._pool.empty(count, field.shape, field.dtype, max(rows))
+                    for name, field in loader.reader.fields.items()
+                }
+                for count in rows
+            ]
+            loader.read_into(positions, outs)
+            for batch, out in zip(batches, outs, strict=True):
+                batch.update({_key(number, name): array for name, array in out.items()})
+        return batches
+
+    # ---- Transforms
+
+    def transformed(self, position: int, batch: Batch) -> Batch:
+        """Applies the transform of each set to its rows, and returns one batch."""
+        if self.config.transform is None:
+            return batch
+        parts: dict[str, Batch] = {}
+        for number, loader in enumerate(self._sets):
+            part = {
+                name: batch[_key(number, name)]
+                for name in loader.config.fields
+                if len(batch.get(_key(number, name), ()))
+            }
+            if part:
+                result = loader.transformed(position, part)
+                places = self.config.places[number]
+                name = self.config.names[number]
+                parts[name] = {place: result[field] for place, field in places.items()}
+        _check_alike(parts)
+        return {
+            place: np.concatenate([part[place] for part in parts.values()])
+            for place in self.config.fields
+        }
+
+
+class _Readers:
+    """The readers of all sets, to pause them together."""
+
+    def __init__(self, readers: Sequence[Any]) -> None:
+        self._readers = readers
+
+    def pause(self) -> None:
+        for reader in self._readers:
+            reader.pause()
+
+    def resume(self) -> None:
+        for reader in self._readers:
+            reader.resume()
+
+
+def _renumbered(receive: Callable[[int, str], None], start: int) -> Callable[[int, str], None]:
+    return lambda shard, error: receive(start + shard, error)
+
+
+def _key(number: int, field: str) -> str:
+    return f"{number} {field}"
+
+
+def _check_alike(parts: Mapping[str, Batch]) -> None:
+    """Refuses batches that NumPy would join by changing dtypes."""
+    kinds = {
+        name: [f"{array.dtype} (rows{''.join(f', {n}' for n in array.shape[1:])})" for array in
+               part.values()]
+        for name, part in parts.items()
+    }  # fmt: skip
+    names = list(kinds)
+    for name in names[1:]:
+        if kinds[name] != kinds[names[0]]:
+            raise ShardError(
+                "The sets of a Mixture must have the same dtypes and row shapes, and their "
+                f"transforms return others: {names[0]!r} has {kinds[names[0]]} and {name!r} has "
+                f"{kinds[name]}."
+            )
