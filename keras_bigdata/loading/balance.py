@@ -15,8 +15,8 @@ from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.permutation import Int64Array, permutation, permutation_at
 
-# Number of batches that are read together.
-_RUN = 16
+# Minimum number of batches that are read together.
+_MIN_RUN = 16
 
 # Shards with fewer rows of a class are joined with the next ones, so that the order of the shards
 # needs little memory next to the rows themselves: 32 bytes for each of them.
@@ -90,6 +90,13 @@ class BalancedPlan:
         self._epoch_rows = whole * batch_size if last_batch == "drop" else self.num_samples
         # Number of whole blocks in an epoch, and of classes that give one more row.
         self._blocks, self._extra = divmod(self._epoch_rows, max(self._count, 1))
+        # As many batches as a window of all rows has are read together, so that many of their rows
+        # lie next to each other in the files.
+        self._run = _MIN_RUN
+        if shuffle == "window":
+            shards = sum(len(variant.shards) for variant in class_rows.variants)
+            rows = self.num_samples * len(class_rows.variants) * window_shards // max(shards, 1)
+            self._run = max(_MIN_RUN, rows // batch_size)
         self._is_same_in_epoch = self._count <= batch_size
         self._classes: dict[tuple[int, int], _ClassOrder] = {}
         # Caches of pure results.
@@ -151,7 +158,7 @@ class BalancedPlan:
 
     def run_at(self, epoch: int, batch: int, max_length: int) -> range:
         """Returns the batches that should be read together with a batch, as `EpochPlan` does."""
-        length = min(max_length, _RUN)
+        length = min(max_length, self._run)
         start = batch // length * length
         return range(start, min(start + length, self.num_batches))
 
