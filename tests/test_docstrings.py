@@ -57,8 +57,9 @@ BATCH = {
 def write_images(folder, count):
     folder.mkdir(parents=True)
     names = [f"{number:04d}.jpg" for number in range(1, count + 1)]
+    photo = data.coffee()
     for number, name in enumerate(names):
-        io.imsave(folder / name, data.coffee()[number : number + 90], check_contrast=False)
+        io.imsave(folder / name, photo[number : number + 90], check_contrast=False)
     return names
 
 
@@ -95,7 +96,8 @@ def files(tmp_path_factory) -> Path:
 @reused
 def classifier() -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    metrics = ["accuracy"]
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=metrics, run_eagerly=True)
     return model
 
 

@@ -20,7 +20,8 @@ def data(tmp_path_factory):
 def compiled(optimizer, loss="mse", **arguments):
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile(optimizer, loss, **arguments)
+    # The tests concern settings, and not a graph that is traced in half a second.
+    model.compile(optimizer, loss, run_eagerly=True, **arguments)
     return model
 
 
@@ -181,7 +182,7 @@ def test_other_optimizers_and_losses_are_used_on_request(name, tmp_path, data):
     if name != "class":
         optimizer.build(reference.trainable_variables)
         optimizer.iterations.assign(6)
-    reference.compile(optimizer, model.loss)
+    reference.compile(optimizer, model.loss, run_eagerly=True)
     reference.fit(sequence, epochs=2, shuffle=False, verbose=0)
     for one, other in zip(model.get_weights(), reference.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)

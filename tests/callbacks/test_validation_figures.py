@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from keras_bigdata import WeightedValidation
-from tests.helpers.small_models import Chain, assert_results, classifier, make_data, validate
+from tests.helpers.small_models import (
+    Chain,
+    assert_results,
+    classifier_with_variables,
+    make_data,
+    validate,
+)
 
 
 def two_numbers(**arguments):
@@ -109,7 +115,7 @@ class SeveralResults(keras.metrics.Metric):
 
 
 def test_a_metric_whose_result_is_a_dict_over_two_sets():
-    model = classifier(["accuracy", SeveralResults(name="several")])
+    model = classifier_with_variables(["accuracy", SeveralResults(name="several")])
     sets = [make_data(70, 1), make_data(40, 2)]
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
     assert {"largest", "twice", "accuracy", "loss"} == set(reference)

@@ -12,6 +12,7 @@ from tests.helpers.small_models import (
     LargestError,
     assert_results,
     classifier,
+    classifier_with_variables,
     evaluate,
     make_data,
     shared_classifier,
@@ -43,7 +44,9 @@ def test_classification_equals_one_evaluate(count):
         ]
 
     # OneHotMeanIoU warns that it does not take weights.
-    model = classifier(metrics()[:count], weighted_metrics=metrics()[: min(count, 8)])
+    model = classifier_with_variables(
+        metrics()[:count], weighted_metrics=metrics()[: min(count, 8)]
+    )
     sets = [make_data(rows, seed, weights=True) for seed, rows in enumerate(SIZES)]
     logs = validate(model, sets, batch_size=32)
     reference = model.evaluate(Chain(sets), verbose=0, return_dict=True)
@@ -202,7 +205,7 @@ def test_several_outputs_with_separate_weights(arguments):
 def with_largest_errors():
     """A model with two metrics whose states cannot be added."""
     metrics = ["accuracy", keras.metrics.AUC(name="auc"), LargestError(), LargestError("other")]
-    return classifier(metrics)
+    return classifier_with_variables(metrics)
 
 
 def test_a_metric_that_cannot_be_added_costs_a_second_evaluation(with_largest_errors, monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 
@@ -14,16 +15,21 @@ from keras_bigdata.cli import main
 
 
 @pytest.fixture
-def photos(tmp_path):
-    """Creates 30 image files, crops of two images, with a CSV of captions and labels."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
+def photos(photos_of_module, tmp_path):
+    """30 image files, crops of two images, with a CSV of captions and labels."""
+    return shutil.copytree(photos_of_module, tmp_path / "photos")
+
+
+@pytest.fixture(scope="module")
+def photos_of_module(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    photo = {"coffee": data.coffee(), "cat": data.cat()}
     with open(folder / "labels.csv", "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file", "caption", "label"])
         for number in range(30):
             label = ("coffee", "cat")[number % 3 == 0]
-            crop = getattr(data, label)()[number : number + 60, number : number + 50]
+            crop = photo[label][number : number + 60, number : number + 50]
             io.imsave(folder / f"{number}.png", crop, check_contrast=False)
             table.writerow([f"{number}.png", f"crop {number} of {label}", label])
     return folder
@@ -154,11 +160,12 @@ def test_grayscale_rows_are_what_was_packed(photos, tmp_path):
 def test_pack_images_with_masks_several_labels_and_measures(tmp_path):
     folder = tmp_path / "scenes"
     (folder / "masks").mkdir(parents=True)
+    cat = data.cat()
     with open(folder / "scenes.csv", "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["id", "kind", "weather", "height"])
         for number in range(6):
-            image = data.cat()[number : number + 20, :30]
+            image = cat[number : number + 20, :30]
             io.imsave(folder / f"{number}.png", image, check_contrast=False)
             io.imsave(
                 folder / "masks" / f"{number}.png",
@@ -177,11 +184,12 @@ def test_pack_images_with_masks_several_labels_and_measures(tmp_path):
 
 
 def test_pack_videos_from_class_folders(tmp_path):
+    cat = data.cat()
     for label, video in (("wave", "1"), ("wave", "2"), ("jump", "1")):
         folder = tmp_path / "clips" / label / video
         folder.mkdir(parents=True)
         for frame in range(4):
-            image = data.cat()[:9, frame : frame + 9]
+            image = cat[:9, frame : frame + 9]
             io.imsave(folder / f"{frame}.png", image, check_contrast=False)
     command = ["pack", "images", str(tmp_path / "clips"), "--frames", "3", "--size", "8x8"]
     assert main([*command, "-o", str(tmp_path / "shards")]) == 0

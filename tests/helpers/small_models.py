@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_bigdata import BestWeightsEarlyStopping, WeightedValidation
-from tests.helpers.reused import reused
+from tests.helpers.reused import reused, with_variables
 
 
 def make_data(rows, seed=0, classes=4, weights=False):
@@ -31,6 +31,10 @@ def classifier(metrics=("accuracy",), classes=4, seed=0, **arguments):
     )
     model.compile("sgd", "categorical_crossentropy", metrics=list(metrics), **arguments)
     return model
+
+
+def classifier_with_variables(metrics=("accuracy",), **arguments):
+    return with_variables(classifier(metrics, **arguments), *make_data(2))
 
 
 def two_outputs(loss, metrics, **arguments):
@@ -59,8 +63,12 @@ def dropout_model(seed=0, rate=0.01):
     return model
 
 
-shared_classifier = reused(classifier)
-shared_dropout_model = reused(dropout_model)
+def dropout_model_with_variables(**arguments):
+    return with_variables(dropout_model(**arguments), *make_data(2))
+
+
+shared_classifier = reused(classifier_with_variables)
+shared_dropout_model = reused(dropout_model_with_variables)
 
 
 def fit(model, callbacks, epochs=4, **arguments):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -42,10 +43,14 @@ PACKING_SCRIPT = """
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Sixty pieces of a photograph, of different sizes, and their CSV."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
+def photos(photos_of_session: Path, tmp_path: Path) -> Path:
+    """Sixty pieces of a photograph, of different sizes, and their CSV, for one test to change."""
+    return shutil.copytree(photos_of_session, tmp_path / "photos")
+
+
+@pytest.fixture(scope="session")
+def photos_of_session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     rows = []
     with Image.open(ASTRONAUT) as image:

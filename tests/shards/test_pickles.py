@@ -90,16 +90,20 @@ def arrays(draw):
     return result  # read-only
 
 
-@settings(max_examples=300, deadline=None)
-@given(arrays(), st.sampled_from(PROTOCOLS))
-def test_arrays_come_back_as_they_were(value, protocol):
-    with tempfile.TemporaryDirectory() as directory:
-        path = dump(Path(directory, "a.pkl"), {"a": value, "b": [1, 2]}, protocol)
-        fields = read_all(path)
-        assert_same(fields["a"], value)
-        # pickle.load returns some arrays in the other byte order.
-        assert_same_values(fields["a"], pickle.loads(path.read_bytes())["a"])
-        assert fields["b"].tolist() == [1, 2]
+@pytest.mark.parametrize("examples", [100, pytest.param(300, marks=pytest.mark.slow)])
+def test_arrays_come_back_as_they_were(examples):
+    @settings(max_examples=examples, deadline=None)
+    @given(arrays(), st.sampled_from(PROTOCOLS))
+    def check(value, protocol):
+        with tempfile.TemporaryDirectory() as directory:
+            path = dump(Path(directory, "a.pkl"), {"a": value, "b": [1, 2]}, protocol)
+            fields = read_all(path)
+            assert_same(fields["a"], value)
+            # pickle.load returns some arrays in the other byte order.
+            assert_same_values(fields["a"], pickle.loads(path.read_bytes())["a"])
+            assert fields["b"].tolist() == [1, 2]
+
+    check()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

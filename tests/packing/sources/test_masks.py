@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,19 @@ def classes_of(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def pairs(tmp_path: Path) -> Path:
+def pairs(pairs_of_module: Path, tmp_path: Path) -> Path:
     """Photographs in scenes/ and masks with palettes in masks/."""
+    return shutil.copytree(pairs_of_module, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def pairs_of_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("pairs")
     for folder in ("scenes", "masks"):
         (tmp_path / folder).mkdir()
+    photo = data.camera()
     for number, name in enumerate(["a", "b", "c", "d", "e"]):
-        gray = data.camera()[number * 40 :][:300, :400]
+        gray = photo[number * 40 :][:300, :400]
         Image.fromarray(gray).save(tmp_path / f"scenes/{name}.png")
         mask = Image.fromarray(classes_of(gray))
         mask.putpalette(np.random.default_rng(0).integers(0, 255, 768).tolist())

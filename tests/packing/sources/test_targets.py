@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -17,14 +18,19 @@ from keras_bigdata import ImageTable, PackError, ShardIndex, ShardSequence, Text
 SIZE = (8, 12)
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Twelve pieces of a photograph, 00.png to 11.png."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def photos_of_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    photo = data.coffee()
     for number in range(12):
-        io.imsave(folder / f"{number:02d}.png", data.coffee()[number * 9 :][:64, :96])
+        io.imsave(folder / f"{number:02d}.png", photo[number * 9 :][:64, :96])
     return folder
+
+
+@pytest.fixture
+def photos(photos_of_module: Path, tmp_path: Path) -> Path:
+    """Twelve pieces of a photograph, 00.png to 11.png."""
+    return shutil.copytree(photos_of_module, tmp_path / "photos")
 
 
 def table(**columns: list[object]) -> pd.DataFrame:
