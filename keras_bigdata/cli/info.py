@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.cli.argument_types import add_layout
 from keras_bigdata.representation import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from keras_bigdata.shards.index import ShardIndex
 
 # Maximum number of classes of one of several targets, and of skipped rows, that are printed.
 _LISTED = 10
@@ -19,7 +22,7 @@ def add_info(commands: Any) -> None:
         "info",
         help="describe a directory of shards",
         description="Prints the number of samples, the shards, the fields and their roles, the "
-        "classes and the size of the vocabulary.",
+        "metadata columns, the classes and the size of the vocabulary.",
     )
     info.add_argument(
         "directory",
@@ -42,11 +45,7 @@ def run_info(arguments: argparse.Namespace) -> None:
     smallest, largest = int(index.samples.min()), int(index.samples.max())
     rows = f"{smallest}" if smallest == largest else f"{smallest} to {largest}"
     print(f"shards: {len(index)} of {rows} samples, {format_bytes(index.sizes.sum())}")
-    print("fields:")
-    for field in index.fields.values():
-        print(f"  {field}, {format_bytes(field.row_bytes)} per row")
-    for name, reason in index.skipped_fields.items():
-        print(f"  {name!r} is not a field: {reason}")
+    _print_fields(index)
     for role, names in index.roles.to_json().items():
         if names is not None:
             print(f"{role}: {names}")
@@ -68,3 +67,16 @@ def run_info(arguments: argparse.Namespace) -> None:
             print(f"  row {entry['row']}: {entry['error']}")
         if len(skipped) > _LISTED:
             print("  ...")
+
+
+def _print_fields(index: ShardIndex) -> None:
+    """Prints the fields, those that are skipped, and the metadata columns."""
+    print("fields:")
+    for field in index.fields.values():
+        print(f"  {field}, {format_bytes(field.row_bytes)} per row")
+    for name, reason in index.skipped_fields.items():
+        print(f"  {name!r} is not a field: {reason}")
+    if index.columns:
+        print("metadata columns:")
+        for column in index.columns.values():
+            print(f"  {column}")

@@ -13,6 +13,7 @@ _OPTIONS = {
     "columns": "column",
     "directory": "output",
     "fraction": "split",
+    "groups": "group",
     "path": "source",
     "table": "source",
     "vocabulary": "like",

@@ -14,7 +14,9 @@ from keras_bigdata.cli.pack_options import (
     add_column_options,
     add_output,
     add_pack_options,
+    check_group,
     classes_and_vocabulary,
+    kept_columns,
     pack_source,
     single_or_list,
 )
@@ -103,6 +105,7 @@ def add_pack_images(kinds: Any) -> None:
 
 def run_pack_images(arguments: argparse.Namespace) -> None:
     """Packs images or videos."""
+    check_group(arguments)
     with argument_errors():
         source = _image_source(arguments)
     pack_source(arguments, source)
@@ -111,7 +114,7 @@ def run_pack_images(arguments: argparse.Namespace) -> None:
 # Options for the columns of a CSV file. A directory of classes has no columns.
 _TABLE_OPTIONS = (
     *("image", "label", "target", "separator", "text", "mask", "mask_values"),
-    *("root", "delimiter"),
+    *("root", "delimiter", "keep", "group"),
 )
 
 
@@ -158,6 +161,7 @@ def _image_source(arguments: argparse.Namespace) -> Any:
         mask=arguments.mask,
         mask_values=arguments.mask_values,
         frames=arguments.frames,
+        keep=kept_columns(arguments),
         root=arguments.root,
         delimiter=arguments.delimiter or ",",
         **options,
@@ -195,6 +199,7 @@ def run_pack_texts(arguments: argparse.Namespace) -> None:
     """Packs texts."""
     from keras_bigdata.packing.sources.text_table import TextTable
 
+    check_group(arguments)
     with argument_errors():
         source = TextTable(
             arguments.source,
@@ -204,6 +209,7 @@ def run_pack_texts(arguments: argparse.Namespace) -> None:
             separator=arguments.separator,
             text_length=arguments.text_length,
             max_tokens=arguments.max_tokens,
+            keep=kept_columns(arguments),
             delimiter=arguments.delimiter or ",",
             **classes_and_vocabulary(arguments, text=True, label=arguments.label is not None),
         )
@@ -261,6 +267,7 @@ def run_pack_hdf5(arguments: argparse.Namespace) -> None:
         roles["targets"] = targets[0] if len(targets) == 1 else tuple(targets)
     elif label is None:
         label = "y"
+    check_group(arguments)
     with argument_errors():
         source = HDF5Table(
             arguments.source,

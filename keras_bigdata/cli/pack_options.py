@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_bigdata.cli.argument_types import parse_delimiter
 from keras_bigdata.cli.formatting import print_packed, print_repair
+from keras_bigdata.representation import format_count
 
 
 def add_pack_options(kind: Any) -> None:
@@ -27,6 +28,12 @@ def add_pack_options(kind: Any) -> None:
         metavar="FRACTION",
         help="pack this fraction of the rows into OUTPUT/val and the rest into OUTPUT/train, "
         "stratified by label",
+    )
+    kind.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="with --split: rows with the same value in this column, such as the images of a "
+        "patient, go to the same side; a column of a CSV file is kept, as by --keep",
     )
     kind.add_argument(
         "--seed",
@@ -85,6 +92,13 @@ def add_column_options(kind: Any) -> None:
         help="column of a number to predict (CSV); may be repeated",
     )
     kind.add_argument(
+        "--keep",
+        action="append",
+        metavar="COLUMN",
+        help="column that describes the rows, such as the patient: it is packed next to the fields "
+        "and is not an input (CSV); may be repeated",
+    )
+    kind.add_argument(
         "--separator",
         metavar="TEXT",
         help="text between the labels of a row with several labels, such as '|' (CSV)",
@@ -109,6 +123,30 @@ def single_or_list(names: Sequence[str] | None, option: str) -> str | list[str] 
         if names.count(name) > 1:
             raise ValueError(f"{option} names {name!r} twice. Name each column once.")
     return names[0] if len(names) == 1 else list(names)
+
+
+def check_group(arguments: argparse.Namespace) -> None:
+    """Checks that `--group` is used together with `--split`.
+
+    Raises:
+        ValueError: if it is used alone.
+    """
+    if arguments.group is not None and arguments.split is None:
+        raise ValueError(
+            f"--group {arguments.group}: divides the rows only together with --split FRACTION. Add "
+            "it, or pass --keep to keep a column."
+        )
+
+
+def kept_columns(arguments: argparse.Namespace) -> list[str]:
+    """Returns the columns of a CSV file to keep: those of `--keep`, and that of `--group`.
+
+    Raises:
+        ValueError: if a name is given twice.
+    """
+    single_or_list(arguments.keep, "--keep")
+    group = [] if arguments.group is None else [arguments.group]
+    return list(dict.fromkeys([*(arguments.keep or ()), *group]))
 
 
 def classes_and_vocabulary(
@@ -146,13 +184,18 @@ def classes_and_vocabulary(
 
 
 def pack_source(arguments: argparse.Namespace, source: Any) -> None:
-    """Splits, packs or repairs a source as the options say, and prints a summary."""
+    """Splits, packs or repairs a source as the options say, and prints a summary.
+
+    Raises:
+        ValueError: if a row has no value in the column of `--group`.
+    """
     from keras_bigdata.packing.pack import pack
 
     output = Path(arguments.output)
     sources = {output: source}
     if arguments.split is not None:
-        train, val = source.split(arguments.split, seed=arguments.seed)
+        groups = _group_values(source, arguments.group)
+        train, val = source.split(arguments.split, seed=arguments.seed, groups=groups)
         sources = {output / "train": train, output / "val": val}
     if arguments.repair:
         from keras_bigdata.integrity.repair import repair
@@ -172,3 +215,27 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
             on_error=arguments.on_error,
         )
         print_packed(directory, index, time.perf_counter() - start)
+
+
+def _group_values(source: Any, column: str | None) -> Any:
+    """Returns the values of a metadata column for all rows; otherwise the name of a field.
+
+    Raises:
+        ValueError: if a row has no value.
+    """
+    import numpy as np
+
+    if column is None:
+        return None
+    columns = source.row_columns(np.arange(len(source)))
+    if column not in columns:
+        return column
+    values = np.asarray(columns[column])
+    missing = np.flatnonzero(values == "")
+    if values.dtype.kind == "U" and len(missing):
+        raise ValueError(
+            f"--group {column}: this column is empty in {format_count(len(missing), 'row')}, such "
+            f"as row {int(source.row_numbers(missing)[0])}. All of them could be one group, or "
+            "each a group of its own. Fill in the values, or remove these rows from the table."
+        )
+    return values
