@@ -27,7 +27,8 @@ def add_verify(commands: Any) -> None:
         "--against",
         metavar="DIR2",
         help="other shards: a row that is in both sets is a fault (a training and a validation "
-        "set, for example), and so are classes that they number differently",
+        "set, for example), and so are classes that they number differently; the first 20 rows are "
+        "listed with their files",
     )
     verify.add_argument(
         "--fields",

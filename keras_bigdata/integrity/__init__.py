@@ -4,6 +4,7 @@ The files, each of which uses only those above it:
 
 | file | idea |
 | --- | --- |
+| `row_names` | names rows by the file or the row of the source that they come from |
 | `report` | the results: `Fault`, `Report`, `Repair` |
 | `check_shard` | compares one file with its entry in the index |
 | `check_pickles` | compares pickles without an index with each other |

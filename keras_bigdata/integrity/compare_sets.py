@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.integrity.duplicates import Duplicates, find_duplicates
+from keras_bigdata.integrity.duplicates import find_duplicates
 from keras_bigdata.integrity.report import Fault, Report
+from keras_bigdata.integrity.row_names import describe_row, name_rows
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.index import ShardIndex
@@ -53,36 +54,49 @@ def compare_sets(
     try:
         duplicates = find_duplicates(index, other, names, shards, trust, verbose=verbose)
     except CorruptShardError as error:
-        report.faults.append(
-            Fault(
-                str(other.directory),
-                "unreadable",
-                "shards to compare with",
-                str(error).rstrip("."),
-                f"See `keras-bigdata verify {other.directory}`.",
-            )
-        )
+        report.faults.append(_unreadable_fault(other, error))
         return
-    if duplicates.rows:
-        report.faults.append(_duplicates_fault(report, index, other, names, duplicates))
-        report.duplicates = duplicates.pairs
+    if not duplicates.rows:
+        return
+    places = duplicates.places
+    report.duplicates = [
+        (str(index.path(shard)), row, str(other.path(other_shard)), other_row)
+        for shard, row, other_shard, other_row in places
+    ]
+    unreadable = None
+    try:
+        mine = name_rows(index, [place[:2] for place in places], trust)
+        theirs = name_rows(other, [place[2:] for place in places], trust)
+        report.duplicate_names = list(zip(mine, theirs, strict=True))
+    except CorruptShardError as error:  # the fields of the other set could be read
+        unreadable = _unreadable_fault(other, error)
+    report.faults.append(_duplicates_fault(report, index, other, names, duplicates.rows))
+    if unreadable is not None:
+        report.faults.append(unreadable)
+
+
+def _unreadable_fault(other: ShardIndex, error: CorruptShardError) -> Fault:
+    return Fault(
+        str(other.directory),
+        "unreadable",
+        "shards to compare with",
+        str(error).rstrip("."),
+        f"See `keras-bigdata verify {other.directory}`.",
+    )
 
 
 def _duplicates_fault(
-    report: Report,
-    index: ShardIndex,
-    other: ShardIndex,
-    names: Sequence[str],
-    duplicates: Duplicates,
+    report: Report, index: ShardIndex, other: ShardIndex, names: Sequence[str], rows: int
 ) -> Fault:
-    file, row, other_file, other_row = duplicates.pairs[0]
+    file, row, other_file, other_row = report.duplicates[0]
+    name, other_name = report.duplicate_names[0] if report.duplicate_names else (None, None)
     together = f" in {index.variants} variants together" if index.variants > 1 else ""
     return Fault(
         str(report.directory),
         "duplicates",
         f"no row that is in {other.directory}",
-        f"{duplicates.rows}{together}, such as row {row} of {Path(file).name}, which is row "
-        f"{other_row} of {Path(other_file).name}",
+        f"{rows}{together}, such as {describe_row(row, name)} of {Path(file).name}, which is "
+        f"{describe_row(other_row, other_name)} of {Path(other_file).name}",
         f"Rows were compared by {', '.join(names)}. Split again so that equal rows are on one "
         "side, or drop them.",
     )

@@ -37,11 +37,11 @@ class Duplicates:
 
     Args:
         rows: number of such rows.
-        pairs: for the first of them, `(file, row, file in the other set, row there)`.
+        places: for the first of them, `(shard, row, shard of the other set, row there)`.
     """
 
     rows: int
-    pairs: list[tuple[str, int, str, int]]
+    places: list[tuple[int, int, int, int]]
 
 
 def find_duplicates(
@@ -94,14 +94,11 @@ def find_duplicates(
             part_count, part_pairs = _common_records(*sides)
             count += part_count
             pairs += part_pairs
-    places = sorted((one["shard"], one["row"], two["shard"], two["row"]) for one, two in pairs)
-    return Duplicates(
-        count,
-        [
-            (str(first.path(int(a))), int(b), str(second.path(int(c))), int(d))
-            for a, b, c, d in places[:_MAX_PAIRS]
-        ],
+    places = sorted(
+        (int(one["shard"]), int(one["row"]), int(two["shard"]), int(two["row"]))
+        for one, two in pairs
     )
+    return Duplicates(count, places[:_MAX_PAIRS])
 
 
 def _append_records(folder: Path, side: int, records: Records, parts: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_bigdata.integrity.row_names import RowName, describe_row
 from keras_bigdata.representation import format_bytes, format_count, html_table, shorten
 from keras_bigdata.shards.index import ShardIndex
 
@@ -68,8 +70,12 @@ class Report:
         variants: number of augmented copies of the rows. Defaults to `1`.
         nbytes: bytes that were read, of shards with a fault too. Defaults to `0`.
         seconds: duration. Defaults to `0.0`.
-        duplicates: for the first rows that are in both sets, `(file, row, file in the other set,
-            row there)`. Defaults to `[]`.
+        duplicates: for the first rows that are in both sets (at most 20), `(file, row, file in the
+            other set, row there)`: the files of the shards, and row numbers in them. Defaults to
+            `[]`.
+        duplicate_names: for each of `duplicates`, where both rows come from: the file that the row
+            was packed from (column `file`), or else its number in the source (column `row`), or
+            `None` if the shards record neither. Defaults to `[]`.
 
     Example:
 
@@ -90,6 +96,7 @@ class Report:
     seconds: float = 0.0
     duplicates: list[tuple[str, int, str, int]] = field(default_factory=list)
     variants: int = 1
+    duplicate_names: list[tuple[RowName, RowName]] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -110,12 +117,19 @@ class Report:
         return f" in each of {self.variants} variants" if self.variants > 1 else ""
 
     def __str__(self) -> str:
-        duplicates = [
-            f"  {file}, row {row} = {other_file}, row {other_row}"
-            for file, row, other_file, other_row in self.duplicates
-        ]
+        duplicates = [f"  {first} = {second}" for first, second in self._describe_duplicates()]
         notes = [f"note: {note}" for note in self.notes]
         return "\n".join([*map(str, self.faults), *duplicates, *notes, self.summary()])
+
+    def _describe_duplicates(self) -> Iterator[tuple[str, str]]:
+        """Yields both rows of each pair, as shard, row and, if it is known, where it comes from."""
+        names = self.duplicate_names or [(None, None)] * len(self.duplicates)
+        for pair, (name, other_name) in zip(self.duplicates, names, strict=True):
+            file, row, other_file, other_row = pair
+            yield (
+                f"{file}, {describe_row(row, name)}",
+                f"{other_file}, {describe_row(other_row, other_name)}",
+            )
 
     def __repr__(self) -> str:
         faults = format_count(len(self.faults), "fault") if self.faults else "no faults"
@@ -131,8 +145,7 @@ class Report:
                 "faults": len(self.faults),
                 **({"kinds": Counter(fault.kind for fault in self.faults)} if self.faults else {}),
                 "files": [f"{fault.file}: {fault.kind}" for fault in self.faults] or None,
-                "duplicate rows": [f"{file}, row {row}" for file, row, *_ in self.duplicates]
-                or None,
+                "duplicate rows": [first for first, _ in self._describe_duplicates()] or None,
                 "notes": self.notes or None,
                 "shards": f"{self.shards:,}",
                 "sound rows": f"{self.rows:,}{self._describe_variants()}",

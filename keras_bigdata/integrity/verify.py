@@ -65,10 +65,12 @@ def verify(
         directory: a directory of shards, with or without an index.
         against: another directory of shards. A row that is in both sets is a fault, such as a
             validation image among the training images, and so are classes or words that the two
-            sets number differently. Rows are equal if their values are: 0.0 equals -0.0, NaN
-            equals NaN, and bytes between the fields of a structure do not count. They are compared
-            by 128 bits of BLAKE2b; the memory needed is that of a few shards and some 250 MB, and
-            the digests are written to temporary files. Defaults to `None`: no comparison.
+            sets number differently. The first 20 rows are named, by their files if the shards have
+            the column `file`, otherwise by their numbers in the source. Rows are equal if their
+            values are: 0.0 equals -0.0, NaN equals NaN, and bytes between the fields of a structure
+            do not count. They are compared by 128 bits of BLAKE2b; the memory needed is that of a
+            few shards and some 250 MB, and the digests are written to temporary files. Defaults to
+            `None`: no comparison.
         fields: name or names of the fields to compare rows by, and of those that pickles without
             an index must have. Defaults to `None`: inputs, targets and sample weights, or all
             fields of pickles without an index.
