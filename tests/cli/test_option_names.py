@@ -42,7 +42,7 @@ def test_no_shuffle_keeps_the_order_and_lists_skipped_rows(folder: Path):
     assert run(folder, "--label", "label", "--no-shuffle", "--on-error", "skip") == 0
     index = ShardIndex.load(folder / "out")
     assert read_rows(index)["images"][:, 0, 0, 0].tolist() == [0, 40, 120, 160, 200]
-    # The row in the table of each packed row, as the README has it.
+    # The row in the table of each packed row.
     skipped = [entry["row"] for entry in index.provenance["skipped"]]
     assert np.delete(np.arange(6), skipped).tolist() == [0, 1, 3, 4, 5]
     assert index.provenance["arguments"]["shuffle"] is False

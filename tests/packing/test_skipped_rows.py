@@ -11,7 +11,7 @@ from tests.helpers.image_files import write_image
 
 
 def test_packed_rows_have_their_files_when_rows_were_skipped(tmp_path: Path):
-    """As the README finds the files of wrong predictions."""
+    """The files of wrong predictions are found in `provenance["skipped"]`."""
     for row in range(20):
         write_image(tmp_path / f"{row}.png", row * 10)
     for bad in (2, 11):
