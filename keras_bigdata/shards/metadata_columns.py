@@ -46,6 +46,25 @@ def check_field_names(names: Collection[str], columns: Collection[str] = (ROW, S
             )
 
 
+def check_kept_names(names: Collection[str], columns: Collection[str] = (ROW, SOURCE)) -> None:
+    """Checks that no column that is kept would replace, or be lost to, one that is written anyway.
+
+    Args:
+        names: names of the columns that are kept.
+        columns: names of the columns that are written anyway. Defaults to those of every shard.
+
+    Raises:
+        ValueError: if a name has two meanings, both of which the message has.
+    """
+    for name in names:
+        if name in columns:
+            raise ValueError(
+                f"the name {name!r} would have two meanings: a column of the table that `keep` "
+                f"names, and the metadata column that holds {_MEANINGS[name]}. Rename the column "
+                f"in the table. Received: keep={name!r}"
+            )
+
+
 def as_column(values: Any, name: str) -> Array:
     """Converts the values of a metadata column to an array of numbers or of texts.
 

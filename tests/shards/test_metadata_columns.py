@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from keras_bigdata import (
     Arrays,
@@ -249,3 +250,21 @@ def test_shards_without_columns_say_so(tmp_path):
     pack(Arrays(x=np.zeros(3), y=np.ones(3)), tmp_path / "s")
     with pytest.raises(ShardError, match=r"no column 'file' \(it is a column of sources of images"):
         Shards(tmp_path / "s").columns("file")
+
+
+def test_a_kept_column_may_not_replace_the_row_or_its_file(tmp_path):
+    table = {"image": ["a.png", "b.png"], "t": ["a", "b"]}
+    for name in ("row", "source", "file"):
+        message = f"the name '{name}' would have two meanings: a column of the table that `keep`"
+        with pytest.raises(ValueError, match=message):
+            ImageTable({**table, name: ["x", "y"]}, image="image", keep=name, size=(4, 4))
+    for name in ("row", "source"):
+        with pytest.raises(ValueError, match="would have two meanings"):
+            TextTable({**table, name: [1, 2]}, text="t", keep=("image", name))
+    # The column of the images is `file` itself.
+    for image in ("a", "b"):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{image}.png")
+    files = {"file": table["image"]}
+    source = ImageTable(files, image="file", keep="file", size=(4, 4), root=tmp_path)
+    pack(source.select([1, 0]), tmp_path / "s", shuffle=False, workers=1)
+    assert Shards(tmp_path / "s").columns("file")["file"].tolist() == ["b.png", "a.png"]

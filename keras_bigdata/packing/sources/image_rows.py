@@ -20,7 +20,7 @@ from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.resizing import Form
 from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.metadata_columns import FILE
+from keras_bigdata.shards.metadata_columns import FILE, check_kept_names
 from keras_bigdata.shards.roles import Structure
 from keras_bigdata.shards.row_split import groups_of_items
 
@@ -91,6 +91,10 @@ class ImageRows(TableRows):
         self.size = size
         self.color = color
         self.frames = frames
+        kept = options.get("kept", {})
+        # The column of the images itself has one meaning only.
+        if FILE in kept and kept[FILE].tolist() != self._names:
+            check_kept_names([FILE], [FILE])
         super().__init__(columns or {}, inputs=inputs or self._field, targets=targets, **options)
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ from keras_bigdata.packing.sources.row_weights import RowWeights, check_weight_f
 from keras_bigdata.packing.sources.tokens import describe_empty_texts
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import format_count
+from keras_bigdata.shards.metadata_columns import check_kept_names
 from keras_bigdata.shards.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
@@ -68,6 +69,7 @@ class TableRows(Source):
         left_out: Collection[Any] = (),
     ) -> None:
         self._columns = dict(columns)
+        check_kept_names(kept)
         self._kept = dict(kept)
         check_weight_fields(weights, columns)
         self._weights = weights
