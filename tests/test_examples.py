@@ -171,3 +171,14 @@ def test_cross_validation_separates_groups(tmp_path):
     accuracies = [float(accuracy) for _, accuracy in folds]
     assert float(mean[1]) == pytest.approx(sum(accuracies) / 5, abs=0.001)
     assert float(mean[1]) > 0.6  # chance: 0.33; measured: 0.78 to 0.88 in a fold
+
+
+@pytest.mark.slow
+def test_predict_and_inspect_names_and_draws_mistakes(tmp_path):
+    output = run("predict_and_inspect.py", tmp_path)
+    mistakes = re.findall(r"^(\w+)/\d+\.png: predicted as (\w+)$", output, re.MULTILINE)
+    count = re.search(r"(\d+) of 96 images have a wrong prediction", output)
+    assert count is not None
+    assert 0 < len(mistakes) == int(count[1]) < 60  # chance: 80
+    assert all(label != predicted for label, predicted in mistakes)
+    assert (tmp_path / "mistakes.png").exists()
