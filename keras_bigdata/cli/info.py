@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.cli.argument_types import add_layout
 from keras_bigdata.representation import format_bytes, format_count
+from keras_bigdata.shards.index import ShardIndex
 
 if TYPE_CHECKING:
     from keras_bigdata.shards.index import ShardIndex
@@ -60,7 +61,18 @@ def run_info(arguments: argparse.Namespace) -> None:
             print(f"  {number}: {label} ({count})")
     if index.vocabulary is not None:
         print(f"vocabulary: {len(index.vocabulary)} words")
-    skipped = index.provenance.get("skipped", [])
+    _print_packs(index)
+
+
+def _print_packs(index: ShardIndex) -> None:
+    """Prints how many packs were appended, and the rows that were left out."""
+    from keras_bigdata.packing.pack_records import pack_records
+
+    appended = pack_records(index)[1:]
+    if appended:
+        print(f"appended: {format_count(len(appended), 'pack')}")
+    skipped = list(index.provenance.get("skipped", []))
+    skipped += [entry for record in appended for entry in record.content["skipped"]]
     if skipped:
         print(f"skipped while packing: {format_count(len(skipped), 'row')}")
         for entry in skipped[:_LISTED]:

@@ -59,6 +59,12 @@ def add_pack_options(kind: Any) -> None:
         "(default: raise)",
     )
     kind.add_argument(
+        "--append",
+        action="store_true",
+        help="add the rows to the shards that are in OUTPUT already; classes and words keep their "
+        "numbers, new ones come after them",
+    )
+    kind.add_argument(
         "--repair",
         action="store_true",
         help="pack again only the shards in OUTPUT that are missing, damaged or in quarantine; "
@@ -191,6 +197,11 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
     """
     from keras_bigdata.packing.pack import pack
 
+    if arguments.append and arguments.repair:
+        raise ValueError(
+            "--append adds rows to OUTPUT, and --repair writes shards again that it has already. "
+            "Pass one of them: --repair with the options of the pack whose shards are damaged."
+        )
     output = Path(arguments.output)
     sources = {output: source}
     if arguments.split is not None:
@@ -213,6 +224,7 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
             seed=arguments.seed,
             workers=arguments.workers,
             on_error=arguments.on_error,
+            append=arguments.append,
         )
         print_packed(directory, index, time.perf_counter() - start)
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.errors import ShardError
+import numpy as np
+
+from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.integrity.check_pickles import check_pickles, read_differently
 from keras_bigdata.integrity.rebuild_columns import separate_columns
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
+from keras_bigdata.packing.pack_records import APPENDED_KEY, pack_records
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.class_counts import count_in_shards
@@ -145,6 +148,7 @@ def _add_metadata(
     index.classes = like.classes if like else old.get("classes")
     index.vocabulary = like.vocabulary if like else old.get("vocabulary")
     index.provenance |= old.get("provenance", {})
+    _number_sources(index)
     for what, value, name in (
         ("the names of the classes", index.classes, "labels"),
         ("the vocabulary", index.vocabulary, "texts"),
@@ -158,6 +162,18 @@ def _add_metadata(
             "the record of how the set was packed is lost: the call that packed it will not "
             "recognize it."
         )
+
+
+def _number_sources(index: ShardIndex) -> None:
+    """Sets the number of the pack that wrote each shard, by the records of the packs."""
+    try:
+        records = pack_records(index)
+    except CorruptShardError:
+        del index.provenance[APPENDED_KEY]
+        return
+    numbers = np.asarray([sort_key(name)[1] for name in index.names])
+    for record in records[1:]:
+        index.source[numbers >= record.first_shard] = record.number
 
 
 def _salvage_metadata(directory: Path) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.append import extend_names
+from keras_bigdata.packing.pack_records import PackRecord, pack_records
 from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan
 from keras_bigdata.packing.request import PackRequest
@@ -35,20 +38,52 @@ class Repacker:
 
     Raises:
         PackError: if the index does not record how the set was packed, or if it was packed from
-            another source or with another `augment`.
+            another source or with another `augment`. If rows were appended, each shard is written
+            from its own source.
     """
 
     def __init__(self, index: ShardIndex, source: Any, augment: Callable[..., Any] | None) -> None:
         self._index = index
         self._stage = index.directory / _STAGE
+        records = pack_records(index) or [PackRecord(0, 0, index.provenance)]
+        differences = []
         with quiet_pillow():
-            self._request = PackRequest(source, **_recorded_arguments(index), augment=augment)
-            changes = self._request.fingerprint.changes_since(index.provenance)
-        if changes:
+            for record in records:
+                arguments = _recorded_arguments(index, record)
+                self._request = PackRequest(source, **arguments, augment=augment)
+                changes = self._request.fingerprint.changes_since(record.content)
+                if not changes:
+                    self._record = record
+                    return
+                differences.append(f"{record.describe()}: {changes}")
+        if len(records) == 1:
             raise PackError(
                 f"{index.directory}: was packed from another source. {changes}. Pass the same "
                 "source and the same `augment`."
             )
+        raise PackError(
+            f"{index.directory}: was packed from {len(records)} other sources. "
+            f"{'. '.join(differences)}. Pass one of them and the same `augment`."
+        )
+
+    def own_shards(self, lost: Sequence[ShardInfo]) -> tuple[list[ShardInfo], list[str]]:
+        """Separates the shards of this source from those of others.
+
+        Args:
+            lost: the shards that are to be written again.
+
+        Returns:
+            `(own, others)`: the shards of this source, and one sentence about each other source.
+        """
+        own = [info for info in lost if info.source == self._record.number]
+        others = []
+        for record in pack_records(self._index):
+            names = [info.name for info in lost if info.source == record.number]
+            if names and record.number != self._record.number:
+                others.append(
+                    f"{_list_names(names)}: needs {record.describe()}. Call `repair` again with it"
+                )
+        return own, others
 
     def write(self, expected: Sequence[ShardInfo], workers: int | None) -> dict[str, Path]:
         """Writes some shards into a separate folder, and compares them with the index.
@@ -64,11 +99,26 @@ class Repacker:
             PackError: if a row cannot be read, or if the source now returns different data.
         """
         directory, stage = self._index.directory, self._stage
-        skip = bool(self._index.provenance.get("skipped"))
-        numbers = sorted({_number(info.name) for info in expected})
+        record = self._record
+        skip = bool(record.content.get("skipped"))
+        numbers = sorted({_number(info.name) - record.first_shard for info in expected})
         with quiet_pillow(), lock_pack(stage):
             clear_stop(stage)  # of a call that was interrupted
             plan = PackPlan.make(self._request, skip=skip, with_columns=bool(self._index.columns))
+            if record.number:
+                _, _, renumbering = extend_names(self._index, plan)
+                plan = replace(
+                    plan,
+                    number=record.number,
+                    first_shard=record.first_shard,
+                    renumbering=renumbering,
+                )
+            if numbers[0] < 0 or numbers[-1] >= len(plan.shards):
+                raise PackError(
+                    f"{directory}: the index records that {_list_names([i.name for i in expected])}"
+                    f" were written from {record.describe()}, which has {len(plan.shards)} shards "
+                    f"from number {record.first_shard}. Restore the index from a copy."
+                )
             records = write_shards(
                 plan, self._request.source, stage, skip=skip, workers=workers, numbers=numbers
             )
@@ -76,10 +126,9 @@ class Repacker:
         different = [info.name for info in expected if written.get(info.name) != info]
         if different:
             self.clear()
-            more = ", ..." if len(different) > _LISTED_SHARDS else ""
             raise PackError(
                 f"{directory}: the source now returns different data than when it was packed, for "
-                f"{', '.join(different[:_LISTED_SHARDS])}{more}. Its files or the programs that "
+                f"{_list_names(different)}. Its files or the programs that "
                 "read them have changed. Nothing was replaced: restore the shards from a copy, "
                 "continue without them, or pack the source again."
             )
@@ -91,9 +140,14 @@ class Repacker:
             remove_pack(self._stage)
 
 
-def _recorded_arguments(index: ShardIndex) -> dict[str, Any]:
-    arguments = index.provenance.get("arguments")
-    if not isinstance(arguments, Mapping) or not index.provenance.get("source"):
+def _list_names(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _LISTED_SHARDS else ""
+    return f"{', '.join(names[:_LISTED_SHARDS])}{more}"
+
+
+def _recorded_arguments(index: ShardIndex, record: PackRecord) -> dict[str, Any]:
+    arguments = record.content.get("arguments")
+    if not isinstance(arguments, Mapping) or not record.content.get("source"):
         raise PackError(
             f"{index.directory}: the index does not name a source (it was written by "
             f"{index.provenance.get('by', 'a ShardWriter')!r}), so no shard can be written "

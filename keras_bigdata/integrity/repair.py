@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_bigdata.arguments import checked_bool
-from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.errors import CorruptShardError, PackError, ShardError
 from keras_bigdata.files import local_path
 from keras_bigdata.integrity.rebuild_index import rebuild_index
 from keras_bigdata.integrity.report import Fault, Repair
@@ -51,7 +51,8 @@ def repair(
     - Shards that are missing or damaged are packed again from their `source`, if the set was
       written by `pack`. Only their rows are read. The new files replace the damaged ones if they
       are the same as before in every byte; otherwise nothing is changed. Shards that an earlier
-      repair removed are packed again too.
+      repair removed are packed again too. If rows were appended, each call packs the shards of one
+      of the sources, and `notes` names the others that are needed.
     - Without a `source` the damaged files move to `quarantine/` in the directory, and the index is
       written without them. The index records them, so that they can be packed again from a source.
     - An index that is lost or cannot be read is created again from the shards. What they do not
@@ -85,7 +86,8 @@ def repair(
     Raises:
         ShardError: if nothing can be repaired, or if the variants would no longer have the same
             number of rows.
-        PackError: if the source is not the one that was packed, or now returns different bytes.
+        PackError: if the source is not one that was packed, if only shards of other sources are
+            damaged, or if it now returns different bytes.
         OSError: if a file cannot be written or moved; the same call continues from there.
         ValueError: if `like`, `layout` or a role is passed although the index can be read.
 
@@ -161,7 +163,10 @@ def _pack_again(
     assert index is not None
     repacker = Repacker(index, source, augment)
     removed = removed_shards(index)
-    lost = [*damaged, *removed]
+    lost, others = repacker.own_shards([*damaged, *removed])
+    if others and not lost:
+        raise PackError(f"{folder}: no shard of this source is damaged. {'. '.join(others)}.")
+    result.notes += [f"{each}." for each in others]
     if not lost:
         return
     for info in lost:
@@ -175,10 +180,12 @@ def _pack_again(
         if os.path.exists(folder / name):
             _move_to_quarantine(folder, name)
         os.replace(file, folder / name)
-    if removed:
-        infos = [index[shard] for shard in range(len(index))] + removed
+    restored = [info for info in removed if info in lost]
+    if restored:
+        infos = [index[shard] for shard in range(len(index))] + restored
         infos.sort(key=lambda info: (info.variant, shard_number(info.name) or (0, 0), info.name))
-        provenance = with_removed(index.provenance, [])
+        rest = [info for info in removed if info not in restored]
+        provenance = with_removed(index.provenance, rest)
         result.index = _with_shards(index, infos, provenance, verbose=verbose)
         result.index.save()
     repacker.clear()

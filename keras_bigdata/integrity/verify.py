@@ -32,6 +32,7 @@ from keras_bigdata.shards.pickle_files import (
 )
 from keras_bigdata.shards.removed_shards import removed_shards
 from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.shard_names import shard_number
 from keras_bigdata.shards.shards import Shards
 from keras_bigdata.shards.unfinished import find_unfinished
 
@@ -249,15 +250,21 @@ def _packed_remedy(index: ShardIndex) -> str:
 def _check_names(index: ShardIndex, report: Report) -> None:
     """Reports pickles that the index does not name, and names that occur twice in it."""
     counts = Counter(index.names)
-    for name in pickle_names(index.directory):
-        if name not in counts:
-            remedy = f"It is not read. Move it out of {index.directory}."
-            found = "a pickle that the index does not name"
-            report.faults.append(
-                Fault(
-                    str(index.directory / name), "extra", "only shards of the index", found, remedy
-                )
-            )
+    extra = [name for name in pickle_names(index.directory) if name not in counts]
+    if find_unfinished(os.listdir(index.directory)) is not None:
+        new = [name for name in extra if shard_number(name)]
+        extra = [name for name in extra if not shard_number(name)]
+        report.notes.append(
+            f"pack(append=True) was stopped, or is still running: {format_count(len(new), 'shard')}"
+            " that the index does not name yet are not read. Make the same call again; it continues"
+            " from there."
+        )
+    for name in extra:
+        remedy = f"It is not read. Move it out of {index.directory}."
+        found = "a pickle that the index does not name"
+        report.faults.append(
+            Fault(str(index.directory / name), "extra", "only shards of the index", found, remedy)
+        )
     for name in sorted(name for name, count in counts.items() if count > 1):
         _add_index_fault(index, report, "each shard once", f"{name} {counts[name]} times")
 

@@ -3,6 +3,7 @@
 sources/            the rows: tables, image files, HDF5 files, arrays
 source_argument     what `pack` takes, and which function takes the rest
 request             a call of `pack`, checked
+pack_call           a call against what its directory holds (pack_records)
 fingerprint         the identity of a pack (function_fingerprint, function_source, file_changes,
                     release_0_1)
 plan                which rows form which shard
@@ -11,6 +12,7 @@ samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers
 output_directory    a directory that is written as a whole (resume_state)
+append              a source that is added to a packed set (renumbering)
 pack                `pack`: all of it together
 capture             `capture`: batches of a generator -> shards (batch_source, batch_fields)
 """

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from keras_bigdata.arguments import checked_choice, checked_int
-from keras_bigdata.errors import CorruptShardError, PackError, ShardError
+from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
+from keras_bigdata.errors import PackError, ShardError
 from keras_bigdata.files import local_path
-from keras_bigdata.packing.fingerprint import Fingerprint
+from keras_bigdata.packing.append import Append
+from keras_bigdata.packing.pack_call import PackCall
 from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan, list_rows
 from keras_bigdata.packing.request import PackRequest
@@ -29,9 +30,7 @@ from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
-from keras_bigdata.shards.removed_shards import removed_shards
-from keras_bigdata.shards.unfinished import UNFINISHED
+from keras_bigdata.shards.index import ShardIndex
 
 
 def pack(
@@ -43,6 +42,7 @@ def pack(
     seed: int = 0,
     variants: int = 1,
     augment: AugmentFunction | None = None,
+    append: bool = False,
     workers: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     verbose: Verbose = "auto",
@@ -78,6 +78,20 @@ def pack(
     Ray, Spark; the directory must then be shared). A script that packs in processes does not need
     `if __name__ == "__main__":`.
 
+    With `append=True` the shards are added to those of a packed directory:
+
+    - Fields, roles, metadata columns and variants must be the same. Classes and words keep their
+      numbers; new ones come after them, and the numbers in the new rows are those of the continued
+      lists. Words that were unknown in the texts packed before stay unknown there. Labels with one
+      column per class have no room for new classes.
+    - The index is replaced last. Until then the directory is the former set; a training that has
+      opened it keeps that set until it ends.
+    - `index.source` has the number of the pack that wrote each shard, and
+      `index.provenance["appended"]` the record of each. The same call again adds nothing. The same
+      rows with other arguments are refused, because they would be there twice. Other rows that were
+      packed before are not recognized: pass the new ones only.
+    - Into a missing or empty directory it is a pack like any other, so a script can always pass it.
+
     A source is any object with `len(source)` and `source[i]`, a dict of arrays and numbers with
     the same names, dtypes and shapes in every row. It must return the same rows each time. It may
     also have:
@@ -100,7 +114,7 @@ def pack(
     Args:
         source: `ImageTable`, `ImageFolder`, `Arrays`, a list of dicts or a custom object.
         directory: folder for the shards; created if missing. It must be empty or hold the files
-            that the same call left there.
+            that the same call left there, or be packed already if `append` is `True`.
         shard_samples: rows per shard; the last one may have fewer. Defaults to `None`: about
             64 MiB, less if that results in fewer than 16 shards, but at least 4 MiB; all of equal
             length.
@@ -112,6 +126,7 @@ def pack(
         augment: function `(sample, rng) -> sample`, called once for each row and variant with a
             dict of arrays (a copy, which it may change) and a `numpy.random.Generator` that
             depends on seed, row and variant alone. Defaults to `None`.
+        append: whether to add the rows to a directory that is packed already. Defaults to `False`.
         workers: number of shards written at the same time; each takes its size in memory once
             (twice with `augment`). Defaults to `None`: one for each CPU. With 1 everything is done
             in this process.
@@ -128,8 +143,8 @@ def pack(
 
     Raises:
         PackError: if a row cannot be read (the message names row, file and reason), if the
-            directory cannot be written or holds something else, or if another process is packing
-            into it.
+            directory cannot be written or holds something else, if another process is packing
+            into it, or if the source cannot be appended (the message has both lists).
         ValueError, TypeError: if an argument is out of range or of a wrong type.
 
     Example:
@@ -142,6 +157,8 @@ def pack(
 
     index = pack(ImageFolder("flowers", size=(128, 128)), "shards/train", variants=4, augment=flip)
     print(index.num_samples, len(index))
+    more = ImageFolder("flowers/test", size=(128, 128))
+    pack(more, "shards/train", variants=4, augment=flip, append=True)
     ```
     """
     request = PackRequest(
@@ -152,31 +169,44 @@ def pack(
         variants=variants,
         augment=augment,
     )
+    append = checked_bool(append, "append")
     workers = None if workers is None else checked_int(workers, "workers", 1)
     skip = checked_choice(on_error, "on_error", ("raise", "skip")) == "skip"
     verbose = checked_verbose(verbose)
     folder = local_path(directory, "directory")
     started = time.perf_counter()
     with quiet_pillow():
-        fingerprint = request.fingerprint
+        call = PackCall(request.fingerprint, append=append, skip=skip, verbose=verbose)
         try:
-            if (folder / INDEX_NAME).exists():
-                return _load_packed(folder, fingerprint, skip, verbose)
+            packed = call.find_packed(folder)
+            if packed is not None:
+                return packed
             plan = PackPlan.make(request, skip=skip)
-            with lock_pack(folder):
-                if (folder / INDEX_NAME).exists():
-                    return _load_packed(folder, fingerprint, skip, verbose)
-                begin_pack(folder, fingerprint)
+            finished: set[str] = set()
+            with lock_pack(folder, finished):
+                former = call.load_former(folder, finished)
+                packed = None if former is None else call.match(former)
+                if packed is not None:
+                    return packed
+                addition = None if former is None else Append.of(former, plan)
+                plan = plan if addition is None else addition.plan
+                begin_pack(folder, request.fingerprint, plan.number, finished)
                 _print_notes(request.source, folder, verbose)
                 records = write_shards(
                     plan, request.source, folder, skip=skip, workers=workers, verbose=verbose
                 )
-                index = _build_index(plan, records, folder)
+                skipped = _check_skipped(records, folder)
+                index = (
+                    _build_index(plan, records, skipped, folder)
+                    if addition is None
+                    else addition.extended_index(records, skipped)
+                )
                 index.save()
                 finish_pack(folder)
         except OSError as error:
             raise PackError(f"{folder}: cannot be written: {error}. {CONTINUE}") from error
-    _report(request.source, index, time.perf_counter() - started, verbose)
+    seconds = time.perf_counter() - started
+    _report(request.source, index, plan, skipped, seconds=seconds, verbose=verbose)
     return index
 
 
@@ -185,17 +215,27 @@ def _print_notes(source: Any, directory: Path, verbose: Verbose) -> None:
         note(f"{directory}: {text}", verbose)
 
 
-def _build_index(plan: PackPlan, records: Sequence[ShardRecord], directory: Path) -> ShardIndex:
+def _check_skipped(records: Sequence[ShardRecord], directory: Path) -> list[dict[str, Any]]:
+    """Returns the rows that were left out, by number; they must not be all rows."""
     skipped = [entry for record in records for entry in record.skipped]
     skipped.sort(key=lambda entry: int(entry["row"]))
-    shards = sorted(
-        (info for record in records for info in record.shards), key=lambda info: info.variant
-    )
-    if not shards:
+    if not any(record.shards for record in records):
         raise PackError(
             f"{directory}: none of the {len(skipped)} rows can be packed. "
             f"{list_rows(_describe_skipped(skipped))}"
         )
+    return skipped
+
+
+def _build_index(
+    plan: PackPlan,
+    records: Sequence[ShardRecord],
+    skipped: Sequence[Mapping[str, Any]],
+    directory: Path,
+) -> ShardIndex:
+    shards = sorted(
+        (info for record in records for info in record.shards), key=lambda info: info.variant
+    )
     try:
         class_counts = add_counts((record.counts for record in records), plan.classes)
     except ShardError as error:
@@ -210,87 +250,19 @@ def _build_index(plan: PackPlan, records: Sequence[ShardRecord], directory: Path
         class_counts=class_counts,
         vocabulary=plan.vocabulary,
         variants=plan.variants,
-        provenance={"skipped": skipped, **plan.fingerprint.content},
+        provenance={"skipped": list(skipped), **plan.fingerprint.content},
     )
 
 
-def _load_packed(
-    directory: Path, fingerprint: Fingerprint, skip: bool, verbose: Verbose
-) -> ShardIndex:
-    """Returns the index of a directory that the same call has packed.
-
-    Raises:
-        PackError: if it was packed by another call, or if rows or shards were left out.
-        CorruptShardError: if a shard is missing or of a wrong size.
-    """
-    index = ShardIndex.load(directory)
-    recorded = dict(index.provenance)
-    if fingerprint.content["roles"] is not None:
-        # Release 0.1 did not record the roles of the source; they are those of the index.
-        recorded.setdefault("roles", index.roles.to_json())
-    changes = _describe_changes(directory, fingerprint, recorded, verbose)
-    if changes:
-        raise PackError(
-            f"{directory}: holds the shards of another call. {changes}. Pass another directory, or "
-            "delete this one to pack again."
-        )
-    removed = removed_shards(index)
-    if removed:
-        raise PackError(
-            f"{directory}: {len(removed)} of its shards were left out by `repair`. Write them "
-            f"again with keras_bigdata.repair({str(directory)!r}, source=...), or delete the "
-            "directory to pack again."
-        )
-    skipped = index.provenance.get("skipped")
-    if skipped and not skip:
-        raise PackError(
-            f'{directory}: was packed with on_error="skip", and {len(skipped)} rows were left out. '
-            "Pass it again, or delete the directory to pack again."
-        )
-    for shard, size in enumerate(index.sizes):
-        path = index.path(shard)
-        if not path.exists() or path.stat().st_size != size:
-            raise CorruptShardError(
-                f"{path}: is missing or does not have the {size} bytes that the index records. "
-                f"Write it again with keras_bigdata.repair({str(directory)!r}, source=...), or "
-                f"delete {directory} to pack again."
-            )
-    if (directory / UNFINISHED).exists():  # killed between writing the index and the end
-        finish_pack(directory)
-    note(f"{directory}: is packed already; nothing to do.", verbose)
-    if not fingerprint.is_certain(recorded):
-        note(
-            f"{directory}: was packed by release 0.1, which recorded the bytecode of `augment`. "
-            "The bytecode is different now, because the function or the version of Python has "
-            "changed. If you have changed the function, delete the directory to pack again.",
-            verbose,
-        )
-    return index
-
-
-def _describe_changes(
-    directory: Path, fingerprint: Fingerprint, recorded: Mapping[str, Any], verbose: Verbose
-) -> str:
-    """Returns how a call differs from one that was recorded; empty if it is the same.
-
-    Prints a note if all files have other times and the same sizes, as after a copy.
-    """
-    changes = fingerprint.changes_since(recorded)
-    files = fingerprint.file_changes_since(recorded)
-    if files.edited:
-        return "; ".join(filter(None, [changes, f"files changed: {files.edited}"]))
-    if files.touched and not changes:
-        note(
-            f"{directory}: all files have other modification times than when they were packed, "
-            f"and the same sizes, as after a copy ({files.touched}). If they were edited, delete "
-            "the directory to pack again.",
-            verbose,
-        )
-    return changes
-
-
-def _report(source: Any, index: ShardIndex, seconds: float, verbose: Verbose) -> None:
-    skipped = index.provenance["skipped"]
+def _report(
+    source: Any,
+    index: ShardIndex,
+    plan: PackPlan,
+    skipped: Sequence[Mapping[str, Any]],
+    *,
+    seconds: float,
+    verbose: Verbose,
+) -> None:
     if skipped:
         rows = list_rows(_describe_skipped(skipped), "\n  ")
         left_out = format_count(len(skipped), "row")
@@ -299,9 +271,14 @@ def _report(source: Any, index: ShardIndex, seconds: float, verbose: Verbose) ->
         if counts:
             note(describe_counts(counts), verbose)
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
+    new = index.source == plan.number
+    appended = ""
+    if plan.number:
+        samples = index.samples[new & (index.variant == 0)].sum()
+        appended = f"{samples} samples in {new.sum()} shards appended: now "
     summarize(
-        f"{index.directory}: {index.num_samples} samples{variants} in {len(index)} shards, "
-        f"{index.sizes.sum() / 1e6:.1f} MB, packed in {seconds:.1f} s.",
+        f"{index.directory}: {appended}{index.num_samples} samples{variants} in {len(index)} "
+        f"shards, {index.sizes.sum() / 1e6:.1f} MB, packed in {seconds:.1f} s.",
         verbose,
     )
 

@@ -43,7 +43,7 @@ def write_shards(
         directory: where the shards are written; its state of an unfinished pack must exist.
         skip: whether rows that cannot be read are left out.
         workers: number of shards written at the same time; `None` for one for each CPU.
-        numbers: the shards to write. Defaults to `None`: all.
+        numbers: the shards to write, as positions in the plan. Defaults to `None`: all.
         verbose: see `checked_verbose`. Defaults to `"auto"`.
 
     Returns:
@@ -62,6 +62,8 @@ def write_shards(
         seed=plan.seed,
         variants=plan.variants,
         augment=plan.augment,
+        number=plan.number,
+        renumbering=plan.renumbering,
         skip=skip,
         parent=os.getpid(),
     )
@@ -100,8 +102,9 @@ def write_shards(
 
 
 def _make_jobs(source: Any, plan: PackPlan, numbers: Sequence[int]) -> Iterator[ShardJob]:
-    for number in numbers:
-        rows = plan.shards[number]
+    for position in numbers:
+        rows = plan.shards[position]
+        number = plan.first_shard + position
         row_numbers = [int(row) for row in rows]
         if hasattr(source, "select"):
             yield ShardJob(number, source.select(rows), row_numbers, list(range(len(rows))))

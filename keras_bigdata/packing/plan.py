@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.fingerprint import Fingerprint
+from keras_bigdata.packing.renumbering import Renumbering
 from keras_bigdata.packing.request import PackRequest
 from keras_bigdata.packing.row_columns import columns_of_rows
 from keras_bigdata.packing.samples import (
@@ -59,6 +60,10 @@ class PackPlan:
         augment: the function that augments a sample, or `None`.
         shard_samples: rows per shard; the last one may have fewer.
         fingerprint: the identity of the pack.
+        number: number of the pack, as in `ShardInfo.source`. Defaults to `0`.
+        first_shard: number of the first shard in the directory. Defaults to `0`.
+        renumbering: the numbers that classes and words have in the set that the source is appended
+            to. Defaults to `None`: their own.
     """
 
     shards: Sequence[Rows]
@@ -72,6 +77,9 @@ class PackPlan:
     augment: AugmentFunction | None
     shard_samples: int
     fingerprint: Fingerprint
+    number: int = 0
+    first_shard: int = 0
+    renumbering: Renumbering | None = None
 
     @classmethod
     def make(cls, request: PackRequest, *, skip: bool, with_columns: bool = True) -> PackPlan:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ _LOCK = "lock"
 _MANIFEST = "manifest.json"
 _STOP = "stop"
 
+# In the manifest: the number of the pack, as in `ShardInfo.source`. Earlier releases wrote none.
+_NUMBER = "number"
+
 _RECORD_NAME = re.compile(r"shard-\d{5,}\.json")
 
 # File names that a message lists.
@@ -46,7 +49,7 @@ class ShardRecord:
     """The record of one shard that is done.
 
     Args:
-        number: position among the shards.
+        number: number of the shard in the directory.
         shards: one entry per variant; none if every row was left out.
         skipped: rows left out: `{"row": 7, "file": "a.jpg" or None, "error": "..."}`.
         counts: rows of each class, or `None` if the targets are not class numbers.
@@ -78,7 +81,7 @@ def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> Shar
 
     Args:
         directory: the directory of the shards.
-        number: position among the shards.
+        number: number of the shard in the directory.
         files: the files that the rows of the shard are read from. Defaults to `()`.
 
     Returns:
@@ -99,11 +102,16 @@ def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> Shar
 
 
 @contextlib.contextmanager
-def lock_pack(directory: Path) -> Iterator[None]:
+def lock_pack(directory: Path, finished: Set[str] = frozenset()) -> Iterator[None]:
     """Creates the directory and locks it against other packs while the block runs.
 
     If the block leaves neither a shard nor an index, everything created here is removed. In a
     directory that holds something else, nothing but that is removed.
+
+    Args:
+        directory: the directory of the shards.
+        finished: the names of the index and the shards of a set that is finished, and may be
+            appended to; they do not count. The block may add them. Defaults to none.
 
     Raises:
         PackError: if another process is writing there.
@@ -118,34 +126,77 @@ def lock_pack(directory: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if not _foreign_names(directory):
                 remove_temporary_files(directory)
-            if state.exists() and not (_written_names(directory) and _has_state(state)):
+            unfinished = _written_names(directory) - finished
+            if state.exists() and not (unfinished and _has_state(state)):
                 _remove_state(state)
             if is_new:
                 directory.rmdir()  # fails, as intended, unless it is empty
         os.close(descriptor)
 
 
-def begin_pack(directory: Path, fingerprint: Fingerprint) -> None:
+def begin_pack(
+    directory: Path,
+    fingerprint: Fingerprint,
+    number: int = 0,
+    finished: Set[str] = frozenset(),
+) -> None:
     """Writes the manifest of a new pack, or checks that of a pack that is to be continued.
+
+    Args:
+        directory: the directory of the shards; it must be locked.
+        fingerprint: the identity of the pack.
+        number: the number of the pack, as in `ShardInfo.source`. Defaults to `0`.
+        finished: the names of the index and the shards of the set that is appended to. Other files
+            may lie next to them. Defaults to none.
 
     Raises:
         PackError: if the directory holds something else, such as an unfinished pack with another
             fingerprint.
     """
-    foreign = _foreign_names(directory)
+    foreign = [] if finished else _foreign_names(directory)
     manifest = directory / UNFINISHED / _MANIFEST
-    written = _written_names(directory)
+    written = _written_names(directory) - finished
+    if finished and written and not manifest.exists():
+        raise PackError(
+            f"{directory}: holds shards that the index does not name: {list_names([*written])}. "
+            "Move them out of the directory before you append to it."
+        )
     if foreign or (written and not manifest.exists()):
         raise PackError(
-            f"{directory}: the directory holds something else: {list_names(foreign or written)}. "
-            "Pass an empty or a new one."
+            f"{directory}: the directory holds something else: "
+            f"{list_names([*(foreign or written)])}. Pass an empty or a new one."
         )
     if written:
         _check_manifest(directory, manifest, fingerprint)
     remove_temporary_files(directory)
     clear_stop(directory)
     with atomic_path(manifest) as temporary:
-        temporary.write_text(json.dumps(fingerprint.content), "utf-8")
+        temporary.write_text(json.dumps({**fingerprint.content, _NUMBER: number}), "utf-8")
+
+
+def clear_finished(directory: Path, numbers: Container[int]) -> None:
+    """Removes the records of a pack that ended between writing the index and removing its state.
+
+    Those of an unfinished pack stay, and so does the lock.
+
+    Args:
+        directory: the directory of the shards; it must be locked.
+        numbers: the numbers of the packs that the index records.
+    """
+    state = directory / UNFINISHED
+    manifest = state / _MANIFEST
+    try:
+        recorded = json.loads(manifest.read_bytes())
+        is_finished = recorded.get(_NUMBER, 0) in numbers
+    except FileNotFoundError:
+        is_finished = True
+    except (OSError, ValueError, AttributeError, TypeError):
+        return
+    if is_finished:
+        # The manifest last: records without one would not be recognized.
+        for entry in state.glob("shard-*.json"):
+            entry.unlink(missing_ok=True)
+        manifest.unlink(missing_ok=True)
 
 
 def finish_pack(directory: Path) -> None:
@@ -279,15 +330,15 @@ def _remove_state(state: Path) -> None:
     state.rmdir()
 
 
-def _written_names(directory: Path) -> list[str]:
-    """Returns the names of the files of an unfinished pack: shards, records, an index."""
-    return [
+def _written_names(directory: Path) -> set[str]:
+    """Returns the names of the files of a pack: shards, records, an index."""
+    return {
         entry.name
         for folder in (directory, directory / UNFINISHED)
         if folder.exists()
         for entry in folder.iterdir()
         if entry.name.startswith("shard-") or entry.name == INDEX_NAME
-    ]
+    }
 
 
 def _record_path(directory: Path, number: int) -> Path:

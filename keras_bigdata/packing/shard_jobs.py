@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from keras_bigdata.child_processes import end_with
 from keras_bigdata.errors import BigDataError, PackError
 from keras_bigdata.packing.file_changes import record_files
+from keras_bigdata.packing.renumbering import Renumbering
 from keras_bigdata.packing.resume_state import (
     ShardRecord,
     is_stop_requested,
@@ -46,7 +47,8 @@ class JobSettings:
 
     Args:
         directory: where the shards are written.
-        fields, columns, roles, classes, seed, variants, augment: as in `PackPlan`.
+        fields, columns, roles, classes, seed, variants, augment, number, renumbering: as in
+            `PackPlan`.
         skip: whether rows that cannot be read are left out.
         parent: id of the process that packs; a worker process ends with it.
     """
@@ -59,6 +61,8 @@ class JobSettings:
     seed: int
     variants: int
     augment: AugmentFunction | None
+    number: int
+    renumbering: Renumbering | None
     skip: bool
     parent: int
 
@@ -68,7 +72,7 @@ class ShardJob:
     """One shard that is to be written.
 
     Args:
-        number: position among the shards.
+        number: number of the shard in the directory.
         source: the whole source, or a part that holds the rows.
         rows: the row numbers in the whole source.
         positions: the row numbers in `source`.
@@ -147,11 +151,12 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
         if len(next(iter(arrays.values()))) == 0:
             continue
         check_classes(arrays, settings.roles, settings.classes)
+        if settings.renumbering is not None:
+            arrays = settings.renumbering.apply(arrays)
         name = shard_name(job.number, variant)
         columns = _columns(settings, job, kept)
-        infos.append(
-            write_shard(settings.directory, name, arrays, variant=variant, columns=columns)
-        )
+        info = write_shard(settings.directory, name, arrays, variant=variant, columns=columns)
+        infos.append(replace(info, source=settings.number))
         if variant == 0:
             counts = count_classes(arrays, settings.roles)
     record = ShardRecord(job.number, infos, skipped, counts, recorded)
