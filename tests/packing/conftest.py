@@ -16,6 +16,8 @@ import pytest
 import skimage
 from PIL import Image
 
+from tests.helpers.appended_sets import pack_first
+
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 PHOTOS = 60
 
@@ -85,3 +87,10 @@ def start_pack(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """A directory of ten rows, to which others are appended."""
+    pack_first(tmp_path / "all")
+    return tmp_path / "all"
