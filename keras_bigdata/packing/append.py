@@ -28,9 +28,9 @@ from keras_bigdata.packing.renumbering import (
 from keras_bigdata.packing.resume_state import ShardRecord
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.roles import Roles, field_names
 
-# The field of token ids of all sources of this package.
+# The field of token ids, unless a source declares others as its `text_fields`.
 _TEXTS = "texts"
 
 
@@ -149,12 +149,36 @@ def extend_names(index: ShardIndex, plan: PackPlan) -> tuple[Any, list[str] | No
     if index.vocabulary is not None and plan.vocabulary is not None:
         words = extend_words(index.vocabulary, plan.vocabulary)
         vocabulary = words.names
-        changed = renumber_tokens(plan.fields.get(_TEXTS), words)
-        if changed is not None:
-            numbers[_TEXTS] = changed
+        if not words.is_unchanged:
+            for name in _text_fields(plan):
+                numbers[name] = renumber_tokens(plan.fields.get(name), words)
     is_list = isinstance(index.classes, list)
     all_classes = next(iter(extended.values())) if is_list else extended or None
     return all_classes, vocabulary, Renumbering(numbers)
+
+
+def _text_fields(plan: PackPlan) -> Sequence[str]:
+    """Returns the fields of token ids, which have to be renumbered.
+
+    Raises:
+        PackError: if the source does not declare them, and several fields may be such fields.
+    """
+    if plan.text_fields is not None:
+        return plan.text_fields
+    others = [
+        name
+        for name in field_names(plan.roles.inputs)
+        if name != _TEXTS
+        and plan.fields[name].dtype.kind in "iu"
+        and len(plan.fields[name].shape) == 1
+    ]
+    if others:
+        raise PackError(
+            f"the words have other numbers in the source, and its field {others[0]!r} of integers "
+            "may hold numbers of words or other numbers. Create the source with `vocabulary` of "
+            "the directory, or name its fields of words in an attribute `text_fields`"
+        )
+    return (_TEXTS,)
 
 
 _FIELDS_REMEDY = (

@@ -99,6 +99,7 @@ def pack(
     - `roles`: a dict such as `{"inputs": "x", "targets": "y"}`. Without it a field `labels` is
       the target and the others are inputs.
     - `classes`, `vocabulary`: lists for the index; `classes` may be a dict of field -> list.
+    - `text_fields`: the fields of token ids, which `append` renumbers. Without it `texts`.
     - `file(i)`: the file behind a row, for the list of skipped rows.
     - `select(rows)`: a source of these rows only. Without it the whole source is sent to each
       worker process a few times; large arrays in it are sent as memory maps.

@@ -64,6 +64,7 @@ class PackPlan:
         first_shard: number of the first shard in the directory. Defaults to `0`.
         renumbering: the numbers that classes and words have in the set that the source is appended
             to. Defaults to `None`: their own.
+        text_fields: the fields of token ids, as the source declares them. Defaults to `None`.
     """
 
     shards: Sequence[Rows]
@@ -80,6 +81,7 @@ class PackPlan:
     number: int = 0
     first_shard: int = 0
     renumbering: Renumbering | None = None
+    text_fields: Sequence[str] | None = None
 
     @classmethod
     def make(cls, request: PackRequest, *, skip: bool, with_columns: bool = True) -> PackPlan:
@@ -117,6 +119,7 @@ class PackPlan:
             augment=request.augment,
             shard_samples=size,
             fingerprint=request.fingerprint,
+            text_fields=getattr(source, "text_fields", None),
         )
 
 

@@ -164,8 +164,8 @@ def renumber_labels(
     return _checked_capacity(field, classes, "classes")
 
 
-def renumber_tokens(field: Field | None, words: ExtendedNames) -> npt.NDArray[np.int64] | None:
-    """Returns the new number of each word in a field; `None` if all stay the same.
+def renumber_tokens(field: Field | None, words: ExtendedNames) -> npt.NDArray[np.int64]:
+    """Returns the new number of each word in a field.
 
     Args:
         field: the field of token ids; `None` if the source does not have it.
@@ -174,12 +174,11 @@ def renumber_tokens(field: Field | None, words: ExtendedNames) -> npt.NDArray[np
     Raises:
         PackError: if the field cannot be renumbered.
     """
-    if words.is_unchanged:
-        return None
     if field is None or field.dtype.kind not in "iu":
         raise PackError(
             "the words have other numbers in the source, and it has no field 'texts' of integers "
-            "that could be renumbered. Create the source with `vocabulary` of the directory"
+            "that could be renumbered. Create the source with `vocabulary` of the directory, or "
+            "name its fields of words in an attribute `text_fields`"
         )
     return _checked_capacity(field, words, "words")
 

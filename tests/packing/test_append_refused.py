@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, PackError, ShardIndex, TextTable, capture, pack
+from keras_bigdata.shards.roles import Roles
 from tests.helpers.appended_sets import pack_more
-from tests.helpers.packs import read_files
+from tests.helpers.packs import read_files, read_rows
 
 
 def one_hot(names: list[str], numbers: list[int], **options: Any) -> Arrays:
@@ -116,3 +117,31 @@ def test_a_shard_that_the_index_does_not_name_is_not_overwritten(packed: Path):
         pack_more(packed)
     assert stray.read_bytes() == b"mine"
     assert not (packed / ".packing").exists()
+
+
+class Sentences:
+    """Two fields of token ids with one vocabulary."""
+
+    roles = Roles(inputs=("texts", "titles"))
+
+    def __init__(self, vocabulary: list[str]) -> None:
+        self.vocabulary = vocabulary
+        self.text_fields: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        number = np.int32(len(self.vocabulary) - 1)
+        return {"texts": np.array([number, 0]), "titles": np.array([number])}
+
+
+def test_integers_that_may_be_words_are_not_left_as_they_are(tmp_path: Path):
+    pack(Sentences(["", "a", "b"]), tmp_path / "w")
+    source = Sentences(["", "b"])
+    with pytest.raises(PackError, match="'titles' of integers may hold numbers of words or other"):
+        pack(source, tmp_path / "w", append=True)
+    source.text_fields = ("texts", "titles")
+    index = pack(source, tmp_path / "w", append=True)
+    assert read_rows(index)["texts"].tolist() == [[2, 0], [2, 0]]
+    assert read_rows(index)["titles"].tolist() == [[2], [2]]

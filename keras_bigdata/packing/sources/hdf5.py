@@ -229,6 +229,11 @@ class HDF5Table(Source):
         """Returns the path of the HDF5 file."""
         return [self._file.path]
 
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """The fields of token ids. Other datasets of integers do not hold words."""
+        return ("texts",)
+
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.
 
