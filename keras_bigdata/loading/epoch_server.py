@@ -15,12 +15,13 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
-from keras_bigdata.keras_internals.fit import is_called_by_predict
+from keras_bigdata.keras_internals.fit import calling_model, is_called_by_predict
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
+from keras_bigdata.loading.model_outputs import check_outputs
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.selected_rows import SelectedRows
@@ -127,9 +128,14 @@ class EpochServer:
 
         Args:
             on_tensorflow: whether a thread of TensorFlow may request its batches.
+
+        Raises:
+            ValueError: if `fit` trains a model that lacks an output for a class.
         """
         if is_called_by_predict():
             self._warn_of_predict()
+        if self.config.transform is None and self.config.selection is None:
+            check_outputs(calling_model(), self.config.index, self.roles.targets)
         if on_tensorflow:
             self._guard.hold()
             if self.length - self.state.next_start > PAUSED_BATCHES:
