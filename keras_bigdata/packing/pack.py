@@ -89,7 +89,8 @@ def pack(
     - `index.source` has the number of the pack that wrote each shard, and
       `index.provenance["appended"]` the record of each. The same call again adds nothing. The same
       rows with other arguments are refused, because they would be there twice. Other rows that were
-      packed before are not recognized: pass the new ones only.
+      packed before are not recognized, nor are texts whose `vocabulary` was taken from the
+      directory if it has grown since: pass new rows only.
     - Into a missing or empty directory it is a pack like any other, so a script can always pass it.
 
     A source is any object with `len(source)` and `source[i]`, a dict of arrays and numbers with
