@@ -13,8 +13,7 @@ run_prefetch     the next runs are loaded: batches that are read together, as th
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 class_forms      the classes in an array of targets: class numbers or columns
 class_weights    balanced weights of the classes (class_sample_weights)
-epoch_server     batches of epochs (epoch_state)
-epoch_server     batches of epochs (epoch_state, model_outputs)
+epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs)
 describe         a sequence as text
 epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,6 +20,7 @@ from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
+from keras_bigdata.loading.epoch_warnings import warn_of_predict, warn_of_same_epoch
 from keras_bigdata.loading.model_outputs import check_outputs
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.row_reader import Batch
@@ -172,24 +172,12 @@ class EpochServer:
         self.last_request = time.monotonic()
         with self._guard:
             if self.state.mark_requested(epoch, index):
-                self._warn_of_same_epoch(epoch)
+                warn_of_same_epoch(self.config, epoch, fixed=self.state.fixed)
             if index == self.state.start + PAUSED_BATCHES:
                 self.prefetcher.resume()
             length = self.length if self.state.fixed else None
             batch = self.prefetcher.batch(epoch * self.length + index, length)
             return self.arrange(batch, f"epoch {epoch}, batch {index}")
-
-    def _warn_of_same_epoch(self, epoch: int) -> None:
-        config = self.config
-        differ = config.shuffle or config.transform or config.index.variants > 1
-        if self.state.fixed or not (differ or config.last_batch == "drop"):
-            return
-        warnings.warn(
-            f"All batches of epoch {epoch} were requested twice, and neither `on_epoch_begin` nor "
-            "`on_epoch_end` was called, so the same epoch is served again. Call both hooks of the "
-            "ShardSequence for each epoch, or iterate over it: `for x, y in sequence`.",
-            stacklevel=4,
-        )
 
     def _warn_of_predict(self) -> None:
         """Warns once that predictions would not be in the order of the rows."""
@@ -199,13 +187,7 @@ class EpochServer:
         if config.shuffle is None and config.last_batch == "keep":
             return
         self._warned_of_predict = True
-        what = "in shuffled order, another one in each epoch" if config.shuffle else "without some"
-        warnings.warn(
-            f"`predict` receives the rows of this ShardSequence {what}. Pass "
-            "`sequence.unshuffled()` to receive a prediction of every row, in the order of the "
-            "files, or use `predict_rows`, which returns columns of the rows with them.",
-            stacklevel=4,
-        )
+        warn_of_predict(config)
 
     def example(self) -> Any:
         """Returns the first batch of the current epoch, without starting to prefetch."""

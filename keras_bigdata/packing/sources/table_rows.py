@@ -95,6 +95,11 @@ class TableRows(Source):
         lengths = {name: int(self._columns[name].shape[1]) for name in self._texts}
         return lengths if len(lengths) > 1 else next(iter(lengths.values()), None)
 
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """The fields of token ids, which `pack(append=True)` renumbers."""
+        return self._texts
+
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
 

@@ -1,0 +1,31 @@
+"""What a user is warned of when batches are requested in a way that is probably not meant."""
+
+from __future__ import annotations
+
+import warnings
+
+from keras_bigdata.loading.batch_loader import LoaderConfig
+
+
+def warn_of_same_epoch(config: LoaderConfig, epoch: int, *, fixed: bool) -> None:
+    """Warns that an epoch is served again because no hook was called, if its batches differ."""
+    differ = config.shuffle or config.transform or config.index.variants > 1
+    if fixed or not (differ or config.last_batch == "drop"):
+        return
+    warnings.warn(
+        f"All batches of epoch {epoch} were requested twice, and neither `on_epoch_begin` nor "
+        "`on_epoch_end` was called, so the same epoch is served again. Call both hooks of the "
+        "ShardSequence for each epoch, or iterate over it: `for x, y in sequence`.",
+        stacklevel=5,
+    )
+
+
+def warn_of_predict(config: LoaderConfig) -> None:
+    """Warns that `predict` receives rows in another order than that of the files."""
+    what = "in shuffled order, another one in each epoch" if config.shuffle else "without some"
+    warnings.warn(
+        f"`predict` receives the rows of this ShardSequence {what}. Pass `sequence.unshuffled()` "
+        "to receive a prediction of every row, in the order of the files, or use `predict_rows`, "
+        "which returns columns of the rows with them.",
+        stacklevel=5,
+    )
