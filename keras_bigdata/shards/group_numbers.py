@@ -15,7 +15,11 @@ _KINDS = "biufUSM"
 
 
 def number_groups(
-    blocks: Iterable[npt.NDArray[Any]], rows: int, max_groups: int | None = None
+    blocks: Iterable[npt.NDArray[Any]],
+    rows: int,
+    max_groups: int | None = None,
+    *,
+    with_empty: bool = False,
 ) -> Int32Array | None:
     """Returns a number for each row, the same for the same value: 0, 1, ... as they occur.
 
@@ -24,6 +28,7 @@ def number_groups(
         rows: number of rows of all parts.
         max_groups: number of different values above which `None` is returned. Defaults to `None`:
             any number.
+        with_empty: whether an empty text is a value as any other. Defaults to `False`: refuse it.
 
     Raises:
         ValueError: with the reason, such as `"holds NaN: ..."`, if the values do not name groups.
@@ -33,6 +38,14 @@ def number_groups(
     start = 0
     for block in blocks:
         values = _checked_block(block)
+        if not with_empty and values.dtype.kind in "US":
+            empty = np.flatnonzero(values == values.dtype.type())
+            if len(empty):
+                raise ValueError(
+                    f"is empty in row {start + int(empty[0])}: each row without a value could be "
+                    "a group of its own, or all of them one. Fill the values in, or leave out the "
+                    "rows"
+                )
         _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
         # In the order of the rows, whatever the values are and wherever the blocks are cut.
         by_row = np.argsort(first)

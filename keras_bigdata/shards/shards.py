@@ -28,6 +28,7 @@ from keras_bigdata.shards.shard_columns import (
     read_shard,
 )
 from keras_bigdata.shards.strata import number_column_groups, number_strata
+from keras_bigdata.shards.varlen import join_texts
 
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]
@@ -255,7 +256,7 @@ class Shards(Divisible):
 
         Returns:
             A dict of name -> array of shape `(num_samples, ...)`, of the first variant; texts are
-            arrays of `str`. Row i is
+            arrays of dtype `str`, or of `object` if one is far longer than the others. Row i is
             position i of `rows` and row i of `ShardSequence(shards).unshuffled()`.
 
         Raises:
@@ -288,7 +289,7 @@ class Shards(Divisible):
             for name, parts in texts.items():
                 parts.append(part[name])
             start = stop
-        arrays |= {name: np.concatenate(parts) for name, parts in texts.items()}
+        arrays |= {name: join_texts(parts) for name, parts in texts.items()}
         return {name: arrays[name] for name in wanted}
 
     def read_part(self, position: int, names: Iterable[str]) -> dict[str, Array]:

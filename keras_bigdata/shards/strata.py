@@ -84,7 +84,7 @@ def _number_texts(name: str, blocks: Blocks, rows: int) -> Integers:
     """Returns numbers for a column of texts, or raises the error for one that is not of labels."""
     first = next(blocks(name))
     if first.dtype.kind in "US":
-        numbers = number_groups(blocks(name), rows, MAX_CLASSES)
+        numbers = number_groups(blocks(name), rows, MAX_CLASSES, with_empty=True)
         if numbers is not None:
             return numbers
     raise ValueError(

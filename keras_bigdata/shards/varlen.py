@@ -23,6 +23,13 @@ TEXT = "utf-8"
 
 Array = npt.NDArray[Any]
 
+# Bytes of a character in an array of dtype `str`.
+_CHARACTER_BYTES = 4
+
+# Arrays of texts may be this large in any case, and else so many times as large as their texts.
+_SMALL_BYTES = 64 * 2**20
+_MAX_PADDING = 16
+
 
 def encode_texts_of_rows(texts: Sequence[str] | Array) -> dict[str, Array]:
     """Returns one text per row as values (UTF-8) and offsets.
@@ -42,7 +49,7 @@ def encode_texts_of_rows(texts: Sequence[str] | Array) -> dict[str, Array]:
 
 
 def decode_texts_of_rows(values: Array, offsets: Array, where: str) -> Array:
-    """Returns the texts as an array of `str`.
+    """Returns the texts as an array, of dtype `str` or `object` as `as_text_array`.
 
     Args:
         values: uint8 array.
@@ -58,7 +65,39 @@ def decode_texts_of_rows(values: Array, offsets: Array, where: str) -> Array:
         texts = [data[start:stop].decode("utf-8") for start, stop in itertools.pairwise(bounds)]
     except UnicodeDecodeError as error:
         raise CorruptShardError(f"{where}: holds bytes that are not UTF-8 ({error}).") from error
+    return as_text_array(texts)
+
+
+def as_text_array(texts: Sequence[str]) -> Array:
+    """Returns texts as an array of dtype `str`, or `object` if that would take far more memory.
+
+    An array of dtype `str` gives every row the length of the longest text: with one text of a
+    million characters, 10,000 short ones would take 40 GB.
+    """
+    lengths = [len(text) for text in texts]
+    if _is_wasteful(len(texts), max(lengths, default=0), sum(lengths)):
+        array = np.empty(len(texts), object)
+        array[:] = texts
+        return array
     return np.array(texts, np.str_)
+
+
+def join_texts(parts: Sequence[Array]) -> Array:
+    """Returns arrays of texts as one, of dtype `str` or `object` as `as_text_array`."""
+    rows = sum(map(len, parts))
+    if any(part.dtype == object for part in parts):
+        return np.concatenate([part.astype(object) for part in parts])
+    width = max((part.dtype.itemsize for part in parts), default=0) // _CHARACTER_BYTES
+    size = sum(part.nbytes for part in parts) // _CHARACTER_BYTES
+    if _is_wasteful(rows, width, size):
+        return np.concatenate([part.astype(object) for part in parts])
+    return np.concatenate(parts)
+
+
+def _is_wasteful(rows: int, width: int, characters: int) -> bool:
+    """Returns whether rows of one width take far more memory than their texts."""
+    nbytes = rows * width * _CHARACTER_BYTES
+    return nbytes > max(_SMALL_BYTES, _MAX_PADDING * characters * _CHARACTER_BYTES)
 
 
 def check_offsets(offsets: Array, rows: int, size: int, where: str) -> None:

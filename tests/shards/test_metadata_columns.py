@@ -29,7 +29,13 @@ from keras_bigdata import (
     verify,
 )
 from keras_bigdata.shards.read_column import read_column
-from keras_bigdata.shards.varlen import check_offsets, decode_texts_of_rows, encode_texts_of_rows
+from keras_bigdata.shards.varlen import (
+    as_text_array,
+    check_offsets,
+    decode_texts_of_rows,
+    encode_texts_of_rows,
+    join_texts,
+)
 from tests.helpers.image_files import write_image
 
 TABLE = {
@@ -202,6 +208,28 @@ def test_texts_come_back_as_they_were(texts):
 def test_offsets_that_lie_are_refused(offsets):
     with pytest.raises(CorruptShardError, match="offsets"):
         check_offsets(np.array(offsets), 3, 4, "a.pkl")
+
+
+def test_one_long_text_does_not_take_its_length_for_every_row():
+    short, long = ["a"] * 5_000, ["x" * 50_000]  # 1 GB as an array of dtype str
+    texts = as_text_array(short + long)
+    assert texts.dtype == object
+    assert texts.tolist() == short + long
+    assert (texts == "a").sum() == 5_000
+    joined = join_texts([as_text_array(short), as_text_array(long)])
+    assert joined.dtype == object
+    assert joined.tolist() == short + long
+    assert join_texts([as_text_array(short), as_text_array(["bc"])]).dtype == "<U2"
+
+
+def test_a_kept_column_with_one_long_text_is_packed(tmp_path):
+    notes = ["short"] * 3_000 + ["y" * 50_000]  # 600 MB as an array of dtype str
+    table = {"t": ["a b"] * len(notes), "note": notes}
+    source = TextTable(table, text="t", keep="note")
+    assert source.row_columns(np.arange(len(notes)))["note"].dtype == object
+    index = pack(source, tmp_path / "s", shuffle=False, shard_samples=1_000, workers=1)
+    assert Shards(index).columns("note")["note"].tolist() == notes
+    assert source.select([0, 3_000]).fingerprint() == source.select([0, 3_000]).fingerprint()
 
 
 # Shards -------------------------------------------------------------------------------------------

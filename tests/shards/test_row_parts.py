@@ -144,3 +144,11 @@ def test_joined_groups_are_the_connected_ones(rows):
                 old, new = expected[j], expected[i]
                 expected = [new if number == old else number for number in expected]
     assert len({*zip(joined, expected, strict=True)}) == len(set(joined)) == len(set(expected))
+
+
+def test_rows_without_a_group_are_refused_with_both_readings():
+    with pytest.raises(ValueError, match=r"`groups` is empty in row 2: .* of its own, or all of"):
+        number_given_groups(["a", "b", "", "a"], 4)
+    with pytest.raises(ValueError, match="is empty in row 3"):
+        number_groups([np.array(["a", "b"]), np.array(["c", ""])], 4)
+    assert number_groups([np.array(["a", ""])], 2, with_empty=True).tolist() == [0, 1]

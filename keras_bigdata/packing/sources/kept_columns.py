@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.table import Columns
+from keras_bigdata.shards.varlen import as_text_array
 
 # Numbers in a CSV file, as a program writes them. "007" and "+1" are texts: such values are names.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -58,7 +59,7 @@ def _as_array(columns: Columns, name: str) -> npt.NDArray[Any]:
         if numbers is not None:
             return numbers
         texts = ["" if is_missing else v for v, is_missing in zip(values, missing, strict=True)]
-        return np.array(texts, np.str_)
+        return as_text_array(texts)
     if all(isinstance(value, bool | np.bool_) for value in present) and not any(missing):
         return np.array(values, bool)
     if all(_is_number(value, int | np.integer) for value in present):

@@ -150,9 +150,10 @@ class TableRows(Source):
         # Sources that keep nothing have the fingerprint that earlier releases recorded.
         for name, column in self._kept.items():
             # Of a selection the texts may have another width, and are the same.
-            values = column.tolist() if column.dtype.kind == "U" else column
-            content = json.dumps(values) if isinstance(values, list) else values.tobytes().hex()
-            rows.update(f"kept {name} {column.dtype.kind} {content}".encode())
+            is_text = column.dtype.kind in "UO"
+            content = json.dumps(column.tolist()) if is_text else column.tobytes().hex()
+            kind = "U" if is_text else column.dtype.kind
+            rows.update(f"kept {name} {kind} {content}".encode())
         return {
             "kind": type(self).__name__,
             "rows": len(self),
