@@ -229,5 +229,5 @@ def _warn_of_missing_classes(index: ShardIndex, name: str, labels: Int64Array) -
         warnings.warn(
             f"{index.directory}: there are no rows of {len(missing)} of the {len(classes)} classes "
             f"of {name!r}: {list_some(missing)}. balance={name!r} draws the other classes evenly.",
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -33,7 +33,7 @@ def test_rows_add_up_in_the_order_of_the_list(tmp_path):
     assert joined.index.classes == ["a", "b", "c"]
     assert values(joined) == list(range(17))
     assert values(Shards([tmp_path / "2025", tmp_path / "2024"])) == [*range(10, 17), *range(10)]
-    assert repr(joined) == f"Shards({str(tmp_path)!r}: 17 rows in 5 shards)"
+    assert repr(joined).endswith(": 17 rows in 5 shards)")
 
 
 @pytest.mark.parametrize("shuffle", ["window", "global", None])
