@@ -20,7 +20,11 @@ from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
-from keras_bigdata.loading.epoch_warnings import warn_of_predict, warn_of_same_epoch
+from keras_bigdata.loading.epoch_warnings import (
+    warn_of_predict,
+    warn_of_same_epoch,
+    warn_of_unweighted_metrics,
+)
 from keras_bigdata.loading.model_outputs import check_outputs
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.row_reader import Batch
@@ -87,6 +91,7 @@ class EpochServer:
         self.class_weights: ClassSampleWeights | None = None
         self.last_request = -math.inf
         self._warned_of_predict = False
+        self._checked_metrics = False
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -134,8 +139,12 @@ class EpochServer:
         """
         if is_called_by_predict():
             self._warn_of_predict()
+        model = calling_model()
         if self.config.transform is None and self.config.selection is None:
-            check_outputs(calling_model(), self.config.index, self.roles.targets)
+            check_outputs(model, self.config.index, self.roles.targets)
+        if model is not None and not self.state.fixed and not self._checked_metrics:
+            self._checked_metrics = True
+            warn_of_unweighted_metrics(model, self.roles)
         if on_tensorflow:
             self._guard.hold()
             if self.length - self.state.next_start > PAUSED_BATCHES:

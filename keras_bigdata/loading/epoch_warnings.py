@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from keras_bigdata.loading.batch_loader import LoaderConfig
+from keras_bigdata.representation import list_some
+from keras_bigdata.shards.roles import Roles, field_names
+
+# The weights of an output of which some rows have no number: see `ImageTable(missing="mask")`.
+_OF_ONE_OUTPUT = "sample_weight_"
 
 
 def warn_of_same_epoch(config: LoaderConfig, epoch: int, *, fixed: bool) -> None:
@@ -29,3 +35,28 @@ def warn_of_predict(config: LoaderConfig) -> None:
         "which returns columns of the rows with them.",
         stacklevel=5,
     )
+
+
+def warn_of_unweighted_metrics(model: Any, roles: Roles) -> None:
+    """Warns that unweighted metrics count rows without a number, whose target was filled with 0."""
+    masked = [
+        name.removeprefix(_OF_ONE_OUTPUT)
+        for name in field_names(roles.sample_weights)
+        if name.startswith(_OF_ONE_OUTPUT)
+    ]
+    if not masked or not _has_unweighted_metrics(model):
+        return
+    warnings.warn(
+        f"Rows that have no number of {list_some(masked)} have weight 0 and the target 0, and "
+        "`compile(metrics=...)` counts them with this target. Pass the metrics as "
+        "`weighted_metrics`.",
+        stacklevel=5,
+    )
+
+
+def _has_unweighted_metrics(model: Any) -> bool:
+    try:
+        config = model.get_compile_config()
+    except Exception:  # no model, or one whose losses or metrics cannot be described
+        return False
+    return bool(config and config.get("metrics"))
