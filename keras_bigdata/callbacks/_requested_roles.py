@@ -9,9 +9,7 @@ from typing import Any
 
 from keras_bigdata.shards.roles import Roles, Structure, as_structure
 from keras_bigdata.shards.shards import Shards
-
-# The targets of sets that do not say which fields are.
-_DEFAULT_TARGETS = "labels"
+from keras_bigdata.shards.standard_fields import LABELS
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class RequestedRoles:
         """
         targets = self.targets
         if targets == "auto":
-            targets = known.targets if known.inputs is not None else _DEFAULT_TARGETS
+            targets = known.targets if known.inputs is not None else LABELS
         weights = self.sample_weights or known.sample_weights
         if targets is None and self.sample_weights is None:
             weights = None

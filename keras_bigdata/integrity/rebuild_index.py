@@ -20,6 +20,7 @@ from keras_bigdata.packing.pack_records import APPENDED_KEY, pack_records
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.class_counts import count_in_shards
+from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.index_json import check_metadata
 from keras_bigdata.shards.one_set import Reading
@@ -137,13 +138,13 @@ def _add_metadata(
     else:
         rebuilt.notes.append(
             "the roles are lost: pass inputs and targets, here or to ShardSequence. The fields "
-            f"are: {', '.join(map(str, index.fields.values()))}."
+            f"are: {format_fields(index.fields)}."
         )
     unknown = [name for name in index.roles.names if name not in index.fields]
     if unknown:
         raise ShardError(
             f"{index.directory}: the roles name {unknown}, but the fields are "
-            f"{', '.join(map(str, index.fields.values()))}."
+            f"{format_fields(index.fields)}."
         )
     index.classes = like.classes if like else old.get("classes")
     index.vocabulary = like.vocabulary if like else old.get("vocabulary")

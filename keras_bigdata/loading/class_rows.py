@@ -13,6 +13,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.representation import list_some
+from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
 from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.selection import Selection
@@ -128,7 +129,7 @@ def _checked_field(index: ShardIndex, name: str) -> Field:
     if not isinstance(name, str):
         raise TypeError(f"`balance` must be the name of a field. Received: balance={name!r}")
     field = index.fields.get(name)
-    listing = ", ".join(map(str, index.fields.values()))
+    listing = format_fields(index.fields)
     if field is None:
         raise ValueError(
             f"{index.directory}: `balance` must name a field of labels, and there is no field "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.entries import Field, format_fields
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, as_structure
@@ -66,7 +66,7 @@ def open_with_roles(
             roles.targets or index.roles.targets,
             roles.sample_weights or index.roles.sample_weights,
         )
-    listing = ", ".join(map(str, index.fields.values()))
+    listing = format_fields(index.fields)
     if roles.inputs is None:
         raise ValueError(
             f"{index.directory}: say which fields are `inputs` and `targets`, such as "

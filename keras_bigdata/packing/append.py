@@ -29,9 +29,7 @@ from keras_bigdata.packing.resume_state import ShardRecord
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles, field_names
-
-# The field of token ids, unless a source declares others as its `text_fields`.
-_TEXTS = "texts"
+from keras_bigdata.shards.standard_fields import TEXTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +166,7 @@ def _text_fields(plan: PackPlan) -> Sequence[str]:
     others = [
         name
         for name in field_names(plan.roles.inputs)
-        if name != _TEXTS
+        if name != TEXTS
         and plan.fields[name].dtype.kind in "iu"
         and len(plan.fields[name].shape) == 1
     ]
@@ -178,7 +176,7 @@ def _text_fields(plan: PackPlan) -> Sequence[str]:
             "may hold numbers of words or other numbers. Create the source with `vocabulary` of "
             "the directory, or name its fields of words in an attribute `text_fields`"
         )
-    return (_TEXTS,)
+    return (TEXTS,)
 
 
 _FIELDS_REMEDY = (

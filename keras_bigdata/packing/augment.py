@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.packing.warp import read_image, warp_array
+from keras_bigdata.shards.standard_fields import MASKS
 
 Sample: TypeAlias = "dict[str, Any]"
 FillMode: TypeAlias = Literal["nearest", "constant", "reflect", "wrap"]
 Matrix: TypeAlias = "npt.NDArray[np.float64]"
 
-# The field of class numbers of pixels, as the image sources name it.
-MASKS = "masks"
 
 # The modes of Keras and SciPy -> those of `skimage.transform.warp`.
 _MODES = {"nearest": "edge", "constant": "constant", "reflect": "symmetric", "wrap": "wrap"}

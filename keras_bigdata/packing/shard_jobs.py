@@ -34,6 +34,7 @@ from keras_bigdata.packing.sources.arrays import Arrays
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.class_counts import check_classes, count_classes
+from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.metadata_columns import describe_columns
 from keras_bigdata.shards.roles import Roles
@@ -173,8 +174,8 @@ def _columns(settings: JobSettings, job: ShardJob, kept: list[int]) -> dict[str,
     found = describe_columns(columns)
     if found != settings.columns:
         raise PackError(
-            f"shard {job.number}: the metadata columns are {', '.join(map(str, found.values()))}; "
-            f"in row 0 they are {', '.join(map(str, settings.columns.values()))}"
+            f"shard {job.number}: the metadata columns are {format_fields(found)}; "
+            f"in row 0 they are {format_fields(settings.columns)}"
         )
     return columns
 

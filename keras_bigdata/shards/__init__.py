@@ -6,6 +6,7 @@ The files, each of which uses only those above it:
 | --- | --- |
 | `pickles/` | finds and reads the arrays in a pickle without running it |
 | `roles` | which fields are inputs, targets and sample weights |
+| `standard_fields` | the names that sources give to fields |
 | `entries` | the entries of an index: `Field`, `ShardInfo` |
 | `shard_names` | the names of packed shards: number and variant |
 | `unfinished` | what marks a directory whose writer has not finished |

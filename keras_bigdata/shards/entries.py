@@ -55,6 +55,11 @@ class Field:
         return html_table("Field", {**rows, "size of a row": format_bytes(self.row_bytes)})
 
 
+def format_fields(fields: Mapping[str, Field]) -> str:
+    """Returns fields as text, for messages: names, dtypes and shapes."""
+    return ", ".join(map(str, fields.values()))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class ShardInfo:
     """The entry of one shard in an index.

@@ -16,7 +16,7 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.files import local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
-from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.entries import Field, ShardInfo, format_fields
 from keras_bigdata.shards.field_values import numeric_problem
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.metadata_columns import (
@@ -235,8 +235,8 @@ class ShardWriter:
         elif fields != self.fields:
             raise ShardError(
                 f"{self.directory}: every shard must hold the same fields. {name} has "
-                f"{_format_fields(fields)}; {self.shards[0].name} has "
-                f"{_format_fields(self.fields)}."
+                f"{format_fields(fields)}; {self.shards[0].name} has "
+                f"{format_fields(self.fields)}."
             )
         return fields
 
@@ -258,8 +258,8 @@ class ShardWriter:
         if self.shards and found != self.columns:
             raise ShardError(
                 f"{self.directory}: every shard must have the same metadata columns. {name} has "
-                f"{_format_fields(found)}; {self.shards[0].name} has "
-                f"{_format_fields(self.columns)}."
+                f"{format_fields(found)}; {self.shards[0].name} has "
+                f"{format_fields(self.columns)}."
             )
         return described
 
@@ -273,7 +273,3 @@ def _plain_names(names: Any, argument: str) -> Any:
     if names is None:
         return None
     return [name.item() if isinstance(name, np.generic) else name for name in names]
-
-
-def _format_fields(fields: Mapping[str, Field]) -> str:
-    return ", ".join(map(str, fields.values()))

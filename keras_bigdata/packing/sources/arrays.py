@@ -25,8 +25,7 @@ from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.roles import Roles, as_structure, field_names
 from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
-
-LABELS = "labels"
+from keras_bigdata.shards.standard_fields import LABELS
 
 # The fingerprint covers all values of fields up to this size, which takes some 40 ms.
 HASHED_BYTES = 64 * 1024**2

@@ -13,9 +13,9 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.full_range import load_pixels
 from keras_bigdata.packing.sources.images import Color, checked_size, quiet_pillow
 from keras_bigdata.packing.sources.resizing import Form
+from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import ShardIndex
-
-IMAGES = "images"
+from keras_bigdata.shards.standard_fields import IMAGES
 
 
 def encode_images(
@@ -80,7 +80,7 @@ def _read_settings(index: ShardIndex, field: str) -> tuple[tuple[int, int], Colo
     if field not in index.fields:
         raise ValueError(
             f"{index.directory}: there is no field {field!r}. The fields are: "
-            f"{', '.join(map(str, index.fields.values()))}"
+            f"{format_fields(index.fields)}"
         )
     if not isinstance(source, Mapping) or "size" not in source or "color" not in source:
         by = source.get("kind") if isinstance(source, Mapping) else index.provenance.get("by")

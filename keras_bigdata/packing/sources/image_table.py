@@ -20,7 +20,7 @@ from keras_bigdata.packing.sources.input_fields import (
 )
 from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.masks import checked_mask_values
-from keras_bigdata.packing.sources.numbers import NUMBERS, number_columns, read_inputs
+from keras_bigdata.packing.sources.numbers import number_columns, read_inputs
 from keras_bigdata.packing.sources.problems import Problems, merge_problems
 from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
@@ -35,8 +35,9 @@ from keras_bigdata.packing.sources.targets import (
     target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.text_columns import TEXTS, TextLength, read_texts
+from keras_bigdata.packing.sources.text_columns import TextLength, read_texts
 from keras_bigdata.packing.sources.tokens import check_without_texts
+from keras_bigdata.shards.standard_fields import NUMBERS, TEXTS
 
 
 class ImageTable(ImageRows):

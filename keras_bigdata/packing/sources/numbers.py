@@ -13,8 +13,7 @@ import numpy.typing as npt
 from keras_bigdata.packing.sources.labels import is_missing
 from keras_bigdata.packing.sources.problems import add_problem
 from keras_bigdata.packing.sources.table import Columns
-
-NUMBERS = "numbers"
+from keras_bigdata.shards.standard_fields import NUMBERS
 
 # Larger numbers become infinite.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)

@@ -14,9 +14,7 @@ from keras_bigdata.packing.sources.numbers import Numbers
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.roles import Structure, field_names, map_structure
-
-SAMPLE_WEIGHT = "sample_weight"
-_MASKS = "masks"
+from keras_bigdata.shards.standard_fields import MASKS, SAMPLE_WEIGHT
 
 Present = npt.NDArray[np.bool_]
 
@@ -62,7 +60,7 @@ class RowWeights:
                 present = self.present[target]
                 rows = int((present & usable).sum())
                 weights = np.where(present, weights * usable.sum() / max(rows, 1), 0)
-            shape = (-1, 1, 1) if target == _MASKS else (-1,)
+            shape = (-1, 1, 1) if target == MASKS else (-1,)
             fields[self._field_of(target)] = weights.astype(np.float32).reshape(shape)
         return fields
 
@@ -91,7 +89,7 @@ class RowWeights:
 
     def _field_of(self, target: str) -> str:
         names = list(field_names(self.targets))
-        has_own = len(names) > 1 and (target in self.present or target == _MASKS)
+        has_own = len(names) > 1 and (target in self.present or target == MASKS)
         return f"{SAMPLE_WEIGHT}_{target}" if has_own else SAMPLE_WEIGHT
 
 

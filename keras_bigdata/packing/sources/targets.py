@@ -25,9 +25,8 @@ from keras_bigdata.packing.sources.numbers import Numbers
 from keras_bigdata.packing.sources.problems import add_problem, merge_problems
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.shards.roles import Structure
+from keras_bigdata.shards.standard_fields import LABELS, TARGETS
 
-LABELS = "labels"
-TARGETS = "targets"
 # Fields that tables build from other columns.
 _RESERVED = {"images", "videos", "masks", "texts"}
 

@@ -17,8 +17,6 @@ from keras_bigdata.packing.sources.tokens import (
     words_of_value,
 )
 
-TEXTS = "texts"
-
 # Tokens per row, or field -> such a number.
 TextLength: TypeAlias = "int | Mapping[str, int]"
 

@@ -13,7 +13,7 @@ from keras_bigdata.packing.sources.input_fields import (
     input_roles,
 )
 from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
-from keras_bigdata.packing.sources.numbers import NUMBERS, number_columns, read_inputs
+from keras_bigdata.packing.sources.numbers import number_columns, read_inputs
 from keras_bigdata.packing.sources.problems import merge_problems
 from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
@@ -27,7 +27,8 @@ from keras_bigdata.packing.sources.targets import (
     target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.text_columns import TEXTS, TextLength, read_texts
+from keras_bigdata.packing.sources.text_columns import TextLength, read_texts
+from keras_bigdata.shards.standard_fields import NUMBERS, TEXTS
 
 
 class TextTable(TableRows):
