@@ -16,15 +16,11 @@ from keras_bigdata.arguments import checked_int
 from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.keras_internals.fit import calling_model, is_called_by_predict
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
+from keras_bigdata.loading import epoch_warnings
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
-from keras_bigdata.loading.epoch_warnings import (
-    warn_of_predict,
-    warn_of_same_epoch,
-    warn_of_unweighted_metrics,
-)
 from keras_bigdata.loading.model_outputs import check_outputs
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.row_reader import Batch
@@ -91,7 +87,9 @@ class EpochServer:
         self.class_weights: ClassSampleWeights | None = None
         self.last_request = -math.inf
         self._warned_of_predict = False
-        self._checked_metrics = False
+        self._warned_of_metrics = False
+        # Only then the model is looked up: see `calling_model`.
+        self._is_first_of_fit = True
         self._open(fixed=fixed)
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -139,12 +137,9 @@ class EpochServer:
         """
         if is_called_by_predict():
             self._warn_of_predict()
-        model = calling_model()
-        if self.config.transform is None and self.config.selection is None:
-            check_outputs(model, self.config.index, self.roles.targets)
-        if model is not None and not self.state.fixed and not self._checked_metrics:
-            self._checked_metrics = True
-            warn_of_unweighted_metrics(model, self.roles)
+        if self._is_first_of_fit:
+            self._is_first_of_fit = False
+            self._check_model(calling_model())
         if on_tensorflow:
             self._guard.hold()
             if self.length - self.state.next_start > PAUSED_BATCHES:
@@ -161,6 +156,7 @@ class EpochServer:
         completed = self.state.end(stopped=is_reset)
         self.prefetcher.resume()
         if is_reset:
+            self._is_first_of_fit = True
             self._guard.destroy()
         else:
             self._guard.drop()
@@ -181,12 +177,19 @@ class EpochServer:
         self.last_request = time.monotonic()
         with self._guard:
             if self.state.mark_requested(epoch, index):
-                warn_of_same_epoch(self.config, epoch, fixed=self.state.fixed)
+                epoch_warnings.warn_of_same_epoch(self.config, epoch, fixed=self.state.fixed)
             if index == self.state.start + PAUSED_BATCHES:
                 self.prefetcher.resume()
             length = self.length if self.state.fixed else None
             batch = self.prefetcher.batch(epoch * self.length + index, length)
             return self.arrange(batch, f"epoch {epoch}, batch {index}")
+
+    def _check_model(self, model: Any) -> None:
+        if self.config.transform is None and self.config.selection is None:
+            check_outputs(model, self.config.index, self.roles.targets)
+        if model is not None and not self.state.fixed and not self._warned_of_metrics:
+            warned = epoch_warnings.warn_of_unweighted_metrics(model, self.roles)
+            self._warned_of_metrics = warned
 
     def _warn_of_predict(self) -> None:
         """Warns once that predictions would not be in the order of the rows."""
@@ -196,7 +199,7 @@ class EpochServer:
         if config.shuffle is None and config.last_batch == "keep":
             return
         self._warned_of_predict = True
-        warn_of_predict(config)
+        epoch_warnings.warn_of_predict(config)
 
     def example(self) -> Any:
         """Returns the first batch of the current epoch, without starting to prefetch."""

@@ -37,21 +37,26 @@ def warn_of_predict(config: LoaderConfig) -> None:
     )
 
 
-def warn_of_unweighted_metrics(model: Any, roles: Roles) -> None:
-    """Warns that unweighted metrics count rows without a number, whose target was filled with 0."""
+def warn_of_unweighted_metrics(model: Any, roles: Roles) -> bool:
+    """Warns that unweighted metrics count rows without a number, whose target was filled with 0.
+
+    Returns:
+        Whether the model has such metrics.
+    """
     masked = [
         name.removeprefix(_OF_ONE_OUTPUT)
         for name in field_names(roles.sample_weights)
         if name.startswith(_OF_ONE_OUTPUT)
     ]
     if not masked or not _has_unweighted_metrics(model):
-        return
+        return False
     warnings.warn(
         f"Rows that have no number of {list_some(masked)} have weight 0 and the target 0, and "
         "`compile(metrics=...)` counts them with this target. Pass the metrics as "
         "`weighted_metrics`.",
-        stacklevel=5,
+        stacklevel=6,
     )
+    return True
 
 
 def _has_unweighted_metrics(model: Any) -> bool:

@@ -8,6 +8,8 @@ import keras
 import pytest
 
 from keras_bigdata import ShardSequence
+from keras_bigdata.keras_internals.fit import calling_model
+from keras_bigdata.loading import epoch_server
 from keras_bigdata.loading.model_outputs import check_outputs
 from tests.helpers.appended_sets import pack_first, pack_more
 
@@ -39,3 +41,19 @@ def test_other_losses_are_not_checked(tmp_path: Path, loss: object):
     pack_first(tmp_path / "all")
     index = pack_more(tmp_path / "all")
     check_outputs(compiled(3, loss), index, "labels")
+
+
+def test_the_model_is_looked_up_at_the_beginning_of_a_fit_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In later epochs it would drop TensorFlow's iterator, and wait for one of its threads."""
+    pack_first(tmp_path / "all")
+    data = ShardSequence(tmp_path / "all", 5)
+    found = []
+    monkeypatch.setattr(epoch_server, "calling_model", lambda: found.append(calling_model()))
+    model = compiled(2, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for _ in range(2):
+        found.clear()
+        model.fit(data, epochs=4, shuffle=False, verbose=0)
+        # JAX and PyTorch begin an epoch before the first fit, to build the model.
+        assert found in ([model], [model, model])
