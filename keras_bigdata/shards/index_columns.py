@@ -2,7 +2,8 @@
 
 A set of a million shards has few different numbers of rows and offsets, and its names count
 upwards. As runs they take 17 MB instead of 53, and the index is loaded in 0.09 of the time (two
-fields; 1.0 s instead of 11.8 on a busy core, most of which were the checks of the names).
+fields, a number and a file name per row: 0.9 s instead of 10.6, mostly the checks of the
+names, and making them).
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def unpack_names(packed: Any, rows: int) -> list[str]:
             raise ValueError("a run of names is not a text, a number, its digits and a text")
         # A number changes nothing in where a path leads to.
         check_names([f"{start}{number:0{width}d}{end}"])
-        names += [f"{start}{value:0{width}d}{end}" for value in range(number, number + count)]
+        # Half the time of a format string, whose width would be read for each name.
+        template = f"{start.replace('%', '%%')}%0{width}d{end.replace('%', '%%')}"
+        names += [template % value for value in range(number, number + count)]
     return names
 
 

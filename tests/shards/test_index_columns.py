@@ -30,7 +30,7 @@ def test_columns_come_back_as_they_were(runs):
 
 
 NAMES = st.tuples(
-    st.sampled_from(["shard-", "", "2024/part", "x.", "v1-"]),
+    st.sampled_from(["shard-", "", "2024/part", "x.", "v1-", "50%-", "%d"]),
     st.integers(0, 99_999),
     st.sampled_from([1, 5]),
     st.sampled_from([".pkl", ".v1.pkl", ""]),
