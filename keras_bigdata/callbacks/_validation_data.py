@@ -90,17 +90,19 @@ def _open_shards(
 
     # Pickles without an index have no roles: they are scanned for the fields that were passed.
     used = requested.complete(Roles()).names if requested.inputs else ()
-    if not isinstance(data, Shards):
+    if isinstance(data, Shards):
+        opened = data
+    else:
         try:
-            data = Shards(open_shards(local_path(data, "sets"), used=used))
+            opened = Shards(open_shards(local_path(data, "sets"), used=used))
         except ShardError as error:
             if "layout=" not in str(error):
                 raise
-            hint = f"Here, pass ShardSequence({os.fspath(data)!r}, layout=...) as the set."  # type: ignore[arg-type]
+            hint = f"Here, pass ShardSequence({os.fspath(data)!r}, layout=...) as the set."
             raise type(error)(f"{error} {hint}") from error
-    roles = requested.complete(data.index.roles)
+    roles = requested.complete(opened.index.roles)
     shards = ShardSequence(
-        data,
+        opened,
         batch_size=batch_size,
         shuffle=None,
         inputs=roles.inputs,

@@ -15,7 +15,7 @@ from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.representation import list_some
 from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
-from keras_bigdata.shards.pickles import read_columns
+from keras_bigdata.shards.read_column import read_column
 from keras_bigdata.shards.selection import Selection
 
 # Larger labels are taken for identifiers rather than class numbers.
@@ -191,12 +191,7 @@ def _read_labels(
     """Yields each shard and the class numbers of its rows, in the smallest dtype."""
     for shard in shards.tolist():
         path = index.path(shard)
-        values = read_columns(path, [field.name], trust)[field.name]
-        if len(values) != index.samples[shard]:
-            raise ShardError(
-                f"{path}: {field.name!r} has {len(values)} rows, expected {index.samples[shard]}: "
-                "the shard was changed. Create the ShardSequence again."
-            )
+        values = read_column(index, shard, field.name, trust=trust)
         if field.shape in ((), (1,)):
             labels = values.reshape(-1)
             wrong = (labels < 0) | (labels >= _MAX_LABEL)

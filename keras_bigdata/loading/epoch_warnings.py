@@ -8,9 +8,7 @@ from typing import Any
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.representation import list_some
 from keras_bigdata.shards.roles import Roles, field_names
-
-# The weights of an output of which some rows have no number: see `ImageTable(missing="mask")`.
-_OF_ONE_OUTPUT = "sample_weight_"
+from keras_bigdata.shards.standard_fields import MASKS, weight_field
 
 
 def warn_of_same_epoch(config: LoaderConfig, epoch: int, *, fixed: bool) -> None:
@@ -40,13 +38,17 @@ def warn_of_predict(config: LoaderConfig) -> None:
 def warn_of_unweighted_metrics(model: Any, roles: Roles) -> bool:
     """Warns that unweighted metrics count rows without a number, whose target was filled with 0.
 
+    Such an output has a field of weights for itself: see `ImageTable(missing="mask")`. So have
+    masks, of which no row is without.
+
     Returns:
         Whether the model has such metrics.
     """
+    weights = set(field_names(roles.sample_weights))
     masked = [
-        name.removeprefix(_OF_ONE_OUTPUT)
-        for name in field_names(roles.sample_weights)
-        if name.startswith(_OF_ONE_OUTPUT)
+        target
+        for target in field_names(roles.targets)
+        if target != MASKS and weight_field(target) in weights
     ]
     if not masked or not _has_unweighted_metrics(model):
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.loading.epoch_dataset import EpochDataset
@@ -153,8 +153,7 @@ class Mixture(EpochDataset):
 
     @property
     def _config(self) -> MixtureConfig:
-        config: Any = self._server.config
-        return config  # type: ignore[no-any-return]
+        return cast(MixtureConfig, self._server.config)
 
     def unshuffled(self) -> NoReturn:
         """Raises an error: a mixture has no order in which every row is served once.

@@ -123,6 +123,7 @@ class ShardIndex:
     writer_version: str | None = None
     columns: dict[str, Field] = field(default_factory=dict)
     row_offsets: dict[str, Int64Array] = field(default_factory=dict)
+    # `None` only as an argument: an index has an array.
     source: Int64Array = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:

@@ -14,3 +14,8 @@ MASKS = "masks"
 TARGETS = "targets"
 
 SAMPLE_WEIGHT = "sample_weight"
+
+
+def weight_field(target: str) -> str:
+    """Returns the field of the sample weights that one of several outputs has for itself."""
+    return f"{SAMPLE_WEIGHT}_{target}"

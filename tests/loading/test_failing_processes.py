@@ -188,7 +188,7 @@ def test_a_worker_killed_while_it_starts(wide):
 
 @needs_proc
 def test_released_while_a_batch_is_waited_for_no_worker_stays(wide):
-    """The batch is given, and does not start workers that nobody would end."""
+    """The batch is served without starting workers, which nothing would end."""
     before = set(workers_of(os.getpid()))
     data = sequence(wide, workers=1, use_multiprocessing=True, transform=half_a_second)
     given = []

@@ -8,6 +8,8 @@ import keras
 import pytest
 
 from keras_bigdata import ShardSequence, TextTable, pack
+from keras_bigdata.loading.epoch_warnings import warn_of_unweighted_metrics
+from keras_bigdata.shards.roles import Roles
 
 
 @pytest.fixture
@@ -39,3 +41,14 @@ def test_weighted_metrics_are_not_warned_of(sequence):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         model_with(weighted_metrics={"x": ["mae"]}).fit(sequence, shuffle=False, verbose=0)
+
+
+def test_the_weights_of_masks_do_not_mean_missing_numbers():
+    """A mask next to labels has weights of its own shape, and no row without a mask."""
+    roles = Roles("images", ("masks", "labels"), ("sample_weight_masks", "sample_weight"))
+    model = model_with(metrics={"x": ["mae"]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert not warn_of_unweighted_metrics(model, roles)
+        # A field of the user's own, whose name only begins in the same way.
+        assert not warn_of_unweighted_metrics(model, Roles("a", "b", "sample_weight_of_site"))

@@ -137,9 +137,9 @@ class Source(Divisible):
             seed: Integer of at least 0; another seed results in another split. Defaults to `0`.
             stratify: Name or names of fields of labels, which are split in the same proportion in
                 place of the targets (`"auto"`); `None` for none. Defaults to `"auto"`.
-            groups: Array with one value per row, or the name of a field: rows with the same value,
-                such as the images of a patient, go to the same part. Rows that are connected by
-                files and groups stay together. Defaults to `None`.
+            groups: Array with one value per row, or the name of a field or of a kept column: rows
+                with the same value, such as the images of a patient, go to the same part. Rows that
+                are connected by files and groups stay together. Defaults to `None`.
 
         Returns:
             Tuple `(rest, part)` of two sources.

@@ -14,7 +14,7 @@ from keras_bigdata.packing.sources.numbers import Numbers
 from keras_bigdata.packing.sources.table import Columns
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.roles import Structure, field_names, map_structure
-from keras_bigdata.shards.standard_fields import MASKS, SAMPLE_WEIGHT
+from keras_bigdata.shards.standard_fields import MASKS, SAMPLE_WEIGHT, weight_field
 
 Present = npt.NDArray[np.bool_]
 
@@ -90,7 +90,7 @@ class RowWeights:
     def _field_of(self, target: str) -> str:
         names = list(field_names(self.targets))
         has_own = len(names) > 1 and (target in self.present or target == MASKS)
-        return f"{SAMPLE_WEIGHT}_{target}" if has_own else SAMPLE_WEIGHT
+        return weight_field(target) if has_own else SAMPLE_WEIGHT
 
 
 def weight_columns(sample_weight: str | None) -> list[str]:
