@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.sources.tokens import encode_texts
     from keras_bigdata.shards.entries import Field, ShardInfo
     from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.ragged import Ragged
     from keras_bigdata.shards.shards import Shards
     from keras_bigdata.shards.writer import ShardWriter
 
@@ -65,6 +66,7 @@ __all__ = [
     "Mixture",
     "PackError",
     "PredictedRows",
+    "Ragged",
     "Repair",
     "Report",
     "ResumeTraining",
@@ -103,6 +105,7 @@ _MODULES = {
     "ImageTable": "packing.sources.image_table",
     "Mixture": "loading.mixture",
     "PredictedRows": "loading.predict_rows",
+    "Ragged": "shards.ragged",
     "Repair": "integrity.report",
     "Report": "integrity.report",
     "ResumeTraining": "callbacks.resume_training",

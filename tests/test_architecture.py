@@ -29,9 +29,11 @@ MAY_IMPORT = {
     "process_exit": ["child_processes"],
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
+    "images": [],
     "shards": ["arguments", "files", "permutation", "progress", "representation"],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
+        "images",
         "shards",
     ],
     "integrity": [
@@ -60,6 +62,7 @@ WITHOUT_KERAS = {
         "daemon_threads",
         "representation",
         "process_exit",
+        "images",
         "shards",
         "packing",
         "integrity",

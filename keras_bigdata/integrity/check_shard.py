@@ -71,8 +71,8 @@ def _compare_structure(index: ShardIndex, shard: int, trust: bool) -> _Differenc
         return "structure", "a pickle of arrays", reason
     for name, field in (index.fields | index.columns).items():
         offset = int(index.offsets[name][shard])
-        if field.codec is None:
-            expected = (field.dtype, (samples, *field.shape), offset)
+        if not field.is_varlen:
+            expected = (field.dtype, (samples, *field.row_shape), offset)
             array = layout.arrays.get(name)
             if array != expected:
                 return "structure", _format_array(name, expected), _format_array(name, array)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import Field, ShardIndex, ShardInfo
 from keras_bigdata.shards.layout import Layout, read_layout
 from keras_bigdata.shards.metadata_columns import ROW
-from keras_bigdata.shards.varlen import TEXT
 
 
 def separate_columns(
@@ -52,7 +52,7 @@ def separate_columns(
     ]
     columns = {
         **{name: known[name] for name in numbers},
-        **{name: Field(name, np.dtype(np.str_), (), TEXT) for name in texts},
+        **{name: Field(name, np.dtype(np.str_), (), TEXT_CODEC) for name in texts},
     }
     found = [
         replace(

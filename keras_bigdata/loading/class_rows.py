@@ -145,7 +145,7 @@ def _checked_field(index: ShardIndex, name: str) -> Field:
 
 
 def _may_be_one_hot(field: Field) -> bool:
-    return field.dtype.kind in "iubf" and len(field.shape) == 1 and field.shape[0] > 1
+    return field.dtype.kind in "iubf" and len(field.shape) == 1 and (field.shape[0] or 0) > 1
 
 
 def _read_variant(

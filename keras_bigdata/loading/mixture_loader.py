@@ -293,7 +293,7 @@ class MixtureLoader(BatchLoader):
     def _empty(self, count: int, capacity: int) -> Batch:
         fields, places = self.config.sets[0].index.fields, self.config.places[0]
         return {
-            place: self._pool.empty(count, fields[name].shape, fields[name].dtype, capacity)
+            place: self._pool.empty(count, fields[name].row_shape, fields[name].dtype, capacity)
             for place, name in places.items()
         }
 
@@ -304,7 +304,7 @@ class MixtureLoader(BatchLoader):
                 continue
             outs: list[Batch] = [
                 {
-                    name: self._pool.empty(count, field.shape, field.dtype, max(rows))
+                    name: self._pool.empty(count, field.row_shape, field.dtype, max(rows))
                     for name, field in loader.reader.fields.items()
                 }
                 for count in rows

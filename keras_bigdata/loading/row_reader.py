@@ -168,13 +168,15 @@ class RowReader:
                 by_column = stretches.has_short_reads
             if by_column or self._decoded(name, shards):
                 # One array for all batches, and a view of it for each.
-                whole = self._pool.empty(count, field.shape, field.dtype, rounded)
+                whole = self._pool.empty(count, field.row_shape, field.dtype, rounded)
                 gather = gather or self._make_gather(shards, rows)
                 self._fill_from_columns(name, gather, whole)
                 outs = [whole[start : start + cut] for start in starts]
             else:
                 outs = [
-                    self._pool.empty(min(cut, count - start), field.shape, field.dtype, capacity)
+                    self._pool.empty(
+                        min(cut, count - start), field.row_shape, field.dtype, capacity
+                    )
                     for start in starts
                 ]
                 if field.row_bytes:
@@ -203,7 +205,7 @@ class RowReader:
                 by_column = stretches.has_short_reads
             if by_column or self._decoded(name, shards):
                 gather = gather or self._make_gather(shards, rows)
-                whole = np.empty((len(rows), *field.shape), field.dtype)
+                whole = np.empty((len(rows), *field.row_shape), field.dtype)
                 self._fill_from_columns(name, gather, whole)
                 start = 0
                 for array in arrays:
@@ -235,7 +237,7 @@ class RowReader:
         if gather.joined is not None:
             field = self.fields[name]
             count = int(gather.sizes.sum())
-            joined = self._pool.empty(count, field.shape, field.dtype, 1 << count.bit_length())
+            joined = self._pool.empty(count, field.row_shape, field.dtype, 1 << count.bit_length())
             np.concatenate(columns, out=joined)
             np.take(joined, gather.joined, axis=0, out=out, mode="clip")
             return
@@ -291,7 +293,7 @@ class RowReader:
         if offset == DECODED:
             return self._decode(shard, [name])[name]
         offset += self._first(shard) * field.row_bytes
-        column = np.empty((int(self._sizes[shard]), *field.shape), field.dtype)
+        column = np.empty((int(self._sizes[shard]), *field.row_shape), field.dtype)
         if column.nbytes:
             places = np.array([[column.ctypes.data, column.nbytes]], np.uint64)
             self._files.read_into(shard, places, offset)

@@ -8,6 +8,7 @@ fingerprint         the identity of a pack (function_fingerprint, function_sourc
                     release_0_1)
 plan                which rows form which shard
 row_columns         the metadata columns of the rows: `row`, `file`, and what a source keeps
+stored_form         how a field is stored: as arrays, of any length, or encoded
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers

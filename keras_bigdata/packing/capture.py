@@ -251,7 +251,7 @@ class ShardBuffer:
         self._capacity = shard_samples
         self._filled = 0
         self._arrays = {
-            name: np.empty((shard_samples, *field.shape), field.dtype)
+            name: np.empty((shard_samples, *field.row_shape), field.dtype)
             for name, field in fields.items()
         }
 

@@ -66,6 +66,7 @@ def write_shards(
         renumbering=plan.renumbering,
         skip=skip,
         parent=os.getpid(),
+        forms=plan.forms,
     )
     records: list[ShardRecord] = []
     failures: list[PackError] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import resolve_names
 from keras_bigdata.packing.sources.problems import describe_counts
+from keras_bigdata.packing.stored_form import StoredForm, forms_of
 from keras_bigdata.permutation import Rows, shuffled_rows
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.metadata_columns import check_field_names, describe_columns
@@ -65,6 +67,7 @@ class PackPlan:
         renumbering: the numbers that classes and words have in the set that the source is appended
             to. Defaults to `None`: their own.
         text_fields: the fields of token ids, as the source declares them. Defaults to `None`.
+        forms: field -> `StoredForm`, as the source declares it. Defaults to `{}`.
     """
 
     shards: Sequence[Rows]
@@ -82,6 +85,7 @@ class PackPlan:
     first_shard: int = 0
     renumbering: Renumbering | None = None
     text_fields: Sequence[str] | None = None
+    forms: Mapping[str, StoredForm] = field(default_factory=dict)
 
     @classmethod
     def make(cls, request: PackRequest, *, skip: bool, with_columns: bool = True) -> PackPlan:
@@ -101,7 +105,8 @@ class PackPlan:
         source = request.source
         _check_rows(source, skip)
         fields = _read_fields(request, skip)
-        size = request.shard_samples or default_shard_samples(len(source), fields)
+        forms = forms_of(source)
+        size = request.shard_samples or default_shard_samples(len(source), fields, forms)
         roles = _resolve_roles(request, fields)
         columns = _describe_columns(source, fields) if with_columns else {}
         order = (
@@ -120,6 +125,7 @@ class PackPlan:
             shard_samples=size,
             fingerprint=request.fingerprint,
             text_fields=getattr(source, "text_fields", None),
+            forms=forms,
         )
 
 
@@ -128,9 +134,22 @@ def cut_into_shards(rows: Rows, shard_samples: int) -> list[Rows]:
     return [rows[start : start + shard_samples] for start in range(0, len(rows), shard_samples)]
 
 
-def default_shard_samples(rows: int, fields: Mapping[str, Field]) -> int:
-    """Returns the rows of a shard, the same number on every machine."""
-    row_bytes = max(1, sum(field.row_bytes for field in fields.values()))
+def default_shard_samples(
+    rows: int, fields: Mapping[str, Field], forms: Mapping[str, StoredForm] = MappingProxyType({})
+) -> int:
+    """Returns the rows of a shard, the same number on every machine.
+
+    Encoded images count as their pixels, so that their order is the same however they are stored.
+    """
+    row_bytes = max(
+        1,
+        sum(
+            (forms[name].row_bytes or 0)
+            if None in field.shape and name in forms
+            else field.row_bytes
+            for name, field in fields.items()
+        ),
+    )
     shard_bytes = min(max(rows * row_bytes // FEW_SHARDS, SMALL_SHARD_BYTES), SHARD_BYTES)
     shards = max(1, round(rows * row_bytes / shard_bytes))
     return -(-rows // shards)
@@ -172,7 +191,8 @@ def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
                 raise PackError(describe_bad_row(row, error)) from error
             first_error = first_error or f"row {row}: {error}"
             continue
-        return _fields_of(_augment_first(request, sample, row))
+        forms = forms_of(request.source)
+        return _fields_of(_augment_first(request, sample, row), forms)
     raise PackError(f"none of the {rows} rows can be read. {first_error}")
 
 
@@ -183,9 +203,11 @@ def _augment_first(request: PackRequest, sample: dict[str, Array], row: int) -> 
         raise PackError(f"row {row}, variant 0: after `augment`, {error}") from error
 
 
-def _fields_of(sample: Mapping[str, Array]) -> dict[str, Field]:
+def _fields_of(sample: Mapping[str, Array], forms: Mapping[str, StoredForm]) -> dict[str, Field]:
     return {
-        name: Field(name, value.dtype.newbyteorder("="), value.shape)
+        name: forms[name].field(name, value)
+        if name in forms
+        else Field(name, value.dtype.newbyteorder("="), value.shape)
         for name, value in sample.items()
     }
 

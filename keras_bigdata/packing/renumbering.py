@@ -15,6 +15,7 @@ from keras_bigdata.packing.samples import Array
 from keras_bigdata.packing.sources.labels import NO_CLASS, class_numbers
 from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.index import Field
+from keras_bigdata.shards.ragged import Ragged
 
 # Entries of a list of names that a message has.
 _LISTED = 10
@@ -31,7 +32,7 @@ class Renumbering:
 
     numbers: Mapping[str, npt.NDArray[np.int64]]
 
-    def apply(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    def apply(self, arrays: Mapping[str, Array | Ragged]) -> dict[str, Array | Ragged]:
         """Returns the fields of some rows with the new numbers, in the same dtypes.
 
         Raises:
@@ -39,7 +40,8 @@ class Renumbering:
         """
         renumbered = dict(arrays)
         for name, numbers in self.numbers.items():
-            values = arrays[name]
+            rows = arrays[name]
+            values = rows.values if isinstance(rows, Ragged) else rows
             if not values.size:
                 continue
             for extreme in (int(values.min()), int(values.max())):
@@ -48,7 +50,10 @@ class Renumbering:
                         f"field {name!r} holds the number {extreme}, but the source has names for "
                         f"0 to {len(numbers) - 1} only, so that it cannot be renumbered"
                     )
-            renumbered[name] = numbers[values.astype(np.intp)].astype(values.dtype)
+            new = numbers[values.astype(np.intp)].astype(values.dtype)
+            renumbered[name] = (
+                Ragged(new, rows.offsets, rows.padding) if isinstance(rows, Ragged) else new
+            )
         return renumbered
 
 
@@ -138,7 +143,7 @@ def renumber_labels(
     Raises:
         PackError: if the field cannot be renumbered.
     """
-    if field is not None and len(field.shape) == 1 and field.shape[0] > 1:
+    if field is not None and len(field.shape) == 1 and (field.shape[0] or 0) > 1:
         if classes.added:
             raise PackError(
                 f"the source has new classes: {format_names(classes.added)}. The rows of {name!r} "

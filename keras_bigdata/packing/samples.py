@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.stored_form import check_row
 from keras_bigdata.representation import shorten
 from keras_bigdata.shards.field_values import as_numbers
 from keras_bigdata.shards.index import Field
@@ -65,12 +66,9 @@ def check_sample(sample: Mapping[str, Array], fields: Mapping[str, Field]) -> No
     if sample.keys() != fields.keys():
         raise PackError(f"the fields are {list(sample)}; in other rows they are {list(fields)}")
     for name, field in fields.items():
-        value = sample[name]
-        if value.shape != field.shape or value.dtype.newbyteorder("=") != field.dtype:
-            raise PackError(
-                f"field {name!r} is {value.dtype} of shape {value.shape}; in other rows it is "
-                f"{field.dtype} of shape {field.shape}"
-            )
+        problem = check_row(sample[name], field)
+        if problem is not None:
+            raise PackError(problem)
 
 
 def describe_bad_row(row: int, error: PackError) -> str:

@@ -10,7 +10,8 @@ The files, each of which uses only those above it:
 | `entries` | the entries of an index: `Field`, `ShardInfo` |
 | `shard_names` | the names of packed shards: number and variant |
 | `unfinished` | what marks a directory whose writer has not finished |
-| `varlen` | rows of any length: values and offsets |
+| `varlen` | rows of any length in a file: values and offsets |
+| `ragged` | `Ragged`: the same in memory |
 | `metadata_columns` | what describes a row and is never an input: `row`, `file` |
 | `index_json` | checks of the values in `index.json` |
 | `index_columns` | its columns: lists, or runs of equal values and numbered names |

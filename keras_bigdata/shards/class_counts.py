@@ -12,6 +12,7 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.pickles import read_columns
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles
 
 # A larger label is not considered a class number, but for instance an identifier.
@@ -42,7 +43,9 @@ def count_labels(labels: npt.NDArray[Any], max_classes: int = MAX_CLASSES) -> Co
     return np.bincount(labels.reshape(-1).astype(np.int64))
 
 
-def count_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles) -> list[int] | None:
+def count_classes(
+    arrays: Mapping[str, npt.NDArray[Any] | Ragged], roles: Roles
+) -> list[int] | None:
     """Counts the rows of each class.
 
     Args:
@@ -54,7 +57,7 @@ def count_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles) -> list[
         The counts; `None` if the targets are neither.
     """
     labels = arrays.get(roles.targets) if isinstance(roles.targets, str) else None
-    if labels is None:
+    if labels is None or isinstance(labels, Ragged):
         return None
     if _may_be_multi_hot(labels.dtype, labels.shape[1:]):
         is_multi_hot = bool(((labels == 0) | (labels == 1)).all())
@@ -67,7 +70,9 @@ def count_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles) -> list[
         return None
 
 
-def check_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles, classes: Any) -> None:
+def check_classes(
+    arrays: Mapping[str, npt.NDArray[Any] | Ragged], roles: Roles, classes: Any
+) -> None:
     """Checks that integer labels are class numbers, one for each name of a class.
 
     Args:
@@ -85,7 +90,9 @@ def check_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles, classes:
         classes = {roles.targets if isinstance(roles.targets, str) else "labels": classes}
     for field, names in classes.items():
         labels = arrays.get(field)
-        if labels is None or labels.dtype.kind not in "iub" or not labels.size:
+        if labels is None or isinstance(labels, Ragged):
+            continue
+        if labels.dtype.kind not in "iub" or not labels.size:
             continue
         if labels.ndim == 2 and labels.shape[1] > 1 and labels.shape[1] != len(names):
             raise ShardError(
@@ -101,8 +108,10 @@ def check_classes(arrays: Mapping[str, npt.NDArray[Any]], roles: Roles, classes:
             )
 
 
-def _may_be_multi_hot(dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> bool:
-    return dtype.kind in "biuf" and len(row_shape) == 1 and 1 < row_shape[0] <= MAX_CLASSES
+def _may_be_multi_hot(dtype: np.dtype[Any], row_shape: tuple[int | None, ...]) -> bool:
+    if dtype.kind not in "biuf" or len(row_shape) != 1 or row_shape[0] is None:
+        return False
+    return 1 < row_shape[0] <= MAX_CLASSES
 
 
 def add_counts(

@@ -45,6 +45,7 @@ from keras_bigdata.shards.index_json import (
     Int64Array,
     as_int_column,
     check_metadata,
+    field_to_json,
     parse_column,
     parse_field,
 )
@@ -88,8 +89,8 @@ class ShardIndex:
             fields. Defaults to `{}`.
         columns: name -> `Field` of the metadata columns: what describes a row and is never an
             input, such as its number in the source (`row`) and its `file`. Defaults to `{}`.
-        row_offsets: per column of variable length, the byte position of the offsets of its rows in
-            each shard. Defaults to `{}`.
+        row_offsets: per field or column of variable length, the byte position of the offsets of its
+            rows in each shard. Defaults to `{}`.
         source: number of the pack that wrote each shard. Defaults to `None`: 0 for all.
         writer_version: version of keras_bigdata that wrote `index.json`; `None` if it was not
             written, or by version 0.1.0, which did not record it. Defaults to `None`.
@@ -161,8 +162,8 @@ class ShardIndex:
             },
             row_offsets={
                 name: as_int_column(info.row_offsets[name] for info in infos)
-                for name, column in columns.items()
-                if column.codec is not None
+                for name, field in {**fields, **columns}.items()
+                if field.is_varlen
             },
             columns=dict(columns),
             source=as_int_column(info.source for info in infos),
@@ -265,13 +266,7 @@ class ShardIndex:
         content = {
             "writer": self.writer_version,
             "num_samples": self.num_samples,
-            "fields": {
-                name: {
-                    "dtype": np.lib.format.dtype_to_descr(column.dtype),
-                    "shape": column.shape,
-                }
-                for name, column in self.fields.items()
-            },
+            "fields": {name: field_to_json(each) for name, each in self.fields.items()},
             "columns": {
                 name: {"dtype": np.lib.format.dtype_to_descr(column.dtype), "codec": column.codec}
                 for name, column in self.columns.items()
@@ -348,8 +343,8 @@ class ShardIndex:
             offsets={name: unpack_column(offsets[name], rows) for name in (*fields, *columns)},
             row_offsets={
                 name: unpack_column(row_offsets[name], rows)
-                for name, column in columns.items()
-                if column.codec is not None
+                for name, each in (fields | columns).items()
+                if each.is_varlen
             },
             checksums=checksums,
             variant=unpack_column(shards["variant"], rows),
@@ -383,7 +378,9 @@ class ShardIndex:
         for name in self.roles.names:
             if name not in self.fields:
                 raise ValueError(f"a role names {name!r}, which is not a field")
-        row_bytes = {name: each.row_bytes for name, each in (self.fields | self.columns).items()}
+        row_bytes = {
+            name: each.stored_row_bytes for name, each in (self.fields | self.columns).items()
+        }
         check_offsets_in_files(self.samples, self.sizes, self.offsets, row_bytes)
         lengths = dict.fromkeys(self.row_offsets, np.dtype(np.int64).itemsize)
         check_offsets_in_files(self.samples, self.sizes, self.row_offsets, lengths)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.shards.entries import Field
-from keras_bigdata.shards.varlen import TEXT
+from keras_bigdata.shards.entries import IMAGE_CODECS, TEXT_CODEC, Field
+from keras_bigdata.shards.field_values import NUMERIC_KINDS
+from keras_bigdata.shards.ragged import checked_padding
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -72,16 +73,49 @@ def parse_shape(sizes: Any, itemsize: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def field_to_json(field: Field) -> dict[str, Any]:
+    """Returns the entry of a field in `index.json`."""
+    entry: dict[str, Any] = {
+        "dtype": np.lib.format.dtype_to_descr(field.dtype),
+        "shape": field.shape,
+    }
+    if field.codec is not None:
+        entry["codec"] = field.codec
+    if field.padding:
+        entry["padding"] = field.padding
+    return entry
+
+
 def parse_field(name: str, entry: Mapping[str, Any]) -> Field:
-    """Returns a field: an array in every row."""
+    """Returns a field: an array in every row, or what is decoded or padded to one."""
     dtype = parse_dtype(entry["dtype"])
-    return Field(name, dtype, parse_shape(entry["shape"], dtype.itemsize))
+    codec, padding = entry.get("codec"), entry.get("padding", 0)
+    sizes = entry["shape"]
+    unknown = [place for place, size in enumerate(sizes) if size is None]
+    shape: list[int | None] = list(
+        parse_shape([1 if size is None else size for size in sizes], dtype.itemsize)
+    )
+    for place in unknown:
+        shape[place] = None
+    if type(padding) not in (int, float, bool):
+        raise ValueError(f"the padding of {name[:200]!a} is not a number")
+    field = Field(name, dtype, tuple(shape), codec, padding)
+    if codec is not None:
+        allowed = ([], [0, 1]) if codec == "file" else ([],)
+        is_image = dtype == np.uint8 and len(shape) == 3 and shape[2] in (1, 3)
+        if codec not in IMAGE_CODECS or not is_image or unknown not in allowed:
+            raise ValueError(f"the field {name[:200]!a} has an unknown codec or is not an image")
+    elif unknown and (unknown != [0] or dtype.kind not in NUMERIC_KINDS):
+        raise ValueError(f"the field {name[:200]!a} has rows of unknown shape")
+    if padding:
+        checked_padding(padding, dtype)
+    return field
 
 
 def parse_column(name: str, entry: Mapping[str, Any]) -> Field:
     """Returns a metadata column: one number or one text per row."""
     dtype, codec = parse_dtype(entry["dtype"]), entry["codec"]
-    if codec not in (None, TEXT) or (codec is None and dtype.kind not in "biuf"):
+    if codec not in (None, TEXT_CODEC) or (codec is None and dtype.kind not in "biuf"):
         raise ValueError(f"the column {name[:200]!a} holds neither numbers nor texts")
     return Field(name, dtype, (), codec)
 

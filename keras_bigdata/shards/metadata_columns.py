@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.shards.entries import Field
-from keras_bigdata.shards.varlen import TEXT, encode_texts_of_rows
+from keras_bigdata.shards.entries import TEXT_CODEC, Field
+from keras_bigdata.shards.varlen import encode_texts_of_rows
 
 Array = npt.NDArray[Any]
 
@@ -103,7 +103,7 @@ def as_column(values: Any, name: str) -> Array:
 def describe_columns(columns: Mapping[str, Array]) -> dict[str, Field]:
     """Returns the `Field` of each metadata column."""
     return {
-        name: Field(name, np.dtype(np.str_), (), TEXT)
+        name: Field(name, np.dtype(np.str_), (), TEXT_CODEC)
         if column.dtype.kind == "U"
         else Field(name, column.dtype.newbyteorder("="), ())
         for name, column in columns.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.pickles import read_array, read_columns, read_varlen
 from keras_bigdata.shards.pickles.source import StoredArray
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.varlen import check_offsets, decode_texts_of_rows
 
 Array = npt.NDArray[Any]
@@ -41,10 +44,10 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
     field = index.fields.get(name) or index.columns[name]
     path, offset = index.path(shard), int(index.offsets[name][shard])
     _check_size(path, int(index.sizes[shard]))
-    if field.codec is not None:
+    if field.codec == TEXT_CODEC:
         return _read_texts(index, shard, name, trust)
     if offset != DECODED:
-        stored = StoredArray(field.dtype, (rows, *field.shape), offset, "C")
+        stored = StoredArray(field.dtype, (rows, *field.row_shape), offset, "C")
         return read_array(path, stored)
     column = read_columns(path, [name], trust)[name]
     if column.shape != (rows, *field.shape) or column.dtype != field.dtype:
@@ -68,22 +71,57 @@ def _check_size(path: Path, expected: int) -> None:
         )
 
 
-def _read_texts(index: ShardIndex, shard: int, name: str, trust: bool) -> Array:
+def read_ragged(index: ShardIndex, shard: int, name: str, *, trust: bool = False) -> Ragged:
+    """Returns a field of varying row size of one shard, as it is stored.
+
+    Args:
+        index, shard, trust: as in `read_column`.
+        name: name of a field of numbers of any length, or of encoded images, whose rows are then
+            bytes.
+
+    Raises:
+        CorruptShardError: if the file is missing, cut short or changed, or if its offsets do not
+            divide its values into rows.
+    """
+    _check_size(index.path(shard), int(index.sizes[shard]))
+    return Ragged(*read_parts(index, shard, name, trust), padding=index.fields[name].padding)
+
+
+def read_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[Array, Array]:
+    """Returns values and offsets of rows of varying size, of which the offsets are checked."""
+    field = index.fields.get(name) or index.columns[name]
     path, rows = index.path(shard), int(index.samples[shard])
     start, row_start = int(index.offsets[name][shard]), int(index.row_offsets[name][shard])
-    where = f"{path}: the column {name!r}"
+    where = _describe(index, shard, name)
     if DECODED in (start, row_start):
         values, offsets = read_varlen(path, name, trust)
+        if values.dtype != field.value_dtype or values.shape[1:] != field.value_shape:
+            raise CorruptShardError(
+                f"{where}: the values are {values.dtype} {values.shape}, expected "
+                f"{field.value_dtype} (any, {', '.join(map(str, field.value_shape))}): the shard "
+                "was changed. Restore it, or pack the data again."
+            )
         check_offsets(offsets, rows, len(values), where)
-        return decode_texts_of_rows(values, offsets, where)
+        return values, offsets
     offsets = read_array(path, StoredArray(_INT64, (rows + 1,), row_start, "C"))
     # The size of the file bounds what is read: the offsets are data of any origin.
     size = int(offsets[-1])
-    if not 0 <= size <= int(index.sizes[shard]) - start:
+    value_bytes = max(1, field.value_dtype.itemsize * math.prod(field.value_shape))
+    if not 0 <= size <= (int(index.sizes[shard]) - start) // value_bytes:
         raise CorruptShardError(
-            f"{where}: the offsets end at {size:,} bytes, which the file does not hold. Restore "
+            f"{where}: the offsets end at {size:,} values, which the file does not hold. Restore "
             "the file, or write it again."
         )
     check_offsets(offsets, rows, size, where)
-    values = read_array(path, StoredArray(np.dtype(np.uint8), (size,), start, "C"))
-    return decode_texts_of_rows(values, offsets, where)
+    stored = StoredArray(field.value_dtype, (size, *field.value_shape), start, "C")
+    return read_array(path, stored), offsets
+
+
+def _read_texts(index: ShardIndex, shard: int, name: str, trust: bool) -> Array:
+    values, offsets = read_parts(index, shard, name, trust)
+    return decode_texts_of_rows(values, offsets, _describe(index, shard, name))
+
+
+def _describe(index: ShardIndex, shard: int, name: str) -> str:
+    kind = "column" if name in index.columns else "field"
+    return f"{index.path(shard)}: the {kind} {name!r}"

@@ -19,6 +19,7 @@ from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.field_values import as_array, numeric_problem
 from keras_bigdata.shards.metadata_columns import stored_columns
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
+from keras_bigdata.shards.ragged import Ragged, as_ragged
 from keras_bigdata.shards.varlen import OFFSETS, VALUES
 
 Array = npt.NDArray[Any]
@@ -27,7 +28,7 @@ Array = npt.NDArray[Any]
 def write_shard(
     directory: str | os.PathLike[str],
     name: str,
-    arrays: Mapping[str, npt.ArrayLike],
+    arrays: Mapping[str, npt.ArrayLike | Ragged],
     *,
     variant: int = 0,
     columns: Mapping[str, Array] = MappingProxyType({}),
@@ -41,7 +42,8 @@ def write_shard(
     Args:
         directory: an existing directory.
         name: file name in it.
-        arrays: field name -> array of shape `(rows, ...)`, all with the same number of rows.
+        arrays: field name -> array of shape `(rows, ...)`, or `Ragged`, all with the same number of
+            rows.
         variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
         columns: metadata columns, name -> array of numbers or texts. Defaults to `{}`.
 
@@ -61,52 +63,80 @@ def write_shard(
     path = Path(directory) / name
     native = as_stored(arrays, str(path))
     rows = len(next(iter(native.values())))
-    described = stored_columns(columns, native.values())
+    plain = {key: each for key, each in native.items() if not isinstance(each, Ragged)}
+    # The offsets come first, as those of texts.
+    ragged: dict[str, Array | dict[str, Array]] = {
+        key: {OFFSETS: each.offsets, VALUES: each.values}
+        for key, each in native.items()
+        if isinstance(each, Ragged)
+    }
+    of_dtypes = [*plain.values(), *(part for each in ragged.values() for part in _arrays_of(each))]
+    described = stored_columns(columns, of_dtypes)
     for column, array in columns.items():
         if len(array) != rows:
             raise ShardError(f"{path}: the column {column!r} has {len(array)} rows, not {rows}.")
+    written: dict[str, Array | dict[str, Array]] = {**plain, **described, **ragged}
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as file:
             output = AlignedOutput(file)
-            pickle.Pickler(output, protocol=5).dump({**native, **described})
+            pickle.Pickler(output, protocol=5).dump(written)
             output.close()
         size = os.path.getsize(temporary)
-        offsets, row_offsets = _find_offsets(temporary, native, described)
+        offsets, row_offsets = _find_offsets(temporary, written)
     return ShardInfo(name, rows, size, offsets, output.checksum, variant, row_offsets)
 
 
-def describe_fields(arrays: Mapping[str, Array]) -> dict[str, Field]:
+def describe_fields(arrays: Mapping[str, Array | Ragged]) -> dict[str, Field]:
     """Returns the fields, dtype and row shape, of arrays with rows."""
-    return {name: Field(name, array.dtype, array.shape[1:]) for name, array in arrays.items()}
+    return {
+        name: Field(name, array.dtype, (None, *array.values.shape[1:]), None, array.padding)
+        if isinstance(array, Ragged)
+        else Field(name, array.dtype, array.shape[1:])
+        for name, array in arrays.items()
+    }
 
 
-def as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Array]:
-    """Returns the arrays as they are stored: C-contiguous, native byte order, no subclasses."""
+def as_stored(
+    arrays: Mapping[str, npt.ArrayLike | Ragged], where: str
+) -> dict[str, Array | Ragged]:
+    """Returns the arrays as they are stored: C-contiguous, native byte order, no subclasses.
+
+    Lists of numeric rows of different length become `Ragged`.
+    """
     if not isinstance(arrays, Mapping) or not arrays:
         raise ShardError(
             f"{where}: a shard is written from a dict of arrays. Received: {type(arrays).__name__}"
         )
-    native: dict[str, Array] = {}
+    native: dict[str, Array | Ragged] = {}
     # A pickle refers back to objects that it holds already: one object for equal dtypes, so that
     # equal arrays are written as equal bytes by any process.
     dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
+
+    def stored(array: Array) -> Array:
+        dtype = array.dtype.newbyteorder("=")
+        dtype = dtypes.setdefault(dtype, dtype)
+        # "W": a read-only array would be read-only again after `pickle.load`.
+        array = np.require(array, dtype, ["C", "W"])
+        return array if array.dtype is dtype else array.view(dtype)
+
     for name, value in arrays.items():
+        ragged = as_ragged(value)
+        if ragged is not None and isinstance(name, str):
+            values, offsets = stored(ragged.values), stored(ragged.offsets)
+            native[name] = Ragged(values, offsets, ragged.padding)
+            continue
         try:
             array = as_array(value)
         except ValueError as error:
             raise ShardError(f"{where}: field {name!r} {error}.") from error
-        dtype = array.dtype.newbyteorder("=")
-        dtype = dtypes.setdefault(dtype, dtype)
-        if not isinstance(name, str) or array.ndim == 0 or dtype.hasobject:
+        if not isinstance(name, str) or array.ndim == 0 or array.dtype.hasobject:
             raise ShardError(
                 f"{where}: every field must have a name (str) and an array with rows and a "
                 f"plain dtype. Received: {name!r} with dtype {array.dtype}, shape {array.shape}"
             )
-        if dtype.kind == "V" and dtype.names is None:
+        if array.dtype.kind == "V" and array.dtype.names is None:
             raise ShardError(f"{where}: field {name!r} {numeric_problem(array)}.")
-        # "W": a read-only array would be read-only again after `pickle.load`.
-        array = np.require(array, dtype, ["C", "W"])
-        native[name] = array if array.dtype is dtype else array.view(dtype)
+        native[name] = stored(array)
     lengths = {name: len(array) for name, array in native.items()}
     if len(set(lengths.values())) > 1:
         raise ShardError(f"{where}: all fields must have the same number of rows: {lengths}")
@@ -116,43 +146,36 @@ def as_stored(arrays: Mapping[str, npt.ArrayLike], where: str) -> dict[str, Arra
 
 
 def _find_offsets(
-    path: Path, arrays: Mapping[str, Array], columns: Mapping[str, Any]
+    path: Path, written: Mapping[str, Array | dict[str, Array]]
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Returns the byte position of each array in the file, as the reader finds it.
 
     Returns:
-        The positions of fields, and of the values of metadata columns; and those of the offsets of
-        metadata columns of variable length.
+        The positions of arrays, and of the values of what is stored as values and offsets; and the
+        positions of the offsets of the latter.
     """
     contents = find_arrays(path)
-    written: dict[str, Array] = dict(arrays)
-    stored_as: dict[str, Any] = dict(contents.fields)
-    for name, column in columns.items():
-        if isinstance(column, dict):
-            varlen = contents.varlen[name]
-            written |= {name: column[VALUES], _of_rows(name): column[OFFSETS]}
-            stored_as |= {name: varlen.values, _of_rows(name): varlen.offsets}
-        else:
-            written[name] = column
-    offsets = {}
+    offsets, row_offsets = {}, {}
     for name, array in written.items():
-        stored = stored_as.get(name)
-        if not isinstance(stored, StoredArray):
-            raise ShardError(
-                f"{path}: field {name!r} ({array.dtype}) cannot be stored as raw rows."
-            )
-        if stored.shape != array.shape or stored.dtype != array.dtype:
-            raise ShardError(
-                f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is read "
-                f"back as {stored.dtype} {stored.shape}."
-            )
-        offsets[name] = stored.offset
-    row_offsets = {
-        name: offsets.pop(_of_rows(name)) for name in columns if _of_rows(name) in offsets
-    }
+        if isinstance(array, dict):
+            varlen = contents.varlen[name]
+            offsets[name] = _checked_offset(path, name, array[VALUES], varlen.values)
+            row_offsets[name] = _checked_offset(path, name, array[OFFSETS], varlen.offsets)
+        else:
+            offsets[name] = _checked_offset(path, name, array, contents.fields.get(name))
     return offsets, row_offsets
 
 
-def _of_rows(name: str) -> str:
-    """Returns a key for the offsets of a column that no column has as its name."""
-    return f"{name}\0offsets"
+def _checked_offset(path: Path, name: str, array: Array, stored: Any) -> int:
+    if not isinstance(stored, StoredArray):
+        raise ShardError(f"{path}: field {name!r} ({array.dtype}) cannot be stored as raw rows.")
+    if stored.shape != array.shape or stored.dtype != array.dtype:
+        raise ShardError(
+            f"{path}: field {name!r} was written as {array.dtype} {array.shape} and is read "
+            f"back as {stored.dtype} {stored.shape}."
+        )
+    return int(stored.offset)
+
+
+def _arrays_of(stored: Array | dict[str, Array]) -> list[Array]:
+    return list(stored.values()) if isinstance(stored, dict) else [stored]

@@ -274,7 +274,7 @@ class Shards(Divisible):
         check_columns(self._index, wanted)
         fields = column_fields(self._index)
         arrays = {
-            name: np.empty((self.num_samples, *fields[name].shape), fields[name].dtype)
+            name: np.empty((self.num_samples, *fields[name].row_shape), fields[name].dtype)
             for name in wanted
             if fields[name].codec is None
         }
@@ -297,7 +297,9 @@ class Shards(Divisible):
         rows = self._rows_of(position)
         if not len(rows):
             fields = column_fields(self._index)
-            return {name: np.empty((0, *fields[name].shape), fields[name].dtype) for name in names}
+            return {
+                name: np.empty((0, *fields[name].row_shape), fields[name].dtype) for name in names
+            }
         shard = int(self._first_variant[position])
         columns = read_shard(self._index, shard, names, self._trust)
         if len(rows) == self._index.samples[shard]:

@@ -1,7 +1,8 @@
 """Rows of any length: an array of values, and the offsets at which each row begins.
 
 Row i is `values[offsets[i]:offsets[i + 1]]`. In a shard both arrays are the value of one key:
-`{"file": {"offsets": int64[rows + 1], "values": uint8[...]}}`.
+`{"file": {"offsets": int64[rows + 1], "values": uint8[...]}}`. The codec of the field says what
+the values of a row are: a text, the content of an image file, or numbers.
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ from keras_bigdata.errors import CorruptShardError
 
 VALUES = "values"
 OFFSETS = "offsets"
-
-# Codecs of variable-length columns: how values become rows. "utf-8": one text per row.
-TEXT = "utf-8"
 
 Array = npt.NDArray[Any]
 

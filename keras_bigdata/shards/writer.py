@@ -25,6 +25,7 @@ from keras_bigdata.shards.metadata_columns import (
     check_field_names,
     describe_columns,
 )
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.shard_file import as_stored, describe_fields, write_shard
 from keras_bigdata.shards.shard_names import shard_name
@@ -115,7 +116,7 @@ class ShardWriter:
 
     def write(
         self,
-        arrays: Mapping[str, npt.ArrayLike],
+        arrays: Mapping[str, npt.ArrayLike | Ragged],
         *,
         variant: int = 0,
         columns: Mapping[str, Any] = MappingProxyType({}),
@@ -123,7 +124,8 @@ class ShardWriter:
         """Writes one shard. Its metadata column `row` numbers the rows of a variant from 0.
 
         Args:
-            arrays: field name -> array of shape `(rows, ...)`.
+            arrays: field name -> array of shape `(rows, ...)`, or `Ragged` or a list of arrays for
+                rows of any length.
             variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
 
             columns: metadata columns, name -> one number or one text per row, such as the `file`
@@ -218,7 +220,7 @@ class ShardWriter:
         if kind is None:
             self.close()
 
-    def _checked_fields(self, name: str, arrays: Mapping[str, Array]) -> dict[str, Field]:
+    def _checked_fields(self, name: str, arrays: Mapping[str, Array | Ragged]) -> dict[str, Field]:
         """Returns the fields of a shard, which must be those of the first one."""
         fields = describe_fields(arrays)
         if not self.shards:
@@ -229,7 +231,8 @@ class ShardWriter:
                     f"{list(fields)}."
                 )
             for role in self.roles.names:
-                problem = numeric_problem(arrays[role])
+                given = arrays[role]
+                problem = numeric_problem(given.values if isinstance(given, Ragged) else given)
                 if problem is not None:
                     raise ShardError(f"{self.directory / name}: field {role!r} {problem}.")
         elif fields != self.fields:
@@ -241,7 +244,11 @@ class ShardWriter:
         return fields
 
     def _checked_columns(
-        self, name: str, arrays: Mapping[str, Array], columns: Mapping[str, Any], variant: int
+        self,
+        name: str,
+        arrays: Mapping[str, Array | Ragged],
+        columns: Mapping[str, Any],
+        variant: int,
     ) -> dict[str, Array]:
         """Returns the metadata columns of a shard, which must be those of the first one."""
         rows = len(next(iter(arrays.values())))

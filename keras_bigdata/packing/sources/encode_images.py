@@ -57,7 +57,7 @@ def encode_images(
     size, color, form = _read_settings(index, field)
     packed = index.fields[field]
     paths = [os.fspath(file) for file in files]
-    images = np.empty((len(paths), *packed.shape), packed.dtype)
+    images = np.empty((len(paths), *packed.row_shape), packed.dtype)
     with quiet_pillow():
         for number, path in enumerate(paths):
             try:

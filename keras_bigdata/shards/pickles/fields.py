@@ -102,7 +102,7 @@ def find_fields(source: ByteSource, value: object, *, trusted: bool = False) -> 
         try:
             if parts is not None:
                 stored = [decoder.decode(f"{name}[{key!r}]", parts[key]) for key in _VARLEN_KEYS]
-                if all(len(array.shape) == 1 for array in stored):
+                if len(stored[0].shape) >= 1 == len(stored[1].shape):
                     varlen[name] = StoredVarlen(*stored)
                     continue
             fields[name] = decoder.decode(name, item)

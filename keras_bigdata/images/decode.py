@@ -1,0 +1,1 @@
+"""The content of an image file -> pixels in a given array."""

@@ -1,0 +1,1 @@
+"""JPEG files by simplejpeg, if it is installed."""

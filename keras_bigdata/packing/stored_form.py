@@ -1,0 +1,105 @@
+"""How the values of a field are stored in a shard: as they are, of any length, or encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.images.encode import encode_image
+from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.ragged import Ragged
+
+Array = npt.NDArray[Any]
+
+# The codec of image files that are stored as they are.
+FILE_CODEC = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForm:
+    """How a source wants a field to be stored that is not stored as an array of equal rows.
+
+    Args:
+        codec: `"jpeg"` or `"png"`: rows are images, which are encoded when they are packed, after
+            `augment`. `"file"`: rows are the content of image files (uint8, one dimension), which
+            is stored unchanged. `None`: rows are numbers of any length.
+        quality: quality of `"jpeg"`, 1 to 100. Defaults to `90`.
+        padding: the number that fills rows of any length in a batch. Defaults to `0`.
+        row_bytes: average number of bytes of a stored row, from which the rows of a shard are
+            computed, so it must be the same on every machine; `None` if rows have one shape.
+            Defaults to `None`.
+        channels: of `"file"`: 3 for color, 1 for grayscale. Defaults to `3`.
+    """
+
+    codec: str | None = None
+    quality: int = 90
+    padding: float = 0
+    row_bytes: int | None = None
+    channels: int = 3
+
+    def field(self, name: str, value: Array) -> Field:
+        """Returns the field of rows like this one."""
+        dtype = value.dtype.newbyteorder("=")
+        if self.codec == FILE_CODEC:
+            return Field(name, np.dtype(np.uint8), (None, None, self.channels), FILE_CODEC)
+        if self.codec is not None:
+            return Field(name, dtype, value.shape, self.codec)
+        return Field(name, dtype, (None, *value.shape[1:]), None, self.padding)
+
+
+def forms_of(source: Any) -> Mapping[str, StoredForm]:
+    """Returns the forms that a source wants, by field; those without one are stored as arrays."""
+    forms: Mapping[str, StoredForm] = getattr(source, "stored_forms", None) or {}
+    return forms
+
+
+def check_row(value: Array, field: Field) -> str | None:
+    """Returns what a value is and what it should be, if it is not a row of a field."""
+    dtype = value.dtype.newbyteorder("=")
+    if field.codec == FILE_CODEC:
+        fits = value.ndim == 1 and dtype == np.uint8
+    elif field.is_ragged:
+        fits = value.ndim == len(field.shape) and value.shape[1:] == field.shape[1:]
+        fits = fits and dtype == field.dtype
+    else:
+        fits = value.shape == field.shape and dtype == field.dtype
+    if fits:
+        return None
+    sizes = ", ".join("any" if size is None else str(size) for size in field.shape)
+    sizes += "," if len(field.shape) == 1 else ""
+    return (
+        f"field {field.name!r} is {value.dtype} of shape {value.shape}; in other rows it is "
+        f"{field.dtype} of shape ({sizes})"
+    )
+
+
+def encode_row(field: Field, form: StoredForm | None, value: Array) -> Array:
+    """Returns a row of a field of varying size as it is stored.
+
+    Raises:
+        PackError: if it cannot be encoded.
+    """
+    if not field.is_encoded or field.codec == FILE_CODEC:
+        return value
+    assert field.codec is not None
+    return encode_image(value, field.codec, (form or StoredForm()).quality)
+
+
+def join_rows(field: Field, rows: list[Array]) -> Ragged:
+    """Joins stored rows of a field of varying size.
+
+    Raises:
+        PackError: if they do not go together.
+    """
+    if not rows:
+        empty = np.zeros((0, *field.value_shape), field.value_dtype)
+        return Ragged(empty, np.zeros(1, np.int64), field.padding)
+    try:
+        return Ragged.from_rows(rows, field.value_dtype, field.padding)
+    except ValueError as error:
+        raise PackError(f"field {field.name!r}: {error}") from error
