@@ -11,12 +11,13 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.files import check_regular_file
 from keras_bigdata.packing.sources.images import (
     Color,
+    ImageFile,
     exif_orientation,
     has_16_bits,
     load_image,
+    open_image,
     read_with_skimage,
     resize_upright,
     to_mode,
@@ -51,11 +52,12 @@ class StoredKind:
         self._read = read or read_stored
         self._found: tuple[str, str] | None = None
 
-    def check(self, path: str | os.PathLike[str], values: Array) -> None:
+    def check(self, path: ImageFile, values: Array) -> None:
         """Raises `PackError` if a file holds another kind of numbers than the first one."""
         kind = _kind(values)
         if self._found is None:
-            self._found = self._find() or (kind, os.fspath(path))
+            name = "another image" if isinstance(path, bytes) else os.fspath(path)
+            self._found = self._find() or (kind, name)
         first, file = self._found
         if kind != first:
             raise PackError(
@@ -75,7 +77,7 @@ class StoredKind:
 
 
 def load_pixels(
-    path: str | os.PathLike[str],
+    path: ImageFile,
     size: tuple[int, int],
     color: Color,
     form: Form,
@@ -87,7 +89,7 @@ def load_pixels(
     file, 0 to 65,535 of a 16-bit one. They are resized in float32; uint16 is then rounded.
 
     Args:
-        path: A file in any format that Pillow or scikit-image reads.
+        path: A file in any format that Pillow or scikit-image reads; or its content, as bytes.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`.
         form: How the image is resized, and its dtype.
@@ -128,14 +130,13 @@ def load_pixels(
         return pad_to(pixels, size)
 
 
-def read_stored(path: str | os.PathLike[str]) -> tuple[Array, int]:
+def read_stored(path: ImageFile) -> tuple[Array, int]:
     """Returns the values of a file, `(height, width)` or with channels, and its orientation.
 
     Palettes and other forms of 8-bit color are returned as RGB.
     """
-    check_regular_file(path)
     try:
-        opened = Image.open(path)
+        opened = open_image(path)
     except UnidentifiedImageError:
         return read_with_skimage(path), 1
     with opened:

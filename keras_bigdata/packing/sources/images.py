@@ -6,10 +6,11 @@ import contextlib
 import io
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,9 +56,12 @@ _USUAL_BITS = "12 bits are 0 to 4095"
 
 Pixels = npt.NDArray[np.uint8]
 
+# The path of an image file, or its content.
+ImageFile: TypeAlias = str | os.PathLike[str] | bytes
+
 
 def load_image(
-    path: str | os.PathLike[str], size: tuple[int, int], color: Color, form: Form | None = None
+    path: ImageFile, size: tuple[int, int], color: Color, form: Form | None = None
 ) -> Pixels:
     """Reads an image file and resizes it.
 
@@ -69,7 +73,7 @@ def load_image(
     as in `keras.utils.load_img`. Only the first frame of an animation is read.
 
     Args:
-        path: A file in any format that Pillow or scikit-image reads.
+        path: A file in any format that Pillow or scikit-image reads; or its content, as bytes.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`.
         form: How the image is resized; its dtype is not used (see `load_pixels`). Defaults to
@@ -112,6 +116,18 @@ def checked_size(size: Any) -> tuple[int, int]:
     return checked_int(height, "size[0]", 1), checked_int(width, "size[1]", 1)
 
 
+def open_image(file: ImageFile) -> Image.Image:
+    """Opens an image file with Pillow.
+
+    Raises:
+        OSError: If it is not a regular file, does not exist or is not an image that Pillow reads.
+    """
+    if isinstance(file, bytes):
+        return Image.open(io.BytesIO(file))
+    check_regular_file(file)
+    return Image.open(file)
+
+
 @contextlib.contextmanager
 def wrap_image_errors() -> Iterator[None]:
     """Turns any error of reading an image into a `PackError` that states the reason."""
@@ -149,14 +165,13 @@ def exif_orientation(image: Image.Image) -> int:
     return 1
 
 
-def _load(path: str | os.PathLike[str], size: tuple[int, int], color: Color, form: Form) -> Pixels:
+def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> Pixels:
     mode = "RGB" if color == "rgb" else "L"
     orientation = 1
     # Averaged before, the nearest pixel would not be one of the file.
     gap = None if form.interpolation == "nearest" else _REDUCING_GAP
-    check_regular_file(path)
     try:
-        opened = Image.open(path)
+        opened = open_image(path)
     except UnidentifiedImageError:
         image = to_mode(_image_from_array(read_with_skimage(path)), mode)
         full_size = image.size
@@ -296,22 +311,31 @@ def _check_high_bytes(image: Image.Image) -> None:
         )
 
 
-def read_with_skimage(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+def read_with_skimage(file: ImageFile) -> npt.NDArray[Any]:
     """Reads a file in a format that Pillow does not read, such as 16-bit color TIFF."""
-    with open(path, "rb") as file:
-        content = file.read()
+    content = file if isinstance(file, bytes) else Path(file).read_bytes()
     if not content:
         raise PackError("the file is empty")
-    from skimage.io import imread
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Given a path, scikit-image reads a TIFF file with tifffile. Its other readers leave
-            # the file open if they fail, so they receive the content.
-            by_path = content.startswith(_TIFF_SIGNATURES)
-            return np.asarray(imread(os.fspath(path) if by_path else io.BytesIO(content)))
+            return _read_content(content, file)
     except Exception as error:  # each of its readers raises errors of its own types
         raise PackError(
             "it is not an image in a format that Pillow or scikit-image reads"
         ) from error
+
+
+def _read_content(content: bytes, file: ImageFile) -> npt.NDArray[Any]:
+    from skimage.io import imread
+
+    # Given a path, scikit-image reads a TIFF file with tifffile. Its other readers leave the file
+    # open if they fail, so they receive the content.
+    if not content.startswith(_TIFF_SIGNATURES):
+        return np.asarray(imread(io.BytesIO(content)))
+    if not isinstance(file, bytes):
+        return np.asarray(imread(os.fspath(file)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.tif"
+        path.write_bytes(content)
+        return np.asarray(imread(path))
