@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UnsafePickleError,
         WorkerError,
     )
+    from keras_bigdata.images.crops import CenterCrop, RandomResizedCrop, Resize
     from keras_bigdata.integrity.repair import repair
     from keras_bigdata.integrity.report import Fault, Repair, Report
     from keras_bigdata.integrity.verify import verify
@@ -54,6 +55,7 @@ __all__ = [
     "Augment",
     "BestWeightsEarlyStopping",
     "BigDataError",
+    "CenterCrop",
     "CorruptShardError",
     "Epoch",
     "EpochCost",
@@ -67,8 +69,10 @@ __all__ = [
     "PackError",
     "PredictedRows",
     "Ragged",
+    "RandomResizedCrop",
     "Repair",
     "Report",
+    "Resize",
     "ResumeTraining",
     "ScoreLog",
     "ShardError",
@@ -95,6 +99,7 @@ _MODULES = {
     "Arrays": "packing.sources.arrays",
     "Augment": "packing.augment",
     "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
+    "CenterCrop": "images.crops",
     "Epoch": "loading.epoch",
     "EpochCost": "bench.cost",
     "Fault": "integrity.report",
@@ -106,8 +111,10 @@ _MODULES = {
     "Mixture": "loading.mixture",
     "PredictedRows": "loading.predict_rows",
     "Ragged": "shards.ragged",
+    "RandomResizedCrop": "images.crops",
     "Repair": "integrity.report",
     "Report": "integrity.report",
+    "Resize": "images.crops",
     "ResumeTraining": "callbacks.resume_training",
     "ScoreLog": "callbacks.score_log",
     "ShardIndex": "shards.index",

@@ -68,15 +68,15 @@ def permutation_at(
         left, right = result[todo] // b, result[todo] % b
         for number, key in enumerate(keys):
             if number % 2:
-                right = (right + _mix(left, key) % b) % b
+                right = (right + mix_bits(left, key) % b) % b
             else:
-                left = (left + _mix(right, key) % a) % a
+                left = (left + mix_bits(right, key) % a) % a
         result[todo] = left * b + right
         todo = todo[result[todo] >= count]
     return result.astype(np.int64)
 
 
-def _mix(values: UInt64Array, key: np.uint64) -> UInt64Array:
+def mix_bits(values: UInt64Array, key: np.uint64) -> UInt64Array:
     """Applies the finalizer of SplitMix64 (Steele, Lea and Flood, 2014)."""
     z = values ^ key
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "process_exit": ["child_processes"],
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
-    "images": [],
+    "images": ["arguments"],
     "shards": ["arguments", "files", "permutation", "progress", "representation"],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
@@ -41,7 +41,7 @@ MAY_IMPORT = {
     ],
     "loading": [
         *("arguments", "child_processes", "keras_internals", "permutation"),
-        *("daemon_threads", "process_exit", "representation", "shards"),
+        *("daemon_threads", "images", "process_exit", "representation", "shards"),
     ],
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
     "bench": ["arguments", "loading", "progress", "shards"],

@@ -1,8 +1,7 @@
 """Images: pixels -> JPEG or PNG, and back.
 
-| file | |
-|---|---|
-| `encode` | pixels -> the content of an image file |
-| `decode` | the content of an image file -> pixels in a given array |
-| `jpeg` | JPEG by simplejpeg, if it is installed, or by Pillow |
+encode      pixels -> the content of an image file
+crops       which part of an image becomes one of a batch
+decode      the content of an image file -> pixels in a given array (jpeg: by simplejpeg)
+limits      the largest image that is decoded
 """

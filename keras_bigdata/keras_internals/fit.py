@@ -37,6 +37,27 @@ def is_called_by_reset() -> bool:
     )
 
 
+def is_called_for_signature() -> bool:
+    """Returns whether a batch is requested to learn the shapes of all batches.
+
+    On TensorFlow, `fit`, `evaluate` and `predict` request the first two batches, and take what is
+    equal in both for the shape of all batches.
+
+    Finds: a frame named `get_tf_dataset` in `py_dataset_adapter.py`.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. A dataset has no public way to state shapes with unknown dimensions.
+
+    Without it: a `fit` on rows of any length fails at the first batch of another length, if the
+    longest rows of the first two batches are equally long.
+    """
+    return any(
+        frame.f_code.co_name == "get_tf_dataset" and "py_dataset" in frame.f_code.co_filename
+        for frame in _nearest_frames()
+    )
+
+
 def is_called_by_predict() -> bool:
     """Returns whether a hook is called by `predict`.
 

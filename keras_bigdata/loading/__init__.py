@@ -2,8 +2,12 @@
 
 epoch_plan       which rows form batch i of epoch e (spawn_keys)
 balance          the same, with all classes drawn evenly (class_rows)
+bucket_plan      the same, with rows of similar length in one batch (make_plans)
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
-                 column_cache)
+                 column_cache, unreadable_shard)
+varlen_reader    rows of varying size -> their bytes (varlen_rows)
+row_decoder      their bytes -> arrays: images decoded, numbers padded (decode_options, row_draws,
+                 ragged_batch)
 selected_rows    rows that the plan counts -> rows in the files
 batch_loader     position in the stream -> batch (corrupt_shards, transformed_batch)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
@@ -13,7 +17,8 @@ run_prefetch     the next runs are loaded: batches that are read together, as th
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 class_forms      the classes in an array of targets: class numbers or columns
 class_weights    balanced weights of the classes (class_sample_weights)
-epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs)
+epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs, server_state,
+                 static_shapes)
 describe         a sequence as text
 epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to

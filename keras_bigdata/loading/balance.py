@@ -115,16 +115,31 @@ class BalancedPlan:
         Returns:
             Two int64 arrays of equal length: the shard of each row, and its position in the shard.
         """
-        start = batch * self.batch_size
-        stop = min(start + count * self.batch_size, self._epoch_rows)
+        start, stop = self._bounds(batch, count)
         shards, rows = self.row_range(epoch, start, stop)
+        mixed = self._mixed(epoch, batch, stop - start)
+        return shards[mixed], rows[mixed]
+
+    def passes(self, epoch: int, batch: int) -> Int64Array:
+        """Returns for each row of a batch how often its class was passed through before."""
+        start, stop = self._bounds(batch, 1)
+        classes, streamed = self._streams(epoch, start, stop)
+        passes: Int64Array = streamed // self._sizes[classes]
+        return passes[self._mixed(epoch, batch, stop - start)]
+
+    def _bounds(self, batch: int, count: int) -> tuple[int, int]:
+        start = batch * self.batch_size
+        return start, min(start + count * self.batch_size, self._epoch_rows)
+
+    def _mixed(self, epoch: int, batch: int, count: int) -> Int64Array:
+        """Returns the order of rows within their batches, for consecutive batches."""
         # In the order of the blocks, the classes of a batch would have a pattern.
-        mixed = np.empty(stop - start, np.int64)
-        for low in range(0, stop - start, self.batch_size):
-            high = min(low + self.batch_size, stop - start)
+        mixed = np.empty(count, np.int64)
+        for low in range(0, count, self.batch_size):
+            high = min(low + self.batch_size, count)
             sequence = self.sequence(_Use.BATCH, epoch, batch + low // self.batch_size)
             mixed[low:high] = low + permutation(high - low, sequence)
-        return shards[mixed], rows[mixed]
+        return mixed
 
     def row_range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
         """Returns rows `start` to `stop - 1` of an epoch, without the order within batches."""

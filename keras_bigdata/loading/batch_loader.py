@@ -5,7 +5,7 @@ This module imports neither Keras nor a backend, because worker processes run it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -15,12 +15,16 @@ from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, c
 from keras_bigdata.loading.balance import BalancedPlan
 from keras_bigdata.loading.class_rows import ClassRows
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
-from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
-from keras_bigdata.loading.row_reader import Batch, RowReader, UnreadableShardError
+from keras_bigdata.loading.decode_options import DecodeOptions
+from keras_bigdata.loading.epoch_plan import Shuffle
+from keras_bigdata.loading.make_plans import make_plans
+from keras_bigdata.loading.row_decoder import Occurrences, RowDecoder
+from keras_bigdata.loading.row_reader import Batch, RawBatch, RowReader
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.loading.transformed_batch import TransformedBatches, batch_function
-from keras_bigdata.shards.index import Int64Array, ShardIndex
+from keras_bigdata.loading.unreadable_shard import UnreadableShardError
+from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.selection import Selection
 
@@ -31,6 +35,10 @@ BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 # Maximum size of the batches that are read together. Prefetching holds two such runs: one in use
 # and one being read.
 MAX_RUN_BYTES = 256 * 2**20
+
+# Maximum number of threads that decode images: each holds the GIL for about 4 us an image, of which
+# decoding takes 75 and more.
+MAX_DECODE_THREADS = 16
 
 # Maximum number of shards, and of rows of each shard, that the error of a transform names.
 _MAX_NAMED_SHARDS, _MAX_NAMED_ROWS = 6, 8
@@ -56,6 +64,7 @@ class LoaderConfig:
     selection: Selection | None = None
     # The rows of each class, to draw the classes evenly; `None` to draw the rows evenly.
     balance: ClassRows | None = None
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
 
     @property
     def num_samples(self) -> int:
@@ -71,7 +80,26 @@ class LoaderConfig:
     @property
     def row_bytes(self) -> int:
         """Number of bytes of a row of a batch."""
-        return sum(self.index.fields[name].row_bytes for name in self.fields)
+        return sum(self.decode.row_bytes(self.index.fields[name]) for name in self.fields)
+
+    @property
+    def read_row_bytes(self) -> int:
+        """Number of bytes of a row as it is read: of encoded images, those of their files."""
+        fields = [self.index.fields[name] for name in self.fields]
+        size = sum(field.stored_row_bytes for field in fields)
+        if any(field.is_varlen for field in fields):
+            size += int(self.index.sizes.sum()) // max(1, int(self.index.samples.sum()))
+        return size
+
+    @property
+    def served_fields(self) -> Mapping[str, Field]:
+        """The fields of what is served, by its name."""
+        return self.index.fields
+
+    @property
+    def ragged_fields(self) -> frozenset[str]:
+        """The fields whose rows are padded to the longest of a batch."""
+        return frozenset(name for name in self.fields if self.index.fields[name].is_ragged)
 
     def loader(self, corrupt_shards: CorruptShards | None = None) -> BatchLoader:
         """Returns a new loader."""
@@ -123,10 +151,10 @@ class BatchLoader:
             if corrupt_shards is None
             else corrupt_shards
         )
-        self._variants, self._plans = _make_plans(config, self._selected)
+        self._variants, self._plans = make_plans(config, self._selected, self._lengths_of)
         self.num_samples = self._plans[0].num_samples
         self.num_batches = self._plans[0].num_batches
-        batch_bytes = config.batch_size * config.row_bytes
+        batch_bytes = config.batch_size * config.read_row_bytes
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         window = (
             config.window_shards * int(self._selected.counts.max(initial=0)) // config.batch_size
@@ -145,8 +173,26 @@ class BatchLoader:
             trust=config.trust,
             spans=self._selected.spans,
         )
+        self._decoder = RowDecoder(
+            index,
+            self.reader.fields,
+            config.decode,
+            seed=config.seed,
+            batch_size=config.batch_size,
+            max_free_buffers=config.max_queue_size + MAX_DECODE_THREADS + 8,
+        )
         self._transform = batch_function(config.transform)
-        self._transformed = TransformedBatches(config.fields, config.roles)
+        self._transformed = TransformedBatches(config.fields, config.roles, config.ragged_fields)
+
+    @property
+    def needs_decoding(self) -> bool:
+        """Whether what is read has to be decoded or padded."""
+        return self._decoder.is_needed
+
+    @property
+    def is_finished_when_read(self) -> bool:
+        """Whether what is read are the arrays of the batch already."""
+        return not self._decoder.is_needed and self._transform is None
 
     def load(self, position: int) -> Batch:
         """Returns the batch at a position: a dict of arrays of shape `(rows, ...)`."""
@@ -164,11 +210,11 @@ class BatchLoader:
         last = position % self.num_batches == self.num_batches - 1
         return last and self.num_samples < self.num_batches * self.config.batch_size
 
-    def read(self, positions: range) -> list[Batch]:
-        """Returns the batches at some positions of one epoch, before the transform."""
+    def read(self, positions: range) -> list[RawBatch]:
+        """Returns the batches at some positions of one epoch, before decoding and transform."""
         return self._read(positions, self.reader.read)
 
-    def read_joined(self, positions: range) -> Batch:
+    def read_joined(self, positions: range) -> RawBatch:
         """Returns the batches that `read` returns, joined into one."""
         return self._read(positions, lambda s, rows: self.reader.read(s, rows, len(rows)))[0]
 
@@ -235,8 +281,43 @@ class BatchLoader:
             return shards, rows
         return shards, self._selected.rows(shards, rows)
 
-    def transformed(self, position: int, batch: Batch) -> Batch:
-        """Applies the transform to a batch that was read, and returns the result."""
+    def _lengths_of(self, shards: Int64Array, rows: Int64Array) -> Int64Array:
+        """Returns the lengths of rows of the field whose lengths form the buckets."""
+        assert self.config.decode.bucket is not None
+        lengths = np.empty(len(rows), np.int64)
+        for shard in np.flatnonzero(np.bincount(shards)).tolist():
+            here = shards == shard
+            offsets = self.reader.offsets(shard, self.config.decode.bucket)
+            lengths[here] = np.diff(offsets)[rows[here]]
+        return lengths
+
+    def _decoded(self, position: int, batch: RawBatch) -> Batch:
+        """Returns the arrays of a batch that was read."""
+        while True:
+            try:
+                return self._decoder.decode(batch, self._occurrences(position))
+            except UnreadableShardError as error:
+                if self.config.on_corrupt != "skip":
+                    raise
+                self.corrupt_shards.add(error.shard, str(error))
+                (batch,) = self.read(range(position, position + 1))
+
+    def _occurrences(self, position: int) -> Occurrences | None:
+        """Returns which time each row of a batch is served, if that decides about its crop."""
+        if not self._decoder.is_random:
+            return None
+        epoch, number = divmod(position, self.num_batches)
+        (rows,) = self._lengths(range(position, position + 1))
+        counts = np.zeros(rows, np.int64)
+        if self.config.balance is not None:
+            (plan,) = self._plans
+            assert isinstance(plan, BalancedPlan)
+            counts = plan.passes(epoch, number)
+        return Occurrences(np.full(rows, epoch), counts)
+
+    def transformed(self, position: int, read: RawBatch) -> Batch:
+        """Decodes a batch that was read, applies the transform, and returns the result."""
+        batch = self._decoded(position, read)
         if self._transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
@@ -279,24 +360,3 @@ class BatchLoader:
             f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
             f"some order, rows of {'; '.join(parts)}{more}."
         )
-
-
-def _make_plans(
-    config: LoaderConfig, selected: SelectedRows
-) -> tuple[list[Int64Array], list[EpochPlan] | list[BalancedPlan]]:
-    """Returns the shards of each variant, and the order of its rows.
-
-    A class goes through the variants in its own passes, so a balanced plan is one for all shards.
-    """
-    index = config.index
-    options: dict[str, Any] = {
-        "batch_size": config.batch_size,
-        "shuffle": config.shuffle,
-        "window_shards": config.window_shards,
-        "seed": config.seed,
-        "last_batch": config.last_batch,
-    }
-    if config.balance is not None:
-        return [np.arange(len(index))], [BalancedPlan(config.balance, **options)]
-    plans = [EpochPlan(selected.counts[shards], **options) for shards in selected.variants]
-    return selected.variants, plans

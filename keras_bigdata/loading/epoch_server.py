@@ -25,8 +25,9 @@ from keras_bigdata.loading.model_outputs import check_outputs
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.selected_rows import SelectedRows
+from keras_bigdata.loading.server_state import STATE_VERSION, checked_state, identity_of
+from keras_bigdata.loading.static_shapes import OpenLengths
 from keras_bigdata.shards.roles import Roles, map_structure
-from keras_bigdata.shards.selection import selection_difference
 
 # From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
 # the iterator of the last epoch and waits for its autotuning thread, which it wakes before the
@@ -35,8 +36,6 @@ from keras_bigdata.shards.selection import selection_difference
 # so nothing is read meanwhile: on 2 cores one epoch in three begins late instead of one in two.
 # (With a dataset that reads nothing at all it is one in seven.)
 PAUSED_BATCHES = 2
-
-_STATE_VERSION = 1
 
 
 class EpochServer:
@@ -91,6 +90,7 @@ class EpochServer:
         # Only then the model is looked up: see `calling_model`.
         self._is_first_of_fit = True
         self._open(fixed=fixed)
+        self._open_lengths = OpenLengths(self._ragged_lengths())
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
                 f'With `last_batch="drop"` there is no batch: {self.num_samples} samples are fewer '
@@ -108,6 +108,17 @@ class EpochServer:
         self.prefetcher = Prefetcher(
             self.config, self.corrupt_shards, self.workers, self.use_processes
         )
+
+    @property
+    def ragged_fields(self) -> frozenset[str]:
+        """The names of what is served whose length, the second dimension, differs by batch."""
+        return self.config.ragged_fields
+
+    def _ragged_lengths(self) -> dict[str, tuple[int, float]]:
+        fields = self.config.served_fields
+        return {
+            name: (self.config.decode.pad_to, fields[name].padding) for name in self.ragged_fields
+        }
 
     @property
     def length(self) -> int:
@@ -182,6 +193,7 @@ class EpochServer:
                 self.prefetcher.resume()
             length = self.length if self.state.fixed else None
             batch = self.prefetcher.batch(epoch * self.length + index, length)
+            batch = self._open_lengths.of_signature(batch, index)
             return self.arrange(batch, f"epoch {epoch}, batch {index}")
 
     def _check_model(self, model: Any) -> None:
@@ -278,7 +290,7 @@ class EpochServer:
     def state_dict(self) -> dict[str, Any]:
         """Returns the position in the stream and the settings of the order, as plain values."""
         return {
-            "version": _STATE_VERSION,
+            "version": STATE_VERSION,
             "epoch": self.state.epoch,
             "batch": self.state.next_start,
             **self._identity(),
@@ -290,24 +302,8 @@ class EpochServer:
         Raises:
             ValueError: if the state belongs to other data or other settings.
         """
-        expected = {"version": _STATE_VERSION, **self._identity()}
-        difference = selection_difference(state.get("selection"), expected.pop("selection", None))
-        if difference is not None:
-            raise ValueError(f"The state belongs to other rows: {difference}.")
-        for key, value in expected.items():
-            if key != "seed" and state.get(key) != value:
-                raise ValueError(
-                    f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in the "
-                    f"state and {value!r} here."
-                )
-        for key in ("seed", "epoch"):
-            if key not in state:
-                raise ValueError(f"The state has no {key!r}: `state_dict()` did not return it.")
+        epoch, batch = checked_state(state, self._identity(), self.length)
         server = self._with_seed(state["seed"])
-        epoch = checked_int(state["epoch"], "epoch", 0)
-        batch = checked_int(state.get("batch", 0), "batch", 0)
-        if batch >= self.length:
-            raise ValueError(f"The state is at batch {batch}, but an epoch has {self.length}.")
         server.state.seek(epoch, batch)
         return server
 
@@ -320,27 +316,15 @@ class EpochServer:
         return self._copy(config, self.steps_per_epoch, self.state.fixed)
 
     def _identity(self) -> dict[str, Any]:
-        config = self.config
-        return {
-            "num_samples": self.num_samples,
-            "num_shards": len(config.index),
-            "batch_size": config.batch_size,
-            "steps_per_epoch": self.steps_per_epoch,
-            "shuffle": config.shuffle,
-            "window_shards": config.window_shards,
-            "last_batch": config.last_batch,
-            "balance": config.balance and config.balance.field,
-            "seed": config.seed,
-            **({} if config.selection is None else {"selection": config.selection.identity()}),
-        }
+        return identity_of(self.config, self.num_samples, self.steps_per_epoch)
 
     # ---- Copies
 
     def unshuffled(self) -> EpochServer:
         """Returns a server whose every epoch is one pass in the order of the files."""
-        return self._copy(
-            replace(self.config, shuffle=None, last_batch="keep", balance=None), None, True
-        )
+        decode = replace(self.config.decode, bucket=None)
+        config = replace(self.config, shuffle=None, last_batch="keep", balance=None, decode=decode)
+        return self._copy(config, None, True)
 
     def _copy(self, config: LoaderConfig, steps_per_epoch: int | None, fixed: bool) -> EpochServer:
         copy = type(self)(

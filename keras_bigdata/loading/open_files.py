@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -188,16 +188,21 @@ class OpenFiles:
 
     def _compare(self, shard: int, path: str) -> None:
         """Compares the arrays of a file with an index that another process has written."""
-        arrays = read_layout(path, self._trust).arrays
+        layout = read_layout(path, self._trust)
+        arrays = layout.arrays
         for name, field in self._fields.items():
-            expected = (
-                field.dtype,
-                (int(self._index.samples[shard]), *field.shape),
-                int(self._index.offsets[name][shard]),
-            )
-            if arrays.get(name) != expected:
+            rows, offset = int(self._index.samples[shard]), int(self._index.offsets[name][shard])
+            found: Any = arrays.get(name)
+            expected: Any = (field.dtype, (rows, *field.shape), offset)
+            if field.is_varlen:
+                values, ends = layout.varlen.get(name, (None, None))
+                # The number of values is compared with the offsets, when these are read.
+                found = (values and (values[0], values[1][1:], values[2]), ends)
+                ends = np.dtype(np.int64), (rows + 1,), int(self._index.row_offsets[name][shard])
+                expected = (field.value_dtype, field.value_shape, offset), ends
+            if found != expected:
                 raise CorruptShardError(
-                    f"{path}: holds {name!r} as (dtype, shape, byte offset) {arrays.get(name)}, "
+                    f"{path}: holds {name!r} as (dtype, shape, byte offset) {found}, "
                     f"expected {expected} from the index. Restore the file, or pack the data again."
                 )
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.errors import CorruptShardError, ShardError
+from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.loading.buffer_pool import BufferPool
 from keras_bigdata.loading.column_cache import ColumnCache
-from keras_bigdata.loading.file_descriptors import TooManyOpenFilesError
 from keras_bigdata.loading.open_files import OpenFiles
+from keras_bigdata.loading.unreadable_shard import shard_errors
+from keras_bigdata.loading.varlen_reader import VarlenReader
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
 from keras_bigdata.shards.pickles import read_fields
 
@@ -43,27 +43,8 @@ _PAUSE_SECONDS = 0.02
 
 Batch: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
-
-class UnreadableShardError(CorruptShardError):
-    """A `CorruptShardError` with the number of the shard."""
-
-    def __init__(self, message: str, shard: int) -> None:
-        super().__init__(message, shard)
-        self.shard = shard
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-@contextlib.contextmanager
-def _shard_errors(shard: int) -> Iterator[None]:
-    """Adds the number of the shard to errors: a file that was indexed and now fails is corrupt."""
-    try:
-        yield
-    except (UnreadableShardError, TooManyOpenFilesError):
-        raise
-    except ShardError as error:
-        raise UnreadableShardError(str(error), shard) from error
+# A batch in which fields of varying size are `VarlenRows`, not arrays yet.
+RawBatch: TypeAlias = "dict[str, Any]"
 
 
 class RowReader:
@@ -104,23 +85,38 @@ class RowReader:
         self._firsts = None if spans is None else spans[0]
         self._sizes = index.samples if spans is None else spans[1] - spans[0]
         self.fields = {name: index.fields[name] for name in fields}
+        equal = {name: field for name, field in self.fields.items() if not field.is_varlen}
+        self._equal_fields = equal
         self.batch_size = batch_size
         self.trust = trust
         self._running = threading.Event()
         self._running.set()
         self._files = OpenFiles(index, self.fields, trust)
-        self._some_decoded = {f for f in self.fields if (index.offsets[f] == DECODED).any()}
+        self._some_decoded = {f for f in equal if (index.offsets[f] == DECODED).any()}
         self._pool = BufferPool(max_free_buffers)
-        small = [f for f in self.fields.values() if f.row_bytes < COLUMN_ROW_BYTES]
+        small = [f for f in equal.values() if f.row_bytes < COLUMN_ROW_BYTES]
         small_bytes = sum(f.row_bytes for f in small)
         shard_bytes = int(self._sizes.max(initial=0)) * sum(
-            f.row_bytes for f in self.fields.values() if f in small or f.name in self._some_decoded
+            f.row_bytes for f in equal.values() if f in small or f.name in self._some_decoded
         )
         budget = max(column_cache_bytes, cached_shards * shard_bytes)
         self._columns = ColumnCache(budget)
         # Without locality a column would be read for a row or two, unless all columns fit.
         by_column = local or small_bytes * int(self._sizes.sum()) <= column_cache_bytes
         self._by_column = {f.name for f in small} if by_column else set()
+        self._varlen = {
+            name: VarlenReader(
+                index,
+                field,
+                files=self._files,
+                columns=self._columns,
+                pool=self._pool,
+                trust=trust,
+                wait=lambda: self._running.wait(_PAUSE_SECONDS),
+            )
+            for name, field in self.fields.items()
+            if field.is_varlen
+        }
 
     def pause(self) -> None:
         """Delays the next reads from files until `resume`, each by at most `_PAUSE_SECONDS`."""
@@ -130,7 +126,7 @@ class RowReader:
         """Ends a pause."""
         self._running.set()
 
-    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[Batch]:
+    def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[RawBatch]:
         """Reads rows in the given order, cut into batches.
 
         Batches that share files should be read together: rows that lie next to each other in a file
@@ -145,7 +141,8 @@ class RowReader:
 
         Returns:
             A list of dicts of arrays, one for every `cut` rows and one for the rest. The memory of
-            an array is reused once nothing refers to the array, and never before.
+            an array is reused once nothing refers to the array, and never before. Fields of
+            varying size are `VarlenRows`.
 
         Raises:
             UnreadableShardError: if a shard is missing, cut short or changed.
@@ -158,15 +155,19 @@ class RowReader:
         rounded = 1 << (count - 1).bit_length()
         capacity = cut if cut == self.batch_size else rounded
         starts = range(0, count, cut)
-        batches: list[Batch] = [{} for _ in starts]
+        batches: list[RawBatch] = [{} for _ in starts]
         stretches: _Stretches | None = None
         gather: _Gather | None = None
+        outs: list[Any]
         for name, field in self.fields.items():
             by_column = name in self._by_column
             if by_column and field.row_bytes >= DIRECT_ROW_BYTES:
                 stretches = stretches or _Stretches(shards, rows)
                 by_column = stretches.has_short_reads
-            if by_column or self._decoded(name, shards):
+            if name in self._varlen:
+                read = self._varlen[name].read(shards, rows)
+                outs = [read.part(start, min(start + cut, count)) for start in starts]
+            elif by_column or self._decoded(name, shards):
                 # One array for all batches, and a view of it for each.
                 whole = self._pool.empty(count, field.row_shape, field.dtype, rounded)
                 gather = gather or self._make_gather(shards, rows)
@@ -197,7 +198,7 @@ class RowReader:
         """
         stretches: _Stretches | None = None
         gather: _Gather | None = None
-        for name, field in self.fields.items():
+        for name, field in self._equal_fields.items():
             arrays = [out[name] for out in outs]
             by_column = name in self._by_column
             if by_column and field.row_bytes >= DIRECT_ROW_BYTES:
@@ -214,6 +215,10 @@ class RowReader:
             elif field.row_bytes:
                 stretches = stretches or _Stretches(shards, rows)
                 self._fill_from_files(field, stretches, arrays)
+
+    def offsets(self, shard: int, name: str) -> Int64Array:
+        """Returns the offsets of all rows of a field of varying size in one shard."""
+        return self._varlen[name].offsets(shard)
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
         """Returns one field of one shard: of its rows that are used, the first to the last one."""
@@ -276,7 +281,7 @@ class RowReader:
             shards.tolist(), offsets.tolist(), firsts.tolist(), stops, strict=True
         ):
             self._running.wait(_PAUSE_SECONDS)
-            with _shard_errors(shard):
+            with shard_errors(shard):
                 self._files.read_into(shard, addresses[first:stop], offset)
 
     def _first(self, shard: int) -> int:
@@ -284,7 +289,7 @@ class RowReader:
         return 0 if self._firsts is None else int(self._firsts[shard])
 
     def _load_column(self, shard: int, name: str) -> npt.NDArray[Any]:
-        with _shard_errors(shard):
+        with shard_errors(shard):
             return self._read_column(shard, name)
 
     def _read_column(self, shard: int, name: str) -> npt.NDArray[Any]:
@@ -304,7 +309,7 @@ class RowReader:
     def _load_decoded(self, shard: int) -> Batch:
         """Returns all fields that need decoding: a compressed shard is expanded once."""
         names = [f for f in self._some_decoded if self.index.offsets[f][shard] == DECODED]
-        with _shard_errors(shard):
+        with shard_errors(shard):
             return self._decode(shard, names)
 
     def _decode(self, shard: int, names: Sequence[str]) -> Batch:

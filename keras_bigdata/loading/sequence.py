@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
+from keras_bigdata.images.crops import Crop
 from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
 from keras_bigdata.loading.class_rows import rows_to_balance
 from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.class_weights import balanced_class_weights
 from keras_bigdata.loading.corrupt_shards import SkippedShard
+from keras_bigdata.loading.decode_options import checked_decode
 from keras_bigdata.loading.describe import summarize
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epoch_plan import Shuffle
@@ -112,6 +114,15 @@ class ShardSequence(EpochDataset):
             were, also across epochs. So rows of large classes are not served in every epoch, and
             rows of small ones several times. Classes without rows are left out. `unshuffled()`
             serves every row once. Defaults to `None`: no.
+        decode: which part of encoded images becomes an image of a batch: `Resize`, `CenterCrop` or
+            `RandomResizedCrop`, or a dict of field -> one of these. Needed for images that are
+            stored as files of any size. Defaults to `None`: the whole image, in its size.
+        bucket: name of a field of rows of any length, such as texts: rows of similar length within
+            a window form a batch, so that fewer values are padded. Every row is served exactly
+            once. Defaults to `None`: no.
+        pad_to: rows of any length are padded to the longest of their batch, and further to a
+            multiple of this number, so that there are fewer different shapes, each of which JAX
+            compiles anew. Defaults to `None`: 1.
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
@@ -180,6 +191,9 @@ class ShardSequence(EpochDataset):
         trust: bool = False,
         on_corrupt: Literal["raise", "skip"] = "raise",
         balance: str | None = None,
+        decode: Crop | Mapping[str, Crop] | None = None,
+        bucket: str | None = None,
+        pad_to: int | None = None,
     ) -> None:
         options = checked_options(
             batch_size=batch_size,
@@ -214,7 +228,18 @@ class ShardSequence(EpochDataset):
                 shuffle=options["shuffle"],
                 selection=options.get("selection"),
             )
-        config = LoaderConfig(index=index, fields=fed_fields(index, roles), roles=roles, **options)
+        fields = fed_fields(index, roles)
+        options["decode"] = checked_decode(
+            index,
+            fields,
+            decode=decode,
+            pad_to=pad_to,
+            bucket=bucket,
+            shuffle=options["shuffle"],
+            balance=balance,
+            on_corrupt=options["on_corrupt"],
+        )
+        config = LoaderConfig(index=index, fields=fields, roles=roles, **options)
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )

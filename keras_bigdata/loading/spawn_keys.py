@@ -12,3 +12,5 @@ class SpawnKey(IntEnum):
     TRANSFORM = 3
     SUBSTITUTES = 4
     BALANCE = 5
+    DECODE = 6
+    BUCKET = 7

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+
+from keras_bigdata.shards.roles import map_structure
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.epoch_dataset import EpochDataset
@@ -29,7 +32,7 @@ def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     # Python is called once for a whole run of batches, which TensorFlow cuts without copying: 1.5
     # to 2 times as fast as a call for each batch, which needs the GIL each time.
     numeric = all(dtype.is_numeric for dtype in dtypes)
-    by_run = server.config.transform is None and numeric and not custom
+    by_run = numeric and not custom and server.prefetcher.loader.is_finished_when_read
     build = _by_run if by_run else _by_batch
     options = tf.data.Options()
     # Autotuning runs in a thread that TensorFlow waits for at the end of an epoch, sometimes for as
@@ -151,4 +154,12 @@ def _shapes(server: EpochServer, first: Any) -> list[tuple[int | None, ...]]:
     batch_size = server.config.batch_size
     static = server.config.last_batch == "drop" or server.num_samples % batch_size == 0
     rows = batch_size if static else None
-    return [(rows, *array.shape[1:]) for array in keras.tree.flatten(first)]
+    ragged = server.ragged_fields
+    roles = (server.roles.inputs, server.roles.targets, server.roles.sample_weights)
+    names = [map_structure(role, ragged.__contains__) for role in roles if role is not None]
+    # Sample weights that are made of the classes come last.
+    flags = itertools.chain(keras.tree.flatten(names), itertools.repeat(False))
+    return [
+        (rows, *((None, *array.shape[2:]) if is_ragged else array.shape[1:]))
+        for array, is_ragged in zip(keras.tree.flatten(first), flags, strict=False)
+    ]

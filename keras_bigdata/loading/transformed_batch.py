@@ -37,13 +37,17 @@ class TransformedBatches:
     Args:
         received: the fields that the transform receives.
         roles: which keys are served, and as what.
+        ragged: the keys whose length, the second dimension, differs from batch to batch. Defaults
+            to none.
     """
 
-    def __init__(self, received: Sequence[str], roles: Roles) -> None:
+    def __init__(
+        self, received: Sequence[str], roles: Roles, ragged: frozenset[str] = frozenset()
+    ) -> None:
         self._received = list(received)
         self._roles = roles
         self._keys: frozenset[str] | None = None
-        self._signature = BatchSignature()
+        self._signature = BatchSignature(ragged)
         self._lock = threading.Lock()
 
     def check(self, result: Any, rows: int, where: str) -> Batch:
@@ -108,9 +112,13 @@ class BatchSignature:
     """Dtype and row shape of the arrays of the first batch, which all others must have.
 
     Thread-safe.
+
+    Args:
+        ragged: the keys whose length, the second dimension, may differ. Defaults to none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ragged: frozenset[str] = frozenset()) -> None:
+        self._ragged = ragged
         self._first: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] | None = None
         self._lock = threading.Lock()
 
@@ -124,7 +132,10 @@ class BatchSignature:
         Raises:
             ShardError: if a dtype or a row shape differs.
         """
-        signature = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
+        signature = {
+            name: (array.dtype, array.shape[2 if name in self._ragged else 1 :])
+            for name, array in arrays.items()
+        }
         with self._lock:
             first = self._first = self._first or signature
         if signature == first:

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -163,6 +163,45 @@ def exif_orientation(image: Image.Image) -> int:
         if orientation in UPRIGHT_TRANSPOSES:
             return int(orientation)
     return 1
+
+
+def load_upright(
+    file: ImageFile, channels: int, choose_size: Callable[[int, int], tuple[int, int] | None]
+) -> Image.Image:
+    """Reads an image file of any format as 8-bit color or grayscale, upright, without resizing it.
+
+    Args:
+        file: As in `load_image`.
+        channels: 3 for color, 1 for grayscale.
+        choose_size: Function that receives height and width in pixels, before the image is decoded,
+            and returns the smallest size that it may be reduced to, or `None`. It may raise an
+            error.
+
+    Raises:
+        Errors of any type: see `wrap_image_errors`.
+    """
+    mode = "RGB" if channels == CHANNELS["rgb"] else "L"
+    try:
+        opened = open_image(file)
+    except UnidentifiedImageError:
+        values = read_with_skimage(file)
+        choose_size(*values.shape[:2])
+        return to_mode(_image_from_array(values), mode)
+    with opened:
+        is_deep = has_16_bits(opened)
+        orientation = exif_orientation(opened)
+        width, height = opened.size
+        is_swapped = orientation >= SWAPPED_ORIENTATION
+        size = choose_size(width, height) if is_swapped else choose_size(height, width)
+        if size is not None and opened.format == "JPEG":
+            opened.draft(mode, size if is_swapped else size[::-1])
+        opened.load()
+        if is_deep:
+            _check_high_bytes(opened)
+        image = to_mode(_to_8_bits(opened), mode)
+    if orientation in UPRIGHT_TRANSPOSES:
+        image = image.transpose(UPRIGHT_TRANSPOSES[orientation])
+    return image
 
 
 def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> Pixels:
