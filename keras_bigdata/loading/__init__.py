@@ -24,6 +24,6 @@ epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to
 sequence         `ShardSequence` (open_with_roles)
 proportions      how many rows of each set a batch of a mixture holds
-mixture_loader   position in the stream of a mixture -> batch
+mixture_loader   position in the stream of a mixture -> batch (set_loader, corrupt_shards_of_sets)
 mixture          `Mixture` (mixture_server)
 """

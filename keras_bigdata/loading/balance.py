@@ -123,9 +123,13 @@ class BalancedPlan:
     def passes(self, epoch: int, batch: int) -> Int64Array:
         """Returns for each row of a batch how often its class was passed through before."""
         start, stop = self._bounds(batch, 1)
+        return self.passes_of_range(epoch, start, stop)[self._mixed(epoch, batch, stop - start)]
+
+    def passes_of_range(self, epoch: int, start: int, stop: int) -> Int64Array:
+        """Returns the same for the rows that `row_range` returns."""
         classes, streamed = self._streams(epoch, start, stop)
         passes: Int64Array = streamed // self._sizes[classes]
-        return passes[self._mixed(epoch, batch, stop - start)]
+        return passes
 
     def _bounds(self, batch: int, count: int) -> tuple[int, int]:
         start = batch * self.batch_size

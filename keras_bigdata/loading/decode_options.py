@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from keras_bigdata.arguments import checked_int
@@ -28,12 +27,14 @@ class DecodeOptions:
     pad_to: int = 1
     bucket: str | None = None
 
+    def row_shape(self, field: Field) -> tuple[int | None, ...]:
+        """Returns the shape of a row of a batch; `None` where it varies."""
+        crop = self.crops.get(field.name)
+        return field.shape if crop is None else (*crop.size, field.shape[2])
+
     def row_bytes(self, field: Field) -> int:
         """Returns the number of bytes of a row of a batch; 0 if it varies."""
-        crop = self.crops.get(field.name)
-        if crop is None:
-            return field.row_bytes
-        return field.dtype.itemsize * math.prod(crop.size) * (field.shape[2] or 1)
+        return replace(field, shape=self.row_shape(field)).row_bytes
 
     def identity(self) -> dict[str, Any]:
         """Returns what differs from the defaults, as plain values."""

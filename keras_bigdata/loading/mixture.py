@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from keras_bigdata.arguments import checked_bool, checked_int
+from keras_bigdata.loading.corrupt_shards_of_sets import CorruptShardsOfSets
 from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.loading.mixture_loader import CorruptShardsOfSets, MixtureConfig
+from keras_bigdata.loading.mixture_loader import MixtureConfig
 from keras_bigdata.loading.mixture_server import MixtureServer
 from keras_bigdata.loading.proportions import checked_weights
 from keras_bigdata.loading.sequence import ShardSequence
@@ -224,6 +225,8 @@ def _check_usable(name: str, sequence: ShardSequence) -> None:
         reason = "it has class_weights, which weigh its own classes only. Leave them out"
     elif server.config.last_batch == "drop":
         reason = 'it has last_batch="drop", and a Mixture drops no rows. Leave that out'
+    elif server.config.decode.bucket is not None:
+        reason = "it has `bucket`, and a batch holds rows of all sets. Leave that out"
     if reason:
         raise ValueError(f"The set {name!r} cannot be mixed: {reason}.")
 
@@ -304,11 +307,21 @@ def _check_alike(first: str, one: ShardSequence, second: str, other: ShardSequen
         fields = _places(one.roles), _places(other.roles)
         for place in fields[0]:
             left, right = one.fields[fields[0][place]], other.fields[fields[1][place]]
-            if (left.dtype, left.shape) != (right.dtype, right.shape):
+            shapes = [
+                each.server.config.decode.row_shape(field)
+                for each, field in ((one, left), (other, right))
+            ]
+            if left.dtype != right.dtype or shapes[0] != shapes[1]:
                 raise ValueError(
                     f"{names}: `{place}` is {left} in {first!r} and {right} in {second!r}. Pack "
                     "one of them again, or convert it in a `transform`."
                 )
+    steps = [each.server.config.decode.pad_to for each in (one, other)]
+    if steps[0] != steps[1]:
+        raise ValueError(
+            f"{names}: their rows are padded together, and `pad_to` is {steps[0]} in {first!r} and "
+            f"{steps[1]} in {second!r}. Pass the same to both."
+        )
     difference = different_classes(one.index, other.index, one.roles.targets, other.roles.targets)
     if difference:
         raise ValueError(

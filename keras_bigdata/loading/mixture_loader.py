@@ -6,7 +6,7 @@ This module imports neither Keras nor a backend, because worker processes run it
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -16,11 +16,15 @@ import numpy as np
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.batch_loader import MAX_RUN_BYTES, BatchLoader, LoaderConfig
 from keras_bigdata.loading.buffer_pool import BufferPool
-from keras_bigdata.loading.corrupt_shards import CorruptShards, SkippedShard
-from keras_bigdata.loading.epoch_plan import EpochPlan, cut_runs
+from keras_bigdata.loading.corrupt_shards import CorruptShards
+from keras_bigdata.loading.corrupt_shards_of_sets import CorruptShardsOfSets
+from keras_bigdata.loading.epoch_plan import cut_runs
 from keras_bigdata.loading.proportions import Proportions
-from keras_bigdata.loading.row_reader import Batch
-from keras_bigdata.shards.index import Int64Array, ShardIndex
+from keras_bigdata.loading.ragged_batch import widened
+from keras_bigdata.loading.row_reader import Batch, RawBatch
+from keras_bigdata.loading.set_loader import SetLoader
+from keras_bigdata.loading.varlen_rows import VarlenRows
+from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,115 +57,25 @@ class MixtureConfig(LoaderConfig):
         """Number of bytes of a row of a batch."""
         return self.sets[0].row_bytes
 
+    @property
+    def read_row_bytes(self) -> int:
+        """Number of bytes of a row as it is read: the most of any set."""
+        return max(each.read_row_bytes for each in self.sets)
+
+    @property
+    def served_fields(self) -> Mapping[str, Field]:
+        """The fields of what is served, by its place."""
+        fields = self.sets[0].index.fields
+        return {place: fields[name] for place, name in self.places[0].items() if name in fields}
+
+    @property
+    def ragged_fields(self) -> frozenset[str]:
+        """The places whose rows are padded to the longest of a batch."""
+        return frozenset(name for name, field in self.served_fields.items() if field.is_ragged)
+
     def loader(self, corrupt_shards: CorruptShards | None = None) -> MixtureLoader:
         """Returns a new loader."""
         return MixtureLoader(self, corrupt_shards)
-
-
-class CorruptShardsOfSets(CorruptShards):
-    """The corrupt shards of several sets, which are numbered on from one set to the next.
-
-    Args:
-        records: the record of each set, which its own sequence uses too.
-        lengths: number of shards of each set.
-    """
-
-    def __init__(self, records: Sequence[CorruptShards], lengths: Sequence[int]) -> None:
-        self.records = list(records)
-        self._starts = np.cumsum([0, *lengths])
-
-    def __bool__(self) -> bool:
-        return any(self.records)
-
-    def add(self, shard: int, error: str) -> None:
-        """Records that a shard is corrupt."""
-        number = int(np.searchsorted(self._starts, shard, side="right")) - 1
-        self.records[number].add(shard - int(self._starts[number]), error)
-
-    def found(self) -> dict[int, SkippedShard]:
-        """Returns the corrupt shards by their number."""
-        return {
-            int(start) + shard: skipped
-            for start, record in zip(self._starts, self.records, strict=False)
-            for shard, skipped in record.found().items()
-        }
-
-    def send_to(self, receive: Callable[[int, str], None]) -> None:
-        """Calls a function with each shard that is found corrupt, instead of a warning."""
-        for start, record in zip(self._starts.tolist(), self.records, strict=False):
-            record.send_to(_renumbered(receive, start))
-
-    def warn_after_epoch(self, epoch: int) -> None:
-        """Warns that an epoch was served without the corrupt shards, if there are any."""
-        for record in self.records:
-            record.warn_after_epoch(epoch)
-
-    def reset_after_fork(self) -> None:
-        """Makes the locks usable in a forked child."""
-        for record in self.records:
-            record.reset_after_fork()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-
-class SetLoader(BatchLoader):
-    """Loads the rows that one set gives to the batches of a mixture.
-
-    They are taken from the endless stream of passes over the set, one after the other.
-
-    Args:
-        config: what to load.
-        corrupt_shards: records corrupt shards.
-        proportions: how many rows of each set a batch holds.
-        number: number of the set.
-    """
-
-    def __init__(
-        self,
-        config: LoaderConfig,
-        corrupt_shards: CorruptShards,
-        proportions: Proportions,
-        number: int,
-    ) -> None:
-        super().__init__(config, corrupt_shards)
-        self._proportions = proportions
-        self._number = number
-        # Positions are those of the mixture.
-        self.num_batches = proportions.length
-
-    def rows_before(self, positions: Int64Array) -> Int64Array:
-        """Returns how many rows of its stream the set gives before some positions."""
-        return self._proportions.before(positions)[:, self._number]
-
-    def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
-        start, stop = self.rows_before(np.array([positions.start, positions.stop])).tolist()
-        parts = []
-        while start < stop:
-            number, begin = divmod(start, self.num_samples)
-            end = min(self.num_samples, begin + stop - start)
-            parts.append(self.rows_of_pass(number, begin, end))
-            start += end - begin
-        return np.concatenate([part[0] for part in parts]), np.concatenate(
-            [part[1] for part in parts]
-        )
-
-    def _lengths(self, positions: range) -> list[int]:
-        before = self.rows_before(np.arange(positions.start, positions.stop + 1))
-        lengths: list[int] = np.diff(before).tolist()
-        return lengths
-
-    def read_into(self, positions: range, outs: Sequence[Batch]) -> None:
-        """Reads the rows of each batch into arrays."""
-        self._read(positions, lambda shards, rows: self.reader.read_into(shards, rows, outs))
-
-    def window_ends(self, number: int) -> Int64Array | None:
-        """Returns where the windows of a pass end; `None` if there are none."""
-        plan = self._plans[number % len(self._plans)]
-        return plan.window_ends(number) if isinstance(plan, EpochPlan) else None
 
 
 class MixtureLoader(BatchLoader):
@@ -198,13 +112,26 @@ class MixtureLoader(BatchLoader):
                 zip(config.sets, corrupt_shards.records, self._proportions.max_rows, strict=True)
             )
         ]
+        self._is_apart = config.transform is not None or any(
+            each.needs_decoding for each in self._sets
+        )
         self._main = int(np.argmax(config.weights))
-        batch_bytes = config.batch_size * config.row_bytes
+        batch_bytes = config.batch_size * config.read_row_bytes
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         self.window_batches = min(self._sets[self._main].window_batches, self._max_run)
         self._pool = BufferPool(2 * self.window_batches + config.max_queue_size + 8)
         self._run_starts = lru_cache(maxsize=4)(self._make_run_starts)
         self.reader = _Readers([each.reader for each in self._sets])  # type: ignore[assignment]
+
+    @property
+    def needs_decoding(self) -> bool:
+        """Whether what is read has to be decoded or padded."""
+        return any(each.needs_decoding for each in self._sets)
+
+    @property
+    def is_finished_when_read(self) -> bool:
+        """Whether what is read are the arrays of the batch already."""
+        return not self._is_apart
 
     # ---- Which rows
 
@@ -245,10 +172,10 @@ class MixtureLoader(BatchLoader):
     def read(self, positions: range) -> list[Batch]:
         """Returns the batches at some positions of one epoch, before the transforms.
 
-        If a set has a transform, each set has its own arrays.
+        If a set has a transform, or rows to decode, each set has its own arrays.
         """
         lengths = [each._lengths(positions) for each in self._sets]
-        if self.config.transform is not None:
+        if self._is_apart:
             return self._read_apart(positions, lengths)
         sizes = [sum(rows) for rows in zip(*lengths, strict=True)]
         capacity = self.config.batch_size
@@ -297,28 +224,25 @@ class MixtureLoader(BatchLoader):
             for place, name in places.items()
         }
 
-    def _read_apart(self, positions: range, lengths: list[list[int]]) -> list[Batch]:
-        batches: list[Batch] = [{} for _ in positions]
+    def _read_apart(self, positions: range, lengths: list[list[int]]) -> list[RawBatch]:
+        batches: list[RawBatch] = [{} for _ in positions]
         for number, (loader, rows) in enumerate(zip(self._sets, lengths, strict=True)):
             if not any(rows):
                 continue
-            outs: list[Batch] = [
-                {
-                    name: self._pool.empty(count, field.row_shape, field.dtype, max(rows))
-                    for name, field in loader.reader.fields.items()
-                }
-                for count in rows
-            ]
-            loader.read_into(positions, outs)
-            for batch, out in zip(batches, outs, strict=True):
-                batch.update({_key(number, name): array for name, array in out.items()})
+            joined = loader.read_rows(positions)
+            bounds = itertools.pairwise(np.cumsum([0, *rows]).tolist())
+            for batch, (start, stop) in zip(batches, bounds, strict=True):
+                for name, read in joined.items():
+                    is_varlen = isinstance(read, VarlenRows)
+                    part = read.part(start, stop) if is_varlen else read[start:stop]
+                    batch[_key(number, name)] = part
         return batches
 
     # ---- Transforms
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """Applies the transform of each set to its rows, and returns one batch."""
-        if self.config.transform is None:
+        if not self._is_apart:
             return batch
         parts: dict[str, Batch] = {}
         for number, loader in enumerate(self._sets):
@@ -332,11 +256,21 @@ class MixtureLoader(BatchLoader):
                 places = self.config.places[number]
                 name = self.config.names[number]
                 parts[name] = {place: result[field] for place, field in places.items()}
+        self._widen(parts)
         _check_alike(parts)
         return {
             place: np.concatenate([part[place] for part in parts.values()])
             for place in self.config.fields
         }
+
+    def _widen(self, parts: Mapping[str, Batch]) -> None:
+        """Pads the rows of all sets to one length."""
+        for place in self.config.ragged_fields:
+            if all(part[place].ndim > 1 for part in parts.values()):
+                length = max(part[place].shape[1] for part in parts.values())
+                padding = self.config.served_fields[place].padding
+                for part in parts.values():
+                    part[place] = widened(part[place], length, padding)
 
 
 class _Readers:
@@ -352,10 +286,6 @@ class _Readers:
     def resume(self) -> None:
         for reader in self._readers:
             reader.resume()
-
-
-def _renumbered(receive: Callable[[int, str], None], start: int) -> Callable[[int, str], None]:
-    return lambda shard, error: receive(start + shard, error)
 
 
 def _key(number: int, field: str) -> str:

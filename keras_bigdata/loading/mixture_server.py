@@ -55,6 +55,7 @@ class MixtureServer(EpochServer):
                     "window_shards": each.window_shards,
                     "balance": each.balance and each.balance.field,
                     "selection": each.selection and each.selection.identity(),
+                    **each.decode.identity(),
                 }
                 for name, each in zip(config.names, config.sets, strict=True)
             },

@@ -1,0 +1,92 @@
+"""Loads the rows that one set gives to the batches of a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_bigdata.loading.balance import BalancedPlan
+from keras_bigdata.loading.batch_loader import BatchLoader, LoaderConfig
+from keras_bigdata.loading.corrupt_shards import CorruptShards
+from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.loading.proportions import Proportions
+from keras_bigdata.loading.row_decoder import Occurrences
+from keras_bigdata.loading.row_reader import Batch, RawBatch
+from keras_bigdata.shards.index import Int64Array
+
+
+class SetLoader(BatchLoader):
+    """Loads the rows that one set gives to the batches of a mixture.
+
+    They are taken from the endless stream of passes over the set, one after the other.
+
+    Args:
+        config: what to load.
+        corrupt_shards: records corrupt shards.
+        proportions: how many rows of each set a batch holds.
+        number: number of the set.
+    """
+
+    def __init__(
+        self,
+        config: LoaderConfig,
+        corrupt_shards: CorruptShards,
+        proportions: Proportions,
+        number: int,
+    ) -> None:
+        super().__init__(config, corrupt_shards)
+        self._proportions = proportions
+        self._number = number
+        # Positions are those of the mixture.
+        self.num_batches = proportions.length
+
+    def rows_before(self, positions: Int64Array) -> Int64Array:
+        """Returns how many rows of its stream the set gives before some positions."""
+        return self._proportions.before(positions)[:, self._number]
+
+    def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
+        parts = [self.rows_of_pass(*part) for part in self._passes(positions)]
+        return np.concatenate([part[0] for part in parts]), np.concatenate(
+            [part[1] for part in parts]
+        )
+
+    def _passes(self, positions: range) -> Iterator[tuple[int, int, int]]:
+        """Yields the parts of passes that batches take: number of the pass, begin and end."""
+        start, stop = self.rows_before(np.array([positions.start, positions.stop])).tolist()
+        while start < stop:
+            number, begin = divmod(start, self.num_samples)
+            end = min(self.num_samples, begin + stop - start)
+            yield number, begin, end
+            start += end - begin
+
+    def _lengths(self, positions: range) -> list[int]:
+        before = self.rows_before(np.arange(positions.start, positions.stop + 1))
+        lengths: list[int] = np.diff(before).tolist()
+        return lengths
+
+    def read_into(self, positions: range, outs: Sequence[Batch]) -> None:
+        """Reads the rows of each batch into arrays."""
+        self._read(positions, lambda shards, rows: self.reader.read_into(shards, rows, outs))
+
+    def read_rows(self, positions: range) -> RawBatch:
+        """Returns the rows of all batches, in order, before they are decoded."""
+        return self._read(positions, lambda s, rows: self.reader.read(s, rows, len(rows)))[0]
+
+    def _occurrences(self, position: int) -> Occurrences | None:
+        if not self._decoder.is_random:
+            return None
+        epochs, counts = [], []
+        for number, begin, end in self._passes(range(position, position + 1)):
+            epochs.append(np.full(end - begin, number))
+            plan = self._plans[number % len(self._plans)]
+            if isinstance(plan, BalancedPlan):
+                counts.append(plan.passes_of_range(number, begin, end))
+            else:
+                counts.append(np.zeros(end - begin, np.int64))
+        return Occurrences(np.concatenate(epochs), np.concatenate(counts))
+
+    def window_ends(self, number: int) -> Int64Array | None:
+        """Returns where the windows of a pass end; `None` if there are none."""
+        plan = self._plans[number % len(self._plans)]
+        return plan.window_ends(number) if isinstance(plan, EpochPlan) else None
