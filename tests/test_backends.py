@@ -31,6 +31,7 @@ FILES = [
     "loading/test_transform.py",
     "loading/test_transform_keys.py",
     "loading/test_bad_shards.py",
+    "loading/test_ragged_rows.py",
     "loading/test_class_weights.py",
     "loading/test_class_sample_weights.py",
 ]

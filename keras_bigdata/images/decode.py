@@ -19,8 +19,11 @@ from keras_bigdata.packing.sources.images import load_upright, wrap_image_errors
 Pixels = npt.NDArray[np.uint8]
 
 # JPEG is decoded at a reduced size, which is faster, as long as it is this many times as large as
-# the result.
-_REDUCING_GAP = 2
+# the result. The result then differs by 0.1 of 255 on average (with 2 instead of 3, by 1.1).
+_REDUCING_GAP = 3
+
+# What simplejpeg converts to RGB; the inks of CMYK files are left to Pillow.
+_COLORSPACES = ("YCbCr", "RGB", "Gray", "GRAY")
 
 _scratch = threading.local()
 
@@ -44,7 +47,7 @@ def decode_into(content: memoryview, out: Pixels, *, is_plain: bool) -> None:
         DecodeError: if it cannot be decoded, or has another size.
     """
     module = simplejpeg()
-    if module is not None and _is_jpeg(content) and (is_plain or not has_exif(content)):
+    if module is not None and _is_jpeg(content) and (is_plain or _is_usual(content)):
         try:
             decoded = module.decode_jpeg(content, _colorspace(out.shape[2]), buffer=out)
         except ValueError as error:
@@ -74,7 +77,7 @@ def decode_part_into(content: memoryview, out: Pixels, crop: Crop, draws: Sequen
             file of its size may have.
     """
     module = simplejpeg()
-    if module is not None and _is_jpeg(content) and not has_exif(content):
+    if module is not None and _is_jpeg(content) and _is_usual(content):
         with contextlib.suppress(ValueError):
             height, width, *_ = module.decode_jpeg_header(content)
             _check_limit(height, width, out.shape[2], len(content))
@@ -158,6 +161,16 @@ def _scratch_memory(nbytes: int) -> Pixels:
 
 def _is_jpeg(content: memoryview) -> bool:
     return bytes(content[: len(SIGNATURE)]) == SIGNATURE
+
+
+def _is_usual(content: memoryview) -> bool:
+    """Returns whether a JPEG file is upright, and has colors that simplejpeg converts."""
+    if has_exif(content):
+        return False
+    try:
+        return simplejpeg().decode_jpeg_header(content)[2] in _COLORSPACES
+    except ValueError:
+        return False
 
 
 def _colorspace(channels: int) -> str:

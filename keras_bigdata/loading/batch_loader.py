@@ -281,6 +281,14 @@ class BatchLoader:
             return shards, rows
         return shards, self._selected.rows(shards, rows)
 
+    def longest_rows(self) -> dict[str, int]:
+        """Returns the length of the longest row of each field of rows of any length."""
+        shards = np.flatnonzero(self._selected.counts).tolist()
+        return {
+            name: max(int(np.diff(self.reader.offsets(s, name)).max(initial=0)) for s in shards)
+            for name in self.config.ragged_fields
+        }
+
     def _lengths_of(self, shards: Int64Array, rows: Int64Array) -> Int64Array:
         """Returns the lengths of rows of the field whose lengths form the buckets."""
         assert self.config.decode.bucket is not None

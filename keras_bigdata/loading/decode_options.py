@@ -21,11 +21,13 @@ class DecodeOptions:
         crops: field of images -> which part of them is decoded. Defaults to `{}`.
         pad_to: the length of padded rows is a multiple of it. Defaults to `1`.
         bucket: the field whose lengths group the rows. Defaults to `None`: no groups.
+        min_lengths: field -> length that its rows are padded to at least. Defaults to `{}`.
     """
 
     crops: Mapping[str, Crop] = field(default_factory=dict)
     pad_to: int = 1
     bucket: str | None = None
+    min_lengths: Mapping[str, int] = field(default_factory=dict)
 
     def row_shape(self, field: Field) -> tuple[int | None, ...]:
         """Returns the shape of a row of a batch; `None` where it varies."""

@@ -90,6 +90,9 @@ class EpochServer:
         # Only then the model is looked up: see `calling_model`.
         self._is_first_of_fit = True
         self._open(fixed=fixed)
+        if self.length == 1 and config.ragged_fields and not config.decode.min_lengths:
+            # Keras sees one batch, and takes its length for that of all.
+            self._pad_to_longest()
         self._open_lengths = OpenLengths(self._ragged_lengths())
         if not self.prefetcher.loader.num_batches:
             raise ValueError(
@@ -108,6 +111,13 @@ class EpochServer:
         self.prefetcher = Prefetcher(
             self.config, self.corrupt_shards, self.workers, self.use_processes
         )
+
+    def _pad_to_longest(self) -> None:
+        """Pads all batches to the longest row of the data."""
+        lengths = self.prefetcher.loader.longest_rows()
+        decode = replace(self.config.decode, min_lengths=lengths)
+        self.config = replace(self.config, decode=decode)
+        self._new_prefetcher()
 
     @property
     def ragged_fields(self) -> frozenset[str]:

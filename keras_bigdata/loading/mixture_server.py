@@ -41,6 +41,15 @@ class MixtureServer(EpochServer):
             "skipped shards": len(skipped) or None,
         }
 
+    def _pad_to_longest(self) -> None:
+        lengths = [each.loader().longest_rows() for each in self.config.sets]
+        sets = [
+            replace(each, decode=replace(each.decode, min_lengths=longest))
+            for each, longest in zip(self.config.sets, lengths, strict=True)
+        ]
+        self.config = replace(self.config, sets=tuple(sets))
+        self._new_prefetcher()
+
     def _identity(self) -> dict[str, Any]:
         config = self.config
         return {

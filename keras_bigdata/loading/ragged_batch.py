@@ -16,13 +16,14 @@ def padded_length(longest: int, pad_to: int) -> int:
     return max(pad_to, -(-longest // pad_to) * pad_to)
 
 
-def pad_batch(rows: VarlenRows, pad_to: int) -> npt.NDArray[Any]:
+def pad_batch(rows: VarlenRows, pad_to: int, min_length: int = 0) -> npt.NDArray[Any]:
     """Returns the rows of a batch as an array of shape `(rows, longest, ...)`.
 
     Args:
         rows: the rows.
         pad_to: the length is a multiple of it. A batch of empty rows has this length, because most
             layers do not take a dimension of 0.
+        min_length: the least length. Defaults to `0`.
     """
     field = rows.field
     values = rows.values
@@ -30,7 +31,7 @@ def pad_batch(rows: VarlenRows, pad_to: int) -> npt.NDArray[Any]:
     lengths = rows.sizes // size
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    length = padded_length(int(lengths.max(initial=0)), pad_to)
+    length = padded_length(int(lengths.max(initial=min_length)), pad_to)
     out = np.full((len(rows), length, *field.value_shape), field.padding, field.dtype)
     out[np.arange(length) < lengths[:, np.newaxis]] = values[
         places_of_rows(rows.starts // size, lengths, offsets)

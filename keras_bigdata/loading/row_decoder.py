@@ -89,7 +89,8 @@ class RowDecoder:
     def _decode(self, rows: VarlenRows, occurrences: Occurrences | None) -> npt.NDArray[Any]:
         field = rows.field
         if not field.is_encoded:
-            return pad_batch(rows, self._options.pad_to)
+            min_length = self._options.min_lengths.get(field.name, 0)
+            return pad_batch(rows, self._options.pad_to, min_length)
         crop = self._options.crops.get(field.name)
         size = field.row_shape[:2] if crop is None else crop.size
         channels = field.shape[2]

@@ -193,8 +193,10 @@ def load_upright(
         width, height = opened.size
         is_swapped = orientation >= SWAPPED_ORIENTATION
         size = choose_size(width, height) if is_swapped else choose_size(height, width)
-        if size is not None and opened.format == "JPEG":
-            opened.draft(mode, size if is_swapped else size[::-1])
+        if opened.format == "JPEG":
+            # The luma of a color file stands in it.
+            size = (height, width) if size is None else size[::-1] if is_swapped else size
+            opened.draft(mode, size[::-1])
         opened.load()
         if is_deep:
             _check_high_bytes(opened)

@@ -1,0 +1,160 @@
+"""Decoding into given arrays: by simplejpeg and by Pillow, whole images and parts of them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from keras_bigdata import CenterCrop, RandomResizedCrop, Resize
+from keras_bigdata.images import decode
+from keras_bigdata.images.decode import DecodeError, decode_into, decode_part_into
+from keras_bigdata.images.encode import encode_image
+
+CAT = skimage.data.chelsea()  # (300, 451, 3)
+SMALL = np.ascontiguousarray(CAT[100:164, 100:196])
+
+
+@pytest.fixture(params=["simplejpeg", "Pillow"])
+def decoder(request, monkeypatch):
+    if request.param == "Pillow":
+        monkeypatch.setattr(decode, "simplejpeg", lambda: None)
+    else:
+        pytest.importorskip("simplejpeg")
+    return request.param
+
+
+def saved(pixels, kind="JPEG", **options):
+    output = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(output, kind, **options)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+def test_an_image_is_decoded_as_pillow_decodes_it(decoder, codec, channels):
+    content = encode_image(SMALL[..., :channels], codec, 90).data
+    out = np.full((64, 96, channels), 7, np.uint8)
+    decode_into(content, out, is_plain=True)
+    expected = np.asarray(Image.open(io.BytesIO(content))).reshape(out.shape)
+    assert (out == expected).all()
+    if codec == "png":
+        assert (out == SMALL[..., :channels]).all()
+
+
+def test_files_become_color_or_grayscale(decoder):
+    for channels, mode in ((3, "RGB"), (1, "L")):
+        for content in (saved(SMALL), saved(SMALL[..., 0]), saved(SMALL, "PNG")):
+            out = np.empty((64, 96, channels), np.uint8)
+            decode_into(memoryview(content), out, is_plain=False)
+            expected = np.asarray(Image.open(io.BytesIO(content)).convert(mode))
+            # The luma of a JPEG file is read from it, not computed from its rounded colors.
+            assert np.abs(out.astype(int) - expected.reshape(out.shape)).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_made_upright(decoder, orientation):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = saved(CAT, quality=95, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    out = np.empty((40, 24, 3), np.uint8)
+    decode_part_into(memoryview(content), out, Resize((40, 24)), ())
+    expected = np.asarray(upright.resize((24, 40), Image.Resampling.BILINEAR))
+    assert np.abs(out.astype(int) - expected).mean() < 1.5
+    whole = np.empty((upright.height, upright.width, 3), np.uint8)
+    decode_into(memoryview(content), whole, is_plain=False)
+    assert np.abs(whole.astype(int) - np.asarray(upright)).mean() < 1.5
+
+
+def test_a_part_is_cut_out_and_resized_as_torchvision_does_it_with_pillow(decoder):
+    content = memoryview(saved(CAT, "PNG"))
+    image = Image.fromarray(CAT)
+    out = np.full((100, 200, 3), 9, np.uint8)
+    decode_part_into(content, out, CenterCrop((100, 200)), ())
+    assert (out == CAT[100:200, 126:326]).all()  # round(251 / 2) is 126
+    decode_part_into(content, out, Resize((100, 200)), ())
+    assert (out == np.asarray(image.resize((200, 100), Image.Resampling.BILINEAR))).all()
+    crop = RandomResizedCrop((100, 200))
+    draws = np.random.default_rng(3).random(crop.draws).tolist()
+    top, left, height, width = map(int, crop.place(300, 451, draws).box)
+    decode_part_into(content, out, crop, draws)
+    part = image.crop((left, top, left + width, top + height))
+    assert (out == np.asarray(part.resize((200, 100), Image.Resampling.BILINEAR))).all()
+
+
+def test_what_a_small_image_does_not_cover_is_zero(decoder):
+    out = np.full((80, 100, 3), 9, np.uint8)
+    decode_part_into(memoryview(saved(SMALL, "PNG")), out, CenterCrop((80, 100)), ())
+    assert (out[8:72, 2:98] == SMALL).all()
+    out[8:72, 2:98] = 0
+    assert not out.any()
+
+
+def test_a_jpeg_that_is_reduced_while_it_is_decoded_differs_little(decoder):
+    large = np.asarray(Image.fromarray(CAT).resize((1804, 1200), Image.Resampling.BICUBIC))
+    content = saved(large, quality=95)
+    expected = np.asarray(Image.open(io.BytesIO(content)).resize((96, 64), 2)).astype(int)
+    out = np.empty((64, 96, 3), np.uint8)
+    decode_part_into(memoryview(content), out, Resize((64, 96)), ())
+    assert np.abs(out - expected).mean() < 1
+
+
+def png_header(height, width):
+    """A PNG file whose header claims a size; its pixels are missing."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 9) + b"IDAT" + bytes(13)
+
+
+def jpeg_claiming(height, width):
+    """A small JPEG file whose header claims another size."""
+    content = bytearray(saved(SMALL))
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(("height", "width"), [(60_000, 60_000), (10_000, 15_000)])
+@pytest.mark.parametrize("make", [png_header, jpeg_claiming])
+def test_a_small_file_that_claims_a_huge_image_is_refused(decoder, make, height, width):
+    content = make(height, width)
+    sizes = f"{height * width} pixels|{height:,} x {width:,} pixels|{height} x {width} pixels"
+    out = np.empty((8, 8, 3), np.uint8)
+    with pytest.raises(DecodeError, match=sizes):
+        decode_part_into(memoryview(content), out, Resize((8, 8)), ())
+    with pytest.raises(DecodeError, match=sizes):
+        decode_into(memoryview(content), out, is_plain=True)
+
+
+@pytest.mark.parametrize("size", [(64, 95), (65, 96), (8, 8), (200, 200)])
+def test_an_image_of_another_size_than_in_the_index_is_refused(decoder, size):
+    out = np.empty((*size, 3), np.uint8)
+    with pytest.raises(DecodeError, match="64 x 96 pixels, expected"):
+        decode_into(memoryview(saved(SMALL)), out, is_plain=True)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 20, 600, -400])
+def test_a_file_that_is_cut_off_is_refused(decoder, cut):
+    content = memoryview(saved(SMALL)[:cut])
+    out = np.empty((64, 96, 3), np.uint8)
+    with pytest.raises(DecodeError):
+        decode_into(content, out, is_plain=True)
+    with pytest.raises(DecodeError):
+        decode_part_into(content, out, Resize((64, 96)), ())
+
+
+def test_a_jpeg_of_four_inks_is_left_to_pillow(decoder):
+    content = saved(Image.fromarray(SMALL).convert("CMYK"))
+    out = np.empty((64, 96, 3), np.uint8)
+    decode_into(memoryview(content), out, is_plain=False)
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert (out == expected).all()
