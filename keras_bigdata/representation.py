@@ -25,6 +25,12 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def format_shape(shape: Sequence[int | None]) -> str:
+    """Returns a shape, such as `(any, 3)`; `None` stands for a size that differs."""
+    sizes = ["any" if size is None else str(size) for size in shape]
+    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+
+
 def shorten(text: object, limit: int = MAX_CHARACTERS) -> str:
     """Returns an object as text of at most `limit` characters; a longer one ends in `...`."""
     text = str(text)

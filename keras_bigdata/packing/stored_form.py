@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.images.encode import encode_image
+from keras_bigdata.representation import format_shape
 from keras_bigdata.shards.entries import Field
 from keras_bigdata.shards.ragged import Ragged
 
@@ -70,11 +71,9 @@ def check_row(value: Array, field: Field) -> str | None:
         fits = value.shape == field.shape and dtype == field.dtype
     if fits:
         return None
-    sizes = ", ".join("any" if size is None else str(size) for size in field.shape)
-    sizes += "," if len(field.shape) == 1 else ""
     return (
         f"field {field.name!r} is {value.dtype} of shape {value.shape}; in other rows it is "
-        f"{field.dtype} of shape ({sizes})"
+        f"{field.dtype} of shape {format_shape(field.shape)}"
     )
 
 

@@ -13,7 +13,8 @@ encode_images                         new files -> arrays, as packed ones
 labels, targets                       labels -> class numbers, columns -> targets
 numbers, row_weights                  columns -> float32, sample weights
 input_fields                          the fields that are inputs of a table
-tokens, text_columns, padding         texts -> token ids, lists of unequal length -> arrays
+tokens, text_columns, text_length     texts -> token ids, of columns, how many per row
+padding                               lists of unequal length -> arrays
 hdf5_file, hdf5_columns               datasets, labels and texts read in parts
 hdf5_origin                           which files the values of a dataset come from
 """

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_rows
 from keras_bigdata.permutation import Rows
-from keras_bigdata.representation import html_table, list_some
+from keras_bigdata.representation import format_shape, html_table, list_some
 from keras_bigdata.shards.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.group_numbers import join_groups, number_given_groups
 from keras_bigdata.shards.roles import Roles, field_names
 from keras_bigdata.shards.row_split import split_rows
 from keras_bigdata.shards.strata import AUTO, number_strata
+
+# `None` stands for a dimension that differs from row to row.
+RowShape: TypeAlias = "tuple[int | None, ...]"
 
 # Maximum number of fields that a `repr` names.
 _PREVIEW = 3
@@ -71,7 +74,7 @@ class Source(Divisible):
         rows = {
             "location": self._location(),
             "rows": f"{len(self):,}",
-            "fields": {name: str(shape) for name, shape in self._row_shapes().items()},
+            "fields": {name: format_shape(shape) for name, shape in self._row_shapes().items()},
             **self.roles.to_json(),
             "classes": classes,
         }
@@ -254,7 +257,7 @@ class Source(Divisible):
         """Returns the path of the file or folder; `None` for data in memory."""
         return None
 
-    def _row_shapes(self) -> Mapping[str, tuple[int, ...]]:
+    def _row_shapes(self) -> Mapping[str, RowShape]:
         """Returns the shape of one row of each field."""
         raise NotImplementedError
 
@@ -272,9 +275,11 @@ class Source(Divisible):
         shapes = self._row_shapes()
         inputs = list(field_names(self.roles.inputs))
         if len(inputs) == 1:
-            yield str(shapes[inputs[0]])
+            yield format_shape(shapes[inputs[0]])
         else:
-            yield from _shorten((f"{name} {shapes[name]}" for name in inputs), len(inputs))
+            yield from _shorten(
+                (f"{name} {format_shape(shapes[name])}" for name in inputs), len(inputs)
+            )
 
 
 def _count(number: int, singular: str, plural: str) -> str:

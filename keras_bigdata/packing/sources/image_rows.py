@@ -13,12 +13,13 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
+from keras_bigdata.packing.sources.base import RowShape
 from keras_bigdata.packing.sources.frames import load_frames, read_first_frame
 from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels, read_stored
 from keras_bigdata.packing.sources.images import CHANNELS, Color
 from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.resizing import Form
-from keras_bigdata.packing.sources.table_rows import TableRows
+from keras_bigdata.packing.sources.table_rows import Column, TableRows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.metadata_columns import FILE, check_kept_names
 from keras_bigdata.shards.roles import Structure
@@ -40,7 +41,7 @@ class ImageRows(TableRows):
             images in a row, field -> these.
         size: `(height, width)` in pixels.
         color: `"rgb"` or `"grayscale"`.
-        columns: Field name -> array with one entry per row. Defaults to `{}`.
+        columns: Field name -> array with one entry per row, or `Ragged`. Defaults to `{}`.
         masks: The file name of each row's mask. Defaults to `None`.
         mask_values: As in `load_mask`. Defaults to `None`.
         frames: Number of images to read from each folder. Defaults to `None`: the names are those
@@ -62,7 +63,7 @@ class ImageRows(TableRows):
         size: tuple[int, int],
         color: Color,
         *,
-        columns: Mapping[str, npt.NDArray[Any]] | None = None,
+        columns: Mapping[str, Column] | None = None,
         masks: Sequence[str] | None = None,
         mask_values: tuple[int, ...] | None = None,
         frames: int | None = None,
@@ -202,7 +203,7 @@ class ImageRows(TableRows):
     def _location(self) -> str | None:
         return self._folder if self._table is None else super()._location()
 
-    def _row_shapes(self) -> dict[str, tuple[int, ...]]:
+    def _row_shapes(self) -> dict[str, RowShape]:
         image = (*self.size, CHANNELS[self.color])
         shapes = super()._row_shapes()
         shape = image if self.frames is None else (self.frames, *image)

@@ -35,7 +35,8 @@ from keras_bigdata.packing.sources.targets import (
     target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.text_columns import TextLength, read_texts
+from keras_bigdata.packing.sources.text_columns import read_texts
+from keras_bigdata.packing.sources.text_length import TextLength
 from keras_bigdata.packing.sources.tokens import check_without_texts
 from keras_bigdata.shards.standard_fields import NUMBERS, TEXTS
 
@@ -47,7 +48,8 @@ class ImageTable(ImageRows):
 
     - `images` (uint8 or another `dtype`, `(rows, height, width, channels)`), an input; or, with
       `frames`, `videos` (`(rows, frames, height, width, channels)`),
-    - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), an input,
+    - `texts` (int32 token ids, `(rows, text_length)`, or rows of any length, 0 is padding, 1 an
+      unknown word), an input,
     - `numbers` (float32, `(rows, columns)`), an input,
     - `masks` (uint8 class numbers, `(rows, height, width, 1)`), a target,
     - `labels` (int32 class numbers, `(rows,)`), a target; with `separator` multi-hot (uint8,
@@ -127,8 +129,10 @@ class ImageTable(ImageRows):
             are then refused, because their scales differ. Color PNG files of 16 bits cannot be read
             in this way; TIFF files can. Defaults to `"uint8"`.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
-            With several columns, one number for all or a dict of field -> number. Defaults to
-            `None`: the length of the longest text of the column, but at most 64.
+            `"variable"`: rows of any length, neither truncated nor padded, of which a batch is
+            padded with 0 to its longest row. With several columns, one value for all or a dict such
+            as `{"title": 20, "body": "variable"}`. Defaults to `None`: that of `vocabulary`, or
+            the length of the longest text of the column, but at most 64.
         max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
             with `vocabulary`. Defaults to `None`: 20,000.
         classes: The labels in the order of their numbers. A list selects: rows with another label

@@ -21,7 +21,9 @@ def pad_rows(
 ) -> npt.NDArray[Any]:
     """Pads or truncates rows of different length at their end, so that they form one array.
 
-    Lists of token ids, or of vectors, become a field of `Arrays` in this way.
+    Lists of token ids, or of vectors, become a field of equal rows in this way, such as one of
+    `Arrays`. To store rows as long as they are, and pad each batch only, see `Ragged`; for the
+    texts of a table, pass `text_length="variable"` to `TextTable`.
 
     Args:
         rows: Lists or arrays of numbers. Arrays of several dimensions are padded along the

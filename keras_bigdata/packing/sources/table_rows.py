@@ -6,23 +6,28 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.base import Source
+from keras_bigdata.packing.sources.base import RowShape, Source
 from keras_bigdata.packing.sources.problems import Problems
 from keras_bigdata.packing.sources.row_weights import RowWeights, check_weight_fields
+from keras_bigdata.packing.sources.text_length import VARIABLE, RowLength
 from keras_bigdata.packing.sources.tokens import describe_empty_texts
+from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.metadata_columns import check_kept_names
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
+# One entry per row: an array, or tokens of any length.
+Column: TypeAlias = "Array | Ragged"
 
 # The kinds of dtype of columns that hold labels: `split` keeps their combinations in proportion.
 _LABEL_KINDS = "iu"
@@ -32,7 +37,7 @@ class TableRows(Source):
     """Rows whose fields are numbers in memory: labels, tokens, measured values.
 
     Args:
-        columns: Field name -> array with one entry per row.
+        columns: Field name -> array with one entry per row, or `Ragged`.
         inputs, targets: The roles of the fields, as in `Roles`.
         texts: The columns of token ids. Defaults to `()`.
         weights: The sample weights, which are added to the columns. Defaults to `None`.
@@ -53,7 +58,7 @@ class TableRows(Source):
 
     def __init__(
         self,
-        columns: Mapping[str, Array],
+        columns: Mapping[str, Column],
         *,
         inputs: Structure | None,
         targets: Structure | None,
@@ -68,7 +73,7 @@ class TableRows(Source):
         kept: Mapping[str, Array] = MappingProxyType({}),
         left_out: Collection[Any] = (),
     ) -> None:
-        self._columns = dict(columns)
+        self._columns: dict[str, Column] = dict(columns)
         check_kept_names(kept)
         self._kept = dict(kept)
         check_weight_fields(weights, columns)
@@ -90,10 +95,22 @@ class TableRows(Source):
         self._weigh_rows()
 
     @property
-    def text_length(self) -> int | dict[str, int] | None:
-        """Tokens per row; field -> such a number with several columns of texts; `None` without."""
-        lengths = {name: int(self._columns[name].shape[1]) for name in self._texts}
+    def text_length(self) -> RowLength | dict[str, RowLength] | None:
+        """Tokens per row, or `"variable"`.
+
+        Field -> such a value with several columns of texts; `None` without texts.
+        """
+        lengths = {name: _length_of(self._columns[name]) for name in self._texts}
         return lengths if len(lengths) > 1 else next(iter(lengths.values()), None)
+
+    @property
+    def stored_forms(self) -> Mapping[str, StoredForm]:
+        """How `pack` stores the fields that are not arrays of equal rows: those of any length."""
+        return {
+            name: _form_of(column)
+            for name, column in self._columns.items()
+            if isinstance(column, Ragged)
+        }
 
     @property
     def text_fields(self) -> tuple[str, ...]:
@@ -124,7 +141,7 @@ class TableRows(Source):
         return notes
 
     def _keep_rows(self, rows: Rows) -> None:
-        self._columns = {name: column[rows] for name, column in self._columns.items()}
+        self._columns = {name: _take(column, rows) for name, column in self._columns.items()}
         self._kept = {name: column[rows] for name, column in self._kept.items()}
         self._lines = None if self._lines is None else self._lines[rows]
         self._weights = None if self._weights is None else self._weights.select(rows)
@@ -145,8 +162,9 @@ class TableRows(Source):
         """Returns a JSON dict that differs between sources with different rows."""
         rows = hashlib.sha256()
         for name, column in self._columns.items():
-            rows.update(f"{name} {column.dtype} {column.shape}".encode())
-            rows.update(np.ascontiguousarray(column).tobytes())
+            for part in _arrays_of(column):
+                rows.update(f"{name} {part.dtype} {part.shape}".encode())
+                rows.update(np.ascontiguousarray(part).tobytes())
         # Sources that keep nothing have the fingerprint that earlier releases recorded.
         for name, column in self._kept.items():
             # Of a selection the texts may have another width, and are the same.
@@ -166,10 +184,11 @@ class TableRows(Source):
 
     def _strata(self) -> npt.NDArray[Any]:
         """Returns an integer for each row that is the same for the same combination of labels."""
+        targets = [self._columns.get(name) for name in field_names(self.roles.targets)]
         labels = [
-            self._columns[name].reshape(len(self), -1)
-            for name in field_names(self.roles.targets)
-            if name in self._columns and self._columns[name].dtype.kind in _LABEL_KINDS
+            column.reshape(len(self), -1)
+            for column in targets
+            if isinstance(column, np.ndarray) and column.dtype.kind in _LABEL_KINDS
         ]
         if not labels:
             return np.zeros(len(self), np.int64)
@@ -182,7 +201,14 @@ class TableRows(Source):
         columns = self._columns | self._kept
         if name not in columns:
             raise self._no_column(name, columns)
-        return columns[name]
+        values = columns[name]
+        if isinstance(values, Ragged):
+            raise ValueError(
+                f"{type(self).__name__}: `groups` and `stratify` need one value per row, and "
+                f"{name!r} has rows of any length. Keep a column of the table with `keep`, or pass "
+                "an array with one value per row as `groups`."
+            )
+        return values
 
     def _count_classes(self) -> Iterator[str]:
         yield from super()._count_classes()
@@ -192,8 +218,32 @@ class TableRows(Source):
     def _location(self) -> str | None:
         return None if self._lines is None else self._table
 
-    def _row_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: column.shape[1:] for name, column in self._columns.items()}
+    def _row_shapes(self) -> dict[str, RowShape]:
+        return {
+            name: (None, *column.values.shape[1:])
+            if isinstance(column, Ragged)
+            else column.shape[1:]
+            for name, column in self._columns.items()
+        }
 
     def _row_location(self, row: int) -> str:
         return f"row {row}" if self._lines is None else f"{self._table}, line {self._lines[row]}"
+
+
+def _take(column: Column, rows: Rows) -> Column:
+    return column.take(rows) if isinstance(column, Ragged) else column[rows]
+
+
+def _arrays_of(column: Column) -> tuple[Array, ...]:
+    """Returns the arrays that a column consists of."""
+    return (column.offsets, column.values) if isinstance(column, Ragged) else (column,)
+
+
+def _length_of(column: Column) -> RowLength:
+    return VARIABLE if isinstance(column, Ragged) else int(column.shape[1])
+
+
+def _form_of(column: Ragged) -> StoredForm:
+    """Returns the form of rows of any length, with the average size of values and offset."""
+    size = -(-column.values.nbytes // max(1, len(column))) + column.offsets.itemsize
+    return StoredForm(padding=column.padding, row_bytes=size)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from keras_bigdata.packing.sources.table import Columns
+from keras_bigdata.packing.sources.text_length import (
+    TextLength,
+    choose_length,
+    lengths_by_field,
+)
 from keras_bigdata.packing.sources.tokens import (
-    MAX_TOKENS,
     Tokens,
-    build_vocabulary,
-    choose_vocabulary,
+    choose_words,
     describe_long_texts,
     encode,
+    encode_ragged,
     words_of_value,
 )
-
-# Tokens per row, or field -> such a number.
-TextLength: TypeAlias = "int | Mapping[str, int]"
+from keras_bigdata.shards.ragged import Ragged
 
 
 @dataclass(slots=True)
@@ -26,12 +28,13 @@ class Texts:
     """Columns of texts as token ids.
 
     Args:
-        tokens: Field name -> int32 token ids of shape `(rows, text_length)`.
+        tokens: Field name -> int32 token ids of shape `(rows, text_length)`, or `Ragged` with
+            `text_length="variable"`.
         vocabulary: The word that token i stands for, in all fields; `None` without texts.
         notes: What `pack` reports of them.
     """
 
-    tokens: dict[str, Tokens] = field(default_factory=dict)
+    tokens: dict[str, Tokens | Ragged] = field(default_factory=dict)
     vocabulary: list[str] | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -54,37 +57,22 @@ def read_texts(
     Raises:
         ValueError: If the arguments do not go together.
     """
-    lengths = _lengths_by_field(text_length, fields)
+    lengths = lengths_by_field(text_length, fields)
+    texts = Texts()
+    if not fields:
+        return texts
     words = {
         name: [words_of_value(value) for value in table.values[column]]
         for name, column in fields.items()
     }
-    texts = Texts()
-    chosen = {}
+    together = (text for column in words.values() for text in column)
+    texts.vocabulary = choose_words(together, vocabulary, max_tokens)
     for name in fields:
-        texts.vocabulary, chosen[name] = choose_vocabulary(
-            words[name], vocabulary, lengths[name], max_tokens, name
-        )
-    if vocabulary is None and len(fields) > 1:
-        together = (text for column in words.values() for text in column)
-        texts.vocabulary = build_vocabulary(together, max_tokens or MAX_TOKENS)
-    for name in fields:
-        tokens = encode(words[name], texts.vocabulary or [], chosen[name])
-        texts.tokens[name] = tokens
+        length = choose_length(words[name], lengths[name], vocabulary, name)
+        if isinstance(length, str):
+            texts.tokens[name] = encode_ragged(words[name], texts.vocabulary)
+            continue
+        tokens = texts.tokens[name] = encode(words[name], texts.vocabulary, length)
         notes = describe_long_texts(tokens, lengths[name], vocabulary)
         texts.notes += [note if len(fields) == 1 else f"{name}: {note}" for note in notes]
     return texts
-
-
-def _lengths_by_field(
-    text_length: TextLength | None, fields: Mapping[str, str]
-) -> dict[str, int | None]:
-    """Returns the argument `text_length` for each field."""
-    if not isinstance(text_length, Mapping):
-        return dict.fromkeys(fields, text_length)
-    if text_length.keys() != fields.keys():
-        raise ValueError(
-            "`text_length` must be an integer, or a dict with one for each field of texts "
-            f"({', '.join(map(repr, fields))}). Received: text_length={dict(text_length)!r}"
-        )
-    return dict(text_length)

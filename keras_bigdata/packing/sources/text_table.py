@@ -27,7 +27,8 @@ from keras_bigdata.packing.sources.targets import (
     target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.text_columns import TextLength, read_texts
+from keras_bigdata.packing.sources.text_columns import read_texts
+from keras_bigdata.packing.sources.text_length import TextLength
 from keras_bigdata.shards.standard_fields import NUMBERS, TEXTS
 
 
@@ -36,8 +37,8 @@ class TextTable(TableRows):
 
     The fields are
 
-    - `texts` (int32 token ids, `(rows, text_length)`, 0 is padding, 1 an unknown word), the input;
-      with a dict one field each, named by its keys,
+    - `texts` (int32 token ids, `(rows, text_length)`, or rows of any length, 0 is padding, 1 an
+      unknown word), the input; with a dict one field each, named by its keys,
     - `numbers` (float32, `(rows, columns)`), an input, as in `ImageTable`,
     - `labels` or `targets`, the targets, as in `ImageTable`,
     - `sample_weight`, the sample weights, as in `ImageTable`.
@@ -58,8 +59,10 @@ class TextTable(TableRows):
         separator: The separator of several labels in one row. Defaults to `None`: one label per
             row.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
-            With several columns, one number for all or a dict of field -> number. Defaults to
-            `None`: the length of the longest text of the column, but at most 64.
+            `"variable"`: rows of any length, neither truncated nor padded, of which a batch is
+            padded with 0 to its longest row. With several columns, one value for all or a dict such
+            as `{"title": 20, "body": "variable"}`. Defaults to `None`: that of `vocabulary`, or
+            the length of the longest text of the column, but at most 64.
         max_tokens: Maximum number of entries of the vocabulary, padding and unknown included; not
             with `vocabulary`. Defaults to `None`: 20,000.
         classes, vocabulary: As in `ImageTable`. Default to `None`.
@@ -82,6 +85,8 @@ class TextTable(TableRows):
     reviews = TextTable("reviews.csv", text="review", label="stars", text_length=100)
     index = pack(reviews, "shards/reviews")
     new = encode_texts(["Not worth the money"], index)  # int32, (1, 100), for model.predict
+    whole = TextTable("reviews.csv", text="review", label="stars", text_length="variable")
+    whole[0]["texts"]  # int32 array with one entry per word, none of which is cut
     ```
     """
 

@@ -1,4 +1,4 @@
-"""Short texts -> padded token ids, with a vocabulary."""
+"""Texts -> token ids, padded or of any length, with a vocabulary."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.packing.sources.labels import is_missing, resolve_names
+from keras_bigdata.packing.sources.text_length import (
+    MAX_TEXT_LENGTH,
+    RowLength,
+    checked_text_length,
+    choose_fixed_length,
+    length_of,
+    longest_of,
+)
+from keras_bigdata.shards.ragged import Ragged
 
 # Ids 0 and 1, as in `keras.layers.TextVectorization`.
 PADDING = ""
 UNKNOWN = "[UNK]"
-
-# Without `text_length`, longer texts are truncated to this many tokens.
-MAX_TEXT_LENGTH = 64
 
 # Without `max_tokens`.
 MAX_TOKENS = 20_000
@@ -87,6 +93,23 @@ def encode(texts: Collection[Sequence[str]], vocabulary: Sequence[str], length: 
     return tokens
 
 
+def encode_ragged(texts: Collection[Sequence[str]], vocabulary: Sequence[str]) -> Ragged:
+    """Converts words to token ids, neither truncated nor padded.
+
+    Args:
+        texts: The words of each text.
+        vocabulary: The word of each token id.
+
+    Returns:
+        The int32 token ids of each text.
+    """
+    id_of_word = {word: number for number, word in enumerate(vocabulary)}
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
+    ids = (id_of_word.get(word, 1) for text in texts for word in text)
+    return Ragged(np.fromiter(ids, np.int32, int(offsets[-1])), offsets)
+
+
 def check_without_texts(**arguments: Any) -> None:
     """Refuses arguments about texts where there are none, naming the first one that was given."""
     for name, value in arguments.items():
@@ -94,18 +117,25 @@ def check_without_texts(**arguments: Any) -> None:
             raise ValueError(f"`{name}` needs `text`, where the texts are.")
 
 
-def describe_empty_texts(tokens: Tokens) -> list[str]:
+def describe_empty_texts(tokens: Tokens | Ragged) -> list[str]:
     """Returns a note of the texts without a word, if there are any."""
-    empty = int((~tokens.any(axis=1)).sum())
+    if isinstance(tokens, Ragged):
+        empty = int((tokens.lengths == 0).sum())
+        rows = "their rows have length 0, and in a batch hold padding (0) only"
+    else:
+        empty = int((~tokens.any(axis=1)).sum())
+        rows = "their rows hold padding (0) only"
     if not empty:
         return []
     return [
-        f"{empty:,} of {len(tokens):,} texts have no word: their rows hold padding (0) only. After "
-        "an Embedding with `mask_zero=True`, the average over the words of such a row is NaN."
+        f"{empty:,} of {len(tokens):,} texts have no word: {rows}. After an Embedding with "
+        "`mask_zero=True`, the average over the words of such a row is NaN."
     ]
 
 
-def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any) -> list[str]:
+def describe_long_texts(
+    tokens: Tokens, text_length: RowLength | None, vocabulary: Any
+) -> list[str]:
     """Returns a note of the texts that the default length may have cut, if there are any.
 
     Args:
@@ -124,7 +154,11 @@ def describe_long_texts(tokens: Tokens, text_length: int | None, vocabulary: Any
 
 
 def encode_texts(
-    texts: Iterable[str], vocabulary: Any, text_length: int | None = None, *, field: str = "texts"
+    texts: Iterable[str],
+    vocabulary: Any,
+    text_length: RowLength | None = None,
+    *,
+    field: str = "texts",
 ) -> Tokens:
     r"""Converts new texts to the token ids that `pack` would write for them.
 
@@ -132,18 +166,21 @@ def encode_texts(
         texts: The texts. A missing one (None, NaN) counts as an empty one.
         vocabulary: An object that has the vocabulary: a `ShardIndex`, a `ShardSequence`, a source;
             or a list of words.
-        text_length: Tokens per row. Defaults to `None`: as many as the packed texts have.
+        text_length: Tokens per row: longer texts are truncated. `"variable"` truncates none: the
+            rows are padded to the longest of these texts, as in a batch. Defaults to `None`: that
+            of the packed texts, also where it is `"variable"`.
         field: The field of the packed texts that the length is taken from, if there are several
             columns of texts. Defaults to `"texts"`.
 
     Returns:
-        int32 array of shape `(texts, text_length)`: 0 is padding, 1 an unknown word.
+        int32 array of shape `(texts, text_length)`, or `(texts, longest)` (at least one column) for
+        texts of any length: 0 is padding, 1 an unknown word.
 
     Raises:
-        ValueError: If there is no vocabulary, or if `text_length` is less than 1, or is `None` and
-            cannot be taken from `vocabulary`.
-        TypeError: If `texts` is one text, a dict, a set or a table, or if `text_length` is not an
-            integer.
+        ValueError: If there is no vocabulary, or if `text_length` is less than 1 or another string,
+            or is `None` and cannot be taken from `vocabulary`.
+        TypeError: If `texts` is one text, a dict, a set or a table, or if `text_length` has another
+            type.
 
     Example:
 
@@ -156,7 +193,8 @@ def encode_texts(
     ```
 
     A server that does not have this package computes the same ids with the standard library. The
-    vocabulary is the entry `"vocabulary"` of `index.json`, and the length is `tokens.shape[1]`.
+    vocabulary is the entry `"vocabulary"` of `index.json`, and the length is `tokens.shape[1]`; for
+    texts of any length, it is that of the longest row, such as `max(len(row) for row in rows)`.
     `keras.layers.TextVectorization` does not: it removes punctuation instead of splitting words at
     it, so that `"dog-like"` is one word, and does not unify letters with combining marks.
 
@@ -186,13 +224,39 @@ def encode_texts(
             "`texts` must be a column of a table, such as table['text'], not the whole table. "
             f"Received: texts of type {type(texts).__name__}"
         )
-    _check_length("text_length", text_length, 1)
+    text_length = checked_text_length(text_length)
     rows = [words_of_value(text) for text in texts]
     # A `ShardSequence` has its `ShardIndex` there; a list has a method of the same name.
     index = getattr(vocabulary, "index", vocabulary)
     index = vocabulary if callable(index) else index
-    entries, length = _resolve_vocabulary(index, text_length, field)
-    return encode(rows, entries, length)
+    entries = _existing_vocabulary(index)
+    length = length_of(index, field) if text_length is None else text_length
+    return encode(rows, entries, longest_of(rows) if isinstance(length, str) else length)
+
+
+def choose_words(
+    texts: Iterable[Sequence[str]], vocabulary: Any, max_tokens: int | None
+) -> list[str]:
+    """Returns the word of each token id, from the arguments or else from the texts.
+
+    Args:
+        texts: The words of each text.
+        vocabulary, max_tokens: The arguments of these names, or `None`.
+
+    Raises:
+        ValueError: If both `vocabulary` and `max_tokens` are given, or if one is out of range.
+    """
+    if max_tokens is not None:
+        max_tokens = checked_int(max_tokens, "max_tokens", 3)
+    if vocabulary is None:
+        return build_vocabulary(texts, max_tokens or MAX_TOKENS)
+    if max_tokens is not None:
+        raise ValueError(
+            "`max_tokens` limits a vocabulary that is built from the texts. `vocabulary` is one "
+            "that exists, and would lose words that a model was trained with. "
+            f"Pass one of them. Received: max_tokens={max_tokens} and a vocabulary"
+        )
+    return _existing_vocabulary(vocabulary)
 
 
 def choose_vocabulary(
@@ -202,7 +266,7 @@ def choose_vocabulary(
     max_tokens: int | None,
     field: str = "texts",
 ) -> tuple[list[str], int]:
-    """Returns the vocabulary and the text length, from the arguments or else from the texts.
+    """Returns the vocabulary and the text length of a source whose texts have rows of one length.
 
     Args:
         texts: The words of each text.
@@ -212,21 +276,13 @@ def choose_vocabulary(
         field: The name of the field of the texts. Defaults to `"texts"`.
 
     Raises:
-        ValueError: If both `vocabulary` and `max_tokens` are given, or if one is out of range.
+        ValueError: If both `vocabulary` and `max_tokens` are given, if one is out of range, or if
+            the texts of `vocabulary` have rows of any length and `length` is `None`.
     """
-    _check_length("text_length", length, 1)
-    _check_length("max_tokens", max_tokens, 3)
-    if vocabulary is None:
-        longest = max(map(len, texts))
-        entries = build_vocabulary(texts, max_tokens or MAX_TOKENS)
-        return entries, length or min(max(longest, 1), MAX_TEXT_LENGTH)
-    if max_tokens is not None:
-        raise ValueError(
-            "`max_tokens` limits a vocabulary that is built from the texts. `vocabulary` is one "
-            "that exists, and would lose words that a model was trained with. "
-            f"Pass one of them. Received: max_tokens={max_tokens} and a vocabulary"
-        )
-    return _resolve_vocabulary(vocabulary, length, field)
+    if length is not None:
+        length = checked_int(length, "text_length", 1)
+    words = choose_words(texts, vocabulary, max_tokens)
+    return words, choose_fixed_length(texts, length, vocabulary, field)
 
 
 def words_of_value(value: Any) -> list[str]:
@@ -234,33 +290,13 @@ def words_of_value(value: Any) -> list[str]:
     return [] if is_missing(value) else split_words(str(value))
 
 
-def _check_length(argument: str, value: Any, minimum: int) -> None:
-    if value is not None:
-        checked_int(value, argument, minimum)
-
-
-def _resolve_vocabulary(vocabulary: Any, length: int | None, field: str) -> tuple[list[str], int]:
-    """Returns an existing vocabulary, with the text length passed or that of its texts."""
-    entries = resolve_names(vocabulary, "vocabulary", "vocabulary")
+def _existing_vocabulary(vocabulary: Any) -> list[str]:
+    """Returns the words of an object that has a vocabulary."""
+    entries: list[str] = resolve_names(vocabulary, "vocabulary", "vocabulary")
     if entries[:2] != [PADDING, UNKNOWN]:
         raise ValueError(
             f"`vocabulary` must begin with {PADDING!r} (padding) and {UNKNOWN!r} (unknown words), "
             "as that of keras.layers.TextVectorization does. "
             f"Received: vocabulary={entries[:3]}..."
         )
-    length = length or _length_of(vocabulary, field)
-    if length is None:
-        raise ValueError(
-            "`text_length` must be passed with a `vocabulary` that does not have one, such as a "
-            f"list, or that has no texts in a field {field!r}. Received: text_length=None"
-        )
-    return entries, length
-
-
-def _length_of(vocabulary: Any, field: str) -> int | None:
-    """Returns the text length of a source or index; `None` if it has none for the field."""
-    length = getattr(vocabulary, "text_length", None)
-    if isinstance(length, Mapping):
-        length = length.get(field)
-    shape: tuple[int, ...] = getattr(getattr(vocabulary, "fields", {}).get(field), "shape", ())
-    return shape[0] if length is None and len(shape) == 1 else length
+    return entries
