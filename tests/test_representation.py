@@ -9,6 +9,7 @@ import pytest
 from keras_bigdata.representation import (
     format_bytes,
     format_count,
+    format_shape,
     html_table,
     list_some,
     shorten,
@@ -61,6 +62,14 @@ def test_sizes(count, text):
 def test_counts():
     assert format_count(1, "shard") == "1 shard"
     assert format_count(14_112, "row") == "14,112 rows"
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [((), "()"), ((3,), "(3,)"), ((4, 5), "(4, 5)"), ((None,), "(any,)"), ((None, 2), "(any, 2)")],
+)
+def test_shapes(shape, text):
+    assert format_shape(shape) == text
 
 
 def test_long_texts_and_lists_are_abbreviated():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Literal
 
 
 def add_layout(command: argparse.ArgumentParser) -> None:
@@ -50,6 +51,18 @@ def parse_size(text: str) -> tuple[int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected HEIGHTxWIDTH such as 128x128, received {text!r}"
+        ) from None
+
+
+def parse_text_length(text: str) -> int | Literal["variable"]:
+    """Parses the tokens of a row: a number, or `variable`."""
+    if text == "variable":
+        return "variable"
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a number of tokens or 'variable', received {text!r}"
         ) from None
 
 

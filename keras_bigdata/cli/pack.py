@@ -14,6 +14,7 @@ from keras_bigdata.cli.pack_options import (
     add_column_options,
     add_output,
     add_pack_options,
+    add_text_length,
     check_group,
     classes_and_vocabulary,
     kept_columns,
@@ -79,6 +80,7 @@ def add_pack_images(kinds: Any) -> None:
         help="column of the file names, or a pattern such as 'photos/{id}.png' (CSV)",
     )
     images.add_argument("--text", metavar="COLUMN", help="column of the texts (CSV)")
+    add_text_length(images)
     images.add_argument(
         "--mask", metavar="COLUMN", help="column, or pattern, of the mask files (CSV)"
     )
@@ -113,7 +115,7 @@ def run_pack_images(arguments: argparse.Namespace) -> None:
 
 # Options for the columns of a CSV file. A directory of classes has no columns.
 _TABLE_OPTIONS = (
-    *("image", "label", "target", "separator", "text", "mask", "mask_values"),
+    *("image", "label", "target", "separator", "text", "text_length", "mask", "mask_values"),
     *("root", "delimiter", "keep", "group"),
 )
 
@@ -158,6 +160,7 @@ def _image_source(arguments: argparse.Namespace) -> Any:
         target=single_or_list(arguments.target, "--target"),
         separator=arguments.separator,
         text=arguments.text,
+        text_length=arguments.text_length,
         mask=arguments.mask,
         mask_values=arguments.mask_values,
         frames=arguments.frames,
@@ -178,12 +181,7 @@ def add_pack_texts(kinds: Any) -> None:
     )
     texts.add_argument("source", metavar="CSV", help="a CSV file")
     texts.add_argument("--text", required=True, metavar="COLUMN", help="column of the texts")
-    texts.add_argument(
-        "--text-length",
-        type=int,
-        metavar="N",
-        help="tokens per row (default: as many as the longest text has, at most 64)",
-    )
+    add_text_length(texts)
     texts.add_argument(
         "--max-tokens",
         type=int,

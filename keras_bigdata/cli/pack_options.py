@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.cli.argument_types import parse_delimiter
+from keras_bigdata.cli.argument_types import parse_delimiter, parse_text_length
 from keras_bigdata.cli.formatting import print_packed, print_repair
 from keras_bigdata.representation import format_count
 
@@ -114,6 +114,17 @@ def add_column_options(kind: Any) -> None:
         type=parse_delimiter,
         metavar="CHARACTER",
         help=r"character between the columns, such as ';' or '\t' (CSV; default: a comma)",
+    )
+
+
+def add_text_length(kind: Any) -> None:
+    """Adds the option for the number of tokens per row."""
+    kind.add_argument(
+        "--text-length",
+        type=parse_text_length,
+        metavar="N",
+        help="tokens per row, or 'variable' for rows of any length, which cuts no text (default: "
+        "that of --like, or as many as the longest text has, at most 64)",
     )
 
 
