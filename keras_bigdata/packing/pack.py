@@ -127,7 +127,8 @@ def pack(
             copy e modulo `variants`. Defaults to `1`.
         augment: function `(sample, rng) -> sample`, called once for each row and variant with a
             dict of arrays (a copy, which it may change) and a `numpy.random.Generator` that
-            depends on seed, row and variant alone. Defaults to `None`.
+            depends on seed, row and variant alone. Texts of any length may change their length.
+            Defaults to `None`.
         append: whether to add the rows to a directory that is packed already. Defaults to `False`.
         workers: number of shards written at the same time; each takes its size in memory once
             (twice with `augment`). Defaults to `None`: one for each CPU. With 1 everything is done
