@@ -16,6 +16,8 @@ def summarize(server: EpochServer) -> str:
         order = f"window of {config.window_shards}"
     if config.balance is not None:
         order += f", balance={config.balance.field!r}"
+    if config.decode.bucket is not None:
+        order += f", bucket={config.decode.bucket!r}"
     rows = f"{server.num_samples:,} rows"
     if config.selection is not None:
         rows = f"{server.num_samples:,} of {format_count(config.index.num_samples, 'row')}"
@@ -39,6 +41,10 @@ def describe(server: EpochServer) -> dict[str, Any]:
         f"seed={config.seed}, last_batch={config.last_batch!r}",
         "class weights": server.class_weights and repr(server.class_weights),
         "balance": config.balance and f"the classes of {config.balance.field!r}, evenly",
+        **{
+            name: str(value).removeprefix("{").removesuffix("}")
+            for name, value in config.decode.identity().items()
+        },
         "fields": fields,
         **server.roles.to_json(),
         "transform": config.transform and getattr(config.transform, "__qualname__", "a callable"),
