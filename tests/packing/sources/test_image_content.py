@@ -11,6 +11,7 @@ from PIL import Image
 from skimage.io import imsave
 
 from keras_bigdata import PackError
+from keras_bigdata.packing.sources import images
 from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels
 from keras_bigdata.packing.sources.images import load_image
 from keras_bigdata.packing.sources.resizing import Form
@@ -42,6 +43,17 @@ def test_content_is_read_as_the_file(tmp_path: Path):
     np.testing.assert_array_equal(
         load_image(PHOTO.read_bytes(), (40, 50), "rgb"), load_image(PHOTO, (40, 50), "rgb")
     )
+
+
+def test_a_jpeg_file_is_read_at_once_if_it_is_not_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    expected = load_image(PHOTO, (40, 50), "rgb")
+    assert not images.open_image(PHOTO).filename, "the file is open"
+    monkeypatch.setattr(images, "_READ_AT_ONCE", PHOTO.stat().st_size - 1)
+    with images.open_image(PHOTO) as opened:
+        assert opened.filename == str(PHOTO)
+    np.testing.assert_array_equal(load_image(PHOTO, (40, 50), "rgb"), expected)
 
 
 def test_content_that_is_not_an_image_is_an_error():
