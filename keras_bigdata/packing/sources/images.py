@@ -49,9 +49,18 @@ UPRIGHT_TRANSPOSES = {
 SWAPPED_ORIENTATION = 5
 
 # JPEG is decoded at 1/2, 1/4 or 1/8 of its size faster than at full size, and other formats can
-# be averaged in blocks first. If the reduced image is still at least this many times as large as
-# the result, the result differs by at most 0.1 of 255 from that without the reduction.
+# be averaged in blocks first, if the reduced image is still at least this many times as large as
+# the result. Mean difference to scikit-image with and without the reduction, 110 photographs of
+# 500 x 375 pixels: 0.52 and 0.47 of 255 at 64 x 64, 0.67 and 0.64 at 48 x 48. They are 2.93 times
+# as large as 128 x 128: half as large, the difference would be 1.57 instead of 0.93, and 1.37 with
+# the best mixture of all filters.
 _REDUCING_GAP = 3
+# The smaller gap for JPEG files that are reduced so many times. Of 4000 x 3000 and 2000 x 1500
+# pixels to 128 x 128, decoding at 2.93 times the result takes 0.79 and 0.81 of the CPU time, and
+# the difference does not grow: 1.47 (1.59 before) and 0.89 (0.95), 15 montages. At 40 x 40 it is
+# 0.78 (0.79) for the 110 photographs; for smaller reductions it grows.
+_LARGE_REDUCTION = 8
+_LARGE_REDUCTION_GAP = 2.5
 
 # Images of 16 bits or floats whose largest value is below this fraction (1/16) of the range keep
 # at most 17 of 256 levels.
@@ -215,7 +224,7 @@ def load_upright(
 
 def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> Pixels:
     mode = "RGB" if color == "rgb" else "L"
-    orientation = 1
+    orientation, reduced_size = 1, None
     # Averaged before, the nearest pixel would not be one of the file.
     gap = None if form.interpolation == "nearest" else _REDUCING_GAP
     try:
@@ -230,16 +239,25 @@ def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> P
             is_deep = has_16_bits(opened)
             orientation = exif_orientation(opened)
             if gap is not None:
-                edge = gap * max(size)
-                opened.draft(mode, (edge, edge))
+                edge = int(_decoding_gap(full_size, size, form) * max(size))
+                drafted = opened.draft(mode, (edge, edge))
+                reduced_size = None if drafted is None else drafted[1][2:]
             opened.load()
             if is_deep:
                 _check_high_bytes(opened)
             image = to_mode(_to_8_bits(opened), mode)
-    resized = resize_upright(image, full_size, orientation, size, form, reducing_gap=gap)
+    resized = resize_upright(
+        image, full_size, orientation, size, form, reducing_gap=gap, reduced_size=reduced_size
+    )
     height, width = resized.height, resized.width
     pixels = np.array(resized).reshape(height, width, CHANNELS[color])
     return pad_to(pixels, size)
+
+
+def _decoding_gap(full_size: tuple[int, int], size: tuple[int, int], form: Form) -> float:
+    """Returns how many times as large as the result a JPEG file is decoded at least."""
+    is_large = min(full_size) >= _LARGE_REDUCTION * max(size)
+    return _LARGE_REDUCTION_GAP if is_large and form.interpolation == "bilinear" else _REDUCING_GAP
 
 
 def resize_upright(
@@ -250,6 +268,7 @@ def resize_upright(
     form: Form,
     *,
     reducing_gap: float | None = None,
+    reduced_size: tuple[float, float] | None = None,
 ) -> Image.Image:
     """Resizes an image and makes it upright; with `resize="pad"`, without the padding.
 
@@ -260,6 +279,8 @@ def resize_upright(
         size: `(height, width)` of the result.
         form: How it is resized.
         reducing_gap: As in `PIL.Image.Image.resize`. Defaults to `None`.
+        reduced_size: `(width, height)` of a reduced image, which has whole pixels: 375 pixels at
+            1/2 are 187.5 of 188. Defaults to `None`: the size of the image.
     """
     is_swapped = orientation >= SWAPPED_ORIENTATION
     width, height = full_size[::-1] if is_swapped else full_size
@@ -267,7 +288,7 @@ def resize_upright(
     if is_swapped:
         placement = placement.swapped()
     resample = resampling_filter(form.interpolation, full_size, placement)
-    image = placement.apply(image, resample, reducing_gap)
+    image = placement.apply(image, resample, reducing_gap, reduced_size)
     if orientation in UPRIGHT_TRANSPOSES:
         image = image.transpose(UPRIGHT_TRANSPOSES[orientation])
     return image

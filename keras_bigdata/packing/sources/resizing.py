@@ -82,17 +82,29 @@ class Placement:
         return Placement(self.size[::-1], self.share[::-1])
 
     def apply(
-        self, image: Image.Image, resample: Image.Resampling, reducing_gap: float | None = None
+        self,
+        image: Image.Image,
+        resample: Image.Resampling,
+        reducing_gap: float | None = None,
+        image_size: tuple[float, float] | None = None,
     ) -> Image.Image:
-        """Returns the resized part of an image; the image itself if nothing would change."""
+        """Returns the resized part of an image; the image itself if nothing would change.
+
+        Args:
+            image: The image.
+            resample, reducing_gap: As in `PIL.Image.Image.resize`.
+            image_size: `(width, height)` of the part of the pixels, from the top left, that is
+                the image. Defaults to `None`: all.
+        """
         target = (self.size[1], self.size[0])
-        if self.share == (1, 1):
+        width, height = image_size or image.size
+        if self.share == (1, 1) and (width, height) == image.size:
             if image.size == target:
                 return image
             return image.resize(target, resample, reducing_gap=reducing_gap)
         bounds = [
             ((1 - share) / 2 * length, (1 + share) / 2 * length)
-            for share, length in zip(self.share, (image.height, image.width), strict=True)
+            for share, length in zip(self.share, (height, width), strict=True)
         ]
         (top, bottom), (left, right) = bounds
         box = (left, top, right, bottom)
