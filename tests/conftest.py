@@ -18,6 +18,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import numpy as np
 import pytest
 
+# Collection makes millions of objects that stay. Walking them again and again took a quarter of its
+# time; `pytest_collection_finish` turns the collector on.
+gc.disable()
+
 # A run in the background inherits SIGINT ignored, and would hand that on to the tests of Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -49,6 +53,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5000, 20, 50)
+    gc.enable()
 
 
 def write_shards(directory: Path, sizes: Sequence[int], protocol: int = 4) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -87,11 +88,7 @@ def part_of(module: str) -> str:
 
 def imports_of(path: Path) -> Iterator[str]:
     """Modules that a file imports, inside functions too, but not for type checking only."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body.clear()
-    for node in ast.walk(tree):
+    for node in statements_of(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -100,6 +97,19 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (name if is_module(name) else str(node.module) for name in modules)
 
 
+def statements_of(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, without those for type checking only.
+
+    Expressions hold no imports, and walking them takes most of the time of `ast.walk`.
+    """
+    typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in [] if typing_only and block == "body" else getattr(node, block, []):
+            yield child
+            yield from statements_of(child)
+
+
+@functools.cache
 def is_module(name: str) -> bool:
     path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
@@ -194,16 +204,12 @@ def test_private_names_of_keras_are_used_in_one_place_only():
 
 def strings_of(path: Path) -> str:
     """The strings of a file, without its docstrings: names can be looked up by strings too."""
-    tree = ast.parse(path.read_text("utf-8"))
-    documented = [
-        n for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))
-    ]
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    documented = [n for n in nodes if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
     docstrings = {
         id(n.body[0].value) for n in documented if n.body and isinstance(n.body[0], ast.Expr)
     }
-    constants = [
-        n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docstrings
-    ]
+    constants = [n for n in nodes if isinstance(n, ast.Constant) and id(n) not in docstrings]
     return "\n".join(n.value for n in constants if isinstance(n.value, str))
 
 
