@@ -42,6 +42,7 @@ def accuracies_of_custom_loop(output: str, backend: str) -> list[float]:
     return [float(accuracy) for accuracy in found]
 
 
+@pytest.mark.slow
 def test_custom_loop_learns(tmp_path, monkeypatch, capsys):
     """The fastest example, in this process: 5 seconds."""
     monkeypatch.setattr(sys, "argv", ["custom_loop.py", str(tmp_path)])

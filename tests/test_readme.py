@@ -40,7 +40,7 @@ def test_from_files_to_fit_in_15_lines(tmp_path, monkeypatch):
     t = keras.layers.Flatten()(keras.layers.Embedding(20, 2)(text))
     outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Concatenate()([x, t]))
     model = keras.Model([image, text], outputs)
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
 
     monkeypatch.chdir(tmp_path)
     exec(

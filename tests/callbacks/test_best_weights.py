@@ -52,7 +52,7 @@ PLAIN = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     scores=st.lists(st.one_of(numbers, st.none()), max_size=14),
     again=st.lists(numbers, max_size=6),

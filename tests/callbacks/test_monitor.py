@@ -60,7 +60,7 @@ def test_the_f1_score_of_one_class_is_a_score(tmp_path):
     x = np.linspace(-1, 1, 20, dtype="float32")[:, None]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
     metrics = [keras.metrics.F1Score(threshold=0.5, name="f1")]
-    model.compile("sgd", "binary_crossentropy", metrics=metrics)
+    model.compile("sgd", "binary_crossentropy", metrics=metrics, run_eagerly=True)
     best = best_callback(tmp_path, "val_f1")
     scores = ScoreLog(tmp_path / "scores.pkl", "f1")
     validation = WeightedValidation((x, x > 0))
@@ -90,7 +90,7 @@ def trained():
     x = keras.Input((5,))
     outputs = [keras.layers.Dense(1, name=name)(x) for name in ("left", "right_side")]
     model = keras.Model(x, outputs)
-    model.compile("sgd", ["mse", "mse"], metrics=[metrics, ["accuracy"]])
+    model.compile("sgd", ["mse", "mse"], metrics=[metrics, ["accuracy"]], run_eagerly=True)
     y = np.zeros(4)
     model.fit(np.zeros((4, 5)), (y, y), verbose=0)
     return model

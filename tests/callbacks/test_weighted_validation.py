@@ -57,7 +57,8 @@ def test_validation_data_as_well_is_refused():
 
 
 def test_names_that_would_mean_two_things_are_refused():
-    model = two_outputs(["categorical_crossentropy", "mse"], [["accuracy"], []])
+    losses = ["categorical_crossentropy", "mse"]
+    model = two_outputs(losses, [["accuracy"], []], run_eagerly=True)
     x, y = make_data(20)
     arrays = (x, (y, x[:, :1]))
     with pytest.raises(ValueError, match="'a' has the name of an output"):

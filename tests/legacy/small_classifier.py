@@ -16,8 +16,9 @@ def batches():
     return itertools.repeat((X, Y))
 
 
-def classifier(metric="accuracy", optimizer="sgd"):
+def classifier(metric="accuracy", optimizer="sgd", **arguments):
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=[metric])
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, metrics=[metric], **arguments)
     return model

@@ -49,7 +49,7 @@ def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
         ),
         keras.callbacks.CSVLogger(log_file),
     ]
-    model = classifier(metric)
+    model = classifier(metric, run_eagerly=True)
     history = legacy.fit_generator(model, batches(), 2, 2, 0, callbacks, (X, Y)).history
     assert {"acc", "accuracy", "val_acc", "val_accuracy", "loss", "val_loss"} <= set(history)
     assert history["val_acc"] == history["val_accuracy"]
@@ -90,8 +90,9 @@ def test_auto_mode_of_a_function_is_that_of_keras_2():
         return keras.ops.mean(y_pred)
 
     stop = keras.callbacks.EarlyStopping("val_dice", patience=1)
+    model = classifier(dice, run_eagerly=True)
     with pytest.warns(UserWarning, match="greater or a smaller 'val_dice'"):
-        legacy.fit_generator(classifier(dice), batches(), 1, 1, 0, [stop], (X, Y))
+        legacy.fit_generator(model, batches(), 1, 1, 0, [stop], (X, Y))
     assert stop.mode == "auto"
 
 
@@ -191,7 +192,10 @@ def two_in_two_out():
     ]
     model = keras.Model(inputs=[a, b], outputs=outputs)
     model.compile(
-        "sgd", {"kind": "categorical_crossentropy", "size": "mse"}, metrics={"kind": ["accuracy"]}
+        "sgd",
+        {"kind": "categorical_crossentropy", "size": "mse"},
+        metrics={"kind": ["accuracy"]},
+        run_eagerly=True,
     )
     return model
 

@@ -44,7 +44,7 @@ def installed(monkeypatch):
 
 def test_things_are_where_scripts_look_for_them(tmp_path, installed):
     legacy.install()
-    model = classifier()
+    model = classifier(run_eagerly=True)
     history = model.fit_generator(batches(), steps_per_epoch=2, epochs=1, verbose=0)
     assert "acc" in history.history
     assert len(model.evaluate_generator(batches(), 2)) == 2

@@ -66,7 +66,14 @@ def test_once_per_epoch_in_threads(shards, model, shuffle, fit_shuffle, batch_si
 
 # Processes start in a second. The slow test below combines all that these leave out.
 @pytest.mark.parametrize(
-    ("workers", "fit_shuffle"), [(0, True), (0, False), (1, True), (2, False), (4, True)]
+    ("workers", "fit_shuffle"),
+    [
+        pytest.param(0, True, marks=pytest.mark.slow),
+        (0, False),
+        (1, True),
+        (2, False),
+        pytest.param(4, True, marks=pytest.mark.slow),
+    ],
 )
 def test_once_per_epoch_in_processes(shards, model, workers, fit_shuffle):
     directory = shards(SIZES)

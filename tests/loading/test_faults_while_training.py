@@ -99,16 +99,27 @@ as_root = pytest.mark.skipif(
 )
 
 
-every_fault = pytest.mark.parametrize(
-    "fault", [pytest.param(f, marks=as_root if f is forbidden else ()) for f in FAULTS]
-)
-
-
 # ---- Files and disks
 
+QUICK = [(0, truncated), (0, defect)]
 
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow), 2])
-@every_fault
+
+# Without threads, the two ways to fail (a file and its disk) stand for all.
+@pytest.mark.parametrize(
+    ("fault", "workers"),
+    [
+        pytest.param(
+            fault,
+            workers,
+            marks=[
+                *([as_root] if fault is forbidden else []),
+                *([] if workers == 2 or (workers, fault) in QUICK else [pytest.mark.slow]),
+            ],
+        )
+        for workers in (0, 1, 2)
+        for fault in FAULTS
+    ],
+)
 def test_a_fault_ends_fit_with_an_error_that_names_the_shard(wide, model, disk, fault, workers):
     data = sequence(wide, workers=workers)
     at = At(lambda: fault(bad_file(wide), disk))
@@ -127,7 +138,19 @@ def test_a_fault_ends_fit_with_an_error_that_names_the_shard(wide, model, disk, 
     assert all((ids // ROWS != BAD).all() for _, ids in data.given)
 
 
-@every_fault
+@pytest.mark.parametrize(
+    "fault",
+    [
+        deleted,
+        truncated,
+        pytest.param(of_another_size, marks=pytest.mark.slow),  # as truncated
+        newer,
+        pytest.param(forbidden, marks=as_root),
+        moved,
+        defect,
+        pytest.param(stale_for_good, marks=pytest.mark.slow),  # as defect
+    ],
+)
 def test_with_skip_batches_keep_shapes_and_count(wide, model, disk, fault):
     data = sequence(wide, workers=2, on_corrupt="skip")
     at = At(lambda: fault(bad_file(wide), disk))

@@ -24,6 +24,7 @@ from keras_bigdata import (
 from keras_bigdata.loading.proportions import Proportions, checked_weights
 from tests.conftest import ROLES, rows_of
 from tests.helpers.recording import EpochIds, recording_model
+from tests.helpers.reused import reused
 from tests.helpers.transforms import add_noise
 
 # ---- Proportions
@@ -269,10 +270,14 @@ def test_a_training_that_was_interrupted_goes_on_in_the_middle(sets, tmp_path):
             if batch == 3 and self.stops:
                 raise ZeroDivisionError
 
-    def train(directory, stops):
-        keras.utils.set_random_seed(1)
+    @reused
+    def build():
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
         model.compile("adam", "mse")
+        return model
+
+    def train(directory, stops):
+        model = build()
         mixture = Mixture(sets, (3, 1), 16)
         stop = Stop()
         stop.stops = stops

@@ -123,7 +123,7 @@ def test_selected_rows_once_per_epoch(
     assert epoch_of(data.unshuffled()) == rows.tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     rows=st.lists(st.integers(0, TOTAL - 1), min_size=1, unique=True),
     shuffle=st.sampled_from(MODES),

@@ -50,17 +50,24 @@ def test_transform_may_change_dtype_and_shape_alike_for_every_batch(shards):
     assert {(x.dtype.name, x.shape[1:]) for x, _ in data} == {("float16", (2,))}
 
 
-@pytest.mark.parametrize("processes", [False, True])
+BREAKING = [
+    (lambda batch, rng: {"x": batch["x"]}, "with the keys that it received"),
+    (lambda batch, rng: batch["x"], "must return a dict"),
+    (lambda batch, rng: batch | {"x": batch["x"][1:]}, "keep the number of rows, 4, of 'x'"),
+    (
+        lambda batch, rng: batch | {"x": batch["x"].astype(("f4", "f8")[len(batch["x"]) == 2])},
+        "dtype float64",
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("transform", "message"),
+    ("transform", "message", "processes"),
     [
-        (lambda batch, rng: {"x": batch["x"]}, "with the keys that it received"),
-        (lambda batch, rng: batch["x"], "must return a dict"),
-        (lambda batch, rng: batch | {"x": batch["x"][1:]}, "keep the number of rows, 4, of 'x'"),
-        (
-            lambda batch, rng: batch | {"x": batch["x"].astype(("f4", "f8")[len(batch["x"]) == 2])},
-            "dtype float64",
-        ),
+        *((*case, False) for case in BREAKING),
+        # Processes start in half a second, and check all cases with the same code.
+        *(pytest.param(*case, True, marks=pytest.mark.slow) for case in BREAKING[:-1]),
+        (*BREAKING[-1], True),
     ],
 )
 def test_transform_that_breaks_its_word(shards, transform, message, processes):

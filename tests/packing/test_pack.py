@@ -151,11 +151,16 @@ def test_shards_are_neither_tiny_nor_huge(rows: int, row_bytes: int, expected: i
 # Workers
 
 
-def test_the_bytes_do_not_depend_on_the_workers(photos: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    "backends",
+    [("loky", "threading"), pytest.param(("multiprocessing",), marks=pytest.mark.slow)],
+    ids=" ".join,
+)
+def test_the_bytes_do_not_depend_on_the_workers(photos: Path, tmp_path: Path, backends):
     source = open_table(photos)
     pack(source, tmp_path / "one", shard_samples=9, workers=1)
     pack(source, tmp_path / "threads", shard_samples=9, workers=2)
-    for backend in ("loky", "threading", "multiprocessing"):
+    for backend in backends:
         with joblib.parallel_config(backend):
             pack(source, tmp_path / backend, shard_samples=9, workers=2)
         assert read_files(tmp_path / backend) == read_files(tmp_path / "one")

@@ -212,8 +212,16 @@ def pack_arrays(script: Path, directory: Path, limit: int = 0, workers: int = 1)
     return done.stderr
 
 
+@pytest.fixture(scope="module")
+def packed_at_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a pack of these arrays that was not stopped."""
+    folder = tmp_path_factory.mktemp("arrays")
+    assert pack_arrays(folder / "script.py", folder / "at once") == ""
+    return read_files(folder / "at once")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes")
-def test_a_file_size_limit_while_packing(tmp_path: Path):
+def test_a_file_size_limit_while_packing(tmp_path: Path, packed_at_once: dict[str, bytes]):
     out, script = tmp_path / "out", tmp_path / "script.py"
     errors = pack_arrays(script, out, limit=50_000)
     assert errors.startswith("PackError: ")
@@ -222,8 +230,7 @@ def test_a_file_size_limit_while_packing(tmp_path: Path):
     assert CONTINUE in errors
     assert not out.exists() or not [name for name in read_files(out) if name != ".packing"]
     assert pack_arrays(script, out) == ""
-    assert pack_arrays(script, tmp_path / "at once") == ""
-    assert read_files(out) == read_files(tmp_path / "at once")
+    assert read_files(out) == packed_at_once
 
 
 @contextlib.contextmanager
@@ -240,7 +247,7 @@ def small_disk(path: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(path)], check=True)
 
 
-def test_a_full_disk_while_packing(tmp_path: Path):
+def test_a_full_disk_while_packing(tmp_path: Path, packed_at_once: dict[str, bytes]):
     disk, script = tmp_path / "disk", tmp_path / "script.py"
     with small_disk(disk, "700k"):
         errors = pack_arrays(script, disk / "out", workers=2)
@@ -253,8 +260,7 @@ def test_a_full_disk_while_packing(tmp_path: Path):
             assert len(pickle.loads((disk / "out" / name).read_bytes())["x"]) == 10
         subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
         assert pack_arrays(script, disk / "out") == ""
-        assert pack_arrays(script, tmp_path / "at once") == ""
-        assert read_files(disk / "out") == read_files(tmp_path / "at once")
+        assert read_files(disk / "out") == packed_at_once
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path):

@@ -15,7 +15,7 @@ from keras_bigdata.shards.shard_file import write_shard
 sizes = st.one_of(st.integers(0, 200), st.integers(65_000, 66_000), st.just(300_000))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     lengths=st.lists(sizes, min_size=1, max_size=4),
     name=st.text("abc", min_size=1, max_size=70),

@@ -90,7 +90,7 @@ def arrays(draw):
     return result  # read-only
 
 
-@pytest.mark.parametrize("examples", [100, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [40, pytest.param(300, marks=pytest.mark.slow)])
 def test_arrays_come_back_as_they_were(examples):
     @settings(max_examples=examples, deadline=None)
     @given(arrays(), st.sampled_from(PROTOCOLS))

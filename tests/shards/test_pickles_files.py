@@ -120,9 +120,9 @@ def test_arrays_of_a_large_shard_are_not_read(tmp_path, protocol):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_long_lists_take_little_memory(tmp_path, protocol):
-    for value in (list(range(20_000)), [i / 7 for i in range(20_000)]):
+    for value in (list(range(10_000)), [i / 7 for i in range(10_000)]):
         path = dump(tmp_path / "a.pkl", {"a": value}, protocol)
-        with limited_memory(path, extra=1 << 20):
+        with limited_memory(path, extra=1 << 19):
             found = find_arrays(path).fields["a"]
         assert found.tolist() == value
 

@@ -132,7 +132,12 @@ def test_the_loss_is_the_mean_over_the_rows_that_have_the_target(tmp_path: Path)
     constant = zero(keras.ops.cast(tokens, "float32"))
     outputs = {name: keras.layers.Identity(name=name)(constant) for name in ("age", "height")}
     model = keras.Model(tokens, outputs)
-    model.compile("sgd", {"age": "mse", "height": "mse"}, weighted_metrics={"age": ["mae"]})
+    model.compile(
+        "sgd",
+        {"age": "mse", "height": "mse"},
+        weighted_metrics={"age": ["mae"]},
+        run_eagerly=True,
+    )
     scores = model.evaluate(sequence, return_dict=True, verbose=0)
     present = np.array([[10, 1], [30, 3], [50, 1]])
     assert scores["age_mae"] == pytest.approx(np.average(present[:, 0], weights=present[:, 1]))

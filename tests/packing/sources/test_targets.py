@@ -80,7 +80,9 @@ def test_a_dict_of_labels_feeds_the_outputs_of_those_names(photos: Path, tmp_pat
         },
     )
     crossentropy = "sparse_categorical_crossentropy"
-    model.compile("sgd", {"hue": crossentropy, "thing": crossentropy, "targets": "mse"})
+    model.compile(
+        "sgd", {"hue": crossentropy, "thing": crossentropy, "targets": "mse"}, run_eagerly=True
+    )
     history = model.fit(ShardSequence(tmp_path / "train", 4), shuffle=False, verbose=0).history
     assert np.isfinite(history["loss"]).all()
 
@@ -149,7 +151,7 @@ def test_multi_hot_targets_train(photos: Path, tmp_path: Path):
             keras.layers.Dense(2, activation="sigmoid"),
         ]
     )
-    model.compile("sgd", "binary_crossentropy", metrics=["binary_accuracy"])
+    model.compile("sgd", "binary_crossentropy", metrics=["binary_accuracy"], run_eagerly=True)
     history = model.fit(ShardSequence(tmp_path / "train", 4), shuffle=False, verbose=0).history
     assert 0 <= history["binary_accuracy"][0] <= 1
 
