@@ -214,3 +214,8 @@ def run_epochs(callback, scores, first_epoch=0, model=None, name="val_score"):
 def best_callback(directory, monitor="val_score", **arguments):
     arguments = {"mode": "max", **arguments}
     return BestWeightsEarlyStopping(directory / "best.weights.h5", monitor, **arguments)
+
+
+def attributes(directory):
+    with h5py.File(directory / "best.weights.h5") as file:
+        return dict(file.attrs), float(file["weight"][()])

@@ -1,82 +1,21 @@
-"""Children, Ctrl-C, kills and descriptors of a process that trains: looked at from outside."""
+"""Children, Ctrl-C and kills of a process that trains: looked at from outside."""
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import write_shards
-from tests.helpers.paths import ROOT
+from tests.helpers.programs import ended, none_left, program, started
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc"),
 ]
-
-
-def program(tmp_path, text):
-    path = tmp_path / "program.py"
-    path.write_text(textwrap.dedent(text))
-    return path
-
-
-def started(path, *arguments, backend=None, **options):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if backend:
-        environment["KERAS_BACKEND"] = backend
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(path), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,  # a group of its own, as from a terminal
-        **options,
-    )
-
-
-def ended(process, seconds):
-    """What it told, and how long it took."""
-    start = time.monotonic()
-    try:
-        out, error = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, error = process.communicate()
-        pytest.fail(f"still running after {seconds} s\n{out}\n{error}")
-    return out, error, time.monotonic() - start
-
-
-def group(leader):
-    """The processes of a group that are alive."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == leader and fields[0] != "Z":
-            found.append(int(status.parent.name))
-    return found
-
-
-def none_left(leader, seconds=3):
-    """Whether the processes of a group end, and unlink their semaphores."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        shared = [name for name in os.listdir("/dev/shm") if f"-{leader}-" in name]
-        if not group(leader) and not shared:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 # ---- Children
@@ -323,91 +262,3 @@ def test_a_killed_parent_leaves_no_worker(tmp_path, delay):
         process.wait()
         assert none_left(process.pid)
         assert "Traceback" not in process.stderr.read()
-
-
-# ---- Descriptors
-
-
-FEW = """
-    import os, resource, sys
-    import numpy as np
-    import keras
-    from keras_bigdata import ShardError, ShardSequence
-    from tests.helpers.transforms import identity
-
-    resource.setrlimit(resource.RLIMIT_NOFILE, (384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    count = int(sys.argv[2])
-
-    class Recorded(ShardSequence):
-        def __getitem__(self, index):
-            x, ids = super().__getitem__(index)
-            np.testing.assert_array_equal(x[:, 0], ids)
-            given.append(ids.copy())
-            return x, ids
-
-    def train(**settings):
-        data = Recorded(sys.argv[1], 60, inputs="x", targets="id", **settings)
-        given.clear()
-        model.fit(data, shuffle=False, verbose=0)
-        assert sorted(np.concatenate(given[-len(data):]).tolist()) == list(range(count))
-        return data
-
-    given = []
-    kept = [
-        train(workers=0, shuffle="global"), train(workers=2), train(workers=2, shuffle="global")
-    ]
-    processes = dict(workers=2, use_multiprocessing=True, transform=identity)
-    train(**processes).release()
-    print("few", flush=True)
-
-    taken = []
-    try:
-        while True:
-            taken.append(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        pass
-    for _ in range(20):
-        os.close(taken.pop())
-    for data in kept:
-        data.epoch = 0
-        given.clear()
-        model.fit(data, shuffle=False, verbose=0)
-        assert sorted(np.concatenate(given[-len(data):]).tolist()) == list(range(count))
-    print("very few", flush=True)
-
-    for data in kept:
-        data.release()
-    try:
-        while True:
-            taken.append(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        pass
-    # Nothing left: for files, and for memory shared with workers. No fit: it would want some too.
-    for settings in (dict(workers=0), dict(workers=2), processes):
-        # Opened by its index before.
-        data = kept[0].unshuffled() if settings == dict(workers=0) else None
-        if data is None:
-            data = ShardSequence(kept[0].index, 60, inputs="x", targets="id", **settings)
-        try:
-            data[3]
-        except ShardError as error:
-            assert "ulimit -n" in str(error), error
-            print("said", flush=True)
-    for fd in taken:
-        os.close(fd)
-    assert len(kept[0][0][1]) == 60
-"""
-
-
-def test_many_more_shards_than_files_that_may_be_open(tmp_path):
-    shards = write_shards(tmp_path / "shards", [4] * 3000)
-    from keras_bigdata.shards.scan import open_shards
-
-    open_shards(shards).save()
-    with started(program(tmp_path, FEW), shards, 12_000) as process:
-        out, error, _ = ended(process, 100)
-    assert process.returncode == 0, error
-    assert out.split("\n") == ["few", "very few", "said", "said", "said", ""]
-    assert none_left(process.pid)
