@@ -29,12 +29,19 @@ ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Sets up TensorFlow for small models, in the processes that run tests.
+    """Sets up hypothesis, and TensorFlow for small models, in the processes that run tests.
 
     The process that hands tests out to others does not import TensorFlow: that takes 5 seconds, in
     which the others wait.
     """
-    hands_out = getattr(session.config.option, "dist", "no") != "no"
+    options = session.config.option
+    hands_out = getattr(options, "dist", "no") != "no"
+    if not hands_out and not getattr(options, "hypothesis_profile", None):
+        from hypothesis import settings
+
+        # Half of the usual number. `--hypothesis-profile default` runs the 100 examples.
+        settings.register_profile("half", max_examples=50)
+        settings.load_profile("half")
     if hands_out or os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         return
     import tensorflow as tf

@@ -51,7 +51,7 @@ def test_a_sequence_of_one_shard(shards):
     assert "30 rows in 1 shard, " in repr(kb.ShardSequence(shards([30]), **ROLES))
 
 
-@pytest.mark.parametrize("rows", [4, 400])
+@pytest.mark.parametrize("rows", [4, 100])
 def test_what_pack_returns_and_takes_does_not_grow_with_the_data(tmp_path, rows):
     source = kb.Arrays(x=np.zeros((rows, 2), np.float32), labels=np.arange(rows) % 3)
     index = kb.pack(source, tmp_path / "s", shard_samples=2, workers=1, verbose=0)

@@ -113,7 +113,7 @@ def test_processes_tell_what_they_find(packed):
 def test_fit_warns_at_once_and_at_the_end_of_each_epoch(packed):
     harm(packed, 2)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     data = ShardSequence(
         packed, 16, seed=0, inputs="x", targets="id", on_corrupt="skip", shuffle="window"
     )

@@ -232,7 +232,7 @@ def check_outcome(data):
             assert found.nbytes <= 4 * len(data) + (4 << 20)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(VALID), st.integers(0, 2**63), st.integers(1, 6))
 def test_damaged_pickles(valid, seed, edits):
     data, rng = bytearray(valid), random.Random(seed)
@@ -250,7 +250,7 @@ def test_damaged_pickles(valid, seed, edits):
     check_outcome(bytes(data))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30))
 def test_opcode_soup(pieces):
     check_outcome(b"".join(pieces) + b".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -147,18 +148,22 @@ def test_code_is_refused_and_does_not_run(tmp_path, kind, protocol):
         "torch._utils._rebuild_tensor_v2",
     ],
 )
-def test_every_other_name_is_refused(tmp_path, full):
+@pytest.mark.parametrize("each", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_other_name_is_refused(tmp_path, full, each):
+    """Each way to name it with one use of it, and each use with one way; all pairs are slow."""
     module, _, attribute = full.rpartition(".")
     on_stack = b"\x80\x04" + text(module) + text(attribute) + b"\x93"
     inst = b"(" + text("x") + f"i{module}\n{attribute}\n".encode()
     split = full.split(".", 1)
-    for head in (
+    heads = (
         name(module, attribute),
         on_stack,
         text(split[0]) + text(split[1]) + b"\x93",
         inst,
-    ):
-        for tail in (b".", b")R.", text("x") + b"\x85R.", b")\x81.", b"}b.", b")}\x92."):
+    )
+    tails = (b".", b")R.", text("x") + b"\x85R.", b")\x81.", b"}b.", b")}\x92.")
+    for head, tail in itertools.product(heads, tails):
+        if each or head == heads[0] or tail == tails[1]:
             path = write(tmp_path / "a.pkl", head, tail)
             assert full in assert_refused(path)
     write(path, b"(", name(module, attribute), text("x"), b"o.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from pathlib import Path
 
@@ -41,8 +42,18 @@ def test_an_image_of_the_right_size_is_given_as_it_is(tmp_path: Path, gradient: 
     assert pixels.flags.writeable
 
 
-@pytest.mark.parametrize("size", [(32, 32), (64, 96), (128, 128), (224, 224), (600, 700)])
-@pytest.mark.parametrize("name", COLOR_PHOTOS)
+SIZES = [(32, 32), (64, 96), (128, 128), (224, 224)]
+LARGER = (600, 700)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *itertools.product(COLOR_PHOTOS, SIZES),
+        (COLOR_PHOTOS[0], LARGER),
+        *(pytest.param(name, LARGER, marks=pytest.mark.slow) for name in COLOR_PHOTOS[1:]),
+    ],
+)
 def test_it_looks_as_scikit_image_resizes_it(name: str, size: tuple[int, int]):
     original = imread(PHOTOS / name)
     reference = resize(original, (*size, 3), anti_aliasing=True) * 255

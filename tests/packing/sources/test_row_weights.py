@@ -166,7 +166,7 @@ def test_weights_of_masks_count_rows_and_not_columns(tmp_path: Path):
             keras.layers.Conv2D(1, 1, kernel_initializer="zeros"),
         ]
     )
-    model.compile("sgd", "mse", weighted_metrics=["mse"])
+    model.compile("sgd", "mse", weighted_metrics=["mse"], run_eagerly=True)
     scores = model.evaluate(sequence, return_dict=True, verbose=0)
     assert scores == pytest.approx({"loss": 0.25, "mse": 1})  # 1 in the only row that counts
     both = ImageTable(columns, size=(4, 4), sample_weight="w", label="l", **options)
