@@ -9,6 +9,7 @@ fingerprint         the identity of a pack (function_fingerprint, function_sourc
 plan                which rows form which shard
 row_columns         the metadata columns of the rows: `row`, `file`, and what a source keeps
 stored_form         how a field is stored: as arrays, of any length, or encoded
+declared_ragged     the fields of any length of a custom source, and their average size
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers

@@ -26,6 +26,7 @@ from keras_bigdata.packing.function_fingerprint import describe_function
 from keras_bigdata.packing.release_0_1 import MAIN_MODULES, match_record
 from keras_bigdata.packing.samples import Array, AugmentFunction
 from keras_bigdata.packing.sources.base import Source
+from keras_bigdata.packing.stored_form import declared_ragged
 from keras_bigdata.shards.roles import Roles
 
 # Stands for an item that one of two fingerprints does not have.
@@ -194,6 +195,14 @@ def _without_later_entries(source: Any, recorded: Any) -> Any:
 
 
 def _describe_source(source: Any, read_first_row: Callable[[], Mapping[str, Array]]) -> Any:
+    described = _describe_rows(source, read_first_row)
+    ragged = declared_ragged(source)
+    if ragged and isinstance(described, Mapping):
+        described = {**described, "ragged": ragged}
+    return described
+
+
+def _describe_rows(source: Any, read_first_row: Callable[[], Mapping[str, Array]]) -> Any:
     if hasattr(source, "fingerprint"):
         described = source.fingerprint()
         if isinstance(source, Source) and source.reads_rows_its_own_way():

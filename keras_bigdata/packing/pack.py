@@ -97,6 +97,9 @@ def pack(
     the same names, dtypes and shapes in every row. It must return the same rows each time. It may
     also have:
 
+    - `ragged`: a dict of the fields whose rows have any length, such as `{"tokens": 0}`, with the
+      number that fills short rows in a batch. Their rows may differ in their first dimension, and
+      may be empty. Without `shard_samples`, 64 rows are read to learn their average size.
     - `roles`: a dict such as `{"inputs": "x", "targets": "y"}`. Without it a field `labels` is
       the target and the others are inputs.
     - `classes`, `vocabulary`: lists for the index; `classes` may be a dict of field -> list.

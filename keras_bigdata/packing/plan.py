@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.declared_ragged import check_declared, measure_forms
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.renumbering import Renumbering
 from keras_bigdata.packing.request import PackRequest
@@ -26,8 +27,9 @@ from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import resolve_names
 from keras_bigdata.packing.sources.problems import describe_counts
-from keras_bigdata.packing.stored_form import StoredForm, forms_of
+from keras_bigdata.packing.stored_form import StoredForm, forms_of, is_untyped
 from keras_bigdata.permutation import Rows, shuffled_rows
+from keras_bigdata.shards.field_rows import check_weight_roles
 from keras_bigdata.shards.index import Field
 from keras_bigdata.shards.metadata_columns import check_field_names, describe_columns
 from keras_bigdata.shards.roles import Roles
@@ -105,7 +107,7 @@ class PackPlan:
         source = request.source
         _check_rows(source, skip)
         fields = _read_fields(request, skip)
-        forms = forms_of(source)
+        forms = measure_forms(request, fields, forms_of(source))
         size = request.shard_samples or default_shard_samples(len(source), fields, forms)
         roles = _resolve_roles(request, fields)
         columns = _describe_columns(source, fields) if with_columns else {}
@@ -180,9 +182,16 @@ def _count_by_column(source: Any) -> str:
 
 
 def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
-    """Returns the fields of the first row that can be read: all others must have the same."""
+    """Returns the fields of the first row that can be read: all others must have the same.
+
+    Where it holds an empty list for a row of any length, which has no dtype, the next row that is
+    not empty is used for that field.
+    """
     first_error = ""
     rows = len(request.source)
+    forms = forms_of(request.source)
+    fields: dict[str, Field] = {}
+    untyped: set[str] = set()
     for row in range(rows):
         try:
             sample = request.read_first_row() if row == 0 else read_row(request.source, row)
@@ -191,9 +200,20 @@ def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
                 raise PackError(describe_bad_row(row, error)) from error
             first_error = first_error or f"row {row}: {error}"
             continue
-        forms = forms_of(request.source)
-        return _fields_of(_augment_first(request, sample, row), forms)
-    raise PackError(f"none of the {rows} rows can be read. {first_error}")
+        sample = _augment_first(request, sample, row)
+        found = _fields_of(sample, forms)
+        empty = {name for name in found if found[name].is_ragged and is_untyped(sample[name])}
+        if not fields:
+            fields, untyped = found, empty
+        typed = untyped & (found.keys() - empty)
+        fields |= {name: found[name] for name in typed}
+        untyped -= typed
+        if not untyped:
+            break
+    if not fields:
+        raise PackError(f"none of the {rows} rows can be read. {first_error}")
+    check_declared(request.source, fields)
+    return fields
 
 
 def _augment_first(request: PackRequest, sample: dict[str, Array], row: int) -> dict[str, Array]:
@@ -219,6 +239,10 @@ def _resolve_roles(request: PackRequest, fields: Mapping[str, Field]) -> Roles:
     missing = [name for name in roles.names if name not in fields]
     if missing:
         raise PackError(f"the roles name {missing}, but the samples hold {list(fields)}.")
+    try:
+        check_weight_roles(roles, [name for name, field in fields.items() if field.is_ragged])
+    except ValueError as error:
+        raise PackError(f"the source: {error}.") from error
     return roles
 
 

@@ -33,7 +33,7 @@ from keras_bigdata.packing.samples import (
 from keras_bigdata.packing.sources.arrays import Arrays
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.images import quiet_pillow
-from keras_bigdata.packing.stored_form import StoredForm, encode_row, join_rows
+from keras_bigdata.packing.stored_form import StoredForm, declared_ragged, encode_row, join_rows
 from keras_bigdata.shards.class_counts import check_classes, count_classes
 from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import Field
@@ -148,7 +148,7 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
         if settings.augment is not None:
             augmented = _augment_samples(settings, samples, variant)
             arrays = _stack(settings, augmented, len(samples))
-        elif isinstance(job.source, Arrays) and not job.source.reads_rows_its_own_way():
+        elif _are_in_memory(job.source):
             arrays = dict(job.source.select(job.positions).gather())
             kept = job.positions
         else:
@@ -168,6 +168,13 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
     record = ShardRecord(job.number, infos, skipped, counts, recorded)
     write_record(settings.directory, record)
     return record
+
+
+def _are_in_memory(source: Any) -> bool:
+    """Returns whether rows can be taken from arrays, without reading them one by one."""
+    if not isinstance(source, Arrays) or source.reads_rows_its_own_way():
+        return False
+    return not declared_ragged(source)
 
 
 def _columns(settings: JobSettings, job: ShardJob, kept: list[int]) -> dict[str, Array]:

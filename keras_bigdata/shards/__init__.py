@@ -21,6 +21,7 @@ The files, each of which uses only those above it:
 | `class_counts` | number of rows of each class |
 | `different_classes` | how two sets differ in what class i or word i is |
 | `field_values` | values of any kind -> the array of a field, or why not |
+| `field_rows` | the same for rows that may differ in length: `Ragged` |
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
 | `shard_file` | writes one shard: `write_shard` |
 | `writer` | writes shards and their index from a loop: `ShardWriter` |

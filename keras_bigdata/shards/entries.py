@@ -95,7 +95,8 @@ class Field:
         rows = ", ".join(("rows", *sizes))
         kind = "text" if self.codec == TEXT_CODEC else self.dtype
         stored = f", stored as {self.codec}" if self.is_encoded else ""
-        return f"{self.name!r}: {kind} ({rows}){stored}"
+        padded = f", padded with {self.padding}" if self.padding else ""
+        return f"{self.name!r}: {kind} ({rows}){stored}{padded}"
 
     def __repr__(self) -> str:
         return f"Field({shorten(self)})"

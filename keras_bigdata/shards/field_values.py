@@ -48,7 +48,7 @@ def as_array(value: Any) -> Array:
     except Exception as error:
         raise ValueError(
             f"is not an array: a {kind} cannot be converted to one ({type(error).__name__}: "
-            f"{error}). Pad rows to one length"
+            f"{error}). Pad rows to one length, or pass them as Ragged.from_rows(rows)"
         ) from error
 
 
@@ -70,8 +70,8 @@ def numeric_problem(array: Array, kind: str = "ndarray") -> str | None:
     if dtype.hasobject:
         return (
             f"({kind}) holds rows of different length, texts, missing values (None, NA) or other "
-            "objects, not numbers. Pad rows to one length; encode texts as numbers; fill missing "
-            "values"
+            "objects, not numbers. Pad rows to one length, or pass them as Ragged.from_rows(rows); "
+            "encode texts as numbers; fill missing values"
         )
     if dtype.kind in "US":
         return "holds texts: encode them as numbers of classes or tokens"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_number
 from keras_bigdata.permutation import Int64Array
 from keras_bigdata.representation import format_count
-from keras_bigdata.shards.field_values import NUMERIC_KINDS, as_numbers
+from keras_bigdata.shards.field_values import as_numbers
 
 Array = npt.NDArray[Any]
 
@@ -83,7 +83,7 @@ class Ragged:
         typed = [
             array
             for array, row in zip(arrays, given, strict=True)
-            if len(array) or isinstance(row, np.ndarray)
+            if len(array) or not isinstance(row, list | tuple)
         ] or arrays
         shape = typed[0].shape[1:]
         for number, array in enumerate(arrays):
@@ -94,7 +94,7 @@ class Ragged:
                 )
         if dtype is None:
             kinds = {array.dtype.newbyteorder("=") for array in typed}
-            if len(kinds) > 1 and any(isinstance(row, np.ndarray) for row in given):
+            if len(kinds) > 1 and not all(isinstance(row, list | tuple) for row in given):
                 raise ValueError(
                     f"the rows have several dtypes: {', '.join(sorted(map(str, kinds)))}. Pass the "
                     "one that they are to have as dtype=..."
@@ -106,9 +106,13 @@ class Ragged:
         values = np.empty((int(offsets[-1]), *shape), dtype)
         for array, start, stop in zip(arrays, offsets[:-1], offsets[1:], strict=True):
             if stop > start:
-                part = array.astype(dtype)
-                if not np.array_equal(part, array, equal_nan=array.dtype.kind in "fc"):
-                    raise ValueError(f"dtype {np.dtype(dtype)} does not hold the values of a row.")
+                part = array
+                if array.dtype != values.dtype:
+                    part = array.astype(dtype)
+                    if not np.array_equal(part, array, equal_nan=array.dtype.kind in "fc"):
+                        raise ValueError(
+                            f"dtype {np.dtype(dtype)} does not hold the values of a row."
+                        )
                 values[start:stop] = part
         return cls(values, offsets, padding)
 
@@ -133,13 +137,17 @@ class Ragged:
         return (self[row] for row in range(len(self)))
 
     def take(self, rows: Sequence[int] | Int64Array) -> Ragged:
-        """Returns some rows, in the given order."""
+        """Returns some rows, in the given order, as new arrays."""
         chosen = np.asarray(rows, np.int64)
-        lengths = self.lengths[chosen]
+        starts, lengths = self.offsets[chosen], self.lengths[chosen]
         offsets = np.zeros(len(chosen) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        places = places_of_rows(self.offsets[chosen], lengths, offsets)
-        return Ragged(self.values[places], offsets, self.padding)
+        values = np.empty((int(offsets[-1]), *self.values.shape[1:]), self.dtype)
+        # Row by row: the position of each value would take eight times the memory of bytes.
+        bounds = zip(starts.tolist(), offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        for start, first, stop in bounds:
+            values[first:stop] = self.values[start : start + stop - first]
+        return Ragged(values, offsets, self.padding)
 
     def padded(self, length: int | None = None) -> Array:
         """Returns the rows as one array of shape `(rows, length, ...)`.
@@ -158,10 +166,23 @@ class Ragged:
         out[np.arange(length) < self.lengths[:, np.newaxis]] = self.values
         return out
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        # NumPy would make an array of rows that happen to have one length.
+        raise TypeError("rows of any length are not one array; `padded` returns one")
+
     def __repr__(self) -> str:
         lengths = self.lengths
         spread = f", {lengths.min():,} to {lengths.max():,} long" if len(self) else ""
         return f"Ragged({self.dtype}: {format_count(len(self), 'row')}{spread})"
+
+
+def join_ragged(parts: Sequence[Ragged]) -> Ragged:
+    """Joins rows of the same dtype and shape, one part after the other."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    values = np.concatenate([part.values for part in parts])
+    return Ragged(values, offsets, parts[0].padding)
 
 
 def places_of_rows(starts: Int64Array, lengths: Int64Array, offsets: Int64Array) -> Int64Array:
@@ -202,30 +223,3 @@ def checked_padding(padding: float, dtype: np.dtype[Any]) -> float:
     if not held:
         raise ValueError(f"`padding` is not a value of {dtype}. Received: padding={padding!r}")
     return plain
-
-
-def as_ragged(value: Any) -> Ragged | None:
-    """Returns a list or an object array of numeric rows of different length as `Ragged`.
-
-    Returns:
-        `None` if it is something else, such as rows of equal length.
-    """
-    if isinstance(value, Ragged):
-        return value
-    if not isinstance(value, list | tuple | np.ndarray) or not len(value):
-        return None
-    if isinstance(value, np.ndarray) and (value.dtype.kind != "O" or value.ndim != 1):
-        return None
-    if not all(isinstance(row, list | tuple | np.ndarray) for row in value):
-        return None
-    try:
-        lengths = {len(row) for row in value}
-    except TypeError:  # arrays without dimensions
-        return None
-    if len(lengths) < 2:
-        return None
-    try:
-        ragged = Ragged.from_rows(value)
-    except ValueError:
-        return None
-    return ragged if ragged.dtype.kind in NUMERIC_KINDS else None

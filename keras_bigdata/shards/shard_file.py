@@ -16,10 +16,11 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.files import atomic_path
 from keras_bigdata.shards.aligned_pickle import AlignedOutput
 from keras_bigdata.shards.entries import Field, ShardInfo
-from keras_bigdata.shards.field_values import as_array, numeric_problem
+from keras_bigdata.shards.field_rows import as_rows
+from keras_bigdata.shards.field_values import numeric_problem
 from keras_bigdata.shards.metadata_columns import stored_columns
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
-from keras_bigdata.shards.ragged import Ragged, as_ragged
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.varlen import OFFSETS, VALUES
 
 Array = npt.NDArray[Any]
@@ -97,11 +98,20 @@ def describe_fields(arrays: Mapping[str, Array | Ragged]) -> dict[str, Field]:
 
 
 def as_stored(
-    arrays: Mapping[str, npt.ArrayLike | Ragged], where: str
+    arrays: Mapping[str, npt.ArrayLike | Ragged],
+    where: str,
+    fields: Mapping[str, Field] = MappingProxyType({}),
 ) -> dict[str, Array | Ragged]:
     """Returns the arrays as they are stored: C-contiguous, native byte order, no subclasses.
 
-    Lists of numeric rows of different length become `Ragged`.
+    Args:
+        arrays: field name -> array with rows, or what `as_rows` makes one of. Lists of numeric rows
+            of different length become `Ragged`.
+        where: the file, for messages.
+        fields: the fields of earlier shards of the set. Defaults to `{}`.
+
+    Raises:
+        ShardError: if they cannot be stored as one shard.
     """
     if not isinstance(arrays, Mapping) or not arrays:
         raise ShardError(
@@ -120,15 +130,14 @@ def as_stored(
         return array if array.dtype is dtype else array.view(dtype)
 
     for name, value in arrays.items():
-        ragged = as_ragged(value)
-        if ragged is not None and isinstance(name, str):
-            values, offsets = stored(ragged.values), stored(ragged.offsets)
-            native[name] = Ragged(values, offsets, ragged.padding)
-            continue
         try:
-            array = as_array(value)
+            array = as_rows(value, fields.get(name))
         except ValueError as error:
             raise ShardError(f"{where}: field {name!r} {error}.") from error
+        if isinstance(array, Ragged) and isinstance(name, str):
+            values, offsets = stored(array.values), stored(array.offsets)
+            native[name] = Ragged(values, offsets, array.padding)
+            continue
         if not isinstance(name, str) or array.ndim == 0 or array.dtype.hasobject:
             raise ShardError(
                 f"{where}: every field must have a name (str) and an array with rows and a "

@@ -115,7 +115,8 @@ def check_offsets(offsets: Array, rows: int, size: int, where: str) -> None:
             f"{where}: the offsets are {offsets.dtype} {offsets.shape}, expected int64 "
             f"({rows + 1},). Restore the file, or write it again."
         )
-    if offsets[0] != 0 or offsets[-1] != size or (np.diff(offsets) < 0).any():
+    # Not by `np.diff`: a difference of two lies may overflow, and be positive.
+    if offsets[0] != 0 or offsets[-1] != size or (offsets[1:] < offsets[:-1]).any():
         raise CorruptShardError(
             f"{where}: the offsets do not divide its {size:,} values into {rows:,} rows. Restore "
             "the file, or write it again."

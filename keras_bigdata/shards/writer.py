@@ -17,6 +17,7 @@ from keras_bigdata.files import local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo, format_fields
+from keras_bigdata.shards.field_rows import check_weight_roles, list_target_problem, ragged_names
 from keras_bigdata.shards.field_values import numeric_problem
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.metadata_columns import (
@@ -26,7 +27,7 @@ from keras_bigdata.shards.metadata_columns import (
     describe_columns,
 )
 from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.roles import Roles, as_structure
+from keras_bigdata.shards.roles import Roles, as_structure, field_names
 from keras_bigdata.shards.shard_file import as_stored, describe_fields, write_shard
 from keras_bigdata.shards.shard_names import shard_name
 from keras_bigdata.shards.unfinished import WRITING
@@ -124,10 +125,10 @@ class ShardWriter:
         """Writes one shard. Its metadata column `row` numbers the rows of a variant from 0.
 
         Args:
-            arrays: field name -> array of shape `(rows, ...)`, or `Ragged` or a list of arrays for
-                rows of any length.
+            arrays: field name -> array of shape `(rows, ...)`. Rows of any length are `Ragged`, or
+                lists or arrays of different length. A field that has them in the first shard has
+                them in all, also where lists happen to have one length.
             variant: number of the augmented copy of the data that it belongs to. Defaults to `0`.
-
             columns: metadata columns, name -> one number or one text per row, such as the `file`
                 of each row. They describe the rows and are never inputs. Every shard has the same.
                 Defaults to `{}`.
@@ -146,8 +147,8 @@ class ShardWriter:
             raise ValueError(f"{self.directory}: the writer is closed; its index is written.")
         variant = checked_int(variant, "variant", 0)
         name = shard_name(sum(info.variant == variant for info in self.shards), variant)
-        native = as_stored(arrays, name)
-        fields = self._checked_fields(name, native)
+        native = as_stored(arrays, name, self.fields)
+        fields = self._checked_fields(name, arrays, native)
         described = self._checked_columns(name, native, columns, variant)
         counts = count_classes(native, self.roles)
         try:
@@ -220,7 +221,9 @@ class ShardWriter:
         if kind is None:
             self.close()
 
-    def _checked_fields(self, name: str, arrays: Mapping[str, Array | Ragged]) -> dict[str, Field]:
+    def _checked_fields(
+        self, name: str, given: Mapping[str, Any], arrays: Mapping[str, Array | Ragged]
+    ) -> dict[str, Field]:
         """Returns the fields of a shard, which must be those of the first one."""
         fields = describe_fields(arrays)
         if not self.shards:
@@ -231,15 +234,29 @@ class ShardWriter:
                     f"{list(fields)}."
                 )
             for role in self.roles.names:
-                given = arrays[role]
-                problem = numeric_problem(given.values if isinstance(given, Ragged) else given)
+                rows = arrays[role]
+                problem = numeric_problem(rows.values if isinstance(rows, Ragged) else rows)
+                if problem is None and role in field_names(self.roles.targets):
+                    problem = list_target_problem(given[role], rows)
                 if problem is not None:
                     raise ShardError(f"{self.directory / name}: field {role!r} {problem}.")
+            try:
+                check_weight_roles(self.roles, ragged_names(arrays))
+            except ValueError as error:
+                raise ShardError(f"{self.directory / name}: {error}.") from error
         elif fields != self.fields:
+            changed = any(
+                self.fields[field].is_ragged != fields[field].is_ragged
+                for field in self.fields.keys() & fields.keys()
+            )
+            remedy = (
+                " Rows of any length must be lists of different length or `Ragged` in every "
+                "shard: Ragged.from_rows(rows)."
+            )
             raise ShardError(
                 f"{self.directory}: every shard must hold the same fields. {name} has "
                 f"{format_fields(fields)}; {self.shards[0].name} has "
-                f"{format_fields(self.fields)}."
+                f"{format_fields(self.fields)}.{remedy if changed else ''}"
             )
         return fields
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_row
-from keras_bigdata.packing.sources.base import Source
+from keras_bigdata.packing.sources.any_length import (
+    Column,
+    forms_of_columns,
+    memory_map_of,
+    row_shape,
+    sampled_values,
+    select_rows,
+)
+from keras_bigdata.packing.sources.base import RowShape, Source
 from keras_bigdata.packing.sources.labels import (
     NO_CLASS,
     check_class_numbers,
@@ -21,8 +29,16 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
+from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.field_values import as_array, numeric_problem
+from keras_bigdata.shards.field_rows import (
+    as_rows,
+    check_weight_roles,
+    list_target_problem,
+    ragged_names,
+)
+from keras_bigdata.shards.field_values import numeric_problem
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles, as_structure, field_names
 from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
 from keras_bigdata.shards.standard_fields import LABELS
@@ -41,7 +57,10 @@ class Arrays(Source):
         sample_weights: The same, for `sample_weight`. Defaults to `None`.
         classes: The label that class i stands for, as a list, or a source or `ShardIndex` to
             take them from. Defaults to `None`: if the labels are strings, all of them, sorted.
-        **fields: Name -> array of shape `(rows, ...)`, all with the same number of rows.
+        **fields: Name -> array of shape `(rows, ...)`, all with the same number of rows. Rows of
+            any length are `Ragged`; or a list, or a column of a table, of arrays or lists of
+            numbers of different length. In a batch they are padded to the longest with 0, or with
+            the padding of the `Ragged`.
             `labels` given as strings are converted to int32 class numbers. Other arrays keep
             their dtype: whole numbers are class numbers already. With `classes` they must lie
             between 0 and the number of classes; they are not looked up among the classes. Without
@@ -51,9 +70,11 @@ class Arrays(Source):
     Raises:
         ValueError: If the arrays differ in length or have no rows, if a role names a field that
             does not exist, if a label is not among `classes`, or if labels may be class numbers as
-            well as names of classes (`classes=[1, 2, 3]`, a label 1).
+            well as names of classes (`classes=[1, 2, 3]`, a label 1); if targets are lists of whole
+            numbers of different length, which may be sequences as well as several classes per row,
+            or if sample weights are of any length.
         TypeError: If a field is not an array of numbers: texts, dates, Python objects, masked
-            values, a dict, rows of different length.
+            values, a dict, rows that differ in more than their length.
         PackError: If `labels` holds strings among values that are not labels.
 
     Example:
@@ -62,6 +83,7 @@ class Arrays(Source):
     x = np.load("x.npy", mmap_mode="r")  # (rows, 128, 128, 3)
     pack(Arrays(images=x, labels=y), "shards/train")
     pack(Arrays(images=x, age=ages, targets="age"), "shards/ages")
+    pack(Arrays(series=[[0.5, 0.1], [0.3], []], labels=[0, 1, 0]), "shards/series")
     ```
     """
 
@@ -75,13 +97,16 @@ class Arrays(Source):
         targets: Any = None,
         sample_weights: Any = None,
         classes: Any = None,
-        **fields: npt.ArrayLike,
+        **fields: npt.ArrayLike | Ragged,
     ) -> None:
         self.classes = None if classes is None else resolve_classes(classes)
-        arrays: dict[str, npt.NDArray[Any]] = {}
+        arrays: dict[str, Column] = {}
         self._has_encoded_labels = False
         for name, values in fields.items():
             array = _as_field(name, values)
+            if isinstance(array, Ragged):
+                arrays[name] = array
+                continue
             if name == LABELS and array.ndim == 1 and array.dtype.kind in "UO":
                 array, self._has_encoded_labels = self._encode_labels(array), True
             problem = numeric_problem(array, type(values).__name__)
@@ -99,6 +124,11 @@ class Arrays(Source):
                 f"Received: {lengths or 'none'}"
             )
         self.roles = default_roles(arrays, inputs, targets, sample_weights)
+        check_weight_roles(self.roles, ragged_names(arrays))
+        for name in field_names(self.roles.targets):
+            problem = list_target_problem(fields[name], arrays[name])
+            if problem is not None:
+                raise ValueError(f"Field {name!r} {problem}.")
         owner = self.class_field
         if self.classes is not None and not self._has_encoded_labels:
             if owner not in arrays:
@@ -106,12 +136,14 @@ class Arrays(Source):
                     f"`classes` are the names of the labels, and there is no field {LABELS!r} and "
                     f"no other single target. Received: fields {list(arrays)}"
                 )
-            check_class_numbers(arrays[owner], self.classes, owner)
+            owned = arrays[owner]
+            numbers = owned.values if isinstance(owned, Ragged) else owned
+            check_class_numbers(numbers, self.classes, owner)
         self._arrays = arrays
         self._files = [
             values.filename
-            for values in fields.values()
-            if isinstance(values, np.memmap) and values.nbytes > HASHED_BYTES and values.filename
+            for values in map(memory_map_of, fields.values())
+            if values is not None and values.nbytes > HASHED_BYTES and values.filename
         ]
 
     def __len__(self) -> int:
@@ -124,14 +156,21 @@ class Arrays(Source):
         position = row if self._positions is None else self._positions[row]
         return {name: np.array(array[position]) for name, array in self._arrays.items()}
 
-    def gather(self) -> dict[str, npt.NDArray[Any]]:
+    def gather(self) -> dict[str, Column]:
         """Returns all rows at once, as new arrays.
 
         Returns:
-            Dict of field name -> array of shape `(rows, ...)`.
+            Dict of field name -> array of shape `(rows, ...)`, or `Ragged`.
         """
-        rows = slice(None) if self._positions is None else self._positions
-        return {name: np.array(array[rows]) for name, array in self._arrays.items()}
+        return {
+            name: select_rows(array, self._positions, copy=True)
+            for name, array in self._arrays.items()
+        }
+
+    @property
+    def stored_forms(self) -> Mapping[str, StoredForm]:
+        """How `pack` stores the fields whose rows are of any length."""
+        return forms_of_columns(self._arrays, self._positions)
 
     def select(self, rows: npt.ArrayLike) -> Self:
         """Returns a source of some rows; nothing is copied.
@@ -203,15 +242,22 @@ class Arrays(Source):
         """
         sample = hashlib.sha256()
         for array in self._arrays.values():
-            large = array.nbytes > HASHED_BYTES
             sampled_rows = np.unique(np.linspace(0, len(array) - 1, 64).astype(np.int64))
-            sample.update((array[sampled_rows] if large else array).tobytes())
+            for part in sampled_values(array, sampled_rows, HASHED_BYTES):
+                sample.update(part.tobytes())
         if self._positions is not None:
             sample.update(self._positions.tobytes())
         return {
             "kind": type(self).__name__ if self.reads_rows_its_own_way() else "Arrays",
             "rows": len(self),
-            "fields": {name: [str(a.dtype), a.shape[1:]] for name, a in self._arrays.items()},
+            "fields": {
+                name: [
+                    str(array.dtype),
+                    row_shape(array),
+                    *([array.padding] if isinstance(array, Ragged) else []),
+                ]
+                for name, array in self._arrays.items()
+            },
             "rows_sha256": sample.hexdigest(),
             "classes": self.classes,
         }
@@ -231,13 +277,22 @@ class Arrays(Source):
 
     def _strata(self) -> npt.NDArray[Any]:
         targets = [self._arrays[name] for name in field_names(self.roles.targets)]
-        numbers = [number_labels(self._blocks(target), len(self)) for target in targets]
+        numbers = [
+            None if isinstance(target, Ragged) else number_labels(self._blocks(target), len(self))
+            for target in targets
+        ]
         return combine_labels(numbers, len(self))
 
     def _group_values(self, name: str) -> npt.NDArray[Any]:
         if name not in self._arrays:
             raise self._no_column(name, self._arrays)
         array = self._arrays[name]
+        if isinstance(array, Ragged):
+            raise ValueError(
+                f"{type(self).__name__}: `groups` and `stratify` need one value per row, and the "
+                f"field {name!r} has rows of any length. As `groups`, pass an array with one value "
+                "per row instead."
+            )
         return array if self._positions is None else array[self._positions]
 
     def _blocks(self, array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
@@ -247,8 +302,8 @@ class Arrays(Source):
             rows: slice | Rows = slice(start, start + step)
             yield array[rows if self._positions is None else self._positions[rows]]
 
-    def _row_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: array.shape[1:] for name, array in self._arrays.items()}
+    def _row_shapes(self) -> dict[str, RowShape]:
+        return {name: row_shape(array) for name, array in self._arrays.items()}
 
     def _encode_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Returns the class numbers of labels; takes the classes from them if none were passed."""
@@ -301,13 +356,13 @@ def default_roles(
     return roles
 
 
-def _as_field(name: str, values: Any) -> npt.NDArray[Any]:
-    """Returns the values of a field as an array; labels that hold strings as Python objects."""
+def _as_field(name: str, values: Any) -> Column:
+    """Returns the rows of a field; labels that hold strings as Python objects."""
     try:
         if name == LABELS and _has_strings(values):
             # NumPy would convert a NaN among strings to a string.
             return np.asarray(values, object)
-        return as_array(values)
+        return as_rows(values)
     except ValueError as error:
         raise TypeError(f"Field {name!r} must be an array of numbers. It {error}.") from error
 
