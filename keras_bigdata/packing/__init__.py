@@ -16,5 +16,6 @@ parallel            all shards, in several workers
 output_directory    a directory that is written as a whole (resume_state)
 append              a source that is added to a packed set (renumbering)
 pack                `pack`: all of it together
-capture             `capture`: batches of a generator -> shards (batch_source, batch_fields)
+capture             `capture`: batches of a generator -> shards (batch_source, batch_fields,
+                    shard_buffer)
 """

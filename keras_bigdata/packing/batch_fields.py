@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.samples import Array
-from keras_bigdata.shards.field_values import as_numbers
+from keras_bigdata.representation import format_shape
+from keras_bigdata.shards.field_rows import (
+    as_rows,
+    check_weight_roles,
+    list_target_problem,
+    ragged_names,
+)
+from keras_bigdata.shards.field_values import numeric_problem
 from keras_bigdata.shards.index import Field
-from keras_bigdata.shards.roles import Roles, Structure
+from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.roles import Roles, Structure, field_names
+
+_RAGGED_REMEDY = ", or, if they differ in length, pass Ragged.from_rows(rows)"
+_LIST_REMEDY = (
+    ". Lists and tuples stand for several inputs or outputs; if this one holds the rows of one, "
+    "pass Ragged.from_rows(rows)"
+)
 
 # First parts of the field names: inputs, targets, sample weights.
 _PARTS = ("x", "y", "w")
 
 
-def flatten_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
+def flatten_batch(
+    batch: Any, known: Mapping[str, Field] = MappingProxyType({})
+) -> tuple[Roles, dict[str, Array | Ragged]]:
     """Flattens a batch into named arrays.
 
     Args:
         batch: `(x, y, sample_weight)`, `(x, y)`, `(x,)`, or `x` alone if it is an array or a
             dict; each part an array or a tensor, or a (nested) tuple, list or dict of them.
+        known: the fields of the first batch; empty if this is the first one. Defaults to `{}`.
 
     Returns:
         `(roles, arrays)`: the structure of field names, and field name -> array. A field is named
@@ -43,17 +61,26 @@ def flatten_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
         )
     )
     arrays = {
-        name: _as_array(value, name)
+        name: _as_rows(value, name, known.get(name))
         for name, value in leaves.items()
         if value is not None or not name.startswith("w.")
     }
     first = next(iter(arrays))
     for name, array in arrays.items():
         if len(array) != len(arrays[first]):
+            are_in_list = any(each.rpartition(".")[2].isdigit() for each in (name, first))
             raise PackError(
                 f"field {name!r} has {len(array)} rows, but field {first!r} has "
-                f"{len(arrays[first])}"
+                f"{len(arrays[first])}{_LIST_REMEDY if are_in_list else ''}"
             )
+    for name in field_names(roles.targets):
+        problem = list_target_problem(leaves[name], arrays[name])
+        if problem is not None:
+            raise PackError(f"field {name!r} {problem}")
+    try:
+        check_weight_roles(roles, ragged_names(arrays))
+    except ValueError as error:
+        raise PackError(str(error)) from error
     for name in leaves:
         if name not in arrays:  # None for the sample weights of one output
             arrays[name] = np.ones(len(arrays[first]), np.float32)
@@ -61,7 +88,7 @@ def flatten_batch(batch: Any) -> tuple[Roles, dict[str, Array]]:
 
 
 def check_batch(
-    roles: Roles, arrays: Mapping[str, Array], first: Roles, fields: Mapping[str, Field]
+    roles: Roles, arrays: Mapping[str, Array | Ragged], first: Roles, fields: Mapping[str, Field]
 ) -> None:
     """Raises `PackError` if a batch differs from the first one in more than the number of rows."""
     if roles != first:
@@ -70,16 +97,47 @@ def check_batch(
             f"{_format_roles(first)}"
         )
     for name, field in fields.items():
-        array = arrays[name]
-        if array.dtype.newbyteorder("=") != field.dtype:
-            raise PackError(
-                f"field {name!r} has dtype {array.dtype}, but {field.dtype} in the first batch"
+        problem = _find_difference(arrays[name], field)
+        if problem is not None:
+            raise PackError(f"field {name!r} {problem}")
+
+
+def _find_difference(rows: Array | Ragged, field: Field) -> str | None:
+    """Returns how rows differ from those of the first batch."""
+    shape: tuple[int | None, ...] = rows.shape[1:] if isinstance(rows, np.ndarray) else (None,)
+    if isinstance(rows, Ragged) and not field.is_ragged:
+        return (
+            "(Ragged) holds rows of different length, but rows of shape "
+            f"{format_shape(field.shape)} in the first batch. Pass `Ragged` in every batch: "
+            "Ragged.from_rows(rows)"
+        )
+    if isinstance(rows, np.ndarray) and field.is_ragged:
+        return (
+            f"is an array with rows of shape {format_shape(shape)}, but had rows of any length in "
+            "the first batch, so that it can be read in two ways: as rows of one length, or as "
+            "padded ones. Pass `Ragged` in every batch: Ragged.from_rows(rows), without padding"
+        )
+    if rows.dtype.newbyteorder("=") != field.dtype:
+        return f"has dtype {rows.dtype}, but {field.dtype} in the first batch"
+    if isinstance(rows, Ragged):
+        shape = (None, *rows.values.shape[1:])
+        if rows.padding != field.padding:
+            return (
+                f"has the padding {rows.padding}, but {field.padding} in the first batch. Pass the "
+                "same one in every batch"
             )
-        if array.shape[1:] != field.shape:
-            raise PackError(
-                f"field {name!r} has rows of shape {array.shape[1:]}, but of shape {field.shape} "
-                "in the first batch. Pad or resize them to one shape"
-            )
+    if shape == field.shape:
+        return None
+    remedy = "Pad or resize them to one shape"
+    if len(shape) == len(field.shape) and shape[1:] == field.shape[1:]:
+        remedy += (
+            "; or, if each batch is padded to its longest row, pass the rows without padding, as "
+            "Ragged.from_rows(rows)"
+        )
+    return (
+        f"has rows of shape {format_shape(shape)}, but of shape {format_shape(field.shape)} in the "
+        f"first batch. {remedy}"
+    )
 
 
 def _unpack(batch: Any) -> tuple[Any, Any, Any]:
@@ -113,18 +171,24 @@ def _flatten(value: Any, name: str, leaves: dict[str, Any]) -> Structure:
     return name
 
 
-def _as_array(value: Any, name: str) -> Array:
+def _as_rows(value: Any, name: str, known: Field | None) -> Array | Ragged:
     kind = type(value).__name__
     try:
-        array = as_numbers(value)
+        rows = as_rows(value, known)
     except ValueError as error:
         raise PackError(f"field {name!r} {error}") from error
-    if array.ndim == 0:
+    if isinstance(rows, Ragged):
+        return rows
+    problem = numeric_problem(rows, kind)
+    if problem is not None:
+        raise PackError(f"field {name!r} {problem}")
+    if rows.ndim == 0:
         raise PackError(
             f"field {name!r} is a single number ({kind}), not an array with one row per sample. "
             "Lists and tuples stand for several inputs or outputs: combine rows into one array"
+            f"{_RAGGED_REMEDY}"
         )
-    return array
+    return rows
 
 
 def _format_roles(roles: Roles) -> str:

@@ -6,10 +6,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
@@ -19,8 +18,11 @@ from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
 from keras_bigdata.packing.output_directory import output_directory
 from keras_bigdata.packing.plan import SHARD_BYTES, default_shard_samples
 from keras_bigdata.packing.samples import Array
+from keras_bigdata.packing.shard_buffer import ShardBuffer
+from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize, track
 from keras_bigdata.shards.index import Field, ShardIndex
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.shard_file import describe_fields
 from keras_bigdata.shards.writer import ShardWriter
@@ -63,6 +65,11 @@ def capture(
     number of rows; dtypes and row shapes are the same in all batches. Arrays are copied at once: a
     generator may refill them. Fields are named by their path: `"x"`, `"y.1"`, `"x.image"`.
 
+    Rows of any length are stored as such if they come as `Ragged`, as a `tf.RaggedTensor`, or as an
+    array of Python objects whose rows differ in length. A list of arrays stands for several inputs:
+    pass `Ragged.from_rows(rows)`. Batches that are padded, each to the length of its longest row,
+    are refused: pass their rows without padding.
+
     Rows are not mixed. Windows of a `ShardSequence` mix the rows of a few shards; if the generator
     yields them class by class, read with `shuffle="global"`.
 
@@ -77,7 +84,9 @@ def capture(
             its end.
         variants: number of copies, with the same number of rows each. Defaults to `1`.
         shard_samples: rows per shard; the last one may have fewer. Defaults to `None`: about
-            64 MiB, less if it is known in advance that this results in fewer than 16 shards.
+            64 MiB, less if it is known in advance that this results in fewer than 16 shards. The
+            size of rows of any length is that of the first batch on average; if later ones are
+            longer, shards have fewer rows.
         verbose: `0` (silent), `1` (progress bar and a summary), `2` (plain lines and a summary) or
             `"auto"` (progress only if it takes long: a bar on a terminal, else plain lines). All
             output goes to stderr. Defaults to `"auto"`.
@@ -173,12 +182,14 @@ class _Recorder:
         self._length = length
         self._shard_samples = shard_samples
         self._rows = [0] * variants
+        self._bytes = 0
         self._batches = 0
         self._variant = 0
+        self._fields: dict[str, Field] = {}
 
     def add(self, batch: Any, variant: int) -> None:
         """Adds the rows of a batch; all of one variant come before the next."""
-        roles, arrays = flatten_batch(batch)
+        roles, arrays = flatten_batch(batch, self._fields)
         if not self._batches:
             self._begin(roles, arrays)
         check_batch(roles, arrays, self._writer.roles, self._fields)
@@ -188,7 +199,8 @@ class _Recorder:
         self._buffer.add(arrays, variant)
         self._batches += 1
         self._rows[variant] += _count_rows(arrays)
-        if self._length is None and sum(self._rows) * self._row_bytes > self._max_bytes:
+        self._bytes += _count_bytes(arrays)
+        if self._length is None and self._bytes > self._max_bytes:
             raise PackError(
                 f"{self._source.kind} has not ended, and the disk is nearly full. If it never "
                 "ends, pass `steps`"
@@ -214,12 +226,21 @@ class _Recorder:
         """The index, after it has been written."""
         return self._writer.close()
 
-    def _begin(self, roles: Roles, arrays: Mapping[str, Array]) -> None:
+    def _begin(self, roles: Roles, arrays: Mapping[str, Array | Ragged]) -> None:
         self._fields = {
-            name: Field(name, field.dtype.newbyteorder("="), field.shape)
+            name: replace(field, dtype=field.dtype.newbyteorder("="))
             for name, field in describe_fields(arrays).items()
         }
-        self._row_bytes = max(1, sum(field.row_bytes for field in self._fields.values()))
+        # Rows of any length have the average size of those of the first batch.
+        forms = {
+            name: StoredForm(row_bytes=rows.values.nbytes // max(1, len(rows)))
+            for name, rows in arrays.items()
+            if isinstance(rows, Ragged)
+        }
+        row_bytes = sum(
+            forms[name].row_bytes or 0 if name in forms else field.row_bytes
+            for name, field in self._fields.items()
+        )
         self._writer = self._open_writer(
             inputs=roles.inputs,
             targets=roles.targets,
@@ -230,51 +251,19 @@ class _Recorder:
         self._max_bytes = _MAX_DISK_SHARE * shutil.disk_usage(self._directory).free
         size = self._shard_samples
         if size is None and self._length is not None and _count_rows(arrays):
-            size = default_shard_samples(self._length * _count_rows(arrays), self._fields)
-        size = size or max(1, SHARD_BYTES // self._row_bytes)
-        self._buffer = ShardBuffer(self._writer, self._fields, size)
+            size = default_shard_samples(self._length * _count_rows(arrays), self._fields, forms)
+        size = size or max(1, SHARD_BYTES // max(1, row_bytes))
+        # Later rows may be far longer.
+        most_bytes = None if self._shard_samples else SHARD_BYTES
+        self._buffer = ShardBuffer(self._writer, self._fields, size, most_bytes)
 
 
-class ShardBuffer:
-    """Collects rows of batches of any size in memory and writes a shard when it is full.
-
-    Rows are copied when they are added: generators may refill their arrays.
-
-    Args:
-        writer: writes the shards.
-        fields: name -> `Field` of the rows.
-        shard_samples: rows per shard.
-    """
-
-    def __init__(self, writer: ShardWriter, fields: Mapping[str, Field], shard_samples: int):
-        self._writer = writer
-        self._capacity = shard_samples
-        self._filled = 0
-        self._arrays = {
-            name: np.empty((shard_samples, *field.row_shape), field.dtype)
-            for name, field in fields.items()
-        }
-
-    def add(self, arrays: Mapping[str, Array], variant: int) -> None:
-        """Adds the rows of one batch; all of one variant come before the next."""
-        rows = _count_rows(arrays)
-        start = 0
-        while start < rows:
-            count = min(rows - start, self._capacity - self._filled)
-            for name, array in self._arrays.items():
-                array[self._filled : self._filled + count] = arrays[name][start : start + count]
-            self._filled += count
-            start += count
-            if self._filled == self._capacity:
-                self.flush(variant)
-
-    def flush(self, variant: int) -> None:
-        """Writes the collected rows: the last, smaller shard of a variant."""
-        if self._filled:
-            filled = {name: array[: self._filled] for name, array in self._arrays.items()}
-            self._writer.write(filled, variant=variant)
-            self._filled = 0
-
-
-def _count_rows(arrays: Mapping[str, Array]) -> int:
+def _count_rows(arrays: Mapping[str, Array | Ragged]) -> int:
     return len(next(iter(arrays.values())))
+
+
+def _count_bytes(arrays: Mapping[str, Array | Ragged]) -> int:
+    return sum(
+        rows.values.nbytes + rows.offsets.nbytes if isinstance(rows, Ragged) else rows.nbytes
+        for rows in arrays.values()
+    )

@@ -53,7 +53,10 @@ def ragged():
         ((X, 3), r"field 'y' is a single number \(int\)"),
         ((X, [1, 2]), r"field 'y.0' is a single number"),
         ((X, [X, None]), "field 'y.1' is None"),
-        ((ragged(), Y[:2]), "field 'x' .* holds rows of different length"),
+        (
+            (ragged(), Y[:2]),
+            r"field 'x' .* holds rows of different length, but .* \(3,\) in the first batch",
+        ),
         ((X, np.array(["a"] * 6)), "field 'y' holds texts"),
         ((X, np.zeros(6, "M8[s]")), "field 'y' has dtype datetime64"),
         ((X, object()), "field 'y' is of type object, which is not an array. Convert it"),
