@@ -17,5 +17,6 @@ input_fields                          the fields that are inputs of a table
 tokens, text_columns, text_length     texts -> token ids, of columns, how many per row
 padding                               lists of unequal length -> arrays
 hdf5_file, hdf5_columns               datasets, labels and texts read in parts
+hdf5_vlen                             datasets whose rows have any length
 hdf5_origin                           which files the values of a dataset come from
 """

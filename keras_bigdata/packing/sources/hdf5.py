@@ -15,9 +15,15 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.packing.sources.base import Source
-from keras_bigdata.packing.sources.hdf5_columns import HDF5Texts, read_labels
+from keras_bigdata.packing.sources.base import RowShape, Source
+from keras_bigdata.packing.sources.hdf5_columns import (
+    HDF5Texts,
+    check_numbers,
+    describe_ragged_target,
+    read_labels,
+)
 from keras_bigdata.packing.sources.hdf5_file import HDF5File
+from keras_bigdata.packing.sources.hdf5_vlen import parts_of
 from keras_bigdata.packing.sources.labels import (
     NO_CLASS,
     class_numbers,
@@ -33,7 +39,9 @@ from keras_bigdata.packing.sources.tokens import (
     describe_long_texts,
     encode,
 )
+from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
+from keras_bigdata.shards.field_rows import check_weight_roles
 from keras_bigdata.shards.roles import field_names
 from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
 
@@ -68,6 +76,10 @@ class HDF5Table(Source):
 
     Labels may be whole numbers, booleans or strings, of shape `(rows,)` or `(rows, 1)`. Those of
     several columns, such as one-hot labels, are packed as stored, without classes.
+
+    Datasets of variable-length arrays of numbers (`h5py.vlen_dtype`) are packed as rows of any
+    length, which are padded with 0 in a batch. They may be inputs; as targets, those of
+    floating-point numbers.
 
     Args:
         path: The HDF5 file.
@@ -162,12 +174,7 @@ class HDF5Table(Source):
             self._tokens = encode(texts, self.vocabulary, length)
             self._notes = describe_long_texts(self._tokens, text_length, vocabulary)
         for name in self._datasets.values():
-            dtype = self._file.dtypes[name]
-            if dtype.hasobject or dtype.kind not in "biufc":
-                raise PackError(
-                    f"{self._file.describe(name)} holds {dtype}, not numbers. Pass strings as "
-                    f"`label` or `text`. The datasets are: {self._file.list_datasets()}"
-                )
+            check_numbers(self._file, name)
         order = ("images", "texts", "labels", *self._datasets)
         self.roles = default_roles(
             [field for field in dict.fromkeys(order) if field in used],
@@ -175,6 +182,15 @@ class HDF5Table(Source):
             targets,
             sample_weights,
         )
+        self._ragged = {
+            field: self._file.ragged[name]
+            for field, name in self._datasets.items()
+            if name in self._file.ragged
+        }
+        check_weight_roles(self.roles, self._ragged)
+        for field in field_names(self.roles.targets):
+            if field in self._ragged and self._ragged[field].kind in "iub":
+                raise PackError(describe_ragged_target(self._file, self._datasets[field]))
         self._reset_read_ahead()
 
     @property
@@ -186,6 +202,14 @@ class HDF5Table(Source):
     def text_length(self) -> int | None:
         """Tokens per row, or `None` without texts."""
         return None if self._tokens is None else int(self._tokens.shape[1])
+
+    @property
+    def stored_forms(self) -> Mapping[str, StoredForm]:
+        """How `pack` stores the datasets whose rows have any length."""
+        return {
+            field: StoredForm(row_bytes=self._file.row_bytes(self._datasets[field]))
+            for field in self._ragged
+        }
 
     @property
     def thread_rows(self) -> int:
@@ -208,7 +232,8 @@ class HDF5Table(Source):
             first, arrays = self._block = row, self._read(row, stop)
         self._next_row = row + 1
         sample: dict[str, Any] = {
-            field: np.array(array[row - first]) for field, array in arrays.items()
+            field: np.array(array[row - first], self._ragged.get(field))
+            for field, array in arrays.items()
         }
         if self._tokens is not None:
             sample["texts"] = self._tokens[row]
@@ -242,10 +267,11 @@ class HDF5Table(Source):
         """
         sampled_rows = np.unique(np.linspace(0, len(self) - 1, _FINGERPRINT_ROWS).astype(np.int64))
         sample = hashlib.sha256(self._positions.tobytes())
-        columns = [self._labels, self._tokens]
+        columns: list[Array | None] = [self._labels, self._tokens]
         # `pack` reports damaged rows itself.
         with contextlib.suppress(PackError):
-            columns += self._read_fields(self._positions[sampled_rows]).values()
+            for read in self._read_fields(self._positions[sampled_rows]).values():
+                columns += parts_of(read)
         for column in columns:
             sample.update(b"" if column is None else np.ascontiguousarray(column).tobytes())
         return {
@@ -254,8 +280,7 @@ class HDF5Table(Source):
             "bytes": self._file.version.size,
             "rows": len(self),
             "datasets": {
-                field: [name, str(self._file.dtypes[name]), list(self._file.shapes[name])]
-                for field, name in self._datasets.items()
+                field: self._file.identify(name) for field, name in self._datasets.items()
             },
             "rows_sha256": sample.hexdigest(),
             "classes": self.classes,
@@ -278,7 +303,11 @@ class HDF5Table(Source):
     def _strata(self) -> npt.NDArray[Any]:
         if self._labels is not None:
             return self._labels
-        targets = [self._datasets[field] for field in field_names(self.roles.targets)]
+        targets = [
+            self._datasets[field]
+            for field in field_names(self.roles.targets)
+            if field not in self._ragged
+        ]
         numbers = [number_labels(self._blocks(name), len(self)) for name in targets]
         return combine_labels(numbers, len(self))
 
@@ -287,6 +316,12 @@ class HDF5Table(Source):
             return self._labels
         if name not in self._datasets:
             raise self._no_column(name, self._datasets)
+        if name in self._ragged:
+            raise ValueError(
+                f"{type(self).__name__}: `groups` and `stratify` need one value per row, and the "
+                f"field {name!r} has rows of any length. As `groups`, pass an array with one value "
+                "per row instead."
+            )
         return np.concatenate(list(self._blocks(self._datasets[name])))
 
     def _blocks(self, name: str) -> Iterator[Array]:
@@ -329,8 +364,11 @@ class HDF5Table(Source):
     def _location(self) -> str | None:
         return self._file.path
 
-    def _row_shapes(self) -> dict[str, tuple[int, ...]]:
-        shapes = {field: self._file.shapes[name][1:] for field, name in self._datasets.items()}
+    def _row_shapes(self) -> dict[str, RowShape]:
+        shapes: dict[str, RowShape] = {
+            field: (None,) if field in self._ragged else self._file.shapes[name][1:]
+            for field, name in self._datasets.items()
+        }
         if self._tokens is not None:
             shapes["texts"] = self._tokens.shape[1:]
         if self._labels is not None:

@@ -1,7 +1,8 @@
-"""Labels and texts of an HDF5 file, read in parts."""
+"""Columns of an HDF5 file: labels and texts, read in parts, and checks of the others."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.hdf5_file import HDF5File
+from keras_bigdata.packing.sources.hdf5_vlen import image_format
 from keras_bigdata.packing.sources.labels import Label, clean_labels, is_missing
 from keras_bigdata.packing.sources.tokens import split_words
 
@@ -33,6 +35,8 @@ def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDAr
     codes = np.empty(file.rows, np.int64)
     for first, block in file.blocks(name):
         strings = _is_string(block.dtype)
+        if name in file.ragged:
+            raise PackError(describe_ragged_target(file, name))
         if not strings and block.dtype.kind not in "biuf":
             raise PackError(f"{file.describe(name)} holds {block.dtype}, which are not labels.")
         values = block.reshape(-1)
@@ -56,6 +60,48 @@ def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDAr
                 f"columns={{'target': {name!r}}}, targets='target')."
             )
     return clean_labels(list(code_of_value), f"{file.path}, dataset {name!r}"), codes
+
+
+def check_numbers(file: HDF5File, name: str) -> None:
+    """Checks that a dataset holds numbers: rows of one shape, or of any length.
+
+    Raises:
+        PackError: If it does not, or if its rows are the files of images.
+    """
+    dtype = file.dtypes[name]
+    if name in file.ragged:
+        if not file.ragged[name].isnative:
+            # h5py 3.14 returns these bytes unchanged, as numbers of the native byte order.
+            raise PackError(
+                f"{file.describe(name)} holds rows of any length of {file.ragged[name]}, the byte "
+                "order of another machine, which h5py reads as other numbers. Write the dataset "
+                f"again with h5py.vlen_dtype({file.ragged[name].newbyteorder('=').str!r})."
+            )
+        first = None
+        with contextlib.suppress(PackError):  # `pack` reports a damaged row with its shard
+            first = image_format(file.read(name, np.zeros(1, np.int64))[0])
+        if first is not None:
+            raise PackError(
+                f"{file.describe(name)} holds files of images ({first}), not numbers. Decode them "
+                "into a dataset of pixels, or write them to files for ImageFolder or ImageTable."
+            )
+        return
+    if dtype.hasobject or dtype.kind not in "biufc":
+        raise PackError(
+            f"{file.describe(name)} holds {dtype}, not numbers. Pass strings as `label` or "
+            f"`text`. The datasets are: {file.list_datasets()}"
+        )
+
+
+def describe_ragged_target(file: HDF5File, name: str) -> str:
+    """Returns why whole numbers of any length are not taken as labels or targets."""
+    return (
+        f"{file.describe(name)} holds {file.ragged[name]} rows of any length, which as labels can "
+        "be read in two ways: as several classes of a row, or as a sequence of labels. For "
+        "several classes write a dataset of 0 and 1 with one column per class. For sequences use "
+        "Arrays(labels=Ragged.from_rows(rows, padding=...)), with the number that fills short rows "
+        "in a batch."
+    )
 
 
 class HDF5Texts(Collection[list[str]]):

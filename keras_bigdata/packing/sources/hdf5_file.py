@@ -16,6 +16,7 @@ import numpy.typing as npt
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.hdf5_origin import check_origin, load_filters
+from keras_bigdata.packing.sources.hdf5_vlen import average_row_bytes, vlen_dtype
 
 Array = npt.NDArray[Any]
 
@@ -53,6 +54,7 @@ class HDF5File:
         rows: Number of rows.
         shapes: Name -> shape of a dataset.
         dtypes: Name -> dtype of a dataset.
+        ragged: Name -> dtype of the numbers of a dataset whose rows have any length.
 
     Raises:
         PackError: If the file cannot be read, if a dataset does not exist, or if the datasets
@@ -76,6 +78,13 @@ class HDF5File:
         self.rows = int(rows.pop())
         self.shapes: dict[str, tuple[int, ...]] = {n: each.shape for n, each in datasets.items()}
         self.dtypes: dict[str, np.dtype[Any]] = {n: each.dtype for n, each in datasets.items()}
+        self.ragged: dict[str, np.dtype[Any]] = {}
+        self._ragged_bytes: dict[str, int] = {}
+        for name, dataset in datasets.items():
+            dtype = vlen_dtype(dataset.dtype)
+            if dtype is not None and dataset.ndim == 1:
+                self.ragged[name] = dtype
+                self._ragged_bytes[name] = average_row_bytes(dataset, dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": None}
@@ -88,8 +97,17 @@ class HDF5File:
         return self._open[1]
 
     def row_bytes(self, name: str) -> int:
-        """Returns the bytes of one row of a dataset in memory."""
+        """Returns the bytes of one row of a dataset in memory; of any length, the average."""
+        if name in self.ragged:
+            return self._ragged_bytes[name]
         return self.dtypes[name].itemsize * math.prod(self.shapes[name][1:])
+
+    def identify(self, name: str) -> list[Any]:
+        """Returns name, dtype and shape of a dataset, as JSON."""
+        dtype = str(self.dtypes[name])
+        if name in self.ragged:
+            dtype = f"any length of {self.ragged[name]}"
+        return [name, dtype, list(self.shapes[name])]
 
     def describe(self, name: str) -> str:
         """Returns file, dataset and shape as text, for error messages."""
@@ -116,7 +134,7 @@ class HDF5File:
             rows: Row numbers; they may repeat.
 
         Returns:
-            Array of shape `(len(rows), ...)`.
+            Array of shape `(len(rows), ...)`; an object array of arrays if they have any length.
 
         Raises:
             PackError: If the rows cannot be read, or if the file was changed.
@@ -176,7 +194,11 @@ class HDF5File:
     def _dataset(self, name: str) -> Any:
         """Returns an open dataset, checked to have the shape and dtype that it had at first."""
         dataset = self._find(name)
-        if (dataset.shape, dataset.dtype) != (self.shapes[name], self.dtypes[name]):
+        same_rows = vlen_dtype(dataset.dtype) == vlen_dtype(self.dtypes[name])
+        if (dataset.shape, dataset.dtype) != (
+            self.shapes[name],
+            self.dtypes[name],
+        ) or not same_rows:
             raise PackError(
                 f"{self.describe(name)} and dtype {self.dtypes[name]} has {dataset.shape} and "
                 f"{dataset.dtype} now: the file was changed. Create the HDF5Table again."

@@ -206,7 +206,7 @@ def test_each_process_opens_the_file_once(path, monkeypatch):
     assert again[0]["labels"] == 0
     assert len(opened) == 1
     del source, parts, again
-    assert str(path) not in {name for _, name in hdf5_file._open_files}
+    assert str(path) not in {key[1] for key in hdf5_file._open_files}
 
 
 def part_sum(part: HDF5Table) -> int:
