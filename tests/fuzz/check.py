@@ -12,7 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_bigdata import BigDataError
-from keras_bigdata.shards.pickles import StoredArray, find_arrays, read_array, read_fields
+from keras_bigdata.shards.pickles import (
+    StoredArray,
+    find_arrays,
+    read_array,
+    read_fields,
+    read_varlen,
+)
 from tests.fuzz import oracle
 
 SECONDS = 1.0  # of processor time, for a file of at most 64 KB
@@ -148,11 +154,35 @@ def _check(fd: int, data: bytes) -> str:
             raise Finding("find_arrays and read_fields read other bytes")
         if not outcome.compressed and array.nbytes > 4 * len(data) + (4 << 20):
             raise Finding("a field far larger than the file")
-    difference = oracle.difference(data, read, outcome.skipped_fields)
+    _check_varlen(fd, data, outcome)
+    difference = oracle.difference(data, read, [*outcome.skipped_fields, *outcome.varlen])
     if difference:
         raise Finding(f"pickle.load differs: {difference}")
     kinds = "".join(sorted({f"{a.dtype.kind}{a.ndim}" for a in read.values()}))
     return f"fields {len(read)} {kinds} {sorted(map(template, outcome.skipped_fields.values()))}"
+
+
+def _check_varlen(fd: int, data: bytes, outcome: Any) -> None:
+    """Checks rows of any length: both arrays lie in the file, and are those that pickle loads."""
+    for name, stored in outcome.varlen.items():
+        _check_rows(fd, data, name, stored, compressed=outcome.compressed)
+
+
+def _check_rows(fd: int, data: bytes, name: str, stored: Any, *, compressed: bool) -> None:
+    found = guarded(read_varlen, fd, name)
+    if isinstance(found, BigDataError):
+        raise Finding(f"find_arrays accepts what read_varlen refuses: {_refused(found)}")
+    for array, place in zip(found, (stored.values, stored.offsets), strict=True):
+        if array.dtype.hasobject or array.shape != place.shape:
+            raise Finding("rows of any length of a wrong kind")
+        is_raw = isinstance(place, StoredArray) and not compressed
+        if is_raw and (place.offset < 0 or place.offset + place.nbytes > len(data)):
+            raise Finding("rows of any length outside the file")
+        if not compressed and array.nbytes > 4 * len(data) + (4 << 20):
+            raise Finding("rows of any length far larger than the file")
+    difference = oracle.varlen_difference(data, name, *found)
+    if difference:
+        raise Finding(f"pickle.load differs in rows of any length: {difference}")
 
 
 def _refused(error: BigDataError) -> str:

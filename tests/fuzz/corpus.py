@@ -66,6 +66,7 @@ def values() -> list[Any]:
         [np.datetime64("2024-02-29"), np.datetime64("NaT", "D")],
         [[np.uint8(1), 5], [2**40, -1]],
         {"long": 10**400, "text": "x" * 300, "rows": [["a", "bc"], ["d", "e"]]},
+        {"x": {"values": cube[0], "offsets": np.array([0, 1, 1, 3])}, "y": np.arange(3)},
         np.array([1, "a"], object),
         pd.DataFrame({"a": [1, 2]}),
     ]

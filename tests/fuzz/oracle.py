@@ -12,7 +12,7 @@ import sys
 import types
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -102,9 +102,7 @@ def _expanded(data: bytes) -> bytes:
     return zlib.decompress(data) if data[:1] == b"\x78" else data
 
 
-def difference(
-    data: bytes, read: Mapping[str, np.ndarray], skipped: Mapping[str, str]
-) -> str | None:
+def difference(data: bytes, read: Mapping[str, np.ndarray], skipped: Collection[str]) -> str | None:
     """Returns how the fields differ from what pickle loads; `None` if they agree or it fails."""
     try:
         value = load(data)
@@ -124,6 +122,23 @@ def difference(
         return None
     missing = [name for name in expected if name not in read and name not in skipped]
     return "a field is missing" if missing else None
+
+
+def varlen_difference(
+    data: bytes, name: str, values: np.ndarray, offsets: np.ndarray
+) -> str | None:
+    """Returns how values and offsets differ from what pickle loads; `None` if it fails."""
+    try:
+        stored = _named(load(data), {})[name]
+    except Exception:
+        return None
+    if not isinstance(stored, dict) or set(stored) != {"values", "offsets"}:
+        return "not a dict of values and offsets"
+    for found, key in ((values, "values"), (offsets, "offsets")):
+        reason = _difference(found, stored[key])
+        if reason:
+            return reason
+    return None
 
 
 def _named(value: Any, read: Mapping[str, np.ndarray]) -> dict[str, Any]:
