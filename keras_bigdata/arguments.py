@@ -18,25 +18,26 @@ import numpy.typing as npt
 _Choice = TypeVar("_Choice")
 
 
-def checked_int(value: Any, argument: str, minimum: int) -> int:
-    """Returns an integer of at least `minimum` as a Python `int`.
+def checked_int(value: Any, argument: str, minimum: int, maximum: int | None = None) -> int:
+    """Returns an integer of at least `minimum`, and at most `maximum`, as a Python `int`.
 
     Raises:
         TypeError: if it is not an integer; a boolean or a float is not one.
-        ValueError: if it is less than `minimum`.
+        ValueError: if it is out of range.
     """
+    allowed = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(
-            f"`{argument}` must be an integer of at least {minimum}. "
+            f"`{argument}` must be an integer {allowed}. "
             f"Received: {argument}={_shown(value)} of type {type(value).__name__}"
         ) from None
-    if number < minimum:
+    if number < minimum or (maximum is not None and number > maximum):
         raise ValueError(
-            f"`{argument}` must be an integer of at least {minimum}. Received: {argument}={value!r}"
+            f"`{argument}` must be an integer {allowed}. Received: {argument}={value!r}"
         )
     return number
 

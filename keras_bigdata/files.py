@@ -194,6 +194,29 @@ def file_checksum(path: str | os.PathLike[str]) -> int:
     return checksum
 
 
+def drop_from_page_cache(fd: int, size: int) -> bool:
+    """Drops a file from the page cache. Returns whether four positions in it are not cached.
+
+    Args:
+        fd: descriptor of the file, open for reading.
+        size: its size in bytes.
+    """
+    if not hasattr(os, "posix_fadvise") or not hasattr(os, "RWF_NOWAIT"):
+        return False
+    with contextlib.suppress(OSError):  # a read-only file system
+        os.fsync(fd)  # pages that are not written yet cannot be dropped
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    for position in (0, size // 4, size // 2, max(0, size - 1)):
+        try:
+            os.preadv(fd, [bytearray(1)], position, os.RWF_NOWAIT)
+        except BlockingIOError:  # not in the page cache
+            continue
+        except OSError:  # the file system does not support RWF_NOWAIT
+            return False
+        return False
+    return True
+
+
 def check_regular_file(path: str | os.PathLike[str]) -> None:
     """Refuses to open a pipe, which may never deliver anything, or a device, which may never end.
 

@@ -45,7 +45,7 @@ MAY_IMPORT = {
         *("daemon_threads", "images", "process_exit", "representation", "shards"),
     ],
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
-    "bench": ["arguments", "loading", "progress", "shards"],
+    "bench": ["arguments", "files", "loading", "progress", "shards"],
     "migrate": ["files"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [

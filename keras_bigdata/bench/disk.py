@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
+from keras_bigdata.files import drop_from_page_cache
 from keras_bigdata.shards.index import ShardIndex
 
 
@@ -25,7 +25,7 @@ def measure_disk(index: ShardIndex) -> float | None:
     block = bytearray(2**20)
     for shard in range(len(index)):
         with open(index.path(shard), "rb", buffering=0) as file:
-            if not _drop_from_page_cache(file.fileno(), int(index.sizes[shard])):
+            if not drop_from_page_cache(file.fileno(), int(index.sizes[shard])):
                 return None
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
             start = time.perf_counter()
@@ -33,21 +33,3 @@ def measure_disk(index: ShardIndex) -> float | None:
                 pass
             seconds += time.perf_counter() - start
     return float(index.samples.sum() / seconds)
-
-
-def _drop_from_page_cache(fd: int, size: int) -> bool:
-    """Drops a file from the page cache. Returns whether four positions in it are not cached."""
-    if not hasattr(os, "posix_fadvise") or not hasattr(os, "RWF_NOWAIT"):
-        return False
-    with contextlib.suppress(OSError):  # a read-only file system
-        os.fsync(fd)  # pages that are not written yet cannot be dropped
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    for position in (0, size // 4, size // 2, max(0, size - 1)):
-        try:
-            os.preadv(fd, [bytearray(1)], position, os.RWF_NOWAIT)
-        except BlockingIOError:  # not in the page cache
-            continue
-        except OSError:  # the file system does not support RWF_NOWAIT
-            return False
-        return False
-    return True

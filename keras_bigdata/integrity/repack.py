@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.append import extend_names
+from keras_bigdata.packing.decided_forms import STORED
 from keras_bigdata.packing.pack_records import PackRecord, pack_records
 from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan
@@ -104,6 +105,7 @@ class Repacker:
         numbers = sorted({_number(info.name) - record.first_shard for info in expected})
         with quiet_pillow(), lock_pack(stage):
             clear_stop(stage)  # of a call that was interrupted
+            self._request.decide_forms(directory, record.content.get(STORED), self._index.fields)
             plan = PackPlan.make(self._request, skip=skip, with_columns=bool(self._index.columns))
             if record.number:
                 _, _, renumbering = extend_names(self._index, plan)

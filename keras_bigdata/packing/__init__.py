@@ -10,6 +10,8 @@ plan                which rows form which shard
 row_columns         the metadata columns of the rows: `row`, `file`, and what a source keeps
 stored_form         how a field is stored: as arrays, of any length, or encoded
 declared_ragged     the fields of any length of a custom source, and their average size
+decided_forms       ... decided when packing begins, and recorded
+storage_cost        what the forms of images cost (disk_rate); store_choice: `store="auto"`
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers

@@ -92,7 +92,7 @@ class Append:
             )
         except ShardError as error:
             raise PackError(f"the source: {error}") from error
-        content = {"skipped": list(skipped), **plan.fingerprint.content}
+        content = {"skipped": list(skipped), **plan.content}
         record = PackRecord(self.number, plan.first_shard, content)
         appended = [*index.provenance.get(APPENDED_KEY, []), record.to_json()]
         return ShardIndex.from_shards(

@@ -22,6 +22,7 @@ from keras_bigdata.packing.resume_state import (
     begin_pack,
     finish_pack,
     lock_pack,
+    recorded_forms,
 )
 from keras_bigdata.packing.samples import AugmentFunction
 from keras_bigdata.packing.sources.base import Source
@@ -187,6 +188,8 @@ def pack(
             packed = call.find_packed(folder)
             if packed is not None:
                 return packed
+            recorded = recorded_forms(folder, request.fingerprint)
+            request.decide_forms(folder, recorded, call.appended_fields(folder))
             plan = PackPlan.make(request, skip=skip)
             finished: set[str] = set()
             with lock_pack(folder, finished):
@@ -196,8 +199,8 @@ def pack(
                     return packed
                 addition = None if former is None else Append.of(former, plan)
                 plan = plan if addition is None else addition.plan
-                begin_pack(folder, request.fingerprint, plan.number, finished)
-                _print_notes(request.source, folder, verbose)
+                begin_pack(folder, request.fingerprint, plan.number, finished, plan.stored)
+                _print_notes(request, folder, verbose)
                 records = write_shards(
                     plan, request.source, folder, skip=skip, workers=workers, verbose=verbose
                 )
@@ -216,8 +219,10 @@ def pack(
     return index
 
 
-def _print_notes(source: Any, directory: Path, verbose: Verbose) -> None:
-    for text in source.packing_notes() if isinstance(source, Source) else ():
+def _print_notes(request: PackRequest, directory: Path, verbose: Verbose) -> None:
+    source = request.source
+    notes = source.packing_notes() if isinstance(source, Source) else []
+    for text in [*notes, *request.forms.notes()]:
         note(f"{directory}: {text}", verbose)
 
 
@@ -256,7 +261,7 @@ def _build_index(
         class_counts=class_counts,
         vocabulary=plan.vocabulary,
         variants=plan.variants,
-        provenance={"skipped": list(skipped), **plan.fingerprint.content},
+        provenance={"skipped": list(skipped), **plan.content},
     )
 
 

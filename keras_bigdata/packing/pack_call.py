@@ -13,7 +13,7 @@ from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.pack_records import PackRecord, pack_records, written_names
 from keras_bigdata.packing.resume_state import clear_finished, lock_pack
 from keras_bigdata.progress import Verbose, note
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
+from keras_bigdata.shards.index import INDEX_NAME, Field, ShardIndex
 from keras_bigdata.shards.removed_shards import removed_shards
 from keras_bigdata.shards.unfinished import UNFINISHED
 
@@ -52,6 +52,11 @@ class PackCall:
             with contextlib.suppress(PackError, OSError), lock_pack(directory, finished):
                 self.load_former(directory, finished)
         return packed
+
+    def appended_fields(self, directory: Path) -> Mapping[str, Field] | None:
+        """Returns the fields of the set that this call appends to; `None` if there is none."""
+        is_there = self.append and (directory / INDEX_NAME).exists()
+        return ShardIndex.load(directory).fields if is_there else None
 
     def load_former(self, directory: Path, finished: set[str]) -> ShardIndex | None:
         """Returns the index of a directory that is locked; `None` if it is not packed.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.decided_forms import STORED
 from keras_bigdata.packing.declared_ragged import check_declared, measure_forms
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.renumbering import Renumbering
@@ -27,7 +28,7 @@ from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.labels import resolve_names
 from keras_bigdata.packing.sources.problems import describe_counts
-from keras_bigdata.packing.stored_form import StoredForm, forms_of, is_untyped
+from keras_bigdata.packing.stored_form import StoredForm, is_untyped
 from keras_bigdata.permutation import Rows, shuffled_rows
 from keras_bigdata.shards.field_rows import check_weight_roles
 from keras_bigdata.shards.index import Field
@@ -69,7 +70,8 @@ class PackPlan:
         renumbering: the numbers that classes and words have in the set that the source is appended
             to. Defaults to `None`: their own.
         text_fields: the fields of token ids, as the source declares them. Defaults to `None`.
-        forms: field -> `StoredForm`, as the source declares it. Defaults to `{}`.
+        forms: field -> `StoredForm`, as it was decided. Defaults to `{}`.
+        stored: what is recorded of these forms, as `DecidedForms.record`. Defaults to `{}`.
     """
 
     shards: Sequence[Rows]
@@ -88,6 +90,13 @@ class PackPlan:
     renumbering: Renumbering | None = None
     text_fields: Sequence[str] | None = None
     forms: Mapping[str, StoredForm] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What manifest and index record of the pack: its fingerprint, and its stored forms."""
+        stored = {STORED: dict(self.stored)} if self.stored else {}
+        return {**self.fingerprint.content, **stored}
 
     @classmethod
     def make(cls, request: PackRequest, *, skip: bool, with_columns: bool = True) -> PackPlan:
@@ -107,7 +116,7 @@ class PackPlan:
         source = request.source
         _check_rows(source, skip)
         fields = _read_fields(request, skip)
-        forms = measure_forms(request, fields, forms_of(source))
+        forms = measure_forms(request, fields, request.forms.forms)
         size = request.shard_samples or default_shard_samples(len(source), fields, forms)
         roles = _resolve_roles(request, fields)
         columns = _describe_columns(source, fields) if with_columns else {}
@@ -128,6 +137,7 @@ class PackPlan:
             fingerprint=request.fingerprint,
             text_fields=getattr(source, "text_fields", None),
             forms=forms,
+            stored=request.forms.record,
         )
 
 
@@ -189,7 +199,7 @@ def _read_fields(request: PackRequest, skip: bool) -> dict[str, Field]:
     """
     first_error = ""
     rows = len(request.source)
-    forms = forms_of(request.source)
+    forms = request.forms.forms
     fields: dict[str, Field] = {}
     untyped: set[str] = set()
     for row in range(rows):

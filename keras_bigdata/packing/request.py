@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.decided_forms import DecidedForms, decide_forms
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.samples import Array, AugmentFunction, read_row
 from keras_bigdata.packing.source_argument import as_source
+from keras_bigdata.packing.stored_form import FILE_CODEC, forms_of
+from keras_bigdata.shards.entries import Field
 from keras_bigdata.shards.roles import Roles
 
 
@@ -49,6 +53,7 @@ class PackRequest:
                 f"`variants={variants}` needs `augment`: without it all copies would be equal."
             )
         self.augment = augment
+        self._forms: DecidedForms | None = None
 
     @functools.cached_property
     def fingerprint(self) -> Fingerprint:
@@ -61,6 +66,37 @@ class PackRequest:
             "augment": self.augment,
         }
         return Fingerprint.of(self.source, arguments, self.declared_roles, self.read_first_row)
+
+    @property
+    def forms(self) -> DecidedForms:
+        """How the fields are stored, as `decide_forms` has decided.
+
+        Before that, as the source declares it.
+        """
+        if self._forms is None:
+            self._forms = DecidedForms(forms_of(self.source))
+        return self._forms
+
+    def decide_forms(
+        self, directory: Path, recorded: Any, fields: Mapping[str, Field] | None = None
+    ) -> None:
+        """Decides how the fields are stored, as `decide_forms` of `decided_forms` does.
+
+        Raises:
+            ValueError: if files that are stored as they are should be augmented.
+        """
+        decided = decide_forms(
+            self.source, recorded, directory, variants=self.variants, fields=fields
+        )
+        files = [name for name, form in decided.forms.items() if form.codec == FILE_CODEC]
+        if self.augment is not None and files:
+            raise ValueError(
+                f'`augment` changes pixels, and store="file" stores the files of {files[0]!r} as '
+                'they are. Pass store="jpeg" or "pixels" with a `size` to the source to store '
+                "augmented images, or leave out `augment`, and pass `transform` to ShardSequence "
+                "to change them when they are read."
+            )
+        self._forms = decided
 
     @functools.cached_property
     def declared_roles(self) -> Roles | None:

@@ -10,9 +10,10 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Container, Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from keras_bigdata.errors import PackError
@@ -23,6 +24,7 @@ from keras_bigdata.files import (
     lock_file,
     temporary_target,
 )
+from keras_bigdata.packing.decided_forms import STORED
 from keras_bigdata.packing.file_changes import FileChanges, compare_files
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.shards.index import INDEX_NAME, ShardInfo
@@ -139,6 +141,7 @@ def begin_pack(
     fingerprint: Fingerprint,
     number: int = 0,
     finished: Set[str] = frozenset(),
+    stored: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Writes the manifest of a new pack, or checks that of a pack that is to be continued.
 
@@ -148,6 +151,7 @@ def begin_pack(
         number: the number of the pack, as in `ShardInfo.source`. Defaults to `0`.
         finished: the names of the index and the shards of the set that is appended to. Other files
             may lie next to them. Defaults to none.
+        stored: what is recorded of the stored forms of the fields. Defaults to `{}`.
 
     Raises:
         PackError: if the directory holds something else, such as an unfinished pack with another
@@ -167,11 +171,28 @@ def begin_pack(
             f"{list_names([*(foreign or written)])}. Pass an empty or a new one."
         )
     if written:
-        _check_manifest(directory, manifest, fingerprint)
+        _check_manifest(directory, manifest, fingerprint, stored)
     remove_temporary_files(directory)
     clear_stop(directory)
     with atomic_path(manifest) as temporary:
-        temporary.write_text(json.dumps({**fingerprint.content, _NUMBER: number}), "utf-8")
+        content = {**fingerprint.content, _NUMBER: number}
+        if stored:
+            content[STORED] = dict(stored)
+        temporary.write_text(json.dumps(content), "utf-8")
+
+
+def recorded_forms(directory: Path, fingerprint: Fingerprint) -> Any:
+    """Returns what an unfinished pack of the same call has recorded of its stored forms, or `None`.
+
+    Args:
+        directory: the directory of the shards, which need not exist.
+        fingerprint: the identity of the pack.
+    """
+    try:
+        recorded = json.loads((directory / UNFINISHED / _MANIFEST).read_bytes())
+        return None if fingerprint.changes_since(recorded) else recorded.get(STORED)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
 
 
 def clear_finished(directory: Path, numbers: Container[int]) -> None:
@@ -269,7 +290,9 @@ def list_names(names: list[str]) -> str:
     return ", ".join(sorted(names)[:_LISTED_NAMES]) + more
 
 
-def _check_manifest(directory: Path, manifest: Path, fingerprint: Fingerprint) -> None:
+def _check_manifest(
+    directory: Path, manifest: Path, fingerprint: Fingerprint, stored: Mapping[str, Any]
+) -> None:
     try:
         recorded = json.loads(manifest.read_bytes())
     except (OSError, ValueError) as error:
@@ -281,6 +304,9 @@ def _check_manifest(directory: Path, manifest: Path, fingerprint: Fingerprint) -
             f"{directory}: holds an unfinished pack of another call. {changes}. Repeat that call "
             "to continue, or pass another directory, or delete this one to start over."
         )
+    if (recorded.get(STORED) or {}) != stored:
+        # It has begun since this call has decided how the fields are stored.
+        raise PackError(f"{directory}: another process has packed here meanwhile. {CONTINUE}")
     if not fingerprint.is_certain(recorded):
         raise PackError(
             f"{directory}: holds an unfinished pack of release 0.1, which recorded the bytecode of "

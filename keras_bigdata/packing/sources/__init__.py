@@ -10,6 +10,7 @@ class_folders                         what lies in folders of classes
 class_filter                          rows of classes that are not asked for
 problems                              row -> column -> why it cannot be packed
 images, full_range, frames, masks     files -> arrays (resizing)
+image_store, image_files              how images are stored, files that are stored as they are
 encode_images                         new files -> arrays, as packed ones
 labels, targets                       labels -> class numbers, columns -> targets
 numbers, row_weights                  columns -> float32, sample weights

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.images.encode import encode_image
 from keras_bigdata.packing.sources.full_range import load_pixels
 from keras_bigdata.packing.sources.images import Color, checked_size, quiet_pillow
 from keras_bigdata.packing.sources.resizing import Form
+from keras_bigdata.packing.stored_form import FILE_CODEC, StoredForm
 from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.standard_fields import IMAGES
@@ -23,7 +27,9 @@ def encode_images(
 ) -> npt.NDArray[Any]:
     """Reads new image files as `pack` has read those of a set: decoded, resized, same dtype.
 
-    The result is equal, byte for byte, to what `pack` writes for the same file without `augment`.
+    The result is equal, byte for byte, to what a batch of the set holds for the same file without
+    `augment`. Images of a set that is stored as JPEG or PNG are therefore encoded in the same way,
+    and decoded again, by Pillow.
 
     Args:
         files: paths of image files.
@@ -36,7 +42,8 @@ def encode_images(
 
     Raises:
         TypeError: if `files` is one path, or if `index` has no index.
-        ValueError: if the set was not packed from image files, or has no such field.
+        ValueError: if the set was not packed from image files, has no such field, or stores the
+            files as they are, so that their size is not fixed.
         PackError: if a file cannot be read as an image.
 
     Example:
@@ -56,6 +63,7 @@ def encode_images(
         )
     size, color, form = _read_settings(index, field)
     packed = index.fields[field]
+    quality = _read_quality(index)
     paths = [os.fspath(file) for file in files]
     images = np.empty((len(paths), *packed.row_shape), packed.dtype)
     with quiet_pillow():
@@ -70,8 +78,21 @@ def encode_images(
                     f"read as {image.dtype} {image.shape}. Read them yourself, and apply the same "
                     "change."
                 )
+            if packed.codec is not None:
+                image = _decode(encode_image(image, packed.codec, quality)).reshape(image.shape)
             images[number] = image
     return images
+
+
+def _decode(content: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    return np.asarray(Image.open(io.BytesIO(content.tobytes())))
+
+
+def _read_quality(index: ShardIndex) -> int:
+    """Returns the quality of images that are stored as JPEG."""
+    source = index.provenance.get("source")
+    quality = source.get("quality") if isinstance(source, Mapping) else None
+    return quality if type(quality) is int else StoredForm().quality
 
 
 def _read_settings(index: ShardIndex, field: str) -> tuple[tuple[int, int], Color, Form]:
@@ -81,6 +102,12 @@ def _read_settings(index: ShardIndex, field: str) -> tuple[tuple[int, int], Colo
         raise ValueError(
             f"{index.directory}: there is no field {field!r}. The fields are: "
             f"{format_fields(index.fields)}"
+        )
+    if index.fields[field].codec == FILE_CODEC:
+        raise ValueError(
+            f'{index.directory}: the files of {field!r} are stored as they are (store="file"), so '
+            "they have no fixed size. Resize new files as `decode=` of your ShardSequence does, "
+            "such as decode=Resize((height, width))."
         )
     if not isinstance(source, Mapping) or "size" not in source or "color" not in source:
         by = source.get("kind") if isinstance(source, Mapping) else index.provenance.get("by")

@@ -10,7 +10,8 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
-from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
+from keras_bigdata.packing.sources.image_store import Store, checked_store
+from keras_bigdata.packing.sources.images import COLORS, Color
 from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
@@ -36,6 +37,9 @@ class FrameFolder(ImageRows):
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         resize, interpolation, dtype: As in `ImageTable`. Default to `"stretch"`, `"bilinear"` and
             `"uint8"`.
+        store: `"pixels"`; the other forms of `ImageTable` are for rows of one image. Defaults to
+            `"pixels"`.
+        quality: As in `ImageTable`; videos are not stored as JPEG. Defaults to `None`.
         classes: The names of the classes in the order of their numbers. A list selects: the files
             of other folders are left out, which `pack` reports, if each class of the list has
             files. It may also name all folders, and more. A source or `ShardIndex` must name all
@@ -70,10 +74,13 @@ class FrameFolder(ImageRows):
         resize: Resize = "stretch",
         interpolation: Interpolation = "bilinear",
         dtype: PixelDtype = "uint8",
+        store: Store = "pixels",
+        quality: int | None = None,
         classes: Any = None,
     ) -> None:
-        size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        color = checked_choice(color, "color", COLORS)
         form = Form(resize, interpolation, dtype)
+        stored, checked = checked_store(store, quality, size, form, frames=frames)
         frames = checked_int(frames, "frames", 1)
         folders = ClassFolders(local_path(directory, "directory"))
         folder = folders.folder
@@ -95,11 +102,12 @@ class FrameFolder(ImageRows):
         super().__init__(
             folder,
             [os.path.join(label, video) for label, video in videos],
-            size,
+            checked,
             color,
             columns={"labels": numbers},
             frames=frames,
             form=form,
+            store=stored,
             targets="labels",
             classes=classes,
             notes=folders.notes() + left_out.notes(str(folder)),

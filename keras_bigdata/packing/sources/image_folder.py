@@ -10,7 +10,8 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
-from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
+from keras_bigdata.packing.sources.image_store import Store, checked_store
+from keras_bigdata.packing.sources.images import COLORS, Color
 from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
@@ -29,10 +30,15 @@ class ImageFolder(ImageRows):
 
     Args:
         directory: The folder that holds the class folders.
-        size: `(height, width)` in pixels. Images of any size are resized to it.
+        size: `(height, width)` in pixels. Images of any size are resized to it. Defaults to `None`,
+            with `store="file"` only.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         resize, interpolation, dtype: As in `ImageTable`. Default to `"stretch"`, `"bilinear"` and
             `"uint8"`.
+        store: How the images are stored: `"pixels"`, `"jpeg"`, `"png"`, `"file"` or `"auto"`, as in
+            `ImageTable`. Defaults to `"pixels"`.
+        quality: Quality of the images that are stored as JPEG, 1 to 100; with `store="jpeg"` and
+            `"auto"` only. Defaults to `None`: 90.
         classes: The names of the classes in the order of their numbers. A list selects: the files
             of other folders are left out, which `pack` reports, if each class of the list has
             files. It may also name all folders, and more. A source or `ShardIndex` must name all
@@ -41,9 +47,9 @@ class ImageFolder(ImageRows):
     Raises:
         PackError: If the folder does not exist, if there is no image in a class folder, or if
             links lead to one folder from two classes.
-        ValueError: If `size`, `color` or `classes` has a value that is not allowed, or if a class
-            folder is not among `classes`.
-        TypeError: If an entry of `size` is not an integer.
+        ValueError: If `size`, `color` or `classes` has a value that is not allowed, if a class
+            folder is not among `classes`, or if `store` and other arguments do not go together.
+        TypeError: If `quality` or an entry of `size` is not an integer.
 
     Example:
 
@@ -52,6 +58,8 @@ class ImageFolder(ImageRows):
     pack(train, "shards/train")
     pack(ImageFolder("flowers/test", size=(128, 128), classes=train), "shards/test")
     two = ImageFolder("flowers/train", size=(128, 128), classes=["tulip", "rose"])
+    small = ImageFolder("flowers/train", size=(128, 128), store="jpeg")
+    as_they_are = ImageFolder("flowers/train", store="file")
     ```
     """
 
@@ -59,15 +67,18 @@ class ImageFolder(ImageRows):
         self,
         directory: str | os.PathLike[str],
         *,
-        size: tuple[int, int],
+        size: tuple[int, int] | None = None,
         color: Color = "rgb",
         resize: Resize = "stretch",
         interpolation: Interpolation = "bilinear",
         dtype: PixelDtype = "uint8",
+        store: Store = "pixels",
+        quality: int | None = None,
         classes: Any = None,
     ) -> None:
-        size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        color = checked_choice(color, "color", COLORS)
         form = Form(resize, interpolation, dtype)
+        stored, size = checked_store(store, quality, size, form)
         folders = ClassFolders(local_path(directory, "directory"))
         names: list[str] = []
         labels: list[str] = []
@@ -90,6 +101,7 @@ class ImageFolder(ImageRows):
             color,
             columns={"labels": numbers},
             form=form,
+            store=stored,
             targets="labels",
             classes=classes,
             notes=folders.notes() + left_out.notes(str(folder)),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -16,10 +17,14 @@ from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.base import RowShape
 from keras_bigdata.packing.sources.frames import load_frames, read_first_frame
 from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels, read_stored
+from keras_bigdata.packing.sources.image_files import read_image_file
+from keras_bigdata.packing.sources.image_store import AUTO, ImageStore
 from keras_bigdata.packing.sources.images import CHANNELS, Color
 from keras_bigdata.packing.sources.masks import load_mask
 from keras_bigdata.packing.sources.resizing import Form
 from keras_bigdata.packing.sources.table_rows import Column, TableRows
+from keras_bigdata.packing.store_choice import StoreChoice, choose_store
+from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.metadata_columns import FILE, check_kept_names
 from keras_bigdata.shards.roles import Structure
@@ -39,7 +44,7 @@ class ImageRows(TableRows):
         folder: The folder that relative file names start from.
         names: The file name of each row; with `frames`, the folder of each row. With several
             images in a row, field -> these.
-        size: `(height, width)` in pixels.
+        size: `(height, width)` in pixels; `None` if the files are stored as they are.
         color: `"rgb"` or `"grayscale"`.
         columns: Field name -> array with one entry per row, or `Ragged`. Defaults to `{}`.
         masks: The file name of each row's mask. Defaults to `None`.
@@ -47,6 +52,7 @@ class ImageRows(TableRows):
         frames: Number of images to read from each folder. Defaults to `None`: the names are those
             of files.
         form: How the images are resized, and their dtype. Defaults to `None`: `Form()`.
+        store: How they are stored. Defaults to `None`: as pixels.
         inputs: The roles of the inputs. Defaults to `None`: the images.
         targets: The roles of the columns and masks. Defaults to `None`.
         **options: As in `TableRows`.
@@ -60,7 +66,7 @@ class ImageRows(TableRows):
         self,
         folder: str | os.PathLike[str],
         names: Sequence[str] | Mapping[str, Sequence[str]],
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         color: Color,
         *,
         columns: Mapping[str, Column] | None = None,
@@ -68,11 +74,13 @@ class ImageRows(TableRows):
         mask_values: tuple[int, ...] | None = None,
         frames: int | None = None,
         form: Form | None = None,
+        store: ImageStore | None = None,
         inputs: Structure | None = None,
         targets: Structure | None = None,
         **options: Any,
     ) -> None:
         self.form = form or Form()
+        self.store = store or ImageStore()
         self._folder = str(local_path(folder, "root"))
         field = "images" if frames is None else "videos"
         images = names if isinstance(names, Mapping) else {field: names}
@@ -107,17 +115,12 @@ class ImageRows(TableRows):
         paths = self._image_paths(row)
         sample: dict[str, Any] = {}
         for field, path in paths.items():
-            kind = self._kinds.get(field)
             try:
-                if self.frames is None:
-                    sample[field] = load_pixels(path, self.size, self.color, self.form, kind)
-                else:
-                    sample[field] = load_frames(
-                        path, self.frames, self.size, self.color, form=self.form, kind=kind
-                    )
+                sample[field] = self._read_images(path, self._kinds.get(field))
             except PackError as error:
                 raise PackError(f"{self._row_location(row, path)}: {error}") from error
         if self._masks is not None:
+            assert self.size is not None  # files that are stored as they are have no masks
             mask = self._path(self._masks[row])
             try:
                 sample["masks"] = load_mask(
@@ -128,6 +131,42 @@ class ImageRows(TableRows):
                     f"{mask}, the mask of {self._row_location(row)}: {error}"
                 ) from error
         return sample | columns
+
+    @property
+    def stored_forms(self) -> dict[str, StoredForm]:
+        """How the images are stored if not as pixels; `choose_store` decides `store="auto"`."""
+        return self.forms_as(self.store.store)
+
+    def forms_as(self, store: str) -> dict[str, StoredForm]:
+        """Returns the forms of the fields that are not arrays of equal rows: images as `store`."""
+        columns = {self._field: self._names, **self._other_names}
+        files = {
+            field: [self._path(name) for name in names if name] for field, names in columns.items()
+        }
+        return {**super().stored_forms, **self.store.forms(store, self.color, files)}
+
+    @property
+    def is_store_open(self) -> bool:
+        """Whether the form is to be chosen when packing begins."""
+        return self.store.store == AUTO
+
+    def choose_store(self, directory: Path, variants: int = 1) -> StoreChoice:
+        """Chooses how images are stored in a directory, by a measurement.
+
+        Args:
+            directory: Where the shards will be written; it need not exist.
+            variants: Number of copies of the rows. Defaults to `1`.
+
+        Returns:
+            `"pixels"` or `"jpeg"`, and the reason.
+        """
+        return choose_store(
+            self,
+            [self._field, *self._other_names],
+            self.store.quality,
+            directory,
+            rows=len(self) * variants,
+        )
 
     def file(self, row: int) -> str:
         """Returns the path of a row's image, the first of several; with `frames`, of its folder."""
@@ -144,6 +183,14 @@ class ImageRows(TableRows):
         }
         files = {FILE: [self._names[row] for row in rows], **others}
         return {**files, **super().row_columns(rows)}
+
+    def _read_images(self, path: str, kind: StoredKind | None) -> npt.NDArray[Any]:
+        """Returns an image, the frames of a folder, or the content of a file."""
+        if self.size is None:
+            return read_image_file(path, self.color)
+        if self.frames is None:
+            return load_pixels(path, self.size, self.color, self.form, kind)
+        return load_frames(path, self.frames, self.size, self.color, form=self.form, kind=kind)
 
     def _image_paths(self, row: int) -> dict[str, str]:
         """Returns field -> path of the images of a row."""
@@ -171,13 +218,14 @@ class ImageRows(TableRows):
             **super().fingerprint(),
             "folder": os.path.basename(os.path.abspath(self._folder)),
             "files_sha256": files.hexdigest(),
-            "size": list(self.size),
+            "size": None if self.size is None else list(self.size),
             # "grey" is what packed sets have stored: with another word they would count as the
             # result of another call, and could be neither continued nor repaired.
             "color": "grey" if self.color == "grayscale" else self.color,
             "frames": self.frames,
             **values,
             **self.form.fingerprint(),
+            **self.store.fingerprint(),
         }
 
     def source_files(self) -> Iterable[str]:
@@ -204,7 +252,8 @@ class ImageRows(TableRows):
         return self._folder if self._table is None else super()._location()
 
     def _row_shapes(self) -> dict[str, RowShape]:
-        image = (*self.size, CHANNELS[self.color])
+        size: RowShape = (None, None) if self.size is None else self.size
+        image = (*size, CHANNELS[self.color])
         shapes = super()._row_shapes()
         shape = image if self.frames is None else (self.frames, *image)
         return {**dict.fromkeys([self._field, *self._other_names], shape), **shapes}

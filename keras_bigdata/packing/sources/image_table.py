@@ -11,7 +11,8 @@ from keras_bigdata.files import local_path
 from keras_bigdata.packing.sources.class_filter import filter_table
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
-from keras_bigdata.packing.sources.images import COLORS, Color, checked_size
+from keras_bigdata.packing.sources.image_store import Store, checked_store
+from keras_bigdata.packing.sources.images import COLORS, Color
 from keras_bigdata.packing.sources.input_fields import (
     InputColumns,
     check_distinct,
@@ -113,7 +114,7 @@ class ImageTable(ImageRows):
             images. Defaults to `None`: `image` names files.
         root: The folder that relative file names start from. Defaults to `None`: the folder of
             the CSV file; the current folder for other tables.
-        size: `(height, width)` in pixels.
+        size: `(height, width)` in pixels. Defaults to `None`, with `store="file"` only.
         color: `"rgb"` or `"grayscale"`. Defaults to `"rgb"`.
         resize: `"stretch"` to the size; `"pad"` to keep the aspect ratio, with the image in the
             middle of zeros; or `"crop"` to keep it and cut the middle, as with Keras's
@@ -128,6 +129,17 @@ class ImageTable(ImageRows):
             float32 (float64 is rounded to it); files of 8 bits, 16 bits and floats in one source
             are then refused, because their scales differ. Color PNG files of 16 bits cannot be read
             in this way; TIFF files can. Defaults to `"uint8"`.
+        store: How the images are stored: `"pixels"`; `"jpeg"`, about a tenth of the bytes, which
+            changes pixels a little; `"png"`, lossless; `"file"`, the files as they are, of any
+            size, to be resized when they are read, without `size`, `mask`, `frames` and another
+            `resize`, `interpolation` or `dtype`; or `"auto"`, which measures when packing begins
+            and chooses `"pixels"` if the set fits in half of the memory or if the disk reads pixels
+            faster than the cores decode JPEG, else `"jpeg"`. The samples of the source are pixels,
+            those of `"file"` the content of the file (uint8, one dimension). All but `"pixels"` are
+            for images of 8 bits per channel, not for videos. Masks are stored as pixels. Defaults
+            to `"pixels"`.
+        quality: Quality of the images that are stored as JPEG, 1 to 100; with `store="jpeg"` and
+            `"auto"` only. Defaults to `None`: 90.
         text_length: Tokens per row. Longer texts are truncated, shorter ones padded at the end.
             `"variable"`: rows of any length, neither truncated nor padded, of which a batch is
             padded with 0 to its longest row. With several columns, one value for all or a dict such
@@ -191,11 +203,13 @@ class ImageTable(ImageRows):
         separator: str | None = None,
         frames: int | None = None,
         root: str | os.PathLike[str] | None = None,
-        size: tuple[int, int],
+        size: tuple[int, int] | None = None,
         color: Color = "rgb",
         resize: Resize = "stretch",
         interpolation: Interpolation = "bilinear",
         dtype: PixelDtype = "uint8",
+        store: Store = "pixels",
+        quality: int | None = None,
         text_length: TextLength | None = None,
         max_tokens: int | None = None,
         classes: Any = None,
@@ -203,8 +217,9 @@ class ImageTable(ImageRows):
         keep: str | Sequence[str] = (),
         delimiter: str = ",",
     ) -> None:
-        size, color = checked_size(size), checked_choice(color, "color", COLORS)
+        color = checked_choice(color, "color", COLORS)
         form = Form(resize, interpolation, dtype)
+        stored, size = checked_store(store, quality, size, form, mask=mask, frames=frames)
         if text is None:
             check_without_texts(
                 vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
@@ -282,6 +297,7 @@ class ImageTable(ImageRows):
             mask_values=mask_values,
             frames=frames,
             form=form,
+            store=stored,
             targets=roles,
             weights=weigh_targets(roles, weights, targets.present),
             classes=targets.classes,
