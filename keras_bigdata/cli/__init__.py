@@ -6,7 +6,7 @@ main        the parser, error messages, exit status (__main__)
 pack        `pack images`, `pack texts`, `pack hdf5`, `pack generator` (pack_options, load_function)
 info        `info`
 integrity   `verify` and `repair`
-bench       `bench` and `estimate`
+bench       `bench` and `estimate` (storage: `estimate` of image files)
 migrate     `migrate`
 
 Used by several of them: argument_types, formatting, option_names.

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_bigdata.cli.argument_types import add_layout, parse_positive, parse_structure
+from keras_bigdata.cli.argument_types import (
+    add_layout,
+    parse_positive,
+    parse_size,
+    parse_structure,
+)
 from keras_bigdata.cli.formatting import format_seconds
+from keras_bigdata.cli.storage import add_storage_options, run_storage
 from keras_bigdata.representation import format_bytes, format_count
+from keras_bigdata.shards.index import INDEX_NAME
 
 if TYPE_CHECKING:
     from keras_bigdata.bench.rates import Rates
@@ -114,19 +122,20 @@ def add_estimate(commands: Any) -> None:
     """Adds the command `estimate`."""
     estimate = commands.add_parser(
         "estimate",
-        help="estimate the training time with packed data and without",
+        help="estimate the training time with packed data and without, or the forms of images",
         description="Compares training on packed data with preparing the data in every epoch, "
         "which is assumed to take as long as packing took. Unless --samples-per-second is given, "
-        "reading the packed data is measured for a few seconds.",
+        "reading the packed data is measured for a few seconds. With --size, compares the forms in "
+        "which image files can be stored.",
     )
-    estimate.add_argument("directory", metavar="DIR", help="directory of packed shards")
     estimate.add_argument(
-        "--epochs", type=int, required=True, metavar="N", help="number of epochs to train"
+        "directory", metavar="DIR", help="directory of packed shards; with --size, of image files"
     )
+    add_storage_options(estimate, parse_size)
+    estimate.add_argument("--epochs", type=int, metavar="N", help="number of epochs to train")
     estimate.add_argument(
         "--pack-seconds",
         type=float,
-        required=True,
         metavar="SECONDS",
         help="time that packing took, as printed by `pack`, with as many workers as would prepare "
         "the data during training",
@@ -153,8 +162,53 @@ def add_estimate(commands: Any) -> None:
     estimate.set_defaults(run=run_estimate)
 
 
+_OF_SHARDS = ("epochs", "pack_seconds", "train_samples_per_second", "samples_per_second")
+_OF_IMAGES = ("quality", "output")
+
+
+def _check_estimate(arguments: argparse.Namespace) -> None:
+    """Checks that the options are those of packed shards, or those of image files.
+
+    Raises:
+        ValueError: if options of both are given, or if one is missing.
+    """
+    of_shards = [name for name in _OF_SHARDS if getattr(arguments, name) is not None]
+    of_images = [name for name in _OF_IMAGES if getattr(arguments, name) is not None]
+    if arguments.grayscale:
+        of_images.append("grayscale")
+    if arguments.size is not None and of_shards:
+        raise ValueError(
+            f"--size compares the forms of image files, and {_option(of_shards[0])} is for packed "
+            "shards. Pass one of them."
+        )
+    if arguments.size is None and of_images:
+        raise ValueError(
+            f"{_option(of_images[0])} is for a directory of image files, and without --size DIR is "
+            "a directory of packed shards. Add --size, or leave it out."
+        )
+    missing = [name for name in _OF_SHARDS[:2] if getattr(arguments, name) is None]
+    if arguments.size is None and missing:
+        raise ValueError(
+            f"{_option(missing[0])} is missing: packed shards need --epochs and --pack-seconds. "
+            "For a directory of image files pass --size."
+        )
+    if arguments.size is not None and (Path(arguments.directory) / INDEX_NAME).exists():
+        raise ValueError(
+            f"{arguments.directory}: holds packed shards, and --size is for a directory of image "
+            "files. Name that directory, or pass --epochs and --pack-seconds instead of --size."
+        )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def run_estimate(arguments: argparse.Namespace) -> None:
-    """Prints the training times and the epoch from which packing pays off."""
+    """Prints the training times and the epoch from which packing pays off, or forms of images."""
+    _check_estimate(arguments)
+    if arguments.size is not None:
+        run_storage(arguments)
+        return
     from keras_bigdata.arguments import checked_number
     from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.shards.index import ShardIndex

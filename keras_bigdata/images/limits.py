@@ -1,37 +1,24 @@
-"""How large an image may be that is decoded from a file of a given size."""
+"""The largest image that is decoded, so that a small file cannot ask for all of the memory."""
 
 from __future__ import annotations
 
-# Files that an image format compresses more than this are made to exhaust the memory, or hold one
-# color. JPEG cannot store less than about a bit for every 64 pixels of a channel.
-_MAX_RATIO = 256
-
-# Images up to this size are decoded whatever their files take: 16,384 x 5,461 pixels in color.
-_ALWAYS_ALLOWED = 256 * 1024**2
+# As for compressed shards: an image may be 256 times as large as its file, or 256 MiB.
+_MAX_GROWTH = 256
+_ALWAYS_ALLOWED = 256 * 2**20
 
 
-def max_decoded_bytes(file_bytes: int) -> int:
-    """Returns the largest size of the pixels (uint8) that a file of this size may be decoded to."""
-    return max(_ALWAYS_ALLOWED, _MAX_RATIO * file_bytes)
-
-
-def size_problem(height: int, width: int, channels: int, file_bytes: int) -> str | None:
-    """Returns why an image is not decoded, from the dimensions in the header of its file.
-
-    Packing and reading apply the same rule, so that what is packed can be read.
+def too_large(height: int, width: int, channels: int, file_bytes: int) -> str | None:
+    """Returns why an image is not decoded; `None` if it may be.
 
     Args:
-        height, width: in pixels.
-        channels: 3 or 1.
+        height, width: size in pixels, as the header of the file says.
+        channels: bytes of a pixel of the decoded image.
         file_bytes: size of the file.
-
-    Returns:
-        The reason as text; `None` if it may be decoded.
     """
-    decoded, limit = height * width * channels, max_decoded_bytes(file_bytes)
-    if decoded <= limit:
+    size = height * width * channels
+    if size <= max(_ALWAYS_ALLOWED, _MAX_GROWTH * file_bytes):
         return None
     return (
-        f"its header names {height:,} x {width:,} pixels, {decoded:,} bytes when decoded, and a "
-        f"file of {file_bytes:,} bytes is decoded to at most {limit:,}"
+        f"its header says {height:,} x {width:,} pixels, {size:,} bytes, for a file of "
+        f"{file_bytes:,}: an image may take 256 MiB, or 256 times its file"
     )

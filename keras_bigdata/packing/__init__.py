@@ -11,7 +11,8 @@ row_columns         the metadata columns of the rows: `row`, `file`, and what a 
 stored_form         how a field is stored: as arrays, of any length, or encoded
 declared_ragged     the fields of any length of a custom source, and their average size
 decided_forms       ... decided when packing begins, and recorded
-storage_cost        what the forms of images cost (disk_rate); store_choice: `store="auto"`
+storage_cost        what the forms of images cost (disk_rate, storage_estimate)
+store_choice        ... and which one `store="auto"` chooses
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers

@@ -10,12 +10,12 @@ pack and the index record it as `"stored"`:
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from keras_bigdata.images.jpeg import simplejpeg
 from keras_bigdata.packing.stored_form import StoredForm, forms_of
 from keras_bigdata.shards.entries import Field
 
@@ -54,7 +54,7 @@ class DecidedForms:
         """Returns what `pack` reports of the forms."""
         notes = [f'store="auto" chose "{self.store}": {self.reason}.'] if self.reason else []
         has_jpeg = any(form.codec == "jpeg" for form in self.forms.values())
-        if has_jpeg and importlib.util.find_spec("simplejpeg") is None:
+        if has_jpeg and simplejpeg() is None:
             notes.append(
                 'JPEG is decoded about 1.8 times as fast after `pip install "keras_bigdata[jpeg]"`.'
             )
@@ -83,15 +83,14 @@ def decide_forms(
     if not getattr(source, "is_store_open", False):
         return DecidedForms(_with_recorded_sizes(forms_of(source), recorded))
     store, reason = _recorded_store(recorded), ""
-    encoded = source.forms_as("jpeg")
     if store is None and fields is not None:
         # Of fields that the set does not have, `append` reports the difference.
-        codecs = {fields[name].codec for name in encoded if name in fields}
+        codecs = {fields[name].codec for name in source.image_fields if name in fields}
         store = "jpeg" if codecs == {"jpeg"} else "pixels"
     if store is None:
         chosen = source.choose_store(directory, variants)
         store, reason = chosen.store, chosen.reason
-    return DecidedForms(source.forms_as(store), store, reason)
+    return DecidedForms(_with_recorded_sizes(source.forms_as(store), recorded), store, reason)
 
 
 def _recorded_store(recorded: Any) -> str | None:

@@ -11,12 +11,13 @@ from PIL import UnidentifiedImageError
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file
-from keras_bigdata.images.limits import size_problem
+from keras_bigdata.images.limits import too_large
 from keras_bigdata.packing.sources.images import (
     CHANNELS,
     Color,
     load_image,
     open_image,
+    read_with_skimage,
     wrap_image_errors,
 )
 
@@ -29,7 +30,7 @@ def read_image_file(path: str, color: Color) -> npt.NDArray[np.uint8]:
     """Reads the content of an image file, and checks that it can be decoded.
 
     Args:
-        path: a file in a format that Pillow reads.
+        path: a file in any format that Pillow or scikit-image reads.
         color: `"rgb"` or `"grayscale"`, to which it will be decoded.
 
     Returns:
@@ -37,7 +38,7 @@ def read_image_file(path: str, color: Color) -> npt.NDArray[np.uint8]:
 
     Raises:
         PackError: if it is not a regular file, cannot be read or decoded, or if it would be decoded
-            to more than `size_problem` allows. The message states the reason, but not the path.
+            to more than `too_large` allows. The message states the reason, but not the path.
     """
     with wrap_image_errors():
         check_regular_file(path)
@@ -47,12 +48,9 @@ def read_image_file(path: str, color: Color) -> npt.NDArray[np.uint8]:
         try:
             with open_image(content) as image:
                 width, height = image.size
-        except UnidentifiedImageError as error:
-            raise PackError(
-                "it is not an image in a format that Pillow reads, and files that are stored as "
-                'they are have to be. Convert it, or pass store="png" or store="jpeg" with `size`'
-            ) from error
-        problem = size_problem(height, width, CHANNELS[color], len(content))
+        except UnidentifiedImageError:
+            height, width = read_with_skimage(content).shape[:2]
+        problem = too_large(height, width, CHANNELS[color], len(content))
         if problem is not None:
             raise PackError(problem)
         load_image(content, _CHECKED_SIZE, color)

@@ -133,21 +133,25 @@ class ImageRows(TableRows):
         return sample | columns
 
     @property
-    def stored_forms(self) -> dict[str, StoredForm]:
-        """How the images are stored if not as pixels; `choose_store` decides `store="auto"`."""
+    def image_fields(self) -> list[str]:
+        """The fields of images, or of videos."""
+        return [self._field, *self._other_names]
+
+    @property
+    def stored_forms(self) -> Mapping[str, StoredForm]:
+        """How fields are stored if not as arrays; `choose_store` decides `store="auto"`."""
         return self.forms_as(self.store.store)
 
-    def forms_as(self, store: str) -> dict[str, StoredForm]:
-        """Returns the forms of the fields that are not arrays of equal rows: images as `store`."""
-        columns = {self._field: self._names, **self._other_names}
-        files = {
-            field: [self._path(name) for name in names if name] for field, names in columns.items()
-        }
-        return {**super().stored_forms, **self.store.forms(store, self.color, files)}
+    def forms_as(self, store: str) -> Mapping[str, StoredForm]:
+        """Returns `stored_forms` with images in a given form."""
+        columns = [self._names, *self._other_names.values()]
+        files = [[self._path(name) for name in names if name] for names in columns]
+        images = dict(zip(self.image_fields, files, strict=True))
+        return {**super().stored_forms, **self.store.forms(store, self.color, images)}
 
     @property
     def is_store_open(self) -> bool:
-        """Whether the form is to be chosen when packing begins."""
+        """Whether `choose_store` decides how images are stored, when packing begins."""
         return self.store.store == AUTO
 
     def choose_store(self, directory: Path, variants: int = 1) -> StoreChoice:
@@ -160,13 +164,8 @@ class ImageRows(TableRows):
         Returns:
             `"pixels"` or `"jpeg"`, and the reason.
         """
-        return choose_store(
-            self,
-            [self._field, *self._other_names],
-            self.store.quality,
-            directory,
-            rows=len(self) * variants,
-        )
+        fields, quality, rows = self.image_fields, self.store.quality, len(self) * variants
+        return choose_store(self, fields, quality, directory, rows=rows)
 
     def file(self, row: int) -> str:
         """Returns the path of a row's image, the first of several; with `frames`, of its folder."""

@@ -116,7 +116,7 @@ def checked_store(
         )
     if form.dtype != "uint8":
         raise ValueError(
-            f'`dtype="{form.dtype}"` keeps more than 8 bits, and with store="{store}" they would '
+            f'dtype="{form.dtype}" keeps more than 8 bits, and with store="{store}" they would '
             f'be lost: {_EIGHT_BITS[store]}. Pass store="pixels" to keep them, or dtype="uint8".'
         )
     if store == FILE_CODEC:
