@@ -13,7 +13,7 @@ from PIL import Image
 from keras_bigdata.errors import PackError
 from keras_bigdata.images.crops import Crop, Placement
 from keras_bigdata.images.jpeg import REDUCTIONS, SIGNATURE, has_exif, simplejpeg
-from keras_bigdata.images.limits import size_problem
+from keras_bigdata.images.limits import too_large
 from keras_bigdata.packing.sources.images import load_upright, wrap_image_errors
 
 Pixels = npt.NDArray[np.uint8]
@@ -189,7 +189,7 @@ class _SizeCheck:
 
 
 def _check_limit(height: int, width: int, channels: int, file_bytes: int) -> None:
-    problem = size_problem(height, width, channels, file_bytes)
+    problem = too_large(height, width, channels, file_bytes)
     if problem is not None:
         raise DecodeError(problem)
 

@@ -74,6 +74,11 @@ def pack(
 
     Delete the directory if something else has changed.
 
+    How fields of varying size are stored is decided when a pack begins, and recorded in
+    `index.provenance["stored"]`: what `store="auto"` of a source of images has chosen, and the
+    average size of a row, from which the rows of a shard follow. A pack that continues keeps it,
+    also if files have other sizes by then, and so does `repair`.
+
     The work is done by joblib: in threads for arrays and for up to 4,000 images, if there is no
     `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
     Ray, Spark; the directory must then be shared). A script that packs in processes does not need
