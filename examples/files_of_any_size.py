@@ -74,7 +74,9 @@ def main(folder: Path) -> None:
     model = build_model()
     options = {"epochs": 12, "shuffle": False, "verbose": 2}
     history = model.fit(train, validation_data=val.unshuffled(), **options).history
-    print(f"validation accuracy {history['val_accuracy'][-1]:.3f} (by chance {1 / len(IMAGES):.3f})")
+    print(
+        f"validation accuracy {history['val_accuracy'][-1]:.3f} (by chance {1 / len(IMAGES):.3f})"
+    )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "process_exit": ["child_processes"],
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
-    "images": ["arguments"],
+    "images": ["arguments", "files"],
     "shards": ["arguments", "files", "permutation", "progress", "representation"],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
@@ -38,7 +38,8 @@ MAY_IMPORT = {
         "shards",
     ],
     "integrity": [
-        *("arguments", "bounded_map", "files", "packing", "progress", "representation", "shards"),
+        *("arguments", "bounded_map", "files", "images", "packing", "progress", "representation"),
+        "shards",
     ],
     "loading": [
         *("arguments", "child_processes", "keras_internals", "permutation"),
@@ -52,7 +53,7 @@ MAY_IMPORT = {
         *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
         "shards",
     ],
-    "__init__": ["bench", "callbacks", "integrity", "loading", "packing", "shards"],
+    "__init__": ["bench", "callbacks", "images", "integrity", "loading", "packing", "shards"],
 }
 
 # Parts that run without Keras and its backends.

@@ -20,8 +20,8 @@ from skimage import data, io
 import keras_bigdata
 from keras_bigdata.bench import bench
 from keras_bigdata.files import atomic_path
+from keras_bigdata.images.load_image import load_image
 from keras_bigdata.loading.epoch_plan import EpochPlan
-from keras_bigdata.packing.sources.images import load_image
 from keras_bigdata.representation import html_table
 from keras_bigdata.shards.pickles import find_arrays, read_array
 from tests.helpers.reused import reused
@@ -90,6 +90,9 @@ def files(tmp_path_factory) -> Path:
     keras_bigdata.pack(keras_bigdata.Arrays(x=X, labels=Y), tmp_path / "packed", verbose=0)
     tokens = keras_bigdata.Arrays(tokens=BATCH["texts"])
     keras_bigdata.pack(tokens, tmp_path / "shards/texts", verbose=0)
+    photos_as_they_are = keras_bigdata.ImageFolder(tmp_path / "flowers/train", store="file")
+    for name in ("full", "val"):
+        keras_bigdata.pack(photos_as_they_are, tmp_path / "shards" / name, verbose=0)
     return tmp_path
 
 

@@ -24,6 +24,7 @@ NAMES = [
     "PredictedRows",
     "Repair",
     "Report",
+    "Resize",
     "ResumeTraining",
     "ScoreLog",
     "ShardError",

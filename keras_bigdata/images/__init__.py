@@ -1,5 +1,9 @@
-"""Images: pixels -> JPEG or PNG, and back.
+"""Images: files of any format -> pixels, and pixels -> JPEG or PNG.
 
+eight_bits  images of any mode and depth -> 8 bits, color or grayscale
+resizing    how an image becomes one of a given size
+open_image  opens image files of any format, upright and in 8 bits
+load_image  an image file -> an array of a given size (full_range: that keeps its values)
 encode      pixels -> the content of an image file
 crops       which part of an image becomes one of a batch
 decode      the content of an image file -> pixels in a given array (jpeg: by simplejpeg)

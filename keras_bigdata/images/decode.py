@@ -14,7 +14,7 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.images.crops import Crop, Placement
 from keras_bigdata.images.jpeg import REDUCTIONS, SIGNATURE, has_exif, simplejpeg
 from keras_bigdata.images.limits import too_large
-from keras_bigdata.packing.sources.images import load_upright, wrap_image_errors
+from keras_bigdata.images.open_image import load_upright, wrap_image_errors
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.append import extend_names
 from keras_bigdata.packing.decided_forms import STORED
 from keras_bigdata.packing.pack_records import PackRecord, pack_records
@@ -16,7 +17,6 @@ from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan
 from keras_bigdata.packing.request import PackRequest
 from keras_bigdata.packing.resume_state import clear_stop, lock_pack, remove_pack
-from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.shards.index import ShardIndex, ShardInfo
 from keras_bigdata.shards.shard_names import shard_number
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.errors import PackError, ShardError
 from keras_bigdata.files import local_path
+from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.append import Append
 from keras_bigdata.packing.pack_call import PackCall
 from keras_bigdata.packing.parallel import write_shards
@@ -26,7 +27,6 @@ from keras_bigdata.packing.resume_state import (
 )
 from keras_bigdata.packing.samples import AugmentFunction
 from keras_bigdata.packing.sources.base import Source
-from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.representation import format_count

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_bigdata.child_processes import end_with
 from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.file_changes import record_files
 from keras_bigdata.packing.renumbering import Renumbering
 from keras_bigdata.packing.resume_state import (
@@ -32,7 +33,6 @@ from keras_bigdata.packing.samples import (
 )
 from keras_bigdata.packing.sources.arrays import Arrays
 from keras_bigdata.packing.sources.base import Source
-from keras_bigdata.packing.sources.images import quiet_pillow
 from keras_bigdata.packing.stored_form import StoredForm, declared_ragged, encode_row, join_rows
 from keras_bigdata.shards.class_counts import check_classes, count_classes
 from keras_bigdata.shards.entries import format_fields

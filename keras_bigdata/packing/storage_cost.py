@@ -17,9 +17,10 @@ from PIL import Image
 
 from keras_bigdata.images.encode import encode_image
 from keras_bigdata.images.jpeg import simplejpeg
+from keras_bigdata.images.load_image import load_image
+from keras_bigdata.images.open_image import Color
+from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.disk_rate import measure_disk_rate
-from keras_bigdata.packing.sources.images import Color, load_image
-from keras_bigdata.packing.sources.resizing import Form
 from keras_bigdata.packing.stored_form import FILE_CODEC
 from keras_bigdata.representation import format_bytes
 

@@ -9,16 +9,11 @@ from typing import Any
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path, walk_directory
+from keras_bigdata.images.load_image import load_image
+from keras_bigdata.images.open_image import COLORS, Color, is_image_file, quiet_pillow
+from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.sources.image_files import read_image_file
 from keras_bigdata.packing.sources.image_store import checked_store
-from keras_bigdata.packing.sources.images import (
-    COLORS,
-    Color,
-    is_image_file,
-    load_image,
-    quiet_pillow,
-)
-from keras_bigdata.packing.sources.resizing import Form
 from keras_bigdata.packing.storage_cost import StorageCost, measure_storage
 from keras_bigdata.packing.store_choice import SAMPLE_ROWS, spread
 

@@ -9,7 +9,7 @@ table, file_names, kept_columns       columns of a table, the file of each row, 
 class_folders                         what lies in folders of classes
 class_filter                          rows of classes that are not asked for
 problems                              row -> column -> why it cannot be packed
-images, full_range, frames, masks     files -> arrays (resizing)
+frames, masks                         files -> arrays
 image_store, image_files              how images are stored, files that are stored as they are
 encode_images                         new files -> arrays, as packed ones
 labels, targets                       labels -> class numbers, columns -> targets

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import walk_directory
+from keras_bigdata.images.open_image import is_image_file
 from keras_bigdata.packing.sources.class_filter import LeftOut, is_class_filter, leave_out
-from keras_bigdata.packing.sources.images import is_image_file
 from keras_bigdata.packing.sources.labels import (
     NO_CLASS,
     class_numbers,

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import natural_key
-from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels, read_stored
-from keras_bigdata.packing.sources.images import Color, is_image_file
-from keras_bigdata.packing.sources.resizing import Form
+from keras_bigdata.images.full_range import StoredKind, load_pixels, read_stored
+from keras_bigdata.images.open_image import Color, is_image_file
+from keras_bigdata.images.resizing import Form
 
 
 def load_frames(

@@ -12,10 +12,10 @@ from PIL import UnidentifiedImageError
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file
 from keras_bigdata.images.limits import too_large
-from keras_bigdata.packing.sources.images import (
+from keras_bigdata.images.load_image import load_image
+from keras_bigdata.images.open_image import (
     CHANNELS,
     Color,
-    load_image,
     open_image,
     read_with_skimage,
     wrap_image_errors,

@@ -8,11 +8,11 @@ from typing import Any
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
+from keras_bigdata.images.open_image import COLORS, Color
+from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
 from keras_bigdata.packing.sources.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.image_store import Store, checked_store
-from keras_bigdata.packing.sources.images import COLORS, Color
-from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 
 
 class ImageFolder(ImageRows):

@@ -14,14 +14,14 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
+from keras_bigdata.images.full_range import StoredKind, load_pixels, read_stored
+from keras_bigdata.images.open_image import CHANNELS, Color
+from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.sources.base import RowShape
 from keras_bigdata.packing.sources.frames import load_frames, read_first_frame
-from keras_bigdata.packing.sources.full_range import StoredKind, load_pixels, read_stored
 from keras_bigdata.packing.sources.image_files import read_image_file
 from keras_bigdata.packing.sources.image_store import AUTO, ImageStore
-from keras_bigdata.packing.sources.images import CHANNELS, Color
 from keras_bigdata.packing.sources.masks import load_mask
-from keras_bigdata.packing.sources.resizing import Form
 from keras_bigdata.packing.sources.table_rows import Column, TableRows
 from keras_bigdata.packing.store_choice import StoreChoice, choose_store
 from keras_bigdata.packing.stored_form import StoredForm

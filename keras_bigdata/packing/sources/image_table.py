@@ -8,11 +8,12 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.files import local_path
+from keras_bigdata.images.open_image import COLORS, Color
+from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
 from keras_bigdata.packing.sources.class_filter import filter_table
 from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.image_store import Store, checked_store
-from keras_bigdata.packing.sources.images import COLORS, Color
 from keras_bigdata.packing.sources.input_fields import (
     InputColumns,
     check_distinct,
@@ -23,7 +24,6 @@ from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
 from keras_bigdata.packing.sources.masks import checked_mask_values
 from keras_bigdata.packing.sources.numbers import number_columns, read_inputs
 from keras_bigdata.packing.sources.problems import Problems, merge_problems
-from keras_bigdata.packing.sources.resizing import Form, Interpolation, PixelDtype, Resize
 from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
 from keras_bigdata.packing.sources.table import read_columns
 from keras_bigdata.packing.sources.targets import (

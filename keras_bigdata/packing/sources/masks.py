@@ -14,14 +14,14 @@ from PIL import Image
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file
-from keras_bigdata.packing.sources.images import (
+from keras_bigdata.images.load_image import Pixels
+from keras_bigdata.images.open_image import (
     SWAPPED_ORIENTATION,
     UPRIGHT_TRANSPOSES,
-    Pixels,
     exif_orientation,
     wrap_image_errors,
 )
-from keras_bigdata.packing.sources.resizing import Resize, pad_to, place
+from keras_bigdata.images.resizing import Resize, pad_to, place
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 

@@ -11,9 +11,9 @@ from skimage.io import imsave
 
 from keras_bigdata import FrameFolder, ImageTable, PackError, ShardSequence, pack
 from keras_bigdata.cli import main
-from keras_bigdata.packing.sources.full_range import load_pixels
-from keras_bigdata.packing.sources.images import load_image
-from keras_bigdata.packing.sources.resizing import Form
+from keras_bigdata.images.full_range import load_pixels
+from keras_bigdata.images.load_image import load_image
+from keras_bigdata.images.resizing import Form
 from tests.packing.sources.test_images import write_rgb48
 
 DEEP = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)

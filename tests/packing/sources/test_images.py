@@ -15,7 +15,8 @@ from skimage.io import imread
 from skimage.transform import resize
 
 from keras_bigdata import PackError
-from keras_bigdata.packing.sources.images import load_image, quiet_pillow
+from keras_bigdata.images.load_image import load_image
+from keras_bigdata.images.open_image import quiet_pillow
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 # Photographs that ship inside the scikit-image wheel.

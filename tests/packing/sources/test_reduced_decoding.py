@@ -9,8 +9,8 @@ import pytest
 import skimage
 from PIL import Image, JpegImagePlugin
 
-from keras_bigdata.packing.sources.images import load_image
-from keras_bigdata.packing.sources.resizing import Form, Interpolation, Resize
+from keras_bigdata.images.load_image import load_image
+from keras_bigdata.images.resizing import Form, Interpolation, Resize
 
 PHOTO = Path(skimage.__file__).parent / "data" / "rocket.jpg"
 

@@ -11,19 +11,17 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.sources.images import (
+from keras_bigdata.images.eight_bits import has_16_bits, to_mode
+from keras_bigdata.images.load_image import load_image, resize_upright
+from keras_bigdata.images.open_image import (
     Color,
     ImageFile,
     exif_orientation,
-    has_16_bits,
-    load_image,
     open_image,
     read_with_skimage,
-    resize_upright,
-    to_mode,
     wrap_image_errors,
 )
-from keras_bigdata.packing.sources.resizing import Form, pad_to
+from keras_bigdata.images.resizing import Form, pad_to
 
 Array = npt.NDArray[Any]
 
