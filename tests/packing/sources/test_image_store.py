@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_rows_of_files_are_their_content(folder: Path):
         content = source[row]["images"]
         assert content.dtype == np.uint8
         assert content.tobytes() == Path(source.file(row)).read_bytes()
-    assert "(None, None, 1)" in repr(source)
+    assert re.search(r"\((None|any), (None|any), 1\)", repr(source))
     sizes = [Path(source.file(row)).stat().st_size for row in range(4)]
     form = StoredForm("file", row_bytes=round(sum(sizes) / 4), channels=1)
     assert source.stored_forms == {"images": form}
