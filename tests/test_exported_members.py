@@ -22,6 +22,7 @@ NAMES = [
     "Mixture",
     "PackError",
     "PredictedRows",
+    "Ragged",
     "Repair",
     "Report",
     "Resize",

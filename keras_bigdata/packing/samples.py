@@ -14,6 +14,7 @@ from keras_bigdata.packing.stored_form import check_row
 from keras_bigdata.representation import shorten
 from keras_bigdata.shards.field_values import as_numbers
 from keras_bigdata.shards.index import Field
+from keras_bigdata.shards.ragged import Ragged
 
 Array: TypeAlias = npt.NDArray[Any]
 Sample: TypeAlias = Mapping[str, Any]
@@ -102,6 +103,12 @@ def _as_arrays(sample: Any) -> dict[str, Array]:
     for name, value in sample.items():
         if not isinstance(name, str):
             raise PackError(f"the name of a field must be a string. Received: {name!r:.80}")
+        if isinstance(value, Ragged):
+            raise PackError(
+                f"field {name!r} is a Ragged, which holds many rows, and a sample is one row: "
+                "return an array, and name the field in the attribute `ragged` of the source; or "
+                "pass all rows at once, to Arrays"
+            )
         try:
             arrays[name] = as_numbers(value)
         except ValueError as error:

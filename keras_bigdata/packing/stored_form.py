@@ -33,8 +33,8 @@ class StoredForm:
         quality: quality of `"jpeg"`, 1 to 100. Defaults to `90`.
         padding: the number that fills rows of any length in a batch. Defaults to `0`.
         row_bytes: average number of bytes of a stored row, from which the rows of a shard are
-            computed, so it must be the same on every machine; `None` if rows have one shape.
-            Defaults to `None`.
+            computed, so it must be the same on every machine; `None` if rows have one shape, or if
+            it is to be measured (see `declared_ragged`). Defaults to `None`.
         channels: of `"file"`: 3 for color, 1 for grayscale. Defaults to `3`.
     """
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_bigdata import Arrays, PackError, pack
+from keras_bigdata import Arrays, PackError, Ragged, pack
+from keras_bigdata.shards.read_column import read_ragged
 from tests.helpers.packs import read_files
 from tests.helpers.ragged_rows import assert_same, stored_rows
 
@@ -84,6 +85,7 @@ def test_empty_lists_have_the_dtype_of_the_others(tmp_path: Path):
         ([ROWS[0], ROWS[0].astype("f4")], {"x": 0}, PackError, r"int32 of shape \(any,\)"),
         ([np.zeros((2, 3)), np.zeros((2, 4))], {"x": 0}, PackError, r"of shape \(any, 3\)"),
         ([[1], 2], {"x": 0}, PackError, r"int64 of shape \(\); in other rows"),
+        ([Ragged.from_rows([[1], [2]])], {"x": 0}, PackError, "Ragged, which holds many rows"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -161,3 +163,24 @@ def test_a_killed_pack_continues_with_the_same_bytes(tmp_path: Path):
     fail = False
     pack(Failing(ragged={"x": 0}), tmp_path / "s", **options)
     assert read_files(tmp_path / "s") == read_files(tmp_path / "whole")
+
+
+def test_words_of_any_length_are_renumbered_when_they_are_appended(tmp_path: Path):
+    def texts(rows: list[list[int]], words: list[str]) -> Sentences:
+        return Sentences(
+            [np.array(row, np.int32) for row in rows],
+            ragged={"x": 0},
+            vocabulary=["", "[UNK]", *words],
+            text_fields=("x",),
+        )
+
+    pack(texts([[2, 3], [3]], ["cat", "dog"]), tmp_path / "s", workers=1, verbose=0)
+    more = texts([[2], [], [3, 2, 0]], ["dog", "cow"])
+    index = pack(more, tmp_path / "s", append=True, workers=1, shuffle=False, verbose=0)
+    assert index.vocabulary == ["", "[UNK]", "cat", "dog", "cow"]
+    last = read_ragged(index, len(index) - 1, "x")
+    assert [row.tolist() for row in last] == [[3], [], [4, 3, 0]]
+    other = texts([[2]], ["dog"])
+    other.ragged = {"x": 1}  # type: ignore[attr-defined]
+    with pytest.raises(PackError, match="padded with 1"):
+        pack(other, tmp_path / "s", append=True, workers=1, verbose=0)
