@@ -2,6 +2,7 @@
 
 eight_bits  images of any mode and depth -> 8 bits, color or grayscale
 resizing    how an image becomes one of a given size
+header      the content of an image file -> format and size
 open_image  opens image files of any format, upright and in 8 bits
 load_image  an image file -> an array of a given size (full_range: that keeps its values)
 encode      pixels -> the content of an image file

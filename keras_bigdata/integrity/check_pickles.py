@@ -15,9 +15,11 @@ from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.layout import Layout, read_layout
 from keras_bigdata.shards.one_set import find_second_reading
+from keras_bigdata.shards.pickles import read_varlen
+from keras_bigdata.shards.varlen import check_offsets
 
 # Name, dtype and row shape of each field.
-_Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
+_Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int | None, ...]], ...]"
 
 
 class UnindexedPickle:
@@ -49,22 +51,38 @@ class UnindexedPickle:
             self.nbytes = os.path.getsize(path)
             self.layout = read_layout(path, trust)
             self.arrays = self.layout.arrays
+            self._check_offsets(self.layout, trust)
         except OSError as error:
             self.error = f"it cannot be read ({error.strerror})"
         except BigDataError as error:
             self.error = str(error).removeprefix(f"{path}: ")
 
     def fields(self, used: Sequence[str]) -> _Fields:
-        """Returns the arrays with rows; only those in `used`, if it is not empty."""
+        """Returns the arrays with rows, and rows of any length; only those in `used`, if any."""
+        found: dict[str, tuple[np.dtype[Any], tuple[int | None, ...]]] = {
+            name: (dtype, shape[1:]) for name, (dtype, shape, _) in self.arrays.items() if shape
+        }
+        varlen = self.layout.varlen if self.layout is not None else {}
+        for name, ((dtype, shape, _), _) in varlen.items():
+            found[name] = dtype, (None, *shape[1:])
         return tuple(
-            (name, dtype, shape[1:])
-            for name, (dtype, shape, _) in sorted(self.arrays.items())
-            if shape and (not used or name in used)
+            (name, *entry) for name, entry in sorted(found.items()) if not used or name in used
         )
 
     def row_counts(self, names: Iterable[str]) -> list[int]:
         """Returns the number of rows of each of some fields."""
-        return [self.arrays[name][1][0] for name in names]
+        assert self.layout is not None
+        varlen = self.layout.varlen
+        return [
+            varlen[name][1][1][0] - 1 if name in varlen else self.arrays[name][1][0]
+            for name in names
+        ]
+
+    def _check_offsets(self, layout: Layout, trust: bool) -> None:
+        """Checks that the offsets of rows of any length divide the values into rows."""
+        for name in layout.varlen:
+            values, offsets = read_varlen(self.path, name, trust)
+            check_offsets(offsets, len(offsets) - 1, len(values), f"{self.path}: {name!r}")
 
 
 def check_pickles(
@@ -111,11 +129,12 @@ def check_pickles(
     return faults, rows
 
 
-def _format_fields(fields: Iterable[tuple[str, Any, tuple[int, ...]]]) -> str:
-    return (
-        ", ".join(f"{name!r} {dtype} (rows, {str(shape)[1:-1]})" for name, dtype, shape in fields)
-        or "none"
-    )
+def _format_fields(fields: Iterable[tuple[str, Any, tuple[int | None, ...]]]) -> str:
+    texts = []
+    for name, dtype, shape in fields:
+        sizes = str(shape)[1:-1].replace("None", "any")
+        texts.append(f"{name!r} {dtype} (rows, {sizes})")
+    return ", ".join(texts) or "none"
 
 
 def read_differently(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
+from keras_bigdata.integrity.image_rows import check_image_rows
 from keras_bigdata.integrity.report import Fault
+from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.layout import Layout, read_layout
-from keras_bigdata.shards.read_column import read_column
+from keras_bigdata.shards.layout import find_difference, read_layout
+from keras_bigdata.shards.read_column import is_decoded, read_column, read_offsets, read_ragged
 
 # Kind, expected, found.
 _Difference: TypeAlias = tuple[str, str, str]
@@ -63,43 +65,39 @@ def _compare_checksum(path: Path, expected: int | None) -> _Difference | None:
 
 
 def _compare_structure(index: ShardIndex, shard: int, trust: bool) -> _Difference | None:
-    samples = int(index.samples[shard])
     try:
         layout = read_layout(index.path(shard), trust)
     except BigDataError as error:
         reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
         return "structure", "a pickle of arrays", reason
-    for name, field in (index.fields | index.columns).items():
-        offset = int(index.offsets[name][shard])
-        if not field.is_varlen:
-            expected = (field.dtype, (samples, *field.row_shape), offset)
-            array = layout.arrays.get(name)
-            if array != expected:
-                return "structure", _format_array(name, expected), _format_array(name, array)
-            continue
-        difference = _compare_texts(index, shard, name, layout)
+    for name in (*index.fields, *index.columns):
+        difference = find_difference(index, shard, name, layout)
         if difference is not None:
-            return difference
+            return "structure", *difference
+    for name, field in (index.fields | index.columns).items():
+        if not field.is_varlen:
+            continue
+        try:
+            _check_rows(index, shard, name, trust)
+        except BigDataError as error:
+            reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
+            return "structure", f"rows of {field}", reason
     return None
 
 
-def _compare_texts(index: ShardIndex, shard: int, name: str, layout: Layout) -> _Difference | None:
-    """Compares a column of texts: where its values and offsets lie, and what they hold."""
-    places = layout.varlen.get(name)
-    expected = (int(index.offsets[name][shard]), int(index.row_offsets[name][shard]))
-    found = None if places is None else (places[0][2], places[1][2])
-    if found != expected:
-        return "structure", f"texts {name!r} at bytes {expected}", f"texts {name!r} at {found}"
-    try:
-        read_column(index, shard, name)
-    except BigDataError as error:
-        reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
-        return "structure", f"texts {name!r}", reason
-    return None
+def _check_rows(index: ShardIndex, shard: int, name: str, trust: bool) -> None:
+    """Checks the offsets of rows of varying size, and what can be checked of the rows.
 
-
-def _format_array(name: str, array: tuple[Any, tuple[int, ...], int] | None) -> str:
-    if array is None:
-        return f"no array {name!r}"
-    dtype, shape, offset = array
-    return f"{name!r} as {dtype} {shape} at byte {offset}"
+    Raises:
+        CorruptShardError: if the offsets do not divide the values into rows, if texts are not
+            UTF-8, or if a row is not an image of the size of the field.
+    """
+    field = index.fields.get(name) or index.columns[name]
+    if field.codec == TEXT_CODEC:
+        read_column(index, shard, name, trust=trust)
+    elif field.is_encoded:
+        check_image_rows(index, shard, name, trust)
+    elif is_decoded(index, shard, name):
+        read_ragged(index, shard, name, trust=trust)
+    else:
+        read_offsets(index, shard, name)

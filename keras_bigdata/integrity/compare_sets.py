@@ -50,6 +50,13 @@ def compare_sets(
         expected = f"classes and words numbered as in {other.directory}"
         report.faults.append(Fault(str(report.directory), "classes", expected, difference, remedy))
     names = fields or index.roles.names or other.roles.names or tuple(index.fields)
+    encoded = [name for name in names if name in index.fields and index.fields[name].is_encoded]
+    if encoded:
+        report.notes.append(
+            f"{', '.join(encoded)}: encoded images were compared by the bytes that are stored. The "
+            "same image that was encoded in another way, such as with another quality, is not "
+            "found."
+        )
     shards = (sound, range(len(other)))
     try:
         duplicates = find_duplicates(index, other, names, shards, trust, verbose=verbose)

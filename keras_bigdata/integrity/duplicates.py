@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.pickles import read_columns
+from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.read_column import read_ragged
 
 # Rows whose digests are sorted at one time: some 250 MB (measured with 3 to 12 million rows).
 _ROWS_AT_ONCE = 1_000_000
@@ -54,6 +57,8 @@ def find_duplicates(
     verbose: Verbose = "auto",
 ) -> Duplicates:
     """Compares rows by 128 bits of BLAKE2b over the values of some fields.
+
+    Encoded images are compared by the bytes that are stored.
 
     The digests (32 bytes per row, with its position) are written to temporary files, divided by
     their value so that about a million at a time are sorted: the memory needed is that of a few
@@ -114,9 +119,16 @@ def _append_records(folder: Path, side: int, records: Records, parts: int) -> No
 
 def _digest_rows(index: ShardIndex, shard: int, *, fields: Sequence[str], trust: bool) -> Records:
     """Returns digest, shard and row number of each row of a shard."""
-    columns = read_columns(index.path(shard), fields, trust)
-    rows = len(next(iter(columns.values())))
-    as_bytes = [part for column in columns.values() for part in _value_bytes(column)]
+    varlen = [name for name in fields if index.fields[name].is_varlen]
+    plain = [name for name in fields if name not in varlen]
+    columns = read_columns(index.path(shard), plain, trust) if plain else {}
+    rows = int(index.samples[shard])
+    as_bytes: list[Any] = [part for each in columns.values() for part in _value_bytes(each)]
+    as_bytes += [
+        part
+        for name in varlen
+        for part in _ragged_bytes(read_ragged(index, shard, name, trust=trust))
+    ]
     records = np.zeros(rows, _RECORD)
     records["shard"], records["row"] = shard, np.arange(rows)
     digests = bytearray()
@@ -128,6 +140,14 @@ def _digest_rows(index: ShardIndex, shard: int, *, fields: Sequence[str], trust:
     values = np.frombuffer(digests, "<u8").reshape(rows, 2)
     records["a"], records["b"] = values[:, 0], values[:, 1]
     return records
+
+
+def _ragged_bytes(rows: Ragged) -> Iterator[Any]:
+    """Yields the length of each row, and bytes that are equal if the values of the rows are."""
+    yield rows.lengths.reshape(-1, 1).view(np.uint8)
+    bounds = rows.offsets.tolist()
+    for part in _value_bytes(rows.values):
+        yield [part[start:stop] for start, stop in itertools.pairwise(bounds)]
 
 
 def _value_bytes(column: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.uint8]]:

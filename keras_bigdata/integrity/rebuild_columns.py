@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ def separate_columns(
     fields: Mapping[str, Field],
     infos: Sequence[ShardInfo],
     like: ShardIndex | None,
+    texts: Collection[str],
 ) -> tuple[dict[str, Field], dict[str, Field], list[ShardInfo]]:
     """Separates metadata columns from fields.
 
@@ -30,6 +31,7 @@ def separate_columns(
         fields: the arrays that were found in all shards.
         infos: the shards.
         like: the index of another set with the same columns, or `None`.
+        texts: names of the columns of texts.
 
     Returns:
         `(fields, columns, infos)`: the last with the places of texts.
@@ -45,14 +47,15 @@ def separate_columns(
             for layout, info in zip(layouts, infos, strict=True)
         )
     ]
-    texts = [
+    columns_of_texts = [
         name
         for name in layouts[0].varlen
-        if all(_has_texts(layout, name, info) for layout, info in zip(layouts, infos, strict=True))
+        if name in texts
+        and all(_has_texts(layout, name, info) for layout, info in zip(layouts, infos, strict=True))
     ]
     columns = {
         **{name: known[name] for name in numbers},
-        **{name: Field(name, np.dtype(np.str_), (), TEXT_CODEC) for name in texts},
+        **{name: Field(name, np.dtype(np.str_), (), TEXT_CODEC) for name in columns_of_texts},
     }
     found = [
         replace(
@@ -60,9 +63,12 @@ def separate_columns(
             offsets={
                 **info.offsets,
                 **{name: layout.arrays[name][2] for name in numbers},
-                **{name: layout.varlen[name][0][2] for name in texts},
+                **{name: layout.varlen[name][0][2] for name in columns_of_texts},
             },
-            row_offsets={name: layout.varlen[name][1][2] for name in texts},
+            row_offsets={
+                **info.row_offsets,
+                **{name: layout.varlen[name][1][2] for name in columns_of_texts},
+            },
         )
         for layout, info in zip(layouts, infos, strict=True)
     ]

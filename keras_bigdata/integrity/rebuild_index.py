@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -14,20 +15,21 @@ import numpy as np
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.integrity.check_pickles import check_pickles, read_differently
 from keras_bigdata.integrity.rebuild_columns import separate_columns
+from keras_bigdata.integrity.rebuild_varlen import find_varlen_fields
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.pack_records import APPENDED_KEY, pack_records
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.entries import format_fields
+from keras_bigdata.shards.entries import TEXT_CODEC, Field, format_fields
 from keras_bigdata.shards.index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
-from keras_bigdata.shards.index_json import check_metadata
+from keras_bigdata.shards.index_json import check_metadata, parse_column, parse_field
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.pickle_files import pickle_names
 from keras_bigdata.shards.removed_shards import split_incomplete
 from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.scan import scan_pickles
 from keras_bigdata.shards.shard_names import shard_number, sort_key
 from keras_bigdata.shards.unfinished import find_unfinished, unfinished_error
 
@@ -94,12 +96,21 @@ def rebuild_index(
         second_reading = read_differently(directory, sound, roles.names)
         if second_reading is not None:
             raise ShardError(": ".join(second_reading))
-    files = [pickle.path for pickle in sound]
-    scanned = open_shards(files, used=roles.names, layout="columns", verbose=verbose)
+    former = _salvage_metadata(directory)
+    known = {**_fields_like(like), **former.get("fields", {})}
+    varlen = find_varlen_fields(sound, known, roles.names, rebuilt.notes)
+    scanned = scan_pickles(
+        directory,
+        [pickle.path.relative_to(directory).as_posix() for pickle in sound],
+        used=roles.names,
+        layout="columns",
+        listed=True,
+        known=varlen,
+        verbose=verbose,
+    )
     infos = [
         replace(
             scanned[number],
-            name=pickle.path.relative_to(directory).as_posix(),
             checksum=pickle.checksum,
             variant=sort_key(pickle.path.name)[0],
         )
@@ -107,22 +118,26 @@ def rebuild_index(
     ]
     variants = 1 + max(sort_key(name)[0] for name in names)
     infos, rebuilt.incomplete = split_incomplete(directory, infos, variants)
-    fields, columns, infos = separate_columns(directory, scanned.fields, infos, like)
+    texts = [name for name, each in varlen.items() if each.codec == TEXT_CODEC]
+    fields, columns, infos = separate_columns(directory, scanned.fields, infos, like, texts)
     index = ShardIndex.from_shards(
         directory, fields, infos, columns, variants=variants, provenance={"by": "repair"}
     )
     _note_missing_numbers(names, rebuilt)
-    _add_metadata(index, roles, like, rebuilt)
+    _add_metadata(index, roles, like, former, rebuilt)
     index.class_counts = count_in_shards(index, verbose=verbose)
     rebuilt.index = index
     return rebuilt
 
 
 def _add_metadata(
-    index: ShardIndex, roles: Roles, like: ShardIndex | None, rebuilt: RebuiltIndex
+    index: ShardIndex,
+    roles: Roles,
+    like: ShardIndex | None,
+    old: dict[str, Any],
+    rebuilt: RebuiltIndex,
 ) -> None:
     """Adds roles, classes and vocabulary: those of the user, of `like`, or of the old index."""
-    old = _salvage_metadata(index.directory)
     candidates = (like.roles if like else None, old.get("roles"))
     earlier_roles = next((each for each in candidates if each is not None), None)
     if any((roles.inputs, roles.targets, roles.sample_weights)):
@@ -193,11 +208,27 @@ def _salvage_metadata(directory: Path) -> dict[str, Any]:
     ):
         if isinstance(content.get(key), kind) and _is_valid(name, content[key]):
             salvaged[name] = content[key]
+    salvaged["fields"] = _salvage_fields(content)
     try:
         salvaged["roles"] = Roles.from_json(content["roles"])
     except (KeyError, ValueError, AttributeError, TypeError):
         return salvaged
     return salvaged
+
+
+def _salvage_fields(content: dict[str, Any]) -> dict[str, Field]:
+    """Returns the fields and columns of which the entries are valid."""
+    salvaged = {}
+    for key, parse in (("fields", parse_field), ("columns", parse_column)):
+        entries = content.get(key)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
+                salvaged[name] = parse(name, entry)
+    return salvaged
+
+
+def _fields_like(like: ShardIndex | None) -> dict[str, Field]:
+    return {} if like is None else {**like.fields, **like.columns}
 
 
 def _is_valid(name: str, value: Any) -> bool:

@@ -13,13 +13,10 @@ from keras_bigdata.arguments import checked_number
 from keras_bigdata.errors import PackError
 from keras_bigdata.images.encode import encode_image
 from keras_bigdata.representation import format_shape
-from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.entries import FILE_CODEC, Field
 from keras_bigdata.shards.ragged import Ragged, checked_padding
 
 Array = npt.NDArray[Any]
-
-# The codec of image files that are stored as they are.
-FILE_CODEC = "file"
 
 
 @dataclass(frozen=True, slots=True)

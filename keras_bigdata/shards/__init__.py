@@ -29,6 +29,7 @@ The files, each of which uses only those above it:
 | `removed_shards` | shards that a repair removed from the index, which records them |
 | `pickle_files` | finds what a directory holds: an index, or pickles by their names |
 | `layout` | the layout of one pickle: dtype, shape and place of each array |
+| `found_fields` | what can be a field in one pickle without an index |
 | `one_set` | whether pickles without an index can only be read as the rows of one set |
 | `join` | several directories of shards -> the index of one set |
 | `scan` | opens a set of shards: by its index, or by inspecting pickles that have none |
@@ -39,5 +40,6 @@ The files, each of which uses only those above it:
 | `divisible` | `Divisible`: splits, folds and random parts of rows |
 | `selection` | `Selection`: which rows of a set are used, one bit per row |
 | `shard_columns` | `ShardColumns`: the small columns of one shard as a mapping |
+| `selected_columns` | columns of some rows of several shards, joined |
 | `shards` | `Shards`: a set of shards and the rows of it that are used |
 """

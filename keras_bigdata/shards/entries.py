@@ -14,7 +14,8 @@ from keras_bigdata.representation import format_bytes, format_count, html_table,
 # How the values of a row are stored that is not an array of the field's dtype and shape: a text, or
 # the content of an image file. Rows of numbers of any length have no codec.
 TEXT_CODEC = "utf-8"
-IMAGE_CODECS = ("jpeg", "png", "file")
+FILE_CODEC = "file"
+IMAGE_CODECS = ("jpeg", "png", FILE_CODEC)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,6 +112,7 @@ class Field:
                 "shape of a row": str(self.shape),
                 "size of a row": size,
                 **({"stored as": self.codec} if self.codec else {}),
+                **({"padded with": self.padding} if self.is_ragged else {}),
             },
         )
 

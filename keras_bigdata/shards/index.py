@@ -23,6 +23,7 @@ from keras_bigdata.representation import (
 from keras_bigdata.shards.entries import Field, ShardInfo
 from keras_bigdata.shards.index_checks import (
     DECODED,
+    check_encoded_sizes,
     check_offsets_in_files,
     check_shard_columns,
     check_variants,
@@ -383,7 +384,10 @@ class ShardIndex:
         }
         check_offsets_in_files(self.samples, self.sizes, self.offsets, row_bytes)
         lengths = dict.fromkeys(self.row_offsets, np.dtype(np.int64).itemsize)
-        check_offsets_in_files(self.samples, self.sizes, self.row_offsets, lengths)
+        check_offsets_in_files(self.samples + 1, self.sizes, self.row_offsets, lengths)
+        for name, each in self.fields.items():
+            if each.is_encoded:
+                check_encoded_sizes(self.samples, self.sizes, self.offsets[name], each)
 
 
 def _describe_list(values: list[Any]) -> str:

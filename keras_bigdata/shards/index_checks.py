@@ -6,11 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_bigdata.shards.entries import Field
 from keras_bigdata.shards.index_json import MAX_TOTAL, Int64Array
 
 # In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte order, so
 # that the whole shard has to be decoded to read it.
 DECODED = -1
+
+# Encoded images expand at most this many times: PNG by 1,032, JPEG as it is written here by less.
+MAX_EXPANSION = 2_048
 
 # Maximum number of variants of an index without any shard.
 MAX_EMPTY_VARIANTS = 1_000
@@ -88,3 +92,26 @@ def check_offsets_in_files(
             raise ValueError(f"the rows of {name!r} do not fit their files")
         if row_bytes[name] and (stored & (samples > capacity)).any():
             raise ValueError(f"the rows of {name!r} do not fit their files")
+
+
+def check_encoded_sizes(
+    samples: Int64Array,
+    sizes: Int64Array,
+    offsets: Int64Array,
+    field: Field,
+) -> None:
+    """Checks that the files are large enough to hold encoded images of the size of a field.
+
+    Memory for the decoded images is taken by the index: it must not ask for more than the files
+    justify.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    stored = offsets != DECODED  # of a compressed file, the size says little
+    pixels = samples.astype(np.float64) * field.row_bytes
+    if (stored & (pixels > MAX_EXPANSION * sizes.astype(np.float64))).any():
+        raise ValueError(
+            f"images of {field.row_bytes:,} bytes each do not come from {field.name[:200]!a} in "
+            "files of these sizes"
+        )

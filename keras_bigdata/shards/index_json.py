@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.shards.entries import IMAGE_CODECS, TEXT_CODEC, Field
+from keras_bigdata.shards.entries import FILE_CODEC, IMAGE_CODECS, TEXT_CODEC, Field
 from keras_bigdata.shards.field_values import NUMERIC_KINDS
 from keras_bigdata.shards.ragged import checked_padding
 
@@ -25,6 +25,10 @@ MAX_NAME = 4_096
 # Maximum of the bytes of one row, of the bytes of all files, and of the number of rows: their sums
 # stay far below 64 bits.
 MAX_TOTAL = 2**62
+
+# Maximum height and width of an image, by its format.
+MAX_JPEG_SIDE = 2**16 - 1
+MAX_IMAGE_SIDE = 2**31 - 1
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}")
 
@@ -91,25 +95,41 @@ def parse_field(name: str, entry: Mapping[str, Any]) -> Field:
     dtype = parse_dtype(entry["dtype"])
     codec, padding = entry.get("codec"), entry.get("padding", 0)
     sizes = entry["shape"]
-    unknown = [place for place, size in enumerate(sizes) if size is None]
-    shape: list[int | None] = list(
-        parse_shape([1 if size is None else size for size in sizes], dtype.itemsize)
-    )
-    for place in unknown:
-        shape[place] = None
-    if type(padding) not in (int, float, bool):
+    if not isinstance(sizes, list):
+        raise ValueError("the shape of a row is not a list of sizes")
+    known = parse_shape([1 if size is None else size for size in sizes], dtype.itemsize)
+    shape = tuple(None if given is None else size for given, size in zip(sizes, known, strict=True))
+    if type(padding) not in (int, float):
         raise ValueError(f"the padding of {name[:200]!a} is not a number")
-    field = Field(name, dtype, tuple(shape), codec, padding)
+    field = Field(name, dtype, shape, codec, padding)
     if codec is not None:
-        allowed = ([], [0, 1]) if codec == "file" else ([],)
-        is_image = dtype == np.uint8 and len(shape) == 3 and shape[2] in (1, 3)
-        if codec not in IMAGE_CODECS or not is_image or unknown not in allowed:
-            raise ValueError(f"the field {name[:200]!a} has an unknown codec or is not an image")
-    elif unknown and (unknown != [0] or dtype.kind not in NUMERIC_KINDS):
+        _check_image(field)
+    elif None in shape and (shape.index(None) or shape.count(None) > 1 or not _is_numeric(dtype)):
         raise ValueError(f"the field {name[:200]!a} has rows of unknown shape")
+    if padding and not field.is_ragged:
+        raise ValueError(f"the field {name[:200]!a} has a padding, and rows of one length")
     if padding:
         checked_padding(padding, dtype)
     return field
+
+
+def _is_numeric(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in NUMERIC_KINDS
+
+
+def _check_image(field: Field) -> None:
+    """Checks that a field with a codec is one of images that the codec holds."""
+    sizes, channels = field.shape[:-1], field.shape[-1:]
+    is_image = field.dtype == np.uint8 and len(sizes) == 2 and channels in ((1,), (3,))
+    if field.codec not in IMAGE_CODECS or not is_image:
+        raise ValueError(f"the field {field.name[:200]!a} has an unknown codec or is not an image")
+    if sizes == (None, None) and field.codec == FILE_CODEC:
+        return
+    largest = MAX_JPEG_SIDE if field.codec == "jpeg" else MAX_IMAGE_SIDE
+    if any(size is None or not 1 <= size <= largest for size in sizes):
+        raise ValueError(
+            f"the field {field.name[:200]!a} has images of a size that {field.codec} does not hold"
+        )
 
 
 def parse_column(name: str, entry: Mapping[str, Any]) -> Field:

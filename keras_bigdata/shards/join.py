@@ -73,8 +73,8 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
         columns=columns,
         row_offsets={
             name: np.concatenate([index.row_offsets[name] for index in indexes])
-            for name, column in columns.items()
-            if column.codec is not None
+            for name, each in {**first.fields, **columns}.items()
+            if each.is_varlen
         },
         source=np.concatenate(_number_sources(indexes)),
         checksums=np.concatenate([index.checksums for index in indexes]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.shards.index import DECODED
+from keras_bigdata.shards.entries import TEXT_CODEC, Field
+from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 
 # Number of arrays, and of other values, that a message names.
@@ -88,17 +90,85 @@ def _place_of(array: StoredArray | npt.NDArray[Any], compressed: bool) -> ArrayP
     return native, tuple(array.shape), array.offset if raw else DECODED  # type: ignore[union-attr]
 
 
+def find_difference(
+    index: ShardIndex, shard: int, name: str, layout: Layout
+) -> tuple[str, str] | None:
+    """Compares where and how a field or column of a shard is stored with the index.
+
+    Args:
+        index: the index.
+        shard: number of the shard.
+        name: name of the field or of the metadata column.
+        layout: the layout of the file.
+
+    Returns:
+        What was expected and what was found, as texts; `None` if they agree.
+    """
+    field = index.fields.get(name) or index.columns[name]
+    rows, offset = int(index.samples[shard]), int(index.offsets[name][shard])
+    if not field.is_varlen:
+        expected = (field.dtype, (rows, *field.row_shape), offset)
+        array = layout.arrays.get(name)
+        if array == expected:
+            return None
+        return _format_array(name, expected), _format_array(name, array)
+    places = (offset, int(index.row_offsets[name][shard]))
+    varlen = layout.varlen.get(name)
+    found = None if varlen is None else _format_varlen(field, varlen)
+    wanted = _varlen_text(field, field.value_dtype, field.value_shape, rows, places)
+    return None if found == wanted else (wanted, found or f"no values and offsets {name!r}")
+
+
+def varlen_places(varlen: tuple[ArrayPlace, ArrayPlace]) -> tuple[int, int]:
+    """Returns the byte positions of values and offsets, or -1 if they have to be decoded."""
+    values, offsets = varlen
+    return values[2], offsets[2] if offsets[0] == np.int64 else DECODED
+
+
+def _format_varlen(field: Field, varlen: tuple[ArrayPlace, ArrayPlace]) -> str:
+    (dtype, shape, _), (row_dtype, row_shape, _) = varlen
+    if row_dtype.kind != "i" or not row_shape[0]:
+        return f"{field.name!r} with {row_dtype} offsets of shape {row_shape}"
+    return _varlen_text(field, dtype, shape[1:], row_shape[0] - 1, varlen_places(varlen))
+
+
+def _varlen_text(
+    field: Field,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    rows: int,
+    places: tuple[int, int],
+) -> str:
+    sizes = ", ".join(map(str, ("any", *shape)))
+    kind = "texts" if field.codec == TEXT_CODEC else f"rows of {dtype} ({sizes})"
+    if field.codec == TEXT_CODEC and (dtype != np.uint8 or shape):
+        kind = f"texts of {dtype} ({sizes})"
+    return f"{field.name!r} as {rows} {kind}, values and offsets at bytes {places}"
+
+
+def _format_array(name: str, array: ArrayPlace | None) -> str:
+    if array is None:
+        return f"no array {name!r}"
+    dtype, shape, offset = array
+    return f"{name!r} as {dtype} {shape} at byte {offset}"
+
+
 def format_arrays(layout: Layout) -> str:
     """Returns the arrays with their dtypes and shapes as text, or what there is instead.
 
     Of many arrays or other values, the first are named.
     """
-    if not layout.arrays and layout.skipped_fields:
+    if not layout.arrays and not layout.varlen and layout.skipped_fields:
         others = list(layout.skipped_fields.items())[:_LISTED_OTHERS]
         return "none; " + ", ".join(f"{name[:100]!r} is {why[:200]}" for name, why in others)
-    some = list(layout.arrays.items())[:_LISTED]
-    more = f", ... ({len(layout.arrays) - _LISTED} more)" if len(layout.arrays) > _LISTED else ""
-    return (
-        ", ".join(f"{name[:100]!r} {dtype} {shape}" for name, (dtype, shape, _) in some) + more
-        or "none"
-    )
+    texts = [
+        f"{name[:100]!r} {dtype} {shape}"
+        for name, (dtype, shape, _) in itertools.islice(layout.arrays.items(), _LISTED)
+    ]
+    texts += [
+        f"{name[:100]!r} {values[0]} values and {offsets[1][0]} offsets"
+        for name, (values, offsets) in itertools.islice(layout.varlen.items(), _LISTED)
+    ]
+    count = len(layout.arrays) + len(layout.varlen)
+    more = f", ... ({count - _LISTED} more)" if count > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more or "none"

@@ -153,12 +153,12 @@ def _other_fields(
     names: Sequence[str], layouts: Sequence[Layout], used: Sequence[str]
 ) -> str | None:
     """Finds files of which each holds another field of the same rows."""
-    if used and any(layout.arrays.keys() >= set(used) for layout in layouts):
+    if used and any(_found_names(layout) >= set(used) for layout in layouts):
         return None
     seen: set[str] = set()
     for layout in layouts:
-        keys = layout.arrays.keys() | layout.skipped_fields.keys()
-        if not layout.is_named or not layout.arrays or seen & keys:
+        keys = _found_names(layout) | layout.skipped_fields.keys()
+        if not layout.is_named or not _found_names(layout) or seen & keys:
             return None
         seen |= keys
     files = " and ".join(
@@ -170,6 +170,11 @@ def _other_fields(
         "write them as one dict. If some files do not belong to the set, pass a list of those that "
         "do."
     )
+
+
+def _found_names(layout: Layout) -> set[str]:
+    """Returns the names of arrays and of rows of any length."""
+    return layout.arrays.keys() | layout.varlen.keys()
 
 
 def _training_and_test(names: Sequence[str], stems: Sequence[str]) -> str | None:
@@ -209,6 +214,10 @@ def _one_sample_per_file(names: Sequence[str], layouts: Sequence[Layout]) -> str
 
 def _may_be_a_sample(layout: Layout) -> bool:
     shapes = [shape for _, shape, _ in layout.arrays.values() if shape]
+    # Rows of any length are rows, and so are arrays with as many entries.
+    counts = {offsets[1][0] - 1 for _, offsets in layout.varlen.values()}
+    if counts and all(shape[0] in counts for shape in shapes):
+        return False
     # Arrays that agree in the number of rows, and in nothing else, have rows. An image and its
     # mask, of shapes (8, 8, 3) and (8, 8), agree in two sizes.
     second_sizes: dict[int, tuple[int, ...]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.pickles import read_array, read_columns, read_varlen
@@ -39,6 +39,7 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
 
     Raises:
         CorruptShardError: if the file is missing, cut short or changed.
+        ShardError: if it is a field of varying row size, which is no array.
     """
     rows = int(index.samples[shard])
     field = index.fields.get(name) or index.columns[name]
@@ -46,6 +47,10 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
     _check_size(path, int(index.sizes[shard]))
     if field.codec == TEXT_CODEC:
         return _read_texts(index, shard, name, trust)
+    if field.is_varlen:
+        raise ShardError(
+            f"{index.directory}: {field} has rows of any size, which `read_ragged` returns."
+        )
     if offset != DECODED:
         stored = StoredArray(field.dtype, (rows, *field.row_shape), offset, "C")
         return read_array(path, stored)
@@ -90,19 +95,30 @@ def read_ragged(index: ShardIndex, shard: int, name: str, *, trust: bool = False
 def read_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[Array, Array]:
     """Returns values and offsets of rows of varying size, of which the offsets are checked."""
     field = index.fields.get(name) or index.columns[name]
+    if is_decoded(index, shard, name):
+        return _decode_parts(index, shard, name, trust)
+    offsets = read_offsets(index, shard, name)
+    start = int(index.offsets[name][shard])
+    stored = StoredArray(field.value_dtype, (int(offsets[-1]), *field.value_shape), start, "C")
+    return read_array(index.path(shard), stored), offsets
+
+
+def is_decoded(index: ShardIndex, shard: int, name: str) -> bool:
+    """Returns whether the shard has to be decoded whole to read rows of varying size."""
+    places = (int(index.offsets[name][shard]), int(index.row_offsets[name][shard]))
+    return DECODED in places
+
+
+def read_offsets(index: ShardIndex, shard: int, name: str) -> Array:
+    """Returns the offsets of rows of varying size that are stored as they are, checked.
+
+    Raises:
+        CorruptShardError: if they do not divide values that the file can hold into rows.
+    """
+    field = index.fields.get(name) or index.columns[name]
     path, rows = index.path(shard), int(index.samples[shard])
     start, row_start = int(index.offsets[name][shard]), int(index.row_offsets[name][shard])
     where = _describe(index, shard, name)
-    if DECODED in (start, row_start):
-        values, offsets = read_varlen(path, name, trust)
-        if values.dtype != field.value_dtype or values.shape[1:] != field.value_shape:
-            raise CorruptShardError(
-                f"{where}: the values are {values.dtype} {values.shape}, expected "
-                f"{field.value_dtype} (any, {', '.join(map(str, field.value_shape))}): the shard "
-                "was changed. Restore it, or pack the data again."
-            )
-        check_offsets(offsets, rows, len(values), where)
-        return values, offsets
     offsets = read_array(path, StoredArray(_INT64, (rows + 1,), row_start, "C"))
     # The size of the file bounds what is read: the offsets are data of any origin.
     size = int(offsets[-1])
@@ -113,8 +129,40 @@ def read_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[A
             "the file, or write it again."
         )
     check_offsets(offsets, rows, size, where)
-    stored = StoredArray(field.value_dtype, (size, *field.value_shape), start, "C")
-    return read_array(path, stored), offsets
+    return offsets
+
+
+def _decode_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[Array, Array]:
+    """Decodes a whole shard, and returns values and offsets of one field or column of it."""
+    field = index.fields.get(name) or index.columns[name]
+    where = _describe(index, shard, name)
+    values, offsets = read_varlen(index.path(shard), name, trust)
+    if values.dtype != field.value_dtype or values.shape[1:] != field.value_shape:
+        sizes = ", ".join(map(str, ("any", *field.value_shape)))
+        raise CorruptShardError(
+            f"{where}: the values are {values.dtype} {values.shape}, expected {field.value_dtype} "
+            f"({sizes}): the shard was changed. Restore it, or pack the data again."
+        )
+    check_offsets(offsets, int(index.samples[shard]), len(values), where)
+    return values, offsets.astype(np.int64)
+
+
+def stored_bytes_per_row(index: ShardIndex, name: str) -> float | None:
+    """Returns the average bytes of the values of a row of varying size, in the first shard.
+
+    Returns:
+        `None` if it cannot be read, or only by decoding the shard.
+    """
+    if not len(index) or not index.samples[0] or is_decoded(index, 0, name):
+        return None
+    field = index.fields.get(name) or index.columns[name]
+    try:
+        _check_size(index.path(0), int(index.sizes[0]))
+        offsets = read_offsets(index, 0, name)
+    except ShardError:
+        return None
+    value_bytes = field.value_dtype.itemsize * math.prod(field.value_shape)
+    return int(offsets[-1]) * value_bytes / int(index.samples[0])
 
 
 def _read_texts(index: ShardIndex, shard: int, name: str, trust: bool) -> Array:

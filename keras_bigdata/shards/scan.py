@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.files import local_path
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.different_classes import different_classes
-from keras_bigdata.shards.entries import Field, ShardInfo
+from keras_bigdata.shards.entries import TEXT_CODEC, Field, ShardInfo
+from keras_bigdata.shards.found_fields import FoundField, find_field
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.join import join_indexes
-from keras_bigdata.shards.layout import Layout, format_arrays, read_layout
+from keras_bigdata.shards.layout import Layout, read_layout
 from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
 from keras_bigdata.shards.pickle_files import find_pickles, has_index, missing_path_error
 from keras_bigdata.shards.roles import Structure
@@ -76,8 +78,17 @@ def open_shards(
             return join_indexes([open_shards(folder, **options) for folder in files])
         names = [str(file) for file in files]
         cwd = Path(os.path.abspath("."))
-        index = _scan(cwd, names, used, layout, trust, listed=True, verbose=verbose)
         packed = _packed_sets(files)
+        index = scan_pickles(
+            cwd,
+            names,
+            used=used,
+            layout=layout,
+            trust=trust,
+            listed=True,
+            known=_known_fields(packed, files),
+            verbose=verbose,
+        )
         if layout is None:
             _check_classes(packed, used)
         return _add_metadata(index, files, packed)
@@ -91,7 +102,9 @@ def open_shards(
     if has_index(path):
         return ShardIndex.load(path)
     names = find_pickles(path)
-    return _scan(path, names, used, layout, trust, listed=False, verbose=verbose)
+    return scan_pickles(
+        path, names, used=used, layout=layout, trust=trust, listed=False, verbose=verbose
+    )
 
 
 def _check_directories(paths: list[Path]) -> None:
@@ -125,6 +138,21 @@ def _packed_sets(files: list[Path]) -> list[ShardIndex]:
     return found
 
 
+def _known_fields(packed: list[ShardIndex], files: list[Path]) -> dict[str, Field]:
+    """Returns how rows of varying size are stored, if the indexes of all files agree in it."""
+    if not packed or {file.parent for file in files} != {index.directory for index in packed}:
+        return {}
+    return {
+        name: field
+        for name, field in _fields_and_columns(packed[0]).items()
+        if field.is_varlen and all(_fields_and_columns(each).get(name) == field for each in packed)
+    }
+
+
+def _fields_and_columns(index: ShardIndex) -> dict[str, Field]:
+    return {**index.fields, **index.columns}
+
+
 def _check_classes(packed: list[ShardIndex], used: Sequence[str]) -> None:
     """Checks that sets that are read as one number their classes and words in the same way."""
     targets: Structure | None = {name: name for name in used} or None
@@ -156,31 +184,54 @@ def _add_metadata(index: ShardIndex, files: list[Path], packed: list[ShardIndex]
     return index
 
 
-def _scan(
+def scan_pickles(
     directory: Path,
-    names: list[str],
+    names: Sequence[str],
+    *,
     used: Sequence[str],
     layout: Reading,
-    trust: bool,
-    *,
+    trust: bool = False,
     listed: bool,
-    verbose: Verbose,
+    known: Mapping[str, Field] = MappingProxyType({}),
+    verbose: Verbose = "auto",
 ) -> ShardIndex:
+    """Creates an index of pickles that have none.
+
+    Args:
+        directory: directory that the names are relative to.
+        names: the files.
+        used, layout, trust, verbose: as in `open_shards`.
+        listed: whether the user has listed the files, and not only named the directory.
+        known: fields and columns of varying row size, as an index of the same files describes
+            them. Columns of texts are no fields. Defaults to `{}`.
+
+    Raises:
+        ShardError: as `open_shards`.
+    """
     layouts = list(_read_layouts([str(directory / name) for name in names], trust, verbose))
     if layout is None:
         second_reading = find_second_reading(directory, names, layouts, used=used, listed=listed)
         if second_reading is not None:
             raise ShardError(": ".join(second_reading))
     skipped: dict[str, str] = {}
-    candidates = list(dict.fromkeys(used or (name for one in layouts for name in one.arrays)))
-    reference = None if used else _largest_field(layouts[0])
-    fields: dict[str, Field] = {}
-    for name in candidates:
-        mismatch = _find_mismatch(name, names, layouts, reference)
+    candidates = used or [name for one in layouts for name in (*one.arrays, *one.varlen)]
+    texts = {name for name, field in known.items() if field.codec == TEXT_CODEC}
+    columns = {
+        name: [find_field(one, name, known.get(name)) for one in layouts]
+        for name in dict.fromkeys(candidates)
+        if name not in texts
+    }
+    largest = None if used else _largest_field(columns)
+    # The field that defines the number of rows of each file.
+    reference: list[FoundField | None] = [None] * len(names)
+    if largest is not None:
+        reference = [each if isinstance(each, FoundField) else None for each in columns[largest]]
+    fields: dict[str, list[FoundField]] = {}
+    for name, column in columns.items():
+        mismatch = _find_mismatch(name, names, column, reference)
         if mismatch is None:
-            dtype, shape, _ = layouts[0].arrays[name]
-            fields[name] = Field(name, dtype, shape[1:])
-            reference = reference or name
+            fields[name] = [each for each in column if isinstance(each, FoundField)]
+            reference = [each or own for each, own in zip(reference, fields[name], strict=True)]
         elif used:
             raise ShardError(f"{directory / mismatch[0]}: {mismatch[1]}")
         else:
@@ -193,19 +244,23 @@ def _scan(
             + "".join(f"{entry.rstrip('.')}. " for entry in listing[:_LISTED_REASONS])
             + "If it is not a shard, move it, or pass a list of the shards."
         )
-    assert reference is not None
     infos = (
         ShardInfo(
             name=name,
-            samples=one.arrays[reference][1][0],
+            samples=rows.rows if rows is not None else 0,
             bytes=one.nbytes,
-            offsets={field: one.arrays[field][2] for field in fields},
+            offsets={field: found[number].offset for field, found in fields.items()},
+            row_offsets={
+                field: found[number].row_offset  # type: ignore[misc]
+                for field, found in fields.items()
+                if found[number].row_offset is not None
+            },
         )
-        for name, one in zip(names, layouts, strict=True)
+        for number, (name, one, rows) in enumerate(zip(names, layouts, reference, strict=True))
     )
     return ShardIndex.from_shards(
         directory,
-        fields,
+        {name: found[0].field for name, found in fields.items()},
         infos,
         mtimes_ns=np.array([one.mtime_ns for one in layouts], np.int64),
         skipped_fields=skipped | layouts[0].skipped_fields,
@@ -228,46 +283,44 @@ def _read_layouts(paths: list[str], trust: bool, verbose: Verbose) -> Iterable[L
     return track(layouts, len(paths), "Scanning shards", verbose=verbose)
 
 
-def _largest_field(layout: Layout) -> str | None:
+def _largest_field(columns: Mapping[str, Sequence[FoundField | str]]) -> str | None:
     """Returns the field with the most bytes, which defines the number of rows of a shard."""
-    arrays = {name: entry for name, entry in layout.arrays.items() if entry[1]}
-    return max(
-        arrays,
-        key=lambda name: arrays[name][0].itemsize * int(np.prod(arrays[name][1], dtype=np.float64)),
-        default=None,
-    )
+    sizes = {name: each[0].nbytes for name, each in columns.items() if not isinstance(each[0], str)}
+    return max(sizes, key=sizes.__getitem__, default=None)
 
 
 def _find_mismatch(
-    name: str, names: list[str], layouts: list[Layout], reference: str | None
+    name: str,
+    names: Sequence[str],
+    column: Sequence[FoundField | str],
+    reference: Sequence[FoundField | None],
 ) -> tuple[str, str] | None:
     """Returns why a field cannot be used, as `(file, reason)`; `None` if it can.
 
     Args:
         name: the field.
-        names, layouts: the files and their arrays.
-        reference: the field that defines the number of rows, if there is one yet.
+        names: the files.
+        column: what can be the field in each of them, or why nothing can.
+        reference: the field that defines the number of rows of each of them, if there is one yet.
     """
-    first = layouts[0].arrays.get(name)
-    for file, layout in zip(names, layouts, strict=True):
-        array = layout.arrays.get(name)
-        if array is None or first is None:
-            missing, lacking = (file, layout) if array is None else (names[0], layouts[0])
-            reason = lacking.skipped_fields.get(name)
-            return missing, f"there is no array {name!r}" + (
-                f" ({reason})." if reason else f". The arrays in it: {format_arrays(lacking)}."
-            )
-        if not array[1]:
-            return file, f"{name!r} is a single value, not an array of rows."
-        if array[0] != first[0] or array[1][1:] != first[1][1:]:
+    first = column[0]
+    if isinstance(first, str):
+        return names[0], first
+    for number, (file, found) in enumerate(zip(names, column, strict=True)):
+        if isinstance(found, str):
+            return file, found
+        field = found.field
+        if field != first.field:
             return file, (
-                f"{name!r} has dtype {array[0]} and row shape {array[1][1:]}, but {first[0]} and "
-                f"{first[1][1:]} in {names[0]}. Write the shards again so that they agree."
+                f"{name!r} has dtype {field.dtype} and row shape {field.shape}, but "
+                f"{first.field.dtype} and {first.field.shape} in {names[0]}. Write the shards "
+                "again so that they agree."
             )
-        if reference is not None and array[1][0] != layout.arrays[reference][1][0]:
+        other = reference[number]
+        if other is not None and found.rows != other.rows:
             return file, (
-                f"the arrays differ in length: {name!r} has {array[1][0]} rows, {reference!r} has "
-                f"{layout.arrays[reference][1][0]}. Write the shard again with one row per sample "
-                "in each."
+                f"the arrays differ in length: {name!r} has {found.rows} rows, "
+                f"{other.field.name!r} has {other.rows}. Write the shard again with one row per "
+                "sample in each."
             )
     return None

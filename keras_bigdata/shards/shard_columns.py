@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.representation import list_some
-from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.entries import TEXT_CODEC, Field
 from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.metadata_columns import FILE, ROW, SOURCE
 from keras_bigdata.shards.pickles import read_columns
-from keras_bigdata.shards.read_column import read_column
+from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.read_column import read_column, read_ragged
 
 Array = npt.NDArray[Any]
+Column: TypeAlias = "Array | Ragged"
 
 # Fields with larger rows are not described by a value or two, and take long to read.
 MAX_ROW_BYTES = 64
@@ -31,14 +33,20 @@ def column_fields(index: ShardIndex) -> dict[str, Field]:
 
 def small_columns(index: ShardIndex) -> list[str]:
     """Returns the names of the columns with less than 64 bytes per row."""
-    fields = column_fields(index)
-    return [name for name, field in fields.items() if field.row_bytes < MAX_ROW_BYTES]
+    return [name for name, field in column_fields(index).items() if _is_small(field)]
+
+
+def _is_small(field: Field) -> bool:
+    """Returns whether a row is a text, or a few values of a known number."""
+    if field.is_varlen:
+        return field.codec == TEXT_CODEC
+    return field.row_bytes < MAX_ROW_BYTES
 
 
 def read_shard(
     index: ShardIndex, shard: int, names: Iterable[str], trust: bool = False
-) -> dict[str, Array]:
-    """Reads whole columns of one shard.
+) -> dict[str, Column]:
+    """Reads whole columns of one shard. Rows of any length are returned as `Ragged`.
 
     Args:
         index: the shards.
@@ -47,15 +55,21 @@ def read_shard(
         trust: whether pickles may be executed. Defaults to `False`.
 
     Raises:
-        ShardError: if the file cannot be read.
+        ShardError: if the file cannot be read, or if a field holds encoded images.
         CorruptShardError: if the file does not hold what the index says.
     """
     path, samples = index.path(shard), int(index.samples[shard])
     wanted = list(names)
     fields = column_fields(index)
-    columns: dict[str, Array] = {}
+    columns: dict[str, Column] = {}
     # Decoded together: a compressed file is expanded once.
-    decoded = [n for n in wanted if n in index.fields and index.offsets[n][shard] == DECODED]
+    decoded = [
+        name
+        for name in wanted
+        if name in index.fields
+        and not fields[name].is_varlen
+        and index.offsets[name][shard] == DECODED
+    ]
     for name, column in read_columns(path, decoded, trust).items() if decoded else ():
         expected = (fields[name].dtype, (samples, *fields[name].shape))
         if (column.dtype, column.shape) != expected:
@@ -67,6 +81,10 @@ def read_shard(
     for name in wanted:
         if name == SOURCE:
             columns[name] = np.full(samples, index.source[shard])
+        elif fields[name].is_encoded:
+            raise ShardError(_describe_encoded(index, fields[name]))
+        elif fields[name].is_ragged:
+            columns[name] = read_ragged(index, shard, name, trust=trust)
         elif name not in columns:
             columns[name] = read_column(index, shard, name, trust=trust)
     return {name: columns[name] for name in wanted}
@@ -108,6 +126,7 @@ class ShardColumns(Mapping[str, Array]):
         if name not in self._columns:
             names = dict.fromkeys([name, *(n for n in self._likely if n not in self._columns)])
             for one, column in read_shard(self._index, self._shard, names, self._trust).items():
+                assert isinstance(column, np.ndarray)  # `Ragged` is not small
                 self._columns[one] = column if self._rows is None else column[self._rows]
         return self._columns[name]
 
@@ -125,7 +144,7 @@ class ShardColumns(Mapping[str, Array]):
 
 
 def check_columns(index: ShardIndex, names: Iterable[str]) -> None:
-    """Checks that columns exist, of any size.
+    """Checks that columns exist, of any size, and are no encoded images.
 
     Raises:
         ShardError: if one does not; the message lists those that do.
@@ -134,6 +153,16 @@ def check_columns(index: ShardIndex, names: Iterable[str]) -> None:
     for name in names:
         if name not in fields:
             raise ShardError(_describe_missing(index, name, list(fields)))
+        if fields[name].is_encoded:
+            raise ShardError(_describe_encoded(index, fields[name]))
+
+
+def _describe_encoded(index: ShardIndex, field: Field) -> str:
+    return (
+        f"{index.directory}: {field} is not a column: its rows are the contents of image files, "
+        "and images are decoded in batches only. Read them with "
+        "`ShardSequence(...).unshuffled()`, whose rows have the same order."
+    )
 
 
 def checked_mask(mask: Any, count: int, path: str) -> npt.NDArray[np.bool_]:
@@ -179,6 +208,17 @@ def describe_function(function: Any) -> str:
 
 def _describe_missing(index: ShardIndex, name: object, names: list[str]) -> str:
     field = column_fields(index).get(name) if isinstance(name, str) else None
+    if field is not None and field.is_varlen:
+        how = (
+            "images are decoded in batches only"
+            if field.is_encoded
+            else "read it with `columns`, compute a mask, and pass that to `rows`"
+        )
+        return (
+            f"{index.directory}: the rows of {field} have any size; `where` reads texts, and "
+            f"values of less than {MAX_ROW_BYTES} bytes per row: {list_some(names) or 'none'}. To "
+            f"select by others, {how}."
+        )
     if field is not None:
         return (
             f"{index.directory}: the field {name!r} has {field.row_bytes:,} bytes per row; `where` "

@@ -17,18 +17,18 @@ from keras_bigdata.representation import format_count, html_table, list_some, sh
 from keras_bigdata.shards.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.selected_columns import ColumnJoiner, read_rows
 from keras_bigdata.shards.selection import Selection
 from keras_bigdata.shards.shard_columns import (
+    Column,
     ShardColumns,
     check_columns,
     checked_mask,
-    column_fields,
     describe_function,
-    read_shard,
 )
 from keras_bigdata.shards.strata import number_column_groups, number_strata
-from keras_bigdata.shards.varlen import join_texts
 
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]
@@ -245,7 +245,7 @@ class Shards(Divisible):
         count = f"{len(positions):,} of {self.num_samples:,}"
         return self._at(positions, f"rows({count})")
 
-    def columns(self, names: str | Iterable[str], *, verbose: Verbose = "auto") -> dict[str, Array]:
+    def columns(self, names: str | Iterable[str], *, verbose: Verbose = "auto") -> dict[str, Any]:
         """Reads columns of the selected rows, in the order of the files.
 
         Args:
@@ -256,12 +256,15 @@ class Shards(Divisible):
 
         Returns:
             A dict of name -> array of shape `(num_samples, ...)`, of the first variant; texts are
-            arrays of dtype `str`, or of `object` if one is far longer than the others. Row i is
-            position i of `rows` and row i of `ShardSequence(shards).unshuffled()`.
+            arrays of dtype `str`, or of `object` if one is far longer than the others, and rows of
+            any length are a `Ragged`. Row i is position i of `rows` and row i of
+            `ShardSequence(shards).unshuffled()`.
 
         Raises:
             TypeError: if `names` is not a name or a sequence of names.
-            ShardError: if a column does not exist, or if a shard cannot be read.
+            ShardError: if a column does not exist, if it holds encoded images (which are decoded in
+                batches only: read them with `ShardSequence(...).unshuffled()`), or if a shard
+                cannot be read.
 
         Example:
 
@@ -272,39 +275,16 @@ class Shards(Divisible):
         wanted = checked_names(names, "names")
         verbose = checked_verbose(verbose)
         check_columns(self._index, wanted)
-        fields = column_fields(self._index)
-        arrays = {
-            name: np.empty((self.num_samples, *fields[name].row_shape), fields[name].dtype)
-            for name in wanted
-            if fields[name].codec is None
-        }
-        texts: dict[str, list[Array]] = {name: [] for name in wanted if name not in arrays}
-        start = 0
+        joiner = ColumnJoiner(self._index, wanted, self.num_samples)
         shards = self._first_variant
         for position in track(range(len(shards)), len(shards), "Reading", verbose=verbose):
-            part = self.read_part(position, wanted)
-            stop = start + len(part[wanted[0]])
-            for name, array in arrays.items():
-                array[start:stop] = part[name]
-            for name, parts in texts.items():
-                parts.append(part[name])
-            start = stop
-        arrays |= {name: join_texts(parts) for name, parts in texts.items()}
-        return {name: arrays[name] for name in wanted}
+            joiner.add(self.read_part(position, wanted))
+        return joiner.columns()
 
-    def read_part(self, position: int, names: Iterable[str]) -> dict[str, Array]:
+    def read_part(self, position: int, names: Iterable[str]) -> dict[str, Column]:
         """Reads columns of the selected rows of one shard of the first variant."""
-        rows = self._rows_of(position)
-        if not len(rows):
-            fields = column_fields(self._index)
-            return {
-                name: np.empty((0, *fields[name].row_shape), fields[name].dtype) for name in names
-            }
         shard = int(self._first_variant[position])
-        columns = read_shard(self._index, shard, names, self._trust)
-        if len(rows) == self._index.samples[shard]:
-            return columns
-        return {name: column[rows] for name, column in columns.items()}
+        return read_rows(self._index, shard, self._rows_of(position), names, trust=self._trust)
 
     # ---- Parts, for `Divisible`
 
@@ -333,7 +313,10 @@ class Shards(Divisible):
         """Yields the values of a column for the selected rows, shard by shard."""
         check_columns(self._index, [name])
         for position in np.flatnonzero(self._counts).tolist():
-            yield self.read_part(position, [name])[name]
+            column = self.read_part(position, [name])[name]
+            if isinstance(column, Ragged):
+                raise ValueError("has rows of any length, and one value per row is needed")
+            yield column
 
     # ---- Rows
 

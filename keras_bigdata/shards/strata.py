@@ -44,7 +44,10 @@ def number_strata(
     names = automatic if stratify == AUTO else checked_names(stratify, "stratify")
     columns: list[Integers | None] = []
     for name in names:
-        numbers: Integers | None = number_labels(blocks(name), rows)
+        try:
+            numbers: Integers | None = number_labels(blocks(name), rows)
+        except ValueError as error:
+            raise ValueError(f"`stratify`: the column {name!r} {error}.") from error
         if numbers is None and stratify != AUTO:
             numbers = _number_texts(name, blocks, rows)
         columns.append(numbers)
