@@ -15,6 +15,7 @@ from keras_bigdata.arguments import checked_int, checked_number
 from keras_bigdata.bench.disk import measure_disk
 from keras_bigdata.bench.null_model import NullModel, measure_fit
 from keras_bigdata.bench.rates import Rates
+from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index import Int64Array, ShardIndex
@@ -62,7 +63,7 @@ def bench(
     Raises:
         TypeError: if `rounds` or `max_bytes` is not an integer or `seconds` not a number.
         ValueError: if one of them is not above 0.
-        ShardError: if the shards cannot be read.
+        ShardError: if the shards cannot be read, or if the rows of a field have any size.
 
     Example:
 
@@ -80,6 +81,7 @@ def bench(
     roles: dict[str, Any] = {"inputs": inputs, "targets": targets, "seed": 0}
     whole = ShardSequence(shards, batch_size, layout=layout, **roles)
     selection = whole.server.config.selection
+    _check_shapes(whole)
     part = _select_shards(whole.index, max_bytes, selection)
     if selection is not None:
         selection = selection.of_shards(_spread_places(whole.index, max_bytes, selection))
@@ -126,6 +128,21 @@ def bench(
         total_shards=len(whole.index),
         memory_samples=memory_samples,
     )
+
+
+def _check_shapes(sequence: ShardSequence) -> None:
+    """Refuses rows of any size, of which no arrays in memory can be made to compare with.
+
+    Raises:
+        ShardError: if a field of a role has such rows.
+    """
+    for name in sequence.roles.names:
+        if None in sequence.fields[name].shape:
+            raise ShardError(
+                f"{sequence.index.directory}: the shards are compared with arrays in memory, which "
+                f"need rows of one shape. Received: {sequence.fields[name]}. "
+                "`measure_read_rate(ShardSequence(...))` measures how fast they are read."
+            )
 
 
 def measure_read_rate(

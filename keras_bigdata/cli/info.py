@@ -11,7 +11,7 @@ from keras_bigdata.representation import format_bytes, format_count
 from keras_bigdata.shards.index import ShardIndex
 
 if TYPE_CHECKING:
-    from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.entries import Field
 
 # Maximum number of classes of one of several targets, and of skipped rows, that are printed.
 _LISTED = 10
@@ -81,11 +81,23 @@ def _print_packs(index: ShardIndex) -> None:
             print("  ...")
 
 
+def _describe_row_bytes(index: ShardIndex, field: Field) -> str:
+    """Returns the bytes of a row in the file, and of encoded images those of the pixels too."""
+    from keras_bigdata.shards.read_column import stored_bytes_per_row
+
+    if not field.is_varlen:
+        return f"{format_bytes(field.row_bytes)} per row"
+    stored = stored_bytes_per_row(index, field.name)
+    size = "any number of bytes" if stored is None else f"about {format_bytes(stored)}"
+    decoded = f", decoded {format_bytes(field.row_bytes)}" if field.row_bytes else ""
+    return f"{size} per row{decoded}"
+
+
 def _print_fields(index: ShardIndex) -> None:
     """Prints the fields, those that are skipped, and the metadata columns."""
     print("fields:")
     for field in index.fields.values():
-        print(f"  {field}, {format_bytes(field.row_bytes)} per row")
+        print(f"  {field}, {_describe_row_bytes(index, field)}")
     for name, reason in index.skipped_fields.items():
         print(f"  {name!r} is not a field: {reason}")
     if index.columns:

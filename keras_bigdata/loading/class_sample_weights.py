@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_int, checked_number
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.class_forms import MAX_CLASSES, ClassForm
-from keras_bigdata.loading.class_weights import balanced_by_name
+from keras_bigdata.loading.class_weights import balanced_by_name, check_lengths
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.representation import list_some
 from keras_bigdata.shards.roles import Structure, map_structure
@@ -61,7 +61,9 @@ class ClassSampleWeights:
             _check_same_structure(roles.sample_weights, roles.targets)
         self._roles = roles
         chosen = _checked(weights, roles.targets, "class_weights")
-        wanted = [n for n, value in _leaves(chosen, roles.targets) if value == _BALANCED]
+        leaves = _leaves(chosen, roles.targets)
+        check_lengths(server, [name for name, value in leaves if value is not None])
+        wanted = [name for name, value in leaves if value == _BALANCED]
         counted = _balanced(server, tuple(dict.fromkeys(wanted)))
 
         def resolve(name: str, value: Any) -> Any:

@@ -69,6 +69,7 @@ def balanced_by_name(
     Raises:
         ShardError: if a target does not hold classes, or cannot be read.
     """
+    check_lengths(server, names)
     weights: dict[str, dict[int, float]] = {}
     if recorded := _recorded_counts(server):
         weights = {name: balanced(counts, sum(counts)) for name, counts in recorded.items()}
@@ -94,6 +95,24 @@ def balanced_by_name(
             raise _not_classes(server, name, error, "all rows") from error
     several = [name for name, counter in counters.items() if not counter.is_one_hot]
     return {name: weights[name] for name in names}, several
+
+
+def check_lengths(server: EpochServer, names: Sequence[str]) -> None:
+    """Refuses targets of any length: their padding would count as rows of a class.
+
+    With a `transform`, what it returns is counted.
+
+    Raises:
+        ShardError: if the rows of a target have any length.
+    """
+    fields = {} if server.config.transform is not None else server.config.index.fields
+    for name in names:
+        if name in fields and None in fields[name].shape:
+            raise ShardError(
+                f"{server.config.index.directory}: class weights need targets of one shape. "
+                f"Received: {fields[name]}. Its rows have any length, and the padding of a batch "
+                "would count as a class. Weight them in a `transform` or in the loss."
+            )
 
 
 def _not_classes(server: EpochServer, name: str, error: ValueError, where: str) -> ShardError:

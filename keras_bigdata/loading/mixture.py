@@ -307,11 +307,11 @@ def _check_alike(first: str, one: ShardSequence, second: str, other: ShardSequen
         fields = _places(one.roles), _places(other.roles)
         for place in fields[0]:
             left, right = one.fields[fields[0][place]], other.fields[fields[1][place]]
-            shapes = [
-                each.server.config.decode.row_shape(field)
+            forms = [
+                (field.dtype, each.server.config.decode.row_shape(field), field.padding)
                 for each, field in ((one, left), (other, right))
             ]
-            if left.dtype != right.dtype or shapes[0] != shapes[1]:
+            if forms[0] != forms[1]:
                 raise ValueError(
                     f"{names}: `{place}` is {left} in {first!r} and {right} in {second!r}. Pack "
                     "one of them again, or convert it in a `transform`."

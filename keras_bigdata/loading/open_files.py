@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from keras_bigdata.loading.file_descriptors import (
 )
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.layout import read_layout
+from keras_bigdata.shards.layout import find_difference, read_layout
 
 _T = TypeVar("_T")
 
@@ -189,21 +189,13 @@ class OpenFiles:
     def _compare(self, shard: int, path: str) -> None:
         """Compares the arrays of a file with an index that another process has written."""
         layout = read_layout(path, self._trust)
-        arrays = layout.arrays
-        for name, field in self._fields.items():
-            rows, offset = int(self._index.samples[shard]), int(self._index.offsets[name][shard])
-            found: Any = arrays.get(name)
-            expected: Any = (field.dtype, (rows, *field.shape), offset)
-            if field.is_varlen:
-                values, ends = layout.varlen.get(name, (None, None))
-                # The number of values is compared with the offsets, when these are read.
-                found = (values and (values[0], values[1][1:], values[2]), ends)
-                ends = np.dtype(np.int64), (rows + 1,), int(self._index.row_offsets[name][shard])
-                expected = (field.value_dtype, field.value_shape, offset), ends
-            if found != expected:
+        for name in self._fields:
+            difference = find_difference(self._index, shard, name, layout)
+            if difference is not None:
+                expected, found = difference
                 raise CorruptShardError(
-                    f"{path}: holds {name!r} as (dtype, shape, byte offset) {found}, "
-                    f"expected {expected} from the index. Restore the file, or pack the data again."
+                    f"{path}: holds {found}, expected {expected} from the index. Restore the file, "
+                    "or pack the data again."
                 )
 
 

@@ -13,6 +13,7 @@ from keras_bigdata.arguments import checked_names
 from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.representation import html_table, list_some
+from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.shard_columns import check_columns
 from keras_bigdata.shards.shards import Shards
 
@@ -41,13 +42,14 @@ def predict_rows(
         verbose: as in `model.predict`. Defaults to `0`.
 
     Returns:
-        A `PredictedRows`, a mapping of name -> array of shape `(rows, ...)`. The outputs of the
+        A `PredictedRows`, a mapping of name -> array of shape `(rows, ...)`, or `Ragged` for rows
+        of any length. The outputs of the
         model are under `"outputs"`: an array, or a tuple or dict of arrays if there are several.
 
     Raises:
         TypeError: if `sequence` is not a `ShardSequence`.
         ValueError: if a column is called `"outputs"`.
-        ShardError: if a column does not exist.
+        ShardError: if a column does not exist, or holds encoded images.
         CorruptShardError: if a shard is corrupt: with `on_corrupt="skip"` other rows would be
             predicted in place of its rows.
 
@@ -131,8 +133,8 @@ class PredictedRows(Mapping[str, Any]):
     def to_pandas(self) -> Any:
         """Returns a `pandas.DataFrame` with one line per row. Requires pandas.
 
-        An array of shape `(rows, n)` becomes n columns, such as `outputs_0`, `outputs_1`; several
-        outputs are named by their position or key too.
+        An array of shape `(rows, n)` becomes n columns, such as `outputs_0`, `outputs_1`; rows of
+        any length are one column of arrays; several outputs are named by their position or key too.
 
         Raises:
             ImportError: if pandas is not installed.
@@ -165,7 +167,16 @@ class PredictedRows(Mapping[str, Any]):
         """Yields name and array of all columns and outputs."""
         for name, value in self._values.items():
             for path, array in keras.tree.flatten_with_path(value):
-                yield "_".join([name, *map(str, path)]), np.asarray(array)
+                values = _as_objects(array) if isinstance(array, Ragged) else np.asarray(array)
+                yield "_".join([name, *map(str, path)]), values
+
+
+def _as_objects(rows: Ragged) -> Array:
+    """Returns an array of objects, with one array for each row of any length."""
+    array = np.empty(len(rows), object)
+    for number, row in enumerate(rows):
+        array[number] = row
+    return array
 
 
 def _flatten(name: str, array: Array) -> Iterator[tuple[str, Array]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError, ShardError
+from keras_bigdata.packing.fingerprint import differences
 from keras_bigdata.packing.pack_records import (
     APPENDED_KEY,
     PackRecord,
@@ -66,6 +67,7 @@ class Append:
             _check_layout(index, plan)
             classes, vocabulary, renumbering = extend_names(index, plan)
             _compare("the fields", index.fields, plan.fields, _FIELDS_REMEDY)
+            _check_forms(index, plan)
         except PackError as error:
             raise PackError(
                 f"{index.directory}: the source cannot be appended: {str(error).rstrip('.')}."
@@ -180,7 +182,8 @@ def _text_fields(plan: PackPlan) -> Sequence[str]:
 
 
 _FIELDS_REMEDY = (
-    "Create the source with the same arguments as the first one (`size`, `text_length`, dtypes)"
+    "Create the source with the same arguments as the first one (`size`, `store`, `text_length`, "
+    "dtypes)"
 )
 
 
@@ -203,6 +206,18 @@ def _check_layout(index: ShardIndex, plan: PackPlan) -> None:
         "source again, or pack this one into another directory and join both: Shards([...])"
     )
     _compare("the metadata columns", index.columns, plan.columns, remedy)
+
+
+def _check_forms(index: ShardIndex, plan: PackPlan) -> None:
+    """Checks that images are encoded with the quality that those of the set have."""
+    ours = index.provenance.get("forms")
+    theirs = plan.fingerprint.content.get("forms")
+    # A directory whose index was lost does not record them.
+    if ours is not None and differences({"forms": ours}, {"forms": theirs}):
+        raise PackError(
+            f"the fields are stored in different forms: {ours} in the directory "
+            f"and {theirs} in the source. Create the source with the same `store` and `quality`"
+        )
 
 
 def _compare(

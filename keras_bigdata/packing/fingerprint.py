@@ -7,6 +7,8 @@
 - `arguments`: those of `pack` that determine the output; `augment` as `describe_function`
   describes it;
 - `roles`: those that the source declares, or `null`. Release 0.1 did not record them;
+- `forms`: how the source wants fields to be stored that are not stored as arrays (see
+  `stored_form`), if there are any. The size of a row is not one of these entries;
 - `files`: sizes and times of the files that a source of this package reads, if it reads any (see
   `file_changes`). They are compared apart from the other entries, and not with what earlier
   releases have recorded, which lacks them.
@@ -26,7 +28,7 @@ from keras_bigdata.packing.function_fingerprint import describe_function
 from keras_bigdata.packing.release_0_1 import MAIN_MODULES, match_record
 from keras_bigdata.packing.samples import Array, AugmentFunction
 from keras_bigdata.packing.sources.base import Source
-from keras_bigdata.packing.stored_form import declared_ragged
+from keras_bigdata.packing.stored_form import declared_ragged, forms_of
 from keras_bigdata.shards.roles import Roles
 
 # Stands for an item that one of two fingerprints does not have.
@@ -41,7 +43,8 @@ class Fingerprint:
     """The identity of a pack.
 
     Args:
-        content: JSON with the entries `source`, `arguments`, `roles` and perhaps `files`.
+        content: JSON with the entries `source`, `arguments`, `roles` and perhaps `forms` and
+            `files`.
         augment: the function that `content["arguments"]["augment"]` describes.
         files: the files that `content["files"]` describes.
     """
@@ -77,6 +80,9 @@ class Fingerprint:
             "arguments": {**arguments, "augment": described},
             "roles": None if roles is None else roles.to_json(),
         }
+        forms = forms_of(source)
+        if forms:
+            content["forms"] = {name: form.to_json() for name, form in sorted(forms.items())}
         files = list(source.source_files()) if isinstance(source, Source) else []
         if files:
             content["files"] = record_files(files)
@@ -102,7 +108,8 @@ class Fingerprint:
         if "roles" not in recorded:
             del now["roles"]
         now["source"] = _without_later_entries(now["source"], recorded.get("source"))
-        before = {name: recorded[name] for name in now if name in recorded}
+        names = (*now, "forms") if "forms" in recorded else now
+        before = {name: recorded[name] for name in names if name in recorded}
         record = _augment_record(recorded)
         if isinstance(record, str) and self._match(record) != "different":
             arguments = {**recorded["arguments"], "augment": now["arguments"]["augment"]}

@@ -41,6 +41,14 @@ class StoredForm:
     row_bytes: int | None = None
     channels: int = 3
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns what decides the bytes of a row, as the record of a pack holds it."""
+        if self.codec == FILE_CODEC:
+            return {"codec": self.codec, "channels": self.channels}
+        if self.codec == "jpeg":
+            return {"codec": self.codec, "quality": self.quality}
+        return {"codec": self.codec} if self.codec is not None else {"padding": self.padding}
+
     def field(self, name: str, value: Array) -> Field:
         """Returns the field of rows like this one.
 
