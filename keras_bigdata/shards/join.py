@@ -15,6 +15,8 @@ from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
 
+_FIELDS = "the fields"
+
 # Number of differing values that a message shows of each list, before the first difference.
 _BEFORE = 2
 
@@ -131,6 +133,8 @@ def _find_difference(first: ShardIndex, second: ShardIndex) -> tuple[str, str, s
     for (what, one), (_, other) in zip(_properties(first), _properties(second), strict=True):
         if one == other:
             continue
+        if what == _FIELDS:
+            return what, _list_others(one, other), _list_others(other, one)
         if isinstance(one, list) and isinstance(other, list):
             return what, *_list_from_difference(one, other)
         return what, shorten(one), shorten(other)
@@ -138,12 +142,17 @@ def _find_difference(first: ShardIndex, second: ShardIndex) -> tuple[str, str, s
 
 
 def _properties(index: ShardIndex) -> Iterator[tuple[str, Any]]:
-    yield "the fields", sorted(map(str, index.fields.values()))
+    yield _FIELDS, sorted(map(str, index.fields.values()))
     roles = index.roles.to_json()
     yield "the roles", [f"{role}={structure!r}" for role, structure in roles.items()]
     yield "the classes", index.classes
     yield "the words of the vocabulary", index.vocabulary
     yield "the numbers of variants", index.variants
+
+
+def _list_others(fields: list[str], others: list[str]) -> str:
+    """Returns the fields that are not among the others, as text."""
+    return shorten(", ".join(field for field in fields if field not in others) or "no others", 500)
 
 
 def _list_from_difference(one: list[Any], other: list[Any]) -> tuple[str, str]:

@@ -103,7 +103,11 @@ def find_fields(source: ByteSource, value: object, *, trusted: bool = False) -> 
             if parts is not None:
                 stored = [decoder.decode(f"{name}[{key!r}]", parts[key]) for key in _VARLEN_KEYS]
                 if len(stored[0].shape) >= 1 == len(stored[1].shape):
-                    varlen[name] = StoredVarlen(*stored)
+                    problem = _end_problem(source, *stored)
+                    if problem is None:
+                        varlen[name] = StoredVarlen(*stored)
+                    else:
+                        skipped[name] = problem
                     continue
             fields[name] = decoder.decode(name, item)
         except NotAnArray as reason:
@@ -140,6 +144,28 @@ def _split_varlen(value: object) -> dict[str, object] | None:
     if not all(isinstance(item, (ArrayNode, np.ndarray)) for item in items):
         return None
     return parts
+
+
+def _end_problem(
+    source: ByteSource,
+    values: StoredArray | npt.NDArray[Any],
+    offsets: StoredArray | npt.NDArray[Any],
+) -> str | None:
+    """Returns why offsets do not end with the values; what follows them in the file is no row.
+
+    The other offsets are checked when they are read.
+    """
+    if not offsets.shape[0] or offsets.dtype.kind not in "iu":
+        return None
+    last: Any = offsets
+    if isinstance(offsets, StoredArray):
+        size = offsets.dtype.itemsize
+        place = offsets.offset + (offsets.shape[0] - 1) * size
+        last = np.frombuffer(source.read(place, size), offsets.dtype)
+    end, count = int(last[-1]), values.shape[0]
+    if end == count:
+        return None
+    return f"its rows have offsets that end at {end:,}, and there are {count:,} values"
 
 
 def _name_values(source: ByteSource, value: object, skipped: dict[str, str]) -> dict[str, object]:

@@ -1,0 +1,400 @@
+"""`verify` and `repair` of rows of any length and of encoded images."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+from keras_bigdata import PackError, ShardIndex, Shards, ShardWriter, pack, repair, verify
+from keras_bigdata.files import file_checksum
+from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.shards.shard_file import write_shard
+from tests.helpers.packs import read_files
+from tests.helpers.varlen_sets import (
+    EncodedImages,
+    RaggedNumbers,
+    as_values,
+    encoded,
+    ragged_rows,
+    write_ragged,
+)
+
+SOURCES = [
+    RaggedNumbers(),
+    RaggedNumbers(padding=-1),
+    EncodedImages("jpeg"),
+    EncodedImages("png"),
+    EncodedImages("file"),
+]
+IDS = ["ragged", "padded", "jpeg", "png", "file"]
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "set"
+
+
+def packed(directory, source):
+    return pack(source, directory, shard_samples=6, workers=1)
+
+
+def rewrite(directory, shard, change):
+    """Changes the pickle of a shard, and its size and checksum in the index."""
+    index = ShardIndex.load(directory)
+    path = index.path(shard)
+    content = pickle.loads(path.read_bytes())
+    change(content)
+    path.write_bytes(pickle.dumps(content, protocol=5))
+    index.sizes[shard], index.checksums[shard] = os.path.getsize(path), file_checksum(path)
+    index.save()
+
+
+def patch(directory, shard, name, offsets=False, change=None):
+    """Changes an array of a shard in place, and its checksum in the index."""
+    index = ShardIndex.load(directory)
+    content = pickle.loads(index.path(shard).read_bytes())
+    array = content[name]["offsets" if offsets else "values"]
+    change(array)
+    place = (index.row_offsets if offsets else index.offsets)[name][shard]
+    with open(index.path(shard), "r+b") as file:
+        file.seek(place)
+        file.write(array.tobytes())
+    index.checksums[shard] = file_checksum(index.path(shard))
+    index.save()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=IDS)
+def test_a_sound_set_has_no_fault_and_any_flipped_bit_is_one(directory, source):
+    index = packed(directory, source)
+    assert verify(directory).ok
+    name = next(iter(source.stored_forms))
+    for place in (index.offsets[name][1], index.row_offsets[name][1]):
+        data = bytearray(index.path(1).read_bytes())
+        data[place] ^= 1
+        index.path(1).write_bytes(data)
+        assert [fault.kind for fault in verify(directory).faults] == ["checksum"]
+        data[place] ^= 1
+        index.path(1).write_bytes(data)
+
+
+def test_offsets_that_lie_are_a_fault_whatever_the_checksum_says(directory):
+    write_ragged(directory)
+
+    def swap(offsets):
+        offsets[1:3] = offsets[2], offsets[1]
+
+    patch(directory, 1, "t", offsets=True, change=swap)
+    (fault,) = verify(directory).faults
+    assert fault.kind == "structure"
+    assert fault.file.endswith("shard-00001.pkl")
+    assert "offsets do not divide" in fault.found
+
+
+def test_values_that_the_offsets_do_not_reach_are_a_fault(directory):
+    write_ragged(directory)
+
+    def shrink(offsets):
+        offsets[-1] -= 1
+
+    patch(directory, 0, "t", offsets=True, change=shrink)
+    (fault,) = verify(directory).faults
+    assert (fault.kind, fault.found) == ("structure", "no values and offsets 't'")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda t: t.update(values=t["values"].astype(np.int64)), "int64 (any)"),
+        (lambda t: t.update(values=t["values"].reshape(-1, 1)), "int32 (any, 1)"),
+        (lambda t: t.update(offsets=t["offsets"].astype(np.int32)), "at bytes ("),
+        (lambda t: t.pop("offsets"), "no values and offsets"),
+    ],
+)
+def test_values_of_another_dtype_or_shape_are_a_fault(directory, change, found):
+    write_ragged(directory)
+    rewrite(directory, 0, lambda content: change(content["t"]))
+    (fault,) = verify(directory).faults
+    assert fault.kind == "structure"
+    assert "'t' as 5 rows of int32 (any)" in fault.expected
+    assert found in fault.found
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
+def test_the_header_of_every_image_is_compared_with_the_field(directory, codec):
+    packed(directory, EncodedImages(codec))
+    index = ShardIndex.load(directory)
+    row = next(
+        row for row, file in enumerate(Shards(index).columns("file")["file"]) if file[0] == "7"
+    )
+    shard, row = divmod(row, 6)
+    start = int(read_ragged(index, shard, "images").offsets[row])
+
+    def taller(values):  # one pixel more
+        place = start + (bytes(values[start:]).index(b"\xff\xc0") + 6 if codec == "jpeg" else 23)
+        assert values[place] == 12
+        values[place] += 1
+
+    patch(directory, shard, "images", change=taller)
+    (fault,) = verify(directory).faults
+    assert fault.kind == "structure"
+    assert fault.file == str(index.path(shard))
+    assert f"row {row} (7.jpg) of 'images' is {codec} of " in fault.found
+    assert f"expected {codec} of 12 x 12 x 3" in fault.found
+
+    def no_image(values):
+        values[start : start + 8] = 0
+
+    patch(directory, shard, "images", change=no_image)
+    (fault,) = verify(directory).faults
+    assert "bytes that are not an image" in fault.found
+
+
+def test_files_must_be_images(directory):
+    index = packed(directory, EncodedImages("file"))
+    start = int(read_ragged(index, 1, "images").offsets[2])
+
+    def no_image(values):
+        values[start : start + 8] = 0
+
+    patch(directory, 1, "images", change=no_image)
+    (fault,) = verify(directory).faults
+    assert "row 2 (" in fault.found
+    assert "expected an image" in fault.found
+
+
+# ---- Repair from the source
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=IDS)
+def test_damaged_and_missing_shards_are_packed_again_with_the_same_bytes(directory, source):
+    packed(directory, source)
+    files = read_files(directory)
+    (directory / "shard-00001.pkl").unlink()
+    data = bytearray(files["shard-00002.pkl"])
+    data[300] ^= 4
+    (directory / "shard-00002.pkl").write_bytes(data)
+    assert repair(directory, source=source, workers=1, dry_run=False).done
+    assert read_files(directory) == files
+    assert verify(directory).ok
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=IDS)
+def test_shards_that_a_repair_removed_come_back(directory, source):
+    packed(directory, source)
+    files = read_files(directory)
+    os.truncate(directory / "shard-00001.pkl", 200)
+    assert repair(directory, dry_run=False).removed == {"shard-00001.pkl": 6}
+    assert verify(directory).ok
+    assert ShardIndex.load(directory).num_samples == 14
+    assert repair(directory, source=source, workers=1, dry_run=False).done
+    assert read_files(directory)["shard-00001.pkl"] == files["shard-00001.pkl"]
+    assert verify(directory).rows == 20
+
+
+def test_another_quality_or_padding_is_another_source(directory, tmp_path):
+    packed(directory, EncodedImages("jpeg", quality=80))
+    (directory / "shard-00001.pkl").unlink()
+    with pytest.raises(PackError, match="quality was 80 and is 90"):
+        repair(directory, source=EncodedImages("jpeg"), dry_run=False)
+    packed(tmp_path / "t", RaggedNumbers())
+    with pytest.raises(PackError, match="padding was 0 and is -1"):
+        repair(tmp_path / "t", source=RaggedNumbers(padding=-1), dry_run=False)
+
+
+# ---- An index that is lost
+
+
+def lose_index(directory, salvage=False):
+    """Removes an index, or leaves one that is invalid as a whole; returns it."""
+    index = ShardIndex.load(directory)
+    path = directory / "index.json"
+    if salvage:
+        content = json.loads(path.read_text())
+        content["num_samples"] += 1
+        path.write_text(json.dumps(content))
+    else:
+        path.unlink()
+    return index
+
+
+def assert_equal_sets(index, former):
+    assert (index.fields, index.columns) == (former.fields, former.columns)
+    assert index.offsets.keys() == former.offsets.keys()
+    for name, column in former.offsets.items():
+        assert index.offsets[name].tolist() == column.tolist()
+    for name, column in former.row_offsets.items():
+        assert index.row_offsets[name].tolist() == column.tolist()
+
+
+ROLES = {"inputs": "images", "targets": "labels"}
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png", "file"])
+def test_a_lost_index_of_images_is_created_again_from_their_headers(directory, codec):
+    packed(directory, EncodedImages(codec))
+    former = lose_index(directory)
+    result = repair(directory, **ROLES, dry_run=False)
+    assert_equal_sets(ShardIndex.load(directory), former)
+    assert verify(directory).ok
+    (note,) = [note for note in result.notes if "'images'" in note]
+    assert "store='file'" in note
+    assert "`like`" in note
+
+
+def test_files_of_one_size_are_taken_for_encoded_images_unless_an_index_says_more(
+    directory, tmp_path
+):
+    class Files(EncodedImages):
+        def __getitem__(self, row):
+            pixels = np.full((9, 8), row, np.uint8)
+            content = np.frombuffer(encoded(pixels, "JPEG"), np.uint8)
+            return {"images": content, "labels": np.int32(row % 3)}
+
+    packed(directory, Files("file"))
+    former = lose_index(directory, salvage=True)
+    assert repair(directory).index.fields == former.fields  # from the old index
+    (directory / "index.json").unlink()
+    plan = repair(directory, **ROLES)
+    assert plan.index.fields["images"].shape == (9, 8, 1)
+    assert any("jpeg of 9 x 8 x 1" in note for note in plan.notes)
+    packed(tmp_path / "like", Files("file"))
+    plan = repair(directory, like=tmp_path / "like")
+    assert plan.index.fields == former.fields
+    assert not any("'images'" in note for note in plan.notes)
+
+
+def test_images_of_another_size_than_those_of_like(directory, tmp_path):
+    packed(directory, EncodedImages("jpeg"))
+    packed(tmp_path / "like", EncodedImages("jpeg", size=20))
+    former = lose_index(directory)
+    assert repair(directory, like=tmp_path / "like").index.fields == former.fields
+
+
+def test_a_lost_index_of_rows_of_any_length_is_created_again(directory, tmp_path):
+    packed(directory, RaggedNumbers(padding=-1))
+    former = lose_index(directory, salvage=True)
+    plan = repair(directory)
+    assert plan.index.fields == former.fields
+    assert not any("pads" in note for note in plan.notes)
+    (directory / "index.json").unlink()
+    plan = repair(directory, inputs="t", targets="labels")
+    assert plan.index.fields["t"].padding == 0
+    assert any("pads" in note for note in plan.notes)
+    packed(tmp_path / "like", RaggedNumbers(3, padding=-1))
+    repair(directory, like=tmp_path / "like", dry_run=False)
+    assert_equal_sets(ShardIndex.load(directory), former)
+    assert verify(directory).ok
+
+
+def test_texts_stay_columns_of_texts(directory):
+    former = write_ragged(directory)
+    lose_index(directory)
+    repair(directory, inputs="t", targets="y", dry_run=False)
+    assert_equal_sets(ShardIndex.load(directory), former)
+    assert Shards(directory).columns("file")["file"][8] == "texts/8.txt"
+
+
+def write_bytes(directory, rows):
+    with ShardWriter(directory, inputs="y") as writer:
+        writer.write({"y": np.arange(len(rows)), "b": [np.array(row, np.uint8) for row in rows]})
+    lose_index(directory)
+
+
+def test_rows_of_bytes_that_are_neither_images_nor_texts(directory):
+    write_bytes(directory, [[255, 254], [200], [128, 1, 2]])
+    assert repair(directory).index.fields["b"].shape == (None,)
+
+
+def test_rows_of_small_numbers_are_not_read_without_a_role(directory, tmp_path):
+    write_bytes(directory, [[1, 2], [3], [4, 5, 6]])
+    plan = repair(directory, inputs="y")
+    assert set(plan.index.fields) == {"y"}
+    (note,) = [note for note in plan.notes if "'b'" in note]
+    assert "texts with control characters" in note
+    assert "numbers of any length" in note
+    plan = repair(directory, inputs=("b", "y"))
+    assert plan.index.fields["b"].shape == (None,)
+    assert plan.index.fields["b"].dtype == np.uint8
+
+
+def test_images_and_other_bytes_are_not_read(directory):
+    image = np.frombuffer(encoded(np.zeros((4, 4), np.uint8), "PNG"), np.uint8)
+    write_bytes(directory, [image, [200], [128, 1, 2]])
+    plan = repair(directory, inputs="y")
+    assert "b" not in plan.index.fields
+    assert any("1 of its 3 rows begin as images" in note for note in plan.notes)
+
+
+# ---- Pickles without an index, and rows that two sets share
+
+
+def test_unindexed_pickles_are_checked(tmp_path):
+    for number in range(3):
+        content = {"t": as_values(ragged_rows(0, 4)), "y": np.arange(4)}
+        (tmp_path / f"{number}.pkl").write_bytes(pickle.dumps(content))
+    report = verify(tmp_path)
+    assert report.ok
+    assert report.rows == 12
+    content["t"]["offsets"][1] = 99
+    (tmp_path / "0.pkl").write_bytes(pickle.dumps(content))
+    content = {"t": as_values(ragged_rows(0, 3)), "y": np.arange(4)}
+    (tmp_path / "1.pkl").write_bytes(pickle.dumps(content))
+    content = {"t": as_values(ragged_rows(0, 4), np.int64), "y": np.arange(4)}
+    (tmp_path / "3.pkl").write_bytes(pickle.dumps(content))
+    (tmp_path / "4.pkl").write_bytes((tmp_path / "2.pkl").read_bytes())
+    faults = {os.path.basename(fault.file): fault.found for fault in verify(tmp_path).faults}
+    assert set(faults) == {"0.pkl", "1.pkl", "3.pkl"}
+    assert "offsets do not divide" in faults["0.pkl"]
+    assert faults["1.pkl"] == "{'t': 3, 'y': 4}"
+    assert "'t' int64 (rows, any,)" in faults["3.pkl"]
+
+
+def test_shared_rows_of_any_length_are_found(tmp_path):
+    one = [[1, 2], [], [3], [1, 2, 3], [0.0]]
+    two = [[1], [2, 3], [1, 2, 3], [-0.0], [3.5]]
+    for name, rows in (("one", one), ("two", two)):
+        with ShardWriter(tmp_path / name, inputs="t") as writer:
+            writer.write({"t": [np.array(row, np.float32) for row in rows]})
+    report = verify(tmp_path / "one", against=tmp_path / "two")
+    pairs = [(row, other) for _, row, _, other in report.duplicates]
+    assert pairs == [(3, 2), (4, 3)]
+
+
+def test_rows_of_two_fields_of_any_length_are_not_mixed_up(tmp_path):
+    for name, cut in (("one", 1), ("two", 2)):
+        rows = {"a": [np.arange(cut), np.arange(9)], "b": [np.arange(cut, 3), np.arange(8)]}
+        with ShardWriter(tmp_path / name, inputs=("a", "b")) as writer:
+            writer.write(rows)
+    report = verify(tmp_path / "one", against=tmp_path / "two")
+    assert [(row, other) for _, row, _, other in report.duplicates] == [(1, 1)]
+
+
+def test_encoded_images_are_compared_by_their_bytes(tmp_path):
+    pack(EncodedImages("jpeg", 6), tmp_path / "one", shuffle=False)
+    pack(EncodedImages("jpeg", 6, first=3), tmp_path / "two", shuffle=False)
+    pack(EncodedImages("jpeg", 6, quality=80), tmp_path / "three", shuffle=False)
+    report = verify(tmp_path / "one", against=tmp_path / "two")
+    assert report.duplicate_names[0] == ("3.jpg", "3.jpg")
+    assert len(report.duplicates) == 3
+    report = verify(tmp_path / "one", against=tmp_path / "three")
+    assert report.ok
+    assert "compared by the bytes that are stored" in str(report)
+
+
+def test_a_shard_of_rows_of_any_length_can_be_replaced_by_none_of_other_rows(directory):
+    """The record in the index has the places of the offsets too."""
+    index = packed(directory, RaggedNumbers())
+    other = directory.parent / "other"
+    other.mkdir()
+    content = pickle.loads(index.path(0).read_bytes())
+    info = write_shard(
+        other, "shard-00000.pkl", {"t": ragged_rows(1, 7), "labels": content["labels"]}
+    )
+    shutil.copy(other / "shard-00000.pkl", index.path(0))
+    assert info.row_offsets["t"]
+    assert not verify(directory).ok
