@@ -15,6 +15,9 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _ENDS = frozenset({0xD9, 0xDA})
 
+# More segments before the size are not from an encoder. A profile takes 255 at most.
+_MAX_SEGMENTS = 10_000
+
 # Channels by the color type of a PNG file; a palette has none.
 _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _GRAYSCALE_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "F")
@@ -72,7 +75,9 @@ def read_header(content: memoryview) -> ImageHeader | None:
 
 def _read_jpeg(content: memoryview) -> ImageHeader | None:
     place = 2
-    while place + 10 <= len(content) and content[place] == 0xFF:
+    for _ in range(_MAX_SEGMENTS):
+        if place + 10 > len(content) or content[place] != 0xFF:
+            break
         marker = content[place + 1]
         if marker == 0xFF:  # a fill byte
             place += 1
@@ -86,7 +91,6 @@ def _read_jpeg(content: memoryview) -> ImageHeader | None:
         elif marker in _ENDS:
             return None
         else:
-            # A segment holds at least its length: the loop ends.
             place += 2 + max(2, int.from_bytes(content[place + 2 : place + 4]))
     return None
 
