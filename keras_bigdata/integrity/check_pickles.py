@@ -13,7 +13,7 @@ import numpy as np
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
-from keras_bigdata.shards.layout import Layout, read_layout
+from keras_bigdata.shards.layout import Layout, has_rows, read_layout
 from keras_bigdata.shards.one_set import find_second_reading
 from keras_bigdata.shards.pickles import read_varlen
 from keras_bigdata.shards.varlen import check_offsets
@@ -63,8 +63,10 @@ class UnindexedPickle:
             name: (dtype, shape[1:]) for name, (dtype, shape, _) in self.arrays.items() if shape
         }
         varlen = self.layout.varlen if self.layout is not None else {}
-        for name, ((dtype, shape, _), _) in varlen.items():
-            found[name] = dtype, (None, *shape[1:])
+        for name, places in varlen.items():
+            if has_rows(places):
+                (dtype, shape, _), _ = places
+                found[name] = dtype, (None, *shape[1:])
         return tuple(
             (name, *entry) for name, entry in sorted(found.items()) if not used or name in used
         )
@@ -80,7 +82,9 @@ class UnindexedPickle:
 
     def _check_offsets(self, layout: Layout, trust: bool) -> None:
         """Checks that the offsets of rows of any length divide the values into rows."""
-        for name in layout.varlen:
+        for name, places in layout.varlen.items():
+            if not has_rows(places):
+                continue
             values, offsets = read_varlen(self.path, name, trust)
             check_offsets(offsets, len(offsets) - 1, len(values), f"{self.path}: {name!r}")
 

@@ -14,6 +14,7 @@ from keras_bigdata.images.header import ImageHeader
 from keras_bigdata.integrity.check_pickles import UnindexedPickle
 from keras_bigdata.integrity.image_rows import row_headers
 from keras_bigdata.shards.entries import FILE_CODEC, TEXT_CODEC, Field
+from keras_bigdata.shards.layout import Layout, has_rows
 from keras_bigdata.shards.metadata_columns import FILE
 from keras_bigdata.shards.pickles import read_varlen
 
@@ -72,12 +73,8 @@ def find_varlen_fields(
     layouts = [pickle.layout for pickle in pickles if pickle.layout is not None]
     found: dict[str, Field] = {}
     for name, (values, _) in layouts[0].varlen.items() if layouts else ():
-        kinds = {
-            (layout.varlen[name][0][0], layout.varlen[name][0][1][1:]) if name in layout.varlen
-            else None
-            for layout in layouts
-        }  # fmt: skip
-        if len(kinds) > 1:
+        kinds = {_kind(layout, name) for layout in layouts}
+        if len(kinds) > 1 or None in kinds:
             continue
         former = known.get(name)
         if former is not None and (
@@ -94,6 +91,14 @@ def find_varlen_fields(
         if field is not None:
             found[name] = field
     return found
+
+
+def _kind(layout: Layout, name: str) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
+    """Returns dtype and shape of the values of a name, or `None` if they are no rows."""
+    places = layout.varlen.get(name)
+    if places is None or not has_rows(places):
+        return None
+    return places[0][0], places[0][1][1:]
 
 
 def _numbers(

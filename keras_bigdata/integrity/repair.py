@@ -56,8 +56,9 @@ def repair(
     - Without a `source` the damaged files move to `quarantine/` in the directory, and the index is
       written without them. The index records them, so that they can be packed again from a source.
     - An index that is lost or cannot be read is created again from the shards. What they do not
-      contain (roles, names of the classes, vocabulary, how they were packed) is taken from the
-      arguments, from `like`, or from the readable part of the old index; `notes` lists what is
+      contain (roles, names of the classes, vocabulary, how they were packed, the number that pads
+      rows of any length, whether images of one size were files) is taken from the arguments, from
+      `like`, or from the readable part of the old index; `notes` lists what is
       missing.
 
     At any instant the directory holds a complete index that agrees with its files as well as

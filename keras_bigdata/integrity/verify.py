@@ -53,8 +53,9 @@ def verify(
     """Reads every shard of a set completely and reports all faults. Changes nothing.
 
     In a packed set, it compares the size and CRC-32 of each file, and the dtypes, shapes and byte
-    offsets of its arrays with the index; it finds files that are missing and pickles that the
-    index does not name; and it counts the rows of each class again.
+    offsets of its arrays with the index; it checks the offsets of rows of any length, and format
+    and size in the header of each encoded image; it finds files that are missing and pickles that
+    the index does not name; and it counts the rows of each class again.
 
     If the set has no index, it checks whether each pickle can be read, whether the pickles agree
     with each other, and whether they can be read in one way only, as `ShardSequence` does. They

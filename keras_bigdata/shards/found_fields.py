@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_bigdata.shards.entries import Field
 from keras_bigdata.shards.field_values import NUMERIC_KINDS
-from keras_bigdata.shards.layout import ArrayPlace, Layout, format_arrays, varlen_places
+from keras_bigdata.shards.layout import ArrayPlace, Layout, format_arrays, has_rows, varlen_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _find_varlen(
     name: str, varlen: tuple[ArrayPlace, ArrayPlace], known: Field | None
 ) -> FoundField | str:
     (dtype, shape, _), (row_dtype, row_shape, _) = varlen
-    if row_dtype.kind != "i" or not row_shape[0]:
+    if not has_rows(varlen):
         return (
             f"{name!r} holds rows of any length with {row_dtype} offsets of shape {row_shape}; "
             "signed integers of shape (rows + 1,) were expected."

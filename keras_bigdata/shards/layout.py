@@ -119,6 +119,12 @@ def find_difference(
     return None if found == wanted else (wanted, found or f"no values and offsets {name!r}")
 
 
+def has_rows(varlen: tuple[ArrayPlace, ArrayPlace]) -> bool:
+    """Returns whether values and offsets may be rows: the offsets are signed integers."""
+    _, (dtype, shape, _) = varlen
+    return dtype.kind == "i" and shape[0] > 0
+
+
 def varlen_places(varlen: tuple[ArrayPlace, ArrayPlace]) -> tuple[int, int]:
     """Returns the byte positions of values and offsets, or -1 if they have to be decoded."""
     values, offsets = varlen
@@ -127,7 +133,7 @@ def varlen_places(varlen: tuple[ArrayPlace, ArrayPlace]) -> tuple[int, int]:
 
 def _format_varlen(field: Field, varlen: tuple[ArrayPlace, ArrayPlace]) -> str:
     (dtype, shape, _), (row_dtype, row_shape, _) = varlen
-    if row_dtype.kind != "i" or not row_shape[0]:
+    if not has_rows(varlen):
         return f"{field.name!r} with {row_dtype} offsets of shape {row_shape}"
     return _varlen_text(field, dtype, shape[1:], row_shape[0] - 1, varlen_places(varlen))
 

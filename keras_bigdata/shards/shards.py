@@ -163,8 +163,8 @@ class Shards(Divisible):
 
         Args:
             function: receives a mapping of name -> array of shape `(rows, ...)`, of the metadata
-                columns and of the fields that have less than 64 bytes per row, and returns a
-                boolean array of shape `(rows,)`.
+                columns and of the fields that have less than 64 bytes per row (not of encoded
+                images, or of rows of any length), and returns a boolean array of shape `(rows,)`.
             verbose: how progress is shown, `0`, `1`, `2` or `"auto"`. Defaults to `"auto"`: only
                 if it takes long.
 

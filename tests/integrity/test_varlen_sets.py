@@ -354,6 +354,14 @@ def test_unindexed_pickles_are_checked(tmp_path):
     assert "'t' int64 (rows, any,)" in faults["3.pkl"]
 
 
+def test_dicts_that_are_no_rows_of_any_length_are_no_fault(tmp_path):
+    content = {"x": np.zeros((4, 9)), "d": {"values": np.arange(5), "offsets": np.array([0.5, 5])}}
+    for number in range(2):
+        (tmp_path / f"{number}.pkl").write_bytes(pickle.dumps(content))
+    assert verify(tmp_path).ok
+    assert set(repair(tmp_path, inputs="x").index.fields) == {"x"}
+
+
 def test_shared_rows_of_any_length_are_found(tmp_path):
     one = [[1, 2], [], [3], [1, 2, 3], [0.0]]
     two = [[1], [2, 3], [1, 2, 3], [-0.0], [3.5]]
