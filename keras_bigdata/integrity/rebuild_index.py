@@ -24,6 +24,7 @@ from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.entries import TEXT_CODEC, Field, format_fields
 from keras_bigdata.shards.index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
+from keras_bigdata.shards.index_checks import check_encoded_sizes
 from keras_bigdata.shards.index_json import check_metadata, parse_column, parse_field
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.pickle_files import pickle_names
@@ -123,11 +124,30 @@ def rebuild_index(
     index = ShardIndex.from_shards(
         directory, fields, infos, columns, variants=variants, provenance={"by": "repair"}
     )
+    _check_sizes(index)
     _note_missing_numbers(names, rebuilt)
     _add_metadata(index, roles, like, former, rebuilt)
     index.class_counts = count_in_shards(index, verbose=verbose)
     rebuilt.index = index
     return rebuilt
+
+
+def _check_sizes(index: ShardIndex) -> None:
+    """Refuses headers of images that claim more pixels than the files can hold.
+
+    Raises:
+        ShardError: if they do. An index with such a field could not be loaded.
+    """
+    for name, each in index.fields.items():
+        if not each.is_encoded:
+            continue
+        try:
+            check_encoded_sizes(index.samples, index.sizes, index.offsets[name], each)
+        except ValueError as error:
+            raise ShardError(
+                f"{index.directory}: no index can be created: {error}. Move the files out of the "
+                "directory, or restore them from a copy."
+            ) from error
 
 
 def _add_metadata(
