@@ -210,14 +210,22 @@ def _check_layout(index: ShardIndex, plan: PackPlan) -> None:
 
 def _check_forms(index: ShardIndex, plan: PackPlan) -> None:
     """Checks that images are encoded with the quality that those of the set have."""
-    ours = index.provenance.get("forms")
-    theirs = plan.fingerprint.content.get("forms")
+    ours, theirs = _recorded_forms(index.provenance), _recorded_forms(plan.fingerprint.content)
+    is_encoded = any(field.codec == "jpeg" for field in index.fields.values())
     # A directory whose index was lost does not record them.
-    if ours is not None and differences({"forms": ours}, {"forms": theirs}):
+    if is_encoded and ours and theirs and differences(ours, theirs):
         raise PackError(
-            f"the fields are stored in different forms: {ours} in the directory "
-            f"and {theirs} in the source. Create the source with the same `store` and `quality`"
+            f"the images are encoded in different ways: {ours} in the directory and {theirs} in "
+            "the source. Create the source with the same `store` and `quality`"
         )
+
+
+def _recorded_forms(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the record of a pack says of the quality of images."""
+    source = content.get("source")
+    quality = source.get("quality") if isinstance(source, Mapping) else None
+    forms = content.get("forms") or ({} if quality is None else {"quality": quality})
+    return dict(forms) if isinstance(forms, Mapping) else {}
 
 
 def _compare(

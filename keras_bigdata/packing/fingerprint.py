@@ -7,8 +7,8 @@
 - `arguments`: those of `pack` that determine the output; `augment` as `describe_function`
   describes it;
 - `roles`: those that the source declares, or `null`. Release 0.1 did not record them;
-- `forms`: how the source wants fields to be stored that are not stored as arrays (see
-  `stored_form`), if there are any. The size of a row is not one of these entries;
+- `forms`: how a source that is not of this package wants fields to be stored that are not stored
+  as arrays (see `stored_form`), if there are any. The size of a row is not one of these entries;
 - `files`: sizes and times of the files that a source of this package reads, if it reads any (see
   `file_changes`). They are compared apart from the other entries, and not with what earlier
   releases have recorded, which lacks them.
@@ -80,7 +80,8 @@ class Fingerprint:
             "arguments": {**arguments, "augment": described},
             "roles": None if roles is None else roles.to_json(),
         }
-        forms = forms_of(source)
+        # The fingerprints of this package's sources say how their fields are stored.
+        forms = {} if isinstance(source, Source) else forms_of(source)
         if forms:
             content["forms"] = {name: form.to_json() for name, form in sorted(forms.items())}
         files = list(source.source_files()) if isinstance(source, Source) else []

@@ -113,7 +113,7 @@ def test_appended_rows_are_stored_like_the_others(tmp_path, kind):
         (
             EncodedImages("jpeg", quality=80),
             EncodedImages("jpeg", quality=90, first=100),
-            r"the fields are stored in different forms.*'quality': 80.*'quality': 90.*`store`",
+            r"the images are encoded in different ways.*'quality': 80.*'quality': 90.*`store`",
         ),
         (
             RaggedNumbers(),
