@@ -20,7 +20,7 @@ from keras_bigdata.loading.row_draws import row_draws
 from keras_bigdata.loading.row_reader import Batch, RawBatch
 from keras_bigdata.loading.unreadable_shard import UnreadableShardError
 from keras_bigdata.loading.varlen_rows import VarlenRows
-from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.entries import FILE_CODEC, Field
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 from keras_bigdata.shards.metadata_columns import FILE
 from keras_bigdata.shards.read_column import read_column
@@ -100,7 +100,7 @@ class RowDecoder:
         out = self._pool.empty(len(rows), shape, field.dtype, capacity)
         draws = self._draws(rows, crop, occurrences)
         content = rows.memory.data
-        is_plain = field.codec != "file"
+        is_plain = field.codec != FILE_CODEC
         places = zip(rows.starts.tolist(), rows.sizes.tolist(), strict=True)
         for number, (start, size_in_file) in enumerate(places):
             part = content[start : start + size_in_file]

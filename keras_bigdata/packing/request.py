@@ -13,8 +13,8 @@ from keras_bigdata.packing.decided_forms import DecidedForms, decide_forms
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.samples import Array, AugmentFunction, read_row
 from keras_bigdata.packing.source_argument import as_source
-from keras_bigdata.packing.stored_form import FILE_CODEC, forms_of
-from keras_bigdata.shards.entries import Field
+from keras_bigdata.packing.stored_form import forms_of
+from keras_bigdata.shards.entries import FILE_CODEC, Field
 from keras_bigdata.shards.roles import Roles
 
 

@@ -21,8 +21,8 @@ from keras_bigdata.images.load_image import load_image
 from keras_bigdata.images.open_image import Color
 from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.disk_rate import measure_disk_rate
-from keras_bigdata.packing.stored_form import FILE_CODEC
 from keras_bigdata.representation import format_bytes
+from keras_bigdata.shards.entries import FILE_CODEC
 
 Array = npt.NDArray[Any]
 

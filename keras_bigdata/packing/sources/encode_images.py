@@ -17,8 +17,8 @@ from keras_bigdata.images.full_range import load_pixels
 from keras_bigdata.images.load_image import checked_size
 from keras_bigdata.images.open_image import Color, quiet_pillow
 from keras_bigdata.images.resizing import Form
-from keras_bigdata.packing.stored_form import FILE_CODEC, StoredForm
-from keras_bigdata.shards.entries import format_fields
+from keras_bigdata.packing.stored_form import StoredForm
+from keras_bigdata.shards.entries import FILE_CODEC, format_fields
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.standard_fields import IMAGES
 

@@ -11,7 +11,8 @@ from keras_bigdata.images.load_image import checked_size
 from keras_bigdata.images.open_image import CHANNELS, Color
 from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.file_changes import average_size
-from keras_bigdata.packing.stored_form import FILE_CODEC, StoredForm
+from keras_bigdata.packing.stored_form import StoredForm
+from keras_bigdata.shards.entries import FILE_CODEC
 
 Store: TypeAlias = Literal["pixels", "jpeg", "png", "file", "auto"]
 

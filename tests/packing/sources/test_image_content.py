@@ -11,10 +11,10 @@ from PIL import Image
 from skimage.io import imsave
 
 from keras_bigdata import PackError
+from keras_bigdata.images import open_image as images
 from keras_bigdata.images.full_range import StoredKind, load_pixels
 from keras_bigdata.images.load_image import load_image
 from keras_bigdata.images.resizing import Form
-from keras_bigdata.images import open_image as images
 
 PHOTO = Path(skimage.__file__).parent / "data" / "rocket.jpg"
 DEEP = np.arange(64 * 64 * 3, dtype=np.uint16).reshape(64, 64, 3) * 5
