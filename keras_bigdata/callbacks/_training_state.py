@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -104,6 +104,21 @@ def restore_values(document: dict[str, Any], model: Any) -> None:
     _restore_generators(document["random"])
 
 
+def check_version(document: dict[str, Any], directory: Any) -> None:
+    """Checks that a document has the format of this version.
+
+    Raises:
+        ValueError: if it has not.
+    """
+    version = document.get("version")
+    if version != VERSION:
+        raise ValueError(
+            f"{directory} holds a checkpoint of format {version!r}, and this version of "
+            f"keras_bigdata reads format {VERSION}. Finish the training with the version that "
+            "began it, or pass another directory."
+        )
+
+
 def data_difference(document: dict[str, Any], sequence: EpochDataset) -> str | None:
     """Describes a difference in backend or data between a document and a sequence.
 
@@ -126,13 +141,13 @@ def data_difference(document: dict[str, Any], sequence: EpochDataset) -> str | N
 def model_difference(
     document: dict[str, Any],
     model: Any,
-    sequence: EpochDataset,
+    example: Callable[[], Any],
     new_settings: Mapping[str, Any],
 ) -> str | None:
     """Describes a difference between the model of a document and a model.
 
-    Trains one batch if variables are missing that Keras creates in the first step. With new
-    settings the optimizer may have other variables.
+    Trains the batch that `example` returns if variables are missing that Keras creates in the first
+    step. With new settings the optimizer may have other variables.
 
     Returns:
         A text with both values, or `None` if the document belongs to the model.
@@ -140,7 +155,7 @@ def model_difference(
     saved = document["variables"]
     counts = {kind: len(variables) for kind, variables in saved.items()}
     if {kind: len(variables) for kind, variables in _variables(model).items()} != counts:
-        model.train_on_batch(*sequence.example())
+        model.train_on_batch(*example())
     here = _describe_variables(model)
     kinds = ("model", "metrics") if new_settings else ("model", "optimizer", "metrics")
     for kind in kinds:

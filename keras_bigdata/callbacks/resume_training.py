@@ -22,7 +22,8 @@ from keras_bigdata.callbacks._keyboard_interrupt import (
     is_interrupt_pending,
 )
 from keras_bigdata.callbacks._monitor import print_below_progress
-from keras_bigdata.callbacks._resumable_fit import check_fit
+from keras_bigdata.callbacks._phantom_step import PhantomStep
+from keras_bigdata.callbacks._resumable_fit import ResumableFit, check_fit
 from keras_bigdata.callbacks._training_settings import (
     changed_settings,
     describe_changes,
@@ -31,7 +32,7 @@ from keras_bigdata.callbacks._training_settings import (
     remember_settings,
 )
 from keras_bigdata.files import local_path
-from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter, set_initial_epoch
+from keras_bigdata.keras_internals.callbacks import set_initial_epoch
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 
 
@@ -66,13 +67,15 @@ class ResumeTraining(keras.callbacks.Callback):
       counts from there.
     - On torch, the global generator is seeded at the start of each epoch, from the seed of the
       sequence.
-    - TensorFlow's own generators (`tf.random`) are not saved; those of Keras, NumPy, torch and
-      Python are.
+    - TensorFlow's own generators (`tf.random`) are not saved, nor is the state of a function that
+      is mapped over `as_dataset()`; those of Keras, NumPy, torch and Python are.
 
     Args:
         directory: path of the directory for the checkpoints of this one training. It is created if
             it is missing.
-        sequence: the `ShardSequence` or `Mixture` that is passed to `fit`, with `shuffle=False`.
+        sequence: the `ShardSequence` or `Mixture` that is passed to `fit`, with `shuffle=False`, or
+            whose `as_dataset()` is. `map` and `prefetch` may follow on that; other transformations
+            are refused.
         every: minimum number of seconds between checkpoints; 0 for one at each batch, as far as
             they can be written. With `None`, copying and writing them takes 1% of the time, and
             the interval is at least 10 seconds. Defaults to `None`.
@@ -85,7 +88,8 @@ class ResumeTraining(keras.callbacks.Callback):
         TypeError: if an argument has a wrong type.
         ValueError: if an argument has a wrong value, or BackupAndRestore is among the callbacks;
             while training: if the checkpoint belongs to another training or one with other
-            settings, or if `fit` received `shuffle=True`, `steps_per_epoch` or another sequence.
+            settings, or if `fit` received `shuffle=True`, `steps_per_epoch`, another sequence or a
+            dataset whose batches are not those of the sequence, one to one.
         RuntimeError: while training: if another process or thread trains with the directory.
         OSError: while training: if nothing can be written there. If the disk becomes full later, a
             warning is issued, the last checkpoint is kept, and the next one is tried.
@@ -138,7 +142,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._callbacks: list[Any] | None = None
         self._files = CheckpointDirectory(Path(os.path.realpath(self.directory)))
         self._interrupt = DeferredKeyboardInterrupt(lambda: None)
-        self._ran_out_filter = RanOutOfDataFilter()
+        self._phantom_step = PhantomStep()
         self._reset()
 
     def __repr__(self) -> str:
@@ -155,9 +159,11 @@ class ResumeTraining(keras.callbacks.Callback):
         self._sequence_epoch = 0
         # The batch at which the current epoch was resumed.
         self._start = 0
+        # Number of its batches that are trained after the current step.
+        self._trained = 0
+        self._data = ResumableFit(self.sequence)
         # Some variables do not exist before the first step.
         self._has_stepped = False
-        self._before_phantom_step: dict[str, Any] | None = None
         self._schedule = CheckpointSchedule(self.every)
         self._has_written = False
 
@@ -167,7 +173,7 @@ class ResumeTraining(keras.callbacks.Callback):
         copied._callbacks = copy.deepcopy(self._callbacks, memo)
         copied._files = CheckpointDirectory(self._files.path)
         copied._interrupt = DeferredKeyboardInterrupt(lambda: None)
-        copied._ran_out_filter = RanOutOfDataFilter()
+        copied._phantom_step = PhantomStep()
         return copied
 
     def around(self, callbacks: Iterable[Any] | Any = ()) -> list[Any]:
@@ -207,12 +213,12 @@ class ResumeTraining(keras.callbacks.Callback):
         if self._callbacks is None:
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
         self._reset()
-        check_fit(self.sequence)
+        self._data = check_fit(self.sequence)
         self._files.open()
         self._settings = read_settings(self.model)
         checkpoint = self._files.read_newest()
         if checkpoint is not None:
-            self._check_version(checkpoint)
+            _training_state.check_version(checkpoint, self.directory)
             self._refuse(_training_state.data_difference(checkpoint, self.sequence))
             self._compare_settings(checkpoint)
             self._start_from(checkpoint)
@@ -231,7 +237,7 @@ class ResumeTraining(keras.callbacks.Callback):
                     f"begins with epoch {epoch}. Pass the same `initial_epoch` as before, or "
                     f"initial_epoch={position['epoch']}."
                 )
-            self.sequence.load_state_dict(checkpoint["sequence"])
+            self._data.seek(checkpoint["sequence"])
             if position["ended"]:
                 # It was taken before `on_epoch_begin` of the other callbacks, and Keras has reset
                 # the metrics of this epoch already.
@@ -240,7 +246,7 @@ class ResumeTraining(keras.callbacks.Callback):
             else:
                 self._start = position["batch"]
                 if self._start:
-                    self._ran_out_filter.start()
+                    self._phantom_step.expect()
         self._sequence_epoch = self.sequence.epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -252,22 +258,21 @@ class ResumeTraining(keras.callbacks.Callback):
             # Not earlier: Keras and `on_epoch_begin` of the other callbacks would change it.
             self._restore(self._checkpoint)
         elif position >= len(self.sequence):
-            # Keras finds the end of the data within this step. By then TensorFlow has advanced
-            # what does not depend on data: seeds, and the optimizer's count.
-            self._before_phantom_step = copy.deepcopy(_training_state.read_values(self.model))
+            self._phantom_step.begin(self.model)
             return
         elif self._has_stepped and (self._is_due() or is_interrupt_pending()):
             self._save({"epoch": self._epoch, "batch": position, "ended": False, "stopped": False})
             if is_interrupt_pending():
                 self._files.wait()
         self._has_stepped = True
+        self._trained = position + self.model.steps_per_execution
         if batch == 0:
             remember_settings(self.model)
         self._interrupt.raise_if_pending()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Undoes the step in which a short epoch ended, before a validation."""
-        self._undo_phantom_step()
+        self._phantom_step.undo(self.model)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Ends the training if Ctrl-C was pressed."""
@@ -275,8 +280,8 @@ class ResumeTraining(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Undoes the step in which a short epoch ended."""
-        self._undo_phantom_step()
-        self._ran_out_filter.stop()
+        self._phantom_step.undo(self.model)
+        self._phantom_step.end()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Saves the final state of the training, or restores it if there was nothing to train."""
@@ -284,16 +289,24 @@ class ResumeTraining(keras.callbacks.Callback):
         try:
             if self._checkpoint is not None:
                 set_initial_epoch(self.model, self._former_initial_epoch)
-                self.sequence.load_state_dict(self._checkpoint["sequence"])
+                self._data.seek(self._checkpoint["sequence"])
                 self._restore(self._checkpoint)
             elif self._has_stepped:
-                self._sequence_epoch = self.sequence.epoch
+                self._end_epoch()
                 stopped = bool(self.model.stop_training)
                 position = {"epoch": self._epoch + 1, "batch": 0, "ended": True, "stopped": stopped}
                 self._save(position)
         finally:
             self._files.close()
         self._report_error()
+
+    def _end_epoch(self) -> None:
+        """Sets the epoch that is served next, after the last one of this training."""
+        if self._data.reads_ahead:
+            # Its last batch may have been requested in an epoch that was stopped before.
+            is_whole = self._trained >= len(self.sequence)
+            self.sequence.epoch = self._sequence_epoch + is_whole
+        self._sequence_epoch = self.sequence.epoch
 
     # ---- Saving
 
@@ -331,15 +344,6 @@ class ResumeTraining(keras.callbacks.Callback):
         warnings.warn(f"{error.args[-1]}. The last checkpoint is kept.", stacklevel=2)
 
     # ---- Restoring
-
-    def _check_version(self, checkpoint: dict[str, Any]) -> None:
-        version = checkpoint.get("version")
-        if version != _training_state.VERSION:
-            raise ValueError(
-                f"{self.directory} holds a checkpoint of format {version!r}, and this version of "
-                f"keras_bigdata reads format {_training_state.VERSION}. Finish the training with "
-                "the version that began it, or pass another directory."
-            )
 
     def _refuse(self, difference: str | None) -> None:
         if difference:
@@ -386,13 +390,9 @@ class ResumeTraining(keras.callbacks.Callback):
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         model = self.model
         new = self._new_settings
-        self._refuse(_training_state.model_difference(checkpoint, model, self.sequence, new))
+        example = self._data.example
+        self._refuse(_training_state.model_difference(checkpoint, model, example, new))
         _training_state.restore_training(checkpoint, model, self._callbacks or [], new)
         self._checkpoint = None
         self._has_stepped = True
         self._schedule.restart()
-
-    def _undo_phantom_step(self) -> None:
-        if self._before_phantom_step is not None:
-            _training_state.restore_values(self._before_phantom_step, self.model)
-            self._before_phantom_step = None

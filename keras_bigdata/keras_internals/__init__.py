@@ -5,6 +5,7 @@ is lost if the name disappears. `tests/keras_internals/` fails first if a releas
 them. No other file of the package uses a private name of Keras.
 
 fit             facts about a running `fit` that a dataset does not receive
+tf_data         how a `tf.data.Dataset` was made from others
 iterator_guard  TensorFlow's iterator of a stopped `fit`
 callbacks       what callbacks need from a running `fit`, its model and other callbacks
 output_losses   the losses of several outputs, averaged over rows

@@ -36,18 +36,22 @@ class FitInput:
         dataset: the PyDataset that was passed to `fit`, or `None` if it was something else.
         shuffle: whether `fit` shuffles the order of its batches.
         steps_per_epoch: the argument of `fit`.
+        tf_dataset: the `tf.data.Dataset` that was passed to `fit`, after one that multiplies class
+            weights if `class_weight` was; or `None`. Defaults to `None`.
     """
 
     dataset: Any
     shuffle: bool
     steps_per_epoch: int | None
+    tf_dataset: Any = None
 
 
 def fit_input() -> FitInput | None:
     """Returns the data of the `fit` that calls a callback, or `None` if they are not found.
 
     Finds: the local variable `epoch_iterator` of the function `fit`, its `steps_per_epoch` and
-    `data_adapter`, and the adapter's `py_dataset` and `shuffle`.
+    `data_adapter`, and the adapter's `py_dataset` and `shuffle`, or the `_dataset` of the class
+    `TFDatasetAdapter`.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
@@ -65,7 +69,9 @@ def fit_input() -> FitInput | None:
                 adapter = iterator.data_adapter
                 dataset = getattr(adapter, "py_dataset", None)
                 shuffle = dataset is not None and bool(adapter.shuffle)
-                return FitInput(dataset, shuffle, iterator.steps_per_epoch)
+                of_tf_data = type(adapter).__name__ == "TFDatasetAdapter"
+                tf_dataset = getattr(adapter, "_dataset", None) if of_tf_data else None
+                return FitInput(dataset, shuffle, iterator.steps_per_epoch, tf_dataset)
             except AttributeError:
                 return None
     return None

@@ -20,7 +20,7 @@ class_weights    balanced weights of the classes (class_sample_weights)
 epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs, server_state,
                  static_shapes)
 describe         a sequence as text
-epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset)
+epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset, dataset_origin)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to
 sequence         `ShardSequence` (open_with_roles)
 proportions      how many rows of each set a batch of a mixture holds

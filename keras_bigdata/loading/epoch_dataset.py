@@ -190,7 +190,8 @@ class EpochDataset(keras.utils.PyDataset):
         """Returns the same batches as a `tf.data.Dataset`; each iteration is an epoch.
 
         Shapes are static except for the number of rows if the last batch is smaller. Pass
-        `shuffle=False` to `fit`, which warns otherwise. Requires TensorFlow.
+        `shuffle=False` to `fit`, which warns otherwise. `ResumeTraining` continues a `fit` of it.
+        After `load_state_dict` with a `"batch"`, the next epoch begins there. Requires TensorFlow.
         """
         from keras_bigdata.loading.tf_dataset import as_dataset
 

@@ -228,13 +228,13 @@ class EpochServer:
         batch = self.prefetcher.loader.load(self.state.epoch * self.length)
         return self.arrange(batch, f"epoch {self.state.epoch}, batch 0")
 
-    def runs(self, epoch: int) -> list[range]:
-        """Returns the runs of an epoch: batches of equal size that should be read together.
+    def runs(self, epoch: int, start: int = 0) -> list[range]:
+        """Returns the runs of an epoch from a batch on: batches of equal size to read together.
 
         The last batch forms a separate run, so that the epoch can end when it is read.
         """
         runs = []
-        stop = 0
+        stop = start
         while stop < self.length:
             runs.append(self._run_at(epoch, stop))
             stop = runs[-1].stop

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
+
+_numbers = itertools.count(1)
 
 
 class EpochState:
@@ -19,6 +22,10 @@ class EpochState:
         epoch: number of the epoch that is served next. Defaults to `0`.
         start: first batch of that epoch that is served, for that epoch only. Defaults to `0`.
         fixed: whether the same epoch is served every time. Defaults to `False`.
+
+    Attributes:
+        iteration: a number that changes when an epoch begins and when the position is set. What was
+            begun with another number was dropped since.
     """
 
     def __init__(self, length: int, epoch: int = 0, start: int = 0, *, fixed: bool = False) -> None:
@@ -27,6 +34,7 @@ class EpochState:
         # The first batch that is served, in the epoch that begins next and in the current one.
         self.next_start = start
         self.start = 0
+        self.iteration = next(_numbers)
         self._epoch = epoch
         self._requested = np.zeros(length, bool)
         # Batches that were requested again after all batches were, without `begin` or `end`.
@@ -46,11 +54,13 @@ class EpochState:
         with self._lock:
             self._epoch, self.next_start, self.start = epoch, start, 0
             self._consumed = None
+            self.iteration = next(_numbers)
             self._forget_requests()
 
     def begin(self) -> None:
         """Begins an epoch."""
         with self._lock:
+            self.iteration = next(_numbers)
             self._forget_requests()
             self._begun = True
             self.start = self.next_start

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from keras_bigdata.loading.dataset_origin import remember_origin
 from keras_bigdata.shards.roles import map_structure
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.epoch_dataset import EpochDataset
     from keras_bigdata.loading.epoch_server import EpochServer
+    from keras_bigdata.permutation import Int64Array
 
 # Number of batches that are cut or loaded before they are requested.
 _PREFETCH = 4
@@ -21,7 +23,9 @@ _PREFETCH = 4
 def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     """Returns the batches of a sequence in order, as a `tf.data.Dataset`.
 
-    Each iteration is an epoch: the next one if all batches of the last one were requested.
+    Each iteration is an epoch: the next one if all batches of the last one were requested. It
+    begins at the batch of a loaded state; the number of batches that Keras sees is that of a whole
+    epoch.
     `custom`: the class of the sequence makes its own batches, so each is requested from it.
     """
     import tensorflow as tf
@@ -38,12 +42,15 @@ def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     # Autotuning runs in a thread that TensorFlow waits for at the end of an epoch, sometimes for as
     # long as the epoch took. Without it, AUTOTUNE means all cores.
     options.autotune.enabled = False
-    return (
-        build(sequence, first, dtypes)
-        .apply(tf.data.experimental.assert_cardinality(server.length))
-        .prefetch(_PREFETCH)
-        .with_options(options)
+    batches = build(sequence, first, dtypes)
+    # `assert_cardinality` would raise at the end of an epoch that began in its middle. What follows
+    # the batches is empty, but TensorFlow takes it for infinite, so the cardinality is the length.
+    follows = batches.take(0).repeat()
+    dataset = (
+        batches.concatenate(follows).take(server.length).prefetch(_PREFETCH).with_options(options)
     )
+    remember_origin(dataset, sequence)
+    return dataset
 
 
 def _by_run(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
@@ -53,29 +60,28 @@ def _by_run(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
     shapes = [(None, *shape) for shape in _shapes(server, first)]
 
     def begin() -> list[Any]:
-        epoch = _begin_epoch(sequence)
-        runs = server.runs(epoch)
+        place = _begin_epoch(sequence)
+        runs = sequence.server.runs(int(place[0]), int(place[1]))
         starts = np.array([run.start for run in runs], np.int64)
         stops = np.array([run.stop for run in runs], np.int64)
-        return [np.int64(epoch), starts, stops]
+        return [place, starts, stops]
 
-    def load(epoch: np.int64, start: np.int64, stop: np.int64) -> list[Any]:
-        joined = server.read_run(int(epoch), range(int(start), int(stop)))
+    def load(place: Int64Array, start: np.int64, stop: np.int64) -> list[Any]:
+        joined = sequence.server.read_run(int(place[0]), range(int(start), int(stop)))
         if stop == server.length:
-            _end_epoch(sequence, int(epoch))
+            _end_epoch(sequence, place)
         return list(keras.tree.flatten(joined))
 
     def cut(*tensors: Any) -> Any:
         return tf.data.Dataset.from_tensor_slices(keras.tree.pack_sequence_as(first, tensors))
 
     def iteration(_: Any) -> Any:
-        epoch, starts, stops = tf.numpy_function(begin, [], [tf.int64] * 3)
-        epoch.set_shape(())
+        place, starts, stops = tf.numpy_function(begin, [], [tf.int64] * 3)
         for vector in (starts, stops):
             vector.set_shape((None,))
 
         def loaded(start: Any, stop: Any) -> Any:
-            tensors = tf.numpy_function(load, [epoch, start, stop], dtypes)
+            tensors = tf.numpy_function(load, [place, start, stop], dtypes)
             for tensor, shape in zip(tensors, shapes, strict=True):
                 tensor.set_shape(shape)
             return tuple(tensors)
@@ -92,24 +98,27 @@ def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
     server = sequence.server
     shapes = _shapes(server, first)
 
-    def begin() -> np.int64:
-        return np.int64(_begin_epoch(sequence))
+    def begin() -> Int64Array:
+        return _begin_epoch(sequence)
 
-    def load(epoch: np.int64, index: np.int64) -> list[Any]:
-        current = sequence.epoch == epoch
-        batch = sequence[int(index)] if current else sequence.batch_of(int(epoch), int(index))
+    def load(place: Int64Array, index: np.int64) -> list[Any]:
+        epoch, start, _ = place.tolist()
+        if _is_current(sequence, place):
+            batch = sequence[int(index) - start]
+        else:
+            batch = sequence.batch_of(epoch, int(index))
         return list(keras.tree.flatten(batch))
 
-    def end(epoch: np.int64) -> np.int64:
-        _end_epoch(sequence, int(epoch))
-        return epoch
+    def end(place: Int64Array) -> Int64Array:
+        _end_epoch(sequence, place)
+        return place
 
     def iteration(_: Any) -> Any:
-        epoch = tf.numpy_function(begin, [], tf.int64)
-        epoch.set_shape(())
+        place = tf.numpy_function(begin, [], tf.int64)
+        place.set_shape((3,))
 
         def loaded(index: Any) -> Any:
-            tensors = tf.numpy_function(load, [epoch, index], dtypes)
+            tensors = tf.numpy_function(load, [place, index], dtypes)
             for tensor, shape in zip(tensors, shapes, strict=True):
                 tensor.set_shape(shape)
             return keras.tree.pack_sequence_as(first, tensors)
@@ -117,10 +126,10 @@ def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
         def mark(index: Any) -> Any:
             is_last = tf.equal(index, server.length - 1)
             return tf.cond(
-                is_last, lambda: tf.numpy_function(end, [epoch], tf.int64), lambda: epoch
+                is_last, lambda: tf.numpy_function(end, [place], tf.int64), lambda: place
             )
 
-        indices = tf.data.Dataset.range(server.length)
+        indices = tf.data.Dataset.range(place[1], server.length)
         calls = max(1, server.workers)
         batches = indices.map(loaded, num_parallel_calls=calls, deterministic=True)
         # `zip` requests a batch first and its mark then, so the epoch ends when all are loaded.
@@ -129,23 +138,35 @@ def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
     return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _begin_epoch(sequence: EpochDataset) -> int:
-    """Begins an epoch, the next one if the last one is complete, and returns its number."""
+def _begin_epoch(sequence: EpochDataset) -> Int64Array:
+    """Begins an epoch, the next one if the last one is complete.
+
+    Returns:
+        Its number, its first batch, and the number of this iteration.
+    """
     if sequence.server.state.begun:
         sequence.on_epoch_end()
     sequence.on_epoch_begin()
-    return sequence.epoch
+    state = sequence.server.state
+    return np.array([state.epoch, state.start, state.iteration], np.int64)
 
 
-def _end_epoch(sequence: EpochDataset, epoch: int) -> None:
+def _is_current(sequence: EpochDataset, place: Int64Array) -> bool:
+    """Returns whether an iteration is the last one that began; TensorFlow may load for others."""
+    epoch, _, iteration = place.tolist()
+    state = sequence.server.state
+    return bool(state.epoch == epoch and state.iteration == iteration)
+
+
+def _end_epoch(sequence: EpochDataset, place: Int64Array) -> None:
     """Ends an epoch, unless it is the epoch of an iterator that was dropped.
 
     Called before the last batch is delivered. Keras never requests the end of a dataset whose
     cardinality is known: if the epoch ended there, a thread of TensorFlow would end it, possibly
     after `fit` has returned.
     """
-    if sequence.epoch == epoch:
-        sequence.server.state.mark_requested(epoch, slice(None))
+    if _is_current(sequence, place):
+        sequence.server.state.mark_requested(sequence.epoch, slice(None))
         sequence.on_epoch_end()
 
 
