@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.keras_internals.fit import tf_dataset_of
+
 #
 # Each docstring says what is found, where it was seen, where it was requested upstream, and what is
 # lost without it. `tests/keras_internals` pins all of them. It was run with Keras 3.8.0 and 3.15.1
@@ -50,8 +52,7 @@ def fit_input() -> FitInput | None:
     """Returns the data of the `fit` that calls a callback, or `None` if they are not found.
 
     Finds: the local variable `epoch_iterator` of the function `fit`, its `steps_per_epoch` and
-    `data_adapter`, and the adapter's `py_dataset` and `shuffle`, or the `_dataset` of the class
-    `TFDatasetAdapter`.
+    `data_adapter`, and the adapter's `py_dataset` and `shuffle`, or its `tf.data.Dataset`.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
@@ -69,9 +70,8 @@ def fit_input() -> FitInput | None:
                 adapter = iterator.data_adapter
                 dataset = getattr(adapter, "py_dataset", None)
                 shuffle = dataset is not None and bool(adapter.shuffle)
-                of_tf_data = type(adapter).__name__ == "TFDatasetAdapter"
-                tf_dataset = getattr(adapter, "_dataset", None) if of_tf_data else None
-                return FitInput(dataset, shuffle, iterator.steps_per_epoch, tf_dataset)
+                steps = iterator.steps_per_epoch
+                return FitInput(dataset, shuffle, steps, tf_dataset_of(adapter))
             except AttributeError:
                 return None
     return None

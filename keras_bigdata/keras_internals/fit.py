@@ -182,6 +182,48 @@ def running_epoch_iterators() -> list[Any]:
     return [iterator for iterator in found if iterator is not None]
 
 
+def tf_dataset_of(adapter: Any) -> Any:
+    """Returns the `tf.data.Dataset` of a data adapter, or `None` if it adapts something else.
+
+    If `fit` received `class_weight`, it is one that multiplies them.
+
+    Finds: `_dataset` of the class `TFDatasetAdapter`.
+
+    Seen in: Keras 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: none filed.
+
+    Without it: `ResumeTraining` refuses every `tf.data.Dataset`.
+    """
+    is_tf_data = type(adapter).__name__ == "TFDatasetAdapter"
+    return getattr(adapter, "_dataset", None) if is_tf_data else None
+
+
+def datasets_of_builds() -> list[Any]:
+    """Returns the `tf.data.Dataset`s of which Keras reads a batch only to build a model.
+
+    On JAX and torch `fit` reads one before the first epoch and drops the iterator. If TensorFlow
+    has prefetched a whole epoch by then, it looks like one that was trained.
+
+    Finds: `iterator` in a frame named `_symbolic_build`, and its `data_adapter`.
+
+    Seen in: Keras 3.15.1, on JAX and torch.
+
+    Upstream: none filed.
+
+    Without it: on JAX and torch a dataset of up to 5 batches may begin with epoch 1.
+    """
+    found = []
+    for innermost in sys._current_frames().values():
+        frame: FrameType | None = innermost
+        while frame is not None:
+            if frame.f_code.co_name == "_symbolic_build":
+                adapter = getattr(frame.f_locals.get("iterator"), "data_adapter", None)
+                found.append(tf_dataset_of(adapter))
+            frame = frame.f_back
+    return [dataset for dataset in found if dataset is not None]
+
+
 def _nearest_frames(count: int = _MAX_FRAMES) -> Iterator[FrameType]:
     """Yields the nearest running frames, from the innermost outwards."""
     frame: FrameType | None = sys._getframe()

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 # Transformations that deliver one batch for each that they read, in the same order.
-_ONE_TO_ONE = ("map", "parallelmap", "prefetch", "options")
+_ONE_TO_ONE = ("map", "parallelmap", "prefetch", "options", "restructured")
 
 
 def read_datasets(dataset: Any) -> list[Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from keras_bigdata.loading.dataset_origin import remember_origin
+from keras_bigdata.keras_internals.fit import datasets_of_builds
+from keras_bigdata.loading.dataset_origin import dataset_origin, remember_origin
 from keras_bigdata.shards.roles import map_structure
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
 
     def load(place: Int64Array, index: np.int64) -> list[Any]:
         epoch, start, _ = place.tolist()
-        if _is_current(sequence, place):
+        state = sequence.server.state
+        if (state.epoch, state.start) == (epoch, start):
             batch = sequence[int(index) - start]
         else:
             batch = sequence.batch_of(epoch, int(index))
@@ -142,8 +144,11 @@ def _begin_epoch(sequence: EpochDataset) -> Int64Array:
     """Begins an epoch, the next one if the last one is complete.
 
     Returns:
-        Its number, its first batch, and the number of this iteration.
+        Its number, its first batch, and the number of this iteration: 0 if it is not an epoch.
     """
+    origins = [dataset_origin(dataset) for dataset in datasets_of_builds()]
+    if any(origin is not None and origin.sequence is sequence for origin in origins):
+        return np.array([sequence.epoch, 0, 0], np.int64)
     if sequence.server.state.begun:
         sequence.on_epoch_end()
     sequence.on_epoch_begin()

@@ -1,6 +1,6 @@
 """Trains in processes that are killed, and compares the result; run by `test_resume.py`.
 
-    python -m tests.helpers.kill_resumed_training FOLDER KILLS SEED
+    python -m tests.helpers.kill_resumed_training FOLDER KILLS SEED [TRAINING]
 
 The backend is imported once, in the parent, and not used there. Every run is a fork that calls the
 same function from its beginning and is killed by SIGKILL, after a random number of batches and
@@ -10,6 +10,7 @@ are written.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import keras
@@ -24,6 +26,20 @@ import keras
 from tests.helpers.resumed_training import prepare, run
 
 READERS = [{"workers": 0}, {"workers": 2}, {"workers": 2, "processes": True}]
+
+# By name: what differs from the arguments of `run`. `fit` receives one feed after the other.
+TRAININGS = {
+    "sequence": {"feeds": ["sequence"]},
+    "dataset": {"feeds": ["dataset"]},
+    "runs": {
+        "feeds": ["dataset"],
+        "transform": None,
+        "batch_size": 12,  # the last batch has 6 rows
+        "class_weights": {0: 1, 1: 2.5, 2: 0.5},
+        "validation": True,
+    },
+    "both": {"feeds": ["sequence", "dataset"], "validation": None, "batch_size": 12},
+}
 
 
 class ReportBatches(keras.callbacks.Callback):
@@ -55,6 +71,8 @@ def train(folder: Path, reader: dict, batches: int | None, pause: float) -> bool
             result = run(folder, more=[ReportBatches(writing)], **reader)
             (folder / "result.json").write_text(json.dumps(result))
             status = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -74,25 +92,31 @@ def train(folder: Path, reader: dict, batches: int | None, pause: float) -> bool
     return status == 0
 
 
-def main(folder: Path, kills: int, seed: int) -> None:
+def main(folder: Path, kills: int, seed: int, training: str = "sequence") -> None:
     rng = random.Random(seed)
+    arguments = dict(TRAININGS[training])
+    feeds = arguments.pop("feeds")
+    readers = itertools.cycle(
+        {**arguments, **reader, "feed": feed} for reader in READERS for feed in feeds
+    )
+    first = next(readers)
     whole, killed = folder / "whole", folder / "killed"
     for directory in (whole, killed):
         directory.mkdir(parents=True)
     prepare(whole)
     shutil.copytree(whole / "shards", killed / "shards")
-    assert train(whole, READERS[0], None, 0)
+    assert train(whole, first, None, 0)
     kills_done = kills_in_write = 0
-    for number in range(kills):
+    for _ in range(kills):
         # Few, so that enough batches are left for all kills.
         batches = rng.randint(1, 4)
         pause = rng.choice([0.0, 0.002, 0.01, 0.05]) * rng.random()
-        if train(killed, READERS[number % 3], batches, pause):
+        if train(killed, next(readers), batches, pause):
             break
         kills_done += 1
         kills_in_write += bool(list(killed.rglob(".tmp-*")))
     if not (killed / "result.json").exists():
-        assert train(killed, READERS[1], None, 0)
+        assert train(killed, next(readers), None, 0)
     left, right = (json.loads((p / "result.json").read_text()) for p in (whole, killed))
     for name in left:
         assert left[name] == right[name], (name, left[name], right[name])
@@ -103,4 +127,4 @@ def main(folder: Path, kills: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

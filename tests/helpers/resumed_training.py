@@ -93,16 +93,17 @@ def build_model(rate=0.01, use_ema=False, **arguments):
 def callbacks(folder: Path, rate=0.01, validation=False):
     x, ids, labels = data(40, 1)
     sets = {"a": ((x, ids), labels), "b": ((x[:7], ids[:7]), labels[:7])}
+    monitor = "loss" if validation is None else "val_loss"
     listed = [
-        *([] if validation else [WeightedValidation(sets)]),
-        BestWeightsEarlyStopping(folder / "best.weights.h5", "val_loss", patience=50),
-        ScoreLog(folder / "scores.pkl"),
+        *([WeightedValidation(sets)] if validation is False else []),
+        BestWeightsEarlyStopping(folder / "best.weights.h5", monitor, patience=50),
+        *([] if validation is None else [ScoreLog(folder / "scores.pkl")]),
         keras.callbacks.CSVLogger(folder / "log.csv"),
     ]
     if isinstance(rate, float):
         listed += [
             keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
-            keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1),
+            keras.callbacks.ReduceLROnPlateau(monitor=monitor, factor=0.5, patience=1),
         ]
     return listed
 
@@ -128,9 +129,14 @@ def run(
     use_ema=False,
     compiled=None,
     validation=False,
+    feed="sequence",
     **arguments,
 ):
-    """Runs the script that is resumed. Returns what must be the same after any kills."""
+    """Runs the script that is resumed. Returns what must be the same after any kills.
+
+    `validation`: by `WeightedValidation` if `False`, by `fit` if `True`, none if `None`.
+    `feed`: whether `fit` receives the sequence or its `as_dataset()`: "sequence" or "dataset".
+    """
     keras.utils.clear_session()  # numbers in names start at 0 again, as in a new process
     keras.utils.set_random_seed(7)
     model = build_model(rate, use_ema, **(compiled or {}))
@@ -144,7 +150,12 @@ def run(
     keywords = {"validation_data": ((x, ids), labels)} if validation else {}
     try:
         history = model.fit(
-            train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed, **keywords
+            train.as_dataset() if feed == "dataset" else train,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=listed,
+            **keywords,
         )
     finally:
         for callback in saved:
@@ -167,7 +178,7 @@ def digest(model, history, folder, saved):
         "epochs": history.epoch,
         "csv": (folder / "log.csv").read_text(),
         "best": read_best_file(folder / "best.weights.h5"),
-        "scores": hashlib.sha256((folder / "scores.pkl").read_bytes()).hexdigest(),
+        "scores": [hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("scores.pkl")],
         "states": _hash_tree(states),
     }
 

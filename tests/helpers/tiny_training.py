@@ -51,13 +51,25 @@ def tiny():
 shared_tiny = reused(tiny)
 
 
-def tiny_fit(folder, data, callbacks=(), epochs=2, model=None, every=0, **arguments):
-    """Trains a model that all calls share. Returns its variables in the end, and the history."""
+def tiny_fit(
+    folder,
+    data,
+    callbacks=(),
+    epochs=2,
+    model=None,
+    every=0,
+    feed=lambda train: train,
+    **arguments,
+):
+    """Trains a model that all calls share. Returns its variables in the end, and the history.
+
+    `feed` returns what `fit` receives of the sequence.
+    """
     model = model or shared_tiny()
     train = ShardSequence(data, **{"batch_size": 8, "workers": 0, "seed": 1, **ROLES, **arguments})
     resume = ResumeTraining(folder, train, every=every)
     listed = resume.around(list(callbacks))
-    history = model.fit(train, epochs=epochs, shuffle=False, verbose=0, callbacks=listed)
+    history = model.fit(feed(train), epochs=epochs, shuffle=False, verbose=0, callbacks=listed)
     return values(model), history
 
 
