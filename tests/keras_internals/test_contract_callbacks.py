@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata.keras_internals import callbacks as internals
+from keras_bigdata.keras_internals import tf_data
 from tests.keras_internals.datasets import Calls, model, shared_model
 
 
@@ -191,6 +192,18 @@ def test_callbacks_find_the_input_of_fit():
         internals.FitInput(None, False, None),
     ]
     assert internals.fit_input() is None
+
+
+def test_callbacks_find_the_tf_data_of_fit():
+    tf = pytest.importorskip("tensorflow")
+    found = []
+    find = call_on_train_begin(lambda callback: found.append(internals.fit_input()))
+    data = tf.data.Dataset.from_tensors((np.ones((4, 1)), np.ones((4, 1))))
+    shared_model().fit(data, verbose=0, shuffle=False, callbacks=[find])
+    assert found == [internals.FitInput(None, False, None, data)]
+    weights = {"shuffle": False, "class_weight": {1: 2.0}}
+    shared_model().fit(data, verbose=0, **weights, callbacks=[find])
+    assert tf_data.read_datasets(tf_data.read_datasets(found[1].tf_dataset)[0]) == [data]
 
 
 def test_the_function_that_trains_is_found_on_the_stack():
