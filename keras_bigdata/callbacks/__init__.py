@@ -9,7 +9,7 @@ resume_training              `ResumeTraining`: reads the state of a training (_t
                              _training_settings, _callback_states) into files
                              (_checkpoint_directory, _checkpoint_file) when they are due
                              (_checkpoint_schedule), one training at a time (_running_training), if
-                             `fit` can be resumed (_resumable_fit, _phantom_step)
+                             `fit` can be resumed (_resumable_fit, _short_epoch)
 
 Used by several of them: _monitor, _keyboard_interrupt.
 """

@@ -22,8 +22,8 @@ from keras_bigdata.callbacks._keyboard_interrupt import (
     is_interrupt_pending,
 )
 from keras_bigdata.callbacks._monitor import print_below_progress
-from keras_bigdata.callbacks._phantom_step import PhantomStep
 from keras_bigdata.callbacks._resumable_fit import ResumableFit, check_fit
+from keras_bigdata.callbacks._short_epoch import ShortEpoch
 from keras_bigdata.callbacks._training_settings import (
     changed_settings,
     describe_changes,
@@ -142,7 +142,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._callbacks: list[Any] | None = None
         self._files = CheckpointDirectory(Path(os.path.realpath(self.directory)))
         self._interrupt = DeferredKeyboardInterrupt(lambda: None)
-        self._phantom_step = PhantomStep()
+        self._short_epoch = ShortEpoch()
         self._reset()
 
     def __repr__(self) -> str:
@@ -157,10 +157,8 @@ class ResumeTraining(keras.callbacks.Callback):
         self._former_initial_epoch: int | None = None
         self._epoch = 0
         self._sequence_epoch = 0
-        # The batch at which the current epoch was resumed.
-        self._start = 0
-        # Number of its batches that are trained after the current step.
-        self._trained = 0
+        # The batch at which the current epoch was resumed, and after the last one that was trained.
+        self._start = self._trained = 0
         self._data = ResumableFit(self.sequence)
         # Some variables do not exist before the first step.
         self._has_stepped = False
@@ -173,7 +171,7 @@ class ResumeTraining(keras.callbacks.Callback):
         copied._callbacks = copy.deepcopy(self._callbacks, memo)
         copied._files = CheckpointDirectory(self._files.path)
         copied._interrupt = DeferredKeyboardInterrupt(lambda: None)
-        copied._phantom_step = PhantomStep()
+        copied._short_epoch = ShortEpoch()
         return copied
 
     def around(self, callbacks: Iterable[Any] | Any = ()) -> list[Any]:
@@ -246,7 +244,7 @@ class ResumeTraining(keras.callbacks.Callback):
             else:
                 self._start = position["batch"]
                 if self._start:
-                    self._phantom_step.expect()
+                    self._short_epoch.begin()
         self._sequence_epoch = self.sequence.epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -258,21 +256,26 @@ class ResumeTraining(keras.callbacks.Callback):
             # Not earlier: Keras and `on_epoch_begin` of the other callbacks would change it.
             self._restore(self._checkpoint)
         elif position >= len(self.sequence):
-            self._phantom_step.begin(self.model)
+            self._short_epoch.begin_phantom_step(self.model)
             return
         elif self._has_stepped and (self._is_due() or is_interrupt_pending()):
             self._save({"epoch": self._epoch, "batch": position, "ended": False, "stopped": False})
             if is_interrupt_pending():
                 self._files.wait()
         self._has_stepped = True
-        self._trained = position + self.model.steps_per_execution
         if batch == 0:
             remember_settings(self.model)
         self._interrupt.raise_if_pending()
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the short epoch of a dataset after its last batch."""
+        self._trained = self._start + batch + 1
+        if self._start and self._data.reads_ahead and self._trained >= len(self.sequence):
+            self._short_epoch.stop(self.model)
+
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Undoes the step in which a short epoch ended, before a validation."""
-        self._phantom_step.undo(self.model)
+        self._short_epoch.undo(self.model)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Ends the training if Ctrl-C was pressed."""
@@ -280,8 +283,7 @@ class ResumeTraining(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Undoes the step in which a short epoch ended."""
-        self._phantom_step.undo(self.model)
-        self._phantom_step.end()
+        self._short_epoch.end(self.model)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Saves the final state of the training, or restores it if there was nothing to train."""
@@ -390,8 +392,8 @@ class ResumeTraining(keras.callbacks.Callback):
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         model = self.model
         new = self._new_settings
-        example = self._data.example
-        self._refuse(_training_state.model_difference(checkpoint, model, example, new))
+        data = self._data
+        self._refuse(_training_state.model_difference(checkpoint, model, data.example, new))
         _training_state.restore_training(checkpoint, model, self._callbacks or [], new)
         self._checkpoint = None
         self._has_stepped = True
