@@ -55,7 +55,8 @@ def test_killed_twice_in_an_epoch_it_ends_as_a_training_of_the_sequence(tmp_path
     expected, whole = tiny_fit(tmp_path / "whole", data)
     # 5 batches of epoch 0, which is prefetched further; none of epoch 0; 4 + 2 of epoch 1.
     killed_after(5, tmp_path / "c", data)
-    assert CheckpointDirectory(tmp_path / "c").read_newest()["position"]["batch"] <= 5
+    newest = CheckpointDirectory(tmp_path / "c").read_newest()
+    assert newest is None or newest["position"]["batch"] <= 5  # none is written yet, or this one
     killed_after(1, tmp_path / "c", data)
     killed_after(8, tmp_path / "c", data)
     found, history = dataset_fit(tmp_path / "c", data, Kill(1000))
