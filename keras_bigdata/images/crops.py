@@ -69,7 +69,7 @@ class CenterCrop:
     Example:
 
     ```python
-    val = ShardSequence("shards/val", 64, decode=CenterCrop((224, 224), resize=256))
+    val = ShardSequence("shards/full", 64, decode=CenterCrop((224, 224), resize=256))
     ```
     """
 

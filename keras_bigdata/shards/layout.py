@@ -116,7 +116,9 @@ def find_difference(
     varlen = layout.varlen.get(name)
     found = None if varlen is None else _format_varlen(field, varlen)
     wanted = _varlen_text(field, field.value_dtype, field.value_shape, rows, places)
-    return None if found == wanted else (wanted, found or f"no values and offsets {name!r}")
+    reason = layout.skipped_fields.get(name)
+    missing = f"no values and offsets {name!r}{'' if reason is None else f' ({reason})'}"
+    return None if found == wanted else (wanted, found or missing)
 
 
 def has_rows(varlen: tuple[ArrayPlace, ArrayPlace]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,20 @@ from keras_bigdata.shards.roles import Roles
 ROWS, SIZE = 90, (24, 32)
 
 
+@functools.cache
+def photograph() -> np.ndarray[Any, Any]:
+    return skimage.data.chelsea()
+
+
 def pixels_of(row: int) -> np.ndarray[Any, Any]:
     """Part of a photograph, another one for each row."""
     top, left = 2 * row, 3 * row
-    return np.ascontiguousarray(skimage.data.chelsea()[top : top + SIZE[0], left : left + SIZE[1]])
+    return np.ascontiguousarray(photograph()[top : top + SIZE[0], left : left + SIZE[1]])
 
 
 def file_of(row: int) -> bytes:
     """A file of another size and format for each row."""
-    image = skimage.data.chelsea()[row : row + 60 + row, row : row + 150 - row]
+    image = photograph()[row : row + 60 + row, row : row + 150 - row]
     output = io.BytesIO()
     Image.fromarray(image).save(output, ("JPEG", "PNG", "WEBP")[row % 3])
     return output.getvalue()

@@ -152,7 +152,9 @@ def test_an_index_that_does_not_fit_its_shards(big):
     dump(big / "1.pkl", {"id": content["id"], "x": content["x"]})
     data = ShardSequence(big, 10, **ROLES, shuffle=None)
     data[0]
-    with pytest.raises(CorruptShardError, match=r"1\.pkl: holds 'x' as \(dtype, shape, byte off"):
+    with pytest.raises(
+        CorruptShardError, match=r"1\.pkl: holds 'x' as int32 .* at byte \d+, expec"
+    ):
         data[5]
 
 

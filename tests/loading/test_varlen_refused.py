@@ -58,8 +58,10 @@ def test_bench_needs_rows_of_one_shape(tmp_path, index, capsys):
     assert main(["bench", str(index.directory)]) == 1
     assert "rows of one shape" in capsys.readouterr().err
     pack(EncodedImages("file"), tmp_path / "files")
-    with pytest.raises(ShardError, match=r"rows of one shape.*stored as file"):
+    with pytest.raises(ValueError, match="are files of any size"):
         bench(tmp_path / "files", 2)
+    assert main(["bench", str(tmp_path / "files")]) == 1
+    assert "are files of any size" in capsys.readouterr().err
 
 
 def test_info_has_the_average_bytes_of_a_row(tmp_path, index, capsys):

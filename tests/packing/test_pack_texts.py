@@ -206,7 +206,6 @@ def test_fields_of_integers_of_any_length_may_hold_words_or_other_numbers(tmp_pa
     assert set(ages.values) == {2}
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="integrity does not read such fields")
 def test_repair_writes_the_same_bytes(tmp_path: Path):
     pack(table_of(), tmp_path / "out", shard_samples=9, verbose=0)
     before = read_files(tmp_path / "out")

@@ -122,7 +122,7 @@ def test_offsets_of_a_decoded_pickle_that_lie(index: ShardIndex, offsets: Any):
     content = {"x": {"values": np.arange(1, 7), "offsets": offsets}, "n": np.arange(4)}
     for protocol in (2, 5):
         replace(index, content, protocol)
-        with little_memory(), pytest.raises(CorruptShardError, match="'x': the offsets"):
+        with little_memory(), pytest.raises(CorruptShardError, match=r"'x'.*: .*offsets"):
             read_ragged(index, 0, "x")
 
 

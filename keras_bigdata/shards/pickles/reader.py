@@ -178,10 +178,13 @@ def read_varlen(
     """
     with open_source(path, bounded=not trust) as source:
         source.expand()
-        stored = _read_contents(source, trust).varlen.get(name)
+        contents = _read_contents(source, trust)
+        stored = contents.varlen.get(name)
         if stored is None:
+            reason = contents.skipped_fields.get(name)
             raise CorruptShardError(
-                f"{source.path}: there are no rows of variable length {name!r} in the file. It was "
+                f"{source.path}: there are no rows of variable length {name!r} in the file"
+                f"{'' if reason is None else f': {reason}'}. It was "
                 "changed: restore it."
             )
         values, offsets = (
