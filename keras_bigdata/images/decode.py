@@ -64,6 +64,38 @@ def decode_into(content: memoryview, out: Pixels, *, is_plain: bool) -> None:
         out[...] = np.asarray(image).reshape(out.shape)
 
 
+def decode_rows(
+    content: memoryview, starts: Sequence[int], sizes: Sequence[int], out: Pixels
+) -> int:
+    """Decodes JPEG images that this package encoded, as many as simplejpeg decodes without error.
+
+    Between two images the GIL is held, for which the trainer waits, so there is one loop and
+    nothing in it that is not needed: 6 us less per image of 130.
+
+    Args:
+        content: memory that holds all images.
+        starts, sizes: position and size of each in bytes.
+        out: uint8 array of shape `(images, height, width, channels)`, C-contiguous.
+
+    Returns:
+        The number of images that were decoded. The next one has to be decoded by `decode_into`,
+        which says what is wrong with it.
+    """
+    module = simplejpeg()
+    if module is None:
+        return 0
+    decode, colorspace, shape = module.decode_jpeg, _colorspace(out.shape[3]), out.shape[1:]
+    number = 0
+    try:
+        for start, size, row in zip(starts, sizes, out, strict=True):
+            if decode(content[start : start + size], colorspace, buffer=row).shape != shape:
+                return number
+            number += 1
+    except ValueError:
+        pass
+    return number
+
+
 def decode_part_into(content: memoryview, out: Pixels, crop: Crop, draws: Sequence[float]) -> None:
     """Decodes a part of an image of any size, resized to the size of an array.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.images.crops import Crop
-from keras_bigdata.images.decode import DecodeError, decode_into, decode_part_into
+from keras_bigdata.images.decode import DecodeError, decode_into, decode_part_into, decode_rows
 from keras_bigdata.loading.buffer_pool import BufferPool
 from keras_bigdata.loading.decode_options import DecodeOptions
 from keras_bigdata.loading.ragged_batch import pad_batch
@@ -101,9 +101,12 @@ class RowDecoder:
         draws = self._draws(rows, crop, occurrences)
         content = rows.memory.data
         is_plain = field.codec != FILE_CODEC
-        places = zip(rows.starts.tolist(), rows.sizes.tolist(), strict=True)
-        for number, (start, size_in_file) in enumerate(places):
-            part = content[start : start + size_in_file]
+        starts, sizes = rows.starts.tolist(), rows.sizes.tolist()
+        done = 0
+        if field.codec == "jpeg" and crop is None:
+            done = decode_rows(content, starts, sizes, out)
+        for number in range(done, len(rows)):
+            part = content[starts[number] : starts[number] + sizes[number]]
             try:
                 if crop is None:
                     decode_into(part, out[number], is_plain=is_plain)

@@ -18,12 +18,16 @@ _MAX_RUNS = 3
 
 
 def decode_threads() -> int:
-    """Returns the number of threads that decode images: one for each CPU of this process."""
+    """Returns the number of threads that decode images: two for each CPU of this process.
+
+    Each waits for the GIL between two images. With 4 threads on 2 CPUs `fit` was at 0.67 of what
+    the decoder alone reaches there, with 2 at 0.62 (medians of 3 and 6 runs, images of 128x128).
+    """
     try:
         cpus = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         cpus = os.cpu_count() or 1
-    return min(cpus, MAX_DECODE_THREADS)
+    return min(2 * cpus, MAX_DECODE_THREADS)
 
 
 class ThreadProvider:
