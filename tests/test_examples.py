@@ -196,3 +196,16 @@ def test_imbalanced_classes_are_found_if_they_are_balanced(tmp_path):
     # Measured: 0.47, 0.66, 0.71.
     assert means["class weights"] > means["as they are"] + 0.08
     assert means["balanced"] > means["as they are"] + 0.12
+
+
+@pytest.mark.slow
+def test_files_of_any_size_are_learned_from_random_crops(tmp_path):
+    output = run("files_of_any_size.py", tmp_path)
+    sizes = {
+        name: int(size.replace(",", ""))
+        for name, size in re.findall(r"stored as (\w+): ([\d,]+) bytes", output)
+    }
+    assert sizes["jpeg"] * 3 < sizes["pixels"]
+    found = re.search(r"validation accuracy ([\d.]+) \(by chance ([\d.]+)\)", output)
+    assert found is not None
+    assert float(found[1]) > 2.5 * float(found[2])
