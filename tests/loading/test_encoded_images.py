@@ -108,7 +108,7 @@ def test_crops_do_not_depend_on_workers_batches_or_the_order_of_requests(sets, c
 
 def test_crops_differ_between_epochs_seeds_and_occurrences(sets):
     def first_crops(epoch=0, seed=2):
-        sequence = ShardSequence(sets["file"], ROWS, seed=seed, shuffle=None, decode=CROP)
+        sequence = ShardSequence(sets["png"], ROWS, seed=seed, shuffle=None, decode=CROP)
         return sequence.batch_of(epoch, 0)[0]
 
     assert (first_crops() == first_crops()).all()

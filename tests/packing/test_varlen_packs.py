@@ -60,6 +60,7 @@ def start(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ragged", "jpeg"])
 def test_a_killed_pack_continues_and_ends_with_the_same_bytes(tmp_path, kind):
     script = tmp_path / "script.py"
