@@ -66,7 +66,7 @@ class ProcessProvider:
             ) from error
         self._workers = workers
         self._corrupt_shards = corrupt_shards
-        self._signature = BatchSignature()
+        self._signature = BatchSignature(config.ragged_fields)
         row_bytes = config.row_bytes
         self._segment_bytes = _SEGMENT_RATIO * max(row_bytes * config.batch_size, 1 << 16)
         self._segments = BufferPool(config.max_queue_size + 8, Segment)

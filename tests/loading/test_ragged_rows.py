@@ -186,6 +186,18 @@ def doubled(batch, rng):
     return {**batch, "texts": 2 * batch["texts"]}
 
 
+def test_worker_processes_return_batches_of_every_length(tmp_path):
+    # The largest batch does not fit into the memory that a batch is given at first.
+    rows = [np.full(length, 3, np.int64) for length in (1, 90_000, 2, 0) * 4]
+    write_ragged(tmp_path / "set", rows)
+    options = {"shuffle": None, "transform": doubled}
+    inside = ShardSequence(tmp_path / "set", 2, use_multiprocessing=True, workers=1, **options)
+    expected = batches_of(ShardSequence(tmp_path / "set", 2, **options))
+    for (texts, ids), (same, numbers) in zip(batches_of(inside), expected, strict=True):
+        assert (ids == numbers).all()
+        np.testing.assert_array_equal(texts, same)
+
+
 def test_a_mixture_pads_the_rows_of_all_sets_to_one_length(tmp_path, directory):
     long_rows = [np.full(n + 50, 3, np.int32) for n in range(40)]
     write_ragged(tmp_path / "long", long_rows)
