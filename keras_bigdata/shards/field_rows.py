@@ -61,8 +61,8 @@ def list_target_problem(given: Any, rows: Array | Ragged) -> str | None:
         given: the values as they were passed.
         rows: the same as `as_rows` returns them.
     """
-    is_list = isinstance(rows, Ragged) and given is not rows and not hasattr(given, "row_splits")
-    if not is_list or rows.dtype.kind not in "iub":
+    is_list = not isinstance(given, Ragged) and not hasattr(given, "row_splits")
+    if not isinstance(rows, Ragged) or not is_list or rows.dtype.kind not in "iub":
         return None
     return (
         "is a target of lists of whole numbers of different length, which can be read in two ways: "

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata import Mixture, Ragged, Shards, ShardSequence, ShardWriter, predict_rows
+from keras_bigdata import (
+    Mixture,
+    Ragged,
+    ShardError,
+    Shards,
+    ShardSequence,
+    ShardWriter,
+    predict_rows,
+)
 from keras_bigdata.loading.bucket_plan import BucketPlan
 from keras_bigdata.loading.epoch_plan import EpochPlan
 from tests.helpers.encoded_sets import ragged_rows, write_ragged
@@ -184,6 +192,19 @@ def test_a_transform_receives_padded_rows_and_may_not_change_their_dtype(directo
 
 def doubled(batch, rng):
     return {**batch, "texts": 2 * batch["texts"]}
+
+
+def test_ragged_targets_of_a_writer_are_padded_with_their_own_number(tmp_path):
+    rows = [np.arange(n, dtype=np.int32) for n in (3, 1, 0, 2)]
+    with ShardWriter(tmp_path / "set", inputs="texts", targets="tags") as writer:
+        writer.write({"texts": rows, "tags": Ragged.from_rows(rows, padding=-1)})
+    x, y = ShardSequence(tmp_path / "set", 4, shuffle=None)[0]
+    assert x.tolist() == [[0, 1, 2], [0, 0, 0], [0, 0, 0], [0, 1, 0]]
+    assert y.tolist() == [[0, 1, 2], [0, -1, -1], [-1, -1, -1], [0, 1, -1]]
+    with pytest.raises(ShardError, match="'tags' is a target of lists of whole numbers"):
+        ShardWriter(tmp_path / "other", inputs="texts", targets="tags").write(
+            {"texts": rows, "tags": rows}
+        )
 
 
 def test_worker_processes_return_batches_of_every_length(tmp_path):
