@@ -283,11 +283,17 @@ class BatchLoader:
 
     def longest_rows(self) -> dict[str, int]:
         """Returns the length of the longest row of each field of rows of any length."""
-        shards = np.flatnonzero(self._selected.counts).tolist()
-        return {
-            name: max(int(np.diff(self.reader.offsets(s, name)).max(initial=0)) for s in shards)
-            for name in self.config.ragged_fields
-        }
+        longest = dict.fromkeys(sorted(self.config.ragged_fields), 0)
+        for shard in np.flatnonzero(self._selected.counts).tolist():
+            try:
+                for name in longest:
+                    lengths = np.diff(self.reader.offsets(shard, name))
+                    longest[name] = max(longest[name], int(lengths.max(initial=0)))
+            except UnreadableShardError as error:
+                if self.config.on_corrupt != "skip":
+                    raise
+                self.corrupt_shards.add(error.shard, str(error))
+        return longest
 
     def _lengths_of(self, shards: Int64Array, rows: Int64Array) -> Int64Array:
         """Returns the lengths of rows of the field whose lengths form the buckets."""

@@ -169,6 +169,18 @@ def test_epochs_of_one_batch_are_padded_to_the_longest_row(tmp_path):
     assert {train.batch_of(epoch, 0)[0].shape for epoch in range(4)} == {(4, 30)}
 
 
+def test_epochs_of_one_batch_skip_a_corrupt_shard(tmp_path):
+    write_ragged(tmp_path / "set", ROWS[:90], shard_rows=30)
+    damaged = tmp_path / "set" / "shard-00001.pkl"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    with pytest.warns(UserWarning, match="skipped"):
+        train = ShardSequence(tmp_path / "set", 90, on_corrupt="skip")
+        texts, ids = train[0]
+    assert list(train.skipped_shards) == [str(damaged)]
+    assert texts.shape == (90, max(len(ROWS[row]) for row in (*range(30), *range(60, 90))))
+    assert not {*range(30, 60)} & set(ids.tolist())
+
+
 def test_a_tf_dataset_has_an_open_length(directory):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.data")
