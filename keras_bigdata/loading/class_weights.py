@@ -111,7 +111,7 @@ def check_lengths(server: EpochServer, names: Sequence[str]) -> None:
             raise ShardError(
                 f"{server.config.index.directory}: class weights need targets of one shape. "
                 f"Received: {fields[name]}. Its rows have any length, and the padding of a batch "
-                "would count as a class. Weight them in a `transform` or in the loss."
+                "would count as a class. Weight them in the loss."
             )
 
 

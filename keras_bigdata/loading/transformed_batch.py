@@ -141,8 +141,14 @@ class BatchSignature:
         if signature == first:
             return
         name = next(name for name in first if signature.get(name) != first[name])
+        advice = "It may change dtype and shape, but in the same way for every batch."
+        if self._ragged:
+            advice += (
+                " Only rows of any length may have another length in each batch, under the name of "
+                f"their field: {', '.join(map(repr, sorted(self._ragged)))}."
+            )
         raise ShardError(
             f"{where} returned {name!r} with dtype {signature[name][0]} and row shape "
             f"{signature[name][1]}, but {first[name][0]} and {first[name][1]} for other batches. "
-            "It may change dtype and shape, but in the same way for every batch."
+            f"{advice}"
         )

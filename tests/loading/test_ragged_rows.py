@@ -175,7 +175,7 @@ def test_epochs_of_one_batch_skip_a_corrupt_shard(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:60])
     with pytest.warns(UserWarning, match="skipped"):
         train = ShardSequence(tmp_path / "set", 90, on_corrupt="skip")
-        texts, ids = train[0]
+    texts, ids = train[0]
     assert list(train.skipped_shards) == [str(damaged)]
     assert texts.shape == (90, max(len(ROWS[row]) for row in (*range(30), *range(60, 90))))
     assert not {*range(30, 60)} & set(ids.tolist())
@@ -217,6 +217,24 @@ def test_ragged_targets_of_a_writer_are_padded_with_their_own_number(tmp_path):
         ShardWriter(tmp_path / "other", inputs="texts", targets="tags").write(
             {"texts": rows, "tags": rows}
         )
+
+
+def test_a_transform_makes_one_length_under_another_name(directory):
+    def cut(batch, rng):
+        return {"first": np.pad(batch["texts"], ((0, 0), (0, 8)))[:, :8], "id": batch["id"]}
+
+    train = ShardSequence(directory, 64, inputs="first", targets="id", transform=cut)
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(train, verbose=0)
+    assert model.layers[0].kernel.shape == (8, 1)
+
+    def shift(batch, rng):
+        return {"now": batch["texts"][:, :-1], "next": batch["texts"][:, 1:]}
+
+    shifted = ShardSequence(directory, 8, inputs="now", targets="next", transform=shift, workers=0)
+    with pytest.raises(ShardError, match="under the name of their field: 'texts'"):
+        batches_of(shifted)
 
 
 def test_worker_processes_return_batches_of_every_length(tmp_path):
