@@ -109,7 +109,7 @@ class Ragged:
                 part = array
                 if array.dtype != values.dtype:
                     part = array.astype(dtype)
-                    if not np.array_equal(part, array, equal_nan=array.dtype.kind in "fc"):
+                    if not _are_same(part, array):
                         raise ValueError(
                             f"dtype {np.dtype(dtype)} does not hold the values of a row."
                         )
@@ -174,6 +174,15 @@ class Ragged:
         lengths = self.lengths
         spread = f", {lengths.min():,} to {lengths.max():,} long" if len(self) else ""
         return f"Ragged({self.dtype}: {format_count(len(self), 'row')}{spread})"
+
+
+def _are_same(part: Array, array: Array) -> bool:
+    """Returns whether values that were converted to another dtype are those of the array."""
+    nan = array.dtype.kind in "fc"
+    # NumPy compares integers with floats as floats, which rounds both alike.
+    with np.errstate(invalid="ignore"):
+        back = part.astype(array.dtype)
+    return np.array_equal(part, array, equal_nan=nan) and np.array_equal(back, array, equal_nan=nan)
 
 
 def join_ragged(parts: Sequence[Ragged]) -> Ragged:

@@ -265,3 +265,12 @@ def test_arbitrary_rows_come_back(tmp_path_factory: Any, data: Any, kind: str, p
     pack(source, folder / "two", workers=2, **options)
     assert read_files(folder / "two") == read_files(folder / "one")
     assert ShardIndex.load(folder / "one").fields == index.fields
+
+
+@pytest.mark.parametrize("large", [2**53 + 1, 2**63 - 1])
+def test_whole_numbers_that_floats_do_not_hold_are_refused(large):
+    with pytest.raises(ValueError, match="float64 does not hold the values of a row"):
+        Ragged.from_rows([[large], [0.5, 1]])
+    with pytest.raises(ValueError, match="uint64 does not hold the values of a row"):
+        Ragged.from_rows([[-1], [1]], dtype="uint64")
+    assert Ragged.from_rows([[2**53], [0.5, 1]])[0].tolist() == [2.0**53]
