@@ -332,7 +332,7 @@ class EpochServer:
 
     def unshuffled(self) -> EpochServer:
         """Returns a server whose every epoch is one pass in the order of the files."""
-        decode = replace(self.config.decode, bucket=None)
+        decode = replace(self.config.decode, bucket=None, min_lengths={})
         config = replace(self.config, shuffle=None, last_batch="keep", balance=None, decode=decode)
         return self._copy(config, None, True)
 

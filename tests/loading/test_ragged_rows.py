@@ -169,6 +169,11 @@ def test_epochs_of_one_batch_are_padded_to_the_longest_row(tmp_path):
     assert {train.batch_of(epoch, 0)[0].shape for epoch in range(4)} == {(4, 30)}
 
 
+def test_the_unshuffled_view_of_epochs_of_one_batch_is_padded_as_any_other(directory):
+    train = ShardSequence(directory, 16, steps_per_epoch=1)
+    check_rows(batches_of(train.unshuffled()))
+
+
 def test_epochs_of_one_batch_skip_a_corrupt_shard(tmp_path):
     write_ragged(tmp_path / "set", ROWS[:90], shard_rows=30)
     damaged = tmp_path / "set" / "shard-00001.pkl"
