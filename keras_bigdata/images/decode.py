@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.images.crops import Crop, Placement
-from keras_bigdata.images.jpeg import REDUCTIONS, SIGNATURE, has_exif, simplejpeg
+from keras_bigdata.images.jpeg import REDUCTIONS, SIGNATURE, may_be_turned, simplejpeg
 from keras_bigdata.images.limits import too_large
 from keras_bigdata.images.open_image import load_upright, wrap_image_errors
 
@@ -130,16 +130,15 @@ def decode_part_into(content: memoryview, out: Pixels, crop: Crop, draws: Sequen
     with _reported():
         chosen: list[Placement] = []
 
-        def reduced_size(height: int, width: int) -> tuple[int, int]:
+        def choose_reduction(height: int, width: int) -> int:
             _check_limit(height, width, out.shape[2], len(content))
             placement = crop.place(height, width, draws)
             chosen.append(placement)
-            reduction = _reduction(placement)
             full_sizes.append((height, width))
-            return -(-height // reduction), -(-width // reduction)
+            return _reduction(placement)
 
         full_sizes: list[tuple[int, int]] = []
-        image = load_upright(bytes(content), out.shape[2], reduced_size)
+        image = load_upright(bytes(content), out.shape[2], choose_reduction)
         pixels = np.asarray(image).reshape(image.height, image.width, out.shape[2])
         _place(pixels, full_sizes[0], chosen[0], out)
 
@@ -197,7 +196,7 @@ def _is_jpeg(content: memoryview) -> bool:
 
 def _is_usual(content: memoryview) -> bool:
     """Returns whether a JPEG file is upright, and has colors that simplejpeg converts."""
-    if has_exif(content):
+    if may_be_turned(content):
         return False
     try:
         return simplejpeg().decode_jpeg_header(content)[2] in _COLORSPACES
@@ -215,9 +214,10 @@ class _SizeCheck:
     def __init__(self, expected: tuple[int, ...]) -> None:
         self._expected = expected
 
-    def __call__(self, height: int, width: int) -> None:
+    def __call__(self, height: int, width: int) -> int:
         if (height, width) != self._expected:
             raise _size_error((height, width), self._expected)
+        return 1
 
 
 def _check_limit(height: int, width: int, channels: int, file_bytes: int) -> None:

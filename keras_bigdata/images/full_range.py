@@ -17,6 +17,7 @@ from keras_bigdata.images.open_image import (
     Color,
     ImageFile,
     exif_orientation,
+    loaded_orientation,
     open_image,
     read_with_skimage,
     wrap_image_errors,
@@ -140,6 +141,7 @@ def read_stored(path: ImageFile) -> tuple[Array, int]:
     with opened:
         is_deep = has_16_bits(opened)
         orientation = exif_orientation(opened)
+        loaded = loaded_orientation(opened)
         if is_deep:
             if opened.format == "TIFF":
                 return read_with_skimage(path), orientation
@@ -149,12 +151,12 @@ def read_stored(path: ImageFile) -> tuple[Array, int]:
             )
         opened.load()
         if opened.mode == "I" and opened.format == "PNG":
-            return np.asarray(opened).astype(np.uint16), orientation
+            return np.asarray(opened).astype(np.uint16), loaded
         if opened.mode in ("I", "F") or opened.mode.startswith("I;16"):
             values = np.asarray(opened)
-            return values.astype(values.dtype.newbyteorder("=")), orientation
+            return values.astype(values.dtype.newbyteorder("=")), loaded
         mode = "L" if opened.mode in ("1", "L") and "transparency" not in opened.info else "RGB"
-        return np.asarray(to_mode(opened, mode)), orientation
+        return np.asarray(to_mode(opened, mode)), loaded
 
 
 def _kind(values: Array) -> str:

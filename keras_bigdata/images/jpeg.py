@@ -12,8 +12,10 @@ from typing import Any
 
 SIGNATURE = b"\xff\xd8\xff"
 
-# Of an Exif segment, which may say that the image is to be turned.
+# Of the segments that may say that the image is to be turned: Exif, and XMP if it names this.
 _EXIF = b"Exif\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_ORIENTATION = b"tiff:Orientation"
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
 
 # Reductions at which the decoder works on 4x4, 2x2 or 1x1 of the 8x8 coefficients of a block.
@@ -30,8 +32,8 @@ def simplejpeg() -> Any:
     return module
 
 
-def has_exif(data: memoryview) -> bool:
-    """Returns whether a JPEG file has an Exif segment before its pixels."""
+def may_be_turned(data: memoryview) -> bool:
+    """Returns whether a JPEG file has metadata before its pixels that may turn them."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -40,7 +42,12 @@ def has_exif(data: memoryview) -> bool:
             continue
         if marker == _START_OF_SCAN:
             return False
-        if marker == _APP1 and bytes(data[place + 4 : place + 4 + len(_EXIF)]) == _EXIF:
-            return True
-        place += 2 + (data[place + 2] << 8) + data[place + 3]
+        end = place + 2 + (data[place + 2] << 8) + data[place + 3]
+        if marker == _APP1:
+            segment = bytes(data[place + 4 : end])
+            if segment.startswith(_EXIF):
+                return True
+            if segment.startswith(_XMP) and _XMP_ORIENTATION in segment:
+                return True
+        place = end
     return False

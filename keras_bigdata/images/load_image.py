@@ -22,9 +22,10 @@ from keras_bigdata.images.open_image import (
     UPRIGHT_TRANSPOSES,
     Color,
     ImageFile,
-    exif_orientation,
+    loaded_orientation,
     open_image,
     read_with_skimage,
+    upright_size,
     wrap_image_errors,
 )
 from keras_bigdata.images.resizing import Form, pad_to, place, resampling_filter
@@ -112,9 +113,11 @@ def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> P
     else:
         with opened:
             full_size = opened.size
+            if opened.format == "TIFF":
+                full_size = upright_size(opened)[::-1]
             # First, because reading the EXIF data of a PNG file reads pixels and clears the tiles.
             is_deep = has_16_bits(opened)
-            orientation = exif_orientation(opened)
+            orientation = loaded_orientation(opened)
             if gap is not None:
                 edge = int(_decoding_gap(full_size, size, form) * max(size))
                 drafted = opened.draft(mode, (edge, edge))

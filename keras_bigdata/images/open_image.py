@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file
@@ -57,6 +57,8 @@ UPRIGHT_TRANSPOSES = {
 
 # From this EXIF orientation on, height and width of the upright image are exchanged.
 SWAPPED_ORIENTATION = 5
+
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 # The path of an image file, or its content.
 ImageFile: TypeAlias = str | os.PathLike[str] | bytes
@@ -119,17 +121,34 @@ def exif_orientation(image: Image.Image) -> int:
     return 1
 
 
+def loaded_orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation of the pixels that Pillow loads, which turns TIFF files itself.
+
+    Call it before the pixels are loaded.
+    """
+    return 1 if image.format == "TIFF" else exif_orientation(image)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Returns `(height, width)` of an image made upright. Call it before the pixels are loaded."""
+    width, height = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # As stored: from release 11 on, Pillow exchanges them in `size`.
+        width, height = int(image.tag_v2[_TIFF_WIDTH]), int(image.tag_v2[_TIFF_HEIGHT])
+    return (width, height) if exif_orientation(image) >= SWAPPED_ORIENTATION else (height, width)
+
+
 def load_upright(
-    file: ImageFile, channels: int, choose_size: Callable[[int, int], tuple[int, int] | None]
+    file: ImageFile, channels: int, choose_reduction: Callable[[int, int], int]
 ) -> Image.Image:
     """Reads an image file of any format as 8-bit color or grayscale, upright, without resizing it.
 
     Args:
         file: As in `load_image`.
         channels: 3 for color, 1 for grayscale.
-        choose_size: Function that receives height and width in pixels, before the image is decoded,
-            and returns the smallest size that it may be reduced to, or `None`. It may raise an
-            error.
+        choose_reduction: Function that receives height and width in pixels, before the image is
+            decoded, and returns by how much it may be reduced if it is a JPEG file: 1, 2, 4 or 8.
+            It may raise an error.
 
     Raises:
         Errors of any type: see `wrap_image_errors`.
@@ -139,18 +158,17 @@ def load_upright(
         opened = open_image(file)
     except UnidentifiedImageError:
         values = read_with_skimage(file)
-        choose_size(*values.shape[:2])
+        choose_reduction(*values.shape[:2])
         return to_mode(image_from_array(values), mode)
     with opened:
         is_deep = has_16_bits(opened)
-        orientation = exif_orientation(opened)
-        width, height = opened.size
-        is_swapped = orientation >= SWAPPED_ORIENTATION
-        size = choose_size(width, height) if is_swapped else choose_size(height, width)
-        if opened.format == "JPEG":
-            # The luma of a color file stands in it.
-            size = (height, width) if size is None else size[::-1] if is_swapped else size
-            opened.draft(mode, size[::-1])
+        orientation = loaded_orientation(opened)
+        reduction = choose_reduction(*upright_size(opened))
+        if opened.format in ("JPEG", "MPO"):
+            # The luma of a color file stands in it. Pillow divides the size of the image by this
+            # one and takes the reduction below, so the size is rounded down.
+            width, height = (max(1, length // reduction) for length in opened.size)
+            opened.draft(mode, (width, height))
         opened.load()
         if is_deep:
             check_high_bytes(opened)

@@ -58,13 +58,23 @@ def test_files_become_color_or_grayscale(decoder):
             assert np.abs(out.astype(int) - expected.reshape(out.shape)).max() <= 3
 
 
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="%d"/></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("where", ["exif", "xmp", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_image_is_made_upright(decoder, orientation):
+def test_an_image_is_made_upright(decoder, orientation, where):
     from PIL import ImageOps
 
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = saved(CAT, quality=95, exif=exif)
+    if where == "xmp":
+        content = saved(CAT, quality=95, xmp=XMP % orientation)
+    else:
+        content = saved(CAT, "TIFF" if where == "TIFF" else "JPEG", quality=95, exif=exif)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     out = np.empty((40, 24, 3), np.uint8)
     decode_part_into(memoryview(content), out, Resize((40, 24)), ())
@@ -106,6 +116,22 @@ def test_a_jpeg_that_is_reduced_while_it_is_decoded_differs_little(decoder):
     out = np.empty((64, 96, 3), np.uint8)
     decode_part_into(memoryview(content), out, Resize((64, 96)), ())
     assert np.abs(out - expected).mean() < 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO"])
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("shape", [(375, 500), (333, 500), (501, 377), (1001, 999), (97, 100)])
+def test_both_decoders_reduce_a_jpeg_to_the_same_pixels(monkeypatch, shape, channels, kind):
+    pytest.importorskip("simplejpeg")
+    image = Image.fromarray(CAT).resize(shape[::-1], Image.Resampling.BICUBIC)
+    content = memoryview(saved(image, kind))
+    for size in ((10, 12), (20, 33), (60, 60)):
+        fast, slow = np.zeros((2, *size, channels), np.uint8)
+        decode_part_into(content, fast, Resize(size), ())
+        with monkeypatch.context() as without:
+            without.setattr(decode, "simplejpeg", lambda: None)
+            decode_part_into(content, slow, Resize(size), ())
+        assert (fast == slow).all()
 
 
 def png_header(height, width):

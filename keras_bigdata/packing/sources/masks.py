@@ -19,6 +19,8 @@ from keras_bigdata.images.open_image import (
     SWAPPED_ORIENTATION,
     UPRIGHT_TRANSPOSES,
     exif_orientation,
+    loaded_orientation,
+    upright_size,
     wrap_image_errors,
 )
 from keras_bigdata.images.resizing import Resize, pad_to, place
@@ -164,7 +166,7 @@ def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
                 f"{', '.join(bands)}. Save the class number of each pixel, as a gray value or with "
                 "a palette"
             )
-        transpose = UPRIGHT_TRANSPOSES.get(exif_orientation(mask))
+        transpose = UPRIGHT_TRANSPOSES.get(loaded_orientation(mask))
         is_lossy = mask.format in _LOSSY_FORMATS or "jpeg" in str(mask.info.get("compression"))
         return np.asarray(mask if transpose is None else mask.transpose(transpose)), is_lossy
 
@@ -182,8 +184,7 @@ def _image_size(
     for path in image_paths:
         try:
             with Image.open(path) as image:
-                size = image.size[::-1]
-                size = size[::-1] if exif_orientation(image) >= SWAPPED_ORIENTATION else size
+                size = upright_size(image)
         except OSError:  # a format that Pillow does not read
             continue
         expected_height, expected_width = width * size[0] / size[1], height * size[1] / size[0]
@@ -202,7 +203,8 @@ def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str
     try:
         check_regular_file(image_path)
         with Image.open(image_path) as image:
-            width, height = image.size
+            # As in the file, if they are swapped.
+            width, height = upright_size(image)
             swapped = exif_orientation(image) >= SWAPPED_ORIENTATION
     except OSError:  # formats that Pillow does not read have no EXIF orientation
         return

@@ -15,8 +15,10 @@ from skimage.io import imread
 from skimage.transform import resize
 
 from keras_bigdata import PackError
+from keras_bigdata.images.full_range import load_pixels
 from keras_bigdata.images.load_image import load_image
 from keras_bigdata.images.open_image import quiet_pillow
+from keras_bigdata.images.resizing import Form
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 # Photographs that ship inside the scikit-image wheel.
@@ -158,8 +160,9 @@ def test_formats_that_pillow_does_not_know_go_to_scikit_image(tmp_path: Path):
     np.testing.assert_array_equal(pixels, np.rint(values * 255))
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation(tmp_path: Path, gradient: np.ndarray, orientation: int):
+def test_exif_orientation(tmp_path: Path, gradient: np.ndarray, orientation: int, suffix: str):
     # The pixels that a camera stores in that orientation.
     turns = {
         1: lambda a: a,
@@ -174,11 +177,12 @@ def test_exif_orientation(tmp_path: Path, gradient: np.ndarray, orientation: int
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = np.ascontiguousarray(turns[orientation](gradient))
-    path = save(stored, tmp_path / "a.jpg", exif=exif, quality=95)
+    path = save(stored, tmp_path / f"a.{suffix}", exif=exif, quality=95)
     for size in ((60, 80), (30, 40)):
         upright = np.asarray(Image.fromarray(gradient).resize(size[::-1]))
-        difference = load_image(path, size, "rgb").astype(int) - upright
-        assert np.abs(difference).mean() < 3
+        for form in (Form(), Form(resize="crop"), Form(dtype="float32")):
+            difference = load_pixels(path, size, "rgb", form).astype(int) - upright
+            assert np.abs(difference).mean() < 3
 
 
 def test_damaged_exif_does_not_matter(tmp_path: Path, gradient: np.ndarray):
