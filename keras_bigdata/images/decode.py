@@ -59,8 +59,15 @@ def decode_into(content: memoryview, out: Pixels, *, is_plain: bool) -> None:
                 raise _size_error(decoded.shape[:2], out.shape[:2])
             return
     with _reported():
-        check_size = _SizeCheck(out.shape[:2])
+        expected = out.shape[:2]
+
+        def check_size(height: int, width: int) -> None:
+            if sorted((height, width)) != sorted(expected):
+                raise _size_error((height, width), expected)
+
         image = load_upright(bytes(content), out.shape[2], check_size)
+        if (image.height, image.width) != expected:
+            raise _size_error((image.height, image.width), expected)
         out[...] = np.asarray(image).reshape(out.shape)
 
 
@@ -130,15 +137,17 @@ def decode_part_into(content: memoryview, out: Pixels, crop: Crop, draws: Sequen
     with _reported():
         chosen: list[Placement] = []
 
-        def choose_reduction(height: int, width: int) -> int:
+        def check_limit(height: int, width: int) -> None:
             _check_limit(height, width, out.shape[2], len(content))
+
+        def choose_reduction(height: int, width: int) -> int:
             placement = crop.place(height, width, draws)
             chosen.append(placement)
             full_sizes.append((height, width))
             return _reduction(placement)
 
         full_sizes: list[tuple[int, int]] = []
-        image = load_upright(bytes(content), out.shape[2], choose_reduction)
+        image = load_upright(bytes(content), out.shape[2], check_limit, choose_reduction)
         pixels = np.asarray(image).reshape(image.height, image.width, out.shape[2])
         _place(pixels, full_sizes[0], chosen[0], out)
 
@@ -206,18 +215,6 @@ def _is_usual(content: memoryview) -> bool:
 
 def _colorspace(channels: int) -> str:
     return "RGB" if channels == 3 else "GRAY"
-
-
-class _SizeCheck:
-    """Checks the size in a header before the image is decoded."""
-
-    def __init__(self, expected: tuple[int, ...]) -> None:
-        self._expected = expected
-
-    def __call__(self, height: int, width: int) -> int:
-        if (height, width) != self._expected:
-            raise _size_error((height, width), self._expected)
-        return 1
 
 
 def _check_limit(height: int, width: int, channels: int, file_bytes: int) -> None:

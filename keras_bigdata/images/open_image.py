@@ -112,7 +112,14 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation of an image, 1 to 8; 1 if it has none."""
+    """Returns the EXIF orientation of an image, 1 to 8; 1 if it has none.
+
+    The pixels of a PNG file are loaded: its EXIF data may follow them.
+    """
+    if image.format == "PNG":
+        # `getexif` loads them too. Its error would be suppressed below, and the next call of `load`
+        # would return what was decoded before the damage as if it were the image.
+        image.load()
     # Cameras and editors often write damaged EXIF data in front of good pixels.
     with contextlib.suppress(Exception):
         orientation = image.getexif().get(ExifTags.Base.Orientation)
@@ -139,16 +146,22 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def load_upright(
-    file: ImageFile, channels: int, choose_reduction: Callable[[int, int], int]
+    file: ImageFile,
+    channels: int,
+    check_size: Callable[[int, int], None],
+    choose_reduction: Callable[[int, int], int] | None = None,
 ) -> Image.Image:
     """Reads an image file of any format as 8-bit color or grayscale, upright, without resizing it.
 
     Args:
         file: As in `load_image`.
         channels: 3 for color, 1 for grayscale.
-        choose_reduction: Function that receives height and width in pixels, before the image is
-            decoded, and returns by how much it may be reduced if it is a JPEG file: 1, 2, 4 or 8.
-            It may raise an error.
+        check_size: Function that receives height and width in pixels before memory is taken for
+            the pixels, and may raise an error. They may be exchanged, as the orientation is not yet
+            known.
+        choose_reduction: Function that receives height and width of the upright image, and returns
+            by how much it may be reduced if it is a JPEG file: 1, 2, 4 or 8. Defaults to `None`: it
+            is not reduced.
 
     Raises:
         Errors of any type: see `wrap_image_errors`.
@@ -158,12 +171,17 @@ def load_upright(
         opened = open_image(file)
     except UnidentifiedImageError:
         values = read_with_skimage(file)
-        choose_reduction(*values.shape[:2])
+        check_size(*values.shape[:2])
+        if choose_reduction is not None:
+            choose_reduction(*values.shape[:2])
         return to_mode(image_from_array(values), mode)
     with opened:
         is_deep = has_16_bits(opened)
+        check_size(opened.height, opened.width)
         orientation = loaded_orientation(opened)
-        reduction = choose_reduction(*upright_size(opened))
+        reduction = 1
+        if choose_reduction is not None:
+            reduction = choose_reduction(*upright_size(opened))
         if opened.format in ("JPEG", "MPO"):
             # The luma of a color file stands in it. Pillow divides the size of the image by this
             # one and takes the reduction below, so the size is rounded down.

@@ -9,12 +9,13 @@ import zlib
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from keras_bigdata import CenterCrop, RandomResizedCrop, Resize
+from keras_bigdata import CenterCrop, PackError, RandomResizedCrop, Resize
 from keras_bigdata.images import decode
 from keras_bigdata.images.decode import DecodeError, decode_into, decode_part_into
 from keras_bigdata.images.encode import encode_image
+from keras_bigdata.images.load_image import load_image
 
 CAT = skimage.data.chelsea()  # (300, 451, 3)
 SMALL = np.ascontiguousarray(CAT[100:164, 100:196])
@@ -184,3 +185,31 @@ def test_a_jpeg_of_four_inks_is_left_to_pillow(decoder):
     decode_into(memoryview(content), out, is_plain=False)
     expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
     assert (out == expected).all()
+
+
+def test_a_png_with_damaged_pixels_is_refused():
+    content = bytearray(saved(CAT, "PNG"))
+    content[9_000:9_300] = bytes(300)
+    for decode_it in (
+        lambda: load_image(bytes(content), (30, 40), "rgb"),
+        lambda: decode_into(memoryview(content), np.empty(CAT.shape, np.uint8), is_plain=True),
+        lambda: decode_part_into(
+            memoryview(content), np.empty((9, 9, 3), np.uint8), Resize((9, 9)), ()
+        ),
+    ):
+        with pytest.raises(PackError, match="data stream"):
+            decode_it()
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+def test_the_size_of_a_png_is_checked_before_memory_is_taken(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", lambda _: loaded.append(1))
+    with pytest.raises(DecodeError, match="expected"):
+        decode_into(
+            memoryview(png_header(9_000, 8_000)), np.empty((64, 96, 3), np.uint8), is_plain=True
+        )
+    content = memoryview(png_header(10_000, 15_000))
+    with pytest.raises(DecodeError, match="its header says"):
+        decode_part_into(content, np.empty((9, 9, 3), np.uint8), Resize((9, 9)), ())
+    assert not loaded
