@@ -150,6 +150,7 @@ def test_ctrl_c_during_validation(tmp_path, model):
     assert_equal(model.get_weights(), recorded.epochs[0])
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_weighted_validation(tmp_path, model):
     fetched = []
 

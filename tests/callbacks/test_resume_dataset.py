@@ -99,7 +99,8 @@ def test_other_orders_end_the_same(tmp_path, shards, arguments):
     if arguments.get("seed", 0) is None:
         # The seed that was drawn is that of the checkpoint.
         killed_after(3, tmp_path / "whole", data, **arguments)
-        shutil.copytree(tmp_path / "whole", tmp_path / "c")
+        ignored = shutil.ignore_patterns(".tmp-*")  # a checkpoint that is being written
+        shutil.copytree(tmp_path / "whole", tmp_path / "c", ignore=ignored)
     expected, whole = tiny_fit(tmp_path / "whole", data, [Kill(1000)], **arguments)
     for batches in (3, 6, 2, 4):
         with contextlib.suppress(Killed):
@@ -259,11 +260,11 @@ def unordered():
 @pytest.mark.parametrize(
     ("backend", "training", "kills"),
     [
-        ("tensorflow", "dataset", 8),
-        ("tensorflow", "runs", 12),
-        ("tensorflow", "both", 8),
-        ("jax", "runs", 5),
-        ("torch", "runs", 5),
+        ("tensorflow", "dataset", 3),
+        ("tensorflow", "runs", 4),
+        ("tensorflow", "both", 3),
+        ("jax", "runs", 2),
+        ("torch", "runs", 2),
     ],
 )
 def test_kills_at_random_moments_change_nothing(tmp_path, backend, training, kills):

@@ -87,6 +87,7 @@ def test_a_training_in_another_thread_is_refused_while_it_runs(tmp_path, shards)
     assert history.epoch == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_later_training_of_another_thread_is_not_taken_for_one_that_has_ended(tmp_path, shards):
     """The frames of both had the same address: the directory was refused."""
     data, model = shards([40]), tiny()

@@ -106,6 +106,7 @@ def test_a_changed_setting_is_refused_with_both_values(name, begun, data):
         train(changed(), begun, data)
 
 
+@pytest.mark.slow
 def test_three_learning_rates_do_not_give_one_history(tmp_path, data):
     histories = []
     for value in (0.001, 0.002, 0.003):
@@ -163,6 +164,7 @@ def test_new_settings_are_used_on_request(tmp_path, data):
         train(compiled(optimizers.Adam(0.001)), folder, data, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["class", *(pytest.param(n, marks=pytest.mark.slow) for n in ("schedule", "momentum", "loss"))],

@@ -208,6 +208,7 @@ def with_largest_errors():
     return classifier_with_variables(metrics)
 
 
+@pytest.mark.slow
 def test_a_metric_that_cannot_be_added_costs_a_second_evaluation(with_largest_errors, monkeypatch):
     model = with_largest_errors
     calls = []

@@ -86,6 +86,7 @@ def test_arrays_on_disk_are_read_slice_by_slice(tmp_path, model):
     assert_results(logs, expected, "val_1_")
 
 
+@pytest.mark.slow
 def test_a_users_sequence_is_never_iterated(tmp_path, model):
     x, y = make_data(40, 2)
     with ShardWriter(tmp_path / "shards", inputs="x", targets="y") as writer:

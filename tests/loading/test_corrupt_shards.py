@@ -97,6 +97,7 @@ def test_the_choice_depends_on_what_is_corrupt_and_not_on_when_it_was_found(pack
     assert len(set(flat(first)) & of_shards(3, 4, 7, 8, 9)) == 5 * SHARD
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_processes_tell_what_they_find(packed):
     harm(packed, 4)

@@ -194,6 +194,7 @@ def test_loops_and_fits_take_turns(directory, built, broken_off):
     assert recorded.epochs == [flat[0], flat[1], flat[3], flat[5]]
 
 
+@pytest.mark.slow
 def test_train_on_batch_learns_as_fit_does(directory):
     """The same weights from a loop and from `fit`."""
 

@@ -76,6 +76,7 @@ def test_a_transform_that_ends_an_iterator_does_not_end_the_epoch(wide):
         data[0]
 
 
+@pytest.mark.slow
 def test_an_error_that_cannot_be_pickled_comes_from_processes_too(wide):
     data = sequence(wide, transform=cannot_be_sent, workers=1, use_multiprocessing=True)
     with pytest.raises(WorkerError, match=r"(?s)NeedsTwo: 1 and 2.*in cannot_be_sent.*00000\.pkl"):

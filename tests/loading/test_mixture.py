@@ -264,6 +264,7 @@ def test_state_goes_on_with_other_seeds(sets):
     assert batches(copied) == batches(mixture)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_goes_on_in_the_middle(sets, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
