@@ -132,10 +132,11 @@ def decode_part_into(content: memoryview, out: Pixels, crop: Crop, draws: Sequen
                 min_width=smallest[1],
                 buffer=memory,
             )
-            _place(pixels, (height, width), placement, out)
+            _place(pixels, reduction, placement, out)
             return
     with _reported():
         chosen: list[Placement] = []
+        full_sizes: list[tuple[int, int]] = []
 
         def check_limit(height: int, width: int) -> None:
             _check_limit(height, width, out.shape[2], len(content))
@@ -146,25 +147,26 @@ def decode_part_into(content: memoryview, out: Pixels, crop: Crop, draws: Sequen
             full_sizes.append((height, width))
             return _reduction(placement)
 
-        full_sizes: list[tuple[int, int]] = []
         image = load_upright(bytes(content), out.shape[2], check_limit, choose_reduction)
         pixels = np.asarray(image).reshape(image.height, image.width, out.shape[2])
-        _place(pixels, full_sizes[0], chosen[0], out)
+        # Files of other formats are not reduced.
+        is_reduced = pixels.shape[:2] != full_sizes[0]
+        _place(pixels, _reduction(chosen[0]) if is_reduced else 1, chosen[0], out)
 
 
-def _place(pixels: Pixels, full: tuple[int, int], placement: Placement, out: Pixels) -> None:
+def _place(pixels: Pixels, reduction: int, placement: Placement, out: Pixels) -> None:
     """Writes a part of an image into an array.
 
     Args:
         pixels: the image, possibly reduced.
-        full: `(height, width)` of the whole image.
+        reduction: by how much. A reduced pixel is one of so many rows and columns, the last ones
+            of fewer.
         placement: the part, in pixels of the whole image.
         out: the array.
     """
-    scale = [length / whole for length, whole in zip(pixels.shape[:2], full, strict=True)]
-    top, left = placement.box[0] * scale[0], placement.box[1] * scale[1]
-    bottom = min(top + placement.box[2] * scale[0], pixels.shape[0])
-    right = min(left + placement.box[3] * scale[1], pixels.shape[1])
+    top, left = placement.box[0] / reduction, placement.box[1] / reduction
+    bottom = min(top + placement.box[2] / reduction, pixels.shape[0])
+    right = min(left + placement.box[3] / reduction, pixels.shape[1])
     # The pixels around the box are needed only as far as it reaches.
     first_row, first_column = int(top), int(left)
     part = pixels[first_row : -int(-bottom // 1), first_column : -int(-right // 1)]

@@ -213,3 +213,14 @@ def test_the_size_of_a_png_is_checked_before_memory_is_taken(monkeypatch):
     with pytest.raises(DecodeError, match="its header says"):
         decode_part_into(content, np.empty((9, 9, 3), np.uint8), Resize((9, 9)), ())
     assert not loaded
+
+
+@pytest.mark.parametrize("size", [(1201, 1805), (601, 903), (901, 1351)])
+def test_a_reduced_jpeg_of_an_odd_size_is_not_moved(decoder, size):
+    """The last of the reduced pixels covers a part of one; a shift by that was 1 of 255 and more."""
+    large = np.asarray(Image.fromarray(CAT).resize(size[::-1], Image.Resampling.BICUBIC))
+    content = saved(large, quality=95)
+    expected = np.asarray(Image.open(io.BytesIO(content)).resize((48, 32), 2)).astype(int)
+    out = np.empty((32, 48, 3), np.uint8)
+    decode_part_into(memoryview(content), out, Resize((32, 48)), ())
+    assert np.abs(out - expected).mean() < 0.4
