@@ -29,6 +29,11 @@ class DecodeOptions:
     bucket: str | None = None
     min_lengths: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether another part of an image is decoded in each epoch."""
+        return any(crop.draws for crop in self.crops.values())
+
     def row_shape(self, field: Field) -> tuple[int | None, ...]:
         """Returns the shape of a row of a batch; `None` where it varies."""
         crop = self.crops.get(field.name)

@@ -214,11 +214,14 @@ class EpochServer:
             self._warned_of_metrics = warned
 
     def _warn_of_predict(self) -> None:
-        """Warns once that predictions would not be in the order of the rows."""
+        """Warns once that predictions would not be those of the rows, or not in their order."""
         config = self.config
-        if self.state.fixed or self._warned_of_predict:
+        if self._warned_of_predict:
             return
-        if config.shuffle is None and config.last_batch == "keep":
+        if config.decode.is_random:
+            self._warned_of_predict = True
+            epoch_warnings.warn_of_random_crops(config)
+        if self.state.fixed or (config.shuffle is None and config.last_batch == "keep"):
             return
         self._warned_of_predict = True
         epoch_warnings.warn_of_predict(config)

@@ -14,6 +14,7 @@ from keras_bigdata.shards.standard_fields import MASKS, weight_field
 def warn_of_same_epoch(config: LoaderConfig, epoch: int, *, fixed: bool) -> None:
     """Warns that an epoch is served again because no hook was called, if its batches differ."""
     differ = config.shuffle or config.transform or config.index.variants > 1
+    differ = differ or config.decode.is_random
     if fixed or not (differ or config.last_batch == "drop"):
         return
     warnings.warn(
@@ -21,6 +22,16 @@ def warn_of_same_epoch(config: LoaderConfig, epoch: int, *, fixed: bool) -> None
         "`on_epoch_end` was called, so the same epoch is served again. Call both hooks of the "
         "ShardSequence for each epoch, or iterate over it: `for x, y in sequence`.",
         stacklevel=5,
+    )
+
+
+def warn_of_random_crops(config: LoaderConfig) -> None:
+    """Warns that `predict` receives random parts of images."""
+    names = ", ".join(repr(name) for name, crop in config.decode.crops.items() if crop.draws)
+    warnings.warn(
+        f"Predictions are those of random parts of {names}: the sequence has decode="
+        "RandomResizedCrop(...). Pass one with decode=CenterCrop(...) or Resize(...).",
+        stacklevel=6,
     )
 
 

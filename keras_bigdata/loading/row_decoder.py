@@ -69,7 +69,7 @@ class RowDecoder:
         self._first_rows = np.cumsum(index.samples) - index.samples
         # Whether there is anything to do.
         self.is_needed = any(field.is_varlen for field in fields.values())
-        self.is_random = any(crop.draws for crop in options.crops.values())
+        self.is_random = options.is_random
 
     def decode(self, batch: RawBatch, occurrences: Occurrences | None) -> Batch:
         """Returns the arrays of a batch.

@@ -49,6 +49,11 @@ class Ragged:
         problem = offsets_problem(ends, len(self.values) if self.values.ndim else -1)
         if problem is not None:
             raise ValueError(f"`offsets` {problem}. Received: {ends!r:.80}")
+        if 0 in self.values.shape[1:]:
+            raise ValueError(
+                "`values` hold vectors without any number, so rows have nothing but a length. "
+                f"Received: values of shape {self.values.shape}"
+            )
         self.offsets: Int64Array = ends.astype(np.int64, copy=False)
         self.padding = checked_padding(padding, self.values.dtype)
 

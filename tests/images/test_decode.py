@@ -217,7 +217,7 @@ def test_the_size_of_a_png_is_checked_before_memory_is_taken(monkeypatch):
 
 @pytest.mark.parametrize("size", [(1201, 1805), (601, 903), (901, 1351)])
 def test_a_reduced_jpeg_of_an_odd_size_is_not_moved(decoder, size):
-    """The last of the reduced pixels covers a part of one; a shift by that was 1 of 255 and more."""
+    """The last reduced pixel covers a part of one: a shift by that was 1 of 255 and more."""
     large = np.asarray(Image.fromarray(CAT).resize(size[::-1], Image.Resampling.BICUBIC))
     content = saved(large, quality=95)
     expected = np.asarray(Image.open(io.BytesIO(content)).resize((48, 32), 2)).astype(int)

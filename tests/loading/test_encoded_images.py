@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from keras_bigdata import (
     Resize,
     ShardIndex,
     ShardSequence,
+    predict_rows,
 )
 from keras_bigdata.loading.row_draws import row_draws
 from tests.helpers.encoded_sets import ROWS, SIZE, file_of, pack_images, pixels_of
@@ -149,8 +151,6 @@ GOLDEN = [
 
 def test_fit_trains_on_encoded_images(sets):
     """Through both roads, with worker processes, and validated in the order of the files."""
-    import keras
-
     train = ShardSequence(sets["jpeg"], 16, inputs="images", targets="labels", seed=1)
     layers = keras.layers
     model = keras.Sequential(
@@ -168,6 +168,16 @@ def test_fit_trains_on_encoded_images(sets):
         assert dataset.element_spec[0].shape.as_list() == [None, *SIZE, 3]
         expected = [(x, (y,)) for x, y in batches_of(train, train.epoch)]
         assert same([(x.numpy(), (y.numpy(),)) for x, y in dataset], expected)
+
+
+def test_predictions_of_random_crops_are_warned_of(sets):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((10, 12, 3)), layers.Flatten(), layers.Dense(1)])
+    crops = ShardSequence(sets["jpeg"], 45, inputs="images", seed=1, decode=CROP)
+    with pytest.warns(UserWarning, match=r"Predictions are those of random parts of 'images'"):
+        predict_rows(model, crops)
+    middle = ShardSequence(sets["jpeg"], 45, inputs="images", decode=CenterCrop((10, 12)))
+    assert predict_rows(model, middle)["outputs"].shape == (ROWS, 1)
 
 
 @pytest.mark.slow

@@ -274,3 +274,8 @@ def test_whole_numbers_that_floats_do_not_hold_are_refused(large):
     with pytest.raises(ValueError, match="uint64 does not hold the values of a row"):
         Ragged.from_rows([[-1], [1]], dtype="uint64")
     assert Ragged.from_rows([[2**53], [0.5, 1]])[0].tolist() == [2.0**53]
+
+
+def test_rows_of_vectors_without_a_number_are_refused():
+    with pytest.raises(ValueError, match="vectors without any number"):
+        Ragged(np.zeros((3, 0)), [0, 1, 3])
