@@ -150,6 +150,9 @@ def test_shards_are_neither_tiny_nor_huge(rows: int, row_bytes: int, expected: i
 # Workers
 
 
+# JAX, which other tests import, warns of any fork.
+@pytest.mark.filterwarnings("ignore:os.fork")
+@pytest.mark.filterwarnings("ignore:Exception ignored in")
 @pytest.mark.parametrize(
     "backends",
     [("loky", "threading"), pytest.param(("multiprocessing",), marks=pytest.mark.slow)],
