@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from keras_bigdata.arguments import checked_int, checked_number
+from keras_bigdata.images.resizing import checked_size
 
 # Attempts to find a random crop within the image, as in torchvision.
 _ATTEMPTS = 10
@@ -48,7 +49,7 @@ class Resize:
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", _checked_size(self.size))
+        object.__setattr__(self, "size", checked_size(self.size))
 
     draws = 0
 
@@ -77,7 +78,7 @@ class CenterCrop:
     resize: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", _checked_size(self.size))
+        object.__setattr__(self, "size", checked_size(self.size))
         if self.resize is not None:
             object.__setattr__(self, "resize", checked_int(self.resize, "resize", 1))
 
@@ -131,7 +132,7 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", _checked_size(self.size))
+        object.__setattr__(self, "size", checked_size(self.size))
         for name in ("scale", "ratio"):
             object.__setattr__(self, name, _checked_range(getattr(self, name), name))
         if self.scale[1] > 1:
@@ -166,16 +167,6 @@ class RandomResizedCrop:
 
 
 Crop: TypeAlias = Resize | CenterCrop | RandomResizedCrop
-
-
-def _checked_size(size: Any) -> tuple[int, int]:
-    try:
-        height, width = size
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"`size` must be (height, width) in pixels, such as (224, 224). Received: size={size!r}"
-        ) from None
-    return checked_int(height, "size[0]", 1), checked_int(width, "size[1]", 1)
 
 
 def _checked_range(values: Any, name: str) -> tuple[float, float]:

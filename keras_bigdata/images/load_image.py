@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from keras_bigdata.arguments import checked_int
 from keras_bigdata.images.eight_bits import (
     check_high_bytes,
     has_16_bits,
@@ -82,22 +79,6 @@ def load_image(
     """
     with wrap_image_errors():
         return _load(path, size, color, form or Form())
-
-
-def checked_size(size: Any) -> tuple[int, int]:
-    """Returns `(height, width)` in pixels as a tuple of integers.
-
-    Raises:
-        ValueError: If it is not a pair, or if one of them is less than 1.
-        TypeError: If one of them is not an integer.
-    """
-    try:
-        height, width = size
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"`size` must be (height, width) in pixels, such as (128, 128). Received: size={size!r}"
-        ) from None
-    return checked_int(height, "size[0]", 1), checked_int(width, "size[1]", 1)
 
 
 def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> Pixels:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keras_bigdata.arguments import checked_choice
+from keras_bigdata.arguments import checked_choice, checked_int
 
 Resize: TypeAlias = Literal["stretch", "pad", "crop"]
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -30,6 +30,22 @@ _FILTERS = {
 # anti-aliasing, elsewhere the bilinear one: mean difference over 22 photographs 0.2 to 1.3 of 255
 # at any reduction from 0.5 to 16. Bilinear alone: up to 3.1, bicubic 3.7, Lanczos more.
 _HAMMING_REDUCTIONS = (1.2, 3.5)
+
+
+def checked_size(size: Any) -> tuple[int, int]:
+    """Returns `(height, width)` in pixels as a tuple of integers.
+
+    Raises:
+        ValueError: If it is not a pair, or if one of them is less than 1.
+        TypeError: If one of them is not an integer.
+    """
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`size` must be (height, width) in pixels, such as (128, 128). Received: size={size!r}"
+        ) from None
+    return checked_int(height, "size[0]", 1), checked_int(width, "size[1]", 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,7 @@ BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 # and one being read.
 MAX_RUN_BYTES = 256 * 2**20
 
-# Maximum number of threads that decode images: each holds the GIL for about 4 us an image, of which
-# decoding takes 75 and more.
+# Maximum number of threads that decode images. Each takes the GIL twice for an image.
 MAX_DECODE_THREADS = 16
 
 # Maximum number of shards, and of rows of each shard, that the error of a transform names.
@@ -307,6 +306,8 @@ class BatchLoader:
 
     def _decoded(self, position: int, batch: RawBatch) -> Batch:
         """Returns the arrays of a batch that was read."""
+        if not self._decoder.is_needed:
+            return batch
         while True:
             try:
                 return self._decoder.decode(batch, self._occurrences(position))

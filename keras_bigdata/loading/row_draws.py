@@ -16,8 +16,8 @@ def row_draws(
 ) -> npt.NDArray[np.float64]:
     """Returns `count` uniform random numbers in [0, 1) for each row.
 
-    They do not depend on which rows are in the same call. A generator for each row would take
-    15 us a row; this takes 0.1 us a number.
+    They do not depend on which rows are in the same call. For 64 rows of 22 numbers this takes
+    2.7 us a row, and a generator for each row 21 us.
 
     Args:
         seed: the seed of the order.

@@ -124,7 +124,7 @@ class ShardSequence(EpochDataset):
             once. Defaults to `None`: no.
         pad_to: rows of any length are padded to the longest of their batch, and further to a
             multiple of this number, so that there are fewer different shapes, each of which JAX
-            compiles anew. Defaults to `None`: 1.
+            compiles again. Defaults to `None`: 1.
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.

@@ -14,9 +14,8 @@ from PIL import Image
 from keras_bigdata.errors import PackError
 from keras_bigdata.images.encode import encode_image
 from keras_bigdata.images.full_range import load_pixels
-from keras_bigdata.images.load_image import checked_size
 from keras_bigdata.images.open_image import Color, quiet_pillow
-from keras_bigdata.images.resizing import Form
+from keras_bigdata.images.resizing import Form, checked_size
 from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.shards.entries import FILE_CODEC, format_fields
 from keras_bigdata.shards.index import ShardIndex

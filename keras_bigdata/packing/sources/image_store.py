@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from keras_bigdata.arguments import checked_choice, checked_int
-from keras_bigdata.images.load_image import checked_size
 from keras_bigdata.images.open_image import CHANNELS, Color
-from keras_bigdata.images.resizing import Form
+from keras_bigdata.images.resizing import Form, checked_size
 from keras_bigdata.packing.file_changes import average_size
 from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.shards.entries import FILE_CODEC
