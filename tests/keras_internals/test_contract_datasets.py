@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import keras
 import numpy as np
 import pytest
 
-from keras_bigdata.keras_internals.fit import is_called_by_predict
+from keras_bigdata.keras_internals.fit import is_called_by_predict, is_called_for_signature
 from tests.keras_internals.datasets import Calls, model, shared_model
 
 
@@ -61,6 +62,21 @@ def test_predict_is_found_on_the_stack_and_no_other_method():
     shared_model().fit(Looking(), verbose=0)
     shared_model().evaluate(Looking(), verbose=0)
     assert not any(found[1:])
+
+
+def test_two_batches_are_looked_at_for_the_shapes_of_all_on_tensorflow():
+    found = []
+
+    class Looking(Calls):
+        def __getitem__(self, index):
+            found.append((index, is_called_for_signature()))
+            return super().__getitem__(index)
+
+    shared_model().fit(Looking(), verbose=0, shuffle=False)
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    looked_at = [index for index, is_looking in found if is_looking]
+    assert looked_at == ([0, 1] if on_tensorflow else [])
+    assert not found[-1][1]
 
 
 def test_class_weight_works_for_x_y_and_is_refused_with_weights():
