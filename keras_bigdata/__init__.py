@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         CorruptShardError,
         PackError,
         ShardError,
+        StorageError,
         UnsafePickleError,
         WorkerError,
     )
@@ -81,6 +82,7 @@ __all__ = [
     "ShardSequence",
     "ShardWriter",
     "Shards",
+    "StorageError",
     "TextTable",
     "UnsafePickleError",
     "WeightedValidation",

@@ -23,5 +23,9 @@ class CorruptShardError(ShardError):
     """A shard or an index is missing, cut short, damaged, or differs from the index."""
 
 
+class StorageError(BigDataError):
+    """A store behind a URL cannot be reached, or refuses a request. No shard is at fault."""
+
+
 class UnsafePickleError(ShardError):
     """A pickle was not read because that would run code or take far more memory than the file."""

@@ -20,7 +20,7 @@ TEMPORARY_PREFIX = ".tmp-"
 
 # A scheme has at least two letters here: "C:/data" is a path on Windows. `pathlib` makes one slash
 # of the two.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _ATTEMPTS = 5
 

@@ -31,27 +31,34 @@ MAY_IMPORT = {
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "images": ["arguments", "files"],
-    "shards": ["arguments", "files", "permutation", "progress", "representation"],
+    "storage": ["daemon_threads", "files"],
+    "shards": [
+        *("arguments", "files", "permutation", "progress", "representation"),
+        "storage",
+    ],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
         "images",
         "shards",
+        "storage",
     ],
     "integrity": [
         *("arguments", "bounded_map", "files", "images", "packing", "progress", "representation"),
         "shards",
+        "storage",
     ],
     "loading": [
         *("arguments", "child_processes", "keras_internals", "permutation"),
-        *("daemon_threads", "images", "process_exit", "representation", "shards"),
+        *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
     ],
-    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
-    "bench": ["arguments", "files", "loading", "progress", "shards"],
+    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards", "storage"],
+    "bench": ["arguments", "files", "loading", "progress", "shards", "storage"],
     "migrate": ["files"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [
         *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
         "shards",
+        "storage",
     ],
     "__init__": ["bench", "callbacks", "images", "integrity", "loading", "packing", "shards"],
 }
@@ -65,6 +72,7 @@ WITHOUT_KERAS = {
         "representation",
         "process_exit",
         "images",
+        "storage",
         "shards",
         "packing",
         "integrity",
@@ -228,7 +236,7 @@ def test_dependencies_are_declared():
     declared = {
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
         *("loky", "cloudpickle", "rich", "ml_dtypes"),
-        *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
+        *("libcst", "lz4", "pandas", "simplejpeg", "fsspec"),  # extras
         *("jax", "torch"),  # backends that are installed by the user
     }
     assert used <= declared, used - declared

@@ -7,6 +7,7 @@ import time
 
 from keras_bigdata.files import drop_from_page_cache
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.storage.place import local_place
 
 
 def measure_disk(index: ShardIndex) -> float | None:
@@ -24,7 +25,7 @@ def measure_disk(index: ShardIndex) -> float | None:
     seconds = 0.0
     block = bytearray(2**20)
     for shard in range(len(index)):
-        with open(index.path(shard), "rb", buffering=0) as file:
+        with open(local_place(index.path(shard), "bench"), "rb", buffering=0) as file:
             if not drop_from_page_cache(file.fileno(), int(index.sizes[shard])):
                 return None
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)

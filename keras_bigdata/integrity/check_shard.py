@@ -14,6 +14,7 @@ from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.layout import find_difference, read_layout
 from keras_bigdata.shards.read_column import is_decoded, read_column, read_offsets, read_ragged
+from keras_bigdata.storage.place import local_place
 
 # Kind, expected, found.
 _Difference: TypeAlias = tuple[str, str, str]
@@ -29,7 +30,7 @@ def check_shard(index: ShardIndex, shard: int, remedy: str, trust: bool = False)
         trust: as in `open_shards`. Defaults to `False`.
     """
     info = index[shard]
-    path = index.path(shard)
+    path = local_place(index.path(shard), "verify")
     difference = _compare_size(path, info.bytes)
     if difference is None and info.checksum is not None:
         difference = _compare_checksum(path, info.checksum)
@@ -66,7 +67,7 @@ def _compare_checksum(path: Path, expected: int | None) -> _Difference | None:
 
 def _compare_structure(index: ShardIndex, shard: int, trust: bool) -> _Difference | None:
     try:
-        layout = read_layout(index.path(shard), trust)
+        layout = read_layout(local_place(index.path(shard), "verify"), trust)
     except BigDataError as error:
         reason = str(error).removeprefix(f"{index.path(shard)}: ").rstrip(".")
         return "structure", "a pickle of arrays", reason

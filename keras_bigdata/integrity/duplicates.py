@@ -21,6 +21,7 @@ from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.shards.readable_shard import readable_shard
 
 # Rows whose digests are sorted at one time: some 250 MB (measured with 3 to 12 million rows).
 _ROWS_AT_ONCE = 1_000_000
@@ -121,7 +122,10 @@ def _digest_rows(index: ShardIndex, shard: int, *, fields: Sequence[str], trust:
     """Returns digest, shard and row number of each row of a shard."""
     varlen = [name for name in fields if index.fields[name].is_varlen]
     plain = [name for name in fields if name not in varlen]
-    columns = read_columns(index.path(shard), plain, trust) if plain else {}
+    columns = {}
+    if plain:
+        with readable_shard(index, shard) as file:
+            columns = read_columns(file, plain, trust)
     rows = int(index.samples[shard])
     as_bytes: list[Any] = [part for each in columns.values() for part in _value_bytes(each)]
     as_bytes += [

@@ -19,6 +19,7 @@ from keras_bigdata.packing.request import PackRequest
 from keras_bigdata.packing.resume_state import clear_stop, lock_pack, remove_pack
 from keras_bigdata.shards.index import ShardIndex, ShardInfo
 from keras_bigdata.shards.shard_names import shard_number
+from keras_bigdata.storage.place import local_place
 
 # Shards are written here, and moved to their places when they are found to be the same as before.
 _STAGE = ".repairing"
@@ -45,7 +46,8 @@ class Repacker:
 
     def __init__(self, index: ShardIndex, source: Any, augment: Callable[..., Any] | None) -> None:
         self._index = index
-        self._stage = index.directory / _STAGE
+        self._directory = local_place(index.directory, "repair")
+        self._stage = self._directory / _STAGE
         records = pack_records(index) or [PackRecord(0, 0, index.provenance)]
         differences = []
         with quiet_pillow():
@@ -99,7 +101,7 @@ class Repacker:
         Raises:
             PackError: if a row cannot be read, or if the source now returns different data.
         """
-        directory, stage = self._index.directory, self._stage
+        directory, stage = self._directory, self._stage
         record = self._record
         skip = bool(record.content.get("skipped"))
         numbers = sorted({_number(info.name) - record.first_shard for info in expected})

@@ -35,6 +35,7 @@ from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.shard_names import shard_number
 from keras_bigdata.shards.shards import Shards
 from keras_bigdata.shards.unfinished import find_unfinished
+from keras_bigdata.storage.place import local_place
 
 # More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
@@ -251,8 +252,9 @@ def _packed_remedy(index: ShardIndex) -> str:
 def _check_names(index: ShardIndex, report: Report) -> None:
     """Reports pickles that the index does not name, and names that occur twice in it."""
     counts = Counter(index.names)
-    extra = [name for name in pickle_names(index.directory) if name not in counts]
-    if find_unfinished(os.listdir(index.directory)) is not None:
+    folder = local_place(index.directory, "verify")
+    extra = [name for name in pickle_names(folder) if name not in counts]
+    if find_unfinished(os.listdir(folder)) is not None:
         new = [name for name in extra if shard_number(name)]
         extra = [name for name in extra if not shard_number(name)]
         report.notes.append(

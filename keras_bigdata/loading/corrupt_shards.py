@@ -6,7 +6,6 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.shards.index import Int64Array, ShardIndex
+from keras_bigdata.storage.place import Place
 
 # Number of draws from all rows before the readable rows are counted. If half of the rows are
 # corrupt, the probability that a row is still corrupt after this many draws is 2^-64.
@@ -63,7 +63,7 @@ class CorruptShards:
         return bool(self._found)
 
     @property
-    def directory(self) -> Path:
+    def directory(self) -> Place:
         """The directory of the shards."""
         return self._index.directory
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +29,9 @@ from keras_bigdata.loading.file_descriptors import (
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.layout import find_difference, read_layout
+from keras_bigdata.shards.readable_shard import open_shard_copy
+from keras_bigdata.storage.open_copy import OpenCopy
+from keras_bigdata.storage.remote_path import RemotePath
 
 _T = TypeVar("_T")
 
@@ -44,16 +48,23 @@ def open_to_read(path: str) -> int:
 class OpenFile:
     """An open shard. It is closed when nothing refers to it, so never while a thread reads it."""
 
-    __slots__ = ("checked", "fd", "path")
+    __slots__ = ("checked", "content", "fd", "path")
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, content: int | OpenCopy) -> None:
         self.path = path
-        self.fd = fd
+        self.content = content
+        self.fd = content.descriptor if isinstance(content, OpenCopy) else content
         self.checked = time.monotonic()
+
+    @property
+    def source(self) -> str | OpenCopy:
+        """What the arrays of the shard are read from."""
+        return self.content if isinstance(self.content, OpenCopy) else self.path
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # An argument: when the interpreter ends, the name `os` may be None already.
-        close(self.fd)
+        if not isinstance(self.content, OpenCopy):
+            close(self.fd)
 
 
 class OpenFiles:
@@ -126,17 +137,18 @@ class OpenFiles:
                 "it was cut short while it was being read. Restore the file."
             )
         now = time.monotonic()
-        if now - file.checked > RECHECK_SECONDS:
+        # Nothing but this process changes the copy of a remote shard.
+        if now - file.checked > RECHECK_SECONDS and not isinstance(file.content, OpenCopy):
             file.checked = now
             try:
                 self._check(shard, file)
             except OSError:  # stale, although the data was still in memory
                 self._reopen(shard)
 
-    def decode(self, shard: int, read: Callable[[], _T]) -> _T:
-        """Checks a shard and returns the result of `read`, which opens the file itself."""
-        self.open(shard)
-        return retry_when_out_of_files(lambda: retry_if_stale(read))
+    def decode(self, shard: int, read: Callable[[str | OpenCopy], _T]) -> _T:
+        """Checks a shard and returns the result of `read`, which receives its file."""
+        source = self.open(shard).source
+        return retry_when_out_of_files(lambda: retry_if_stale(lambda: read(source)))
 
     def close_files(self) -> None:
         """Closes all files, and keeps fewer open from now on. Called when descriptors run out."""
@@ -146,7 +158,7 @@ class OpenFiles:
             self._open.clear()
 
     def _reopen(self, shard: int) -> OpenFile:
-        path = str(self._index.path(shard))
+        path = self._index.path(shard)
         try:
             file = retry_when_out_of_files(
                 lambda: retry_if_stale(lambda: self._open_checked(shard, path))
@@ -162,8 +174,13 @@ class OpenFiles:
                 self._open.popitem(last=False)
         return file
 
-    def _open_checked(self, shard: int, path: str) -> OpenFile:
-        file = OpenFile(path, open_to_read(path))
+    def _open_checked(self, shard: int, path: Path | RemotePath) -> OpenFile:
+        content = (
+            open_shard_copy(self._index, shard, path)
+            if isinstance(path, RemotePath)
+            else open_to_read(str(path))
+        )
+        file = OpenFile(str(path), content)
         self._check(shard, file)
         return file
 
@@ -183,19 +200,20 @@ class OpenFiles:
                 f"{stat.st_mtime_ns} ns, expected {expected_ns}). Create the ShardSequence again."
             )
         if not expected_ns:
-            self._compare(shard, file.path)
-            self._mtimes_ns[shard] = stat.st_mtime_ns
+            self._compare(shard, file)
+            if not isinstance(file.content, OpenCopy):
+                self._mtimes_ns[shard] = stat.st_mtime_ns
 
-    def _compare(self, shard: int, path: str) -> None:
+    def _compare(self, shard: int, file: OpenFile) -> None:
         """Compares the arrays of a file with an index that another process has written."""
-        layout = read_layout(path, self._trust)
+        layout = read_layout(file.source, self._trust)
         for name in self._fields:
             difference = find_difference(self._index, shard, name, layout)
             if difference is not None:
                 expected, found = difference
                 raise CorruptShardError(
-                    f"{path}: holds {found}, expected {expected} from the index. Restore the file, "
-                    "or pack the data again."
+                    f"{file.path}: holds {found}, expected {expected} from the index. Restore the "
+                    "file, or pack the data again."
                 )
 
 

@@ -313,9 +313,7 @@ class RowReader:
             return self._decode(shard, names)
 
     def _decode(self, shard: int, names: Sequence[str]) -> Batch:
-        found = self._files.decode(
-            shard, lambda: read_fields(self.index.path(shard), names, trust=self.trust)
-        )
+        found = self._files.decode(shard, lambda file: read_fields(file, names, trust=self.trust))
         columns = {}
         for name, array in found.items():
             field, samples = self.index.fields[name], int(self.index.samples[shard])

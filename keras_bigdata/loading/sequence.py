@@ -125,6 +125,8 @@ class ShardSequence(EpochDataset):
         pad_to: rows of any length are padded to the longest of their batch, and further to a
             multiple of this number, so that there are fewer different shapes, each of which JAX
             compiles again. Defaults to `None`: 1.
+        storage_options: options of the fsspec driver of a URL, as in `Shards`, which also takes a
+            `cache`. Defaults to `None`: those of the environment.
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
@@ -196,6 +198,7 @@ class ShardSequence(EpochDataset):
         decode: Crop | Mapping[str, Crop] | None = None,
         bucket: str | None = None,
         pad_to: int | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         options = checked_options(
             batch_size=batch_size,
@@ -215,6 +218,8 @@ class ShardSequence(EpochDataset):
         self.seed_given = seed is not None
         passed = (inputs, targets, sample_weights)
         more = (balance,) if isinstance(balance, str) else ()
+        if storage_options is not None:
+            shards = Shards(shards, storage_options=storage_options, layout=layout, trust=trust)
         index, roles = open_with_roles(
             shards, passed, layout, trust, transform is not None, more=more
         )

@@ -15,7 +15,7 @@ from keras_bigdata.loading.open_files import OpenFiles
 from keras_bigdata.loading.unreadable_shard import shard_errors
 from keras_bigdata.loading.varlen_rows import VarlenRows
 from keras_bigdata.shards.index import DECODED, Field, Int64Array, ShardIndex
-from keras_bigdata.shards.read_column import read_parts
+from keras_bigdata.shards.read_column import decode_parts
 from keras_bigdata.shards.varlen import check_offsets
 
 Array = npt.NDArray[Any]
@@ -145,7 +145,8 @@ class VarlenReader:
 
         def load() -> dict[str, Array]:
             values, offsets = self._files.decode(
-                shard, lambda: read_parts(self._index, shard, self._field.name, self._trust)
+                shard,
+                lambda file: decode_parts(self._index, shard, self._field.name, file, self._trust),
             )
             return {"values": values, "offsets": offsets}
 

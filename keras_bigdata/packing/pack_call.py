@@ -16,6 +16,7 @@ from keras_bigdata.progress import Verbose, note
 from keras_bigdata.shards.index import INDEX_NAME, Field, ShardIndex
 from keras_bigdata.shards.removed_shards import removed_shards
 from keras_bigdata.shards.unfinished import UNFINISHED
+from keras_bigdata.storage.place import local_place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +113,8 @@ class PackCall:
 
     def _check_first(self, index: ShardIndex, records: list[PackRecord]) -> None:
         """Checks that this call has packed a set to which nothing was appended."""
-        directory, recorded = index.directory, _first_content(index, self.fingerprint)
+        directory = local_place(index.directory, "pack")
+        recorded = _first_content(index, self.fingerprint)
         changes = self._describe_changes(directory, recorded)
         if changes:
             is_appended = any(
@@ -157,7 +159,7 @@ class PackCall:
                 "out. Pass it again, or delete the directory to pack again."
             )
         for shard, size in enumerate(index.sizes):
-            path = index.path(shard)
+            path = local_place(index.path(shard), "pack")
             if not path.exists() or path.stat().st_size != size:
                 raise CorruptShardError(
                     f"{path}: is missing or does not have the {size} bytes that the index records. "

@@ -25,6 +25,7 @@ The files, each of which uses only those above it:
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
 | `shard_file` | writes one shard: `write_shard` |
 | `writer` | writes shards and their index from a loop: `ShardWriter` |
+| `readable_shard` | a shard as a local file, wherever it lies |
 | `read_column` | reads one field or metadata column of one shard |
 | `removed_shards` | shards that a repair removed from the index, which records them |
 | `pickle_files` | finds what a directory holds: an index, or pickles by their names |
@@ -41,5 +42,6 @@ The files, each of which uses only those above it:
 | `selection` | `Selection`: which rows of a set are used, one bit per row |
 | `shard_columns` | `ShardColumns`: the small columns of one shard as a mapping |
 | `selected_columns` | columns of some rows of several shards, joined |
+| `remote_index` | the options with which the files of a remote set are read |
 | `shards` | `Shards`: a set of shards and the rows of it that are used |
 """

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.read_column import read_column
 from keras_bigdata.shards.roles import Roles
 
 # A larger label is not considered a class number, but for instance an identifier.
@@ -163,7 +163,7 @@ def count_in_shards(index: ShardIndex, *, verbose: Verbose = "auto") -> list[int
         return None
     shards = np.flatnonzero(index.variant == 0).tolist()
     counts = (
-        count_classes(read_columns(index.path(shard), [target]), index.roles)
+        count_classes({target: read_column(index, shard, target)}, index.roles)
         for shard in track(shards, len(shards), "Counting classes", verbose=verbose)
     )
     try:

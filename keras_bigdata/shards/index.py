@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata import __version__
-from keras_bigdata.files import local_path
 from keras_bigdata.representation import (
     format_bytes,
     format_count,
@@ -51,6 +50,8 @@ from keras_bigdata.shards.index_json import (
     parse_field,
 )
 from keras_bigdata.shards.roles import Roles, Structure, field_names
+from keras_bigdata.storage.place import Place, absolute_place
+from keras_bigdata.storage.remote_path import RemotePath
 
 __all__ = [
     "DECODED",
@@ -73,7 +74,7 @@ class ShardIndex:
     `index[i]` is the `ShardInfo` of shard `i`; `len(index)` is the number of shards.
 
     Args:
-        directory: directory that the names are relative to.
+        directory: directory that the names are relative to, a `Path` or `RemotePath`.
         fields: name -> `Field`.
         names, samples, sizes, checksums, variant: one entry per shard.
         offsets: per field, one entry per shard.
@@ -106,7 +107,7 @@ class ShardIndex:
     ```
     """
 
-    directory: Path
+    directory: Place
     fields: dict[str, Field]
     names: list[str]
     samples: Int64Array
@@ -135,7 +136,7 @@ class ShardIndex:
     @classmethod
     def from_shards(
         cls,
-        directory: str | os.PathLike[str],
+        directory: str | os.PathLike[str] | Place,
         fields: Mapping[str, Field],
         shards: Iterable[ShardInfo],
         columns: Mapping[str, Field] = MappingProxyType({}),
@@ -152,7 +153,7 @@ class ShardIndex:
         """
         infos = list(shards)
         return cls(
-            directory=Path(directory),
+            directory=Path(directory) if isinstance(directory, str | os.PathLike) else directory,
             fields=dict(fields),
             names=[info.name for info in infos],
             samples=as_int_column(info.samples for info in infos),
@@ -229,8 +230,8 @@ class ShardIndex:
         rows = format_count(self.num_samples, "row")
         return f"{rows}{variants} in {format_count(len(self), 'shard')}"
 
-    def path(self, shard: int) -> Path:
-        """Returns the path of shard number `shard`."""
+    def path(self, shard: int) -> Path | RemotePath:
+        """Returns the path of shard number `shard`; of a set behind a URL a `RemotePath`."""
         return self.directory / self.names[shard]
 
     def classes_of(self, targets: Structure | None) -> Any:
@@ -293,11 +294,17 @@ class ShardIndex:
         write_index_file(self.directory, content)
 
     @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> ShardIndex:
+    def load(
+        cls,
+        directory: str | os.PathLike[str] | RemotePath,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> ShardIndex:
         """Reads and checks the `index.json` of a directory.
 
         Args:
-            directory: directory of the shards.
+            directory: directory of the shards, a path or a URL.
+            storage_options: options of the fsspec driver of a URL. Defaults to `None`.
 
         Returns:
             The index, with an absolute directory.
@@ -305,16 +312,16 @@ class ShardIndex:
         Raises:
             CorruptShardError: if the index is missing or damaged.
             ShardError: if the index was written by a newer release, or may not be read.
-            ValueError: if `directory` is a URL.
+            StorageError: if a URL cannot be read.
         """
         # Absolute: the working directory may change before a shard is read.
-        directory = Path(os.path.abspath(local_path(directory, "directory")))
-        content = read_index_file(directory)
-        with damage_reported(directory):
-            return cls._from_content(directory, content)
+        place = absolute_place(directory, "directory", storage_options)
+        content = read_index_file(place)
+        with damage_reported(place):
+            return cls._from_content(place, content)
 
     @classmethod
-    def _from_content(cls, directory: Path, content: dict[str, Any]) -> ShardIndex:
+    def _from_content(cls, directory: Place, content: dict[str, Any]) -> ShardIndex:
         fields = {name: parse_field(name, entry) for name, entry in content["fields"].items()}
         columns = {
             name: parse_column(name, entry) for name, entry in content.get("columns", {}).items()
@@ -329,8 +336,7 @@ class ShardIndex:
             "vocabulary": content["vocabulary"],
             "provenance": content["made"],
         }
-        writer = content.get("writer")
-        check_metadata(**metadata, writer=writer)
+        check_metadata(**metadata, writer=(writer := content.get("writer")))
         checksums = as_int_column(shards["crc32"])
         rows = len(checksums)
         offsets, row_offsets = shards["offset"], shards.get("row_offset", {})

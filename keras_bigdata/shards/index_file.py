@@ -10,6 +10,8 @@ from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.storage.place import Place
+from keras_bigdata.storage.remote_path import RemotePath
 
 INDEX_NAME = "index.json"
 
@@ -25,7 +27,7 @@ _RESTORE = (
 )
 
 
-def write_index_file(directory: Path, content: Mapping[str, Any]) -> None:
+def write_index_file(directory: Place, content: Mapping[str, Any]) -> None:
     """Writes `index.json` into a directory, atomically.
 
     Args:
@@ -33,11 +35,16 @@ def write_index_file(directory: Path, content: Mapping[str, Any]) -> None:
         content: everything but format and version.
     """
     whole = {"format": FORMAT, "version": VERSION, **content}
-    with atomic_path(directory / INDEX_NAME) as temporary:
-        Path(temporary).write_text(json.dumps(whole, separators=(",", ":")), "utf-8")
+    text = json.dumps(whole, separators=(",", ":"))
+    path = directory / INDEX_NAME
+    if isinstance(path, RemotePath):
+        path.write_bytes(text.encode())
+        return
+    with atomic_path(path) as temporary:
+        Path(temporary).write_text(text, "utf-8")
 
 
-def read_index_file(directory: Path) -> dict[str, Any]:
+def read_index_file(directory: Place) -> dict[str, Any]:
     """Returns the content of the `index.json` of a directory, of a version that is known.
 
     Raises:
@@ -70,7 +77,7 @@ def read_index_file(directory: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def damage_reported(directory: Path) -> Iterator[None]:
+def damage_reported(directory: Place) -> Iterator[None]:
     """Raises a `CorruptShardError` in place of what damaged values of an index raise."""
     try:
         yield

@@ -14,6 +14,9 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
+from keras_bigdata.storage.joined_places import JoinedPlaces
+from keras_bigdata.storage.place import Place
+from keras_bigdata.storage.remote_path import RemotePath
 
 _FIELDS = "the fields"
 
@@ -39,7 +42,8 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
         return first
     places: dict[str, ShardIndex] = {}
     for index in indexes:
-        place = os.path.realpath(index.directory)
+        directory = index.directory
+        place = os.path.realpath(directory) if isinstance(directory, Path) else str(directory)
         if place in places:
             raise ShardError(
                 f"{index.directory} and {places[place].directory} are the same directory: its rows "
@@ -61,10 +65,9 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
         for name, column in first.columns.items()
         if all(index.columns.get(name) == column for index in indexes)
     }
-    common = os.path.commonpath([str(index.directory) for index in indexes])
     return replace(
         first,
-        directory=Path(common),
+        directory=_common_root([index.directory for index in indexes]),
         names=[str(index.path(shard)) for index in indexes for shard in range(len(index))],
         samples=np.concatenate([index.samples for index in indexes]),
         sizes=np.concatenate([index.sizes for index in indexes]),
@@ -91,6 +94,18 @@ def join_indexes(indexes: Sequence[ShardIndex]) -> ShardIndex:
         }
         | _missing_columns(indexes, columns),
     )
+
+
+def _common_root(directories: Sequence[Place]) -> Place:
+    """Returns a root to which absolute names are added."""
+    local = [place for place in directories if isinstance(place, Path)]
+    if len(local) == len(directories):
+        return Path(os.path.commonpath(local))
+    remote: list[RemotePath] = []
+    for place in directories:
+        remote += place.remote if isinstance(place, JoinedPlaces) else ()
+        remote += [place] if isinstance(place, RemotePath) else []
+    return JoinedPlaces(tuple(remote), len(local))
 
 
 def _number_sources(indexes: Sequence[ShardIndex]) -> list[Int64Array]:

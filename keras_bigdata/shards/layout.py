@@ -14,6 +14,7 @@ from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.shards.entries import TEXT_CODEC, Field
 from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
+from keras_bigdata.storage.open_copy import OpenCopy
 
 # Number of arrays, and of other values, that a message names.
 _LISTED = 20
@@ -46,18 +47,18 @@ class Layout:
     two_readings: str | None = None
 
 
-def read_layout(path: str | os.PathLike[str], trust: bool = False) -> Layout:
+def read_layout(path: str | os.PathLike[str] | OpenCopy, trust: bool = False) -> Layout:
     """Finds dtype, shape and offset of each array in a pickle.
 
     Args:
-        path: the pickle.
+        path: the pickle, or an open copy of a remote one.
         trust: as in `open_shards`. Defaults to `False`.
 
     Raises:
         ShardError: as `find_arrays`.
     """
     try:
-        stat = os.stat(path)
+        stat = os.fstat(path.descriptor) if isinstance(path, OpenCopy) else os.stat(path)
     except OSError as error:
         raise CorruptShardError(f"{path}: cannot be opened ({error.strerror}).") from error
     contents = find_arrays(path, trust=trust)

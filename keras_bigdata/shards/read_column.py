@@ -16,7 +16,11 @@ from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.pickles import read_array, read_columns, read_varlen
 from keras_bigdata.shards.pickles.source import StoredArray
 from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.readable_shard import readable_shard
 from keras_bigdata.shards.varlen import check_offsets, decode_texts_of_rows
+from keras_bigdata.storage.listed_sizes import listed_size
+from keras_bigdata.storage.open_copy import OpenCopy
+from keras_bigdata.storage.remote_path import RemotePath
 
 Array = npt.NDArray[Any]
 
@@ -54,7 +58,8 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
     if offset != DECODED:
         stored = StoredArray(field.dtype, (rows, *field.row_shape), offset, "C")
         return read_array(path, stored)
-    column = read_columns(path, [name], trust)[name]
+    with readable_shard(index, shard) as file:
+        column = read_columns(file, [name], trust)[name]
     if column.shape != (rows, *field.shape) or column.dtype != field.dtype:
         raise CorruptShardError(
             f"{path}: {name!r} is {column.dtype} of shape {column.shape}, expected {field.dtype} "
@@ -63,10 +68,10 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
     return column
 
 
-def _check_size(path: Path, expected: int) -> None:
+def _check_size(path: Path | RemotePath, expected: int) -> None:
     """Checks that a file has the size in the index: in another file, others lie at its offsets."""
     try:
-        size = os.stat(path).st_size
+        size = listed_size(path) if isinstance(path, RemotePath) else os.stat(path).st_size
     except OSError as error:
         raise CorruptShardError(f"{path}: cannot be opened ({error.strerror}).") from error
     if size != expected:
@@ -96,7 +101,8 @@ def read_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[A
     """Returns values and offsets of rows of varying size, of which the offsets are checked."""
     field = index.fields.get(name) or index.columns[name]
     if is_decoded(index, shard, name):
-        return _decode_parts(index, shard, name, trust)
+        with readable_shard(index, shard) as file:
+            return decode_parts(index, shard, name, file, trust)
     offsets = read_offsets(index, shard, name)
     start = int(index.offsets[name][shard])
     stored = StoredArray(field.value_dtype, (int(offsets[-1]), *field.value_shape), start, "C")
@@ -132,11 +138,13 @@ def read_offsets(index: ShardIndex, shard: int, name: str) -> Array:
     return offsets
 
 
-def _decode_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[Array, Array]:
+def decode_parts(
+    index: ShardIndex, shard: int, name: str, file: str | Path | OpenCopy, trust: bool
+) -> tuple[Array, Array]:
     """Decodes a whole shard, and returns values and offsets of one field or column of it."""
     field = index.fields.get(name) or index.columns[name]
     where = _describe(index, shard, name)
-    values, offsets = read_varlen(index.path(shard), name, trust)
+    values, offsets = read_varlen(file, name, trust)
     if values.dtype != field.value_dtype or values.shape[1:] != field.value_shape:
         sizes = ", ".join(map(str, ("any", *field.value_shape)))
         raise CorruptShardError(

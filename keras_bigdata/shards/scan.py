@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import local_path
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.entries import TEXT_CODEC, Field, ShardInfo
@@ -22,6 +21,8 @@ from keras_bigdata.shards.layout import Layout, read_layout
 from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
 from keras_bigdata.shards.pickle_files import find_pickles, has_index, missing_path_error
 from keras_bigdata.shards.roles import Structure
+from keras_bigdata.storage.place import absolute_place
+from keras_bigdata.storage.remote_path import RemotePath
 
 # Below this many files, starting worker processes (about a second) costs more than the inspection.
 PROCESS_FILES = 4000
@@ -33,6 +34,7 @@ _LISTED_REASONS = 10
 def open_shards(
     shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex,
     *,
+    storage_options: Mapping[str, Any] | None = None,
     used: Sequence[str] = (),
     layout: Reading = None,
     trust: bool = False,
@@ -43,7 +45,9 @@ def open_shards(
     Args:
         shards: a directory with `index.json`; a directory of pickles, which is searched with its
             subdirectories, in natural order (1, 2, 10); one pickle; a list of pickles, whose order
-            is kept; or a list of directories, which are joined to one set.
+            is kept; or a list of directories, which are joined to one set. A URL must name a
+            directory with `index.json`.
+        storage_options: options of the fsspec drivers of URLs. Defaults to `None`.
         used: fields that every shard must have, with equal numbers of rows. Defaults to `()`: all
             fields that are the same in all shards.
         layout: how pickles without an index are read. `"columns"`: the rows of all files are one
@@ -69,13 +73,21 @@ def open_shards(
     if not isinstance(shards, (str, os.PathLike)):
         if shards is None:
             raise TypeError("`shards` must be a directory or a list of files. Received: None")
-        files = [Path(os.path.abspath(local_path(file, "shards"))) for file in shards]
-        if not files:
+        places = [absolute_place(file, "shards", storage_options) for file in shards]
+        files = [place for place in places if isinstance(place, Path)]
+        if not places:
             raise ShardError("The list of shards is empty. Pass at least one pickle file.")
-        if any(map(os.path.isdir, files)):
+        if len(files) < len(places) or any(map(os.path.isdir, files)):
             _check_directories(files)
             options: Any = {"used": used, "layout": layout, "trust": trust, "verbose": verbose}
-            return join_indexes([open_shards(folder, **options) for folder in files])
+            return join_indexes(
+                [
+                    ShardIndex.load(place)
+                    if isinstance(place, RemotePath)
+                    else open_shards(place, **options)
+                    for place in places
+                ]
+            )
         names = [str(file) for file in files]
         cwd = Path(os.path.abspath("."))
         packed = _packed_sets(files)
@@ -94,7 +106,9 @@ def open_shards(
         return _add_metadata(index, files, packed)
     if not str(shards):
         raise ValueError("`shards` must be a directory or a list of files. Received: ''")
-    path = Path(os.path.abspath(local_path(shards, "shards")))
+    path = absolute_place(shards, "shards", storage_options)
+    if isinstance(path, RemotePath):
+        return ShardIndex.load(path)
     if os.path.isfile(path):
         return open_shards([path], used=used, layout=layout, trust=trust, verbose=verbose)
     if not os.path.isdir(path):
@@ -114,7 +128,7 @@ def _check_directories(paths: list[Path]) -> None:
         return
     if not os.path.exists(files[0]):
         raise missing_path_error(files[0], "directory or file")
-    folder = next(path for path in paths if os.path.isdir(path))
+    folder: Path | str = next((path for path in paths if os.path.isdir(path)), "of a URL")
     raise ShardError(
         "The list of shards holds directories and files: it could mean one set of some "
         "directories, or of some files. Pass only directories, which are joined, or only files. "

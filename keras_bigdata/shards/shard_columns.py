@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from keras_bigdata.shards.metadata_columns import FILE, ROW, SOURCE
 from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.read_column import read_column, read_ragged
+from keras_bigdata.shards.readable_shard import readable_shard
 
 Array = npt.NDArray[Any]
 Column: TypeAlias = "Array | Ragged"
@@ -70,7 +71,7 @@ def read_shard(
         and not fields[name].is_varlen
         and index.offsets[name][shard] == DECODED
     ]
-    for name, column in read_columns(path, decoded, trust).items() if decoded else ():
+    for name, column in _read_decoded(index, shard, decoded, trust).items():
         expected = (fields[name].dtype, (samples, *fields[name].shape))
         if (column.dtype, column.shape) != expected:
             raise CorruptShardError(
@@ -88,6 +89,15 @@ def read_shard(
         elif name not in columns:
             columns[name] = read_column(index, shard, name, trust=trust)
     return {name: columns[name] for name in wanted}
+
+
+def _read_decoded(
+    index: ShardIndex, shard: int, names: Sequence[str], trust: bool
+) -> dict[str, Array]:
+    if not names:
+        return {}
+    with readable_shard(index, shard) as file:
+        return read_columns(file, names, trust)
 
 
 class ShardColumns(Mapping[str, Array]):

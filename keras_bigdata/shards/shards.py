@@ -18,6 +18,7 @@ from keras_bigdata.shards.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.remote_index import cache_settings, with_cache
 from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.selected_columns import ColumnJoiner, read_rows
 from keras_bigdata.shards.selection import Selection
@@ -45,9 +46,17 @@ class Shards(Divisible):
     and the same rows of the others are used with them.
 
     Args:
-        shards: a directory with or without an index, searched with its subdirectories; a list of
+        shards: a directory with or without an index, searched with its subdirectories; the URL of
+            a directory with an index, such as `"s3://bucket/train"`; a list of
             directories, which are joined to one set if their fields, roles, classes, vocabulary and
             number of variants are the same; a list of pickle files; a `ShardIndex`; or a `Shards`.
+        cache: local directory in which copies of the files of URLs are kept for later epochs and
+            trainings. Several processes and sets may share it. Defaults to `None`: the files in use
+            are held in memory.
+        cache_bytes: maximum size of that directory, of all sets in it. Defaults to `None`: as large
+            as its disk.
+        storage_options: options of the fsspec driver of a URL, such as keys and an endpoint. They
+            are never printed or written. Defaults to `None`: those of the environment.
         layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
         trust: whether pickles that cannot be read otherwise are executed, as in `ShardSequence`.
             Defaults to `False`.
@@ -78,17 +87,24 @@ class Shards(Divisible):
         self,
         shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex | Shards,
         *,
+        cache: str | os.PathLike[str] | None = None,
+        cache_bytes: int | None = None,
+        storage_options: Mapping[str, Any] | None = None,
         layout: Reading = None,
         trust: bool = False,
     ) -> None:
         self._trust = checked_bool(trust, "trust")
         self._index: ShardIndex
+        settings = cache_settings(cache, cache_bytes)
         self._selection: Selection | None = None
         if isinstance(shards, Shards):
             self._index, self._selection = shards._index, shards._selection
             self._trust = self._trust or shards._trust
-            return
-        self._index = open_shards(shards, layout=layout, trust=self._trust)
+        else:
+            self._index = open_shards(
+                shards, storage_options=storage_options, layout=layout, trust=self._trust
+            )
+        self._index = with_cache(self._index, settings, storage_options)
 
     @classmethod
     def of_index(

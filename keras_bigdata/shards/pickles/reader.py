@@ -16,6 +16,8 @@ from keras_bigdata.shards.pickles.compression import CompressedSource, detect_fo
 from keras_bigdata.shards.pickles.fields import PickleContents, find_fields
 from keras_bigdata.shards.pickles.opcodes import parse
 from keras_bigdata.shards.pickles.source import ByteSource, StoredArray, view_as_array
+from keras_bigdata.storage.open_copy import OpenCopy
+from keras_bigdata.storage.remote_path import RemotePath
 
 _PIECE = 16 << 20
 
@@ -42,7 +44,7 @@ _OTHER_FORMATS = (
 )
 
 
-def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleContents:
+def find_arrays(path: str | os.PathLike[str] | OpenCopy, *, trust: bool = False) -> PickleContents:
     """Finds the arrays inside a pickle without running it.
 
     The opcodes are followed symbolically: nothing in the file is imported or called, so that a
@@ -92,14 +94,17 @@ def find_arrays(path: str | os.PathLike[str], *, trust: bool = False) -> PickleC
         return _read_contents(source, trust)
 
 
-def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) -> npt.NDArray[Any]:
+def read_array(
+    path_or_fd: str | os.PathLike[str] | RemotePath | int, stored: StoredArray
+) -> npt.NDArray[Any]:
     """Reads the whole of a `StoredArray`.
 
     A file descriptor is left open and, where the system has `os.pread`, its position is not
     changed, so that threads may share a descriptor.
 
     Args:
-        path_or_fd: the pickle's path, or a descriptor open for reading.
+        path_or_fd: the pickle's path, a descriptor open for reading, or a `RemotePath`, of which
+            only these bytes are requested.
         stored: an array that `find_arrays` found in that file.
 
     Returns:
@@ -115,14 +120,28 @@ def read_array(path_or_fd: str | os.PathLike[str] | int, stored: StoredArray) ->
     images = read_array("data_batch_1", contents.fields["images"])
     ```
     """
+    if isinstance(path_or_fd, RemotePath):
+        return _read_remote(path_or_fd, stored)
     # `find_arrays` has checked how far the file expands.
     with open_source(path_or_fd, bounded=False) as source:
         data = source.read(stored.offset, stored.nbytes)
     return view_as_array(data, stored.dtype, stored.shape, stored.order)
 
 
+def _read_remote(path: RemotePath, stored: StoredArray) -> npt.NDArray[Any]:
+    try:
+        data = path.read_range(stored.offset, stored.offset + stored.nbytes)
+    except FileNotFoundError as error:
+        raise CorruptShardError(
+            f"{path}: there is no such file. Restore it, or open the set again."
+        ) from error
+    # A copy: bytes cannot be written to.
+    array = np.frombuffer(data, np.uint8).copy()
+    return view_as_array(array, stored.dtype, stored.shape, stored.order)
+
+
 def read_fields(
-    path: str | os.PathLike[str], names: Iterable[str], *, trust: bool = False
+    path: str | os.PathLike[str] | OpenCopy, names: Iterable[str], *, trust: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
     """Reads some whole fields of a pickle; a compressed file is decompressed only once.
 
@@ -154,7 +173,7 @@ def read_fields(
 
 
 def read_columns(
-    path: str | os.PathLike[str], names: Iterable[str], trust: bool = False
+    path: str | os.PathLike[str] | OpenCopy, names: Iterable[str], trust: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
     """Reads fields as `read_fields` does, C-contiguous and in native byte order."""
     return {
@@ -164,7 +183,7 @@ def read_columns(
 
 
 def read_varlen(
-    path: str | os.PathLike[str], name: str, trust: bool = False
+    path: str | os.PathLike[str] | OpenCopy, name: str, trust: bool = False
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Reads values and offsets of rows of variable length, in native byte order.
 
@@ -201,17 +220,21 @@ def _as_read(source: ByteSource, array: StoredArray | npt.NDArray[Any]) -> npt.N
     return view_as_array(data, array.dtype, array.shape, array.order)
 
 
-def open_source(path: str | os.PathLike[str] | int, *, bounded: bool = True) -> ByteSource:
+def open_source(
+    path: str | os.PathLike[str] | OpenCopy | int, *, bounded: bool = True
+) -> ByteSource:
     """Opens a file, compressed or not.
 
     Args:
-        path: the file, or a descriptor.
+        path: the file, a descriptor, or an open copy of a remote file.
         bounded: whether to refuse a compressed file that expands to far more than its size.
             Defaults to `True`.
 
     Raises:
         CorruptShardError: if the file cannot be opened, or is not a file.
     """
+    if isinstance(path, OpenCopy):
+        return _detect_source(str(path), io.FileIO(path.descriptor, closefd=False), bounded)
     name = f"file descriptor {path}" if isinstance(path, int) else os.fspath(path)
     try:
         if isinstance(path, int):
@@ -290,7 +313,8 @@ def _load(source: ByteSource) -> object:
 
     by_joblib = _contains(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
     try:
-        with open(source.path, "rb") as file:
+        with open(source.file.fileno(), "rb", closefd=False) as file:
+            file.seek(0)
             content: Any = file
             if source.compressed:
                 content = io.BytesIO(source.read(0, source.size).tobytes())

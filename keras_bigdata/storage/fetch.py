@@ -1,0 +1,117 @@
+"""Copies a whole remote file into an open local one: in parallel pieces, checked."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from keras_bigdata.daemon_threads import DaemonThreads
+from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.storage.remote_path import RemotePath
+
+# Bytes of one request: large enough for the rate of one connection, small enough for several
+# connections to share a shard.
+PIECE_BYTES = 8 * 2**20
+
+# Number of requests at one time in a process.
+CONNECTIONS = 8
+
+# Times that a file is fetched again because its checksum differs.
+_CHECKSUM_ATTEMPTS = 3
+
+_BLOCK = 2**20
+
+_lock = threading.Lock()
+_pools: dict[int, DaemonThreads] = {}
+
+
+def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) -> None:
+    """Fills an open file with the content of a remote one.
+
+    Args:
+        path: the remote file.
+        descriptor: an empty local file, open for reading and writing.
+        size: expected size in bytes.
+        checksum: expected CRC-32; `None` if it is unknown.
+
+    Raises:
+        CorruptShardError: if the remote file does not exist, or if its content is not the expected
+            one, also when fetched again.
+        StorageError: if it cannot be read.
+        OSError: if the local file cannot be written, such as on a full disk.
+    """
+    try:
+        for attempt in range(_CHECKSUM_ATTEMPTS):
+            if attempt:
+                time.sleep(0.2 * attempt)
+            _fetch_pieces(path, descriptor, size)
+            if checksum is None or descriptor_checksum(descriptor, size) == checksum:
+                return
+        actual = path.size()
+    except FileNotFoundError as error:
+        raise CorruptShardError(
+            f"{path}: there is no such file. If the set was packed again, open it again; "
+            "otherwise restore the file."
+        ) from error
+    if actual != size:
+        raise CorruptShardError(
+            f"{path}: has {actual:,} bytes, expected {size:,} from the index: it was replaced or "
+            "cut short. If the set was packed again, open it again; otherwise restore the file."
+        )
+    raise CorruptShardError(
+        f"{path}: the content has another CRC-32 than the index records, in "
+        f"{_CHECKSUM_ATTEMPTS} attempts. The file is damaged or was replaced. If the set was "
+        "packed again, open it again; otherwise restore the file."
+    )
+
+
+def _fetch_pieces(path: RemotePath, descriptor: int, size: int) -> None:
+    def copy(start: int) -> None:
+        data = path.read_range(start, min(start + PIECE_BYTES, size))
+        view = memoryview(data)
+        done = 0
+        while done < len(view):
+            done += os.pwrite(descriptor, view[done:], start + done)
+
+    starts = range(0, size, PIECE_BYTES)
+    if len(starts) <= 1:
+        for start in starts:
+            copy(start)
+        return
+    pieces = [submit(copy, start) for start in starts]
+    try:
+        for piece in pieces:
+            piece.result()
+    finally:
+        # No thread may write to the descriptor after it was closed by the caller.
+        for piece in pieces:
+            if not piece.cancel():
+                piece.exception()
+
+
+def submit(function: Callable[[int], None], start: int) -> Future[None]:
+    """Runs a function in one of the threads of this process that send requests."""
+    with _lock:
+        pool = _pools.get(os.getpid())
+        if pool is None:
+            _pools.clear()
+            pool = _pools[os.getpid()] = DaemonThreads(CONNECTIONS, "keras_bigdata-fetch")
+    return pool.submit(function, start)
+
+
+def descriptor_checksum(descriptor: int, size: int) -> int:
+    """Returns the CRC-32 of the first bytes of an open file."""
+    checksum, position = 0, 0
+    block = bytearray(min(_BLOCK, max(size, 1)))
+    view = memoryview(block)
+    while position < size:
+        count = os.preadv(descriptor, [view[: size - position]], position)
+        if not count:
+            break
+        checksum = zlib.crc32(view[:count], checksum)
+        position += count
+    return checksum

@@ -1,0 +1,71 @@
+"""Opens a local copy of a remote file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+
+from keras_bigdata.storage.fetch import fetch
+from keras_bigdata.storage.memory_file import open_memory_file
+from keras_bigdata.storage.remote_path import RemotePath
+
+
+class OpenCopy:
+    """An open local copy of a remote file. It is closed when nothing refers to it.
+
+    Args:
+        path: the remote file, for messages.
+        descriptor: the copy, open for reading, which this object closes.
+    """
+
+    __slots__ = ("descriptor", "path")
+
+    def __init__(self, path: RemotePath, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def close(self, close: Callable[[int], None] = os.close) -> None:
+        """Closes the copy."""
+        if self.descriptor >= 0:
+            descriptor, self.descriptor = self.descriptor, -1
+            close(descriptor)
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # An argument: when the interpreter ends, the name `os` may be None already.
+        self.close(close)
+
+    def __enter__(self) -> OpenCopy:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def open_copy(path: RemotePath, size: int, checksum: int | None) -> OpenCopy:
+    """Returns a complete and checked local copy of a file, which is fetched if needed.
+
+    Args:
+        path: the remote file.
+        size: expected size in bytes.
+        checksum: expected CRC-32; `None` if it is unknown.
+
+    Raises:
+        CorruptShardError: if the remote file does not exist, or is not the expected one.
+        StorageError: if it cannot be read.
+    """
+    copy = OpenCopy(path, open_memory_file(path.name))
+    try:
+        fetch(path, copy.descriptor, size, checksum)
+    except BaseException:
+        copy.close()
+        raise
+    return copy

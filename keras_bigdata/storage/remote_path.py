@@ -1,0 +1,189 @@
+"""`RemotePath`: a file or directory behind a URL, used like a `pathlib.Path`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from keras_bigdata.storage.filesystem import open_filesystem
+from keras_bigdata.storage.request import TransferError, call_driver, request
+from keras_bigdata.storage.storage_options import StorageOptions
+from keras_bigdata.storage.url import scheme_of
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where local copies of remote shards are kept.
+
+    Args:
+        directory: an absolute path.
+        max_bytes: maximum size of all copies; `None` for no limit.
+    """
+
+    directory: str
+    max_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePath:
+    """A file or directory of an object store or web server.
+
+    Not an `os.PathLike`: passed to `open`, a URL would name a local file. As text it is the URL.
+    It can be pickled, with the options of the driver, and opens its own connections in each
+    process.
+
+    Args:
+        url: the URL, as `checked_url` returns it.
+        options: the options of the driver. Defaults to none.
+        cache: where copies of whole files are kept. Defaults to `None`: in memory, while they are
+            open.
+    """
+
+    url: str
+    options: StorageOptions = field(default_factory=StorageOptions)
+    cache: CacheSettings | None = field(default=None, compare=False)
+
+    def __truediv__(self, name: str | os.PathLike[str]) -> RemotePath:
+        return replace(self, url=f"{self.url}/{os.fspath(name)}")
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __repr__(self) -> str:
+        return f"RemotePath({self.url!r})"
+
+    @property
+    def name(self) -> str:
+        """The last part of the URL."""
+        return PurePosixPath(self.url.partition("://")[2]).name
+
+    @property
+    def parent(self) -> RemotePath:
+        """The directory that holds it."""
+        return replace(self, url=self.url.rpartition("/")[0])
+
+    @property
+    def scheme(self) -> str:
+        """The scheme, such as `"s3"`."""
+        return scheme_of(self.url)
+
+    def with_cache(self, cache: CacheSettings | None) -> RemotePath:
+        """Returns the same place with another cache."""
+        return replace(self, cache=cache)
+
+    # ---- Requests, each repeated as `request` does, with its errors
+
+    def call(self, what: str, name: str, *arguments: Any, **options: Any) -> Any:
+        """Calls a method of the driver with the path of this file as its first argument."""
+
+        def send() -> Any:
+            filesystem = open_filesystem(self.url, self.options)
+            path = filesystem._strip_protocol(self.url)
+            return call_driver(filesystem, name, path, *arguments, **options)
+
+        return request(send, self.url, self.options, what)
+
+    def read_bytes(self) -> bytes:
+        """Returns the content of the file.
+
+        Raises:
+            FileNotFoundError: if it does not exist.
+            StorageError: if it cannot be read.
+        """
+        return bytes(self.call("cannot be read", "cat_file"))
+
+    def read_range(self, start: int, stop: int) -> bytes:
+        """Returns bytes `start` to `stop - 1`, in one request.
+
+        Raises:
+            FileNotFoundError: if the file does not exist.
+            StorageError: if it cannot be read, or is shorter.
+        """
+        if stop <= start:
+            return b""
+
+        def send() -> bytes:
+            filesystem = open_filesystem(self.url, self.options)
+            path = filesystem._strip_protocol(self.url)
+            data = call_driver(filesystem, "cat_file", path, start=start, end=stop)
+            if len(data) > stop - start >= 0 and len(data) >= stop:
+                data = data[start:stop]  # a web server that knows no ranges sends the whole file
+            if len(data) != stop - start:
+                raise TransferError(
+                    f"{len(data):,} bytes were received, {stop - start:,} were requested"
+                )
+            return bytes(data)
+
+        return request(send, self.url, self.options)
+
+    def write_bytes(self, data: bytes, *, only_new: bool = False) -> None:
+        """Writes the file, which is complete or absent.
+
+        Args:
+            data: the content.
+            only_new: whether an existing file is an error, decided by the store itself. Defaults to
+                `False`.
+
+        Raises:
+            FileExistsError: with `only_new`, if the file exists.
+            StorageError: if it cannot be written, or if the store cannot decide.
+        """
+        mode = "create" if only_new else "overwrite"
+        self.call("cannot be written", "pipe_file", data, mode=mode)
+
+    def size(self) -> int:
+        """Returns the size of the file in bytes.
+
+        Raises:
+            FileNotFoundError: if it does not exist.
+            StorageError: if it is unknown.
+        """
+
+        def send() -> int:
+            filesystem = open_filesystem(self.url, self.options)
+            info = call_driver(filesystem, "info", filesystem._strip_protocol(self.url))
+            if info.get("size") is None:
+                raise TransferError("the server does not report the size of the file")
+            if info.get("type") == "directory":
+                raise FileNotFoundError(self.url)
+            return int(info["size"])
+
+        return request(send, self.url, self.options)
+
+    def exists(self) -> bool:
+        """Returns whether there is a file at this URL."""
+        try:
+            self.size()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def list_sizes(self) -> dict[str, int]:
+        """Lists all files below this directory in one listing.
+
+        Returns:
+            Name, relative to this directory -> size in bytes; empty if nothing is there.
+
+        Raises:
+            StorageError: if it cannot be listed.
+        """
+
+        def send() -> Mapping[str, Any]:
+            filesystem = open_filesystem(self.url, self.options)
+            filesystem.invalidate_cache()
+            root = filesystem._strip_protocol(self.url)
+            found = call_driver(filesystem, "find", root, detail=True)
+            prefix = root.rstrip("/") + "/"
+            return {
+                name.removeprefix(prefix): entry["size"]
+                for name, entry in found.items()
+                if name.startswith(prefix)
+            }
+
+        try:
+            return dict(request(send, self.url, self.options, "cannot be listed"))
+        except FileNotFoundError:
+            return {}

@@ -1,0 +1,77 @@
+"""Checks a URL, and names the package that its scheme needs."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from keras_bigdata.files import is_url
+
+# Scheme -> the package with its driver. fsspec has the drivers of the others.
+PACKAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "hf": "huggingface_hub",
+    "http": "aiohttp",
+    "https": "aiohttp",
+}
+
+# Schemes of files on this machine.
+LOCAL_SCHEMES = ("file", "local")
+
+
+def checked_url(text: str, argument: str) -> str:
+    """Returns a URL without a slash at its end.
+
+    Args:
+        text: the URL.
+        argument: name of the argument, for the messages.
+
+    Raises:
+        ValueError: if it is not the URL of a file or directory, or if it holds credentials, which
+            would appear in messages. They are not repeated in the error.
+    """
+    scheme = text.partition(":")[0].lower()
+    if "::" in text:
+        raise ValueError(
+            f"`{argument}` must be one URL, not a chain of several ('::'). A local cache is made "
+            "by Shards(url, cache=directory)."
+        )
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise ValueError(
+            f"`{argument}` must be a path or a URL such as 's3://bucket/name'. Two slashes follow "
+            f"the scheme. Received a text that begins with {scheme + ':'!r}"
+        )
+    parts = urlsplit(text)
+    if "@" in parts.netloc and scheme not in ("abfs", "abfss", "hf"):
+        raise ValueError(
+            f"`{argument}` is a URL with a user name or password in it, which messages would "
+            "show. Pass them in `storage_options`, or set the environment variables of the driver."
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(
+            f"`{argument}` is a URL with a query ('?' or '#'), such as a signed one. It must name "
+            "a directory, to which the names of files are added. Pass keys and signatures in "
+            "`storage_options`."
+        )
+    url = text.rstrip("/")
+    if url.endswith(":") or (scheme != "memory" and not parts.netloc):
+        raise ValueError(f"`{argument}` is a URL without a name. Received: {argument}={text!r}")
+    if any(part in (".", "..") for part in parts.path.split("/")):
+        raise ValueError(f"`{argument}` must not hold '.' or '..'. Received: {argument}={text!r}")
+    return url
+
+
+def scheme_of(url: str) -> str:
+    """Returns the scheme of a URL in lower case, such as `"s3"`."""
+    return url.partition("://")[0].lower()
+
+
+def is_remote(text: str) -> bool:
+    """Returns whether a text is a URL of a file that is not on this machine."""
+    return is_url(text) and text.partition(":")[0].lower() not in LOCAL_SCHEMES
