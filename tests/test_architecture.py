@@ -51,14 +51,13 @@ MAY_IMPORT = {
         *("arguments", "child_processes", "keras_internals", "permutation"),
         *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
     ],
-    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards", "storage"],
+    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
     "bench": ["arguments", "files", "loading", "progress", "shards", "storage"],
     "migrate": ["files"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [
         *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
         "shards",
-        "storage",
     ],
     "__init__": ["bench", "callbacks", "images", "integrity", "loading", "packing", "shards"],
 }

@@ -200,19 +200,19 @@ class OpenFiles:
                 f"{stat.st_mtime_ns} ns, expected {expected_ns}). Create the ShardSequence again."
             )
         if not expected_ns:
-            self._compare(shard, file)
+            self._compare(shard, file.source)
             if not isinstance(file.content, OpenCopy):
                 self._mtimes_ns[shard] = stat.st_mtime_ns
 
-    def _compare(self, shard: int, file: OpenFile) -> None:
+    def _compare(self, shard: int, file: str | OpenCopy) -> None:
         """Compares the arrays of a file with an index that another process has written."""
-        layout = read_layout(file.source, self._trust)
+        layout = read_layout(file, self._trust)
         for name in self._fields:
             difference = find_difference(self._index, shard, name, layout)
             if difference is not None:
                 expected, found = difference
                 raise CorruptShardError(
-                    f"{file.path}: holds {found}, expected {expected} from the index. Restore the "
+                    f"{file}: holds {found}, expected {expected} from the index. Restore the "
                     "file, or pack the data again."
                 )
 
