@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "images": ["arguments", "files"],
-    "storage": ["daemon_threads", "files"],
+    "storage": ["child_processes", "daemon_threads", "files"],
     "shards": [
         *("arguments", "files", "permutation", "progress", "representation"),
         "storage",

@@ -13,6 +13,13 @@ The files, each of which uses only those above it:
 | `joined_places` | the root of a set that lies in several places |
 | `fetch` | copies a whole file into an open local one: in parallel, checked |
 | `memory_file` | files that lie in memory and vanish when they are closed |
+| `advisory_lock` | locks that the system releases when their process ends |
+| `cache_entry` | the names of the files of a cache, which hold all that identifies their content |
+| `cache_account` | what lies in a cache, and how many bytes that is |
+| `cache_eviction` | the order in which the entries of a full cache are removed |
+| `cache_directory` | looks up entries, reserves room, publishes and removes files |
+| `cached_copy` | opens the copy in a cache, which downloads it if it is missing |
+| `cache_bytes` | checks that a cache has room for what is read at one time |
 | `open_copy` | opens a local copy of a remote file |
 | `listed_sizes` | sizes of remote files, with one listing for all of a directory |
 """

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 
+from keras_bigdata.storage.cache_eviction import NextUse
+from keras_bigdata.storage.cached_copy import open_cached
 from keras_bigdata.storage.fetch import fetch
 from keras_bigdata.storage.memory_file import open_memory_file
 from keras_bigdata.storage.remote_path import RemotePath
@@ -50,18 +52,32 @@ class OpenCopy:
         return str(self.path)
 
 
-def open_copy(path: RemotePath, size: int, checksum: int | None) -> OpenCopy:
+def open_copy(
+    path: RemotePath, size: int, checksum: int | None, next_use: NextUse | None = None
+) -> OpenCopy:
     """Returns a complete and checked local copy of a file, which is fetched if needed.
+
+    With `path.cache` it lies in the cache, and cannot be removed from it while it is open. It lies
+    in memory without a cache, without a checksum, which tells the versions of a file apart, and if
+    all other files in the cache are in use.
 
     Args:
         path: the remote file.
         size: expected size in bytes.
         checksum: expected CRC-32; `None` if it is unknown.
+        next_use: returns how soon this process needs an entry of the cache, given its name (see
+            `cache_entry.entry_name`): 0.0 = in use now or next, larger = later, `math.inf` = not
+            foreseen. It must not wait for a lock that is held while `open_copy` is called.
+            Defaults to `None`: what was not used for the longest time is removed first.
 
     Raises:
         CorruptShardError: if the remote file does not exist, or is not the expected one.
-        StorageError: if it cannot be read.
+        StorageError: if it cannot be read, or if the cache cannot be used.
     """
+    if path.cache is not None and checksum is not None:
+        descriptor = open_cached(path, path.cache, size, checksum, next_use)
+        if descriptor is not None:
+            return OpenCopy(path, descriptor)
     copy = OpenCopy(path, open_memory_file(path.name))
     try:
         fetch(path, copy.descriptor, size, checksum)
