@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 from keras_bigdata.storage.cache_entry import downloaded_entry, parse_entry
 
-_FOLDER = re.compile(r"[0-9a-f]{2}")
+_FOLDER = re.compile(r"[0-3][0-9a-f]")
 
-# The time of a directory has a resolution of up to 10 ms. A directory that was changed so few
-# seconds before it was listed may have been changed again since, at the same time.
-_RESOLUTION = 0.25
+# The time of a directory has a resolution of 10 ms or better, on a few file systems of 2 seconds. A
+# directory that was changed so few seconds before it was listed may have been changed again since,
+# at the same time.
+_RESOLUTION = 0.05
+_COARSE_RESOLUTION = 2.5
 
 
 @dataclass(slots=True)
@@ -53,35 +55,23 @@ class CacheAccount:
     def refresh(self) -> None:
         """Lists the folders that were changed since the last call, by any process.
 
-        256 folders that did not change take 0.5 ms.
-
         Raises:
             OSError: if one cannot be listed.
         """
         with os.scandir(self._root) as found:
-            names = [entry.name for entry in found if _FOLDER.fullmatch(entry.name)]
-        self._folders = {name: self._refreshed(name) for name in names}
-
-    def _refreshed(self, name: str) -> _Folder:
-        known = self._folders.get(name) or _Folder()
-        path = os.path.join(self._root, name)
-        now = time.time()
-        try:
-            before_ns = os.stat(path).st_mtime_ns
-            if before_ns == known.time_ns:
-                return known
-            listed = os.listdir(path)
-        except (FileNotFoundError, NotADirectoryError):  # removed, or a file of the user
-            return _Folder()
-        folder = _Folder(before_ns if 0 < before_ns / 1e9 < now - _RESOLUTION else -1)
-        for file in listed:
-            size = known.entries.get(file)
-            if size is not None or (size := _size_of(file)) is not None:
-                folder.entries[file] = size
-            elif (entry := downloaded_entry(file)) is not None:
-                folder.temporaries[file] = _size_of(entry) or 0
-        folder.bytes = sum(folder.entries.values()) + sum(folder.temporaries.values())
-        return folder
+            paths = {entry.name: entry.path for entry in found if _FOLDER.fullmatch(entry.name)}
+        folders = {}
+        for name, path in paths.items():
+            known = self._folders.get(name) or _Folder()
+            now = time.time()
+            try:
+                time_ns = os.stat(path).st_mtime_ns
+                if time_ns != known.time_ns:
+                    known = _listed(path, known, time_ns if _is_past(time_ns, now) else -1)
+            except (FileNotFoundError, NotADirectoryError):  # removed, or a file of the user
+                continue
+            folders[name] = known
+        self._folders = folders
 
     @property
     def bytes(self) -> int:
@@ -108,6 +98,24 @@ class CacheAccount:
         for files in (known.entries, known.temporaries):
             with contextlib.suppress(KeyError):
                 known.bytes -= files.pop(file)
+
+
+def _is_past(time_ns: int, now: float) -> bool:
+    """Returns whether a change at `now` or later will have another time."""
+    resolution = _RESOLUTION if time_ns % 1_000_000 else _COARSE_RESOLUTION
+    return time_ns / 1e9 < now - resolution
+
+
+def _listed(path: str, known: _Folder, time_ns: int) -> _Folder:
+    folder = _Folder(time_ns)
+    for file in os.listdir(path):
+        size = known.entries.get(file)
+        if size is not None or (size := _size_of(file)) is not None:
+            folder.entries[file] = size
+        elif (entry := downloaded_entry(file)) is not None:
+            folder.temporaries[file] = _size_of(entry) or 0
+    folder.bytes = sum(folder.entries.values()) + sum(folder.temporaries.values())
+    return folder
 
 
 def _size_of(name: str) -> int | None:

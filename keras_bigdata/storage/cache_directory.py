@@ -20,6 +20,8 @@ from keras_bigdata.storage import advisory_lock
 from keras_bigdata.storage.cache_account import CacheAccount
 from keras_bigdata.storage.cache_entry import SUBDIRECTORY, folder_of, parse_entry, temporary_name
 from keras_bigdata.storage.cache_eviction import NextUse, eviction_order
+from keras_bigdata.storage.cache_sync import is_on_disk, mark_as_new, sync_later
+from keras_bigdata.storage.fetch import descriptor_checksum
 
 # Maximum time in seconds to wait for the lock of the directory, which is held for milliseconds:
 # only a process that is suspended holds it longer.
@@ -64,11 +66,14 @@ class CacheDirectory:
         self.root = os.path.join(directory, SUBDIRECTORY)
         self._account = CacheAccount(self.root)
         self._lock = threading.Lock()
+        # Inodes of entries that this process knows to be whole, although they are not on the disk.
+        self._whole: set[int] = set()
 
     def open_entry(self, name: str, size: int) -> int | None:
         """Returns an open and locked entry, and notes that it was used; `None` if it is missing.
 
-        An entry of another size, which something else than the cache has changed, is removed.
+        An entry without its content, by a power cut or because something else than the cache has
+        changed it, is removed.
 
         Raises:
             OSError: if it cannot be read.
@@ -84,7 +89,7 @@ class CacheDirectory:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise FileExistsError(0, "something that is not a file has its name", path)
-            if found.st_size == size and found.st_nlink:
+            if found.st_nlink and self._is_whole(name, size, found, descriptor):
                 with contextlib.suppress(OSError):  # a file of another user, or read-only
                     os.utime(descriptor)
                 return advisory_lock.inherit(descriptor)
@@ -93,8 +98,22 @@ class CacheDirectory:
             raise
         advisory_lock.close(descriptor)
         if found.st_nlink:
-            self._remove_changed(name, size)
+            self._remove_damaged(name, found)
         return None
+
+    def _is_whole(self, name: str, size: int, found: os.stat_result, descriptor: int) -> bool:
+        """Returns whether an open entry has its content."""
+        if found.st_size != size:
+            return False
+        # In one process once, for file systems without permissions.
+        if is_on_disk(found) or found.st_ino in self._whole:
+            return True
+        parsed = parse_entry(name)
+        if parsed is None or descriptor_checksum(descriptor, size) != parsed.checksum:
+            return False
+        self._whole.add(found.st_ino)
+        sync_later(self._path(name))
+        return True
 
     def begin_download(
         self, name: str, size: int, max_bytes: int | None, next_use: NextUse | None
@@ -129,6 +148,7 @@ class CacheDirectory:
             download = Download(name, path, descriptor)
             with self.discarded_on_error(download):
                 advisory_lock.try_lock(descriptor, exclusive=True)
+                mark_as_new(descriptor)
             return download
 
     def free(self, name: str, size: int, next_use: NextUse | None) -> bool:
@@ -151,6 +171,8 @@ class CacheDirectory:
             # The descriptor is right also if something else has removed the file.
             os.rename(download.path, self._path(download.name))
         advisory_lock.try_lock(download.descriptor, exclusive=False)
+        self._whole.add(os.fstat(download.descriptor).st_ino)
+        sync_later(self._path(download.name))
         return advisory_lock.inherit(download.descriptor)
 
     @contextlib.contextmanager
@@ -285,9 +307,9 @@ class CacheDirectory:
         self._account.forget(folder, file)
         return True
 
-    def _remove_changed(self, name: str, size: int) -> None:
+    def _remove_damaged(self, name: str, found: os.stat_result) -> None:
         with self._locked(), contextlib.suppress(FileNotFoundError):
-            if os.stat(self._path(name), follow_symlinks=False).st_size != size:
+            if os.path.samestat(os.stat(self._path(name), follow_symlinks=False), found):
                 os.unlink(self._path(name))
 
 

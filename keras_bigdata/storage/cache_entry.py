@@ -18,7 +18,7 @@ _READABLE = 60
 
 # None begins with a dot, as temporary names do.
 _NAME = re.compile(
-    r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}-([0-9a-f]{12})-([0-9a-f]{24})-[0-9a-f]{8}-([0-9]{1,18})"
+    r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}-([0-9a-f]{12})-([0-9a-f]{24})-([0-9a-f]{8})-([0-9]{1,18})"
 )
 
 
@@ -29,11 +29,13 @@ class EntryName:
     Args:
         group: stands for the directory of the remote file, so for its set.
         url: stands for the URL of the remote file.
+        checksum: CRC-32 of the content.
         size: size in bytes.
     """
 
     group: str
     url: str
+    checksum: int
     size: int
 
 
@@ -55,12 +57,14 @@ def entry_name(path: RemotePath, size: int, checksum: int) -> str:
 def parse_entry(name: str) -> EntryName | None:
     """Returns the parts of the name of an entry; `None` for a file that no cache has written."""
     match = _NAME.fullmatch(name)
-    return None if match is None else EntryName(match[1], match[2], int(match[3]))
+    if match is None:
+        return None
+    return EntryName(match[1], match[2], int(match[3], 16), int(match[4]))
 
 
 def folder_of(name: str) -> str:
-    """Returns the folder of an entry, one of 256, so that no folder becomes long."""
-    return name.rsplit("-", 3)[1][:2]
+    """Returns the folder of an entry, one of 64, so that no folder becomes long."""
+    return f"{int(name.rsplit('-', 3)[1][:2], 16) % 64:02x}"
 
 
 def temporary_name(name: str) -> str:

@@ -30,7 +30,7 @@ def eviction_order(
 
     1. Former versions of files of which a newer version is in use.
     2. Entries of sets that are not trained on, least recently used first.
-    3. The entry that this process needs latest, while its entries are more than an equal share of
+    3. The entry that this process needs latest, while its entries are at least an equal share of
        the sets that are trained on; otherwise the least recently used one of the largest other
        set. Without shares, two trainings would each remove what the other one needs.
 
@@ -84,7 +84,7 @@ def _by_shares(own: list[_Known], own_bytes: int, groups: list[list[_Known]]) ->
     sizes = [sum(size for _, _, size in group) for group in groups]
     share = (own_bytes + sum(sizes)) / (1 + len(groups))
     while own or groups:
-        if own and (own_bytes > share or not groups):
+        if own and (own_bytes >= share or not groups):
             _, name, size = own.pop()
             own_bytes -= size
         elif groups:

@@ -74,8 +74,6 @@ def _fill(download: Download, path: RemotePath, size: int, checksum: int) -> OSE
     try:
         _allocate(download.descriptor, size)
         fetch(path, download.descriptor, size, checksum)
-        # Otherwise a power cut could leave an entry of the right size without content.
-        os.fsync(download.descriptor)
     except OSError as error:
         if error.errno not in _FULL:
             raise

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 import zlib
 
 import pytest
@@ -28,6 +29,16 @@ def files(monkeypatch, tmp_path):
 def limited(files, max_bytes):
     files.cache = CacheSettings(files.cache.directory, max_bytes)
     return files
+
+
+def marked(files, name):
+    """Waits until an entry is marked as being on the disk."""
+    path = files_of(files.cache.directory)[files.entry(name)]
+    deadline = time.monotonic() + 20
+    while path.stat().st_mode & 0o222:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return path
 
 
 def test_a_file_is_fetched_once(files):
@@ -78,7 +89,9 @@ def test_a_damaged_remote_file_is_an_error_and_leaves_nothing(files):
 @pytest.mark.parametrize("size", [0, 999, 1001])
 def test_an_entry_of_another_size_is_fetched_again(files, size):
     files.read("1.pkl")
-    os.truncate(files_of(files.cache.directory)[files.entry("1.pkl")], size)
+    path = marked(files, "1.pkl")
+    path.chmod(0o644)
+    os.truncate(path, size)
     assert files.read("1.pkl") == content(1)
     assert files.requests == ["1.pkl", "1.pkl"]
     assert files.read("1.pkl") == content(1)
@@ -293,3 +306,23 @@ def test_a_limit_smaller_than_needed_is_refused_with_the_number():
     check_cache_bytes(CacheSettings("/cache", 1000), 1000)
     with pytest.raises(ValueError, match=r"take 12,345 bytes.*cache_bytes=1,000"):
         check_cache_bytes(CacheSettings("/cache", 1000), 12345)
+
+
+def test_an_entry_that_a_power_cut_may_have_emptied_is_compared_with_its_checksum(files):
+    files.read("1.pkl")
+    path = marked(files, "1.pkl")
+    path.chmod(0o644)
+    path.write_bytes(bytes(1000))
+    cached_copy.cache_directory(files.cache.directory)._whole.clear()  # as in the next process
+    assert files.read("1.pkl") == content(1)
+    assert files.requests == ["1.pkl", "1.pkl"]
+
+
+def test_an_entry_that_is_whole_is_marked_by_the_next_process(files):
+    files.read("1.pkl")
+    path = marked(files, "1.pkl")
+    path.chmod(0o644)
+    cached_copy.cache_directory(files.cache.directory)._whole.clear()
+    assert files.read("1.pkl") == content(1)
+    marked(files, "1.pkl")
+    assert files.requests == ["1.pkl"]
