@@ -24,7 +24,10 @@ class CorruptShardError(ShardError):
 
 
 class StorageError(BigDataError):
-    """A store behind a URL cannot be reached, or refuses a request. No shard is at fault."""
+    """A store behind a URL cannot be reached or refuses a request, or a cache cannot be used.
+
+    No shard is at fault.
+    """
 
 
 class UnsafePickleError(ShardError):

@@ -50,11 +50,11 @@ class Shards(Divisible):
             a directory with an index, such as `"s3://bucket/train"`; a list of
             directories, which are joined to one set if their fields, roles, classes, vocabulary and
             number of variants are the same; a list of pickle files; a `ShardIndex`; or a `Shards`.
-        cache: local directory in which copies of the files of URLs are kept for later epochs and
-            trainings. Several processes and sets may share it. Defaults to `None`: the files in use
-            are held in memory.
-        cache_bytes: maximum size of that directory, of all sets in it. Defaults to `None`: as large
-            as its disk.
+        cache: local directory for copies of the shards behind URLs, in its subdirectory
+            `keras_bigdata-cache`, for later epochs and trainings. Several processes and sets may
+            share it. Only copies are removed. Defaults to `None`: shards in use are held in memory.
+        cache_bytes: maximum size of all copies in that directory, of all sets. What is needed
+            latest is removed first. Defaults to `None`: as large as its disk.
         storage_options: options of the fsspec driver of a URL, such as keys and an endpoint. They
             are never printed or written. Defaults to `None`: those of the environment.
         layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import threading
 import time
 import zlib
@@ -193,6 +194,34 @@ def test_threads_that_open_one_file_fetch_it_once(files):
         thread.join()
     assert found == [content(1)] * 8
     assert files.requests == ["1.pkl"]
+
+
+def test_threads_that_read_more_than_fits_stay_within_the_limit(files, tmp_path):
+    limited(files, 3500)
+    for number in range(5, 12):
+        files.put(f"{number}.pkl", content(number))
+    failed, largest = [], []
+
+    def read(seed):
+        rng = random.Random(seed)
+        try:
+            for _ in range(40):
+                number = rng.randrange(12)
+                uses = {files.entry(f"{n}.pkl"): rng.choice([0.0, 1.0, 2.0]) for n in range(6)}
+                assert files.read(f"{number}.pkl", later(uses)) == content(number)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
+    directory = cached_copy.cache_directory(files.cache.directory)
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        with directory._locked():
+            largest.append(len(files_of(files.cache.directory)))  # with unfinished downloads
+        time.sleep(0.001)
+    assert failed == []
+    assert max(largest) == 3
 
 
 def test_a_download_of_a_suspended_process_is_not_waited_for_without_end(files, monkeypatch):

@@ -1,7 +1,6 @@
 """Which entries of a full cache are removed, and how often files are fetched again."""
 
 import math
-import os
 import random
 import time
 
@@ -167,4 +166,3 @@ def test_the_order_of_many_entries_is_made_for_a_share_of_the_downloads_only(mon
         files.read(f"{each}.pkl")
     assert len(files_of(tmp_path / "c")) >= 296
     assert 1 <= len(orders) <= 12
-    assert os.path.isdir(tmp_path / "c")
