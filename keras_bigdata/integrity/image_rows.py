@@ -16,11 +16,18 @@ from keras_bigdata.integrity.row_names import RowName, describe_row, name_rows
 from keras_bigdata.shards.entries import FILE_CODEC
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.storage.open_copy import OpenCopy
 
 _DEPTH = 8
 
 
-def check_image_rows(index: ShardIndex, shard: int, name: str, trust: bool = False) -> None:
+def check_image_rows(
+    index: ShardIndex,
+    shard: int,
+    name: str,
+    trust: bool = False,
+    file: OpenCopy | None = None,
+) -> None:
     """Checks that each row of a field of encoded images begins as such an image.
 
     Args:
@@ -28,6 +35,7 @@ def check_image_rows(index: ShardIndex, shard: int, name: str, trust: bool = Fal
         shard: number of the shard.
         name: name of the field.
         trust: as in `open_shards`. Defaults to `False`.
+        file: an open copy of the remote shard. Defaults to `None`.
 
     Raises:
         CorruptShardError: if the shard cannot be read, or if a row is not an image of the format
@@ -38,7 +46,7 @@ def check_image_rows(index: ShardIndex, shard: int, name: str, trust: bool = Fal
     if field.codec != FILE_CODEC:
         height, width, channels = field.row_shape
         expected = ImageHeader(str(field.codec), height, width, channels, _DEPTH)
-    rows = read_ragged(index, shard, name, trust=trust)
+    rows = read_ragged(index, shard, name, trust=trust, file=file)
     for row, header in enumerate(row_headers(rows.values, rows.offsets)):
         if header is None or (expected is not None and header != expected):
             found = "bytes that are not an image" if header is None else header

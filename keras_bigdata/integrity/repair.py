@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_bigdata.arguments import checked_bool
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
-from keras_bigdata.files import local_path
+from keras_bigdata.integrity.copied_set import rebuild_remote_index
+from keras_bigdata.integrity.quarantine import QUARANTINE, Quarantine, check_writable
 from keras_bigdata.integrity.rebuild_index import rebuild_index
 from keras_bigdata.integrity.report import Fault, Repair
-from keras_bigdata.integrity.verify import checked_directory, find_faults
+from keras_bigdata.integrity.set_files import SetFiles, checked_directory, list_files
+from keras_bigdata.integrity.verify import find_faults
 from keras_bigdata.progress import Verbose, checked_verbose, summarize
 from keras_bigdata.shards.class_counts import count_in_shards
 from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
@@ -26,15 +26,13 @@ from keras_bigdata.shards.removed_shards import (
 )
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.shard_names import shard_number
-
-# Subdirectory of the shards' directory for files that are no longer used. Their names end in
-# `.quarantined`, so that none is taken for a shard.
-QUARANTINE = "quarantine"
+from keras_bigdata.storage.place import absolute_place, check_options_used, local_place
 
 
 def repair(
     directory: str | os.PathLike[str],
     *,
+    storage_options: Mapping[str, Any] | None = None,
     source: Any = None,
     augment: Callable[..., Any] | None = None,
     workers: int | None = None,
@@ -65,14 +63,20 @@ def repair(
     before: a repair that was stopped is completed by the same call. Do not run two repairs at a
     time.
 
+    Behind a URL, damaged files are copied to `quarantine/` within the store, the index is written
+    by one request, and only then they are removed from their former place. To create a lost index,
+    all shards are copied to a temporary directory. A web server is only read, so nothing can be
+    repaired there.
+
     Args:
-        directory: a directory of shards.
+        directory: a directory of shards, or its URL.
+        storage_options: options of the fsspec driver of the URLs. Defaults to `None`.
         source: the source that the set was packed from, as it was passed to `pack`. Defaults to
             `None`.
         augment: the function that was passed to `pack`. Defaults to `None`.
         workers: as for `pack`. Defaults to `None`: one for each CPU.
-        like: for a lost index, a packed set with the same roles, classes and vocabulary; for a
-            validation set, for example, its training set. Defaults to `None`.
+        like: for a lost index, a packed set (directory or URL) with the same roles, classes and
+            vocabulary; for a validation set, for example, its training set. Defaults to `None`.
         inputs, targets, sample_weights: for a lost index, the roles as in `ShardWriter`. Default
             to `None`.
         layout: for a lost index of files that do not have the names of packed shards: how they
@@ -89,6 +93,7 @@ def repair(
             number of rows.
         PackError: if the source is not one that was packed, if only shards of other sources are
             damaged, or if it now returns different bytes.
+        StorageError: if a URL cannot be read or written.
         OSError: if a file cannot be written or moved; the same call continues from there.
         ValueError: if `like`, `layout` or a role is passed although the index can be read.
 
@@ -106,7 +111,11 @@ def repair(
     dry_run = checked_bool(dry_run, "dry_run")
     layout = checked_layout(layout)
     verbose = checked_verbose(verbose)
-    folder = checked_directory(directory, "directory")
+    folder = checked_directory(directory, "directory", storage_options)
+    like_place = None if like is None else absolute_place(like, "like", storage_options)
+    check_options_used(storage_options, folder, like_place)
+    check_writable(folder)
+    files = list_files(folder)
     roles = Roles(
         as_structure(inputs, "inputs"),
         as_structure(targets, "targets"),
@@ -115,8 +124,8 @@ def repair(
     try:
         index = ShardIndex.load(folder)
     except CorruptShardError:
-        like_index = None if like is None else ShardIndex.load(local_path(like, "like"))
-        result = _restore_index(folder, roles, like_index, layout, dry_run=dry_run, verbose=verbose)
+        like_index = None if like_place is None else ShardIndex.load(like_place)
+        result = _restore_index(files, roles, like_index, layout, dry_run=dry_run, verbose=verbose)
     else:
         unused = [
             name
@@ -128,12 +137,13 @@ def repair(
                 f"{folder}: the index can be read, so `{unused[0]}` has no effect: it is for an "
                 "index that is lost."
             )
-        faults = find_faults(index, "", verbose=verbose)
+        faults = find_faults(index, files, "", verbose=verbose)
         result = Repair(folder, index=index)
         if source is not None:
             damaged = [index[shard] for shard in faults]
             _pack_again(
                 result,
+                files,
                 damaged,
                 source,
                 augment,
@@ -142,13 +152,14 @@ def repair(
                 verbose=verbose,
             )
         elif faults:
-            _remove_damaged(result, faults, dry_run=dry_run, verbose=verbose)
+            _remove_damaged(result, files, faults, dry_run=dry_run, verbose=verbose)
     summarize(result.summary(), verbose)
     return result
 
 
 def _pack_again(
     result: Repair,
+    files: SetFiles,
     damaged: Sequence[ShardInfo],
     source: Any,
     augment: Callable[..., Any] | None,
@@ -160,9 +171,11 @@ def _pack_again(
     """Packs damaged and removed shards again from their source."""
     from keras_bigdata.integrity.repack import Repacker
 
-    index, folder = result.index, result.directory
+    index = result.index
     assert index is not None
     repacker = Repacker(index, source, augment)
+    folder = local_place(result.directory, "repair with a source")
+    quarantine = Quarantine(files)
     removed = removed_shards(index)
     lost, others = repacker.own_shards([*damaged, *removed])
     if others and not lost:
@@ -178,8 +191,7 @@ def _pack_again(
         return
     new_files = repacker.write(lost, workers)
     for name, file in new_files.items():
-        if os.path.exists(folder / name):
-            _move_to_quarantine(folder, name)
+        quarantine.move([name])
         os.replace(file, folder / name)
     restored = [info for info in removed if info in lost]
     if restored:
@@ -195,6 +207,7 @@ def _pack_again(
 
 def _remove_damaged(
     result: Repair,
+    files: SetFiles,
     faults: dict[int, Fault],
     *,
     dry_run: bool,
@@ -213,10 +226,10 @@ def _remove_damaged(
         )
     kept, incomplete = split_incomplete(folder, sound, index.variants)
     removed = [index[shard] for shard in faults] + incomplete
-    for fault in faults.values():
-        name = Path(fault.file).relative_to(folder).as_posix()
+    for shard, fault in faults.items():
+        name = index.names[shard]
         reason = f"{fault.kind}: expected {fault.expected}, found {fault.found}"
-        moves = f"; moves to {QUARANTINE}/" if os.path.exists(fault.file) else ""
+        moves = f"; moves to {QUARANTINE}/" if files.exists(name) else ""
         result.steps.append(f"{name}: is removed from the index ({reason}){moves}")
     for info in incomplete:
         result.steps.append(
@@ -231,14 +244,17 @@ def _remove_damaged(
         return
     provenance = with_removed(index.provenance, [*removed_shards(index), *removed])
     result.index = _with_shards(index, kept, provenance, verbose=verbose)
+    names = [info.name for info in removed]
+    quarantine = Quarantine(files)
+    quarantine.prepare(names)
     # Before the files are moved: at any instant the index names only files that exist.
     result.index.save()
-    _quarantine(folder, [info.name for info in removed])
+    result.notes += quarantine.move(names)
     result.done = True
 
 
 def _restore_index(
-    folder: Path,
+    files: SetFiles,
     roles: Roles,
     like: ShardIndex | None,
     layout: Reading,
@@ -247,7 +263,11 @@ def _restore_index(
     verbose: Verbose,
 ) -> Repair:
     """Creates a lost index from the sound shards and moves the others to the quarantine."""
-    rebuilt = rebuild_index(folder, roles, like, layout, verbose=verbose)
+    folder = files.directory
+    if isinstance(folder, Path):
+        rebuilt = rebuild_index(folder, roles, like, layout, verbose=verbose)
+    else:
+        rebuilt = rebuild_remote_index(files, roles, like, layout, verbose=verbose)
     if rebuilt.index is None:
         raise ShardError(
             f"{folder}: none of its pickles is sound, so that no index can be created. The first "
@@ -255,10 +275,10 @@ def _restore_index(
         )
     index = rebuilt.index
     result = Repair(folder, notes=rebuilt.notes, index=index)
-    if os.path.exists(folder / INDEX_NAME):
+    if files.exists(INDEX_NAME):
         result.steps.append(f"{INDEX_NAME}: is copied to {QUARANTINE}/")
     for fault in rebuilt.faults:
-        name = Path(fault.file).relative_to(folder).as_posix()
+        name = fault.file.removeprefix(str(folder)).lstrip("/\\").replace(os.sep, "/")
         result.removed[name] = None
         result.steps.append(
             f"{name}: moves to {QUARANTINE}/ (expected {fault.expected}, found {fault.found})"
@@ -271,10 +291,11 @@ def _restore_index(
     result.steps.append(_describe_new_index([index[shard] for shard in range(len(index))]))
     if dry_run:
         return result
-    if os.path.exists(folder / INDEX_NAME):
-        _copy_to_quarantine(folder, INDEX_NAME)
+    names = list(result.removed)
+    quarantine = Quarantine(files)
+    quarantine.prepare(names, kept=[INDEX_NAME])
     index.save()
-    _quarantine(folder, list(result.removed))
+    result.notes += quarantine.move(names)
     result.done = True
     return result
 
@@ -305,29 +326,3 @@ def _with_shards(
     )
     new.class_counts = count_in_shards(new, verbose=verbose)
     return new
-
-
-def _quarantine(directory: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if os.path.exists(directory / name):
-            _move_to_quarantine(directory, name)
-
-
-def _move_to_quarantine(directory: Path, name: str) -> None:
-    os.rename(directory / name, _free_name(directory, name))
-
-
-def _copy_to_quarantine(directory: Path, name: str) -> None:
-    """Copies a file that is replaced afterwards, so that the file exists at any instant."""
-    shutil.copy2(directory / name, _free_name(directory, name))
-
-
-def _free_name(directory: Path, name: str) -> Path:
-    """Returns an unused path in the quarantine, and creates its directory."""
-    place = directory / QUARANTINE / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
-        path = place.with_name(f"{place.name}{f'-{number}' if number > 1 else ''}.quarantined")
-        if not path.exists():
-            return path
-    raise AssertionError

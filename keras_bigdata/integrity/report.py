@@ -10,6 +10,7 @@ from pathlib import Path
 from keras_bigdata.integrity.row_names import RowName, describe_row
 from keras_bigdata.representation import format_bytes, format_count, html_table, shorten
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.storage.remote_path import RemotePath
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -19,7 +20,7 @@ class Fault:
     `str(fault)` is one line with all attributes.
 
     Args:
-        file: path of the file or directory.
+        file: path or URL of the file or directory.
         kind: one of `"missing"`, `"unreadable"`, `"size"`, `"checksum"`, `"structure"`, `"extra"`,
             `"index"`, `"unfinished"`, `"duplicates"`, `"classes"`.
         expected: the expected state.
@@ -87,7 +88,7 @@ class Report:
     ```
     """
 
-    directory: Path
+    directory: Path | RemotePath
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     shards: int = 0
@@ -179,7 +180,7 @@ class Repair:
     ```
     """
 
-    directory: Path
+    directory: Path | RemotePath
     steps: list[str] = field(default_factory=list)
     removed: dict[str, int | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

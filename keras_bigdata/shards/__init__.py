@@ -16,6 +16,7 @@ The files, each of which uses only those above it:
 | `index_json` | checks of the values in `index.json` |
 | `index_columns` | its columns: lists, or runs of equal values and numbered names |
 | `index_checks` | checks that its columns agree, and fit the files |
+| `missing_index` | the error for a URL without an index |
 | `index_file` | reads and writes the file: format, version, errors |
 | `index` | `ShardIndex`: the index of a set of shards |
 | `class_counts` | number of rows of each class |

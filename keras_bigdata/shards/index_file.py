@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.shards.missing_index import missing_index_error
 from keras_bigdata.storage.place import Place
 from keras_bigdata.storage.remote_path import RemotePath
 
@@ -58,6 +59,8 @@ def read_index_file(directory: Place) -> dict[str, Any]:
     except PermissionError as error:  # it is not lost, and must not be written again
         raise ShardError(f"{path}: the index may not be read ({error.strerror}).") from error
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(path, RemotePath) and isinstance(error, FileNotFoundError):
+            raise missing_index_error(path) from error
         raise CorruptShardError(
             f"{path}: the index cannot be read ({excerpt(error)}). {_RESTORE}"
         ) from error

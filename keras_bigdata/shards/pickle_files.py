@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from keras_bigdata.errors import ShardError
@@ -76,12 +77,44 @@ def find_pickles(directory: Path) -> list[str]:
 
 def pickle_names(directory: Path) -> list[str]:
     """Returns the names of the pickles below a directory, without those of sets below it."""
-    return [name for name in _file_names(directory) if is_pickle(Path(name).name)]
+    return pickles_among(_file_names(directory))
+
+
+def pickles_among(names: Iterable[str]) -> list[str]:
+    """Returns those of some names of files that are names of pickles."""
+    return [name for name in names if is_pickle(Path(name).name)]
 
 
 def temporary_names(directory: Path) -> list[str]:
     """Returns the names of the temporary files that killed writers left in a directory."""
-    return [name for name in _file_names(directory) if temporary_target(Path(name).name)]
+    return temporary_among(_file_names(directory))
+
+
+def temporary_among(names: Iterable[str]) -> list[str]:
+    """Returns those of some names of files that are names of temporary files."""
+    return [name for name in names if temporary_target(Path(name).name)]
+
+
+def names_among(listed: Iterable[str]) -> list[str]:
+    """Returns the files of a set in the listing of a store, without those of sets below it.
+
+    Args:
+        listed: the names of all files below the directory of the set, relative to it.
+
+    Returns:
+        The names in natural order, without those in hidden folders.
+    """
+    parts = {name: name.split("/") for name in listed}
+    sets = {tuple(each[:-1]) for each in parts.values() if len(each) > 1 and each[-1] == INDEX_NAME}
+    return sorted(
+        (
+            name
+            for name, each in parts.items()
+            if not any(folder.startswith(".") for folder in each[:-1])
+            and not any(tuple(each[:depth]) in sets for depth in range(1, len(each)))
+        ),
+        key=natural_key,
+    )
 
 
 def _file_names(directory: Path) -> list[str]:

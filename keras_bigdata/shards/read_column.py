@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -27,7 +28,14 @@ Array = npt.NDArray[Any]
 _INT64 = np.dtype(np.int64)
 
 
-def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False) -> Array:
+def read_column(
+    index: ShardIndex,
+    shard: int,
+    name: str,
+    *,
+    trust: bool = False,
+    file: OpenCopy | None = None,
+) -> Array:
     """Returns a field or a metadata column of one shard: one entry per row.
 
     Only its bytes are read, unless the shard has to be decoded whole.
@@ -37,6 +45,7 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
         shard: number of the shard.
         name: name of the field or of the metadata column.
         trust: as in `open_shards`. Defaults to `False`.
+        file: an open copy of the remote shard, which is read instead of it. Defaults to `None`.
 
     Returns:
         An array of shape `(rows, ...)`; of `str` for a column of texts.
@@ -48,24 +57,32 @@ def read_column(index: ShardIndex, shard: int, name: str, *, trust: bool = False
     rows = int(index.samples[shard])
     field = index.fields.get(name) or index.columns[name]
     path, offset = index.path(shard), int(index.offsets[name][shard])
-    _check_size(path, int(index.sizes[shard]))
+    if file is None:
+        _check_size(path, int(index.sizes[shard]))
     if field.codec == TEXT_CODEC:
-        return _read_texts(index, shard, name, trust)
+        return _read_texts(index, shard, name, trust, file)
     if field.is_varlen:
         raise ShardError(
             f"{index.directory}: {field} has rows of any size, which `read_ragged` returns."
         )
     if offset != DECODED:
         stored = StoredArray(field.dtype, (rows, *field.row_shape), offset, "C")
-        return read_array(path, stored)
-    with readable_shard(index, shard) as file:
-        column = read_columns(file, [name], trust)[name]
+        return read_array(file or path, stored)
+    with _opened(index, shard, file) as opened:
+        column = read_columns(opened, [name], trust)[name]
     if column.shape != (rows, *field.shape) or column.dtype != field.dtype:
         raise CorruptShardError(
             f"{path}: {name!r} is {column.dtype} of shape {column.shape}, expected {field.dtype} "
             f"{(rows, *field.shape)}: the shard was changed. Open it again, or restore it."
         )
     return column
+
+
+def _opened(
+    index: ShardIndex, shard: int, file: OpenCopy | None
+) -> contextlib.AbstractContextManager[Path | OpenCopy]:
+    """Returns a context of the copy that is open already, or of the file of a shard."""
+    return readable_shard(index, shard) if file is None else contextlib.nullcontext(file)
 
 
 def _check_size(path: Path | RemotePath, expected: int) -> None:
@@ -81,11 +98,18 @@ def _check_size(path: Path | RemotePath, expected: int) -> None:
         )
 
 
-def read_ragged(index: ShardIndex, shard: int, name: str, *, trust: bool = False) -> Ragged:
+def read_ragged(
+    index: ShardIndex,
+    shard: int,
+    name: str,
+    *,
+    trust: bool = False,
+    file: OpenCopy | None = None,
+) -> Ragged:
     """Returns a field of varying row size of one shard, as it is stored.
 
     Args:
-        index, shard, trust: as in `read_column`.
+        index, shard, trust, file: as in `read_column`.
         name: name of a field of numbers of any length, or of encoded images, whose rows are then
             bytes.
 
@@ -93,20 +117,24 @@ def read_ragged(index: ShardIndex, shard: int, name: str, *, trust: bool = False
         CorruptShardError: if the file is missing, cut short or changed, or if its offsets do not
             divide its values into rows.
     """
-    _check_size(index.path(shard), int(index.sizes[shard]))
-    return Ragged(*read_parts(index, shard, name, trust), padding=index.fields[name].padding)
+    if file is None:
+        _check_size(index.path(shard), int(index.sizes[shard]))
+    parts = read_parts(index, shard, name, trust, file)
+    return Ragged(*parts, padding=index.fields[name].padding)
 
 
-def read_parts(index: ShardIndex, shard: int, name: str, trust: bool) -> tuple[Array, Array]:
+def read_parts(
+    index: ShardIndex, shard: int, name: str, trust: bool, file: OpenCopy | None = None
+) -> tuple[Array, Array]:
     """Returns values and offsets of rows of varying size, of which the offsets are checked."""
     field = index.fields.get(name) or index.columns[name]
     if is_decoded(index, shard, name):
-        with readable_shard(index, shard) as file:
-            return decode_parts(index, shard, name, file, trust)
-    offsets = read_offsets(index, shard, name)
+        with _opened(index, shard, file) as opened:
+            return decode_parts(index, shard, name, opened, trust)
+    offsets = read_offsets(index, shard, name, file)
     start = int(index.offsets[name][shard])
     stored = StoredArray(field.value_dtype, (int(offsets[-1]), *field.value_shape), start, "C")
-    return read_array(index.path(shard), stored), offsets
+    return read_array(file or index.path(shard), stored), offsets
 
 
 def is_decoded(index: ShardIndex, shard: int, name: str) -> bool:
@@ -115,7 +143,7 @@ def is_decoded(index: ShardIndex, shard: int, name: str) -> bool:
     return DECODED in places
 
 
-def read_offsets(index: ShardIndex, shard: int, name: str) -> Array:
+def read_offsets(index: ShardIndex, shard: int, name: str, file: OpenCopy | None = None) -> Array:
     """Returns the offsets of rows of varying size that are stored as they are, checked.
 
     Raises:
@@ -125,7 +153,7 @@ def read_offsets(index: ShardIndex, shard: int, name: str) -> Array:
     path, rows = index.path(shard), int(index.samples[shard])
     start, row_start = int(index.offsets[name][shard]), int(index.row_offsets[name][shard])
     where = _describe(index, shard, name)
-    offsets = read_array(path, StoredArray(_INT64, (rows + 1,), row_start, "C"))
+    offsets = read_array(file or path, StoredArray(_INT64, (rows + 1,), row_start, "C"))
     # The size of the file bounds what is read: the offsets are data of any origin.
     size = int(offsets[-1])
     value_bytes = max(1, field.value_dtype.itemsize * math.prod(field.value_shape))
@@ -173,8 +201,10 @@ def stored_bytes_per_row(index: ShardIndex, name: str) -> float | None:
     return int(offsets[-1]) * value_bytes / int(index.samples[0])
 
 
-def _read_texts(index: ShardIndex, shard: int, name: str, trust: bool) -> Array:
-    values, offsets = read_parts(index, shard, name, trust)
+def _read_texts(
+    index: ShardIndex, shard: int, name: str, trust: bool, file: OpenCopy | None
+) -> Array:
+    values, offsets = read_parts(index, shard, name, trust, file)
     return decode_texts_of_rows(values, offsets, _describe(index, shard, name))
 
 

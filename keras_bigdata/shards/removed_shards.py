@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.shard_names import shard_number
+from keras_bigdata.storage.place import Place
 
 # In `ShardIndex.provenance`.
 REMOVED_KEY = "gone"
@@ -43,7 +43,7 @@ def with_removed(provenance: dict[str, Any], removed: Iterable[ShardInfo]) -> di
 
 
 def split_incomplete(
-    directory: Path, infos: Sequence[ShardInfo], variants: int
+    directory: Place, infos: Sequence[ShardInfo], variants: int
 ) -> tuple[list[ShardInfo], list[ShardInfo]]:
     """Separates the shards that lack another variant, so that all variants stay equally long.
 

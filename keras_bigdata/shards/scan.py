@@ -32,7 +32,7 @@ _LISTED_REASONS = 10
 
 
 def open_shards(
-    shards: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ShardIndex,
+    shards: str | os.PathLike[str] | RemotePath | Iterable[str | os.PathLike[str]] | ShardIndex,
     *,
     storage_options: Mapping[str, Any] | None = None,
     used: Sequence[str] = (),
@@ -70,6 +70,8 @@ def open_shards(
     layout = checked_layout(layout)
     if isinstance(shards, ShardIndex):
         return shards
+    if isinstance(shards, RemotePath):
+        return ShardIndex.load(shards)
     if not isinstance(shards, (str, os.PathLike)):
         if shards is None:
             raise TypeError("`shards` must be a directory or a list of files. Received: None")

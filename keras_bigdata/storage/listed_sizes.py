@@ -20,6 +20,11 @@ _lock = threading.Lock()
 _listings: dict[RemotePath, tuple[float, dict[str, int]]] = {}
 
 
+def has_listing(path: RemotePath) -> bool:
+    """Returns whether the files of a store can be listed."""
+    return path.scheme not in _WITHOUT_LISTINGS
+
+
 def listed_size(path: RemotePath) -> int:
     """Returns the size of a file in bytes, at most half a minute old.
 
@@ -27,7 +32,7 @@ def listed_size(path: RemotePath) -> int:
         FileNotFoundError: if there is no such file.
         StorageError: if it is unknown.
     """
-    if path.scheme in _WITHOUT_LISTINGS:
+    if not has_listing(path):
         return path.size()
     directory = path.parent
     with _lock:

@@ -72,6 +72,20 @@ def local_place(place: Place, what: str) -> Path:
     )
 
 
+def check_options_used(storage_options: Mapping[str, Any] | None, *places: Place | None) -> None:
+    """Checks that options of drivers are passed together with a URL.
+
+    Raises:
+        ValueError: if there are options, and all places are directories of this machine.
+    """
+    local = [place for place in places if isinstance(place, Path)]
+    if storage_options is not None and len(local) == len([each for each in places if each]):
+        raise ValueError(
+            f"{', '.join(map(str, local))}: `storage_options` is for URLs, and this is a directory "
+            "of this machine."
+        )
+
+
 def absolute_place(
     value: Any, argument: str, storage_options: Mapping[str, Any] | None = None
 ) -> Path | RemotePath:

@@ -74,6 +74,10 @@ class RemotePath:
         """Returns the same place with another cache."""
         return replace(self, cache=cache)
 
+    def driver_path(self) -> str:
+        """Returns the path that the driver has for this URL."""
+        return str(open_filesystem(self.url, self.options)._strip_protocol(self.url))
+
     # ---- Requests, each repeated as `request` does, with its errors
 
     def call(self, what: str, name: str, *arguments: Any, **options: Any) -> Any:

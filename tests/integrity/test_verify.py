@@ -238,17 +238,18 @@ def test_the_bytes_of_damaged_files_count_as_read(packed):
     assert verify(packed).nbytes == whole - size + 77
 
 
-def test_urls_are_refused(packed, monkeypatch, tmp_path):
+def test_a_url_that_cannot_be_read_is_never_a_local_directory(packed, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    url = "s3://bucket/train"
-    for argument, call in {
-        "directory": lambda: verify(url),
-        "against": lambda: verify(packed, url),
-    }.items():
-        with pytest.raises(ValueError, match=f"`{argument}` must be a path on this machine"):
+    url = "memory://bucket/nothing"
+    for call in (lambda: verify(url), lambda: verify(packed, url), lambda: repair(url)):
+        with pytest.raises(ShardError, match=url):
             call()
-    with pytest.raises(ValueError, match=f"Received: directory='{url}'"):
-        repair(url)
+    for argument, call in {
+        "directory": lambda: verify("s3:/bucket/x"),
+        "against": lambda: verify(packed, "s3:/bucket/x"),
+    }.items():
+        with pytest.raises(ValueError, match=f"`{argument}` must be a path or a URL"):
+            call()
     assert sorted(os.listdir(tmp_path)) == ["packed"]
 
 

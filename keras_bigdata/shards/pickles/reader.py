@@ -95,7 +95,7 @@ def find_arrays(path: str | os.PathLike[str] | OpenCopy, *, trust: bool = False)
 
 
 def read_array(
-    path_or_fd: str | os.PathLike[str] | RemotePath | int, stored: StoredArray
+    path_or_fd: str | os.PathLike[str] | RemotePath | OpenCopy | int, stored: StoredArray
 ) -> npt.NDArray[Any]:
     """Reads the whole of a `StoredArray`.
 
@@ -103,8 +103,8 @@ def read_array(
     changed, so that threads may share a descriptor.
 
     Args:
-        path_or_fd: the pickle's path, a descriptor open for reading, or a `RemotePath`, of which
-            only these bytes are requested.
+        path_or_fd: the pickle's path, a descriptor open for reading, an open copy of a remote
+            file, or a `RemotePath`, of which only these bytes are requested.
         stored: an array that `find_arrays` found in that file.
 
     Returns:
