@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "images": ["arguments", "files"],
     "storage": ["child_processes", "daemon_threads", "files"],
     "shards": [
+        "bounded_map",
         *("arguments", "files", "permutation", "progress", "representation"),
         "storage",
     ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -23,8 +24,10 @@ from keras_bigdata.loading.row_reader import Batch, RawBatch, RowReader
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.loading.transformed_batch import TransformedBatches, batch_function
-from keras_bigdata.loading.unreadable_shard import UnreadableShardError
+from keras_bigdata.loading.unreadable_shard import UnreadableShardError, shard_errors
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
+from keras_bigdata.shards.read_ahead import map_ahead
+from keras_bigdata.shards.read_column import is_decoded, read_offsets
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.selection import Selection
 
@@ -282,17 +285,29 @@ class BatchLoader:
 
     def longest_rows(self) -> dict[str, int]:
         """Returns the length of the longest row of each field of rows of any length."""
-        longest = dict.fromkeys(sorted(self.config.ragged_fields), 0)
-        for shard in np.flatnonzero(self._selected.counts).tolist():
+        names = sorted(self.config.ragged_fields)
+
+        def longest_of(shard: int) -> list[int]:
             try:
-                for name in longest:
-                    lengths = np.diff(self.reader.offsets(shard, name))
-                    longest[name] = max(longest[name], int(lengths.max(initial=0)))
+                offsets = [self._all_offsets(shard, name) for name in names]
             except UnreadableShardError as error:
                 if self.config.on_corrupt != "skip":
                     raise
                 self.corrupt_shards.add(error.shard, str(error))
-        return longest
+                return [0] * len(names)
+            return [int(np.diff(each).max(initial=0)) for each in offsets]
+
+        shards = np.flatnonzero(self._selected.counts).tolist()
+        lengths = np.array(list(map_ahead(longest_of, shards, self.config.index, ())), np.int64)
+        return dict(zip(names, lengths.max(axis=0, initial=0).tolist(), strict=True))
+
+    def _all_offsets(self, shard: int, name: str) -> Int64Array:
+        """Returns the offsets of the rows of a shard; of a remote one, only they are requested."""
+        index = self.config.index
+        if isinstance(index.directory, Path) or is_decoded(index, shard, name):
+            return self.reader.offsets(shard, name)
+        with shard_errors(shard):
+            return read_offsets(index, shard, name)
 
     def _lengths_of(self, shards: Int64Array, rows: Int64Array) -> Int64Array:
         """Returns the lengths of rows of the field whose lengths form the buckets."""

@@ -15,6 +15,7 @@ from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.representation import list_some
 from keras_bigdata.shards.entries import format_fields
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
+from keras_bigdata.shards.read_ahead import map_ahead
 from keras_bigdata.shards.read_column import read_column
 from keras_bigdata.shards.selection import Selection
 
@@ -189,9 +190,13 @@ def _read_labels(
     index: ShardIndex, field: Field, shards: Int64Array, trust: bool
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Yields each shard and the class numbers of its rows, in the smallest dtype."""
-    for shard in shards.tolist():
+
+    def read(shard: int) -> npt.NDArray[Any]:
+        return read_column(index, shard, field.name, trust=trust)
+
+    columns = map_ahead(read, shards.tolist(), index, [field.name])
+    for shard, values in zip(shards.tolist(), columns, strict=True):
         path = index.path(shard)
-        values = read_column(index, shard, field.name, trust=trust)
         if field.shape in ((), (1,)):
             labels = values.reshape(-1)
             wrong = (labels < 0) | (labels >= _MAX_LABEL)

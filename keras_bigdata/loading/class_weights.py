@@ -5,13 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_bigdata.errors import ShardError
+from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.batch_loader import BatchLoader
 from keras_bigdata.loading.class_forms import ClassCounter, ClassForm, balanced
 from keras_bigdata.loading.row_reader import Batch
+from keras_bigdata.loading.selected_rows import SelectedRows
+from keras_bigdata.shards.read_ahead import map_ahead
 from keras_bigdata.shards.roles import field_names, map_structure
+from keras_bigdata.shards.selected_columns import read_rows
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.epoch_server import EpochServer
@@ -149,8 +153,38 @@ def _batches(server: EpochServer, names: Sequence[str]) -> Iterator[Batch]:
         finally:
             view.prefetcher.release()
         return
-    row_bytes = sum(config.index.fields[name].row_bytes for name in names)
+    fields = config.index.fields
+    if not (isinstance(config.index.directory, Path) or any(fields[n].is_varlen for n in names)):
+        yield from _remote_columns(server, names)
+        return
+    row_bytes = sum(fields[name].row_bytes for name in names)
     rows = max(1, min(_MAX_BATCH_ROWS, _MAX_BATCH_BYTES // max(1, row_bytes)))
     loader = BatchLoader(replace(config, fields=names, batch_size=rows), server.corrupt_shards)
     for position in range(loader.num_batches):
         yield loader.load(position)
+
+
+def _remote_columns(server: EpochServer, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yields the same of a remote set, shard by shard; only these fields are requested.
+
+    The rows of shards that cannot be read, and are skipped, are left out.
+    """
+    config, corrupt = server.config, server.corrupt_shards
+    selected = SelectedRows(config.index, config.selection)
+
+    def read(shard: int) -> dict[str, Any] | CorruptShardError:
+        try:
+            rows = selected.of_shard(shard)
+            return read_rows(config.index, shard, rows, names, trust=config.trust)
+        except CorruptShardError as error:
+            return error
+
+    variant = selected.variants[0]
+    shards = variant[(selected.counts[variant] > 0) & ~corrupt.is_corrupt(variant)].tolist()
+    for shard, columns in zip(shards, map_ahead(read, shards, config.index, names), strict=True):
+        if not isinstance(columns, CorruptShardError):
+            yield columns
+        elif config.on_corrupt == "skip":
+            corrupt.add(shard, str(columns))
+        else:
+            raise columns

@@ -19,6 +19,7 @@ The files, each of which uses only those above it:
 | `missing_index` | the error for a URL without an index |
 | `index_file` | reads and writes the file: format, version, errors |
 | `index` | `ShardIndex`: the index of a set of shards |
+| `read_ahead` | reads columns of coming shards of a remote set ahead |
 | `class_counts` | number of rows of each class |
 | `different_classes` | how two sets differ in what class i or word i is |
 | `field_values` | values of any kind -> the array of a field, or why not |
@@ -43,6 +44,7 @@ The files, each of which uses only those above it:
 | `selection` | `Selection`: which rows of a set are used, one bit per row |
 | `shard_columns` | `ShardColumns`: the small columns of one shard as a mapping |
 | `selected_columns` | columns of some rows of several shards, joined |
+| `matching_rows` | the rows for which the function of `where` is true |
 | `remote_index` | the options with which the files of a remote set are read |
 | `shards` | `Shards`: a set of shards and the rows of it that are used |
 """

@@ -12,6 +12,7 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.read_ahead import map_ahead
 from keras_bigdata.shards.read_column import read_column
 from keras_bigdata.shards.roles import Roles
 
@@ -162,9 +163,10 @@ def count_in_shards(index: ShardIndex, *, verbose: Verbose = "auto") -> list[int
     if field.shape != () and not _may_be_multi_hot(field.dtype, field.shape):
         return None
     shards = np.flatnonzero(index.variant == 0).tolist()
+    labels = map_ahead(lambda shard: read_column(index, shard, target), shards, index, [target])
     counts = (
-        count_classes({target: read_column(index, shard, target)}, index.roles)
-        for shard in track(shards, len(shards), "Counting classes", verbose=verbose)
+        count_classes({target: column}, index.roles)
+        for column in track(labels, len(shards), "Counting classes", verbose=verbose)
     )
     try:
         return add_counts(counts, index.classes)

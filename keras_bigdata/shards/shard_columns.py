@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -109,6 +110,7 @@ class ShardColumns(Mapping[str, Array]):
         rows: the row numbers; `None` for all rows.
         trust: whether pickles may be executed.
         likely: names of columns to read together with the first one that is looked up.
+        columns: columns of these rows that were read already. Defaults to `{}`.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class ShardColumns(Mapping[str, Array]):
         *,
         trust: bool = False,
         likely: Iterable[str] = (),
+        columns: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
         self._index = index
         self._shard = shard
@@ -126,7 +129,7 @@ class ShardColumns(Mapping[str, Array]):
         self._trust = trust
         self._likely = list(likely)
         self._names = small_columns(index)
-        self._columns: dict[str, Array] = {}
+        self._columns: dict[str, Array] = dict(columns)
         self.used: dict[str, None] = {}
 
     def __getitem__(self, name: str) -> Array:

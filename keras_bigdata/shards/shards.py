@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,17 @@ from keras_bigdata.progress import Verbose, checked_verbose, track
 from keras_bigdata.representation import format_count, html_table, list_some, shorten
 from keras_bigdata.shards.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.index import Field, ShardIndex
+from keras_bigdata.shards.matching_rows import MatchingRows
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.read_ahead import map_ahead
 from keras_bigdata.shards.remote_index import cache_settings, with_cache
 from keras_bigdata.shards.scan import open_shards
 from keras_bigdata.shards.selected_columns import ColumnJoiner, read_rows
 from keras_bigdata.shards.selection import Selection
 from keras_bigdata.shards.shard_columns import (
     Column,
-    ShardColumns,
     check_columns,
-    checked_mask,
     describe_function,
 )
 from keras_bigdata.shards.strata import number_column_groups, number_strata
@@ -203,26 +203,9 @@ class Shards(Divisible):
             raise TypeError(f"`function` must be a function. Received: function={function!r:.200}")
         verbose = checked_verbose(verbose)
         shards = self._first_variant
-        likely: Mapping[str, None] = {}
-
-        def rows_of(position: int) -> Array:
-            nonlocal likely
-            shard = int(shards[position])
-            rows = self._rows_of(position)
-            if not len(rows):
-                return rows
-            part = None if len(rows) == self._index.samples[shard] else rows
-            columns = ShardColumns(self._index, shard, part, trust=self._trust, likely=likely)
-            try:
-                mask = function(columns)
-            except Exception as error:
-                error.add_note(f"It was raised by `where` at {self._index.path(shard)}.")
-                raise
-            likely = columns.used
-            return rows[checked_mask(mask, len(rows), str(self._index.path(shard)))]
-
-        numbers = track(range(len(shards)), len(shards), "Selecting rows", verbose=verbose)
-        found = map(rows_of, numbers)
+        matching = MatchingRows(self._index, shards, self._rows_of, function, trust=self._trust)
+        # In order: `_narrowed` asks for each shard once, from the first one on.
+        found = iter(track(matching, len(shards), "Selecting rows", verbose=verbose))
         description = f"where({describe_function(function)})"
         return self._narrowed(lambda position: next(found), description)
 
@@ -293,14 +276,20 @@ class Shards(Divisible):
         check_columns(self._index, wanted)
         joiner = ColumnJoiner(self._index, wanted, self.num_samples)
         shards = self._first_variant
-        for position in track(range(len(shards)), len(shards), "Reading", verbose=verbose):
-            joiner.add(self.read_part(position, wanted))
+        parts = self._read_ahead(range(len(shards)), wanted)
+        for part in track(parts, len(shards), "Reading", verbose=verbose):
+            joiner.add(part)
         return joiner.columns()
 
     def read_part(self, position: int, names: Iterable[str]) -> dict[str, Column]:
         """Reads columns of the selected rows of one shard of the first variant."""
         shard = int(self._first_variant[position])
         return read_rows(self._index, shard, self._rows_of(position), names, trust=self._trust)
+
+    def _read_ahead(
+        self, positions: Iterable[int], names: Sequence[str]
+    ) -> Iterator[dict[str, Column]]:
+        return map_ahead(partial(self.read_part, names=names), positions, self._index, names)
 
     # ---- Parts, for `Divisible`
 
@@ -328,8 +317,8 @@ class Shards(Divisible):
     def _blocks(self, name: str) -> Iterator[Array]:
         """Yields the values of a column for the selected rows, shard by shard."""
         check_columns(self._index, [name])
-        for position in np.flatnonzero(self._counts).tolist():
-            column = self.read_part(position, [name])[name]
+        for part in self._read_ahead(np.flatnonzero(self._counts).tolist(), [name]):
+            column = part[name]
             if isinstance(column, Ragged):
                 raise ValueError("has rows of any length, and one value per row is needed")
             yield column

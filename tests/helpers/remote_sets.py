@@ -43,7 +43,7 @@ def read_all(url: str) -> dict[str, bytes]:
 
 def packed_url(tmp_path: Path, source, name: str = "set", **options) -> str:
     """Packs a source and returns the URL of a copy in the memory store."""
-    kb.pack(source, tmp_path / name, verbose=0, **options)
+    kb.pack(source, tmp_path / name, verbose=0, **{"shuffle": False, **options})
     return upload(tmp_path / name, f"{os.path.basename(tmp_path)}/{name}")
 
 
