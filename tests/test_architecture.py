@@ -53,12 +53,15 @@ MAY_IMPORT = {
         *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
     ],
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
-    "bench": ["arguments", "files", "loading", "progress", "shards", "storage"],
+    "bench": [
+        *("arguments", "bounded_map", "files", "loading", "progress", "representation"),
+        *("shards", "storage"),
+    ],
     "migrate": ["files"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [
-        *("arguments", "bench", "integrity", "loading", "migrate", "packing", "representation"),
-        "shards",
+        *("arguments", "bench", "files", "integrity", "loading", "migrate", "packing"),
+        *("representation", "shards", "storage"),
     ],
     "__init__": ["bench", "callbacks", "images", "integrity", "loading", "packing", "shards"],
 }

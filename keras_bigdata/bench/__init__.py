@@ -1,6 +1,6 @@
 """Measurements of how fast shards can be read, and of what limits training on them.
 
-measure     `bench`: how fast shards are read and fed to `fit` (disk, null_model)
+measure     `bench`: how fast shards are read and fed to `fit` (disk, store, null_model)
 rates       its results
 cost        `EpochCost`: from which epoch on packing pays off
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +17,7 @@ from keras_bigdata.arguments import checked_int, checked_number
 from keras_bigdata.bench.disk import measure_disk
 from keras_bigdata.bench.null_model import NullModel, measure_fit
 from keras_bigdata.bench.rates import Rates
+from keras_bigdata.bench.store import copied_shards
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
@@ -22,6 +25,10 @@ from keras_bigdata.shards.index import Int64Array, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.selection import Selection
 from keras_bigdata.shards.shards import Shards
+
+# Maximum size of what is measured by default. That of a remote set is transferred.
+_LOCAL_BYTES = 2**30
+_REMOTE_BYTES = 2**28
 
 
 def bench(
@@ -31,9 +38,10 @@ def bench(
     inputs: Any = None,
     targets: Any = None,
     layout: Reading = None,
+    storage_options: Mapping[str, Any] | None = None,
     rounds: int = 5,
     seconds: float = 1.0,
-    max_bytes: int = 2**30,
+    max_bytes: int | None = None,
 ) -> Rates:
     """Measures the throughput of a `ShardSequence`, and the throughputs that could limit it.
 
@@ -43,19 +51,26 @@ def bench(
     the CPU shares the cores with the input pipeline, which then delivers less. Other programs
     should be idle.
 
+    Of a set behind a URL, these shards are copied once to this machine, by which the store is
+    measured. Everything else is measured on the copies, as in epochs that a cache serves. They are
+    in the directory of the `cache` of the `Shards`, or else in that for temporary files, and are
+    removed at the end.
+
     Args:
-        shards: a directory of shards, paths of shard files, a `ShardIndex`, or a `Shards`, of which
-            the selected rows are measured.
+        shards: a directory of shards or its URL, paths of shard files, a `ShardIndex`, or a
+            `Shards`, of which the selected rows are measured.
         batch_size: rows per batch. Defaults to `32`.
         inputs: fields that are inputs, for pickles without an index. Defaults to `None`: those
             that the index names.
         targets: fields that are targets, in the same way. Defaults to `None`.
         layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
+        storage_options: options of the fsspec driver of a URL. Defaults to `None`.
         rounds: number of rounds. Each one measures everything once, in turn. Defaults to `5`.
         seconds: approximate length of a measurement. A round has four of them, and reads the files
             once more to measure the disk. Defaults to `1.0`.
         max_bytes: maximum size in bytes of the files that are measured, and of the arrays in
-            memory that are compared with them. Defaults to `2**30`.
+            memory that are compared with them. Defaults to `None`: `2**30`, or `2**28` of a set
+            behind a URL.
 
     Returns:
         A `Rates` with the median of each throughput.
@@ -77,16 +92,46 @@ def bench(
     """
     rounds = checked_int(rounds, "rounds", 1)
     seconds = checked_number(seconds, "seconds", above=0)
-    max_bytes = min(checked_int(max_bytes, "max_bytes", 1), max(1, _available_memory() // 4))
+    if max_bytes is not None:
+        max_bytes = checked_int(max_bytes, "max_bytes", 1)
     roles: dict[str, Any] = {"inputs": inputs, "targets": targets, "seed": 0}
-    whole = ShardSequence(shards, batch_size, layout=layout, **roles)
+    whole = ShardSequence(
+        shards, batch_size, layout=layout, storage_options=storage_options, **roles
+    )
+    if max_bytes is None:
+        is_local = isinstance(whole.index.directory, Path)
+        max_bytes = _LOCAL_BYTES if is_local else _REMOTE_BYTES
+    max_bytes = min(max_bytes, max(1, _available_memory() // 4))
     selection = whole.server.config.selection
     _check_shapes(whole)
     part = _select_shards(whole.index, max_bytes, selection)
     if selection is not None:
         selection = selection.of_shards(_spread_places(whole.index, max_bytes, selection))
-    selected = Shards.of_index(part, selection)
+    with copied_shards(part) as (readable, store):
+        rates = _measure(
+            Shards.of_index(readable, selection),
+            batch_size,
+            roles,
+            rounds=rounds,
+            seconds=seconds,
+            max_bytes=max_bytes,
+            disk=(lambda: measure_disk(part)) if store is None else (lambda: store),
+        )
+    return replace(rates, total_shards=len(whole.index), is_remote=store is not None)
 
+
+def _measure(
+    selected: Shards,
+    batch_size: int,
+    roles: dict[str, Any],
+    *,
+    rounds: int,
+    seconds: float,
+    max_bytes: int,
+    disk: Callable[[], float | None],
+) -> Rates:
+    """Measures everything on shards that are on this machine, and the disk by a function."""
+    part = selected.index
     sequence = ShardSequence(selected, batch_size, **roles)
     rate = _measure_loop(sequence, seconds)  # not counted: it fills the page cache
     batch_rows = min(sequence.batch_size, sequence.num_samples)
@@ -109,23 +154,23 @@ def bench(
         lambda: measure_fit(
             model, memory_samples, seconds, **in_memory, batch_size=batch_rows, shuffle=True
         ),
-        lambda: measure_disk(part),
+        disk,
     ]
     results = [
         [measure() for measure in measurements] for _ in track(range(rounds), rounds, "rounds")
     ]
-    loop, fit, constant_batch, memory, disk = zip(*results, strict=True)
+    loop, fit, constant_batch, memory, of_disk = zip(*results, strict=True)
     return Rates(
         loop=_median(loop),
         fit=_median(fit),
         constant_batch=_median(constant_batch),
         memory=_median(memory),
         # If a file could not be dropped from the page cache in one round, the others are doubtful.
-        disk=None if None in disk else _median(disk),
+        disk=None if None in of_disk else _median(of_disk),
         row_bytes=row_bytes,
         file_bytes=float(part.sizes.sum() / part.samples.sum()),
         shards=len(part),
-        total_shards=len(whole.index),
+        total_shards=len(part),
         memory_samples=memory_samples,
     )
 

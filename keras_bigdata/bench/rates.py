@@ -20,12 +20,15 @@ class Rates:
             limit for any `PyDataset`.
         memory: `fit` on shuffled arrays in memory.
         disk: reading the files from start to end with none of them in the page cache, or `None`
-            if they could not be dropped from the page cache.
+            if they could not be dropped from the page cache. Of a remote set it is copying the
+            shards from the store.
         row_bytes: bytes per sample of the fields in use.
         file_bytes: bytes of the files per sample, including fields that are not used.
         shards: number of measured shards, a part of a large set.
         total_shards: number of shards in the set.
         memory_samples: number of samples in the arrays in memory.
+        is_remote: whether the shards are behind a URL: `disk` is then the throughput of the store,
+            and `loop` and `fit` are those of copies on this machine. Defaults to `False`.
     """
 
     loop: float
@@ -38,6 +41,15 @@ class Rates:
     shards: int
     total_shards: int
     memory_samples: int
+    is_remote: bool = False
+
+    @property
+    def _origin(self) -> str:
+        return "the store" if self.is_remote else "the disk"
+
+    @property
+    def _cached(self) -> str:
+        return "in a local cache (`cache=`)" if self.is_remote else "in the page cache"
 
     def describe_limits(self) -> str:
         """Returns a sentence that states above which throughput a model would wait for data."""
@@ -53,9 +65,9 @@ class Rates:
                 "pipeline; a slower model never waits."
             )
         return (
-            f"A model that trains more than {self.disk:,.0f} samples/s would wait for the disk, "
-            f"and one that trains more than {self.fit:,.0f} for the input pipeline even with the "
-            f"shards in the page cache; a model below {self.disk:,.0f} never waits."
+            f"A model that trains more than {self.disk:,.0f} samples/s would wait for "
+            f"{self._origin}, and one that trains more than {self.fit:,.0f} for the input pipeline "
+            f"even with the shards {self._cached}; a model below {self.disk:,.0f} never waits."
         )
 
     def describe_bottleneck(self, rate: float) -> str:
@@ -72,20 +84,20 @@ class Rates:
         name = f"A model that trains {rate:,.0f} samples/s"
         slow_disk = self.disk if self.disk is not None and self.disk < min(rate, self.fit) else None
         if rate > self.fit:
-            cold = f", and {slow_disk:,.0f} from the disk" if slow_disk else ""
+            cold = f", and {slow_disk:,.0f} from {self._origin}" if slow_disk else ""
             return (
                 f"{name} would wait for the input pipeline, which delivers {self.fit:,.0f} with "
-                f"the shards in the page cache{cold}; arrays in memory would deliver "
+                f"the shards {self._cached}{cold}; arrays in memory would deliver "
                 f"{self.memory:,.0f}."
             )
         if slow_disk is not None:
             return (
-                f"{name} would wait for the disk, which delivers {slow_disk:,.0f}; with the shards "
-                "in the page cache it never waits."
+                f"{name} would wait for {self._origin}, which delivers {slow_disk:,.0f}; with the "
+                f"shards {self._cached} it never waits."
             )
         if self.disk is None:
             return (
                 f"{name} never waits while the shards are in the page cache. The throughput of "
                 "the disk is unknown."
             )
-        return f"{name} never waits: neither the disk nor the input pipeline limits it."
+        return f"{name} never waits: neither {self._origin} nor the input pipeline limits it."

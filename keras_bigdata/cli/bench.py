@@ -14,6 +14,13 @@ from keras_bigdata.cli.argument_types import (
 )
 from keras_bigdata.cli.formatting import format_seconds
 from keras_bigdata.cli.storage import add_storage_options, run_storage
+from keras_bigdata.cli.url_options import (
+    add_cache,
+    add_storage_option,
+    check_local,
+    storage_options,
+)
+from keras_bigdata.files import is_url
 from keras_bigdata.representation import format_bytes, format_count
 from keras_bigdata.shards.index import INDEX_NAME
 
@@ -29,11 +36,17 @@ def add_bench(commands: Any) -> None:
         description="Measures, in turn: a plain loop over the shards; `fit` with a model that "
         "trains nothing; the same `fit` with one constant batch, and with arrays in memory; "
         "reading the files from the disk. A large set is measured on shards spread over it that "
-        "take 1 GiB. KERAS_BACKEND selects the backend. The measurement takes about a minute.",
+        "take 1 GiB. Of a set behind a URL, 256 MiB are copied to this machine (to CACHE): that "
+        "measures the store, and the rest is measured on the copies. KERAS_BACKEND selects the "
+        "backend. The measurement takes about a minute.",
     )
     bench.add_argument(
-        "directory", metavar="DIR", help="directory of packed shards or of pickles without an index"
+        "directory",
+        metavar="DIR",
+        help="directory of packed shards, its URL, or a directory of pickles without an index",
     )
+    add_storage_option(bench)
+    add_cache(bench)
     bench.add_argument(
         "--batch-size", type=int, default=32, metavar="N", help="rows per batch (default: 32)"
     )
@@ -70,8 +83,13 @@ def run_bench(arguments: argparse.Namespace) -> None:
     """Measures the throughputs; prints a table and what would limit a model."""
     from keras_bigdata.bench import bench
 
+    shards: Any = arguments.directory
+    if is_url(arguments.directory):
+        shards = _open_remote(arguments)
+    else:
+        check_local(arguments, arguments.directory)
     rates = bench(
-        arguments.directory,
+        shards,
         arguments.batch_size,
         inputs=arguments.inputs,
         targets=arguments.targets,
@@ -83,6 +101,18 @@ def run_bench(arguments: argparse.Namespace) -> None:
     print(rates.describe_limits())
     for rate in arguments.rate or ():
         print(rates.describe_bottleneck(rate))
+
+
+def _open_remote(arguments: argparse.Namespace) -> Any:
+    """Returns the `Shards` of a URL, with its options and cache."""
+    from keras_bigdata.shards.shards import Shards
+
+    return Shards(
+        arguments.directory,
+        cache=arguments.cache,
+        cache_bytes=arguments.cache_bytes,
+        storage_options=storage_options(arguments),
+    )
 
 
 def _print_rates(rates: Rates) -> None:
@@ -101,7 +131,11 @@ def _print_rates(rates: Rates) -> None:
         ("fit on the shards", rates.fit, rates.row_bytes),
         ("fit on a constant batch", rates.constant_batch, rates.row_bytes),
         (f"fit on arrays in memory ({memory_size})", rates.memory, rates.row_bytes),
-        ("disk, without the page cache", rates.disk, rates.file_bytes),
+        (
+            "copying from the store" if rates.is_remote else "disk, without the page cache",
+            rates.disk,
+            rates.file_bytes,
+        ),
     ):
         if rate is None:
             table.add_row(name, "unknown", "", "")
@@ -129,8 +163,12 @@ def add_estimate(commands: Any) -> None:
         "which image files can be stored.",
     )
     estimate.add_argument(
-        "directory", metavar="DIR", help="directory of packed shards; with --size, of image files"
+        "directory",
+        metavar="DIR",
+        help="directory of packed shards, or its URL; with --size, directory of image files",
     )
+    add_storage_option(estimate)
+    add_cache(estimate)
     add_storage_options(estimate, parse_size)
     estimate.add_argument("--epochs", type=int, metavar="N", help="number of epochs to train")
     estimate.add_argument(
@@ -192,6 +230,8 @@ def _check_estimate(arguments: argparse.Namespace) -> None:
             f"{_option(missing[0])} is missing: packed shards need --epochs and --pack-seconds. "
             "For a directory of image files pass --size."
         )
+    if arguments.size is not None:
+        check_local(arguments, arguments.directory)
     if arguments.size is not None and (Path(arguments.directory) / INDEX_NAME).exists():
         raise ValueError(
             f"{arguments.directory}: holds packed shards, and --size is for a directory of image "
@@ -213,7 +253,11 @@ def run_estimate(arguments: argparse.Namespace) -> None:
     from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.shards.index import ShardIndex
 
-    index = ShardIndex.load(arguments.directory)
+    if is_url(arguments.directory):
+        index = _open_remote(arguments).index
+    else:
+        check_local(arguments, arguments.directory)
+        index = ShardIndex.load(arguments.directory)
     pack_seconds = checked_number(arguments.pack_seconds, "--pack-seconds", minimum=0)
     rate, train_rate = arguments.samples_per_second, arguments.train_samples_per_second
     for option, value in (
@@ -229,6 +273,8 @@ def run_estimate(arguments: argparse.Namespace) -> None:
 
         sequence = ShardSequence(index, arguments.batch_size, shuffle=None)
         rate, origin = measure_read_rate(sequence), "measured"
+        if not isinstance(index.directory, Path):
+            origin = "measured while they come from the store or its cache"
     cost = EpochCost(
         train=0.0 if train_rate is None else index.num_samples / train_rate,
         read=0.0,

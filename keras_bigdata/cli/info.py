@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.cli.argument_types import add_layout
+from keras_bigdata.cli.url_options import add_storage_option, checked_options
 from keras_bigdata.representation import format_bytes, format_count
 from keras_bigdata.shards.index import ShardIndex
 
@@ -28,9 +29,11 @@ def add_info(commands: Any) -> None:
     info.add_argument(
         "directory",
         metavar="DIR",
-        help="directory of packed shards or of pickles without an index, or one pickle",
+        help="directory of packed shards, its URL, a directory of pickles without an index, or one "
+        "pickle",
     )
     add_layout(info)
+    add_storage_option(info)
     info.set_defaults(run=run_info)
 
 
@@ -38,7 +41,11 @@ def run_info(arguments: argparse.Namespace) -> None:
     """Prints what the index says, or what a scan of the pickles finds."""
     from keras_bigdata.shards.scan import open_shards
 
-    index = open_shards(arguments.directory, layout=arguments.layout)
+    index = open_shards(
+        arguments.directory,
+        layout=arguments.layout,
+        storage_options=checked_options(arguments, arguments.directory),
+    )
     scanned = index.provenance.get("by") == "scan"
     print(f"{arguments.directory}: {'pickles without an index' if scanned else 'packed shards'}")
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""

@@ -8,6 +8,7 @@ from typing import Any
 from keras_bigdata.cli.argument_types import add_layout, parse_names, parse_structure
 from keras_bigdata.cli.formatting import print_repair
 from keras_bigdata.cli.option_names import in_options
+from keras_bigdata.cli.url_options import add_storage_option, url_arguments
 
 
 def add_verify(commands: Any) -> None:
@@ -21,14 +22,16 @@ def add_verify(commands: Any) -> None:
         "checked; 2 if the command line is invalid.",
     )
     verify.add_argument(
-        "directory", metavar="DIR", help="directory of shards, with or without an index"
+        "directory",
+        metavar="DIR",
+        help="directory of shards, with or without an index, or the URL of one with an index",
     )
     verify.add_argument(
         "--against",
         metavar="DIR2",
-        help="other shards: a row that is in both sets is a fault (a training and a validation "
-        "set, for example), and so are classes that they number differently; the first 20 rows are "
-        "listed with their files",
+        help="other shards, a directory or URL: a row that is in both sets is a fault (a training "
+        "and a validation set, for example), and so are classes that they number differently; the "
+        "first 20 rows are listed with their files",
     )
     verify.add_argument(
         "--fields",
@@ -38,6 +41,7 @@ def add_verify(commands: Any) -> None:
         "(default: inputs, targets and sample weights)",
     )
     add_layout(verify)
+    add_storage_option(verify)
     verify.set_defaults(run=run_verify)
 
 
@@ -50,6 +54,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         arguments.against,
         fields=arguments.fields,
         layout=arguments.layout,
+        **url_arguments(arguments),
     )
     print(in_options(str(report), arguments))
     return 0 if report.ok else 1
@@ -67,7 +72,7 @@ def add_repair(commands: Any) -> None:
         "there are steps to carry out and --yes is missing, or if the repair failed; 2 if the "
         "command line is invalid.",
     )
-    repair.add_argument("directory", metavar="DIR", help="directory of shards")
+    repair.add_argument("directory", metavar="DIR", help="directory of shards, or its URL")
     repair.add_argument("--yes", action="store_true", help="carry out the steps")
     repair.add_argument(
         "--from",
@@ -93,6 +98,7 @@ def add_repair(commands: Any) -> None:
             help=f"for a lost index: names of the fields that are {role.replace('-', ' ')}",
         )
     add_layout(repair)
+    add_storage_option(repair)
     repair.set_defaults(run=run_repair, after_interrupt="Run the same command again to continue.")
 
 
@@ -117,6 +123,7 @@ def run_repair(arguments: argparse.Namespace) -> int:
         sample_weights=arguments.sample_weights,
         layout=arguments.layout,
         dry_run=not arguments.yes,
+        **url_arguments(arguments),
     )
     print_repair(found)
     return 0 if found.done or not found.steps else 1

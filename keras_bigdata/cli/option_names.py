@@ -15,6 +15,7 @@ _OPTIONS = {
     "fraction": "split",
     "groups": "group",
     "path": "source",
+    "storage_options": "storage_option",
     "table": "source",
     "vocabulary": "like",
 }

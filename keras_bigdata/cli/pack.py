@@ -18,6 +18,7 @@ from keras_bigdata.cli.pack_options import (
     check_group,
     classes_and_vocabulary,
     kept_columns,
+    output_arguments,
     pack_source,
     single_or_list,
 )
@@ -342,6 +343,7 @@ def run_pack_generator(arguments: argparse.Namespace) -> None:
             steps=arguments.steps,
             variants=arguments.variants,
             shard_samples=arguments.shard_samples,
+            **output_arguments(arguments),
         )
     except TypeError as error:
         raise ValueError(f"{arguments.function}() does not return batches: {error}") from error

@@ -10,7 +10,10 @@ from typing import Any
 
 from keras_bigdata.cli.argument_types import parse_delimiter, parse_text_length
 from keras_bigdata.cli.formatting import print_packed, print_repair
+from keras_bigdata.cli.url_options import add_storage_option, checked_options, storage_options
+from keras_bigdata.files import is_url
 from keras_bigdata.representation import format_count
+from keras_bigdata.storage.url import is_remote
 
 
 def add_pack_options(kind: Any) -> None:
@@ -19,8 +22,8 @@ def add_pack_options(kind: Any) -> None:
     kind.add_argument(
         "--like",
         metavar="DIR",
-        help="packed shards whose classes and vocabulary are used: pass those of the training set "
-        "when packing a validation or test set",
+        help="packed shards (a directory or URL) whose classes and vocabulary are used: pass those "
+        "of the training set when packing a validation or test set",
     )
     kind.add_argument(
         "--split",
@@ -76,8 +79,13 @@ def add_pack_options(kind: Any) -> None:
 def add_output(kind: Any) -> None:
     """Adds the directory to write to and the size of a shard."""
     kind.add_argument(
-        "-o", "--output", required=True, metavar="OUTPUT", help="directory for the shards"
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUTPUT",
+        help="directory for the shards, or its URL",
     )
+    add_storage_option(kind)
     kind.add_argument(
         "--shard-samples", type=int, metavar="N", help="rows per shard (default: about 64 MiB)"
     )
@@ -184,20 +192,21 @@ def classes_and_vocabulary(
 
     if arguments.like is None:
         return {}
-    like = ShardIndex.load(arguments.like)
-    options: dict[str, Any] = {}
+    options = storage_options(arguments) if is_remote(arguments.like) else None
+    like = ShardIndex.load(arguments.like, storage_options=options)
+    found: dict[str, Any] = {}
     for name, needed, value, required in (
         ("classes", label, like.classes, require_classes),
         ("vocabulary", text, like.vocabulary, True),
     ):
         if needed and value is not None:
-            options[name] = like
+            found[name] = like
         elif needed and required:
             raise ValueError(
                 f"--like {arguments.like}: these shards have no {name}. Pass shards that were "
                 f"packed with {'labels' if name == 'classes' else 'texts'}."
             )
-    return options
+    return found
 
 
 def pack_source(arguments: argparse.Namespace, source: Any) -> None:
@@ -213,17 +222,25 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
             "--append adds rows to OUTPUT, and --repair writes shards again that it has already. "
             "Pass one of them: --repair with the options of the pack whose shards are damaged."
         )
-    output = Path(arguments.output)
+    output = arguments.output
     sources = {output: source}
     if arguments.split is not None:
         groups = _group_values(source, arguments.group)
         train, val = source.split(arguments.split, seed=arguments.seed, groups=groups)
-        sources = {output / "train": train, output / "val": val}
+        sources = {_below(output, "train"): train, _below(output, "val"): val}
     if arguments.repair:
         from keras_bigdata.integrity.repair import repair
 
         for directory, part in sources.items():
-            print_repair(repair(directory, source=part, workers=arguments.workers, dry_run=False))
+            print_repair(
+                repair(
+                    directory,
+                    source=part,
+                    workers=arguments.workers,
+                    dry_run=False,
+                    **output_arguments(arguments),
+                )
+            )
         return
     for directory, part in sources.items():
         start = time.perf_counter()
@@ -236,8 +253,26 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
             workers=arguments.workers,
             on_error=arguments.on_error,
             append=arguments.append,
+            **output_arguments(arguments),
         )
         print_packed(directory, index, time.perf_counter() - start)
+
+
+def output_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of the driver of OUTPUT, if it is a URL and there are any.
+
+    Raises:
+        ValueError: if there are options, and neither OUTPUT nor the shards of `--like` are a URL.
+    """
+    options = checked_options(arguments, arguments.output, getattr(arguments, "like", None))
+    return (
+        {} if options is None or not is_remote(arguments.output) else {"storage_options": options}
+    )
+
+
+def _below(output: str, name: str) -> str:
+    """Returns a directory below OUTPUT, which is a path or a URL."""
+    return f"{output.rstrip('/')}/{name}" if is_url(output) else str(Path(output) / name)
 
 
 def _group_values(source: Any, column: str | None) -> Any:

@@ -82,6 +82,16 @@ class Quarantine:
                 )
         return left
 
+    def set_aside(self, name: str) -> None:
+        """Moves a file that is replaced next; copies it in a store, which replaces it atomically.
+
+        A file that does not exist is left out.
+        """
+        if isinstance(self._files.directory, Path):
+            self.move([name])
+        elif self._files.exists(name):
+            self._copy_remote(self._files.directory / name, name)
+
     def _copy(self, name: str) -> None:
         directory = self._files.directory
         if isinstance(directory, Path):

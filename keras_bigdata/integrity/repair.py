@@ -185,13 +185,13 @@ def _pack_again(
         return
     for info in lost:
         result.steps.append(f"{info.name}: is packed again from its source ({info.samples} rows)")
-        if os.path.exists(folder / info.name):
+        if files.exists(info.name):
             result.steps.append(f"{info.name}: the damaged file moves to {QUARANTINE}/")
     if dry_run:
         return
     new_files = repacker.write(lost, workers)
     for name, file in new_files.items():
-        quarantine.move([name])
+        quarantine.set_aside(name)
         os.replace(file, folder / name)
     restored = [info for info in removed if info in lost]
     if restored:

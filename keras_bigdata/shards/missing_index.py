@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from keras_bigdata.errors import CorruptShardError, StorageError
+from keras_bigdata.errors import CorruptShardError, ShardError, StorageError
 from keras_bigdata.representation import list_some
-from keras_bigdata.shards.unfinished import find_unfinished
+from keras_bigdata.shards.unfinished import find_unfinished, unfinished_error
 from keras_bigdata.storage.listed_sizes import has_listing
 from keras_bigdata.storage.remote_path import RemotePath
 
 _LISTED = 3
 
 
-def missing_index_error(path: RemotePath) -> CorruptShardError:
+def missing_index_error(path: RemotePath) -> ShardError:
     """Returns the error for an index that does not exist.
 
     Args:
@@ -30,10 +30,7 @@ def missing_index_error(path: RemotePath) -> CorruptShardError:
         )
     unfinished = find_unfinished({name.partition("/")[0] for name in names})
     if unfinished is not None:
-        return CorruptShardError(
-            f"{path}: there is no such file: {unfinished.writer} was stopped, or is still running. "
-            f"{unfinished.remedy}"
-        )
+        return unfinished_error(str(directory), unfinished)
     return CorruptShardError(
         f"{path}: the directory has no index.json, and pickles without an index are read on this "
         f"machine only: at a URL, all of them would have to be read first. It holds "

@@ -158,12 +158,13 @@ def test_faults_that_a_command_prints_name_its_options(images, capsys):
     assert main(["verify", images, "--layout", "columns"]) == 0
 
 
-def test_a_url_is_refused_by_the_name_of_the_option(images, capsys, tmp_path, monkeypatch):
+def test_a_wrong_url_is_refused_by_the_name_of_the_option(images, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["verify", "s3://bucket/train"]) == 1
-    assert "DIR must be a path on this machine, not a URL" in capsys.readouterr().err
-    assert main(["verify", images, "--layout", "columns", "--against", "s3://bucket/val"]) == 1
-    assert "--against must be a path on this machine" in capsys.readouterr().err
+    assert main(["verify", "s3:/bucket/train"]) == 1
+    assert "DIR must be a path or a URL such as" in capsys.readouterr().err
+    assert main(["verify", images, "--layout", "columns", "--against", "s3:/bucket/val"]) == 1
+    assert "--against must be a path or a URL such as" in capsys.readouterr().err
+    assert not (tmp_path / "s3:").exists()
 
 
 def test_names_in_paths_and_of_other_functions_stay_as_they_are():

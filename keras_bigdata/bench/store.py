@@ -1,0 +1,84 @@
+"""Throughput of the store of a remote set, measured while a part of it is copied."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from keras_bigdata.bounded_map import bounded_map
+from keras_bigdata.errors import ShardError
+from keras_bigdata.representation import format_bytes
+from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.storage.fetch import fetch
+from keras_bigdata.storage.joined_places import JoinedPlaces
+from keras_bigdata.storage.place import Place
+
+# Shards that are copied at one time; each in pieces by several connections, if it is large.
+_SHARDS_AT_ONCE = 8
+
+
+@contextlib.contextmanager
+def copied_shards(part: ShardIndex) -> Iterator[tuple[ShardIndex, float | None]]:
+    """Copies remote shards to this machine, for as long as the block runs.
+
+    They are copied to the directory of the cache of the set, or else to that for temporary files.
+
+    Args:
+        part: the shards; those of them that lie on this machine are not measured.
+
+    Yields:
+        The index of the copies, and the samples per second of the store: checked as in training,
+        and by as many connections. Of a set on this machine its own index, and `None`.
+
+    Raises:
+        ShardError: if they do not fit on the disk.
+        CorruptShardError: if a shard is missing or damaged.
+        StorageError: if the store cannot be reached.
+    """
+    if isinstance(part.directory, Path):
+        yield part, None
+        return
+    with tempfile.TemporaryDirectory(prefix="keras_bigdata-", dir=_cache(part.directory)) as name:
+        needed, free = int(part.sizes.sum()), shutil.disk_usage(name).free
+        if needed > free:
+            raise ShardError(
+                f"{part.directory}: {format_bytes(needed)} are copied for the measurement, and "
+                f"{os.path.dirname(name)} has {format_bytes(free)} free. Pass a smaller "
+                "`max_bytes`, or a `cache` on another disk."
+            )
+        folder = Path(name)
+        names = [f"{shard:06d}.pkl" for shard in range(len(part))]
+
+        def copy(shard: int) -> int:
+            path, info = part.path(shard), part[shard]
+            if isinstance(path, Path):
+                shutil.copyfile(path, folder / names[shard])
+                return 0
+            descriptor = os.open(folder / names[shard], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                fetch(path, descriptor, info.bytes, info.checksum)
+            finally:
+                os.close(descriptor)
+            return info.samples
+
+        start = time.perf_counter()
+        copied = bounded_map(
+            copy, range(len(part)), threads=_SHARDS_AT_ONCE, pending=2 * _SHARDS_AT_ONCE
+        )
+        rate = sum(copied) / (time.perf_counter() - start)
+        yield replace(part, directory=folder, names=names, mtimes_ns=None), rate
+
+
+def _cache(place: Place) -> str | None:
+    """Returns the directory of the cache of a remote set, which is created; `None` without one."""
+    first = place.remote[0] if isinstance(place, JoinedPlaces) else place
+    if isinstance(first, Path) or first.cache is None:
+        return None
+    os.makedirs(first.cache.directory, exist_ok=True)
+    return first.cache.directory
