@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 
 # A representation must stay readable, however large the data is.
 MAX_LINES = 10
 MAX_CHARACTERS = 200
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://\S+")
 
 
 def format_count(count: int, noun: str) -> str:
@@ -32,9 +35,16 @@ def format_shape(shape: Sequence[int | None]) -> str:
 
 
 def shorten(text: object, limit: int = MAX_CHARACTERS) -> str:
-    """Returns an object as text of at most `limit` characters; a longer one ends in `...`."""
+    """Returns an object as text of at most `limit` characters.
+
+    A longer one ends in `...`. Of a URL, the middle is left out: its beginning is the store, and
+    its end the name of the set.
+    """
     text = str(text)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    if len(text) <= limit:
+        return text
+    end = (limit - 3) // 2 if _URL.fullmatch(text) else 0
+    return f"{text[: limit - 3 - end]}...{text[len(text) - end :]}"
 
 
 def list_some(items: Sequence[object], limit: int = MAX_LINES) -> str:

@@ -21,9 +21,10 @@ def summarize(server: EpochServer) -> str:
     rows = f"{server.num_samples:,} rows"
     if config.selection is not None:
         rows = f"{server.num_samples:,} of {format_count(config.index.num_samples, 'row')}"
+    shards = format_count(len(config.index), "shard")
     return (
-        f"{str(config.index.directory)!r}: {rows} in {format_count(len(config.index), 'shard')}, "
-        f"batch {config.batch_size}, {order}"
+        f"{shorten(config.index.directory)!r}: {rows} in {shards}, batch {config.batch_size}, "
+        f"{order}"
     )
 
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.errors import ShardError
+from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.entries import TEXT_CODEC, Field, ShardInfo
 from keras_bigdata.shards.found_fields import FoundField, find_field
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
 from keras_bigdata.shards.join import join_indexes
 from keras_bigdata.shards.layout import Layout, read_layout
 from keras_bigdata.shards.one_set import Reading, checked_layout, find_second_reading
-from keras_bigdata.shards.pickle_files import find_pickles, has_index, missing_path_error
+from keras_bigdata.shards.pickle_files import find_pickles, has_index, is_pickle, missing_path_error
 from keras_bigdata.shards.roles import Structure
 from keras_bigdata.storage.place import absolute_place
 from keras_bigdata.storage.remote_path import RemotePath
@@ -71,7 +71,7 @@ def open_shards(
     if isinstance(shards, ShardIndex):
         return shards
     if isinstance(shards, RemotePath):
-        return ShardIndex.load(shards)
+        return _load_remote(shards)
     if not isinstance(shards, (str, os.PathLike)):
         if shards is None:
             raise TypeError("`shards` must be a directory or a list of files. Received: None")
@@ -84,7 +84,7 @@ def open_shards(
             options: Any = {"used": used, "layout": layout, "trust": trust, "verbose": verbose}
             return join_indexes(
                 [
-                    ShardIndex.load(place)
+                    _load_remote(place)
                     if isinstance(place, RemotePath)
                     else open_shards(place, **options)
                     for place in places
@@ -110,7 +110,7 @@ def open_shards(
         raise ValueError("`shards` must be a directory or a list of files. Received: ''")
     path = absolute_place(shards, "shards", storage_options)
     if isinstance(path, RemotePath):
-        return ShardIndex.load(path)
+        return _load_remote(path)
     if os.path.isfile(path):
         return open_shards([path], used=used, layout=layout, trust=trust, verbose=verbose)
     if not os.path.isdir(path):
@@ -121,6 +121,24 @@ def open_shards(
     return scan_pickles(
         path, names, used=used, layout=layout, trust=trust, listed=False, verbose=verbose
     )
+
+
+def _load_remote(place: RemotePath) -> ShardIndex:
+    """Returns the index of a URL.
+
+    Raises:
+        ShardError: if there is none.
+    """
+    try:
+        return ShardIndex.load(place)
+    except CorruptShardError as error:
+        if is_pickle(place.name):
+            raise CorruptShardError(
+                f"{place}: has the name of a pickle, and a URL must name a directory with an index "
+                f"({place / INDEX_NAME} is read). Pass {place.parent}, and select rows of it with "
+                "`where` or `rows`."
+            ) from error
+        raise
 
 
 def _check_directories(paths: list[Path]) -> None:

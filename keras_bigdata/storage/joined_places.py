@@ -9,6 +9,9 @@ from pathlib import Path
 from keras_bigdata.files import is_url
 from keras_bigdata.storage.remote_path import RemotePath
 
+# Maximum number of URLs that a message names.
+_LISTED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class JoinedPlaces:
@@ -34,5 +37,8 @@ class JoinedPlaces:
         )
 
     def __str__(self) -> str:
-        others = f" and {self.local} local" if self.local else ""
-        return f"{', '.join(place.url for place in self.remote)}{others}"
+        more = len(self.remote) - _LISTED
+        others = [f"{more} more"] if more > 0 else []
+        others += [f"{self.local} local"] if self.local else []
+        urls = ", ".join(place.url for place in self.remote[:_LISTED])
+        return " and ".join([urls, *others])

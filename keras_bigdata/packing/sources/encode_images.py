@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.files import is_url
 from keras_bigdata.images.encode import encode_image
 from keras_bigdata.images.full_range import load_pixels
 from keras_bigdata.images.open_image import Color, quiet_pillow
@@ -42,8 +43,8 @@ def encode_images(
 
     Raises:
         TypeError: if `files` is one path, or if `index` has no index.
-        ValueError: if the set was not packed from image files, has no such field, or stores the
-            files as they are, so that their size is not fixed.
+        ValueError: if a file is a URL, or if the set was not packed from image files, has no such
+            field, or stores the files as they are, so that their size is not fixed.
         PackError: if a file cannot be read as an image.
 
     Example:
@@ -55,16 +56,25 @@ def encode_images(
     """
     if isinstance(files, str | bytes | os.PathLike):
         raise TypeError(f"`files` must be a list of paths, not one. Received: files={files!r}")
+    received = index
     index = getattr(index, "index", index)
     if not isinstance(index, ShardIndex):
         raise TypeError(
-            "`index` must be a ShardIndex, such as ShardIndex.load('shards/train'), or a "
-            f"ShardSequence. Received: an object of type {type(index).__name__}"
+            "`index` must be a ShardIndex, such as ShardIndex.load('shards/train'), of a directory "
+            "or URL, or a ShardSequence. Received: "
+            + (repr(received) if isinstance(received, str | os.PathLike) else "an object")
+            + f" of type {type(received).__name__}"
         )
     size, color, form = _read_settings(index, field)
     packed = index.fields[field]
     quality = _read_quality(index)
     paths = [os.fspath(file) for file in files]
+    for path in paths:
+        if isinstance(path, str) and is_url(path):
+            raise ValueError(
+                f"`files` must be files of this machine. Received the URL {path!r}, which is not "
+                "read: download the file"
+            )
     images = np.empty((len(paths), *packed.row_shape), packed.dtype)
     with quiet_pillow():
         for number, path in enumerate(paths):

@@ -215,7 +215,8 @@ def resolve_names(value: Any, attribute: str, argument: str) -> list[Any]:
     names = getattr(value, attribute, value)
     if names is None or isinstance(names, str | bytes | Mapping) or not hasattr(names, "__iter__"):
         raise ValueError(
-            f"`{argument}` must be a list, or a source or ShardIndex that has {attribute}. "
+            f"`{argument}` must be a list, or a source or ShardIndex that has {attribute}, such as "
+            "ShardIndex.load('shards/train'), of a directory or URL. "
             f"Received: {argument}={value!r}"
         )
     items = [_as_python(item) for item in names]
