@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ import numpy.typing as npt
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import DECODED, ShardIndex
-from keras_bigdata.shards.pickles import read_array, read_columns, read_varlen
+from keras_bigdata.shards.pickles import (
+    read_array,
+    read_columns,
+    read_remote_arrays,
+    read_varlen,
+)
 from keras_bigdata.shards.pickles.source import StoredArray
 from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.readable_shard import readable_shard
@@ -76,6 +82,41 @@ def read_column(
             f"{(rows, *field.shape)}: the shard was changed. Open it again, or restore it."
         )
     return column
+
+
+def read_remote_columns(index: ShardIndex, shard: int, names: Sequence[str]) -> dict[str, Array]:
+    """Returns those of some columns of a remote shard that are stored as they are.
+
+    Columns that lie close together in the file are one request.
+
+    Args:
+        index, shard: as in `read_column`.
+        names: names of fields and metadata columns. Those that have to be decoded, or whose rows
+            vary in size, are left out.
+
+    Raises:
+        CorruptShardError: if the file is missing, cut short or changed.
+    """
+    path, rows = index.path(shard), int(index.samples[shard])
+    fields = {name: index.fields.get(name) or index.columns[name] for name in names}
+    plain = [
+        name
+        for name, field in fields.items()
+        if not field.is_varlen and index.offsets[name][shard] != DECODED
+    ]
+    if not plain or not isinstance(path, RemotePath):
+        return {}
+    _check_size(path, int(index.sizes[shard]))
+    places = {
+        name: StoredArray(
+            fields[name].dtype,
+            (rows, *fields[name].row_shape),
+            int(index.offsets[name][shard]),
+            "C",
+        )
+        for name in plain
+    }
+    return read_remote_arrays(path, places)
 
 
 def _opened(

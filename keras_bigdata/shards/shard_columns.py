@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ from keras_bigdata.shards.index import DECODED, ShardIndex
 from keras_bigdata.shards.metadata_columns import FILE, ROW, SOURCE
 from keras_bigdata.shards.pickles import read_columns
 from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.read_column import read_column, read_ragged
+from keras_bigdata.shards.read_column import read_column, read_ragged, read_remote_columns
 from keras_bigdata.shards.readable_shard import readable_shard
 
 Array = npt.NDArray[Any]
@@ -80,6 +81,9 @@ def read_shard(
                 f"{expected}: the shard was changed. Restore it, or pack the data again."
             )
         columns[name] = column
+    if not isinstance(path, Path):
+        in_files = [name for name in wanted if name != SOURCE and name not in columns]
+        columns |= read_remote_columns(index, shard, in_files)
     for name in wanted:
         if name == SOURCE:
             columns[name] = np.full(samples, index.source[shard])

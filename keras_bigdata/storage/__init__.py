@@ -9,6 +9,7 @@ The files, each of which uses only those above it:
 | `filesystem` | the driver of a scheme, one per process and set of options |
 | `request` | one request: time limit, repetition with back-off, errors with the URL |
 | `remote_path` | `RemotePath`: a file or directory behind a URL, used like a `pathlib.Path` |
+| `near_ranges` | several ranges of a file; those close together are one request |
 | `place` | a path or URL that a user passes -> `pathlib.Path` or `RemotePath` |
 | `joined_places` | the root of a set that lies in several places |
 | `fetch` | copies a whole file into an open local one: in parallel, checked |

@@ -9,6 +9,8 @@ import keras_bigdata as kb
 from keras_bigdata import Arrays, Ragged, ShardIndex, Shards, ShardSequence
 from keras_bigdata.shards import read_ahead
 from keras_bigdata.shards.read_ahead import largest_bytes, map_ahead
+from keras_bigdata.storage.near_ranges import read_near_ranges
+from keras_bigdata.storage.remote_path import RemotePath
 from tests.helpers.remote_sets import Requests, packed_url, remove
 
 pytest.importorskip("fsspec")
@@ -51,7 +53,7 @@ def test_selections_are_those_of_the_directory_and_read_ranges(url, tmp_path, re
 
     requests.clear()
     assert of(remote) == of(local)
-    assert requests.nbytes < 20 * ROWS * 8, "the set has 1,600,000 bytes"
+    assert requests.nbytes < 60_000, "the set has 1,600,000 bytes"
     assert 4 <= requests.most_at_once <= read_ahead.THREADS
 
 
@@ -67,6 +69,31 @@ def test_where_reads_the_columns_ahead_that_the_function_has_used(url, requests)
     assert threads == {threading.get_ident()}, "the function is called in the user's thread"
     assert len([each for each in requests.sent if each[0] == "cat_file"]) == SHARDS
     assert requests.most_at_once >= 4
+
+
+def test_columns_that_lie_close_together_are_one_request(url, tmp_path, requests):
+    shards, names = Shards(url), ("labels", "group", "row")
+    requests.clear()
+    found = shards.columns(names)
+    assert [name for name, *_ in requests.sent].count("cat_file") == SHARDS
+    for name, column in Shards(tmp_path / "set").columns(names).items():
+        np.testing.assert_array_equal(found[name], column)
+        assert found[name].flags.writeable
+    assert requests.nbytes < SHARDS * 2000, "the field x has 32,000 bytes in each shard"
+
+
+def test_near_ranges(monkeypatch):
+    import fsspec
+
+    path = RemotePath("memory://near-ranges/file")
+    content = bytes(range(256)) * 100
+    fsspec.filesystem("memory").pipe_file(path.url, content)
+    requests = Requests(monkeypatch)
+    ranges = [(9000, 9010), (5, 10), (8, 20), (300, 300), (4000, 4100), (20_000, 20_001)]
+    found = read_near_ranges(path, ranges)
+    assert [bytes(part) for part in found] == [content[a:b] for a, b in ranges]
+    assert sorted(count for *_, count in requests.sent) == [1, 10, 4095]
+    remove("memory://near-ranges")
 
 
 def test_where_may_use_other_columns_in_some_shards(url, tmp_path, requests):

@@ -27,6 +27,7 @@ from keras_bigdata.shards.pickles.reader import (
     read_array,
     read_columns,
     read_fields,
+    read_remote_arrays,
     read_varlen,
 )
 from keras_bigdata.shards.pickles.source import StoredArray
@@ -39,5 +40,6 @@ __all__ = [
     "read_array",
     "read_columns",
     "read_fields",
+    "read_remote_arrays",
     "read_varlen",
 ]
