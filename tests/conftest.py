@@ -6,7 +6,7 @@ import gc
 import os
 import pickle
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import pytest
+
+from tests.helpers.s3_server import S3Server
+from tests.helpers.web_server import WebServer
 
 # Collection makes millions of objects that stay. Walking them again and again took a quarter of its
 # time; `pytest_collection_finish` turns the collector on.
@@ -92,3 +95,22 @@ def shards(tmp_path: Path) -> Callable[..., Path]:
         return write_shards(tmp_path / f"shards{count}", sizes, protocol)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server on loopback. Tests that use it are slow: it takes seconds to start."""
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto.server")
+    server = S3Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[WebServer]:
+    """A web server of the directory `tmp_path / "web"`, at first without faults."""
+    pytest.importorskip("aiohttp")
+    (tmp_path / "web").mkdir()
+    with WebServer(tmp_path / "web") as server:
+        yield server
