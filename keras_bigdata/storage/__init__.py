@@ -7,6 +7,7 @@ The files, each of which uses only those above it:
 | `url` | checks a URL, and names the package that its scheme needs |
 | `storage_options` | the options of a driver, whose values are never printed |
 | `filesystem` | the driver of a scheme, one per process and set of options |
+| `driver_errors` | what an error of a driver means: no such file, final, or worth another attempt |
 | `request` | one request: time limit, repetition with back-off, errors with the URL |
 | `remote_path` | `RemotePath`: a file or directory behind a URL, used like a `pathlib.Path` |
 | `near_ranges` | several ranges of a file; those close together are one request |

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.request import IncompleteError
 
 # Bytes of one request: large enough for the rate of one connection, small enough for several
 # connections to share a shard.
@@ -48,7 +49,12 @@ def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) ->
         for attempt in range(_CHECKSUM_ATTEMPTS):
             if attempt:
                 time.sleep(0.2 * attempt)
-            _fetch_pieces(path, descriptor, size)
+            try:
+                _fetch_pieces(path, descriptor, size)
+            except IncompleteError:
+                if path.size() == size:
+                    raise
+                break
             if checksum is None or descriptor_checksum(descriptor, size) == checksum:
                 return
         actual = path.size()

@@ -6,7 +6,12 @@ from typing import Any
 
 from keras_bigdata.errors import StorageError
 from keras_bigdata.storage.storage_options import StorageOptions
-from keras_bigdata.storage.url import PACKAGES, scheme_of
+from keras_bigdata.storage.url import PACKAGES, WEB_SCHEMES, scheme_of
+
+# Seconds without a byte after which a request to a web server fails. s3fs has the same limit.
+SILENCE = 15.0
+
+_opened: dict[int, Any] = {}
 
 
 def open_filesystem(url: str, options: StorageOptions) -> Any:
@@ -45,13 +50,47 @@ def open_filesystem(url: str, options: StorageOptions) -> Any:
         ) from None
     try:
         # fsspec keeps one object for equal arguments, and makes a new one in a forked child.
-        return driver(use_listings_cache=False, **options)
+        filesystem = driver(**_arguments(driver, url, scheme, options))
     except Exception as error:
         reason = options.hide_in(f"{type(error).__name__}: {error}")
         raise StorageError(
             f"{url}: the driver cannot be opened ({reason[:500]}). Check `storage_options` and "
             "the environment."
         ) from None
+    if not options.get("skip_instance_cache"):
+        _keep(filesystem)
+    return filesystem
+
+
+def _arguments(driver: Any, url: str, scheme: str, options: StorageOptions) -> dict[str, Any]:
+    """Returns the arguments of a driver: what the URL says, our defaults, and the options."""
+    arguments = {"use_listings_cache": False, **driver._get_kwargs_from_urls(url), **options}
+    if scheme in WEB_SCHEMES:
+        import aiohttp
+
+        # A range of a compressed body would be one of other bytes.
+        arguments["headers"] = {"Accept-Encoding": "identity", **options.get("headers", {})}
+        # By default, silence would end a request after 5 minutes.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
+        arguments["client_kwargs"] = {"timeout": timeout, **options.get("client_kwargs", {})}
+    return arguments
+
+
+def _keep(filesystem: Any) -> None:
+    """Keeps a driver until the process ends, also in a forked child.
+
+    In a forked child, fsspec drops the drivers of the parent. Their connections would be closed
+    with the event loop of the parent, whose epoll object both processes share: the parent would
+    wait for its own connections in vain.
+    """
+    if getattr(filesystem, "async_impl", False):
+        _opened[id(filesystem)] = filesystem
+
+
+def forget_listings(filesystem: Any) -> None:
+    """Makes a driver ask the store what there is. Some keep listings in spite of the option."""
+    if getattr(filesystem, "dircache", None):
+        filesystem.invalidate_cache()
 
 
 def _driver_too(scheme: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keras_bigdata.files import is_url
@@ -31,7 +31,7 @@ class JoinedPlaces:
             return Path(text)
         for place in self.remote:
             if text.startswith(f"{place.url}/"):
-                return place / text.removeprefix(f"{place.url}/")
+                return replace(place, url=text)  # its name is quoted already
         raise ValueError(
             f"{text}: is in none of the directories {', '.join(map(str, self.remote))}"
         )

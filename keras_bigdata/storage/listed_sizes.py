@@ -6,15 +6,13 @@ import threading
 import time
 
 from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.url import WEB_SCHEMES
 
 # Seconds after which a listing is made again.
 _LIFETIME = 30.0
 
 # Directories whose listings are kept.
 _MAX_LISTINGS = 8
-
-# Web servers have no listings.
-_WITHOUT_LISTINGS = ("http", "https")
 
 _lock = threading.Lock()
 _listings: dict[RemotePath, tuple[float, dict[str, int]]] = {}

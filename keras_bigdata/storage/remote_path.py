@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
-from keras_bigdata.storage.filesystem import open_filesystem
+from keras_bigdata.storage.driver_errors import is_past_the_end
+from keras_bigdata.storage.filesystem import forget_listings, open_filesystem
 from keras_bigdata.storage.request import TransferError, call_driver, request
 from keras_bigdata.storage.storage_options import StorageOptions
-from keras_bigdata.storage.url import scheme_of
+from keras_bigdata.storage.url import WEB_SCHEMES, name_in_url, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class RemotePath:
     cache: CacheSettings | None = field(default=None, compare=False)
 
     def __truediv__(self, name: str | os.PathLike[str]) -> RemotePath:
-        return replace(self, url=f"{self.url}/{os.fspath(name)}")
+        return replace(self, url=f"{self.url}/{name_in_url(os.fspath(name), self.scheme)}")
 
     def __str__(self) -> str:
         return self.url
@@ -57,8 +59,9 @@ class RemotePath:
 
     @property
     def name(self) -> str:
-        """The last part of the URL."""
-        return PurePosixPath(self.url.partition("://")[2]).name
+        """The name of the file, the last part of the URL."""
+        name = PurePosixPath(self.url.partition("://")[2]).name
+        return unquote(name) if self.scheme in WEB_SCHEMES else name
 
     @property
     def parent(self) -> RemotePath:
@@ -85,6 +88,7 @@ class RemotePath:
 
         def send() -> Any:
             filesystem = open_filesystem(self.url, self.options)
+            forget_listings(filesystem)
             path = filesystem._strip_protocol(self.url)
             return call_driver(filesystem, name, path, *arguments, **options)
 
@@ -104,7 +108,8 @@ class RemotePath:
 
         Raises:
             FileNotFoundError: if the file does not exist.
-            StorageError: if it cannot be read, or is shorter.
+            IncompleteError: if it is shorter, or the server sends something else.
+            StorageError: if it cannot be read.
         """
         if stop <= start:
             return b""
@@ -112,9 +117,14 @@ class RemotePath:
         def send() -> bytes:
             filesystem = open_filesystem(self.url, self.options)
             path = filesystem._strip_protocol(self.url)
-            data = call_driver(filesystem, "cat_file", path, start=start, end=stop)
-            if len(data) > stop - start >= 0 and len(data) >= stop:
-                data = data[start:stop]  # a web server that knows no ranges sends the whole file
+            try:
+                data = call_driver(filesystem, "cat_file", path, start=start, end=stop)
+            except Exception as error:
+                if is_past_the_end(error):
+                    raise TransferError(f"the file ends before byte {stop:,}") from error
+                raise
+            if len(data) > stop - start and len(data) >= stop:
+                data = data[start:stop]  # a web server that ignores ranges sends the whole file
             if len(data) != stop - start:
                 raise TransferError(
                     f"{len(data):,} bytes were received, {stop - start:,} were requested"
@@ -148,11 +158,12 @@ class RemotePath:
 
         def send() -> int:
             filesystem = open_filesystem(self.url, self.options)
+            forget_listings(filesystem)
             info = call_driver(filesystem, "info", filesystem._strip_protocol(self.url))
-            if info.get("size") is None:
-                raise TransferError("the server does not report the size of the file")
             if info.get("type") == "directory":
                 raise FileNotFoundError(self.url)
+            if info.get("size") is None:
+                raise TransferError("the server does not report the size of the file")
             return int(info["size"])
 
         return request(send, self.url, self.options)
@@ -179,6 +190,8 @@ class RemotePath:
             filesystem = open_filesystem(self.url, self.options)
             filesystem.invalidate_cache()
             root = filesystem._strip_protocol(self.url)
+            if hasattr(filesystem, "resolve_path"):  # of Hugging Face, which spells revisions anew
+                root = filesystem.resolve_path(root).unresolve()
             found = call_driver(filesystem, "find", root, detail=True)
             prefix = root.rstrip("/") + "/"
             return {

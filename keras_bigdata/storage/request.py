@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import errno
 import random
 import time
+import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from keras_bigdata.errors import StorageError
+from keras_bigdata.storage.driver_errors import (
+    TransferError,
+    is_final,
+    is_not_found,
+    missing_file_hides,
+)
 from keras_bigdata.storage.storage_options import StorageOptions
+
+__all__ = ["PAUSES", "TIMEOUT", "IncompleteError", "TransferError", "call_driver", "request"]
 
 _T = TypeVar("_T")
 
@@ -17,18 +28,21 @@ _T = TypeVar("_T")
 # between 0.5 and 1.5, so that many readers that were refused together do not return together.
 PAUSES = (0.1, 0.3, 1.0, 3.0)
 
-# Time limit of one attempt in seconds. A request is for a few MB at most.
+# Time limit of one attempt in seconds, for a request of a few MB: 8 MiB in 8 connections arrive at
+# 1.1 MB/s. Silence ends an attempt earlier (see `filesystem`).
 TIMEOUT = 60.0
 
-# Attempts after such an error would only repeat it.
-_FINAL = (PermissionError, TypeError, ValueError, NotImplementedError, ImportError)
-_FINAL_NAMES = ("Credential", "ParamValidation", "Unauthorized", "Authentication")
-# Statuses of HTTP that may be different next time: timeout, too early, too many requests.
-_TRANSIENT = (408, 425, 429)
+# No attempt begins later than this number of seconds after the first one. Drivers repeat requests
+# by themselves, s3fs and gcsfs five times.
+LAST_ATTEMPT = 120.0
+
+# Seconds after the time limit in which the driver has to return. If its thread has died, it never
+# does.
+_GRACE = 5.0
 
 
-class TransferError(OSError):
-    """A store sent something else than what was requested. The request is repeated."""
+class IncompleteError(StorageError):
+    """A store sent something else than what was requested, in every attempt."""
 
 
 def request(
@@ -45,48 +59,96 @@ def request(
     Raises:
         FileNotFoundError: if there is no such file.
         FileExistsError: if the file must not exist, and does.
+        IncompleteError: if the store sent something else, such as half of the file.
         StorageError: if the store cannot be reached, or refuses the request.
     """
     attempts = 0
+    start = time.monotonic()
     while True:
+        error: BaseException
         try:
             return call()
-        except FileNotFoundError:
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", url) from None
-        except FileExistsError:
-            raise FileExistsError(errno.EEXIST, "the file exists", url) from None
         except StorageError:
             raise
-        except Exception as error:
-            attempts += 1
-            if attempts <= len(PAUSES) and not _is_final(error):
-                time.sleep(PAUSES[attempts - 1] * random.uniform(0.5, 1.5))
-                continue
-            times = f" in {attempts} attempts" if attempts > 1 else ""
-            reason = f"{type(error).__name__}: {error}"
-            hidden = options.hide_in(reason)
-            raise StorageError(
-                f"{url}: {what}{times} ({hidden[:500]}). Check the URL, the credentials "
-                "(`storage_options` or the environment) and the network."
-                # The message of the driver's own error may hold what must not be printed.
-            ) from (error if hidden == reason else None)
+        except FileExistsError:
+            raise FileExistsError(errno.EEXIST, "the file exists", url) from None
+        except FileNotFoundError as missing:
+            hidden = missing_file_hides(missing)
+            if hidden is None:
+                raise FileNotFoundError(errno.ENOENT, "there is no such file", url) from None
+            error = hidden
+        except Exception as other:
+            if is_not_found(other):
+                raise FileNotFoundError(errno.ENOENT, "there is no such file", url) from None
+            error = other
+        attempts += 1
+        late = time.monotonic() - start > LAST_ATTEMPT
+        if attempts > len(PAUSES) or late or is_final(error):
+            _fail(error, url, options, what, attempts)
+        del error  # it refers to this frame
+        time.sleep(PAUSES[attempts - 1] * random.uniform(0.5, 1.5))
 
 
-def call_driver(filesystem: Any, name: str, *arguments: Any, **options: Any) -> Any:
-    """Calls a method of an fsspec file system, with a time limit where the driver has one."""
-    if getattr(filesystem, "async_impl", False):
-        from fsspec.asyn import sync
+def _fail(
+    error: BaseException, url: str, options: StorageOptions, what: str, attempts: int
+) -> NoReturn:
+    times = f" in {attempts} attempts" if attempts > 1 else ""
+    reason = options.hide_in(f"{type(error).__name__}: {error}")[:500]
+    # The messages of the driver's own errors may hold what must not be printed.
+    shown = "".join(traceback.format_exception(error))
+    kind = IncompleteError if isinstance(error, TransferError) else StorageError
+    raise kind(
+        f"{url}: {what}{times} ({reason}). Check the URL, the credentials (`storage_options` or "
+        "the environment) and the network."
+    ) from (error if options.hide_in(shown) == shown else None)
 
-        method = getattr(filesystem, f"_{name}")
-        return sync(filesystem.loop, method, *arguments, timeout=TIMEOUT, **options)
-    return getattr(filesystem, name)(*arguments, **options)
 
+def call_driver(
+    filesystem: Any, name: str, *arguments: Any, time_limit: float | None = None, **options: Any
+) -> Any:
+    """Calls a method of an fsspec file system, with a time limit where the driver has one.
 
-def _is_final(error: Exception) -> bool:
-    """Returns whether the same error would follow again."""
-    if isinstance(error, TransferError):
-        return False
-    status = getattr(error, "status", None)
-    if isinstance(status, int) and 400 <= status < 500:
-        return status not in _TRANSIENT
-    return isinstance(error, _FINAL) or any(name in type(error).__name__ for name in _FINAL_NAMES)
+    Args:
+        filesystem: the file system.
+        name: name of the method.
+        time_limit: in seconds. Defaults to `None`: `TIMEOUT`.
+        *arguments, **options: arguments of the method.
+
+    Raises:
+        TimeoutError: after the time limit, if the driver is an asynchronous one.
+        Exception: all errors of the driver.
+    """
+    if not getattr(filesystem, "async_impl", False):
+        return getattr(filesystem, name)(*arguments, **options)
+    limit = TIMEOUT if time_limit is None else time_limit
+    method = getattr(filesystem, f"_{name}")
+
+    async def send() -> Any:
+        try:
+            async with asyncio.timeout(limit) as timer:
+                return await method(*arguments, **options)
+        except TimeoutError as error:
+            if timer.expired():
+                raise TimeoutError(f"no complete answer within {limit:g} s") from error
+            raise
+        except asyncio.CancelledError:
+            if interrupted:
+                raise
+            # `fsspec.asyn.sync` would return None.
+            raise TransferError("the driver cancelled the request") from None
+
+    interrupted: list[bool] = []
+    future = asyncio.run_coroutine_threadsafe(send(), filesystem.loop)
+    try:
+        return future.result(limit + _GRACE)
+    except concurrent.futures.TimeoutError:
+        if future.done():
+            raise
+        interrupted.append(True)
+        future.cancel()
+        raise TimeoutError(f"the driver did not return within {limit:g} s") from None
+    except BaseException:  # such as Ctrl-C, which the main thread receives while it waits
+        if not future.done():
+            interrupted.append(True)
+            future.cancel()
+        raise

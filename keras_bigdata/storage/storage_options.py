@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 # Environment variables whose values must not be printed either.
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING|KEY", re.IGNORECASE)
@@ -58,20 +59,32 @@ class StorageOptions(Mapping[str, Any]):
         """Returns a text in which the values of the options and of secret variables are hidden."""
         secrets = {*_texts_of(self._options)}
         secrets.update(value for name, value in os.environ.items() if _SECRET_NAME.search(name))
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= _MIN_SECRET:
-                text = text.replace(secret, HIDDEN)
+        forms = {
+            form
+            for secret in secrets
+            if len(secret) >= _MIN_SECRET
+            # As they are, in a URL, in a form, and in a `repr`.
+            for form in (secret, quote(secret, ""), quote_plus(secret), repr(secret)[1:-1])
+        }
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, HIDDEN)
         return text
 
 
 def _texts_of(value: Any) -> Iterator[str]:
     """Yields all texts in nested options, except those of addresses."""
     if isinstance(value, str):
-        if not re.match(r"https?://[^@]*$", value):
+        if not re.match(r"https?://[^@?]*$", value):
             yield value
+    elif isinstance(value, bytes):
+        yield value.decode("latin-1")
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _texts_of(each)
     elif isinstance(value, list | tuple | set):
         for each in value:
             yield from _texts_of(each)
+    else:  # such as an object with credentials
+        for name, each in getattr(value, "__dict__", {}).items():
+            if isinstance(each, str) and _SECRET_NAME.search(name):
+                yield each

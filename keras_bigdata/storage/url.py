@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from keras_bigdata.files import is_url
 
@@ -23,6 +23,19 @@ PACKAGES = {
 
 # Schemes of files on this machine.
 LOCAL_SCHEMES = ("file", "local")
+
+# Schemes of web servers, which have no listings and in whose URLs names are quoted.
+WEB_SCHEMES = ("http", "https")
+
+# What the drivers take for something else than a part of the name of a file.
+_MARKS = {
+    "s3": ("?versionId=",),
+    "s3a": ("?versionId=",),
+    "az": ("?", "#"),
+    "abfs": ("?", "#"),
+    "abfss": ("?", "#"),
+    "hf": ("@",),
+}
 
 
 def checked_url(text: str, argument: str) -> str:
@@ -65,6 +78,27 @@ def checked_url(text: str, argument: str) -> str:
     if any(part in (".", "..") for part in parts.path.split("/")):
         raise ValueError(f"`{argument}` must not hold '.' or '..'. Received: {argument}={text!r}")
     return url
+
+
+def name_in_url(name: str, scheme: str) -> str:
+    """Returns the name of a file as it is added to the URL of a directory.
+
+    Args:
+        name: name relative to the directory, with `/` between its parts.
+        scheme: scheme of the URL. Names are quoted for the web only; stores have them as they are.
+
+    Raises:
+        ValueError: if the driver would take a part of the name for something else.
+    """
+    if scheme in WEB_SCHEMES:
+        return quote(name)
+    for mark in _MARKS.get(scheme, ()):
+        if mark in name:
+            raise ValueError(
+                f"{name!r} cannot be the name of a file of a {scheme}:// URL: its driver takes "
+                f"{mark!r} for something else than a part of a name. Rename the file."
+            )
+    return name
 
 
 def scheme_of(url: str) -> str:
