@@ -84,14 +84,17 @@ def is_past_the_end(error: BaseException) -> bool:
 def status_of(error: BaseException) -> int | None:
     """Returns the status of HTTP with which a store answered; `None` if it did not answer."""
     for each in _chain(error):
+        # aiohttp's parser numbers its errors like answers: 400 for a body that was cut off.
+        if type(each).__module__ == "aiohttp.http_exceptions":
+            continue
         response = getattr(each, "response", None)
         if isinstance(response, dict):  # botocore
             found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        else:  # aiohttp, azure.core, gcsfs, requests and httpx
+        else:  # in this order: aiohttp; azure.core; gcsfs (aiohttp warns of its `code`)
             names = ("status", "status_code", "code")
-            values = [getattr(each, name, None) for name in names]
+            values = (getattr(each, name, None) for name in names)
             found = next((value for value in values if value is not None), None)
-            if found is None:
+            if found is None:  # requests, httpx
                 found = getattr(response, "status_code", None)
         if isinstance(found, str) and found.isdecimal():
             found = int(found)

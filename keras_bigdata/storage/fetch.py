@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.storage.remote_path import RemotePath
@@ -27,6 +28,7 @@ _CHECKSUM_ATTEMPTS = 3
 _BLOCK = 2**20
 
 _lock = threading.Lock()
+hold_during_fork(_lock)
 _pools: dict[int, DaemonThreads] = {}
 
 
@@ -76,14 +78,16 @@ def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) ->
 
 
 def _fetch_pieces(path: RemotePath, descriptor: int, size: int) -> None:
+    step = size if path.ignores_ranges else PIECE_BYTES
+
     def copy(start: int) -> None:
-        data = path.read_range(start, min(start + PIECE_BYTES, size))
+        data = path.read_range(start, min(start + step, size))
         view = memoryview(data)
         done = 0
         while done < len(view):
             done += os.pwrite(descriptor, view[done:], start + done)
 
-    starts = range(0, size, PIECE_BYTES)
+    starts = range(0, size, max(step, 1))
     if len(starts) <= 1:
         for start in starts:
             copy(start)

@@ -73,6 +73,10 @@ def _arguments(driver: Any, url: str, scheme: str, options: StorageOptions) -> d
         # By default, silence would end a request after 5 minutes.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
         arguments["client_kwargs"] = {"timeout": timeout, **options.get("client_kwargs", {})}
+    if scheme in ("s3", "s3a"):
+        # s3fs and `request` repeat requests too: together 125 attempts, 50 s for a closed port.
+        once = {"retries": {"max_attempts": 0}}
+        arguments["config_kwargs"] = {**once, **options.get("config_kwargs", {})}
     return arguments
 
 

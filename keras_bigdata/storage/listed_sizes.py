@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.storage.remote_path import RemotePath
 from keras_bigdata.storage.url import WEB_SCHEMES
 
@@ -20,7 +21,17 @@ _listings: dict[RemotePath, tuple[float, dict[str, int]]] = {}
 
 def has_listing(path: RemotePath) -> bool:
     """Returns whether the files of a store can be listed."""
-    return path.scheme not in _WITHOUT_LISTINGS
+    return path.scheme not in WEB_SCHEMES
+
+
+def _reset() -> None:
+    """Forgets the listings in a forked child, where no thread would release the lock."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _listings.clear()
+
+
+call_in_forked_child(_reset)
 
 
 def listed_size(path: RemotePath) -> int:

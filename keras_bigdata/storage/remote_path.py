@@ -11,9 +11,15 @@ from urllib.parse import unquote
 
 from keras_bigdata.storage.driver_errors import is_past_the_end
 from keras_bigdata.storage.filesystem import forget_listings, open_filesystem
-from keras_bigdata.storage.request import TransferError, call_driver, request
+from keras_bigdata.storage.request import TIMEOUT, TransferError, call_driver, request
 from keras_bigdata.storage.storage_options import StorageOptions
 from keras_bigdata.storage.url import WEB_SCHEMES, name_in_url, scheme_of
+
+# Bytes per second at which a large answer is expected at least.
+_MIN_RATE = 250_000
+
+# Web servers that send the whole file whatever is requested.
+_hosts_without_ranges: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,15 @@ class RemotePath:
         """The scheme, such as `"s3"`."""
         return scheme_of(self.url)
 
+    @property
+    def ignores_ranges(self) -> bool:
+        """Whether its server has answered a request for a part of a file with the whole file."""
+        return self._host in _hosts_without_ranges
+
+    @property
+    def _host(self) -> str:
+        return "/".join(self.url.split("/", 3)[:3])
+
     def with_cache(self, cache: CacheSettings | None) -> RemotePath:
         """Returns the same place with another cache."""
         return replace(self, cache=cache)
@@ -113,18 +128,22 @@ class RemotePath:
         """
         if stop <= start:
             return b""
+        limit = max(TIMEOUT, (stop - start) / _MIN_RATE)
 
         def send() -> bytes:
             filesystem = open_filesystem(self.url, self.options)
             path = filesystem._strip_protocol(self.url)
             try:
-                data = call_driver(filesystem, "cat_file", path, start=start, end=stop)
+                data = call_driver(
+                    filesystem, "cat_file", path, start=start, end=stop, time_limit=limit
+                )
             except Exception as error:
                 if is_past_the_end(error):
                     raise TransferError(f"the file ends before byte {stop:,}") from error
                 raise
             if len(data) > stop - start and len(data) >= stop:
-                data = data[start:stop]  # a web server that ignores ranges sends the whole file
+                _hosts_without_ranges.add(self._host)
+                data = data[start:stop]
             if len(data) != stop - start:
                 raise TransferError(
                     f"{len(data):,} bytes were received, {stop - start:,} were requested"
