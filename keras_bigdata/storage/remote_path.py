@@ -128,7 +128,8 @@ class RemotePath:
         """
         if stop <= start:
             return b""
-        limit = max(TIMEOUT, (stop - start) / _MIN_RATE)
+        seconds = (stop - start) / _MIN_RATE
+        limit = seconds if seconds > TIMEOUT else None
 
         def send() -> bytes:
             filesystem = open_filesystem(self.url, self.options)

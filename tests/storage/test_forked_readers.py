@@ -1,0 +1,66 @@
+"""Forked children read from a web server, and leave the connections of their parent alone."""
+
+import gc
+import multiprocessing
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_bigdata.storage.place import as_place
+from tests.helpers.paths import ROOT
+
+
+def read_in_child(path, pipe):
+    data = path.read_range(0, 5)
+    gc.collect()
+    pipe.send(data)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks a process with threads")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_and_its_parent_go_on_reading(web):
+    """fsspec closes what it inherited: the parent waited 15 s for a connection of its own."""
+    (web.directory / "x").write_bytes(b"content")
+    path = as_place(web.url, "url") / "x"
+    assert path.read_range(0, 3) == b"con"
+    context = multiprocessing.get_context("fork")
+    for _ in range(2):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=read_in_child, args=(path, theirs))
+        start = time.monotonic()
+        child.start()
+        assert ours.poll(20)
+        assert ours.recv() == b"conte"
+        child.join()
+        assert path.read_range(3, 7) == b"tent"
+        assert time.monotonic() - start < 10
+
+
+@pytest.mark.slow
+def test_a_program_ends_quietly_while_requests_are_running(web, tmp_path):
+    (web.directory / "x").write_bytes(b"content")
+    web.faults.latency = 0.01
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"""
+import threading, time
+from keras_bigdata.storage import fetch
+from keras_bigdata.storage.place import as_place
+
+path = as_place({web.url!r}, "url") / "x"
+for _ in range(8):
+    fetch.submit(lambda _: [path.read_range(0, 3) for _ in range(100_000)], 0)
+threading.Thread(target=lambda: [path.read_bytes() for _ in range(100_000)], daemon=True).start()
+time.sleep(0.3)
+print("end", flush=True)
+"""
+    )
+    start = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, str(program)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (result.stdout, result.stderr, result.returncode) == ("end\n", "", 0)
+    assert time.monotonic() - start < 20
