@@ -52,7 +52,7 @@ MAY_IMPORT = {
         *("arguments", "child_processes", "keras_internals", "permutation"),
         *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
     ],
-    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards"],
+    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards", "storage"],
     "bench": [
         *("arguments", "bounded_map", "files", "loading", "progress", "representation"),
         *("shards", "storage"),

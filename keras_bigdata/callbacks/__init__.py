@@ -7,9 +7,10 @@ best_weights_early_stopping  `BestWeightsEarlyStopping` (_best_weights_file, _fo
 score_log                    `ScoreLog`
 resume_training              `ResumeTraining`: reads the state of a training (_training_state,
                              _training_settings, _callback_states) into files
-                             (_checkpoint_directory, _checkpoint_file) when they are due
-                             (_checkpoint_schedule), one training at a time (_running_training), if
-                             `fit` can be resumed (_resumable_fit, _short_epoch)
+                             (_checkpoints: _checkpoint_directory or _checkpoint_url;
+                             _checkpoint_file) when they are due (_checkpoint_schedule), one
+                             training at a time (_running_training, _checkpoint_owner), if `fit` can
+                             be resumed (_resumable_fit, _short_epoch)
 
 Used by several of them: _monitor, _keyboard_interrupt.
 """

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ import keras
 
 from keras_bigdata.files import is_url, remove_leftovers, replace_file
 from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
+from keras_bigdata.storage.private_file import private_file
+from keras_bigdata.storage.ranged_file import RangedFile
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.transfer import check_writable, download, output_place, upload
 
 SUFFIX = ".weights.h5"
 
@@ -44,40 +49,48 @@ class BestRecord:
     wait: int
 
 
-def check_weights_path(filepath: Any) -> Path:
-    """Returns the path of a weights file after checking its name.
+def check_weights_path(
+    filepath: Any, storage_options: Mapping[str, Any] | None = None
+) -> Path | RemotePath:
+    """Returns the path or URL of a weights file after checking its name.
 
     Raises:
-        ValueError: if it cannot be the name of one local `.weights.h5` file.
+        ValueError: if it cannot be the name of one `.weights.h5` file.
     """
     text = str(filepath)
-    path = Path(filepath)
+    place: Path | RemotePath = Path(filepath)
     if is_url(text):
-        raise ValueError(f"`filepath` must be a local file. Received: filepath={text!r}")
-    if "{" in path.name:
+        place = output_place(filepath, "filepath", storage_options)
+    elif storage_options is not None:
+        output_place(filepath, "filepath", storage_options)
+    if "{" in place.name:
         raise ValueError(
             "`filepath` is one file, which is replaced at every better epoch, so it must not have "
             f"placeholders. Received: filepath={text!r}"
         )
-    if not path.name.endswith(SUFFIX):
-        stem = path.name
+    if not place.name.endswith(SUFFIX):
+        stem = place.name
         for ending in (".keras", ".json", ".hdf5", ".h5", ".weights"):
             stem = stem.removesuffix(ending)
         raise ValueError(
             f"`filepath` must end in {SUFFIX!r}; Keras does not save weights to other names. "
-            f"Received: filepath={text!r}. Use {str(path.with_name(stem + SUFFIX))!r}."
+            f"Received: filepath={text!r}. Use {str(place.parent / (stem + SUFFIX))!r}."
         )
-    if path.is_dir():
+    if isinstance(place, Path) and place.is_dir():
         raise ValueError(f"`filepath` must be a file, not a directory. Received: filepath={text!r}")
-    return path
+    return place
 
 
-def prepare_directory(path: Path) -> None:
+def prepare_directory(path: Path | RemotePath) -> None:
     """Checks before the first epoch, not after it, that the file can be written.
 
     Raises:
         OSError: if it cannot.
+        StorageError: the same, for a URL.
     """
+    if isinstance(path, RemotePath):
+        check_writable(path)
+        return
     directory = path.parent
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -90,7 +103,7 @@ def prepare_directory(path: Path) -> None:
     remove_leftovers(path)
 
 
-def write_best(path: Path, model: Any, record: BestRecord) -> None:
+def write_best(path: Path | RemotePath, model: Any, record: BestRecord) -> None:
     """Replaces the file atomically: weights and record change together or not at all."""
 
     def save(temporary: Path) -> None:
@@ -99,20 +112,27 @@ def write_best(path: Path, model: Any, record: BestRecord) -> None:
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(asdict(record))
 
+    if isinstance(path, RemotePath):
+        with private_file(path.name) as local:
+            save(local)
+            upload(path, local)
+        return
     replace_file(path, save)
 
 
-def read_record(path: Path) -> BestRecord:
-    """Reads the score of the weights in a file.
+def read_record(path: Path | RemotePath) -> BestRecord:
+    """Reads the score of the weights in a file; behind a URL only a few blocks of the file.
 
     Raises:
         FileNotFoundError: if the file does not exist.
         ValueError: if it is not a file that `write_best` wrote.
+        StorageError: if a URL cannot be read.
     """
     if not path.exists():
         raise FileNotFoundError(f"There are no best weights at {path}: the file does not exist.")
     try:
-        with h5py.File(path, "r") as file:
+        source = RangedFile(path) if isinstance(path, RemotePath) else path
+        with h5py.File(source, "r") as file:
             attributes = file.attrs
             return BestRecord(
                 epoch=int(attributes["epoch"]),
@@ -130,8 +150,13 @@ def read_record(path: Path) -> BestRecord:
         raise ValueError(f"{path} cannot be read as an HDF5 file: {error}") from error
 
 
-def load_weights_only(model: Any, path: Path) -> None:
+def load_weights_only(model: Any, path: Path | RemotePath) -> None:
     """Sets the model's weights from the file and leaves its optimizer unchanged."""
+    if isinstance(path, RemotePath):
+        with private_file(path.name) as local:
+            download(path, local)
+            load_weights_only(model, local)
+        return
     # `load_weights` sets the optimizer's variables too, or warns that it has different ones.
     variables = _optimizer_variables(model)
     former = [keras.ops.convert_to_numpy(variable) for variable in variables]
@@ -168,13 +193,13 @@ def reserve_space(path: Path, size: int) -> None:
     disk first.
 
     Args:
-        path: a file that does not exist.
+        path: a file that does not exist, or a link to an open empty one (`private_file`).
         size: number of bytes.
 
     Raises:
         OSError: if the disk, a quota or a limit does not allow that many bytes.
     """
-    with open(path, "xb") as file:
+    with open(path, "wb" if path.is_symlink() else "xb") as file:
         if hasattr(os, "posix_fallocate"):
             try:
                 os.posix_fallocate(file.fileno(), 0, size)

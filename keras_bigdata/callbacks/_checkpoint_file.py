@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.files import atomic_path
+from keras_bigdata.storage.remote_path import RemotePath
 
 SUFFIX = ".npz"
 
@@ -52,14 +53,23 @@ def encode(document: Any) -> EncodedDocument:
 
 def write(path: Path, encoded: EncodedDocument) -> None:
     """Writes the file, complete or not at all."""
+    with atomic_path(path) as temporary:
+        write_unsynced(temporary, encoded)
+
+
+def write_unsynced(path: Path, encoded: EncodedDocument) -> None:
+    """Writes the file. It is incomplete until this returns."""
     members: dict[str, Any] = {str(number): array for number, array in enumerate(encoded.arrays)}
     members[_DOCUMENT] = np.frombuffer(encoded.text.encode(), np.uint8)
-    with atomic_path(path) as temporary:
-        np.savez(temporary, **members)
+    np.savez(path, **members)
 
 
-def read(path: Path) -> Any:
+def read(path: Path, source: Path | RemotePath | None = None) -> Any:
     """Returns the document of a file.
+
+    Args:
+        path: the file.
+        source: where it was copied from, for the message. Defaults to `None`: it is no copy.
 
     Raises:
         ValueError: if the file is damaged or is not a checkpoint.
@@ -74,7 +84,7 @@ def read(path: Path) -> Any:
     except OSError:
         raise
     except Exception as error:  # damaged bytes can raise nearly anything
-        raise ValueError(f"{path} is damaged or is not a checkpoint: {error}") from error
+        raise ValueError(f"{source or path} is damaged or is not a checkpoint: {error}") from error
 
 
 def _encode(value: Any, arrays: list[npt.NDArray[Any]], where: str) -> Any:

@@ -8,20 +8,24 @@ import warnings
 from pathlib import Path
 
 from keras_bigdata.callbacks._best_weights_file import SUFFIX, BestRecord, read_record
+from keras_bigdata.errors import StorageError
 from keras_bigdata.files import atomic_path
+from keras_bigdata.storage.private_file import private_file
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.transfer import delete, download, upload
 
 
 class FormerWeights:
     """Keeps the weights of an earlier training under another name, until a training beats them.
 
     Args:
-        path: the file for the best weights.
+        path: the file for the best weights, also behind a URL.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | RemotePath) -> None:
         self._path = path
         self._written: BestRecord | None = None
-        self._kept: list[tuple[Path, BestRecord]] = []
+        self._kept: list[tuple[Path | RemotePath, BestRecord]] = []
 
     def before_replacing(self, record: BestRecord, *, is_first: bool) -> None:
         """Keeps the weights of another training that are about to be replaced, with a warning.
@@ -33,7 +37,7 @@ class FormerWeights:
             is_first: whether this training has written no weights before.
 
         Raises:
-            OSError: if the file cannot be kept.
+            OSError, StorageError: if the file cannot be kept.
         """
         if not self._path.exists() or not (is_first or self._written):
             return
@@ -59,9 +63,9 @@ class FormerWeights:
         beaten = [entry for entry in self._kept if not _is_better(entry[1], record)]
         for entry in beaten:
             self._kept.remove(entry)
-            entry[0].unlink(missing_ok=True)
+            _remove(entry[0])
 
-    def _keep(self, description: str, advice: str) -> Path:
+    def _keep(self, description: str, advice: str) -> Path | RemotePath:
         kept = _give_another_name(self._path)
         warnings.warn(
             f"{self._path} held {description} They are kept in {kept}. {advice} another "
@@ -80,15 +84,29 @@ def _is_better(former: BestRecord, record: BestRecord) -> bool:
     return former.value > record.value
 
 
-def _give_another_name(path: Path) -> Path:
+def _remove(path: Path | RemotePath) -> None:
+    if isinstance(path, Path):
+        path.unlink(missing_ok=True)
+        return
+    try:
+        delete(path)
+    except StorageError as error:
+        warnings.warn(f"{error} The file is no longer needed.", stacklevel=5)
+
+
+def _give_another_name(path: Path | RemotePath) -> Path | RemotePath:
     """Lets a file have a second name that no file has yet: `best.former-1.weights.h5`."""
-    target = Path(os.path.realpath(path))
     number = 1
     while True:
-        kept = path.with_name(f"{path.name.removesuffix(SUFFIX)}.former-{number}{SUFFIX}")
+        kept = path.parent / f"{path.name.removesuffix(SUFFIX)}.former-{number}{SUFFIX}"
         number += 1
         if kept.exists():
             continue
+        if isinstance(path, RemotePath):
+            _copy(path, path.parent / kept.name)
+            return kept
+        assert isinstance(kept, Path)
+        target = Path(os.path.realpath(path))
         try:
             os.link(target, kept)
         except FileExistsError:  # another process was faster
@@ -97,3 +115,10 @@ def _give_another_name(path: Path) -> Path:
             with atomic_path(kept) as temporary:
                 shutil.copy2(target, temporary)
         return kept
+
+
+def _copy(path: RemotePath, kept: RemotePath) -> None:
+    # Some stores copy in the background: the original could be replaced before.
+    with private_file(path.name) as local:
+        download(path, local)
+        upload(kept, local)

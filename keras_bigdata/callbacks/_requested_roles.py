@@ -10,6 +10,7 @@ from typing import Any
 from keras_bigdata.shards.roles import Roles, Structure, as_structure
 from keras_bigdata.shards.shards import Shards
 from keras_bigdata.shards.standard_fields import LABELS
+from keras_bigdata.storage.url import is_remote
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,21 @@ def check_roles_are_used(roles: RequestedRoles, sets: Iterable[Any]) -> None:
 def is_path(data: Any) -> bool:
     """Returns whether a set is the path of a directory of shards, or a `Shards`."""
     return isinstance(data, (str, os.PathLike, Shards))
+
+
+def is_remote_path(data: Any) -> bool:
+    """Returns whether a set is the URL of a directory of shards that is not on this machine."""
+    return isinstance(data, str) and is_remote(data)
+
+
+def check_options_are_used(storage_options: Mapping[str, Any] | None, sets: Iterable[Any]) -> None:
+    """Checks that there is a URL that options of a driver are for.
+
+    Raises:
+        ValueError: if there is none, so that they would be ignored.
+    """
+    if storage_options is not None and not any(map(is_remote_path, sets)):
+        raise ValueError(
+            "`storage_options` are for sets that are URLs, and none of the sets is one. Leave them "
+            "out; a `Shards` has options of its own."
+        )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Number
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,9 +16,9 @@ import numpy as np
 
 from keras_bigdata.callbacks._requested_roles import RequestedRoles, is_path
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import local_path
 from keras_bigdata.shards.roles import Roles, Structure, map_structure
 from keras_bigdata.shards.shards import Shards
+from keras_bigdata.storage.place import as_place
 
 
 def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
@@ -44,22 +45,40 @@ def name_sets(sets: Any) -> tuple[dict[str, Any], bool]:
     return {"0": sets}, False
 
 
-def open_set(name: str, data: Any, batch_size: int, roles: RequestedRoles) -> Any:
+def open_set(
+    name: str,
+    data: Any,
+    batch_size: int,
+    roles: RequestedRoles,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Any:
     """Checks one set, and returns it as a dataset for `evaluate` or as `NamedArrays`.
+
+    Args:
+        name: its name, for the messages.
+        data: the set as it was passed.
+        batch_size: rows per batch of arrays and shards.
+        roles: the roles of fields that were passed.
+        storage_options: the options of the driver, if the set is a URL. Defaults to `None`.
 
     Raises:
         TypeError: if the set cannot be evaluated repeatedly.
         ValueError: if it is empty or infinite, or if its arrays do not fit together.
     """
     try:
-        return _open(data, batch_size, roles)
+        return _open(data, batch_size, roles, storage_options)
     except (TypeError, ValueError) as error:
         raise type(error)(f"Validation set {name!r}: {error}") from error
 
 
-def _open(data: Any, batch_size: int, roles: RequestedRoles) -> Any:
+def _open(
+    data: Any,
+    batch_size: int,
+    roles: RequestedRoles,
+    storage_options: Mapping[str, Any] | None,
+) -> Any:
     if is_path(data):
-        return _check_length(_open_shards(data, batch_size, roles))
+        return _check_length(_open_shards(data, batch_size, roles, storage_options))
     # A user's `ShardSequence` is never iterated: it counts the epochs that it has served.
     if callable(getattr(data, "unshuffled", None)):
         return _check_length(_check_targets(data.unshuffled(), roles))
@@ -83,7 +102,10 @@ def _open(data: Any, batch_size: int, roles: RequestedRoles) -> Any:
 
 
 def _open_shards(
-    data: str | os.PathLike[str] | Shards, batch_size: int, requested: RequestedRoles
+    data: str | os.PathLike[str] | Shards,
+    batch_size: int,
+    requested: RequestedRoles,
+    storage_options: Mapping[str, Any] | None,
 ) -> Any:
     from keras_bigdata.loading.sequence import ShardSequence
     from keras_bigdata.shards.scan import open_shards
@@ -94,7 +116,11 @@ def _open_shards(
         opened = data
     else:
         try:
-            opened = Shards(open_shards(local_path(data, "sets"), used=used))
+            place = as_place(data, "sets")
+            if isinstance(place, Path):
+                opened = Shards(open_shards(place, used=used))
+            else:
+                opened = Shards(place.url, storage_options=storage_options)
         except ShardError as error:
             if "layout=" not in str(error):
                 raise

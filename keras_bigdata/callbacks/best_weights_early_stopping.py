@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -29,6 +30,7 @@ from keras_bigdata.callbacks._monitor import (
     monitored_value,
     print_below_progress,
 )
+from keras_bigdata.errors import StorageError
 
 _STATE_VERSION = 1
 # The attributes that `_reset` sets and training changes.
@@ -80,8 +82,9 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     share one `filepath`, do not lose the best weights.
 
     Args:
-        filepath: path of the file for the best weights; a local file whose name ends in
-            `.weights.h5`. Missing directories are created when training begins.
+        filepath: path or URL of the file for the best weights; its name ends in `.weights.h5`.
+            Missing directories are created when training begins. Behind a URL (`s3://`, `gs://`,
+            `az://`, `memory://`) it is uploaded in one piece.
         monitor: name of the monitored quantity, in the logs at the end of an epoch. Defaults to
             `"val_accuracy"`.
         mode: `"min"` if smaller is better, `"max"` if greater is, `"auto"` to infer it from the
@@ -101,6 +104,8 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             to `False`.
         verbose: 1 to print a line per epoch (best so far, saving, no improvement, stopping), or 0.
             Defaults to `0`.
+        storage_options: options of the fsspec driver of a URL. They are not stored. Defaults to
+            `None`.
 
     Attributes:
         best: the best value so far, or `None`.
@@ -113,7 +118,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         ValueError: if an argument has a wrong value; while training: if `monitor` is not in the
             logs, if `mode="auto"` cannot be inferred, or if the file to resume from was written
             for another `monitor` or `mode`.
-        OSError: while training: if the file cannot be written.
+        OSError, StorageError: while training: if the file cannot be written.
 
     Example:
 
@@ -148,9 +153,10 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         restore_best_weights: bool = True,
         resume: bool = False,
         verbose: int = 0,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.filepath = check_weights_path(filepath)
+        self.filepath = check_weights_path(filepath, storage_options)
         if not isinstance(monitor, str) or not monitor:
             raise ValueError(
                 f"`monitor` must be the name of a metric. Received: monitor={monitor!r}"
@@ -335,13 +341,15 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
             self._former.before_replacing(record, is_first=self.best is None)
             write_best(self.filepath, self.model, record)
             self._former.after_replacing(record)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             kept = "" if self.best is None else " The file still holds the previous best weights."
-            raise OSError(
-                error.errno,
+            text = (
                 f"The weights of epoch {epoch + 1}, the best so far, could not be written to "
-                f"{self.filepath}: {error.strerror or error}.{kept}",
-            ) from error
+                f"{self.filepath}: {getattr(error, 'strerror', None) or error}.{kept}"
+            )
+            if isinstance(error, StorageError):
+                raise StorageError(text) from error
+            raise OSError(error.errno, text) from error
         self.best, self.best_epoch = value, epoch
         if self.restore_best_weights:
             self._best_weights = self.model.get_weights()

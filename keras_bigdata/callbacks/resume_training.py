@@ -6,17 +6,17 @@ import copy
 import os
 import time
 import warnings
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import keras
 
 from keras_bigdata.arguments import checked_choice, checked_number
 from keras_bigdata.callbacks import _callback_states, _training_state
-from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._checkpoint_file import encode
+from keras_bigdata.callbacks._checkpoint_owner import TakenOverError
 from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
+from keras_bigdata.callbacks._checkpoint_url import checkpoints_in
 from keras_bigdata.callbacks._keyboard_interrupt import (
     DeferredKeyboardInterrupt,
     is_interrupt_pending,
@@ -31,9 +31,9 @@ from keras_bigdata.callbacks._training_settings import (
     read_settings,
     remember_settings,
 )
-from keras_bigdata.files import local_path
 from keras_bigdata.keras_internals.callbacks import set_initial_epoch
 from keras_bigdata.loading.epoch_dataset import EpochDataset
+from keras_bigdata.storage.transfer import output_place
 
 
 class ResumeTraining(keras.callbacks.Callback):
@@ -65,14 +65,17 @@ class ResumeTraining(keras.callbacks.Callback):
       resumed.
     - In the rest of a resumed epoch, callbacks receive batch numbers from 0, and the progress bar
       counts from there.
+    - Behind a URL (`s3://`, `gs://`, `az://`, `memory://`) a checkpoint is uploaded in one piece.
+      A training that begins on another machine takes the checkpoints over: a former one that still
+      runs ends with an error before its next checkpoint.
     - On torch, the global generator is seeded at the start of each epoch, from the seed of the
       sequence.
     - TensorFlow's own generators (`tf.random`) are not saved, nor is the state of a function that
       is mapped over `as_dataset()`; those of Keras, NumPy, torch and Python are.
 
     Args:
-        directory: path of the directory for the checkpoints of this one training. It is created if
-            it is missing.
+        directory: path of the directory for the checkpoints of this one training, which is created
+            if it is missing; or a URL, such as `"s3://bucket/run-1"`.
         sequence: the `ShardSequence` or `Mixture` that is passed to `fit`, with `shuffle=False`, or
             whose `as_dataset()` is. `map` and `prefetch` may follow on that; other transformations
             are refused.
@@ -83,6 +86,7 @@ class ResumeTraining(keras.callbacks.Callback):
             loss than when the training began. `"refuse"`: an error with both values.
             `"use_new"`: continue with the new ones; an optimizer of another class starts again.
             What a scheduler changes while training is restored. Defaults to `"refuse"`.
+        storage_options: options of the driver of a URL; they are not stored. Defaults to `None`.
 
     Raises:
         TypeError: if an argument has a wrong type.
@@ -91,8 +95,8 @@ class ResumeTraining(keras.callbacks.Callback):
             settings, or if `fit` received `shuffle=True`, `steps_per_epoch`, another sequence or a
             dataset whose batches are not those of the sequence, one to one.
         RuntimeError: while training: if another process or thread trains with the directory.
-        OSError: while training: if nothing can be written there. If the disk becomes full later, a
-            warning is issued, the last checkpoint is kept, and the next one is tried.
+        OSError, StorageError: while training: if nothing can be written there. If that fails later,
+            a warning is issued, the last checkpoint is kept, and the next one is tried.
 
     Example:
 
@@ -120,14 +124,11 @@ class ResumeTraining(keras.callbacks.Callback):
         *,
         every: float | None = None,
         on_change: Literal["refuse", "use_new"] = "refuse",
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.directory = local_path(directory, "directory")
-        if self.directory.exists() and not self.directory.is_dir():
-            raise ValueError(
-                f"`directory` must be a directory, not a file. "
-                f"Received: directory={str(directory)!r}"
-            )
+        self.directory = output_place(directory, "directory", storage_options)
+        self._files = checkpoints_in(self.directory)
         if not isinstance(sequence, EpochDataset):
             raise TypeError(
                 "`sequence` must be the ShardSequence that is passed to `fit`, or the Mixture. "
@@ -140,7 +141,6 @@ class ResumeTraining(keras.callbacks.Callback):
         self.every = every
         # The callbacks that are saved with the training.
         self._callbacks: list[Any] | None = None
-        self._files = CheckpointDirectory(Path(os.path.realpath(self.directory)))
         self._interrupt = DeferredKeyboardInterrupt(lambda: None)
         self._short_epoch = ShortEpoch()
         self._reset()
@@ -169,7 +169,7 @@ class ResumeTraining(keras.callbacks.Callback):
         copied = copy.copy(self)
         memo[id(self)] = copied
         copied._callbacks = copy.deepcopy(self._callbacks, memo)
-        copied._files = CheckpointDirectory(self._files.path)
+        copied._files = type(self._files)(self._files.path)
         copied._interrupt = DeferredKeyboardInterrupt(lambda: None)
         copied._short_epoch = ShortEpoch()
         return copied
@@ -341,7 +341,7 @@ class ResumeTraining(keras.callbacks.Callback):
         if error is None:
             self._has_written = self._has_written or self._schedule.started
             return
-        if not self._has_written:
+        if not self._has_written or isinstance(error, TakenOverError):
             raise error
         warnings.warn(f"{error.args[-1]}. The last checkpoint is kept.", stacklevel=2)
 

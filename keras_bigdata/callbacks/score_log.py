@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import math
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ from keras_bigdata.callbacks._monitor import (
     missing_monitor_message,
     monitored_value,
 )
-from keras_bigdata.files import local_path, remove_leftovers, replace_file
+from keras_bigdata.errors import StorageError
+from keras_bigdata.files import remove_leftovers, replace_file
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.transfer import check_writable, output_place
 
 _STATE_VERSION = 1
 
@@ -35,11 +40,15 @@ class ScoreLog(keras.callbacks.Callback):
     (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that both lists have the same length.
 
     Args:
-        filepath: path of the file. Missing directories are created when training begins.
+        filepath: path or URL of the file. Missing directories are created when training begins.
+            Behind a URL (`s3://`, `gs://`, `az://`, `memory://`) the whole file is written again
+            after every epoch, in one request.
         monitor: name of the score, without `val_`: `logs[monitor]` is appended to `"train"`,
             `logs["val_" + monitor]` to `"val"`. Defaults to `"accuracy"`.
         resume: whether to append to the file, if it exists, instead of replacing it at each
             `fit`. Defaults to `False`.
+        storage_options: options of the fsspec driver of a URL. They are not stored. Defaults to
+            `None`.
 
     Attributes:
         scores: the dict that was written last.
@@ -48,6 +57,7 @@ class ScoreLog(keras.callbacks.Callback):
         TypeError: if `filepath` is not a path.
         ValueError: if an argument has a wrong value; while training: if one of the two scores is
             not in the logs, or if the file to resume from is not a score log.
+        OSError, StorageError: while training: if the file cannot be written.
 
     Example:
 
@@ -76,10 +86,11 @@ class ScoreLog(keras.callbacks.Callback):
         monitor: str = "accuracy",
         *,
         resume: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.filepath = local_path(filepath, "filepath")
-        if self.filepath.is_dir():
+        self.filepath = output_place(filepath, "filepath", storage_options)
+        if isinstance(self.filepath, Path) and self.filepath.is_dir():
             raise ValueError(
                 f"`filepath` must be a file, not a directory. Received: filepath={str(filepath)!r}"
             )
@@ -137,8 +148,11 @@ class ScoreLog(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Resets the scores, or reads them from the file with `resume=True`."""
-        self.filepath.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.filepath)
+        if isinstance(self.filepath, RemotePath):
+            check_writable(self.filepath)
+        else:
+            self.filepath.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.filepath)
         self.scores = {"train": [], "val": []}
         if self.resume and self.filepath.exists():
             self.scores = _read(self.filepath)
@@ -163,6 +177,11 @@ class ScoreLog(keras.callbacks.Callback):
         self._write()
 
     def _write(self) -> None:
+        if isinstance(self.filepath, RemotePath):
+            buffer = io.BytesIO()
+            joblib.dump(self.scores, buffer)
+            self.filepath.write_bytes(buffer.getvalue())
+            return
         replace_file(self.filepath, lambda temporary: joblib.dump(self.scores, temporary))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -181,11 +200,12 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it contains the global {module}.{name}")
 
 
-def _read(path: Path) -> dict[str, list[float]]:
+def _read(path: Path | RemotePath) -> dict[str, list[float]]:
     try:
-        with path.open("rb") as file:
-            loaded = _PlainUnpickler(file).load()
+        loaded = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
         scores = {name: [float(value) for value in loaded[name]] for name in ("train", "val")}
+    except StorageError:
+        raise
     except Exception as error:  # bytes that are not a pickle can raise nearly anything
         raise ValueError(
             f"{path} is not a score log, a pickled {{'train': [...], 'val': [...]}} of Python "

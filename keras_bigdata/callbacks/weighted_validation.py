@@ -7,7 +7,7 @@ import copy
 import functools
 import reprlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ from keras_bigdata.callbacks._metric_states import MetricStateSum, custom_metric
 from keras_bigdata.callbacks._monitor import print_below_progress
 from keras_bigdata.callbacks._requested_roles import (
     RequestedRoles,
+    check_options_are_used,
     check_roles_are_used,
     is_path,
 )
@@ -80,10 +81,10 @@ class WeightedValidation(keras.callbacks.Callback):
               model that needs no targets,
             - a dict of arrays such as `{"images": ..., "texts": ..., "labels": ...}`,
             - a `keras.utils.PyDataset` or a `tf.data.Dataset` of batches,
-            - a `Shards` or the path of a directory of shards, read in order with `batch_size` and
-              without a `transform`. If training uses a `transform`, this is refused: pass a
-              `ShardSequence` with the same one if it prepares the rows, or without if it augments
-              them,
+            - a `Shards`, or the path or URL of a directory of shards, read in order with
+              `batch_size` and without a `transform`. If training uses a `transform`, this is
+              refused: pass a `ShardSequence` with the same one if it prepares the rows, or without
+              if it augments them,
             - a `ShardSequence`, whose unshuffled view is evaluated; the sequence itself is not
               read.
         batch_size: samples per batch of arrays and shards. Defaults to `32`.
@@ -107,6 +108,8 @@ class WeightedValidation(keras.callbacks.Callback):
         check_classes: whether a set of shards is refused if it numbers its classes, or the words of
             its vocabulary, in another way than the training data. `False` is right if a
             `transform` makes the numbers equal. Defaults to `True`.
+        storage_options: options of the fsspec driver of all sets that are URLs. A set with other
+            options, or with a local cache, is passed as a `Shards`. Defaults to `None`.
 
     Raises:
         TypeError: if a set has another type.
@@ -147,6 +150,7 @@ class WeightedValidation(keras.callbacks.Callback):
         sample_weights: Any = None,
         train: EpochDataset | None = None,
         check_classes: bool = True,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         batch_size = checked_int(batch_size, "batch_size", 1)
@@ -161,7 +165,11 @@ class WeightedValidation(keras.callbacks.Callback):
         self.verbose = checked_choice(verbose, "verbose", (0, 1))
         named, self._has_names = name_sets(sets)
         check_roles_are_used(roles, named.values())
-        self._sets = {name: open_set(name, data, batch_size, roles) for name, data in named.items()}
+        check_options_are_used(storage_options, named.values())
+        self._sets = {
+            name: open_set(name, data, batch_size, roles, storage_options)
+            for name, data in named.items()
+        }
         directories = {
             name: "shards" if isinstance(data, Shards) else repr(str(data))
             for name, data in named.items()

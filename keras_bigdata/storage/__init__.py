@@ -24,5 +24,8 @@ The files, each of which uses only those above it:
 | `cached_copy` | opens the copy in a cache, which downloads it if it is missing |
 | `cache_bytes` | checks that a cache has room for what is read at one time |
 | `open_copy` | opens a local copy of a remote file |
+| `transfer` | copies whole files to and from a store, deletes them; which stores are written |
+| `private_file` | a local file for a transfer, of which a killed process leaves nothing |
+| `ranged_file` | a remote file as a file object that requests only what is read |
 | `listed_sizes` | sizes of remote files, with one listing for all of a directory |
 """

@@ -184,8 +184,8 @@ def test_other_names_of_files_get_the_right_one(name, right):
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"filepath": "gs://bucket/best.weights.h5"}, ValueError, "local file"),
-        ({"filepath": Path("gs://bucket/best.weights.h5")}, ValueError, "local file"),
+        ({"filepath": "https://host/best.weights.h5"}, ValueError, "a web server cannot be"),
+        ({"filepath": Path("gs://bucket/best.weights.h5")}, ValueError, "one slash of two"),
         ({"filepath": "{epoch:02d}.weights.h5"}, ValueError, "placeholders"),
         ({"filepath": 3}, TypeError, "int"),
         ({"monitor": ""}, ValueError, "`monitor`"),

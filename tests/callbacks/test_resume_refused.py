@@ -124,8 +124,10 @@ def test_what_cannot_be_exact_is_refused_with_advice(tmp_path, shards):
         ({"every": True}, TypeError, "every=True"),
         ({"every": -1}, ValueError, "every=-1"),
         ({"every": float("nan")}, ValueError, "every=nan"),
-        ({"directory": "s3://bucket/c"}, ValueError, "URL"),
-        ({"directory": Path("s3://bucket/c")}, ValueError, "URL"),
+        ({"directory": "hf://datasets/me/c"}, ValueError, "is a commit of the repository"),
+        ({"directory": "sftp://host/c"}, ValueError, "complete or absent"),
+        ({"storage_options": {"key": "a"}}, ValueError, "a path on this machine"),
+        ({"directory": Path("s3://bucket/c")}, ValueError, "one slash of two"),
         ({"directory": __file__}, ValueError, "not a file"),
     ],
 )

@@ -1,0 +1,69 @@
+"""A remote file as a file object that requests only the blocks that are read."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from keras_bigdata.storage.remote_path import RemotePath
+
+_BLOCK = 1 << 18
+_MAX_BLOCKS = 16
+
+
+class RangedFile(io.RawIOBase):
+    """Reads a file by ranges of 256 KiB, and keeps the last 4 MiB.
+
+    Args:
+        path: the file, which must not change meanwhile.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        StorageError: if it cannot be read; also by each method that reads.
+    """
+
+    def __init__(self, path: RemotePath) -> None:
+        super().__init__()
+        self._path = path
+        self._size = path.size()
+        self._position = 0
+        self._blocks: dict[int, bytes] = {}
+
+    def readable(self) -> bool:
+        """Returns `True`."""
+        return True
+
+    def seekable(self) -> bool:
+        """Returns `True`."""
+        return True
+
+    def tell(self) -> int:
+        """Returns the position of the next byte."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Sets the position, and returns it."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Reads the next bytes into a buffer, as many as there are. Returns their number."""
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self._size - self._position))
+        done = 0
+        while done < count:
+            number, offset = divmod(self._position, _BLOCK)
+            part = self._block(number)[offset : offset + count - done]
+            view[done : done + len(part)] = part
+            done += len(part)
+            self._position += len(part)
+        return count
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            if len(self._blocks) >= _MAX_BLOCKS:
+                self._blocks.pop(next(iter(self._blocks)))
+            start = number * _BLOCK
+            self._blocks[number] = self._path.read_range(start, min(start + _BLOCK, self._size))
+        return self._blocks[number]
