@@ -193,13 +193,13 @@ def reserve_space(path: Path, size: int) -> None:
     disk first.
 
     Args:
-        path: a file that does not exist, or a link to an open empty one (`private_file`).
+        path: a file that does not exist.
         size: number of bytes.
 
     Raises:
         OSError: if the disk, a quota or a limit does not allow that many bytes.
     """
-    with open(path, "wb" if path.is_symlink() else "xb") as file:
+    with open(path, "xb") as file:
         if hasattr(os, "posix_fallocate"):
             try:
                 os.posix_fallocate(file.fileno(), 0, size)

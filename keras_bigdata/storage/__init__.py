@@ -25,7 +25,7 @@ The files, each of which uses only those above it:
 | `cache_bytes` | checks that a cache has room for what is read at one time |
 | `open_copy` | opens a local copy of a remote file |
 | `transfer` | copies whole files to and from a store, deletes them; which stores are written |
-| `private_file` | a local file for a transfer, of which a killed process leaves nothing |
+| `private_file` | a local file for a transfer, and removal of those of killed processes |
 | `ranged_file` | a remote file as a file object that requests only what is read |
 | `listed_sizes` | sizes of remote files, with one listing for all of a directory |
 """
