@@ -25,11 +25,11 @@ NAMES = ("whole", "killed")
 
 # Each kill ends one process, at a moment of the upload of an object; the next one continues.
 KILLS = [
-    ("batch", "3"),
-    ("before", "checkpoint-00000004.npz"),
-    ("during", "checkpoint-00000005.npz"),
     ("after", "/best.weights.h5"),
+    ("before", "/checkpoint-"),
+    ("during", "/checkpoint-"),
     ("after", "/scores.pkl"),
+    ("batch", "3"),
 ]
 
 

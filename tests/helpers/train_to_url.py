@@ -3,7 +3,8 @@
     python -m tests.helpers.train_to_url URL ENDPOINT SECRET RESULT [MOMENT OBJECT]
 
 Everything that is shared between two runs lies behind the URL. `MOMENT` is "before" or "after" the
-store has received the named object, "during" its upload in several parts, or "batch".
+store has received the object, "during" its upload in several parts, or "batch". `OBJECT` is a part
+of its name, or the number of a batch. Of checkpoints it is the second one of the process.
 """
 
 from __future__ import annotations
@@ -55,12 +56,16 @@ def kill():
 
 
 def kill_at(moment, name):
-    """Kills the process before, during or after the upload of an object with this end of a name."""
+    """Kills the process before, during or after the upload of an object, by a part of its name."""
+    seen = set()
     call = s3fs.S3FileSystem._call_s3
     put = s3fs.S3FileSystem._put_file
 
     async def call_s3(self, method, *arguments, **options):
-        is_it = method in ("put_object", "upload_part") and options["Key"].endswith(name)
+        is_it = method in ("put_object", "upload_part") and name in options["Key"]
+        if is_it:
+            seen.add(options["Key"])
+            is_it = len(seen) == (2 if "checkpoint" in name else 1)
         if is_it and moment == "before":
             kill()
         result = await call(self, method, *arguments, **options)
