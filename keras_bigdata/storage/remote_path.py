@@ -11,7 +11,13 @@ from urllib.parse import unquote
 
 from keras_bigdata.storage.driver_errors import is_past_the_end
 from keras_bigdata.storage.filesystem import forget_listings, open_filesystem
-from keras_bigdata.storage.request import TIMEOUT, TransferError, call_driver, request
+from keras_bigdata.storage.request import (
+    TIMEOUT,
+    TransferError,
+    call_driver,
+    missing_bucket_error,
+    request,
+)
 from keras_bigdata.storage.storage_options import StorageOptions
 from keras_bigdata.storage.url import WEB_SCHEMES, name_in_url, scheme_of
 
@@ -166,7 +172,10 @@ class RemotePath:
             StorageError: if it cannot be written, or if the store cannot decide.
         """
         mode = "create" if only_new else "overwrite"
-        self.call("cannot be written", "pipe_file", data, mode=mode)
+        try:
+            self.call("cannot be written", "pipe_file", data, mode=mode)
+        except FileNotFoundError:
+            raise missing_bucket_error(self.url) from None
 
     def size(self) -> int:
         """Returns the size of the file in bytes.

@@ -103,6 +103,11 @@ def _fail(
     ) from (error if options.hide_in(shown) == shown else None)
 
 
+def missing_bucket_error(url: str) -> StorageError:
+    """Returns the error of a file that cannot be written since there is no place for it."""
+    return StorageError(f"{url}: cannot be written: the bucket or container does not exist.")
+
+
 def call_driver(
     filesystem: Any, name: str, *arguments: Any, time_limit: float | None = None, **options: Any
 ) -> Any:

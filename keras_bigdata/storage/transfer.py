@@ -12,7 +12,13 @@ from keras_bigdata.errors import StorageError
 from keras_bigdata.storage.filesystem import open_filesystem
 from keras_bigdata.storage.place import as_place
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.request import TIMEOUT, TransferError, call_driver, request
+from keras_bigdata.storage.request import (
+    TIMEOUT,
+    TransferError,
+    call_driver,
+    missing_bucket_error,
+    request,
+)
 
 # Stores in which a file appears, or replaces another one, only when all of its bytes have arrived.
 _ATOMIC = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
@@ -85,7 +91,10 @@ def upload(path: RemotePath, file: str | os.PathLike[str]) -> None:
         limit = TIMEOUT + size / _SLOWEST
         call_driver(filesystem, "put_file", os.fspath(file), target, time_limit=limit)
 
-    request(send, path.url, path.options, "cannot be written")
+    try:
+        request(send, path.url, path.options, "cannot be written")
+    except FileNotFoundError:
+        raise missing_bucket_error(path.url) from None
 
 
 def download(path: RemotePath, file: str | os.PathLike[str]) -> None:

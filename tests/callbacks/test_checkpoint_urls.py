@@ -18,6 +18,7 @@ from keras_bigdata.callbacks._checkpoint_file import encode
 from keras_bigdata.callbacks._checkpoint_url import checkpoints_in
 from keras_bigdata.storage import request
 from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.transfer import upload
 from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny_fit
 
@@ -78,7 +79,7 @@ def test_a_killed_training_ends_as_if_never_killed(tmp_path, url, shards):
     with pytest.raises(Killed):
         tiny_fit(url, data, [Kill(8)])
     assert "running.json" in names(url)
-    assert len(names(url)) == 3
+    assert len(names(url)) in (3, 4)  # the oldest checkpoint may be about to be removed
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The list of callbacks")
         found, resumed = tiny_fit(url, data)
@@ -158,6 +159,17 @@ def test_a_store_that_cannot_be_written_is_found_before_training(url, shards, mo
     fail_to_write(monkeypatch, lambda name: True)
     with pytest.raises(StorageError, match=rf"{url}/running\.json: cannot be written"):
         tiny_fit(url, shards([40]), [Kill(1)])
+
+
+def test_a_bucket_that_does_not_exist_is_named(url, monkeypatch):
+    def missing(self, *arguments, **options):
+        raise FileNotFoundError("NoSuchBucket")
+
+    monkeypatch.setattr(DRIVER, "pipe_file", missing)
+    with pytest.raises(StorageError, match=rf"{url}/running.json: cannot be written: the bucket"):
+        checkpoints_in(RemotePath(url)).open()
+    with pytest.raises(StorageError, match=rf"{url}/a: cannot be written: the bucket"):
+        upload(RemotePath(f"{url}/a"), __file__)
 
 
 # ---- Two trainings
