@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.errors import PackError
+from keras_bigdata.errors import PackError, StorageError
 from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.append import extend_names
 from keras_bigdata.packing.decided_forms import STORED
 from keras_bigdata.packing.pack_records import PackRecord, pack_records
+from keras_bigdata.packing.pack_state import clear_stop, lock_pack, pack_target, remove_pack
 from keras_bigdata.packing.parallel import write_shards
 from keras_bigdata.packing.plan import PackPlan
 from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.resume_state import clear_stop, lock_pack, remove_pack
 from keras_bigdata.shards.index import ShardIndex, ShardInfo
 from keras_bigdata.shards.shard_names import shard_number
-from keras_bigdata.storage.place import local_place
+from keras_bigdata.storage.joined_places import JoinedPlaces
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.writable import check_writable
 
 # Shards are written here, and moved to their places when they are found to be the same as before.
 _STAGE = ".repairing"
@@ -46,8 +49,12 @@ class Repacker:
 
     def __init__(self, index: ShardIndex, source: Any, augment: Callable[..., Any] | None) -> None:
         self._index = index
-        self._directory = local_place(index.directory, "repair")
+        assert not isinstance(index.directory, JoinedPlaces)
+        if isinstance(index.directory, RemotePath):
+            check_writable(index.directory, "directory")
+        self._directory = index.directory
         self._stage = self._directory / _STAGE
+        self._target = pack_target(self._stage)
         records = pack_records(index) or [PackRecord(0, 0, index.provenance)]
         differences = []
         with quiet_pillow():
@@ -88,8 +95,12 @@ class Repacker:
                 )
         return own, others
 
-    def write(self, expected: Sequence[ShardInfo], workers: int | None) -> dict[str, Path]:
+    def write(
+        self, expected: Sequence[ShardInfo], workers: int | None
+    ) -> dict[str, Path | RemotePath]:
         """Writes some shards into a separate folder, and compares them with the index.
+
+        Behind a URL that folder is in the store too, where workers on any machine can write.
 
         Args:
             expected: the shards, as the index has (or had) them.
@@ -101,12 +112,12 @@ class Repacker:
         Raises:
             PackError: if a row cannot be read, or if the source now returns different data.
         """
-        directory, stage = self._directory, self._stage
+        directory, stage, target = self._directory, self._stage, self._target
         record = self._record
         skip = bool(record.content.get("skipped"))
         numbers = sorted({_number(info.name) - record.first_shard for info in expected})
-        with quiet_pillow(), lock_pack(stage):
-            clear_stop(stage)  # of a call that was interrupted
+        with quiet_pillow(), lock_pack(target):
+            clear_stop(target)  # of a call that was interrupted
             self._request.decide_forms(directory, record.content.get(STORED), self._index.fields)
             plan = PackPlan.make(self._request, skip=skip, with_columns=bool(self._index.columns))
             if record.number:
@@ -124,7 +135,7 @@ class Repacker:
                     f"from number {record.first_shard}. Restore the index from a copy."
                 )
             records = write_shards(
-                plan, self._request.source, stage, skip=skip, workers=workers, numbers=numbers
+                plan, self._request.source, target, skip=skip, workers=workers, numbers=numbers
             )
         written = {info.name: info for record in records for info in record.shards}
         different = [info.name for info in expected if written.get(info.name) != info]
@@ -138,10 +149,24 @@ class Repacker:
             )
         return {info.name: stage / info.name for info in expected}
 
+    def put_in_place(self, name: str, file: Path | RemotePath) -> None:
+        """Moves a new file to its place in the set, atomically.
+
+        Args:
+            name: name of the shard.
+            file: the file, as `write` returns it.
+        """
+        place = self._directory / name
+        if isinstance(file, RemotePath) and isinstance(place, RemotePath):
+            file.copy_to(place)
+            file.remove()
+        elif isinstance(file, Path) and isinstance(place, Path):
+            os.replace(file, place)
+
     def clear(self) -> None:
         """Removes the folder that `write` used, with other variants of the shards."""
-        with contextlib.suppress(OSError):
-            remove_pack(self._stage)
+        with contextlib.suppress(OSError, StorageError):
+            remove_pack(self._target)
 
 
 def _list_names(names: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from keras_bigdata.shards.removed_shards import (
 )
 from keras_bigdata.shards.roles import Roles, as_structure
 from keras_bigdata.shards.shard_names import shard_number
-from keras_bigdata.storage.place import absolute_place, check_options_used, local_place
+from keras_bigdata.storage.place import absolute_place, check_options_used
 
 
 def repair(
@@ -174,12 +174,13 @@ def _pack_again(
     index = result.index
     assert index is not None
     repacker = Repacker(index, source, augment)
-    folder = local_place(result.directory, "repair with a source")
     quarantine = Quarantine(files)
     removed = removed_shards(index)
     lost, others = repacker.own_shards([*damaged, *removed])
     if others and not lost:
-        raise PackError(f"{folder}: no shard of this source is damaged. {'. '.join(others)}.")
+        raise PackError(
+            f"{index.directory}: no shard of this source is damaged. {'. '.join(others)}."
+        )
     result.notes += [f"{each}." for each in others]
     if not lost:
         return
@@ -192,7 +193,7 @@ def _pack_again(
     new_files = repacker.write(lost, workers)
     for name, file in new_files.items():
         quarantine.set_aside(name)
-        os.replace(file, folder / name)
+        repacker.put_in_place(name, file)
     restored = [info for info in removed if info in lost]
     if restored:
         infos = [index[shard] for shard in range(len(index))] + restored

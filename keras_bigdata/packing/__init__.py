@@ -16,7 +16,9 @@ store_choice        ... and which one `store="auto"` chooses
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers
-output_directory    a directory that is written as a whole (resume_state)
+pack_state          the state of an unfinished pack (manifest, shard_record; resume_state: in a
+                    directory; remote_pack: behind a URL)
+output_directory    a directory that is written as a whole (remote_output: a URL)
 append              a source that is added to a packed set (renumbering)
 pack                `pack`: all of it together
 capture             `capture`: batches of a generator -> shards (batch_source, batch_fields,

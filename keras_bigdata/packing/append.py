@@ -26,7 +26,7 @@ from keras_bigdata.packing.renumbering import (
     renumber_labels,
     renumber_tokens,
 )
-from keras_bigdata.packing.resume_state import ShardRecord
+from keras_bigdata.packing.shard_record import ShardRecord
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.roles import Roles, field_names

@@ -12,7 +12,6 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
-from keras_bigdata.files import local_path
 from keras_bigdata.packing.batch_fields import check_batch, flatten_batch
 from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
 from keras_bigdata.packing.output_directory import output_directory
@@ -26,19 +25,25 @@ from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.shard_file import describe_fields
 from keras_bigdata.shards.writer import ShardWriter
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.writable import writable_place
 
 # Share of the initially free disk space that a source of unknown length may take.
 _MAX_DISK_SHARE = 0.9
 
+# Bytes that a source of unknown length may write to a store, which is never full.
+_MAX_REMOTE_BYTES = 2 * 10**12
+
 
 def capture(
     batches: Any,
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | RemotePath,
     *,
     steps: int | None = None,
     variants: int = 1,
     shard_samples: int | None = None,
     verbose: Verbose = "auto",
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ShardIndex:
     """Runs an existing generator once and stores the batches that it yields as shards.
 
@@ -78,7 +83,7 @@ def capture(
 
     Args:
         batches: see above.
-        directory: folder for the shards; created if missing. It must be empty.
+        directory: folder for the shards, a path or a URL; created if missing. It must be empty.
         steps: batches per variant. The passes of an object that can be iterated repeatedly form
             one endless stream, cut after every `steps` batches. Defaults to `None`: one pass, to
             its end.
@@ -90,6 +95,8 @@ def capture(
         verbose: `0` (silent), `1` (progress bar and a summary), `2` (plain lines and a summary) or
             `"auto"` (progress only if it takes long: a bar on a terminal, else plain lines). All
             output goes to stderr. Defaults to `"auto"`.
+        storage_options: options of the fsspec driver of a URL. They are not stored. Defaults to
+            `None`.
 
     Returns:
         The `ShardIndex`, as `ShardSequence` reads it from the directory.
@@ -99,6 +106,7 @@ def capture(
             batch differs from the first one in structure, dtypes or row shapes, if there are no
             batches, if the variants differ in their number of rows, or if the directory cannot be
             written or holds something else. Batches are counted from 0, in each variant.
+        StorageError: if a store cannot be reached or refuses a request.
         ValueError, TypeError: if an argument is out of range or of a wrong type; also for an
             object that never ends, without `steps`.
 
@@ -121,7 +129,7 @@ def capture(
     verbose = checked_verbose(verbose)
     source = BatchSource(batches)
     source.check_arguments(steps, variants)
-    folder = local_path(directory, "directory")
+    folder = writable_place(directory, "directory", storage_options)
     started = time.perf_counter()
     try:
         with output_directory(folder, verbose) as open_writer:
@@ -169,7 +177,7 @@ class _Recorder:
     def __init__(
         self,
         source: BatchSource,
-        directory: Path,
+        directory: Path | RemotePath,
         open_writer: Callable[..., ShardWriter],
         *,
         length: int | None,
@@ -201,9 +209,13 @@ class _Recorder:
         self._rows[variant] += _count_rows(arrays)
         self._bytes += _count_bytes(arrays)
         if self._length is None and self._bytes > self._max_bytes:
+            limit = (
+                "the disk is nearly full"
+                if isinstance(self._directory, Path)
+                else f"{_MAX_REMOTE_BYTES // 10**12} TB are written"
+            )
             raise PackError(
-                f"{self._source.kind} has not ended, and the disk is nearly full. If it never "
-                "ends, pass `steps`"
+                f"{self._source.kind} has not ended, and {limit}. If it never ends, pass `steps`"
             )
 
     def finish(self) -> None:
@@ -248,7 +260,9 @@ class _Recorder:
             classes=self._source.classes if roles.targets is not None else None,
             provenance={"by": "capture", "source": self._source.kind},
         )
-        self._max_bytes = _MAX_DISK_SHARE * shutil.disk_usage(self._directory).free
+        self._max_bytes: float = _MAX_REMOTE_BYTES
+        if isinstance(self._directory, Path):
+            self._max_bytes = _MAX_DISK_SHARE * shutil.disk_usage(self._directory).free
         size = self._shard_samples
         if size is None and self._length is not None and _count_rows(arrays):
             size = default_shard_samples(self._length * _count_rows(arrays), self._fields, forms)

@@ -18,6 +18,7 @@ from typing import Any
 from keras_bigdata.images.jpeg import simplejpeg
 from keras_bigdata.packing.stored_form import StoredForm, forms_of
 from keras_bigdata.shards.entries import Field
+from keras_bigdata.storage.remote_path import RemotePath
 
 # The entry of the manifest and of the index.
 STORED = "stored"
@@ -64,7 +65,7 @@ class DecidedForms:
 def decide_forms(
     source: Any,
     recorded: Any,
-    directory: Path,
+    directory: Path | RemotePath,
     *,
     variants: int,
     fields: Mapping[str, Field] | None = None,

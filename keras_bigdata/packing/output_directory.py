@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.resume_state import (
-    is_temporary_file,
-    list_names,
-    lock_directory,
-)
+from keras_bigdata.packing.manifest import list_names
+from keras_bigdata.packing.remote_output import remote_output
+from keras_bigdata.packing.resume_state import is_temporary_file, lock_directory
 from keras_bigdata.progress import Verbose, note
 from keras_bigdata.shards.index import INDEX_NAME
 from keras_bigdata.shards.shard_names import shard_number
 from keras_bigdata.shards.unfinished import WRITING
 from keras_bigdata.shards.writer import ShardWriter
+from keras_bigdata.storage.remote_path import RemotePath
 
 # In the marker file of the `ShardWriter`: the files of a writer that was killed may be removed.
 _MARK = b" (capture)"
@@ -25,7 +24,7 @@ _MARK = b" (capture)"
 
 @contextlib.contextmanager
 def output_directory(
-    directory: Path, verbose: Verbose = "auto"
+    directory: Path | RemotePath, verbose: Verbose = "auto"
 ) -> Iterator[Callable[..., ShardWriter]]:
     """Writes a set of shards; its index is written when the block ends.
 
@@ -34,7 +33,7 @@ def output_directory(
     writer is opened.
 
     Args:
-        directory: folder for the shards.
+        directory: folder for the shards, or a place in a store.
         verbose: see `checked_verbose`. Defaults to `"auto"`.
 
     Yields:
@@ -44,6 +43,10 @@ def output_directory(
     Raises:
         PackError: if the directory holds something else, or is being written.
     """
+    if isinstance(directory, RemotePath):
+        with remote_output(directory, verbose) as open_remote_writer:
+            yield open_remote_writer
+        return
     _remove_leftovers(directory, verbose)
     is_new = not directory.exists()
     writers: list[ShardWriter] = []

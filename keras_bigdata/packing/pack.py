@@ -10,33 +10,36 @@ from typing import Any, Literal
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.errors import PackError, ShardError
-from keras_bigdata.files import local_path
 from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.append import Append
+from keras_bigdata.packing.manifest import CONTINUE
 from keras_bigdata.packing.pack_call import PackCall
-from keras_bigdata.packing.parallel import write_shards
-from keras_bigdata.packing.plan import PackPlan, list_rows
-from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.resume_state import (
-    CONTINUE,
-    ShardRecord,
+from keras_bigdata.packing.pack_state import (
     begin_pack,
     finish_pack,
     lock_pack,
+    pack_target,
     recorded_forms,
+    save_index,
 )
+from keras_bigdata.packing.parallel import write_shards
+from keras_bigdata.packing.plan import PackPlan, list_rows
+from keras_bigdata.packing.request import PackRequest
 from keras_bigdata.packing.samples import AugmentFunction
+from keras_bigdata.packing.shard_record import ShardRecord
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.sources.problems import describe_counts
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts
 from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.writable import writable_place
 
 
 def pack(
     source: Any,
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | RemotePath,
     *,
     shard_samples: int | None = None,
     shuffle: bool = True,
@@ -47,6 +50,7 @@ def pack(
     workers: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     verbose: Verbose = "auto",
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ShardIndex:
     """Reads every sample of a source once and writes them as shards, in parallel.
 
@@ -99,6 +103,13 @@ def pack(
       directory if it has grown since: pass new rows only.
     - Into a missing or empty directory it is a pack like any other, so a script can always pass it.
 
+    Into a URL (`s3://`, `gs://`, `az://`) each worker writes a shard to the temporary directory and
+    uploads it whole; no shared disk is needed. The state is kept in `<url>/.packing` meanwhile. A
+    call that continues compares the sizes of the uploaded shards, not their bytes. A lease, which
+    is renewed every 15 s and ends after 60 s without that, keeps other packs away; the clocks of
+    the machines are compared. Where a store cannot exclude a second pack, it is found before the
+    index is written, and the call fails.
+
     A source is any object with `len(source)` and `source[i]`, a dict of arrays and numbers with
     the same names, dtypes and shapes in every row. It must return the same rows each time. It may
     also have:
@@ -124,8 +135,9 @@ def pack(
 
     Args:
         source: `ImageTable`, `ImageFolder`, `Arrays`, a list of dicts or a custom object.
-        directory: folder for the shards; created if missing. It must be empty or hold the files
-            that the same call left there, or be packed already if `append` is `True`.
+        directory: folder for the shards, a path or a URL; created if missing. It must be empty or
+            hold the files that the same call left there, or be packed already if `append` is
+            `True`.
         shard_samples: rows per shard; the last one may have fewer. Defaults to `None`: about
             64 MiB, less if that results in fewer than 16 shards, but at least 4 MiB; all of equal
             length.
@@ -149,11 +161,14 @@ def pack(
         verbose: `0` (silent), `1` (progress bar and a summary), `2` (plain lines and a summary) or
             `"auto"` (progress only if it takes long: a bar on a terminal, else plain lines). All
             output goes to stderr. Defaults to `"auto"`.
+        storage_options: options of the fsspec driver of a URL, such as its key. They are not
+            stored. Defaults to `None`.
 
     Returns:
         The `ShardIndex`, as `ShardSequence` reads it from the directory.
 
     Raises:
+        StorageError: if a store cannot be reached or refuses a request.
         PackError: if a row cannot be read (the message names row, file and reason), if the
             directory cannot be written or holds something else, if another process is packing
             into it, or if the source cannot be appended (the message has both lists).
@@ -185,29 +200,30 @@ def pack(
     workers = None if workers is None else checked_int(workers, "workers", 1)
     skip = checked_choice(on_error, "on_error", ("raise", "skip")) == "skip"
     verbose = checked_verbose(verbose)
-    folder = local_path(directory, "directory")
+    folder = writable_place(directory, "directory", storage_options)
+    target = pack_target(folder)
     started = time.perf_counter()
     with quiet_pillow():
         call = PackCall(request.fingerprint, append=append, skip=skip, verbose=verbose)
         try:
-            packed = call.find_packed(folder)
+            packed = call.find_packed(target)
             if packed is not None:
                 return packed
-            recorded = recorded_forms(folder, request.fingerprint)
-            request.decide_forms(folder, recorded, call.appended_fields(folder))
+            recorded = recorded_forms(target, request.fingerprint)
+            request.decide_forms(folder, recorded, call.appended_fields(target))
             plan = PackPlan.make(request, skip=skip)
             finished: set[str] = set()
-            with lock_pack(folder, finished):
-                former = call.load_former(folder, finished)
+            with lock_pack(target, finished):
+                former = call.load_former(target, finished)
                 packed = None if former is None else call.match(former)
                 if packed is not None:
                     return packed
                 addition = None if former is None else Append.of(former, plan)
                 plan = plan if addition is None else addition.plan
-                begin_pack(folder, request.fingerprint, plan.number, finished, plan.stored)
+                begin_pack(target, request.fingerprint, plan.number, finished, plan.stored)
                 _print_notes(request, folder, verbose)
                 records = write_shards(
-                    plan, request.source, folder, skip=skip, workers=workers, verbose=verbose
+                    plan, request.source, target, skip=skip, workers=workers, verbose=verbose
                 )
                 skipped = _check_skipped(records, folder)
                 index = (
@@ -215,8 +231,8 @@ def pack(
                     if addition is None
                     else addition.extended_index(records, skipped)
                 )
-                index.save()
-                finish_pack(folder)
+                save_index(target, index)
+                finish_pack(target)
         except OSError as error:
             raise PackError(f"{folder}: cannot be written: {error}. {CONTINUE}") from error
     seconds = time.perf_counter() - started
@@ -224,14 +240,16 @@ def pack(
     return index
 
 
-def _print_notes(request: PackRequest, directory: Path, verbose: Verbose) -> None:
+def _print_notes(request: PackRequest, directory: Path | RemotePath, verbose: Verbose) -> None:
     source = request.source
     notes = source.packing_notes() if isinstance(source, Source) else []
     for text in [*notes, *request.forms.notes()]:
         note(f"{directory}: {text}", verbose)
 
 
-def _check_skipped(records: Sequence[ShardRecord], directory: Path) -> list[dict[str, Any]]:
+def _check_skipped(
+    records: Sequence[ShardRecord], directory: Path | RemotePath
+) -> list[dict[str, Any]]:
     """Returns the rows that were left out, by number; they must not be all rows."""
     skipped = [entry for record in records for entry in record.skipped]
     skipped.sort(key=lambda entry: int(entry["row"]))
@@ -247,7 +265,7 @@ def _build_index(
     plan: PackPlan,
     records: Sequence[ShardRecord],
     skipped: Sequence[Mapping[str, Any]],
-    directory: Path,
+    directory: Path | RemotePath,
 ) -> ShardIndex:
     shards = sorted(
         (info for record in records for info in record.shards), key=lambda info: info.variant

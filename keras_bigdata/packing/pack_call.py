@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from keras_bigdata.errors import CorruptShardError, PackError
+from keras_bigdata.errors import CorruptShardError, PackError, StorageError
 from keras_bigdata.packing.fingerprint import Fingerprint
 from keras_bigdata.packing.pack_records import PackRecord, pack_records, written_names
-from keras_bigdata.packing.resume_state import clear_finished, lock_pack
+from keras_bigdata.packing.pack_state import (
+    PackTarget,
+    clear_finished,
+    has_state,
+    load_index,
+    lock_pack,
+    missing_shards,
+)
 from keras_bigdata.progress import Verbose, note
-from keras_bigdata.shards.index import INDEX_NAME, Field, ShardIndex
+from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.removed_shards import removed_shards
-from keras_bigdata.shards.unfinished import UNFINISHED
-from keras_bigdata.storage.place import local_place
+from keras_bigdata.storage.place import Place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +40,7 @@ class PackCall:
     skip: bool
     verbose: Verbose
 
-    def find_packed(self, directory: Path) -> ShardIndex | None:
+    def find_packed(self, target: PackTarget) -> ShardIndex | None:
         """Returns the index of a directory that the same call has packed; `None` if there is none.
 
         Raises:
@@ -43,36 +48,37 @@ class PackCall:
                 appended to, or if rows or shards were left out.
             CorruptShardError: if a shard is missing or of a wrong size.
         """
-        if not (directory / INDEX_NAME).exists():
+        index = load_index(target)
+        if index is None:
             return None
-        index = ShardIndex.load(directory)
         packed = self.match(index)
-        if packed is not None and (directory / UNFINISHED).exists():
+        if packed is not None and has_state(target):
             # Killed between writing the index and the end; or another process is appending.
             finished: set[str] = set()
-            with contextlib.suppress(PackError, OSError), lock_pack(directory, finished):
-                self.load_former(directory, finished)
+            errors = (PackError, OSError, StorageError)
+            with contextlib.suppress(*errors), lock_pack(target, finished):
+                self.load_former(target, finished)
         return packed
 
-    def appended_fields(self, directory: Path) -> Mapping[str, Field] | None:
+    def appended_fields(self, target: PackTarget) -> Mapping[str, Field] | None:
         """Returns the fields of the set that this call appends to; `None` if there is none."""
-        is_there = self.append and (directory / INDEX_NAME).exists()
-        return ShardIndex.load(directory).fields if is_there else None
+        index = load_index(target) if self.append else None
+        return None if index is None else index.fields
 
-    def load_former(self, directory: Path, finished: set[str]) -> ShardIndex | None:
-        """Returns the index of a directory that is locked; `None` if it is not packed.
+    def load_former(self, target: PackTarget, finished: set[str]) -> ShardIndex | None:
+        """Returns the index of a target that is locked; `None` if it is not packed.
 
         The state of a pack that has written its index is removed.
 
         Args:
-            directory: the directory.
+            target: the directory or URL.
             finished: receives the names of the files of the set.
         """
-        if not (directory / INDEX_NAME).exists():
+        index = load_index(target)
+        if index is None:
             return None
-        index = ShardIndex.load(directory)
         finished |= written_names(index)
-        clear_finished(directory, [0, *(record.number for record in pack_records(index))])
+        clear_finished(target, [0, *(record.number for record in pack_records(index))])
         return index
 
     def match(self, index: ShardIndex) -> ShardIndex | None:
@@ -113,7 +119,7 @@ class PackCall:
 
     def _check_first(self, index: ShardIndex, records: list[PackRecord]) -> None:
         """Checks that this call has packed a set to which nothing was appended."""
-        directory = local_place(index.directory, "pack")
+        directory = index.directory
         recorded = _first_content(index, self.fingerprint)
         changes = self._describe_changes(directory, recorded)
         if changes:
@@ -158,14 +164,13 @@ class PackCall:
                 f'{directory}: was packed with on_error="skip", and {len(skipped)} rows were left '
                 "out. Pass it again, or delete the directory to pack again."
             )
-        for shard, size in enumerate(index.sizes):
-            path = local_place(index.path(shard), "pack")
-            if not path.exists() or path.stat().st_size != size:
-                raise CorruptShardError(
-                    f"{path}: is missing or does not have the {size} bytes that the index records. "
-                    f"Write it again with keras_bigdata.repair({str(directory)!r}, source=...), or "
-                    f"delete {directory} to pack again."
-                )
+        for shard in missing_shards(index)[:1]:
+            raise CorruptShardError(
+                f"{index.path(shard)}: is missing or does not have the {index.sizes[shard]} bytes "
+                "that the index records. Write it again with "
+                f"keras_bigdata.repair({str(directory)!r}, source=...), or "
+                f"delete {directory} to pack again."
+            )
         note(f"{directory}: {done} already; nothing to do.", self.verbose)
         if not self.fingerprint.is_certain(recorded):
             note(
@@ -176,7 +181,7 @@ class PackCall:
             )
         return index
 
-    def _describe_changes(self, directory: Path, recorded: Mapping[str, Any]) -> str:
+    def _describe_changes(self, directory: Place, recorded: Mapping[str, Any]) -> str:
         """Returns how this call differs from one that was recorded; empty if it is the same.
 
         Prints a note if all files have other times and the same sizes, as after a copy.

@@ -6,16 +6,17 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from pathlib import Path
 from typing import Any
 
 import joblib
 
 from keras_bigdata.child_processes import end_with, interrupts_blocked
 from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.packing.manifest import CONTINUE
+from keras_bigdata.packing.pack_state import PackTarget, known_record, request_stop
 from keras_bigdata.packing.plan import PackPlan
-from keras_bigdata.packing.resume_state import CONTINUE, ShardRecord, request_stop
 from keras_bigdata.packing.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
+from keras_bigdata.packing.shard_record import ShardRecord
 from keras_bigdata.progress import Verbose, note, track
 
 # A source without `select` is sent whole with every task: half a second for a list of a million
@@ -26,7 +27,7 @@ _TASKS_PER_WORKER = 4
 def write_shards(
     plan: PackPlan,
     source: Any,
-    directory: Path,
+    directory: PackTarget,
     *,
     skip: bool,
     workers: int | None,
@@ -40,7 +41,8 @@ def write_shards(
     Args:
         plan: the plan of the shards.
         source: the source of the plan.
-        directory: where the shards are written; its state of an unfinished pack must exist.
+        directory: where the shards are written, as in `pack_state`; its state of an unfinished
+            pack must exist.
         skip: whether rows that cannot be read are left out.
         workers: number of shards written at the same time; `None` for one for each CPU.
         numbers: the shards to write, as positions in the plan. Defaults to `None`: all.
@@ -70,7 +72,7 @@ def write_shards(
     )
     records: list[ShardRecord] = []
     failures: list[PackError] = []
-    jobs = _make_jobs(source, plan, numbers)
+    jobs = _make_jobs(source, plan, numbers, directory)
     results = _run(source, jobs, len(numbers), settings, workers)
     try:
         for result in track(results, len(numbers), f"packing {directory}", verbose):
@@ -99,18 +101,26 @@ def write_shards(
         ) from error
     if failures:
         raise PackError(f"{str(failures[0]).rstrip('.')}. {CONTINUE}")
+    if len(records) < len(numbers):
+        raise PackError(
+            f"{directory}: the workers have stopped, because another process packs there, or has "
+            f"removed the state of this one. {CONTINUE}"
+        )
     return sorted(records, key=lambda record: record.number)
 
 
-def _make_jobs(source: Any, plan: PackPlan, numbers: Sequence[int]) -> Iterator[ShardJob]:
+def _make_jobs(
+    source: Any, plan: PackPlan, numbers: Sequence[int], target: PackTarget
+) -> Iterator[ShardJob]:
     for position in numbers:
         rows = plan.shards[position]
         number = plan.first_shard + position
         row_numbers = [int(row) for row in rows]
+        known = known_record(target, number)
         if hasattr(source, "select"):
-            yield ShardJob(number, source.select(rows), row_numbers, list(range(len(rows))))
+            yield ShardJob(number, source.select(rows), row_numbers, list(range(len(rows))), known)
         else:
-            yield ShardJob(number, source, row_numbers, row_numbers)
+            yield ShardJob(number, source, row_numbers, row_numbers, known)
 
 
 def _run(

@@ -16,6 +16,7 @@ from keras_bigdata.packing.source_argument import as_source
 from keras_bigdata.packing.stored_form import forms_of
 from keras_bigdata.shards.entries import FILE_CODEC, Field
 from keras_bigdata.shards.roles import Roles
+from keras_bigdata.storage.remote_path import RemotePath
 
 
 class PackRequest:
@@ -78,7 +79,7 @@ class PackRequest:
         return self._forms
 
     def decide_forms(
-        self, directory: Path, recorded: Any, fields: Mapping[str, Field] | None = None
+        self, directory: Path | RemotePath, recorded: Any, fields: Mapping[str, Field] | None = None
     ) -> None:
         """Decides how the fields are stored, as `decide_forms` of `decided_forms` does.
 

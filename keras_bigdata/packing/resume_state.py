@@ -7,11 +7,8 @@ that shard 7 is written in all variants. `.packing` is removed when the index is
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 from collections.abc import Container, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,58 +21,30 @@ from keras_bigdata.files import (
     lock_file,
     temporary_target,
 )
-from keras_bigdata.packing.decided_forms import STORED
-from keras_bigdata.packing.file_changes import FileChanges, compare_files
 from keras_bigdata.packing.fingerprint import Fingerprint
+from keras_bigdata.packing.manifest import (
+    MANIFEST,
+    check_content,
+    check_manifest,
+    forms_in_manifest,
+    is_finished,
+    manifest_text,
+    record_name,
+    record_number,
+)
+from keras_bigdata.packing.shard_record import ShardRecord
 from keras_bigdata.shards.index import INDEX_NAME, ShardInfo
 from keras_bigdata.shards.shard_names import shard_number
 from keras_bigdata.shards.unfinished import UNFINISHED
 
-CONTINUE = "Repeat the call to continue from there."
-
 _LOCK = "lock"
-_MANIFEST = "manifest.json"
 _STOP = "stop"
-
-# In the manifest: the number of the pack, as in `ShardInfo.source`. Earlier releases wrote none.
-_NUMBER = "number"
-
-_RECORD_NAME = re.compile(r"shard-\d{5,}\.json")
-
-# File names that a message lists.
-_LISTED_NAMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ShardRecord:
-    """The record of one shard that is done.
-
-    Args:
-        number: number of the shard in the directory.
-        shards: one entry per variant; none if every row was left out.
-        skipped: rows left out: `{"row": 7, "file": "a.jpg" or None, "error": "..."}`.
-        counts: rows of each class, or `None` if the targets are not class numbers.
-        files: sizes and times of the files that the rows were read from, as `record_files` returns
-            them; `None` if there are none. Defaults to `None`.
-    """
-
-    number: int
-    shards: list[ShardInfo]
-    skipped: list[dict[str, Any]]
-    counts: list[int] | None
-    files: dict[str, Any] | None = None
 
 
 def write_record(directory: Path, record: ShardRecord) -> None:
     """Records that a shard is done; its files must be in place."""
     # Not synced: a record that a kill has cut short is not JSON, and the shard is written again.
-    content = {
-        "shards": [asdict(info) for info in record.shards],
-        "skipped": record.skipped,
-        "counts": record.counts,  # may have thousands of entries, so `asdict` must not copy it
-        "files": record.files,
-    }
-    _record_path(directory, record.number).write_text(json.dumps(content), "utf-8")
+    _record_path(directory, record.number).write_text(record.to_json(), "utf-8")
 
 
 def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> ShardRecord | None:
@@ -91,15 +60,11 @@ def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> Shar
         same as when it was written: a user may have replaced some to correct them.
     """
     try:
-        content = json.loads(_record_path(directory, number).read_bytes())
-        shards = [ShardInfo(**entry) for entry in content["shards"]]
-        # Earlier releases recorded no files.
-        recorded = content.get("files")
-        record = ShardRecord(number, shards, content["skipped"], content["counts"], recorded)
-        if not all(_is_whole(directory, info) for info in shards):
+        record = ShardRecord.from_json(number, _record_path(directory, number).read_bytes())
+        if record is None or not all(_is_whole(directory, info) for info in record.shards):
             return None
-        return record if compare_files(recorded, files) == FileChanges() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return record if record.has_same_files(files) else None
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -157,28 +122,25 @@ def begin_pack(
         PackError: if the directory holds something else, such as an unfinished pack with another
             fingerprint.
     """
-    foreign = [] if finished else _foreign_names(directory)
-    manifest = directory / UNFINISHED / _MANIFEST
+    manifest = directory / UNFINISHED / MANIFEST
     written = _written_names(directory) - finished
-    if finished and written and not manifest.exists():
-        raise PackError(
-            f"{directory}: holds shards that the index does not name: {list_names([*written])}. "
-            "Move them out of the directory before you append to it."
-        )
-    if foreign or (written and not manifest.exists()):
-        raise PackError(
-            f"{directory}: the directory holds something else: "
-            f"{list_names([*(foreign or written)])}. Pass an empty or a new one."
-        )
+    check_content(
+        directory,
+        foreign=[] if finished else _foreign_names(directory),
+        written=written,
+        is_append=bool(finished),
+        has_manifest=manifest.exists(),
+    )
     if written:
-        _check_manifest(directory, manifest, fingerprint, stored)
+        try:
+            content = manifest.read_bytes()
+        except OSError as error:
+            raise PackError(f"{manifest}: cannot be read ({error}). Delete {directory}.") from error
+        check_manifest(directory, content, fingerprint, stored)
     remove_temporary_files(directory)
     clear_stop(directory)
     with atomic_path(manifest) as temporary:
-        content = {**fingerprint.content, _NUMBER: number}
-        if stored:
-            content[STORED] = dict(stored)
-        temporary.write_text(json.dumps(content), "utf-8")
+        temporary.write_text(manifest_text(fingerprint, number, stored), "utf-8")
 
 
 def recorded_forms(directory: Path, fingerprint: Fingerprint) -> Any:
@@ -189,10 +151,10 @@ def recorded_forms(directory: Path, fingerprint: Fingerprint) -> Any:
         fingerprint: the identity of the pack.
     """
     try:
-        recorded = json.loads((directory / UNFINISHED / _MANIFEST).read_bytes())
-        return None if fingerprint.changes_since(recorded) else recorded.get(STORED)
-    except (OSError, ValueError, AttributeError, TypeError):
+        content = (directory / UNFINISHED / MANIFEST).read_bytes()
+    except OSError:
         return None
+    return forms_in_manifest(content, fingerprint)
 
 
 def clear_finished(directory: Path, numbers: Container[int]) -> None:
@@ -205,15 +167,14 @@ def clear_finished(directory: Path, numbers: Container[int]) -> None:
         numbers: the numbers of the packs that the index records.
     """
     state = directory / UNFINISHED
-    manifest = state / _MANIFEST
+    manifest = state / MANIFEST
     try:
-        recorded = json.loads(manifest.read_bytes())
-        is_finished = recorded.get(_NUMBER, 0) in numbers
+        is_over = is_finished(manifest.read_bytes(), numbers)
     except FileNotFoundError:
-        is_finished = True
-    except (OSError, ValueError, AttributeError, TypeError):
+        is_over = True
+    except OSError:
         return
-    if is_finished:
+    if is_over:
         # The manifest last: records without one would not be recognized.
         for entry in state.glob("shard-*.json"):
             entry.unlink(missing_ok=True)
@@ -267,7 +228,7 @@ def remove_temporary_files(directory: Path) -> None:
 def is_temporary_file(name: str) -> bool:
     """Returns whether a name is one of those under which the files of a pack are written."""
     target = temporary_target(name)
-    return target in (INDEX_NAME, _MANIFEST) or shard_number(target or "") is not None
+    return target in (INDEX_NAME, MANIFEST) or shard_number(target or "") is not None
 
 
 def lock_directory(directory: Path, path: Path) -> int:
@@ -282,37 +243,6 @@ def lock_directory(directory: Path, path: Path) -> int:
         raise PackError(
             f"{directory}: is being packed by {error.strerror}. Wait for it, or end it first."
         ) from error
-
-
-def list_names(names: list[str]) -> str:
-    """Joins the first names of a list in alphabetical order."""
-    more = ", ..." if len(names) > _LISTED_NAMES else ""
-    return ", ".join(sorted(names)[:_LISTED_NAMES]) + more
-
-
-def _check_manifest(
-    directory: Path, manifest: Path, fingerprint: Fingerprint, stored: Mapping[str, Any]
-) -> None:
-    try:
-        recorded = json.loads(manifest.read_bytes())
-    except (OSError, ValueError) as error:
-        raise PackError(f"{manifest}: cannot be read ({error}). Delete {directory}.") from error
-    # Files may have been corrected since: `read_record` compares those of each shard.
-    changes = fingerprint.changes_since(recorded)
-    if changes:
-        raise PackError(
-            f"{directory}: holds an unfinished pack of another call. {changes}. Repeat that call "
-            "to continue, or pass another directory, or delete this one to start over."
-        )
-    if (recorded.get(STORED) or {}) != stored:
-        # It has begun since this call has decided how the fields are stored.
-        raise PackError(f"{directory}: another process has packed here meanwhile. {CONTINUE}")
-    if not fingerprint.is_certain(recorded):
-        raise PackError(
-            f"{directory}: holds an unfinished pack of release 0.1, which recorded the bytecode of "
-            "`augment`. The bytecode is different now, because the function or the version of "
-            "Python has changed. Pass another directory, or delete this one to start over."
-        )
 
 
 def _foreign_names(directory: Path) -> list[str]:
@@ -335,8 +265,8 @@ def _foreign_names(directory: Path) -> list[str]:
 
 def _is_state(name: str) -> bool:
     return (
-        name in (_LOCK, _MANIFEST, _STOP)
-        or _RECORD_NAME.fullmatch(name) is not None
+        name in (_LOCK, MANIFEST, _STOP)
+        or record_number(name) is not None
         or is_temporary_file(name)
     )
 
@@ -344,7 +274,7 @@ def _is_state(name: str) -> bool:
 def _has_state(state: Path) -> bool:
     """Returns whether there is anything to continue from."""
     return any(
-        entry.name == _MANIFEST or _RECORD_NAME.fullmatch(entry.name) for entry in state.iterdir()
+        entry.name == MANIFEST or record_number(entry.name) is not None for entry in state.iterdir()
     )
 
 
@@ -368,7 +298,7 @@ def _written_names(directory: Path) -> set[str]:
 
 
 def _record_path(directory: Path, number: int) -> Path:
-    return directory / UNFINISHED / f"shard-{number:05d}.json"
+    return directory / UNFINISHED / record_name(number)
 
 
 def _is_whole(directory: Path, info: ShardInfo) -> bool:

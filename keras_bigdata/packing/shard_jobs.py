@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,14 @@ from keras_bigdata.child_processes import end_with
 from keras_bigdata.errors import BigDataError, PackError
 from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.file_changes import record_files
-from keras_bigdata.packing.renumbering import Renumbering
-from keras_bigdata.packing.resume_state import (
-    ShardRecord,
+from keras_bigdata.packing.pack_state import (
+    PackTarget,
     is_stop_requested,
+    place_of,
     read_record,
     write_record,
 )
+from keras_bigdata.packing.renumbering import Renumbering
 from keras_bigdata.packing.row_columns import columns_of_rows
 from keras_bigdata.packing.samples import (
     Array,
@@ -31,6 +31,7 @@ from keras_bigdata.packing.samples import (
     describe_bad_row,
     read_row,
 )
+from keras_bigdata.packing.shard_record import ShardRecord
 from keras_bigdata.packing.sources.arrays import Arrays
 from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.packing.stored_form import StoredForm, declared_ragged, encode_row, join_rows
@@ -49,7 +50,7 @@ class JobSettings:
     """The part of a `PackPlan` that a worker needs: the same for every shard of a pack.
 
     Args:
-        directory: where the shards are written.
+        directory: where the shards are written, as in `pack_state`.
         fields, columns, roles, classes, seed, variants, augment, number, renumbering: as in
             `PackPlan`.
         forms: field -> `StoredForm`, as in `PackPlan`.
@@ -57,7 +58,7 @@ class JobSettings:
         parent: id of the process that packs; a worker process ends with it.
     """
 
-    directory: Path
+    directory: PackTarget
     fields: dict[str, Field]
     columns: dict[str, Field]
     roles: Roles
@@ -81,12 +82,15 @@ class ShardJob:
         source: the whole source, or a part that holds the rows.
         rows: the row numbers in the whole source.
         positions: the row numbers in `source`.
+        known: the record of the shard, if it was in a store when the pack began. Defaults to
+            `None`.
     """
 
     number: int
     source: Any
     rows: list[int]
     positions: list[int]
+    known: ShardRecord | None = None
 
 
 def run_jobs(settings: JobSettings, jobs: Iterable[ShardJob]) -> Iterator[ShardRecord | PackError]:
@@ -97,7 +101,12 @@ def run_jobs(settings: JobSettings, jobs: Iterable[ShardJob]) -> Iterator[ShardR
     """
     end_with(settings.parent)
     for job in jobs:
-        if is_stop_requested(settings.directory):
+        # A shard that is known to be in a store costs no request.
+        try:
+            if job.known is None and is_stop_requested(settings.directory):
+                return
+        except BigDataError as error:
+            yield PackError(f"{settings.directory}: shard {job.number} is not written: {error}")
             return
         result = _run_job(settings, job)
         yield result
@@ -113,7 +122,7 @@ def run_job_list(settings: JobSettings, jobs: Iterable[ShardJob]) -> list[ShardR
 def _run_job(settings: JobSettings, job: ShardJob) -> ShardRecord | PackError:
     """Writes one shard in all its variants, unless that is done already."""
     files = list(job.source.source_files()) if isinstance(job.source, Source) else []
-    done = read_record(settings.directory, job.number, files)
+    done = read_record(settings.directory, job.number, files, job.known)
     if done is not None and (settings.skip or not done.skipped) and _has_columns(settings, done):
         return done
     try:
@@ -161,7 +170,8 @@ def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) 
             arrays = settings.renumbering.apply(arrays)
         name = shard_name(job.number, variant)
         columns = _columns(settings, job, kept)
-        info = write_shard(settings.directory, name, arrays, variant=variant, columns=columns)
+        place = place_of(settings.directory)
+        info = write_shard(place, name, arrays, variant=variant, columns=columns)
         infos.append(replace(info, source=settings.number))
         if variant == 0:
             counts = count_classes(arrays, settings.roles)

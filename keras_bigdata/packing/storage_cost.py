@@ -23,6 +23,7 @@ from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.disk_rate import measure_disk_rate
 from keras_bigdata.representation import format_bytes
 from keras_bigdata.shards.entries import FILE_CODEC
+from keras_bigdata.storage.remote_path import RemotePath
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +61,7 @@ class StorageCost:
         cores: number of cores that decode.
         memory: bytes of memory of the machine.
         decoder: the package that decodes JPEG.
+        is_remote: whether the set is behind a URL. Defaults to `False`.
 
     Example:
 
@@ -77,6 +79,7 @@ class StorageCost:
     cores: int
     memory: int
     decoder: str
+    is_remote: bool = False
 
     def set_bytes(self, form: str) -> float:
         """Returns the size of the whole set."""
@@ -128,6 +131,8 @@ class StorageCost:
         )
         if jpeg.image_bytes >= pixels.image_bytes:
             return "pixels", f"{sizes}"
+        if self.is_remote:
+            return "jpeg", f"{sizes}; the set is read over a network"
         whole = f"as pixels the set takes {format_bytes(self.set_bytes('pixels'))}"
         memory = f"half of the memory ({format_bytes(_CACHE_SHARE * self.memory)})"
         if self.stays_in_memory("pixels"):
@@ -152,7 +157,7 @@ def measure_storage(
     quality: int,
     *,
     images: int,
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | RemotePath,
     with_png: bool = False,
     files: Sequence[bytes] = (),
     color: Color = "rgb",
@@ -164,7 +169,8 @@ def measure_storage(
         pixels: a sample of the images: uint8 arrays `(height, width, channels)` of one shape.
         quality: quality of JPEG, 1 to 100.
         images: number of images of the whole set.
-        directory: where it will be stored; the rate of this disk is measured.
+        directory: where it will be stored; the rate of this disk is measured, that of a store is
+            not.
         with_png: whether PNG is measured. Defaults to `False`.
         files: the content of the files of the sample, if `"file"` is to be measured. Defaults to
             `()`.
@@ -193,10 +199,11 @@ def measure_storage(
     return StorageCost(
         images,
         costs,
-        measure_disk_rate(Path(directory)),
+        None if isinstance(directory, RemotePath) else measure_disk_rate(Path(directory)),
         joblib.cpu_count(),
         memory_bytes(),
         decoder,
+        isinstance(directory, RemotePath),
     )
 
 

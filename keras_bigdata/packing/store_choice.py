@@ -12,6 +12,7 @@ import numpy as np
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.samples import Array, read_row
 from keras_bigdata.packing.storage_cost import measure_storage
+from keras_bigdata.storage.remote_path import RemotePath
 
 # Rows whose images are measured.
 SAMPLE_ROWS = 32
@@ -31,12 +32,18 @@ class StoreChoice:
 
 
 def choose_store(
-    source: Any, fields: Sequence[str], quality: int, directory: Path, *, rows: int
+    source: Any,
+    fields: Sequence[str],
+    quality: int,
+    directory: Path | RemotePath,
+    *,
+    rows: int,
 ) -> StoreChoice:
     """Chooses between pixels and JPEG.
 
     Pixels are chosen if the set fits in half of the memory, because the disk then limits the first
-    epoch only; or if the disk reads them faster than the cores decode JPEG.
+    epoch only; or if the disk reads them faster than the cores decode JPEG. Behind a URL the
+    smaller form is chosen: the network limits each epoch that is not read from a cache.
 
     Args:
         source: the source of the rows.

@@ -26,6 +26,7 @@ The files, each of which uses only those above it:
 | `field_rows` | the same for rows that may differ in length: `Ragged` |
 | `aligned_pickle` | the stream into which a shard is pickled, which aligns large arrays |
 | `shard_file` | writes one shard: `write_shard` |
+| `writing_mark` | what marks a directory while it is written, and keeps others away |
 | `writer` | writes shards and their index from a loop: `ShardWriter` |
 | `readable_shard` | a shard as a local file, wherever it lies |
 | `read_column` | reads one field or metadata column of one shard |

@@ -50,7 +50,8 @@ def read_index_file(directory: Place) -> dict[str, Any]:
 
     Raises:
         CorruptShardError: if the file is missing, or is not an index.
-        ShardError: if a newer release wrote it, or if it may not be read.
+        ShardError: if a newer release wrote it, if it may not be read, or if the writer of a set
+            behind a URL has not finished.
     """
     path = directory / INDEX_NAME
     try:

@@ -22,12 +22,14 @@ from keras_bigdata.shards.metadata_columns import stored_columns
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
 from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.varlen import OFFSETS, VALUES
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.upload_directory import upload_directory
 
 Array = npt.NDArray[Any]
 
 
 def write_shard(
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | RemotePath,
     name: str,
     arrays: Mapping[str, npt.ArrayLike | Ragged],
     *,
@@ -36,12 +38,14 @@ def write_shard(
 ) -> ShardInfo:
     """Writes a dict of arrays as one pickle, atomically.
 
+    A shard of a set behind a URL is written to the temporary directory and uploaded from there.
+
     The file is an ordinary protocol 5 pickle of a dict of C-contiguous arrays in native byte
     order. Equal arrays are written as equal bytes. Before the file is renamed to its final name,
     every array in it is located again.
 
     Args:
-        directory: an existing directory.
+        directory: an existing directory, or a place in a store.
         name: file name in it.
         arrays: field name -> array of shape `(rows, ...)`, or `Ragged`, all with the same number of
             rows.
@@ -54,6 +58,7 @@ def write_shard(
     Raises:
         ShardError: if the arrays cannot be stored as one shard.
         OSError: if the file cannot be written; then no part of it remains.
+        StorageError: if it cannot be uploaded; then no part of it remains.
 
     Example:
 
@@ -61,8 +66,23 @@ def write_shard(
     info = write_shard("shards", "shard-00000.pkl", {"images": images, "labels": labels})
     ```
     """
+    if isinstance(directory, RemotePath):
+        target = directory / name
+        content, rows = _prepare(arrays, columns, str(target))
+        with upload_directory() as folder:
+            info = _write(folder / name, content, rows, variant)
+            target.upload(folder / name)
+        return info
     path = Path(directory) / name
-    native = as_stored(arrays, str(path))
+    content, rows = _prepare(arrays, columns, str(path))
+    return _write(path, content, rows, variant)
+
+
+def _prepare(
+    arrays: Mapping[str, npt.ArrayLike | Ragged], columns: Mapping[str, Array], where: str
+) -> tuple[dict[str, Array | dict[str, Array]], int]:
+    """Returns what a shard holds, and its rows; `where` is its file, for messages."""
+    native = as_stored(arrays, where)
     rows = len(next(iter(native.values())))
     plain = {key: each for key, each in native.items() if not isinstance(each, Ragged)}
     # The offsets come first, as those of texts.
@@ -75,8 +95,13 @@ def write_shard(
     described = stored_columns(columns, of_dtypes)
     for column, array in columns.items():
         if len(array) != rows:
-            raise ShardError(f"{path}: the column {column!r} has {len(array)} rows, not {rows}.")
-    written: dict[str, Array | dict[str, Array]] = {**plain, **described, **ragged}
+            raise ShardError(f"{where}: the column {column!r} has {len(array)} rows, not {rows}.")
+    return {**plain, **described, **ragged}, rows
+
+
+def _write(
+    path: Path, written: dict[str, Array | dict[str, Array]], rows: int, variant: int
+) -> ShardInfo:
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as file:
             output = AlignedOutput(file)
@@ -84,7 +109,7 @@ def write_shard(
             output.close()
         size = os.path.getsize(temporary)
         offsets, row_offsets = _find_offsets(temporary, written)
-    return ShardInfo(name, rows, size, offsets, output.checksum, variant, row_offsets)
+    return ShardInfo(path.name, rows, size, offsets, output.checksum, variant, row_offsets)
 
 
 def describe_fields(arrays: Mapping[str, Array | Ragged]) -> dict[str, Field]:

@@ -7,12 +7,20 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from keras_bigdata.errors import ShardError
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.writable import WRITABLE
 
 # Directory in which `pack` keeps its state until the index is written.
 UNFINISHED = ".packing"
 
-# File that marks a directory of a `ShardWriter` until the index is written.
+# File that marks a directory of a `ShardWriter` until the index is written. Behind a URL it is a
+# directory, with the file `MARK` and the leases.
 WRITING = ".writing"
+
+MARK = "writer.json"
+
+# Behind a URL: where the leases of the processes that write are, in `UNFINISHED` and in `WRITING`.
+LEASES = "lease"
 
 
 class Unfinished(NamedTuple):
@@ -42,7 +50,16 @@ def find_unfinished(entries: Container[str]) -> Unfinished | None:
     return next((state for name, state in _STATES.items() if name in entries), None)
 
 
-def unfinished_error(directory: str | os.PathLike[str], unfinished: Unfinished) -> ShardError:
+def find_unfinished_in_store(directory: RemotePath) -> Unfinished | None:
+    """Returns the writer that has not finished a set behind a URL, or `None`; lists its state."""
+    if directory.scheme not in WRITABLE:
+        return None
+    return find_unfinished([name for name in _STATES if (directory / name).list_sizes()])
+
+
+def unfinished_error(
+    directory: str | os.PathLike[str] | RemotePath, unfinished: Unfinished
+) -> ShardError:
     """Returns the error for a directory that is read before its writer has finished."""
     return ShardError(
         f"{directory}: is not complete: {unfinished.writer} was stopped, or is still running. "

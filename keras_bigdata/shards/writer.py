@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import ShardError
-from keras_bigdata.files import local_path
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.class_counts import add_counts, check_classes, count_classes
 from keras_bigdata.shards.entries import Field, ShardInfo, format_fields
@@ -30,7 +29,9 @@ from keras_bigdata.shards.ragged import Ragged
 from keras_bigdata.shards.roles import Roles, as_structure, field_names
 from keras_bigdata.shards.shard_file import as_stored, describe_fields, write_shard
 from keras_bigdata.shards.shard_names import shard_name
-from keras_bigdata.shards.unfinished import WRITING
+from keras_bigdata.shards.writing_mark import WritingMark
+from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.writable import writable_place
 
 Array = npt.NDArray[Any]
 
@@ -42,8 +43,12 @@ class ShardWriter:
     the set. After an exception there is no index: the shards written so far stay, and a new writer
     refuses the directory until it has been emptied.
 
+    Behind a URL a shard is written to the temporary directory first, and uploaded as a whole. A
+    lease keeps other writers away; it is renewed until the writer is closed or the block ends.
+
     Args:
-        directory: directory for the shards; created if missing, refused unless it is empty.
+        directory: directory for the shards, a path or a URL; created if missing, refused unless it
+            is empty.
         inputs: field name, or a (nested) tuple or dict of names, that `fit` receives as `x`.
             Defaults to `None`: to be passed when the shards are read.
         targets: the same, for `y`. Defaults to `None`.
@@ -53,12 +58,15 @@ class ShardWriter:
         vocabulary: the word that token i stands for. Defaults to `None`.
         provenance: how the shards were written, kept in the index for information; must be JSON.
             Defaults to `None`.
+        storage_options: options of the fsspec driver of a URL. Defaults to `None`.
 
     Raises:
         TypeError: if `classes`, `vocabulary` or `provenance` cannot be written as JSON.
-        ValueError: if `directory` is a URL.
-        ShardError: if the directory is not empty, if a shard's arrays differ in length, or if a
-            field's dtype or row shape differs from that in the first shard.
+        ValueError: if `directory` is a URL of a store whose files may be seen in part.
+        StorageError: if a store cannot be reached, or if another process has taken over.
+        ShardError: if the directory is not empty, if another process writes to the same URL, if a
+            shard's arrays differ in length, or if a field's dtype or row shape differs from that in
+            the first shard.
 
     Example:
 
@@ -71,7 +79,7 @@ class ShardWriter:
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        directory: str | os.PathLike[str] | RemotePath,
         *,
         inputs: Any = None,
         targets: Any = None,
@@ -79,8 +87,9 @@ class ShardWriter:
         classes: Sequence[Any] | None = None,
         vocabulary: Sequence[str] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.directory = local_path(directory, "directory")
+        self.directory = writable_place(directory, "directory", storage_options)
         self.roles = Roles(
             as_structure(inputs, "inputs"),
             as_structure(targets, "targets"),
@@ -106,14 +115,7 @@ class ShardWriter:
         self.shards: list[ShardInfo] = []
         self.index: ShardIndex | None = None
         self._class_counts: list[list[int] | None] = []
-        self.directory.mkdir(parents=True, exist_ok=True)
-        entries = sorted(entry.name for entry in self.directory.iterdir())
-        if entries:
-            raise ShardError(
-                f"{self.directory}: the directory must be empty, but it holds {len(entries)} "
-                f"entries: {', '.join(entries[:5])}. Pass another directory, or delete this one."
-            )
-        (self.directory / WRITING).touch()
+        self.mark = WritingMark(self.directory, "ShardWriter")
 
     def write(
         self,
@@ -199,8 +201,9 @@ class ShardWriter:
             variants=variants,
             provenance=self.provenance,
         )
+        self.mark.check()
         index.save()
-        (self.directory / WRITING).unlink(missing_ok=True)
+        self.mark.remove()
         self.index = index
         return index
 
@@ -218,8 +221,11 @@ class ShardWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.close()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.mark.release()
 
     def _checked_fields(
         self, name: str, given: Mapping[str, Any], arrays: Mapping[str, Array | Ragged]

@@ -9,6 +9,7 @@ The files, each of which uses only those above it:
 | `filesystem` | the driver of a scheme, one per process and set of options |
 | `driver_errors` | what an error of a driver means: no such file, final, or worth another attempt |
 | `request` | one request: time limit, repetition with back-off, errors with the URL |
+| `conditional_write` | files that are created only if there is none |
 | `remote_path` | `RemotePath`: a file or directory behind a URL, used like a `pathlib.Path` |
 | `near_ranges` | several ranges of a file; those close together are one request |
 | `place` | a path or URL that a user passes -> `pathlib.Path` or `RemotePath` |
@@ -27,5 +28,10 @@ The files, each of which uses only those above it:
 | `transfer` | copies whole files to and from a store, deletes them; which stores are written |
 | `private_file` | a local file for a transfer, and removal of those of killed processes |
 | `ranged_file` | a remote file as a file object that requests only what is read |
+| `writable` | which stores a set of shards can be written to |
+| `lease` | the right to write below a URL, which one process has at a time |
+| `lease_holder` | ... and the process that has it |
+| `upload_directory` | local directories in which files are written before they are uploaded |
+| `many_files` | reads or removes many small files at the same time |
 | `listed_sizes` | sizes of remote files, with one listing for all of a directory |
 """

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from keras_bigdata.storage.conditional_write import (
+    NoConditionalWriteError,
+    is_refused_because_it_exists,
+    is_unsupported,
+    write_options,
+)
 from keras_bigdata.storage.driver_errors import is_past_the_end
 from keras_bigdata.storage.filesystem import forget_listings, open_filesystem
 from keras_bigdata.storage.request import (
@@ -26,6 +33,9 @@ _MIN_RATE = 250_000
 
 # Web servers that send the whole file whatever is requested.
 _hosts_without_ranges: set[str] = set()
+
+# Bytes per second at which an upload is expected at least; a slower one is repeated.
+MIN_UPLOAD_RATE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +178,93 @@ class RemotePath:
                 `False`.
 
         Raises:
-            FileExistsError: with `only_new`, if the file exists.
-            StorageError: if it cannot be written, or if the store cannot decide.
+            FileExistsError: with `only_new`, if the file exists; also if the answer to a first
+                attempt was lost, so that the file is the one that was to be written.
+            NoConditionalWriteError: with `only_new`, if the store cannot decide.
+            StorageError: if it cannot be written.
         """
-        mode = "create" if only_new else "overwrite"
+
+        def send() -> None:
+            filesystem = open_filesystem(self.url, self.options)
+            path = filesystem._strip_protocol(self.url)
+            try:
+                options = write_options(filesystem, only_new)
+                call_driver(filesystem, "pipe_file", path, data, **options)
+            except Exception as error:
+                if only_new and is_refused_because_it_exists(error):
+                    raise FileExistsError(self.url) from None
+                if only_new and is_unsupported(error):
+                    raise NoConditionalWriteError(
+                        f"{self.url}: the store or its driver cannot create a file only if there "
+                        "is none."
+                    ) from None
+                raise
+
+        self._write(send)
+
+    def upload(self, file: str | os.PathLike[str]) -> None:
+        """Writes the file from a local one; it is complete or absent.
+
+        Args:
+            file: path of the local file.
+
+        Raises:
+            StorageError: if it cannot be written, or does not have the size of the local one
+                afterwards.
+            OSError: if the local file cannot be read.
+        """
+        size = os.path.getsize(file)
+
+        def send() -> None:
+            filesystem = open_filesystem(self.url, self.options)
+            path = filesystem._strip_protocol(self.url)
+            if self.scheme == "memory":  # where a file that is copied in blocks is seen in part
+                call_driver(filesystem, "pipe_file", path, Path(file).read_bytes())
+            else:
+                limit = TIMEOUT + size / MIN_UPLOAD_RATE
+                call_driver(filesystem, "put_file", os.fspath(file), path, time_limit=limit)
+            found = call_driver(filesystem, "info", path).get("size")
+            if found != size:
+                raise TransferError(
+                    f"{size:,} bytes were written, and the file in the store has {found} bytes"
+                )
+
+        self._write(send)
+
+    def copy_to(self, target: RemotePath) -> None:
+        """Copies the file within the store, which does not send it to this machine.
+
+        Args:
+            target: a file of the same store; it is replaced, and complete at any instant.
+
+        Raises:
+            FileNotFoundError: if this file does not exist.
+            StorageError: if it cannot be copied.
+        """
+        size = self.size()
+
+        def send() -> None:
+            filesystem = open_filesystem(self.url, self.options)
+            paths = [filesystem._strip_protocol(each.url) for each in (self, target)]
+            call_driver(filesystem, "cp_file", *paths, time_limit=TIMEOUT + size / MIN_UPLOAD_RATE)
+            found = call_driver(filesystem, "info", paths[1]).get("size")
+            if found != size:
+                raise TransferError(f"{size:,} bytes were copied, and the copy has {found} bytes")
+
+        request(send, self.url, self.options, f"cannot be copied to {target}")
+
+    def remove(self) -> None:
+        """Removes the file; does nothing if it does not exist.
+
+        Raises:
+            StorageError: if it cannot be removed.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            self.call("cannot be removed", "rm_file")
+
+    def _write(self, send: Callable[[], None]) -> None:
         try:
-            self.call("cannot be written", "pipe_file", data, mode=mode)
+            request(send, self.url, self.options, "cannot be written")
         except FileNotFoundError:
             raise missing_bucket_error(self.url) from None
 

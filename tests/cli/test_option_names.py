@@ -64,7 +64,7 @@ def test_advice_is_an_option(folder: Path, capsys: pytest.CaptureFixture[str]):
         (["--seed", "-1"], "--seed must be an integer of at least 0. Received: --seed -1"),
         (["--split", "1.5"], "--split must be a number between 0 and 1. Received: --split 1.5"),
         (["--shard-samples", "0"], "--shard-samples must be an integer of at least 1"),
-        (["-o", "s3://bucket/x"], "--output must be a path on this machine, not a URL"),
+        (["-o", "s3:/bucket/x"], "--output must be a path or a URL such as"),
         (["--root", "gs://b"], "--root must be a path on this machine, not a URL"),
         (["--mask-values", "0,255"], "--mask-values needs --mask"),
     ],

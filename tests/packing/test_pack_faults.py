@@ -18,7 +18,7 @@ import pytest
 
 from keras_bigdata import PackError, ShardIndex, files, pack
 from keras_bigdata.packing import resume_state
-from keras_bigdata.packing.resume_state import CONTINUE
+from keras_bigdata.packing.manifest import CONTINUE
 from keras_bigdata.shards import shard_file
 from tests.helpers.packs import is_running, read_files, wait_for
 from tests.helpers.paths import ROOT

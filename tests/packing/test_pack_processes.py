@@ -16,7 +16,7 @@ import pytest
 
 from keras_bigdata import ShardIndex
 from keras_bigdata.cli import main
-from keras_bigdata.packing.resume_state import CONTINUE
+from keras_bigdata.packing.manifest import CONTINUE
 from tests.helpers.packs import is_running, read_files, wait_for
 from tests.helpers.paths import ROOT
 

@@ -273,8 +273,13 @@ def test_classes_may_be_given_as_arrays_and_as_lists_of_their_scalars(tmp_path: 
 
 def test_a_url_is_not_written_into_a_directory_of_its_name(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="`directory` must be a path on this machine"):
-        ShardWriter("s3://bucket/train")
+    with pytest.raises(ValueError, match="`directory` is a URL in a path object"):
+        ShardWriter(Path("s3://bucket/train"))
+    with pytest.raises(ValueError, match="Two slashes follow the scheme"):
+        ShardWriter("s3:/bucket/train")
+    with ShardWriter("memory://writer/train") as writer:
+        writer.write({"x": np.arange(3)})
+    assert ShardIndex.load("memory://writer/train").num_samples == 3
     assert list(tmp_path.iterdir()) == []
 
 

@@ -29,6 +29,7 @@ from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.metadata_columns import FILE, check_kept_names
 from keras_bigdata.shards.roles import Structure
 from keras_bigdata.shards.row_split import groups_of_items
+from keras_bigdata.storage.remote_path import RemotePath
 
 # Rows whose files decide which kind of numbers a source holds: the first readable one.
 _KIND_FILES = 16
@@ -154,7 +155,7 @@ class ImageRows(TableRows):
         """Whether `choose_store` decides how images are stored, when packing begins."""
         return self.store.store == AUTO
 
-    def choose_store(self, directory: Path, variants: int = 1) -> StoreChoice:
+    def choose_store(self, directory: Path | RemotePath, variants: int = 1) -> StoreChoice:
         """Chooses how images are stored in a directory, by a measurement.
 
         Args:
