@@ -105,6 +105,16 @@ def clear_finished(target: PackTarget, numbers: Container[int]) -> None:
         target.clear_finished(numbers)
 
 
+def check_lease(target: PackTarget) -> None:
+    """Checks that no other process packs into the same URL.
+
+    Raises:
+        StorageError: if one does; the message names both. Also if a store cannot be reached.
+    """
+    if isinstance(target, RemotePack):
+        target.check_lease()
+
+
 def save_index(target: PackTarget, index: ShardIndex) -> None:
     """Writes the index, unless another process has begun to pack into the same URL.
 
@@ -112,8 +122,7 @@ def save_index(target: PackTarget, index: ShardIndex) -> None:
         StorageError: if one has, or if a store cannot be reached.
         OSError: if a file cannot be written.
     """
-    if isinstance(target, RemotePack):
-        target.check_lease()
+    check_lease(target)
     index.save()
 
 

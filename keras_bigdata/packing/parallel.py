@@ -13,7 +13,7 @@ import joblib
 from keras_bigdata.child_processes import end_with, interrupts_blocked
 from keras_bigdata.errors import BigDataError, PackError
 from keras_bigdata.packing.manifest import CONTINUE
-from keras_bigdata.packing.pack_state import PackTarget, known_record, request_stop
+from keras_bigdata.packing.pack_state import PackTarget, check_lease, known_record, request_stop
 from keras_bigdata.packing.plan import PackPlan
 from keras_bigdata.packing.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
 from keras_bigdata.packing.shard_record import ShardRecord
@@ -102,9 +102,10 @@ def write_shards(
     if failures:
         raise PackError(f"{str(failures[0]).rstrip('.')}. {CONTINUE}")
     if len(records) < len(numbers):
+        check_lease(directory)
         raise PackError(
-            f"{directory}: the workers have stopped, because another process packs there, or has "
-            f"removed the state of this one. {CONTINUE}"
+            f"{directory}: the workers have stopped, because another process has removed the state "
+            f"of this one. {CONTINUE}"
         )
     return sorted(records, key=lambda record: record.number)
 

@@ -28,7 +28,13 @@ from keras_bigdata.packing.shard_record import ShardRecord
 from keras_bigdata.shards.index import INDEX_NAME
 from keras_bigdata.shards.shard_names import shard_number
 from keras_bigdata.shards.unfinished import LEASES, UNFINISHED
-from keras_bigdata.storage.lease import Lease, LeaseHeldError, LeaseTicket, is_lease_name
+from keras_bigdata.storage.lease import (
+    Lease,
+    LeaseHeldError,
+    LeaseLostError,
+    LeaseTicket,
+    is_lease_name,
+)
 from keras_bigdata.storage.many_files import read_files, remove_files
 from keras_bigdata.storage.remote_path import RemotePath
 from keras_bigdata.storage.upload_directory import remove_upload_leftovers
@@ -147,11 +153,16 @@ class RemotePack:
             StorageError: if another process has packed there at the same time, in a store that
                 cannot exclude it.
         """
-        if self._lease is not None and not self._lease.is_conditional:
+        assert self._lease is not None
+        try:
             self._lease.check()
-        with contextlib.suppress(StorageError):
             self._remove_state(self.place.list_sizes())
             self._is_finished = True
+        except LeaseLostError:
+            if not self._lease.is_conditional:
+                raise
+        except StorageError:
+            pass  # the next call removes it
 
     def remove(self) -> None:
         """Removes all shards and the state; other files stay.
@@ -216,16 +227,16 @@ class RemotePack:
             self._remove_state(sizes)
 
     def _remove_state(self, sizes: Mapping[str, int]) -> None:
-        """Removes records and the manifest, and other leases than that of this process.
+        """Removes records and the manifest, and leases that ended before that of this process.
 
         The manifest last: records without one would not be recognized.
         """
-        own = None if self._ticket is None else self._ticket.path.name
         manifest = f"{UNFINISHED}/{MANIFEST}"
+        own = "" if self._ticket is None else f"{UNFINISHED}/{LEASES}/{self._ticket.path.name}"
         names = [
             name
             for name in _state_names(sizes)
-            if name not in (manifest, f"{UNFINISHED}/{LEASES}/{own}")
+            if name != manifest and (LEASES not in name or (len(name), name) < (len(own), own))
         ]
         remove_files([self.place / name for name in names])
         if manifest in sizes:

@@ -317,7 +317,8 @@ class RemotePath:
             return {
                 name.removeprefix(prefix): entry["size"]
                 for name, entry in found.items()
-                if name.startswith(prefix)
+                # A name that ends in a slash is a folder that a console of the store has made.
+                if name.startswith(prefix) and not name.endswith("/")
             }
 
         try:

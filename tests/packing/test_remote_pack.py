@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from keras_bigdata.packing.remote_pack import RemotePack
 from keras_bigdata.shards import shard_file
 from keras_bigdata.storage import lease
 from keras_bigdata.storage.lease import Lease, LeaseHeldError
+from keras_bigdata.storage.lease_holder import LeaseHolder
 from keras_bigdata.storage.remote_path import RemotePath
 from keras_bigdata.storage.storage_options import StorageOptions
 from tests.helpers.packs import read_files
@@ -212,7 +214,7 @@ def test_a_pack_that_lost_its_lease_writes_no_index(url: str, monkeypatch):
 
     taken: list[Lease] = []
     try:
-        with pytest.raises(PackError, match="another process packs there"):
+        with pytest.raises(StorageError, match=r"process \d+ on .* had the right to write here"):
             write(url, source=Slept())
         files = read_store(url)
         assert "index.json" not in files
@@ -221,6 +223,24 @@ def test_a_pack_that_lost_its_lease_writes_no_index(url: str, monkeypatch):
     finally:
         for each in taken:
             each.release()
+
+
+def test_a_pack_of_another_machine_that_was_killed_continues_after_its_lease(
+    url: str, expected: dict[str, bytes], monkeypatch
+):
+    with monkeypatch.context() as patch:
+        fail_at(patch, RemotePath, "upload", 3)
+        with pytest.raises(PackError):
+            write(url)
+    left = LeaseHolder(time.time() + 0.5, host="other-host", pid=4711)
+    (RemotePath(url) / ".packing" / "lease" / "000003.json").write_bytes(left.to_bytes())
+    before = read_store(url)
+    with pytest.raises(PackError, match=r"process 4711 on other-host \(until .*After a kill"):
+        write(url)
+    assert read_store(url) == before
+    time.sleep(max(0.0, left.expires - time.time()) + 0.01)
+    write(url)
+    assert read_store(url) == expected
 
 
 def test_options_are_sent_to_workers_and_never_written(url: str):

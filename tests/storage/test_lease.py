@@ -85,7 +85,7 @@ def test_that_of_a_killed_process_of_this_machine_is_taken_at_once(leases):
         Lease(leases)
 
 
-def test_of_many_that_take_an_expired_one_exactly_one_has_it(leases):
+def test_of_many_that_take_an_expired_one_no_two_have_it(leases):
     """The create of `memory://` is not atomic among threads; one at a time is as in a store."""
     driver, guard = type(MEMORY), threading.Lock()
     original = driver.pipe_file
@@ -178,6 +178,7 @@ def test_errors_of_drivers_that_mean_that_a_file_exists():
     assert not conditional_write.is_refused_because_it_exists(OSError(22, "other"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["s3fs", "gcsfs", "adlfs"])
 def test_the_drivers_have_a_conditional_write(package):
     module = pytest.importorskip(package)
