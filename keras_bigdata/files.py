@@ -58,9 +58,9 @@ def local_path(path: Any, argument: str) -> Path:
         raise ValueError(f"`{argument}` must be a path. Received: {argument}={text!r}")
     if is_url(text):
         raise ValueError(
-            f"`{argument}` must be a path on this machine, not a URL: URLs are for directories of "
-            "shards only, such as those of `Shards`, `pack` and `verify`, and not for sources, "
-            "tables and logs. Copy the files, or mount the store as a directory. "
+            f"`{argument}` must be a path on this machine, not a URL: URLs are for sets of shards "
+            "(`Shards`, `pack`, `verify`) and for what callbacks write, not for sources and "
+            "tables. Copy the files, or mount the store as a directory. "
             f"Received: {argument}={text!r}"
         )
     if re.match(r"~(?:[/\\]|$)", text):

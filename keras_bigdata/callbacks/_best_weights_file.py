@@ -21,7 +21,7 @@ from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.ranged_file import RangedFile
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import check_writable, download, output_place, upload
+from keras_bigdata.storage.transfer import check_writable, download, output_place
 
 SUFFIX = ".weights.h5"
 
@@ -115,7 +115,7 @@ def write_best(path: Path | RemotePath, model: Any, record: BestRecord) -> None:
     if isinstance(path, RemotePath):
         with private_file(path.name) as local:
             save(local)
-            upload(path, local)
+            path.upload(local)
         return
     replace_file(path, save)
 

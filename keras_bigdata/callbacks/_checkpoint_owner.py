@@ -12,7 +12,6 @@ from typing import Any
 
 from keras_bigdata.errors import StorageError
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import delete
 
 _NAME = "running.json"
 
@@ -85,7 +84,7 @@ class CheckpointOwner:
         with contextlib.suppress(StorageError):
             entry = self._read()
             if self._owner and entry is not None and entry.get("owner") == self._owner:
-                delete(self._path)
+                self._path.remove()
         self._owner = ""
 
     def _read(self) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from keras_bigdata.callbacks._checkpoint_owner import CheckpointOwner
 from keras_bigdata.callbacks._checkpoints import Checkpoints
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import delete, download, list_names, upload
+from keras_bigdata.storage.transfer import download, list_names
 
 # The share of its duration for which an upload counts as processor time of the training. With the
 # default interval, which is 100 times that, uploads take at most a tenth of the time.
@@ -57,11 +57,11 @@ class CheckpointURL(Checkpoints):
             _checkpoint_file.write_unsynced(file, encoded)
             self._owner.check()
             start = time.perf_counter()
-            upload(self.path / name, file)
+            (self.path / name).upload(file)
             self._upload_seconds = time.perf_counter() - start
 
     def _remove_file(self, name: str) -> None:
-        delete(self.path / name)
+        (self.path / name).remove()
 
     def _write(self, name: str, encoded: EncodedDocument) -> None:
         super()._write(name, encoded)

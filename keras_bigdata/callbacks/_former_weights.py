@@ -12,7 +12,7 @@ from keras_bigdata.errors import StorageError
 from keras_bigdata.files import atomic_path
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import delete, download, upload
+from keras_bigdata.storage.transfer import download
 
 
 class FormerWeights:
@@ -89,7 +89,7 @@ def _remove(path: Path | RemotePath) -> None:
         path.unlink(missing_ok=True)
         return
     try:
-        delete(path)
+        path.remove()
     except StorageError as error:
         warnings.warn(f"{error} The file is no longer needed.", stacklevel=5)
 
@@ -121,4 +121,4 @@ def _copy(path: RemotePath, kept: RemotePath) -> None:
     # Some stores copy in the background: the original could be replaced before.
     with private_file(path.name) as local:
         download(path, local)
-        upload(kept, local)
+        kept.upload(local)

@@ -84,9 +84,9 @@ def pack(
     also if files have other sizes by then, and so does `repair`.
 
     The work is done by joblib: in threads for arrays and for up to 4,000 images, if there is no
-    `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
-    Ray, Spark; a directory must then be shared, a URL not). A script that packs in processes does not need
-    `if __name__ == "__main__":`.
+    `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask, Ray,
+    Spark; a directory must then be shared, a URL not). A script that packs in processes does not
+    need `if __name__ == "__main__":`.
 
     With `append=True` the shards are added to those of a packed directory:
 
@@ -105,11 +105,11 @@ def pack(
 
     Into a URL (`s3://`, `gs://`, `az://`) each worker writes a shard to the temporary directory and
     uploads it whole; no shared disk is needed. (S3 keeps the invisible parts of an upload that was
-    killed until a lifecycle rule of the bucket removes them.) The state is kept in `<url>/.packing` meanwhile. A
-    call that continues compares the sizes of the uploaded shards, not their bytes. A lease, which
-    is renewed every 15 s and ends after 60 s without that, keeps other packs away; the clocks of
-    the machines are compared. Where a store cannot exclude a second pack, it is found before the
-    index is written, and the call fails.
+    killed until a lifecycle rule of the bucket removes them.) The state is kept in `<url>/.packing`
+    meanwhile. A call that continues compares the sizes of the uploaded shards, not their bytes. A
+    lease, which is renewed every 15 s and ends after 60 s without that, keeps other packs away; the
+    clocks of the machines are compared. Where a store cannot exclude a second pack, it is found
+    before the index is written, and the call fails.
 
     A source is any object with `len(source)` and `source[i]`, a dict of arrays and numbers with
     the same names, dtypes and shapes in every row. It must return the same rows each time. It may

@@ -1,4 +1,4 @@
-"""Copies whole files to and from a store, and deletes them."""
+"""Copies whole files from a store; which stores replace files as a whole."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ from keras_bigdata.storage.request import (
     TIMEOUT,
     TransferError,
     call_driver,
-    missing_bucket_error,
     request,
 )
-
-# Stores in which a file appears, or replaces another one, only when all of its bytes have arrived.
-_ATOMIC = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+from keras_bigdata.storage.writable import WRITABLE
 
 # Why other schemes are refused.
 _REASONS = {
@@ -57,44 +54,16 @@ def output_place(
                 f"Received: {argument}={str(place)!r}"
             )
         return place
-    if place.scheme not in _ATOMIC:
+    if place.scheme not in WRITABLE:
         reason = _REASONS.get(
             place.scheme, "it is not known that a file there is either complete or absent"
         )
         raise ValueError(
             f"`{argument}` cannot be written to {place.scheme}://: {reason}. Pass a path on this "
-            f"machine, or a URL of {', '.join(f'{each}://' for each in _ATOMIC)}. "
+            f"machine, or a URL of {', '.join(f'{each}://' for each in WRITABLE)}. "
             f"Received: {argument}={place.url!r}"
         )
     return place
-
-
-def upload(path: RemotePath, file: str | os.PathLike[str]) -> None:
-    """Copies a file of this machine to a store, where it appears complete or not at all.
-
-    Args:
-        path: the file to write; an existing one is replaced.
-        file: the file to copy.
-
-    Raises:
-        StorageError: if it cannot be written.
-        OSError: if `file` cannot be read.
-    """
-    size = os.stat(file).st_size
-
-    def send() -> None:
-        filesystem = open_filesystem(path.url, path.options)
-        target = filesystem._strip_protocol(path.url)
-        if path.scheme == "memory":  # its `put_file` shows a file that grows
-            call_driver(filesystem, "pipe_file", target, Path(file).read_bytes())
-            return
-        limit = TIMEOUT + size / _SLOWEST
-        call_driver(filesystem, "put_file", os.fspath(file), target, time_limit=limit)
-
-    try:
-        request(send, path.url, path.options, "cannot be written")
-    except FileNotFoundError:
-        raise missing_bucket_error(path.url) from None
 
 
 def download(path: RemotePath, file: str | os.PathLike[str]) -> None:
@@ -121,23 +90,6 @@ def download(path: RemotePath, file: str | os.PathLike[str]) -> None:
             raise TransferError(f"{received:,} of {size:,} bytes were received")
 
     request(send, path.url, path.options)
-
-
-def delete(path: RemotePath) -> None:
-    """Deletes a file of a store, if it exists.
-
-    Raises:
-        StorageError: if it cannot be deleted.
-    """
-
-    def send() -> None:
-        filesystem = open_filesystem(path.url, path.options)
-        call_driver(filesystem, "rm_file", filesystem._strip_protocol(path.url))
-
-    try:
-        request(send, path.url, path.options, "cannot be deleted")
-    except FileNotFoundError:
-        return
 
 
 def list_names(directory: RemotePath) -> list[str]:
@@ -170,4 +122,4 @@ def check_writable(path: RemotePath) -> None:
     probe = path.parent / f".writable-{path.name}"
     probe.write_bytes(b"This file shows that its directory can be written.")
     with contextlib.suppress(StorageError):  # a store may allow to write, and not to delete
-        delete(probe)
+        probe.remove()

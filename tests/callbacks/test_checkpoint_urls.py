@@ -18,7 +18,6 @@ from keras_bigdata.callbacks._checkpoint_file import encode
 from keras_bigdata.callbacks._checkpoint_url import checkpoints_in
 from keras_bigdata.storage import request
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import upload
 from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny_fit
 
@@ -169,7 +168,7 @@ def test_a_bucket_that_does_not_exist_is_named(url, monkeypatch):
     with pytest.raises(StorageError, match=rf"{url}/running.json: cannot be written: the bucket"):
         checkpoints_in(RemotePath(url)).open()
     with pytest.raises(StorageError, match=rf"{url}/a: cannot be written: the bucket"):
-        upload(RemotePath(f"{url}/a"), __file__)
+        RemotePath(f"{url}/a").upload(__file__)
 
 
 # ---- Two trainings

@@ -17,6 +17,7 @@ from keras_bigdata.packing.sources.arrays import Arrays
 from keras_bigdata.packing.storage_cost import FormCost, StorageCost, measure_storage, memory_bytes
 from keras_bigdata.packing.storage_estimate import estimate_storage
 from keras_bigdata.packing.store_choice import choose_store, spread
+from keras_bigdata.storage.remote_path import RemotePath
 from tests.helpers.image_files import write_image
 
 # A million images of 128x128 on a slow disk.
@@ -65,6 +66,21 @@ def test_an_unknown_disk_and_images_that_jpeg_makes_no_smaller():
     assert unknown.limit("pixels") == "unknown"
     tiny = {"pixels": FormCost(300), "jpeg": FormCost(700, 10_000)}
     assert replace(COST, forms=tiny).choice == "pixels"
+
+
+def test_behind_a_url_the_smaller_form_is_chosen(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(storage_cost, "_SECONDS", 0.001)
+    pixels = [np.full((16, 16, 3), 7 * number, np.uint8) for number in range(3)]
+    place = RemotePath("memory://bucket/set")
+    cost = storage_cost.measure_storage(pixels, 90, images=10, directory=place)
+    smaller = "jpeg" if cost.forms["jpeg"].image_bytes < 768 else "pixels"
+    assert cost.disk_rate is None
+    assert cost.choice == smaller
+    fits = replace(COST, images=10)
+    assert fits.choice == "pixels", "in memory after the first epoch"
+    remote = replace(fits, is_remote=True)
+    assert remote.choice == "jpeg"
+    assert "read over a network" in remote.reason
 
 
 def test_the_disk_is_measured_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,14 +15,7 @@ from keras_bigdata.storage import request, transfer
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.ranged_file import RangedFile
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import (
-    check_writable,
-    delete,
-    download,
-    list_names,
-    output_place,
-    upload,
-)
+from keras_bigdata.storage.transfer import check_writable, download, list_names, output_place
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -38,16 +31,16 @@ def directory(tmp_path):
 def test_a_file_comes_back_and_only_its_own_name_is_deleted(directory, tmp_path):
     content = os.urandom(3_000_000)
     (tmp_path / "a").write_bytes(content)
-    upload(directory / "a", tmp_path / "a")
-    upload(directory / "below" / "b", tmp_path / "a")
+    (directory / "a").upload(tmp_path / "a")
+    (directory / "below" / "b").upload(tmp_path / "a")
     assert list_names(directory) == ["a"]
     assert list_names(directory / "missing") == []
     with private_file("copy.bin") as copy:
         download(directory / "a", copy)
         assert copy.read_bytes() == content
     assert not copy.parent.exists()
-    delete(directory / "a")
-    delete(directory / "a")  # there is nothing to do
+    (directory / "a").remove()
+    (directory / "a").remove()  # there is nothing to do
     assert list(directory.list_sizes()) == ["below/b"]
     with pytest.raises(FileNotFoundError, match="memory://transfer"):
         download(directory / "a", tmp_path / "b")
@@ -84,7 +77,7 @@ def test_a_large_file_has_more_time(directory, tmp_path, monkeypatch):
 
     monkeypatch.setattr(transfer, "call_driver", call)
     monkeypatch.setattr(transfer, "open_filesystem", lambda url, options: fsspec.filesystem("file"))
-    upload(RemotePath("s3://bucket/a"), tmp_path / "a")
+    RemotePath("s3://bucket/a").upload(tmp_path / "a")
     assert limits == [("put_file", 660.0)]
 
 
@@ -101,7 +94,7 @@ def test_an_upload_that_fails_leaves_the_former_file_and_hides_the_options(
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", fail)
     path = output_place(str(directory / "a"), "file", {"key": "a-secret-key"})
     with pytest.raises(StorageError, match=r"d/a: cannot be written in 2 attempts") as caught:
-        upload(path, tmp_path / "a")
+        path.upload(tmp_path / "a")
     assert "a-secret-key" not in str(caught.value)
     assert caught.value.__cause__ is None
     with pytest.raises(StorageError, match="cannot be written"):
@@ -144,7 +137,7 @@ def test_a_few_ranges_of_a_large_file_are_read(directory, tmp_path, monkeypatch)
         file["values"] = values
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file.attrs["score"] = 0.5
-    upload(directory / "a.h5", tmp_path / "a.h5")
+    (directory / "a.h5").upload(tmp_path / "a.h5")
     read = []
     original = RemotePath.read_range
 
