@@ -36,6 +36,7 @@ NAMES = [
     "ShardSequence",
     "ShardWriter",
     "Shards",
+    "StorageError",
     "TextTable",
     "UnsafePickleError",
     "WeightedValidation",

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.writable import WRITABLE
 
 # Directory in which `pack` keeps its state until the index is written.
 UNFINISHED = ".packing"
@@ -48,13 +47,6 @@ def find_unfinished(entries: Container[str]) -> Unfinished | None:
         entries: the names of the files and folders of a directory.
     """
     return next((state for name, state in _STATES.items() if name in entries), None)
-
-
-def find_unfinished_in_store(directory: RemotePath) -> Unfinished | None:
-    """Returns the writer that has not finished a set behind a URL, or `None`; lists its state."""
-    if directory.scheme not in WRITABLE:
-        return None
-    return find_unfinished([name for name in _STATES if (directory / name).list_sizes()])
 
 
 def unfinished_error(

@@ -79,7 +79,7 @@ def test_sources_and_files_are_local_and_say_so(photos, tmp_path):
         "cache": lambda: Shards(photos, cache=url),
     }.items():
         with pytest.raises(
-            ValueError, match=rf"`{argument}` must be a path.*directories of shards"
+            ValueError, match=rf"`{argument}` must be a path.*URLs are for sets of shards"
         ):
             call()
     with pytest.raises(ValueError, match=r"`files` .*'s3://bucket/x', which is not read: download"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import StorageError
-from keras_bigdata.storage import request, transfer
+from keras_bigdata.storage import remote_path, request
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.ranged_file import RangedFile
 from keras_bigdata.storage.remote_path import RemotePath
@@ -72,13 +72,16 @@ def test_a_large_file_has_more_time(directory, tmp_path, monkeypatch):
     os.truncate(tmp_path / "a", 600_000_000)
     limits = []
 
-    def call(filesystem, name, *arguments, time_limit):
+    def call(filesystem, name, *arguments, time_limit=None):
         limits.append((name, time_limit))
+        return {"size": 600_000_000}
 
-    monkeypatch.setattr(transfer, "call_driver", call)
-    monkeypatch.setattr(transfer, "open_filesystem", lambda url, options: fsspec.filesystem("file"))
+    monkeypatch.setattr(remote_path, "call_driver", call)
+    monkeypatch.setattr(
+        remote_path, "open_filesystem", lambda url, options: fsspec.filesystem("file")
+    )
     RemotePath("s3://bucket/a").upload(tmp_path / "a")
-    assert limits == [("put_file", 660.0)]
+    assert limits == [("put_file", request.TIMEOUT + 6000.0), ("info", None)]
 
 
 def test_an_upload_that_fails_leaves_the_former_file_and_hides_the_options(
