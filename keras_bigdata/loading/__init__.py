@@ -9,7 +9,12 @@ varlen_reader    rows of varying size -> their bytes (varlen_rows)
 row_decoder      their bytes -> arrays: images decoded, numbers padded (decode_options, row_draws,
                  ragged_batch)
 selected_rows    rows that the plan counts -> rows in the files
-batch_loader     position in the stream -> batch (corrupt_shards, transformed_batch)
+coming_shards    the shards that the next batches need, in the order of their use
+planned_fetch    fetches remote shards in that order, and holds those in use (shared_downloads,
+                 next_use, remote_room)
+ranged_reader    the rows of the first batch of remote shards -> arrays, before the shards arrive
+batch_loader     position in the stream -> batch (remote_rows, corrupt_shards, transformed_batch,
+                 row_names)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
                  loky_pool, shared_memory)
 batch_prefetch   the next batches are loaded while the model trains (slow_requests)

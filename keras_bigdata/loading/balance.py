@@ -175,6 +175,16 @@ class BalancedPlan:
             shards[order[here]], rows[order[here]] = variant_rows.find(positions[here])
         return shards, rows
 
+    @property
+    def epoch_rows(self) -> int:
+        """Number of rows in an epoch."""
+        return self._epoch_rows
+
+    @property
+    def run_rows(self) -> int:
+        """Number of rows that are read together where memory allows it."""
+        return self._run * self.batch_size
+
     def run_at(self, epoch: int, batch: int, max_length: int) -> range:
         """Returns the batches that should be read together with a batch, as `EpochPlan` does."""
         length = min(max_length, self._run)

@@ -19,7 +19,9 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.decode_options import DecodeOptions
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.make_plans import make_plans
+from keras_bigdata.loading.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.row_decoder import Occurrences, RowDecoder
+from keras_bigdata.loading.row_names import rows_as_text
 from keras_bigdata.loading.row_reader import Batch, RawBatch, RowReader
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.spawn_keys import SpawnKey
@@ -41,9 +43,6 @@ MAX_RUN_BYTES = 256 * 2**20
 
 # Maximum number of threads that decode images. Each takes the GIL twice for an image.
 MAX_DECODE_THREADS = 16
-
-# Maximum number of shards, and of rows of each shard, that the error of a transform names.
-_MAX_NAMED_SHARDS, _MAX_NAMED_ROWS = 6, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,8 @@ class LoaderConfig:
     # The rows of each class, to draw the classes evenly; `None` to draw the rows evenly.
     balance: ClassRows | None = None
     decode: DecodeOptions = field(default_factory=DecodeOptions)
+    # Whether the first pass is served every time.
+    repeats: bool = False
 
     @property
     def num_samples(self) -> int:
@@ -78,6 +79,11 @@ class LoaderConfig:
     def indexes(self) -> list[ShardIndex]:
         """The index, or all of a mixture."""
         return [self.index]
+
+    @property
+    def parts(self) -> Sequence[LoaderConfig]:
+        """What is loaded of each set: of one, this."""
+        return [self]
 
     @property
     def row_bytes(self) -> int:
@@ -175,6 +181,11 @@ class BatchLoader:
             trust=config.trust,
             spans=self._selected.spans,
         )
+        # What is behind URLs is fetched in the order of the plan.
+        self._pass_rows = min(self.num_batches * config.batch_size, self.num_samples)
+        self.remote = remote_rows(
+            config, self.reader, self._plans, self._variants, pass_rows=self._pass_rows
+        )
         self._decoder = RowDecoder(
             index,
             self.reader.fields,
@@ -214,23 +225,40 @@ class BatchLoader:
 
     def read(self, positions: range) -> list[RawBatch]:
         """Returns the batches at some positions of one epoch, before decoding and transform."""
-        return self._read(positions, self.reader.read)
+        return self._read(positions, lambda reader, s, rows: reader.read(s, rows), apart=True)
 
     def read_joined(self, positions: range) -> RawBatch:
         """Returns the batches that `read` returns, joined into one."""
-        return self._read(positions, lambda s, rows: self.reader.read(s, rows, len(rows)))[0]
+        return self._read(positions, lambda reader, s, rows: reader.read(s, rows, len(rows)))[0]
 
-    def _read(self, positions: range, read: Callable[[Int64Array, Int64Array], _Read]) -> _Read:
-        """Returns what a function reads of the rows of some batches, corrupt shards replaced."""
+    def _read(self, positions: range, read: ReadRows[_Read], *, apart: bool = False) -> _Read:
+        """Returns what a function reads of the rows of some batches, corrupt shards replaced.
+
+        `apart`: a single batch may be requested out of order.
+        """
+        if self.remote is not None:
+            bounds, is_single = self._row_bounds(positions), len(positions) == 1
+            read = self.remote.arranged(read, bounds, single=is_single, apart=apart)
         shards, rows = self._rows(positions)
         while self.config.on_corrupt == "skip":
             if self.corrupt_shards:
                 shards, rows = self._substituted(positions, *self._rows(positions))
             try:
-                return read(shards, rows)
+                return read(self.reader, shards, rows)
             except UnreadableShardError as error:
                 self.corrupt_shards.add(error.shard, str(error))
-        return read(shards, rows)
+        return read(self.reader, shards, rows)
+
+    def _row_bounds(self, positions: range) -> tuple[int, int]:
+        """Returns which rows of the stream of passes some batches hold: begin and end."""
+        epoch, first = divmod(positions.start, self.num_batches)
+        start = epoch * self._pass_rows + first * self.config.batch_size
+        return start, start + sum(self._lengths(positions))
+
+    def stop_fetching(self) -> None:
+        """Stops fetching remote shards in advance, and drops those that are held."""
+        if self.remote is not None:
+            self.remote.close()
 
     def _lengths(self, positions: range) -> list[int]:
         """Returns the number of rows of each of some batches."""
@@ -374,19 +402,7 @@ class BatchLoader:
         shards, rows = self._rows(range(position, position + 1))
         if self.corrupt_shards:
             shards, rows = self._substituted(range(position, position + 1), shards, rows)
-        found = np.unique(shards).tolist()
-        parts = []
-        for shard in found[:_MAX_NAMED_SHARDS]:
-            here = rows[shards == shard].tolist()
-            more = f" and {len(here) - _MAX_NAMED_ROWS} more" if len(here) > _MAX_NAMED_ROWS else ""
-            listed = ", ".join(map(str, here[:_MAX_NAMED_ROWS]))
-            parts.append(f"{self.config.index.path(shard)} (rows {listed}{more})")
-        more = (
-            f"; and {len(found) - _MAX_NAMED_SHARDS} more shards"
-            if len(found) > _MAX_NAMED_SHARDS
-            else ""
-        )
         return (
             f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
-            f"some order, rows of {'; '.join(parts)}{more}."
+            f"some order, rows of {rows_as_text(self.config.index, shards, rows)}."
         )

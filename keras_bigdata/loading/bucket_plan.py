@@ -30,7 +30,7 @@ class BucketPlan(EpochPlan):
         self, plan: EpochPlan, lengths_of: Callable[[Int64Array, Int64Array], Int64Array]
     ) -> None:
         self.__dict__.update(plan.__dict__)
-        self._plan = plan
+        self.plan = plan
         self._lengths_of = lengths_of
         self._segment = lru_cache(maxsize=4)(self._make_segment)
 
@@ -39,7 +39,7 @@ class BucketPlan(EpochPlan):
         parts = []
         stop = batch + count
         while batch < stop:
-            segment = self._plan.run_at(epoch, batch, _NO_LIMIT)
+            segment = self.plan.run_at(epoch, batch, _NO_LIMIT)
             shards, rows = self._segment(epoch, segment.start, len(segment))
             first = (batch - segment.start) * self.batch_size
             last = (min(stop, segment.stop) - segment.start) * self.batch_size
@@ -58,9 +58,14 @@ class BucketPlan(EpochPlan):
         here = slice(start - first * self.batch_size, stop - first * self.batch_size)
         return shards[here], rows[here]
 
+    def segment(self, epoch: int, start: int) -> tuple[int, int]:
+        """Returns the positions around a row between which rows are sorted: begin and end."""
+        batches = self.plan.run_at(epoch, start // self.batch_size, _NO_LIMIT)
+        return batches.start * self.batch_size, batches.stop * self.batch_size
+
     def _make_segment(self, epoch: int, start: int, count: int) -> tuple[Int64Array, Int64Array]:
         """Returns the rows of the batches of a window, in the order in which they are served."""
-        shards, rows = self._plan.rows(epoch, start, count)
+        shards, rows = self.plan.rows(epoch, start, count)
         order = np.argsort(self._lengths_of(shards, rows), kind="stable")
         size = self.batch_size
         whole = len(order) // size

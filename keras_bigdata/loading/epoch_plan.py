@@ -135,6 +135,39 @@ class EpochPlan:
         """Returns the positions where the windows of an epoch end; `None` if there are none."""
         return self._shard_order(epoch)[1] if self.shuffle == "window" else None
 
+    def next_window(self, epoch: int, start: int) -> tuple[int, Int64Array]:
+        """Returns the rest of the window that holds a row of an epoch, without a global shuffle.
+
+        Args:
+            epoch: non-negative integer.
+            start: position of the row in the epoch.
+
+        Returns:
+            The position behind the last row of the window, and the shards of the rows in between,
+            in the order of their first use.
+        """
+        rotated = (start + self._rotation_of(epoch)) % self.num_samples
+        ends = self._shard_order(epoch if self.shuffle else 0)[1]
+        end = int(ends[np.searchsorted(ends, rotated, side="right")])
+        stop = min(start + end - rotated, self.num_samples)
+        return stop, in_order_of_use(self.row_range(epoch, start, stop)[0])
+
+    def first_rows(self, epoch: int) -> Int64Array:
+        """Returns for each shard the position in an epoch at which its window begins.
+
+        Without a global shuffle; a window that the rotation divides begins at its second part.
+        """
+        order, ends = self._shard_order(epoch if self.shuffle else 0)
+        starts = np.concatenate(([0], ends[:-1])) - self._rotation_of(epoch)
+        first = np.empty(len(order), np.int64)
+        first[order] = np.repeat(starts % max(1, self.num_samples), np.diff(self._window_bounds))
+        return first
+
+    @property
+    def largest_window(self) -> int:
+        """Maximum number of shards in a window."""
+        return int(np.diff(self._window_bounds).max(initial=0))
+
     def _range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
         if self.shuffle == "global":
             blocks = range(start // _BLOCK, (stop - 1) // _BLOCK + 1)
@@ -189,6 +222,12 @@ class EpochPlan:
     def _sequence(self, *use: int) -> np.random.SeedSequence:
         """Returns the seed of one use, such as `(SpawnKey.WINDOW, epoch, window)`."""
         return np.random.SeedSequence(self.seed, spawn_key=use)
+
+
+def in_order_of_use(shards: Int64Array) -> Int64Array:
+    """Returns the distinct shards of some rows, in the order of the first row of each."""
+    found, firsts = np.unique(shards, return_index=True)
+    return found[np.argsort(firsts)]
 
 
 def cut_runs(firsts: Int64Array, num_batches: int, max_length: int) -> Int64Array:

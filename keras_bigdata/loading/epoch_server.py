@@ -23,6 +23,7 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.model_outputs import check_outputs
 from keras_bigdata.loading.prefetcher import Prefetcher
+from keras_bigdata.loading.remote_room import check_room
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.server_state import STATE_VERSION, checked_state, identity_of
@@ -73,7 +74,8 @@ class EpochServer:
         fixed: bool = False,
         corrupt_shards: CorruptShards | None = None,
     ) -> None:
-        self.config = config
+        self.config = replace(config, repeats=True) if fixed else config
+        check_room(config.parts, workers if use_processes and config.transform is not None else 1)
         self.roles = roles
         self.workers = workers
         self.use_processes = use_processes

@@ -53,6 +53,11 @@ class MixtureConfig(LoaderConfig):
         return [config.index for config in self.sets]
 
     @property
+    def parts(self) -> Sequence[LoaderConfig]:
+        """What is loaded of each set."""
+        return self.sets
+
+    @property
     def row_bytes(self) -> int:
         """Number of bytes of a row of a batch."""
         return self.sets[0].row_bytes
@@ -132,6 +137,11 @@ class MixtureLoader(BatchLoader):
     def is_finished_when_read(self) -> bool:
         """Whether what is read are the arrays of the batch already."""
         return not self._is_apart
+
+    def stop_fetching(self) -> None:
+        """Stops fetching remote shards in advance, and drops those that are held."""
+        for each in self._sets:
+            each.stop_fetching()
 
     # ---- Which rows
 

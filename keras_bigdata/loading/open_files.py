@@ -26,10 +26,10 @@ from keras_bigdata.loading.file_descriptors import (
     retry_if_stale,
     retry_when_out_of_files,
 )
+from keras_bigdata.loading.planned_fetch import PlannedFetch
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.layout import find_difference, read_layout
-from keras_bigdata.shards.readable_shard import open_shard_copy
 from keras_bigdata.storage.open_copy import OpenCopy
 from keras_bigdata.storage.remote_path import RemotePath
 
@@ -77,12 +77,18 @@ class OpenFiles:
         index: the shards.
         fields: name -> `Field` of the fields that are read.
         trust: whether pickles may be executed.
+
+    Attributes:
+        remote: fetches the shards that are behind URLs; `None` if the set is a directory.
+        compare: compares the copy of a remote shard with what was read of it before.
     """
 
     def __init__(self, index: ShardIndex, fields: Mapping[str, Field], trust: bool) -> None:
         self._index = index
         self._fields = fields
         self._trust = trust
+        self.remote = None if isinstance(index.directory, Path) else PlannedFetch(index)
+        self.compare: Callable[[int, OpenCopy], None] | None = None
         self._open: OrderedDict[int, OpenFile] = OrderedDict()
         # 0 where the time is unknown; such a file is compared with the index in full.
         unknown = np.zeros(len(index), np.int64)
@@ -157,6 +163,20 @@ class OpenFiles:
                 self._max_open = max(1, len(self._open) // 2)
             self._open.clear()
 
+    def drop_remote(self) -> None:
+        """Closes the copies of remote shards that are not needed soon."""
+        remote = self.remote
+        if remote is None:
+            return
+        with self._lock:
+            passed = [
+                shard
+                for shard, file in self._open.items()
+                if isinstance(file.content, OpenCopy) and not remote.keeps(shard)
+            ]
+            for shard in passed:
+                del self._open[shard]
+
     def _reopen(self, shard: int) -> OpenFile:
         path = self._index.path(shard)
         try:
@@ -172,14 +192,18 @@ class OpenFiles:
             self._open[shard] = file
             while len(self._open) > self._max_open:
                 self._open.popitem(last=False)
+        if self.remote is not None:
+            self.drop_remote()  # the plan may have passed it while it was being opened
         return file
 
     def _open_checked(self, shard: int, path: Path | RemotePath) -> OpenFile:
-        content = (
-            open_shard_copy(self._index, shard, path)
-            if isinstance(path, RemotePath)
-            else open_to_read(str(path))
-        )
+        content: int | OpenCopy
+        if self.remote is not None and isinstance(path, RemotePath):
+            content = self.remote.open(shard, path)
+            if self.compare is not None:
+                self.compare(shard, content)
+        else:
+            content = open_to_read(str(path))
         file = OpenFile(str(path), content)
         self._check(shard, file)
         return file

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.batch_prefetch import BatchPrefetch
 from keras_bigdata.loading.batch_provider import BatchProvider
 from keras_bigdata.loading.corrupt_shards import CorruptShards
+from keras_bigdata.loading.remote_room import cache_of
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.run_prefetch import RunPrefetch
 from keras_bigdata.loading.worker_processes import ProcessProvider
@@ -38,6 +41,7 @@ class Prefetcher:
         self._corrupt_shards = corrupt_shards
         self._workers = workers
         self._use_processes = use_processes
+        self._warned_of_downloads = False
         self._lock = threading.Lock()
         self._batches: BatchPrefetch | None = None
         self._runs: RunPrefetch | None = None
@@ -92,6 +96,7 @@ class Prefetcher:
         with self._lock:
             open_prefetches: list[BatchPrefetch | RunPrefetch | None] = [self._batches, self._runs]
             self._batches = self._runs = None
+            self.loader.stop_fetching()
             self.loader = self._config.loader(self._corrupt_shards)
         for prefetch in open_prefetches:
             if prefetch is not None:
@@ -99,8 +104,24 @@ class Prefetcher:
 
     def _new_provider(self) -> BatchProvider:
         if self._use_processes and self._config.transform is not None:
+            self._warn_of_downloads()
             return ProcessProvider(self._config, self._workers, self._corrupt_shards)
         return ThreadProvider(self.loader, self._workers)
+
+    def _warn_of_downloads(self) -> None:
+        """Warns once that each worker process downloads the shards for itself."""
+        if self._warned_of_downloads:
+            return
+        self._warned_of_downloads = True
+        for config in self._config.parts:
+            place = config.index.directory
+            if not isinstance(place, Path) and cache_of(place) is None:
+                warnings.warn(
+                    f"{place}: with `use_multiprocessing=True` each of the {self._workers} worker "
+                    "processes downloads the shards for itself, and holds them in its memory. "
+                    "They share the files of a cache: Shards(url, cache=directory).",
+                    stacklevel=2,
+                )
 
 
 class _RecentlyUsed:

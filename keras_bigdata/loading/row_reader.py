@@ -118,6 +118,11 @@ class RowReader:
             if field.is_varlen
         }
 
+    @property
+    def files(self) -> OpenFiles:
+        """The open shards."""
+        return self._files
+
     def pause(self) -> None:
         """Delays the next reads from files until `resume`, each by at most `_PAUSE_SECONDS`."""
         self._running.clear()

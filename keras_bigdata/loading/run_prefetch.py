@@ -62,6 +62,7 @@ class RunPrefetch:
         with self._lock:
             self._closed = True
             self._pending.clear()
+        self._loader.stop_fetching()
         self._reader.shutdown()
 
     def leave_to_parent(self) -> None:

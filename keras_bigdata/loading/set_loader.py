@@ -40,6 +40,8 @@ class SetLoader(BatchLoader):
         self._number = number
         # Positions are those of the mixture.
         self.num_batches = proportions.length
+        if self.remote is not None:
+            self.remote.coming.pass_rows = self.num_samples
 
     def rows_before(self, positions: Int64Array) -> Int64Array:
         """Returns how many rows of its stream the set gives before some positions."""
@@ -53,7 +55,7 @@ class SetLoader(BatchLoader):
 
     def _passes(self, positions: range) -> Iterator[tuple[int, int, int]]:
         """Yields the parts of passes that batches take: number of the pass, begin and end."""
-        start, stop = self.rows_before(np.array([positions.start, positions.stop])).tolist()
+        start, stop = self._row_bounds(positions)
         while start < stop:
             number, begin = divmod(start, self.num_samples)
             end = min(self.num_samples, begin + stop - start)
@@ -67,11 +69,17 @@ class SetLoader(BatchLoader):
 
     def read_into(self, positions: range, outs: Sequence[Batch]) -> None:
         """Reads the rows of each batch into arrays."""
-        self._read(positions, lambda shards, rows: self.reader.read_into(shards, rows, outs))
+        self._read(positions, lambda reader, s, rows: reader.read_into(s, rows, outs), apart=True)
 
     def read_rows(self, positions: range) -> RawBatch:
         """Returns the rows of all batches, in order, before they are decoded."""
-        return self._read(positions, lambda s, rows: self.reader.read(s, rows, len(rows)))[0]
+        return self._read(
+            positions, lambda reader, s, rows: reader.read(s, rows, len(rows)), apart=True
+        )[0]
+
+    def _row_bounds(self, positions: range) -> tuple[int, int]:
+        start, stop = self.rows_before(np.array([positions.start, positions.stop])).tolist()
+        return start, stop
 
     def _occurrences(self, position: int) -> Occurrences | None:
         if not self._decoder.is_random:

@@ -70,6 +70,7 @@ class ThreadProvider:
 
     def close(self) -> None:
         """Ends the threads after their current work."""
+        self._loader.stop_fetching()
         for pool in (self._reader, self._workers):
             pool.shutdown()
 

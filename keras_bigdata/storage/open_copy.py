@@ -21,7 +21,7 @@ class OpenCopy:
         descriptor: the copy, open for reading, which this object closes.
     """
 
-    __slots__ = ("descriptor", "path")
+    __slots__ = ("__weakref__", "descriptor", "path")
 
     def __init__(self, path: RemotePath, descriptor: int) -> None:
         self.path = path

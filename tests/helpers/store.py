@@ -1,0 +1,85 @@
+"""A remote store in memory that counts, delays, fails and falsifies requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import fsspec
+
+
+class Store:
+    """Replaces the requests of `memory://`, while it is used as a context.
+
+    Attributes:
+        requests: (name of the file, start, end) of each request for content, in order.
+        delay: seconds that a request for content takes.
+        broken: names of files of which requests fail with a network error.
+        gone: names of files that do not exist any more.
+        changed: name -> function that changes the bytes of each answer.
+        gate: while it is cleared, requests for whole shards or their pieces wait.
+        busiest: the most requests at one time.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, int | None, int | None]] = []
+        self.delay = 0.0
+        self.broken: set[str] = set()
+        self.gone: set[str] = set()
+        self.changed: dict = {}
+        self.gate = threading.Event()
+        self.gate.set()
+        self.busiest = 0
+        self._busy = 0
+        self._lock = threading.Lock()
+        self._driver = type(fsspec.filesystem("memory"))
+
+    def __enter__(self) -> Store:
+        original = self._original = self._driver.cat_file
+
+        def cat_file(fs, path, start=None, end=None, **options):
+            name = path.rsplit("/", 1)[-1]
+            with self._lock:
+                self.requests.append((name, start, end))
+                self._busy += 1
+                self.busiest = max(self.busiest, self._busy)
+            try:
+                whole = start in (None, 0) and end in (None, fs.info(path)["size"])
+                if name.endswith(".pkl") and whole:
+                    self.gate.wait(20)
+                time.sleep(self.delay)
+                if name in self.broken:
+                    raise ConnectionResetError("the network is down")
+                if name in self.gone:
+                    raise FileNotFoundError(path)
+                content = original(fs, path, start, end, **options)
+                return self.changed[name](content, start) if name in self.changed else content
+            finally:
+                with self._lock:
+                    self._busy -= 1
+
+        self._driver.cat_file = cat_file
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._driver.cat_file = self._original
+        self.gate.set()
+
+    def shards(self) -> list[str]:
+        """The names of the shards that were requested as a whole, in order."""
+        return [name for name, start, _ in self.requests if name.endswith(".pkl") and not start]
+
+    def upload(self, directory: Path) -> str:
+        """Copies a directory into the store and returns its URL."""
+        url = f"memory://bucket-{directory.parent.name}/{directory.name}"
+        fsspec.filesystem("memory").put(str(directory), url, recursive=True)
+        return url
+
+
+def wait_until(condition, seconds: float = 10.0) -> None:
+    """Waits until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
