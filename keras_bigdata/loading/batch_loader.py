@@ -207,6 +207,11 @@ class BatchLoader:
         """Whether what is read are the arrays of the batch already."""
         return not self._decoder.is_needed and self._transform is None
 
+    @property
+    def first_batch_is_apart(self) -> bool:
+        """Whether the first batch is read before the shards that it shares with others are here."""
+        return self.remote is not None and not self.remote.is_begun
+
     def load(self, position: int) -> Batch:
         """Returns the batch at a position: a dict of arrays of shape `(rows, ...)`."""
         return self.transformed(position, self.read(range(position, position + 1))[0])

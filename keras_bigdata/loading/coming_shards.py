@@ -161,7 +161,6 @@ class ComingShards:
             start = (number + following) * self.pass_rows
             while row < self.pass_rows:
                 end, shards = self._window_at(self._plans[variant], served, row)
-                end = min(end, self.pass_rows)
                 yield start + row, start + end, self._variants[variant][shards].tolist()
                 row = end
             row = 0
@@ -173,7 +172,7 @@ class ComingShards:
         if isinstance(plan, BucketPlan):
             plan = plan.plan
         if plan.shuffle != "global":
-            return plan.next_window(number, row)
+            return plan.next_window(number, row, self.pass_rows)
         soon = plan.row_range(number, row, min(row + _SORTED_ROWS, self.pass_rows))[0]
         used = np.flatnonzero(plan.samples)
         return self.pass_rows, in_order_of_use(np.concatenate((soon, used)))

@@ -135,21 +135,22 @@ class EpochPlan:
         """Returns the positions where the windows of an epoch end; `None` if there are none."""
         return self._shard_order(epoch)[1] if self.shuffle == "window" else None
 
-    def next_window(self, epoch: int, start: int) -> tuple[int, Int64Array]:
+    def next_window(self, epoch: int, start: int, limit: int) -> tuple[int, Int64Array]:
         """Returns the rest of the window that holds a row of an epoch, without a global shuffle.
 
         Args:
             epoch: non-negative integer.
             start: position of the row in the epoch.
+            limit: number of rows of the epoch that are served.
 
         Returns:
-            The position behind the last row of the window, and the shards of the rows in between,
-            in the order of their first use.
+            The position behind the last row of the window that is served, and the shards of the
+            rows in between, in the order of their first use.
         """
         rotated = (start + self._rotation_of(epoch)) % self.num_samples
         ends = self._shard_order(epoch if self.shuffle else 0)[1]
         end = int(ends[np.searchsorted(ends, rotated, side="right")])
-        stop = min(start + end - rotated, self.num_samples)
+        stop = min(start + end - rotated, limit)
         return stop, in_order_of_use(self.row_range(epoch, start, stop)[0])
 
     def first_rows(self, epoch: int) -> Int64Array:

@@ -236,10 +236,12 @@ class EpochServer:
     def runs(self, epoch: int, start: int = 0) -> list[range]:
         """Returns the runs of an epoch from a batch on: batches of equal size to read together.
 
-        The last batch forms a separate run, so that the epoch can end when it is read.
+        The last batch forms a separate run, so that the epoch can end when it is read. So does the
+        first one of a remote set, whose rows are here before the shards of a whole run are.
         """
-        runs = []
-        stop = start
+        apart = self.length - start > 1 and self.prefetcher.loader.first_batch_is_apart
+        stop = start + apart
+        runs = [range(start, stop)] if apart else []
         while stop < self.length:
             runs.append(self._run_at(epoch, stop))
             stop = runs[-1].stop

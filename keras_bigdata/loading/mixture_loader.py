@@ -138,6 +138,11 @@ class MixtureLoader(BatchLoader):
         """Whether what is read are the arrays of the batch already."""
         return not self._is_apart
 
+    @property
+    def first_batch_is_apart(self) -> bool:
+        """Whether the first batch is read before the shards that it shares with others are here."""
+        return any(each.first_batch_is_apart for each in self._sets)
+
     def stop_fetching(self) -> None:
         """Stops fetching remote shards in advance, and drops those that are held."""
         for each in self._sets:

@@ -103,18 +103,16 @@ class PlannedFetch:
             return True
         with self._lock:
             future = self._futures.get(shard) or self._aside.get(shard)
-            if future is not None:
-                return future.done()
-            if shard in self._in_cache:
+            if shard in self._in_cache or (future is not None and future.done()):
                 return True
+        # A download that has begun may be about to find it in the cache.
         copy = cached_copy(self._file(shard, path))
-        if copy is None:
-            return False
-        future = Future()
-        future.set_result(copy)
-        with self._lock:
-            self._hold(shard, future)
-        return True
+        if copy is not None and future is None:
+            done: Future[OpenCopy] = Future()
+            done.set_result(copy)
+            with self._lock:
+                self._hold(shard, done)
+        return copy is not None
 
     def close(self) -> None:
         """Stops fetching in advance and drops all copies. Shards can still be opened.

@@ -15,6 +15,7 @@ from keras_bigdata.loading.next_use import NextUseOfPlan
 from keras_bigdata.loading.ranged_reader import NotByRangesError, RangedReader
 from keras_bigdata.loading.remote_room import RemoteRoom
 from keras_bigdata.loading.row_reader import RowReader
+from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.shards.index import Int64Array
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class RemoteRows:
         # A batch that was requested out of order, and the windows in which it is.
         self._apart: Horizon | None = None
         self._is_first = True
+        # Position of the batch that may be read by ranges.
+        self._ranged_first: int | None = None
         self._lock = threading.Lock()
 
     def arranged(
@@ -93,21 +96,29 @@ class RemoteRows:
                 )
                 if single and apart and not follows and not self.coming.needs_lengths:
                     self._apart = self.coming.ahead(first, stop)
+                    self._ranged_first = first
                     return True
                 self._apart = None
                 self._is_first = not follows
                 self._set(self.coming.ahead(first, stop))
             elif self.coming.distance(horizon.first, first) >= horizon.stop - horizon.first:
                 self._set(self.coming.ahead(first, stop))
+                self._ranged_first = None
                 self._ranged.forget()
-            is_first = single and self._is_first
-            self._is_first = self._is_first and not single
-            return is_first
+            if single and self._is_first:
+                self._is_first, self._ranged_first = False, first
+            # Keras requests the first batch twice.
+            return single and first == self._ranged_first
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether shards are fetched by the plan."""
+        return self._horizon is not None
 
     def close(self) -> None:
         """Stops fetching in advance, and drops what was fetched."""
         with self._lock:
-            self._horizon = self._apart = None
+            self._horizon = self._apart = self._ranged_first = None
             self._is_first = True
         self._ranged.forget()
         self._fetch.close()
@@ -141,4 +152,5 @@ def remote_rows(
     if reader.files.remote is None:
         return None
     coming = ComingShards(plans, variants, pass_rows, config.window_shards, repeats=config.repeats)
-    return RemoteRows(reader, coming, np.unique(np.concatenate(variants)))
+    used = np.flatnonzero(SelectedRows(config.index, config.selection).counts)
+    return RemoteRows(reader, coming, used)
