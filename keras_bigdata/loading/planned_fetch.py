@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 from keras_bigdata.errors import StorageError
 from keras_bigdata.loading.next_use import NextUseOfPlan, needed_in_process
@@ -48,6 +48,13 @@ class PlannedFetch:
         mean = int(index.sizes.mean()) if len(index) else 0
         self._max_downloads = min(max(2, -(-_PIECES * PIECE_BYTES // max(mean, 1))), CONNECTIONS)
         self.next_use: NextUseOfPlan | None = None
+        # Number of calls of `close`: now, and when the read of each thread began.
+        self._closed = 0
+        self._of_thread = threading.local()
+
+    def begin_read(self) -> None:
+        """Begins a read of this thread, which ends with `CancelledError` if `close` is called."""
+        self._of_thread.closed = self._closed
 
     def plan(self, shards: Iterable[int]) -> None:
         """Fetches shards in the given order, and drops all others."""
@@ -85,7 +92,10 @@ class PlannedFetch:
         Raises:
             CorruptShardError: if the remote shard is missing, or not the expected one.
             StorageError: if it cannot be read.
+            CancelledError: if `close` was called since the read began.
         """
+        if getattr(self._of_thread, "closed", self._closed) != self._closed:
+            raise CancelledError
         future = self._future(shard, path)
         try:
             return future.result()
@@ -120,6 +130,7 @@ class PlannedFetch:
         What is being downloaded is completed and then dropped.
         """
         with self._lock:
+            self._closed += 1
             self._planned = frozenset()
             self._wanted.clear()
             self._futures.clear()

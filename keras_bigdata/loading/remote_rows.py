@@ -66,6 +66,7 @@ class RemoteRows:
             single: whether the rows are one batch.
             apart: whether a single batch may be requested out of order.
         """
+        self._fetch.begin_read()
         by_range = self._move_to(*bounds, single=single, apart=apart)
 
         def arranged_read(

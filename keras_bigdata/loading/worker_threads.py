@@ -50,6 +50,7 @@ class ThreadProvider:
         # Decoding releases the GIL, so all cores are used, whatever the transform needs.
         threads = max(workers, decode_threads()) if loader.needs_decoding else workers
         self._workers = DaemonThreads(threads, "keras_bigdata")
+        self.is_closed = False
         self._lock = threading.Lock()
         self._runs: OrderedDict[range, Future[dict[int, RawBatch]]] = OrderedDict()
 
@@ -61,7 +62,7 @@ class ThreadProvider:
         """Starts to load a batch that will be requested later."""
         run = self._loader.run_at(position)
         with self._lock:
-            batch = _BatchOfRun(self._loader, position, self._pending_run(run))
+            batch = _BatchOfRun(self, self._loader, position, self._pending_run(run))
             if len(run) > 1:
                 self._pending_run(self._loader.run_at(run.stop))
         if self._loader.is_finished_when_read:
@@ -70,9 +71,10 @@ class ThreadProvider:
 
     def close(self) -> None:
         """Ends the threads after their current work."""
-        self._loader.stop_fetching()
+        self.is_closed = True
         for pool in (self._reader, self._workers):
             pool.shutdown()
+        self._loader.stop_fetching()
 
     def _pending_run(self, run: range) -> Future[dict[int, RawBatch]]:
         """Returns the future of a run; starts to read the run if it is not being read yet."""
@@ -90,8 +92,13 @@ class _BatchOfRun:
     """One batch of a run that is being read."""
 
     def __init__(
-        self, loader: BatchLoader, position: int, run: Future[dict[int, RawBatch]]
+        self,
+        provider: ThreadProvider,
+        loader: BatchLoader,
+        position: int,
+        run: Future[dict[int, RawBatch]],
     ) -> None:
+        self._provider = provider
         self._loader = loader
         self._position = position
         self._run = run
@@ -104,7 +111,9 @@ class _BatchOfRun:
             if not self._run.done():
                 self._loader.reader.resume()
             batch = self._run.result().pop(self._position, None)
-        except (CancelledError, BigDataError):
+        except (CancelledError, BigDataError) as error:
+            if isinstance(error, CancelledError) and self._provider.is_closed:
+                raise  # a transform in a thread must not fetch shards that nothing needs any more
             batch = None
         if batch is None:
             (batch,) = self._loader.read(range(self._position, self._position + 1))

@@ -35,7 +35,7 @@ def uses(index):
 
 
 def order(sequence, first, count):
-    loader = sequence.server.config.loader()
+    loader = sequence.server.prefetcher.loader
     rows = [loader._rows(range(p, p + 1))[0] for p in range(first, first + count)]
     return list(dict.fromkeys(np.concatenate(rows).tolist()))
 
@@ -54,9 +54,9 @@ def test_it_is_zero_for_two_windows_and_then_the_distance_in_batches(shards):
         later = [shard for shard in order(sequence, run.start, 160) if shard not in soon]
         distances = found[later]
         assert (np.diff(distances) >= 0).all()
+        used = [order(sequence, p, 1) for p in range(run.start, run.start + 160)]
         for shard in later:  # at most a window before its first row
-            first = next(p for p in range(run.start, run.start + 160)
-                         if shard in order(sequence, p, 1))  # fmt: skip
+            first = run.start + next(i for i, shards in enumerate(used) if shard in shards)
             assert first - run.start - 10 <= found[shard] <= first - run.start
     sequence.server.prefetcher.release()
     assert (uses(index) == math.inf).all()

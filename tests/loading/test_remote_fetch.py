@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -285,6 +286,17 @@ def test_fetching_stops_when_a_sequence_is_released(directory, store):
     wait_until(lambda: not shared_downloads._running)
     assert len(store.shards()) == begun <= 8, "what was not begun is not fetched"
     assert not remote._futures
+
+
+def test_a_run_that_is_being_read_ends_when_the_sequence_is_released(directory, store):
+    store.delay = 0.1
+    sequence = ShardSequence(store.upload(directory), 3, seed=1, window_shards=3)
+    sequence.server.batch(0, 0)  # the next windows are on their way
+    sequence.server.prefetcher.release()
+    wait_until(lambda: not shared_downloads._running)
+    begun = len(store.shards())
+    time.sleep(0.4)
+    assert len(store.shards()) == begun
 
 
 def test_a_loader_that_is_not_used_any_more_stops_fetching(directory, store):
