@@ -47,5 +47,6 @@ The files, each of which uses only those above it:
 | `selected_columns` | columns of some rows of several shards, joined |
 | `matching_rows` | the rows for which the function of `where` is true |
 | `remote_index` | the options with which the files of a remote set are read |
+| `still_current` | whether a remote set is still the one of the index, after parts were read |
 | `shards` | `Shards`: a set of shards and the rows of it that are used |
 """

@@ -50,7 +50,7 @@ from keras_bigdata.shards.index_json import (
     parse_field,
 )
 from keras_bigdata.shards.roles import Roles, Structure, field_names
-from keras_bigdata.storage.place import Place, absolute_place
+from keras_bigdata.storage.place import Place, absolute_place, of_set
 from keras_bigdata.storage.remote_path import RemotePath
 
 __all__ = [
@@ -341,7 +341,7 @@ class ShardIndex:
         rows = len(checksums)
         offsets, row_offsets = shards["offset"], shards.get("row_offset", {})
         index = cls(
-            directory=directory,
+            directory=of_set(directory, checksums),
             fields=fields,
             columns=columns,
             names=unpack_names(shards["name"], rows),

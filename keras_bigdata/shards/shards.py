@@ -29,6 +29,7 @@ from keras_bigdata.shards.shard_columns import (
     check_columns,
     describe_function,
 )
+from keras_bigdata.shards.still_current import check_still_current
 from keras_bigdata.shards.strata import number_column_groups, number_strata
 
 Array = npt.NDArray[Any]
@@ -207,7 +208,9 @@ class Shards(Divisible):
         # In order: `_narrowed` asks for each shard once, from the first one on.
         found = iter(track(matching, len(shards), "Selecting rows", verbose=verbose))
         description = f"where({describe_function(function)})"
-        return self._narrowed(lambda position: next(found), description)
+        narrowed = self._narrowed(lambda position: next(found), description)
+        check_still_current(self._index)
+        return narrowed
 
     def rows(self, rows: npt.ArrayLike) -> Shards:
         """Selects rows by their positions.
@@ -271,14 +274,14 @@ class Shards(Divisible):
         labels = Shards("shards/train").columns("labels")["labels"]
         ```
         """
-        wanted = checked_names(names, "names")
-        verbose = checked_verbose(verbose)
+        wanted, verbose = checked_names(names, "names"), checked_verbose(verbose)
         check_columns(self._index, wanted)
         joiner = ColumnJoiner(self._index, wanted, self.num_samples)
         shards = self._first_variant
         parts = self._read_ahead(range(len(shards)), wanted)
         for part in track(parts, len(shards), "Reading", verbose=verbose):
             joiner.add(part)
+        check_still_current(self._index)
         return joiner.columns()
 
     def read_part(self, position: int, names: Iterable[str]) -> dict[str, Column]:

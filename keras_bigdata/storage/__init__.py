@@ -10,6 +10,7 @@ The files, each of which uses only those above it:
 | `driver_errors` | what an error of a driver means: no such file, final, or worth another attempt |
 | `request` | one request: time limit, repetition with back-off, errors with the URL |
 | `conditional_write` | files that are created only if there is none |
+| `file_version` | the version of a remote file, as a store reports it |
 | `remote_path` | `RemotePath`: a file or directory behind a URL, used like a `pathlib.Path` |
 | `near_ranges` | several ranges of a file; those close together are one request |
 | `place` | a path or URL that a user passes -> `pathlib.Path` or `RemotePath` |
@@ -25,7 +26,7 @@ The files, each of which uses only those above it:
 | `cached_copy` | opens the copy in a cache, which downloads it if it is missing |
 | `cache_bytes` | checks that a cache has room for what is read at one time |
 | `open_copy` | opens a local copy of a remote file |
-| `transfer` | copies whole files to and from a store, deletes them; which stores are written |
+| `transfer` | copies whole files from a store; which stores replace files as a whole |
 | `private_file` | a local file for a transfer, and removal of those of killed processes |
 | `ranged_file` | a remote file as a file object that requests only what is read |
 | `writable` | which stores a set of shards can be written to |
@@ -33,5 +34,5 @@ The files, each of which uses only those above it:
 | `lease_holder` | ... and the process that has it |
 | `upload_directory` | local directories in which files are written before they are uploaded |
 | `many_files` | reads or removes many small files at the same time |
-| `listed_sizes` | sizes of remote files, with one listing for all of a directory |
+| `listed_sizes` | sizes of remote files, with one listing for all of a directory; which changed |
 """

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
+
+import numpy.typing as npt
 
 from keras_bigdata.files import local_path
 from keras_bigdata.storage.joined_places import JoinedPlaces
@@ -92,3 +96,13 @@ def absolute_place(
     """Returns the same, with a local path made absolute: the working directory may change."""
     place = as_place(value, argument, storage_options)
     return place if isinstance(place, RemotePath) else Path(os.path.abspath(place))
+
+
+def of_set(place: Place, checksums: npt.NDArray[Any]) -> Place:
+    """Returns a place as the directory of a set whose shards have some checksums.
+
+    The files of a remote set that is packed again are then those of another set.
+    """
+    if not isinstance(place, RemotePath):
+        return place
+    return replace(place, set_version=zlib.crc32(checksums.tobytes()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from keras_bigdata.storage.conditional_write import (
     write_options,
 )
 from keras_bigdata.storage.driver_errors import is_past_the_end
+from keras_bigdata.storage.file_version import file_version
 from keras_bigdata.storage.filesystem import forget_listings, open_filesystem
 from keras_bigdata.storage.request import (
     TIMEOUT,
@@ -64,11 +65,14 @@ class RemotePath:
         options: the options of the driver. Defaults to none.
         cache: where copies of whole files are kept. Defaults to `None`: in memory, while they are
             open.
+        set_version: of a set of shards and its files, a number of the content of its index.
+            Defaults to `None`: unknown.
     """
 
     url: str
     options: StorageOptions = field(default_factory=StorageOptions)
     cache: CacheSettings | None = field(default=None, compare=False)
+    set_version: int | None = field(default=None, compare=False)
 
     def __truediv__(self, name: str | os.PathLike[str]) -> RemotePath:
         return replace(self, url=f"{self.url}/{name_in_url(os.fspath(name), self.scheme)}")
@@ -275,8 +279,12 @@ class RemotePath:
             FileNotFoundError: if it does not exist.
             StorageError: if it is unknown.
         """
+        return self.size_and_version()[0]
 
-        def send() -> int:
+    def size_and_version(self) -> tuple[int, str]:
+        """Returns the size of the file in bytes, and its version; with the errors of `size`."""
+
+        def send() -> tuple[int, str]:
             filesystem = open_filesystem(self.url, self.options)
             forget_listings(filesystem)
             info = call_driver(filesystem, "info", filesystem._strip_protocol(self.url))
@@ -284,7 +292,7 @@ class RemotePath:
                 raise FileNotFoundError(self.url)
             if info.get("size") is None:
                 raise TransferError("the server does not report the size of the file")
-            return int(info["size"])
+            return int(info["size"]), file_version(info)
 
         return request(send, self.url, self.options)
 
@@ -305,8 +313,12 @@ class RemotePath:
         Raises:
             StorageError: if it cannot be listed.
         """
+        return {name: size for name, (size, _) in self.list_files().items()}
 
-        def send() -> Mapping[str, Any]:
+    def list_files(self) -> dict[str, tuple[int, str]]:
+        """Lists all files below this directory, as `list_sizes`, with size and version of each."""
+
+        def send() -> dict[str, tuple[int, str]]:
             filesystem = open_filesystem(self.url, self.options)
             filesystem.invalidate_cache()
             root = filesystem._strip_protocol(self.url)
@@ -315,13 +327,13 @@ class RemotePath:
             found = call_driver(filesystem, "find", root, detail=True)
             prefix = root.rstrip("/") + "/"
             return {
-                name.removeprefix(prefix): entry["size"]
+                name.removeprefix(prefix): (entry["size"], file_version(entry))
                 for name, entry in found.items()
                 # A name that ends in a slash is a folder that a console of the store has made.
                 if name.startswith(prefix) and not name.endswith("/")
             }
 
         try:
-            return dict(request(send, self.url, self.options, "cannot be listed"))
+            return request(send, self.url, self.options, "cannot be listed")
         except FileNotFoundError:
             return {}
