@@ -209,3 +209,15 @@ def test_files_of_any_size_are_learned_from_random_crops(tmp_path):
     found = re.search(r"validation accuracy ([\d.]+) \(by chance ([\d.]+)\)", output)
     assert found is not None
     assert float(found[1]) > 2.5 * float(found[2])
+
+
+@pytest.mark.slow
+def test_object_store_reads_the_store_once(tmp_path):
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto.server")
+    output = run("object_store.py", tmp_path)
+    assert "1200 images in s3://photos/train" in output
+    megabytes = [float(each) for each in re.findall(r"([\d.]+) MB from the store", output)]
+    assert len(megabytes) == 4
+    assert megabytes[0] > 8
+    assert megabytes[1:] == [0.0, 0.0, 0.0]
