@@ -52,6 +52,14 @@ class ShardSequence(EpochDataset):
     classes, classes of similar size read the same shards at a time. Of augmented data, the passes
     of a class read one variant after the other.
 
+    Of a set behind a URL, the shards of the current window and of the next one are fetched in the
+    order in which they are needed, and checked; in memory without a cache, which is as much as the
+    largest `2 * window_shards` shards, and refused beyond half of the memory of the machine. The
+    first batch is read by requests for its rows alone, where that is less, so it does not wait for
+    the window. Any batch of `shuffle="global"` may need any shard, so all of them are held, and
+    with `balance` too if they fit. A shard that is missing or damaged is a `CorruptShardError`; a
+    network error is a `StorageError`, and never skips rows.
+
     Thread-safe. `transform` is called in several threads (or processes) at a time; it must be
     thread-safe and depend only on its arguments.
 
@@ -146,6 +154,7 @@ class ShardSequence(EpochDataset):
         TypeError, ValueError: if an argument has a wrong type or value.
         ShardError: if the shards do not hold the requested fields.
         CorruptShardError: if a shard is missing, cut short or changed; also during training.
+        StorageError: if a URL cannot be read.
         UnsafePickleError: if a pickle would have to be executed.
         WorkerError: if a worker process dies.
 
