@@ -156,7 +156,9 @@ def test_a_file_that_is_shorter_than_the_index_says_was_replaced(web, file):
         copy_of(file.parent / "b.pkl")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_a_file_is_right_whatever_goes_wrong(web, file, seed):
     web.seed = seed
     shares = dict.fromkeys(("error", "reset", "stall", "cut", "wrong"), 0.15)
