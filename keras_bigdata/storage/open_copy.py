@@ -13,29 +13,50 @@ from keras_bigdata.storage.memory_file import open_memory_file
 from keras_bigdata.storage.remote_path import RemotePath
 
 
+class _Descriptor:
+    """A descriptor that is closed when nothing refers to this object."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def close(self, close: Callable[[int], None] = os.close) -> None:
+        if self.number >= 0:
+            number, self.number = self.number, -1
+            close(number)
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # An argument: when the interpreter ends, the name `os` may be None already.
+        self.close(close)
+
+
 class OpenCopy:
     """An open local copy of a remote file. It is closed when nothing refers to it.
+
+    It has no `__del__` itself: while that of an object runs, a weak reference to it still returns
+    it, here closed, to other threads. Without one, weak references are dead before the descriptor
+    is closed.
 
     Args:
         path: the remote file, for messages.
         descriptor: the copy, open for reading, which this object closes.
     """
 
-    __slots__ = ("__weakref__", "descriptor", "path")
+    __slots__ = ("__weakref__", "_descriptor", "path")
 
     def __init__(self, path: RemotePath, descriptor: int) -> None:
         self.path = path
-        self.descriptor = descriptor
+        self._descriptor = _Descriptor(descriptor)
 
-    def close(self, close: Callable[[int], None] = os.close) -> None:
+    @property
+    def descriptor(self) -> int:
+        """The descriptor; -1 when it is closed."""
+        return self._descriptor.number
+
+    def close(self) -> None:
         """Closes the copy."""
-        if self.descriptor >= 0:
-            descriptor, self.descriptor = self.descriptor, -1
-            close(descriptor)
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        # An argument: when the interpreter ends, the name `os` may be None already.
-        self.close(close)
+        self._descriptor.close()
 
     def __enter__(self) -> OpenCopy:
         return self
