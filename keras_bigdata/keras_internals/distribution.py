@@ -1,8 +1,69 @@
-"""What Keras would do with a dataset when several processes train together."""
+"""What Keras and the backends say about the processes that train together."""
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import keras
+
+
+def active_parts() -> dict[str, tuple[int, int]]:
+    """Returns `(rank, size)`, which part of each batch this process trains on, by its source.
+
+    An active `keras.distribution` decides alone: processes that share a replica of the model take
+    the same rows. Otherwise JAX's processes and `torch.distributed` are asked, if they are
+    initialized.
+
+    Raises:
+        ValueError: under a `tf.distribute` strategy of several workers, which divides datasets by
+            itself.
+    """
+    _refuse_multi_worker_strategy()
+    distribution = keras.distribution.distribution()
+    if distribution is not None:
+        return {f"keras.distribution.{type(distribution).__name__}": _part_of(distribution)}
+    found = {}
+    processes = _jax_processes()
+    if processes is not None:
+        found["JAX"] = processes
+    torch: Any = sys.modules.get("torch.distributed")
+    if torch is not None and torch.is_available() and torch.is_initialized():
+        found["torch.distributed"] = (torch.get_rank(), torch.get_world_size())
+    return found
+
+
+def _part_of(distribution: Any) -> tuple[int, int]:
+    processes = getattr(distribution, "num_processes", 1)
+    if processes == 1:
+        return 0, 1
+    replicas = getattr(distribution, "num_model_replicas", processes)
+    return int(distribution.data_shard_id), min(int(replicas), int(processes))
+
+
+def _jax_processes() -> tuple[int, int] | None:
+    """Returns rank and number of the processes of JAX, if `jax.distributed` is initialized."""
+    jax: Any = sys.modules.get("jax")
+    # Asking for the process index initializes the backends, which must come after
+    # `jax.distributed.initialize`.
+    if jax is None or not jax.distributed.is_initialized():
+        return None
+    return jax.process_index(), jax.process_count()
+
+
+def _refuse_multi_worker_strategy() -> None:
+    tensorflow: Any = sys.modules.get("tensorflow")
+    if tensorflow is None or not hasattr(tensorflow, "distribute"):
+        return
+    resolver = getattr(tensorflow.distribute.get_strategy(), "cluster_resolver", None)
+    workers = 0 if resolver is None else len(resolver.cluster_spec().as_dict().get("worker", ()))
+    if workers > 1:
+        raise ValueError(
+            f"A tf.distribute strategy of {workers} workers is active. It divides the batches of a "
+            "dataset by itself, and Keras 3 does not support it "
+            "(https://github.com/keras-team/keras/issues/20585). Train with the JAX backend and "
+            "keras.distribution, or with one worker and tf.distribute.MirroredStrategy."
+        )
 
 
 def refuse_automatic_sharding() -> None:
@@ -26,7 +87,6 @@ def refuse_automatic_sharding() -> None:
             "and no process would serve a whole epoch. Divide each batch instead, by two lines:\n"
             f"  keras.distribution.set_distribution(keras.distribution.{name}(..., "
             "auto_shard_dataset=False))\n"
-            "  x, y = (part[rank * rows : (rank + 1) * rows] for part in sequence[index])  # in "
-            "`__getitem__` of a PyDataset that calls both epoch hooks of the sequence\n"
+            "  ShardSequence(..., batch_size=rows_of_all_processes, part='auto')\n"
             f"Received: the active {name} with auto_shard_dataset=True"
         )

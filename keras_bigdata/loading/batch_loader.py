@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
 from keras_bigdata.loading.balance import BalancedPlan
+from keras_bigdata.loading.batch_parts import Part
 from keras_bigdata.loading.class_rows import ClassRows
 from keras_bigdata.loading.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.decode_options import DecodeOptions
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.make_plans import make_plans
+from keras_bigdata.loading.part_weights import PART_WEIGHTS
 from keras_bigdata.loading.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.row_decoder import Occurrences, RowDecoder
 from keras_bigdata.loading.row_names import rows_as_text
@@ -51,6 +54,7 @@ class LoaderConfig:
 
     index: ShardIndex
     fields: Sequence[str]
+    # Rows of a batch of all processes together.
     batch_size: int
     shuffle: Shuffle
     window_shards: int
@@ -68,12 +72,19 @@ class LoaderConfig:
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     # Whether the first pass is served every time.
     repeats: bool = False
+    # The slice of each batch that this process serves.
+    part: Part = field(default_factory=Part)
 
     @property
     def num_samples(self) -> int:
         """Number of selected rows of one variant."""
         selection = self.selection
         return self.index.num_samples if selection is None else selection.num_samples
+
+    @property
+    def part_rows(self) -> int:
+        """Number of rows of a batch that this process serves."""
+        return self.part.rows_of(self.batch_size)
 
     @property
     def indexes(self) -> list[ShardIndex]:
@@ -162,7 +173,7 @@ class BatchLoader:
         self._variants, self._plans = make_plans(config, self._selected, self._lengths_of)
         self.num_samples = self._plans[0].num_samples
         self.num_batches = self._plans[0].num_batches
-        batch_bytes = config.batch_size * config.read_row_bytes
+        batch_bytes = config.part_rows * config.read_row_bytes
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         window = (
             config.window_shards * int(self._selected.counts.max(initial=0)) // config.batch_size
@@ -172,7 +183,7 @@ class BatchLoader:
         self.reader = RowReader(
             index,
             config.fields,
-            config.batch_size,
+            config.part_rows,
             local=config.shuffle != "global" and config.balance is None,
             cached_shards=2 * config.window_shards + 2,
             # In use at the same time: two runs, the queue, and the batches that the backend
@@ -191,7 +202,7 @@ class BatchLoader:
             self.reader.fields,
             config.decode,
             seed=config.seed,
-            batch_size=config.batch_size,
+            batch_size=config.part_rows,
             max_free_buffers=config.max_queue_size + MAX_DECODE_THREADS + 8,
         )
         self._transform = batch_function(config.transform)
@@ -205,7 +216,8 @@ class BatchLoader:
     @property
     def is_finished_when_read(self) -> bool:
         """Whether what is read are the arrays of the batch already."""
-        return not self._decoder.is_needed and self._transform is None
+        is_padded = self.weights(self.num_batches - 1) is not None
+        return not self._decoder.is_needed and self._transform is None and not is_padded
 
     @property
     def first_batch_is_apart(self) -> bool:
@@ -234,7 +246,11 @@ class BatchLoader:
 
     def read_joined(self, positions: range) -> RawBatch:
         """Returns the batches that `read` returns, joined into one."""
-        return self._read(positions, lambda reader, s, rows: reader.read(s, rows, len(rows)))[0]
+        joined = self._read(positions, lambda reader, s, rows: reader.read(s, rows, len(rows)))[0]
+        weights = [each for each in map(self.weights, positions) if each is not None]
+        if weights:
+            joined[PART_WEIGHTS] = np.concatenate(weights)
+        return joined
 
     def _read(self, positions: range, read: ReadRows[_Read], *, apart: bool = False) -> _Read:
         """Returns what a function reads of the rows of some batches, corrupt shards replaced.
@@ -244,10 +260,10 @@ class BatchLoader:
         if self.remote is not None:
             bounds, is_single = self._row_bounds(positions), len(positions) == 1
             read = self.remote.arranged(read, bounds, single=is_single, apart=apart)
-        shards, rows = self._rows(positions)
+        shards, rows = self._served_rows(positions)
         while self.config.on_corrupt == "skip":
             if self.corrupt_shards:
-                shards, rows = self._substituted(positions, *self._rows(positions))
+                shards, rows = self._substituted(positions, *self._served_rows(positions))
             try:
                 return read(self.reader, shards, rows)
             except UnreadableShardError as error:
@@ -258,7 +274,7 @@ class BatchLoader:
         """Returns which rows of the stream of passes some batches hold: begin and end."""
         epoch, first = divmod(positions.start, self.num_batches)
         start = epoch * self._pass_rows + first * self.config.batch_size
-        return start, start + sum(self._lengths(positions))
+        return start, start + sum(self._global_lengths(positions))
 
     def stop_fetching(self) -> None:
         """Stops fetching remote shards in advance, and drops those that are held."""
@@ -266,7 +282,11 @@ class BatchLoader:
             self.remote.close()
 
     def _lengths(self, positions: range) -> list[int]:
-        """Returns the number of rows of each of some batches."""
+        """Returns the number of rows that this process serves of each of some batches."""
+        return [self.config.part.rows_of(length) for length in self._global_lengths(positions)]
+
+    def _global_lengths(self, positions: range) -> list[int]:
+        """Returns the number of rows of each of some batches, of all processes together."""
         size = self.config.batch_size
         rest = self.num_samples - (self.num_batches - 1) * size
         return [min(size, rest) if self.is_short(position) else size for position in positions]
@@ -283,7 +303,7 @@ class BatchLoader:
         for number, length in enumerate(self._lengths(positions)):
             part = slice(stop, stop + length)
             stop += length
-            seed = (self.config.seed, epoch, first + number)
+            seed = (self.config.seed, epoch, first + number, *self._offset)
             parts.append(
                 substitute_rows(
                     shards[part],
@@ -297,6 +317,28 @@ class BatchLoader:
         return np.concatenate([part[0] for part in parts]), np.concatenate(
             [part[1] for part in parts]
         )
+
+    @property
+    def _offset(self) -> tuple[int, ...]:
+        """Where the part of this process begins in a batch; nothing if there is one process."""
+        part = self.config.part
+        return (part.rank * self.config.part_rows,) if part.size > 1 else ()
+
+    def weights(self, position: int) -> npt.NDArray[np.float32] | None:
+        """Returns the weights of the rows of a batch; `None` if no batch has to be padded."""
+        rest = self.num_samples % self.config.batch_size
+        if self.config.last_batch == "drop" or rest % self.config.part.size == 0:
+            return None
+        (length,) = self._global_lengths(range(position, position + 1))
+        return self.config.part.weights(length)
+
+    def _served_rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
+        """Returns the rows of some batches that this process serves."""
+        shards, rows = self._rows(positions)
+        if self.config.part.size == 1:
+            return shards, rows
+        places = self.config.part.places(self._global_lengths(positions))
+        return shards[places], rows[places]
 
     def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
@@ -376,16 +418,23 @@ class BatchLoader:
             (plan,) = self._plans
             assert isinstance(plan, BalancedPlan)
             counts = plan.passes(epoch, number)
+            places = self.config.part.places(self._global_lengths(range(position, position + 1)))
+            counts = counts[places]
         return Occurrences(np.full(rows, epoch), counts)
 
     def transformed(self, position: int, read: RawBatch) -> Batch:
         """Decodes a batch that was read, applies the transform, and returns the result."""
+        batch = self._transformed_rows(position, read)
+        weights = self.weights(position)
+        return batch if weights is None else {**batch, PART_WEIGHTS: weights}
+
+    def _transformed_rows(self, position: int, read: RawBatch) -> Batch:
         batch = self._decoded(position, read)
         if self._transform is None:
             return batch
         epoch, number = divmod(position, self.num_batches)
         seed = np.random.SeedSequence(
-            self.config.seed, spawn_key=(SpawnKey.TRANSFORM, epoch, number)
+            self.config.seed, spawn_key=(SpawnKey.TRANSFORM, epoch, number, *self._offset)
         )
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
@@ -404,7 +453,7 @@ class BatchLoader:
     def _describe_origin(self, position: int) -> str:
         """Describes the rows of a batch, for the error of a transform."""
         epoch, number = divmod(position, self.num_batches)
-        shards, rows = self._rows(range(position, position + 1))
+        shards, rows = self._served_rows(range(position, position + 1))
         if self.corrupt_shards:
             shards, rows = self._substituted(range(position, position + 1), shards, rows)
         return (

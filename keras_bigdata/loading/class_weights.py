@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.errors import CorruptShardError, ShardError
 from keras_bigdata.loading.batch_loader import BatchLoader
+from keras_bigdata.loading.batch_parts import Part
 from keras_bigdata.loading.class_forms import ClassCounter, ClassForm, balanced
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.selected_rows import SelectedRows
@@ -159,7 +160,9 @@ def _batches(server: EpochServer, names: Sequence[str]) -> Iterator[Batch]:
         return
     row_bytes = sum(fields[name].row_bytes for name in names)
     rows = max(1, min(_MAX_BATCH_ROWS, _MAX_BATCH_BYTES // max(1, row_bytes)))
-    loader = BatchLoader(replace(config, fields=names, batch_size=rows), server.corrupt_shards)
+    loader = BatchLoader(
+        replace(config, fields=names, batch_size=rows, part=Part()), server.corrupt_shards
+    )
     for position in range(loader.num_batches):
         yield loader.load(position)
 

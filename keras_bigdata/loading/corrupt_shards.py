@@ -138,7 +138,7 @@ def substitute_rows(
     corrupt: CorruptShards,
     selected: SelectedRows,
     variant: Int64Array,
-    seed: tuple[int, int, int],
+    seed: tuple[int, ...],
 ) -> tuple[Int64Array, Int64Array]:
     """Replaces the rows of corrupt shards in one batch.
 
@@ -153,7 +153,7 @@ def substitute_rows(
         corrupt: the record of corrupt shards.
         selected: the rows that substitutes may be.
         variant: int64 array, the shards that substitutes may come from.
-        seed: seed, epoch and batch.
+        seed: seed, epoch and batch; of a part of a batch also where it begins.
 
     Returns:
         `(shards, rows)` of the same length.
@@ -166,7 +166,7 @@ def substitute_rows(
     if not count:
         return shards, rows
     bits = np.random.PCG64(
-        np.random.SeedSequence(seed[0], spawn_key=(SpawnKey.SUBSTITUTES, seed[1], seed[2]))
+        np.random.SeedSequence(seed[0], spawn_key=(SpawnKey.SUBSTITUTES, *seed[1:]))
     )
     readable = np.unique(shards[~bad])
     if len(readable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.representation import format_count, shorten
 
@@ -24,8 +25,13 @@ def summarize(server: EpochServer) -> str:
     shards = format_count(len(config.index), "shard")
     return (
         f"{shorten(config.index.directory)!r}: {rows} in {shards}, batch {config.batch_size}, "
-        f"{order}"
+        f"{order}{_describe_part(config)}"
     )
+
+
+def _describe_part(config: LoaderConfig) -> str:
+    part = config.part
+    return f", part=({part.rank}, {part.size})" if part.size > 1 else ""
 
 
 def describe(server: EpochServer) -> dict[str, Any]:
@@ -37,6 +43,7 @@ def describe(server: EpochServer) -> dict[str, Any]:
         "selection": config.selection and shorten(config.selection.description),
         "rows per pass": f"{server.num_samples:,}",
         "batches per epoch": f"{server.length:,} of {config.batch_size:,} rows",
+        "part of each batch": _describe_part(config).removeprefix(", ") or None,
         "epoch": server.state.epoch,
         "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
         f"seed={config.seed}, last_batch={config.last_batch!r}",

@@ -15,6 +15,7 @@ from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
 from keras_bigdata.loading.describe import describe
 from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_server import EpochServer
+from keras_bigdata.loading.part_argument import refuse_several_processes
 from keras_bigdata.representation import html_table
 
 
@@ -45,6 +46,11 @@ class EpochDataset(keras.utils.PyDataset):
     def _set_server(self, server: EpochServer) -> None:
         self._server = server
         self._fit_order = FitOrder()
+
+    @property
+    def part_given(self) -> bool:
+        """Whether it was said which part of each batch this process serves."""
+        return False
 
     # ---- Called by Keras
 
@@ -87,9 +93,12 @@ class EpochDataset(keras.utils.PyDataset):
         """Called by Keras when an epoch begins.
 
         Raises:
-            ValueError: if Keras would divide the batches among processes.
+            ValueError: if Keras would divide the batches among processes, or if several processes
+                train and each would be served all rows.
         """
         refuse_automatic_sharding()
+        if not self.part_given:
+            refuse_several_processes()
         self._server.begin(on_tensorflow=keras.backend.backend() == "tensorflow")
 
     def on_epoch_end(self) -> None:

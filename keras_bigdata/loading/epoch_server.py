@@ -22,6 +22,7 @@ from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.model_outputs import check_outputs
+from keras_bigdata.loading.part_weights import PART_WEIGHTS, apply_weights
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.remote_room import check_room
 from keras_bigdata.loading.row_reader import Batch
@@ -92,8 +93,10 @@ class EpochServer:
         # Only then the model is looked up: see `calling_model`.
         self._is_first_of_fit = True
         self._open(fixed=fixed)
-        if self.length == 1 and config.ragged_fields and not config.decode.min_lengths:
-            # Keras sees one batch, and takes its length for that of all.
+        is_fixed = self.length == 1 or config.part.size > 1
+        if is_fixed and config.ragged_fields and not config.decode.min_lengths:
+            # Keras sees one batch, and takes its length for that of all. Or several processes serve
+            # parts of a batch, whose lengths must be equal.
             self._pad_to_longest()
         self._open_lengths = OpenLengths(self._ragged_lengths())
         if not self.prefetcher.loader.num_batches:
@@ -276,6 +279,8 @@ class EpochServer:
         parts = [map_structure(role, batch.__getitem__) for role in roles if role is not None]
         if self.class_weights is not None:
             parts[2:] = [self.class_weights.of_batch(batch, leading, where)]
+        if PART_WEIGHTS in batch and self.roles.targets is not None:
+            parts = apply_weights(parts, batch[PART_WEIGHTS], self.roles.targets, leading)
         return tuple(parts)
 
     def _run_at(self, epoch: int, index: int) -> range:

@@ -20,6 +20,7 @@ from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.open_with_roles import fed_fields, open_with_roles
+from keras_bigdata.loading.part_argument import check_padding, checked_part
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.one_set import Reading
 from keras_bigdata.shards.roles import Roles, Structure
@@ -133,6 +134,11 @@ class ShardSequence(EpochDataset):
         pad_to: rows of any length are padded to the longest of their batch, and further to a
             multiple of this number, so that there are fewer different shapes, each of which JAX
             compiles again. Defaults to `None`: 1.
+        part: which rows of each batch this process serves, if several train together: `(rank,
+            size)`, or `"auto"` to ask `keras.distribution`, JAX or `torch.distributed`.
+            `batch_size` is then the number of rows of a batch of all processes. Every process has
+            the same number of batches, of equal size. A last batch that cannot be divided is padded
+            with rows of weight 0, or dropped with `last_batch="drop"`. Defaults to `None`: all.
         storage_options: options of the fsspec driver of a URL, as in `Shards`, which also takes a
             `cache`. Defaults to `None`: those of the environment.
 
@@ -207,6 +213,7 @@ class ShardSequence(EpochDataset):
         decode: Crop | Mapping[str, Crop] | None = None,
         bucket: str | None = None,
         pad_to: int | None = None,
+        part: tuple[int, int] | Literal["auto"] | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         options = checked_options(
@@ -244,6 +251,7 @@ class ShardSequence(EpochDataset):
                 shuffle=options["shuffle"],
                 selection=options.get("selection"),
             )
+        options["part"] = checked_part(part, options["batch_size"], seed)
         fields = fed_fields(index, roles)
         options["decode"] = checked_decode(
             index,
@@ -259,6 +267,8 @@ class ShardSequence(EpochDataset):
         server = EpochServer(
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )
+        rows = server.num_samples if last_batch == "keep" else 0
+        check_padding(config.part, rows, config.batch_size, roles.targets)
         if class_weights is not None and balance is not None:
             raise ValueError(
                 "`balance` draws the classes evenly, and `class_weights` would correct a second "
@@ -311,6 +321,17 @@ class ShardSequence(EpochDataset):
     def seed(self) -> int:
         """The seed of the order."""
         return self._server.config.seed
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """`(rank, size)`: which of several equal slices of each batch is served."""
+        part = self._server.config.part
+        return part.rank, part.size
+
+    @property
+    def part_given(self) -> bool:
+        """Whether `part` was passed."""
+        return self._server.config.part.is_given
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({summarize(self._server)})"

@@ -177,9 +177,9 @@ def _end_epoch(sequence: EpochDataset, place: Int64Array) -> None:
 
 def _shapes(server: EpochServer, first: Any) -> list[tuple[int | None, ...]]:
     # The number of rows is static unless a smaller batch ends each pass.
-    batch_size = server.config.batch_size
-    static = server.config.last_batch == "drop" or server.num_samples % batch_size == 0
-    rows = batch_size if static else None
+    config = server.config
+    static = config.last_batch == "drop" or server.num_samples % config.batch_size == 0
+    rows = config.part_rows if static else None
     ragged = server.ragged_fields
     roles = (server.roles.inputs, server.roles.targets, server.roles.sample_weights)
     names = [map_structure(role, ragged.__contains__) for role in roles if role is not None]

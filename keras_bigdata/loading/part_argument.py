@@ -1,0 +1,103 @@
+"""The argument `part` of a sequence: which slice of each global batch this process serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_bigdata.arguments import checked_int
+from keras_bigdata.keras_internals.distribution import active_parts
+from keras_bigdata.loading.batch_parts import Part
+
+
+def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
+    """Returns the part that a user asks for.
+
+    Args:
+        part: `None`, `"auto"` or `(rank, size)`.
+        batch_size: rows of a batch of all processes together.
+        seed: the seed that was passed: processes that draw their own serve different orders.
+
+    Raises:
+        TypeError: if it is something else.
+        ValueError: if the rank is not below the size, if the parts cannot be equal, if the sources
+            of `"auto"` disagree, if there is no seed, or if several processes train and no part
+            was passed.
+    """
+    if part is None:
+        refuse_several_processes()
+        return Part()
+    if isinstance(part, str) and part == "auto":
+        chosen = _agreed(active_parts())
+    elif isinstance(part, Sequence) and not isinstance(part, str) and len(part) == 2:
+        size = checked_int(part[1], "part[1]", 1)
+        chosen = Part(checked_int(part[0], "part[0]", 0), size, is_given=True)
+        if chosen.rank >= size:
+            raise ValueError(
+                f"`part` is (rank, size), and ranks are 0 to size - 1. Received: part={part!r}"
+            )
+    else:
+        raise TypeError(f"`part` must be None, 'auto' or (rank, size). Received: part={part!r}")
+    if batch_size % chosen.size:
+        raise ValueError(
+            f"`batch_size` is the number of rows of a batch of all {chosen.size} parts together, "
+            f"and must be a multiple of {chosen.size}. Received: batch_size={batch_size}"
+        )
+    if chosen.size > 1 and seed is None:
+        raise ValueError(
+            "Processes that serve parts of the same batches must have the same order: pass `seed`, "
+            f"the same number in each. Received: part={part!r}, seed=None"
+        )
+    return chosen
+
+
+def refuse_several_processes() -> None:
+    """Raises an error if several processes train together, each with a part of every batch.
+
+    Raises:
+        ValueError: if so.
+    """
+    for source, (_, size) in active_parts().items():
+        if size > 1:
+            raise ValueError(
+                f"{source} divides each batch among {size} processes, and without `part` each "
+                "of them would serve all rows. Pass the number of rows of the whole batch, and the "
+                "part:\n"
+                "  ShardSequence(..., batch_size=rows_of_all_processes, part='auto')\n"
+                "or part=(0, 1) if this process alone uses the sequence, or divides its batches."
+            )
+
+
+def _agreed(sources: dict[str, tuple[int, int]]) -> Part:
+    """Returns the part on which all sources agree; the whole batch if there are none."""
+    if not sources:
+        return Part(is_given=True)
+    (first, chosen), *others = sources.items()
+    for source, part in others:
+        if part != chosen:
+            raise ValueError(
+                f"part='auto' has two readings: {first} says (rank, size) = {chosen}, "
+                f"and {source} says {part}. Pass part=(rank, size)."
+            )
+    return Part(*chosen, is_given=True)
+
+
+def check_padding(part: Part, rows: int, batch_size: int, targets: Any) -> None:
+    """Checks that rows of a padded last batch can be weighted.
+
+    Args:
+        part: the part.
+        rows: number of rows of a pass; 0 if no smaller batch ends it.
+        batch_size: rows of a batch of all processes together.
+        targets: the names of the targets, or `None`.
+
+    Raises:
+        ValueError: if the last batch must be padded, and there are no targets, without which Keras
+            takes no weights.
+    """
+    if targets is None and rows % batch_size % part.size:
+        raise ValueError(
+            f"The last batch of {rows % batch_size} rows cannot be divided among {part.size} "
+            "processes, and without `targets` its padding cannot get weight 0. Pass "
+            'last_batch="drop", or predict in one process.'
+        )
