@@ -221,3 +221,12 @@ def test_object_store_reads_the_store_once(tmp_path):
     assert len(megabytes) == 4
     assert megabytes[0] > 8
     assert megabytes[1:] == [0.0, 0.0, 0.0]
+def test_two_processes_train_as_one(tmp_path):
+    pytest.importorskip("jax")
+    output = run("several_processes.py", tmp_path, KERAS_BACKEND="jax")
+    difference = re.search(r"Largest difference of a weight: ([\d.e-]+)", output)
+    assert difference is not None
+    assert float(difference[1]) < 1e-5
+    losses = re.findall(r"loss of 5 epochs: (.*)", output)
+    assert len(losses) == 2
+    assert losses[0] == losses[1]
