@@ -4,8 +4,9 @@
 
 The script packs three textures of scikit-image, trains in one process, and then in two with
 `part="auto"`: JAX joins the halves to the same batches, so that the weights are equal but for
-rounding. (Adam would enlarge the rounding: it divides gradients that are nearly 0 by their size.) The two processes run on this machine and talk to each other over its loopback address; on
-several machines each runs the same lines with the address of the first one. It needs JAX
+rounding. (Adam would enlarge the rounding: it divides gradients that are nearly 0 by their size.)
+The two processes run on this machine and talk to each other over its loopback address; on several
+machines each runs the same lines with the address of the first one. It needs JAX
 (`pip install jax`), downloads nothing and takes about 40 seconds on two cores.
 """
 

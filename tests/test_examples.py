@@ -221,6 +221,9 @@ def test_object_store_reads_the_store_once(tmp_path):
     assert len(megabytes) == 4
     assert megabytes[0] > 8
     assert megabytes[1:] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path):
     pytest.importorskip("jax")
     output = run("several_processes.py", tmp_path, KERAS_BACKEND="jax")

@@ -12,6 +12,8 @@ resume_training              `ResumeTraining`: reads the state of a training (_t
                              training at a time (_running_training, _checkpoint_owner), if `fit` can
                              be resumed (_resumable_fit, _short_epoch)
 
+Several processes: which ones train together (_training_processes), their parts of a validation set
+(_divided_sets) and their checkpoints (_shared_checkpoints).
 Used by several of them: _monitor, _keyboard_interrupt.
 """
 

@@ -150,6 +150,11 @@ def read_record(path: Path | RemotePath) -> BestRecord:
         raise ValueError(f"{path} cannot be read as an HDF5 file: {error}") from error
 
 
+def record_values(path: Path | RemotePath) -> dict[str, Any] | None:
+    """Returns the values of the record in a file; `None` if the file does not exist."""
+    return asdict(read_record(path)) if path.exists() else None
+
+
 def load_weights_only(model: Any, path: Path | RemotePath) -> None:
     """Sets the model's weights from the file and leaves its optimizer unchanged."""
     if isinstance(path, RemotePath):

@@ -6,6 +6,8 @@ by number. Nothing in it is ever executed, and the CRC-32 of each member finds a
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,9 +61,7 @@ def write(path: Path, encoded: EncodedDocument) -> None:
 
 def write_unsynced(path: Path, encoded: EncodedDocument) -> None:
     """Writes the file. It is incomplete until this returns."""
-    members: dict[str, Any] = {str(number): array for number, array in enumerate(encoded.arrays)}
-    members[_DOCUMENT] = np.frombuffer(encoded.text.encode(), np.uint8)
-    np.savez(path, **members)
+    np.savez(path, **_members(encoded))
 
 
 def read(path: Path, source: Path | RemotePath | None = None) -> Any:
@@ -85,6 +85,34 @@ def read(path: Path, source: Path | RemotePath | None = None) -> Any:
         raise
     except Exception as error:  # damaged bytes can raise nearly anything
         raise ValueError(f"{source or path} is damaged or is not a checkpoint: {error}") from error
+
+
+def to_bytes(encoded: EncodedDocument) -> bytes:
+    """Returns the bytes of a file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **_members(encoded))
+    return buffer.getvalue()
+
+
+def digest(encoded: EncodedDocument) -> bytes:
+    """Returns bytes that are equal for equal documents."""
+    found = hashlib.sha256(encoded.text.encode())
+    for array in encoded.arrays:
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(array.tobytes())
+    return found.digest()
+
+
+def from_bytes(data: bytes) -> Any:
+    """Returns the document of bytes that `to_bytes` returned."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return _decode(json.loads(archive[_DOCUMENT].tobytes()), archive)
+
+
+def _members(encoded: EncodedDocument) -> dict[str, Any]:
+    members: dict[str, Any] = {str(number): array for number, array in enumerate(encoded.arrays)}
+    members[_DOCUMENT] = np.frombuffer(encoded.text.encode(), np.uint8)
+    return members
 
 
 def _encode(value: Any, arrays: list[npt.NDArray[Any]], where: str) -> Any:

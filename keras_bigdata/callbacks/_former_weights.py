@@ -6,8 +6,14 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
-from keras_bigdata.callbacks._best_weights_file import SUFFIX, BestRecord, read_record
+from keras_bigdata.callbacks._best_weights_file import (
+    SUFFIX,
+    BestRecord,
+    read_record,
+    write_best,
+)
 from keras_bigdata.errors import StorageError
 from keras_bigdata.files import atomic_path
 from keras_bigdata.storage.private_file import private_file
@@ -26,6 +32,21 @@ class FormerWeights:
         self._path = path
         self._written: BestRecord | None = None
         self._kept: list[tuple[Path | RemotePath, BestRecord]] = []
+
+    def replace(self, model: Any, record: BestRecord, *, is_first: bool) -> None:
+        """Replaces the file by the weights of a model, and keeps former ones that are better.
+
+        Args:
+            model: the model.
+            record: the score of its weights.
+            is_first: whether this training has written no weights before.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        self.before_replacing(record, is_first=is_first)
+        write_best(self._path, model, record)
+        self.after_replacing(record)
 
     def before_replacing(self, record: BestRecord, *, is_first: bool) -> None:
         """Keeps the weights of another training that are about to be replaced, with a warning.

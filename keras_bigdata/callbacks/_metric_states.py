@@ -22,10 +22,10 @@ class MetricStateSum:
     def __init__(self) -> None:
         self._sums: list[Any] | None = None
 
-    def add(self, model: Any) -> None:
-        """Adds the states of the metrics after the last `evaluate`."""
+    def add(self, model: Any, factor: float = 1.0) -> None:
+        """Adds the states of the metrics after the last `evaluate`, times a factor."""
         states = [
-            keras.ops.convert_to_numpy(variable).astype("float64")
+            factor * keras.ops.convert_to_numpy(variable).astype("float64")
             for variable in _summable_variables(model)
         ]
         if self._sums is None:

@@ -119,6 +119,17 @@ def check_version(document: dict[str, Any], directory: Any) -> None:
         )
 
 
+def describe_position(position: Mapping[str, Any], epochs: int, batches: int) -> str:
+    """Returns a text of where a training continues, with a place for `directory`."""
+    epoch = position["epoch"]
+    if position["stopped"] or epoch >= epochs:
+        return f"The training in {{directory}} has ended after {epoch} epochs"
+    return (
+        f"Resuming from the checkpoint in {{directory}}, in epoch {epoch + 1} after "
+        f"{position['batch']} of {batches} batches"
+    )
+
+
 def data_difference(document: dict[str, Any], sequence: EpochDataset) -> str | None:
     """Describes a difference in backend or data between a document and a sequence.
 

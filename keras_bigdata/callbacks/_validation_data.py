@@ -134,6 +134,7 @@ def _open_shards(
         inputs=roles.inputs,
         targets=roles.targets,
         sample_weights=roles.sample_weights,
+        part=(0, 1),  # several processes divide it later: see `_divided_sets`
     )
     return _check_targets(shards.unshuffled(), requested)
 
@@ -266,13 +267,16 @@ class ArrayBatches(keras.utils.PyDataset):
             self._weight = _to_arrays(sample_weight, "sample_weight", instead_of_none=ones)
             _count_rows({"x": self._x, "sample_weight": self._weight})
         self.num_samples = rows
-        self._batch_size = batch_size
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return math.ceil(self.num_samples / self._batch_size)
+        return math.ceil(self.num_samples / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        return self.rows(slice(index * self.batch_size, (index + 1) * self.batch_size))
+
+    def rows(self, rows: slice) -> tuple[Any, ...]:
+        """Returns some rows as a batch."""
         parts = (self._x, self._y, self._weight)
         return tuple(
             _map_arrays(lambda array: _slice(array, rows), p) for p in parts if p is not None

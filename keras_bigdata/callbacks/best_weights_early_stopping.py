@@ -18,7 +18,7 @@ from keras_bigdata.callbacks._best_weights_file import (
     load_weights_only,
     prepare_directory,
     read_record,
-    write_best,
+    record_values,
 )
 from keras_bigdata.callbacks._callback_states import check_version
 from keras_bigdata.callbacks._former_weights import FormerWeights
@@ -30,7 +30,9 @@ from keras_bigdata.callbacks._monitor import (
     monitored_value,
     print_below_progress,
 )
+from keras_bigdata.callbacks._training_processes import training_processes
 from keras_bigdata.errors import StorageError
+from keras_bigdata.keras_internals.processes import Processes
 
 _STATE_VERSION = 1
 # The attributes that `_reset` sets and training changes.
@@ -74,6 +76,9 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     ```
 
     Restoring sets the model's weights only; the optimizer is left unchanged, as in Keras.
+
+    If several processes train the model together, the first one writes the file and its value
+    decides for all. Ctrl-C and other exceptions are raised at once there, and restore nothing.
 
     Each `fit` starts without a best value, and its first epoch replaces the file, unless
     `resume=True`. If the file holds a better score of another training, or weights of another
@@ -173,6 +178,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         self.resume = checked_bool(resume, "resume")
         self.verbose = checked_choice(verbose, "verbose", (0, 1))
         self._interrupt = DeferredKeyboardInterrupt(self._restore_if_any)
+        self._processes = Processes()
         self._reset()
 
     def __repr__(self) -> str:
@@ -226,10 +232,11 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Resets the state, checks that the file can be written, and defers Ctrl-C."""
         self._reset()
-        prepare_directory(self.filepath)
-        if self.resume and self.filepath.exists():
+        self._processes = training_processes(self.model)
+        self._processes.from_first(lambda: prepare_directory(self.filepath))
+        if self.resume:
             self._resume_from_file()
-        if self.restore_best_weights:
+        if self.restore_best_weights and self._processes.size == 1:
             self._interrupt.start()
 
     # Only hooks that need no logs: with an `on_train_batch_end` Keras would have to wait for the
@@ -251,7 +258,8 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         """Saves the weights of a better epoch, or stops after too many epochs without one."""
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
-        value = monitored_value(self._last_logs, self.monitor, self)
+        share = self._processes.from_first
+        value = share(lambda: monitored_value(logs or {}, self.monitor, self))
         if value is not None:
             self._monitor_seen = True
             if epoch >= self.start_from_epoch:
@@ -279,7 +287,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         traceback: TracebackType | None,
     ) -> None:
         self._interrupt.stop()
-        if error is not None and not self._restored:
+        if error is not None and not self._restored and self._processes.size == 1:
             self._restore_if_any()
 
     def restore(self, model: Any = None) -> None:
@@ -337,10 +345,10 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         if self.baseline is None or self._is_better(value, self.baseline):
             self.wait = 0
         record = BestRecord(epoch, self.monitor, value, str(self._mode), self.wait)
+        model = self.model  # on JAX, this brings the variables up to date in all processes
+        share = self._processes.from_first
         try:
-            self._former.before_replacing(record, is_first=self.best is None)
-            write_best(self.filepath, self.model, record)
-            self._former.after_replacing(record)
+            share(lambda: self._former.replace(model, record, is_first=self.best is None))
         except (OSError, StorageError) as error:
             kept = "" if self.best is None else " The file still holds the previous best weights."
             text = (
@@ -361,7 +369,10 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         return bool(keras.ops.greater(value - self.min_delta, reference))
 
     def _resume_from_file(self) -> None:
-        record = read_record(self.filepath)
+        values = self._processes.from_first(lambda: record_values(self.filepath))
+        if values is None:
+            return
+        record = BestRecord(**values)
         if record.monitor != self.monitor:
             raise ValueError(
                 f"{self.filepath} holds the best weights for monitor={record.monitor!r}, and this "
@@ -393,5 +404,5 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         return f"{self.monitor} {self.best:.6g}"
 
     def _print(self, text: str) -> None:
-        if self.verbose:
+        if self.verbose and self._processes.is_first:
             print_below_progress(self, text)

@@ -13,7 +13,6 @@ import keras
 
 from keras_bigdata.arguments import checked_choice, checked_number
 from keras_bigdata.callbacks import _callback_states, _training_state
-from keras_bigdata.callbacks._checkpoint_file import encode
 from keras_bigdata.callbacks._checkpoint_owner import TakenOverError
 from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
 from keras_bigdata.callbacks._checkpoint_url import checkpoints_in
@@ -23,7 +22,9 @@ from keras_bigdata.callbacks._keyboard_interrupt import (
 )
 from keras_bigdata.callbacks._monitor import print_below_progress
 from keras_bigdata.callbacks._resumable_fit import ResumableFit, check_fit
+from keras_bigdata.callbacks._shared_checkpoints import SharedCheckpoints
 from keras_bigdata.callbacks._short_epoch import ShortEpoch
+from keras_bigdata.callbacks._training_processes import training_processes
 from keras_bigdata.callbacks._training_settings import (
     changed_settings,
     describe_changes,
@@ -32,6 +33,7 @@ from keras_bigdata.callbacks._training_settings import (
     remember_settings,
 )
 from keras_bigdata.keras_internals.callbacks import set_initial_epoch
+from keras_bigdata.keras_internals.processes import Processes
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.storage.transfer import output_place
 
@@ -70,6 +72,8 @@ class ResumeTraining(keras.callbacks.Callback):
       runs ends with an error before its next checkpoint.
     - On torch, the global generator is seeded at the start of each epoch, from the seed of the
       sequence.
+    - If several processes train the model together, the first one writes and reads the checkpoints
+      for all, of which any number may continue. Ctrl-C is raised at once there.
     - TensorFlow's own generators (`tf.random`) are not saved, nor is the state of a function that
       is mapped over `as_dataset()`; those of Keras, NumPy, torch and Python are.
 
@@ -160,6 +164,7 @@ class ResumeTraining(keras.callbacks.Callback):
         # The batch at which the current epoch was resumed, and after the last one that was trained.
         self._start = self._trained = 0
         self._data = ResumableFit(self.sequence)
+        self._shared = SharedCheckpoints(self._files, Processes())
         # Some variables do not exist before the first step.
         self._has_stepped = False
         self._schedule = CheckpointSchedule(self.every)
@@ -212,15 +217,17 @@ class ResumeTraining(keras.callbacks.Callback):
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
         self._reset()
         self._data = check_fit(self.sequence)
-        self._files.open()
+        self._shared = SharedCheckpoints(self._files, training_processes(self.model))
+        self._shared.open()
         self._settings = read_settings(self.model)
-        checkpoint = self._files.read_newest()
+        checkpoint = self._shared.read_newest()
         if checkpoint is not None:
             _training_state.check_version(checkpoint, self.directory)
             self._refuse(_training_state.data_difference(checkpoint, self.sequence))
             self._compare_settings(checkpoint)
             self._start_from(checkpoint)
-        self._interrupt.start()
+        if self._shared.processes.size == 1:
+            self._interrupt.start()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Sets the sequence to the batch of the checkpoint."""
@@ -258,7 +265,7 @@ class ResumeTraining(keras.callbacks.Callback):
         elif position >= len(self.sequence):
             self._short_epoch.begin_phantom_step(self.model)
             return
-        elif self._has_stepped and (self._is_due() or is_interrupt_pending()):
+        elif self._has_stepped and (self._shared.is_due(self._is_due) or is_interrupt_pending()):
             self._save({"epoch": self._epoch, "batch": position, "ended": False, "stopped": False})
             if is_interrupt_pending():
                 self._files.wait()
@@ -299,8 +306,8 @@ class ResumeTraining(keras.callbacks.Callback):
                 position = {"epoch": self._epoch + 1, "batch": 0, "ended": True, "stopped": stopped}
                 self._save(position)
         finally:
-            self._files.close()
-        self._report_error()
+            self._shared.close()
+        self._shared.processes.from_first(self._report_error)
 
     def _end_epoch(self) -> None:
         """Sets the epoch that is served next, after the last one of this training."""
@@ -330,7 +337,7 @@ class ResumeTraining(keras.callbacks.Callback):
             sequence_epoch=self._sequence_epoch,
             settings=self._settings,
         )
-        self._files.write(encode(document))
+        self._shared.write(document)
         self._schedule.restart(time.perf_counter() - start)
 
     def _report_error(self) -> None:
@@ -380,18 +387,11 @@ class ResumeTraining(keras.callbacks.Callback):
         first_epoch = max(epoch, epochs) if position["stopped"] else epoch
         self._former_initial_epoch = set_initial_epoch(self.model, first_epoch)
         if self.params.get("verbose"):
-            if position["stopped"] or epoch >= epochs:
-                text = f"The training in {self.directory} has ended after {epoch} epochs"
-            else:
-                text = (
-                    f"Resuming from the checkpoint in {self.directory}, in epoch {epoch + 1} after "
-                    f"{position['batch']} of {len(self.sequence)} batches"
-                )
-            print_below_progress(self, text)
+            text = _training_state.describe_position(position, epochs, len(self.sequence))
+            print_below_progress(self, text.format(directory=self.directory))
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
-        model = self.model
-        new = self._new_settings
+        model, new = self.model, self._new_settings
         data = self._data
         self._refuse(_training_state.model_difference(checkpoint, model, data.example, new))
         _training_state.restore_training(checkpoint, model, self._callbacks or [], new)

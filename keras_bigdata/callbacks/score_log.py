@@ -21,8 +21,10 @@ from keras_bigdata.callbacks._monitor import (
     missing_monitor_message,
     monitored_value,
 )
+from keras_bigdata.callbacks._training_processes import training_processes
 from keras_bigdata.errors import StorageError
 from keras_bigdata.files import remove_leftovers, replace_file
+from keras_bigdata.keras_internals.processes import Processes
 from keras_bigdata.storage.remote_path import RemotePath
 from keras_bigdata.storage.transfer import check_writable, output_place
 
@@ -37,7 +39,8 @@ class ScoreLog(keras.callbacks.Callback):
     instant, even after a kill, it holds all epochs up to the last or the last but one.
 
     List it after the callback that computes the validation score. An epoch without any validation
-    (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that both lists have the same length.
+    (`WeightedValidation(freq=2)`) has NaN in `"val"`, so that both lists have the same length. If
+    several processes train the model together, the first one writes the file.
 
     Args:
         filepath: path or URL of the file. Missing directories are created when training begins.
@@ -106,6 +109,7 @@ class ScoreLog(keras.callbacks.Callback):
         self.monitor = monitor
         self.resume = checked_bool(resume, "resume")
         self.scores: dict[str, list[float]] = {"train": [], "val": []}
+        self._processes = Processes()
         self._validated = False
         self._last_logs: dict[str, Any] | None = None
         self._shared_logs: dict[str, Any] | None = None
@@ -148,17 +152,21 @@ class ScoreLog(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Resets the scores, or reads them from the file with `resume=True`."""
+        self._processes = training_processes(self.model)
+        self.scores = self._processes.from_first(self._prepare)
+        self._validated = False
+        self._last_logs = None
+        self._shared_logs = None
+
+    def _prepare(self) -> dict[str, list[float]]:
         if isinstance(self.filepath, RemotePath):
             check_writable(self.filepath)
         else:
             self.filepath.parent.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.filepath)
-        self.scores = {"train": [], "val": []}
         if self.resume and self.filepath.exists():
-            self.scores = _read(self.filepath)
-        self._validated = False
-        self._last_logs = None
-        self._shared_logs = None
+            return _read(self.filepath)
+        return {"train": [], "val": []}
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Checks that no validation came after this callback had read the logs."""
@@ -177,12 +185,15 @@ class ScoreLog(keras.callbacks.Callback):
         self._write()
 
     def _write(self) -> None:
-        if isinstance(self.filepath, RemotePath):
-            buffer = io.BytesIO()
-            joblib.dump(self.scores, buffer)
-            self.filepath.write_bytes(buffer.getvalue())
-            return
-        replace_file(self.filepath, lambda temporary: joblib.dump(self.scores, temporary))
+        def write() -> None:
+            if isinstance(self.filepath, RemotePath):
+                buffer = io.BytesIO()
+                joblib.dump(self.scores, buffer)
+                self.filepath.write_bytes(buffer.getvalue())
+                return
+            replace_file(self.filepath, lambda temporary: joblib.dump(self.scores, temporary))
+
+        self._processes.from_first(write)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Checks that there was a validation."""

@@ -14,6 +14,7 @@ import keras
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.callbacks._callback_order import check_order
+from keras_bigdata.callbacks._divided_sets import DividedSet, divide, divides_evaluation
 from keras_bigdata.callbacks._keyboard_interrupt import RaiseKeyboardInterrupt
 from keras_bigdata.callbacks._metric_states import MetricStateSum, custom_metric_names
 from keras_bigdata.callbacks._monitor import print_below_progress
@@ -39,6 +40,7 @@ from keras_bigdata.keras_internals.callbacks import (
     callback_list,
     metrics_not_reset,
 )
+from keras_bigdata.keras_internals.distribution import num_replicas
 from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.shards.shards import Shards
@@ -62,6 +64,11 @@ class WeightedValidation(keras.callbacks.Callback):
     Precision, Recall, F1, MeanIoU and R2 too, with sample weights and with several outputs. It is
     unknown whether the states of custom metrics can be added. If there are any, all sets are
     evaluated a second time, for the results of these metrics.
+
+    If a `keras.distribution` joins several processes, the rows of each set are divided among them,
+    and the result is that of one process, for unweighted metrics too; sets are then arrays or
+    shards. The states of custom metrics cannot be divided: if there are any, each process evaluates
+    all rows.
 
     `val_<output>_loss` of a model with several outputs is an average over rows on all backends. (In
     `evaluate` on TensorFlow it is one over batches, in which a smaller last batch counts as much as
@@ -179,8 +186,10 @@ class WeightedValidation(keras.callbacks.Callback):
         self._training_data = TrainingData(train, self._sets, directories, check_classes)
         self._output_losses = OutputLossesPerRow()
         self._test_step_checked = False
-        # The datasets for `evaluate`, once there is a model.
+        # The datasets for `evaluate`, once there is a model; those of several processes.
         self._datasets: dict[str, Any] | None = None
+        self._divided: dict[str, DividedSet] = {}
+        self._warned_of_repetition = False
 
     def __repr__(self) -> str:
         sets = _names_repr.repr(list(self._sets))
@@ -240,9 +249,13 @@ class WeightedValidation(keras.callbacks.Callback):
 
     def _datasets_for(self, model: Any) -> dict[str, Any]:
         datasets = {}
+        self._divided = {}
         for name, data in self._sets.items():
             try:
                 datasets[name] = data.batches(model) if isinstance(data, NamedArrays) else data
+                if divides_evaluation():
+                    self._divided[name] = divide(datasets[name])
+                    datasets[name] = self._divided[name].repeated
             except ValueError as error:
                 raise ValueError(f"Validation set {name!r}: {error}") from error
         return datasets
@@ -254,6 +267,40 @@ class WeightedValidation(keras.callbacks.Callback):
         self, datasets: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Returns the results over all sets, and those of each."""
+        if self._divided:
+            return self._validate_divided(datasets)
+        return self._validate_whole(datasets)
+
+    def _validate_divided(
+        self, datasets: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Returns the same from a set of which each process evaluates other rows."""
+        model, total = self.model, MetricStateSum()
+        by_set = {}
+        names: set[str] = set()
+        for name, divided in self._divided.items():
+            states = MetricStateSum()
+            for dataset, factor in divided.pieces:
+                names.update(self._evaluate(name, dataset))
+                states.add(model, factor)
+                total.add(model, factor)
+            by_set[name] = states.result(model)
+        combined = total.result(model)
+        if names == set(combined) and not custom_metric_names(model):
+            return combined, by_set if self._logs_each_set() else {}
+        if not self._warned_of_repetition:
+            self._warned_of_repetition = True
+            warnings.warn(
+                "The states of custom metrics, or of a custom `test_step`, cannot be summed over "
+                "processes, so each process evaluates all rows. What counts rows, instead of "
+                f"averaging over them, counts each {num_replicas()} times.",
+                stacklevel=2,
+            )
+        return self._validate_whole(datasets)
+
+    def _validate_whole(
+        self, datasets: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         model = self.model
         if not self.per_set:
             return self._evaluate_as_one(datasets), {}

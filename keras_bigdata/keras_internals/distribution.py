@@ -33,6 +33,42 @@ def active_parts() -> dict[str, tuple[int, int]]:
     return found
 
 
+def is_joint_distribution_active() -> bool:
+    """Returns whether an active `keras.distribution` joins several processes."""
+    distribution = keras.distribution.distribution()
+    return distribution is not None and getattr(distribution, "num_processes", 1) > 1
+
+
+def num_replicas() -> int:
+    """Returns the number of copies of the model, which every batch is divided among.
+
+    Without an active `keras.distribution`, there is one.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1
+    return int(getattr(distribution, "num_model_replicas", 1))
+
+
+def model_joins_processes(model: Any) -> bool:
+    """Returns whether `fit` and `evaluate` of a model work together with those of other processes.
+
+    An active `keras.distribution` does so. On torch, Keras 3.16 does so if `torch.distributed` is
+    initialized (https://github.com/keras-team/keras/pull/23044). A custom `train_step` may do so.
+
+    Finds: the attribute `ddp_model`.
+
+    Seen in: Keras 3.16 (sources of August 2026).
+
+    Upstream: none filed.
+
+    Without it: a warning that is not needed.
+    """
+    if is_joint_distribution_active() or hasattr(model, "ddp_model"):
+        return True
+    return getattr(type(model), "train_step", None) is not keras.Model.train_step
+
+
 def _part_of(distribution: Any) -> tuple[int, int]:
     processes = getattr(distribution, "num_processes", 1)
     if processes == 1:

@@ -16,7 +16,7 @@ ranged_reader    the rows of the first batch of remote shards -> arrays, before 
 batch_loader     position in the stream -> batch (remote_rows, corrupt_shards, transformed_batch,
                  row_names)
 batch_parts      the rows of each batch that one of several processes serves (part_argument,
-                 part_weights)
+                 part_weights, part_warnings)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
                  loky_pool, shared_memory)
 batch_prefetch   the next batches are loaded while the model trains (slow_requests)

@@ -24,11 +24,13 @@ class Part:
         rank: number of the part, from 0.
         size: number of parts.
         is_given: whether the user passed the part. Defaults to `False`.
+        is_auto: whether it is the one that the backend named. Defaults to `False`.
     """
 
     rank: int = 0
     size: int = 1
     is_given: bool = False
+    is_auto: bool = False
 
     def rows_of(self, rows: int) -> int:
         """Returns the number of rows of this part of a global batch of `rows` rows."""

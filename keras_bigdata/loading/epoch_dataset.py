@@ -12,10 +12,12 @@ import keras
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.keras_internals.distribution import refuse_automatic_sharding
 from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
+from keras_bigdata.loading.batch_parts import Part
 from keras_bigdata.loading.describe import describe
 from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_server import EpochServer
-from keras_bigdata.loading.part_argument import refuse_several_processes
+from keras_bigdata.loading.part_argument import check_part_of_epoch
+from keras_bigdata.loading.part_warnings import PartWarnings
 from keras_bigdata.representation import html_table
 
 
@@ -46,11 +48,12 @@ class EpochDataset(keras.utils.PyDataset):
     def _set_server(self, server: EpochServer) -> None:
         self._server = server
         self._fit_order = FitOrder()
+        self._part_warnings = PartWarnings()
 
     @property
-    def part_given(self) -> bool:
-        """Whether it was said which part of each batch this process serves."""
-        return False
+    def part_of_batches(self) -> Part:
+        """The slice of each batch that this process serves, for this package."""
+        return self._server.config.part
 
     # ---- Called by Keras
 
@@ -77,7 +80,9 @@ class EpochDataset(keras.utils.PyDataset):
                 f"{self.batch_size} rows."
             )
         index %= length
-        if self._server.config.shuffle in ("window", "global") and not state.fixed:
+        is_divided = self._server.config.part.size > 1  # `fit` draws another order in each process
+        is_shuffled = self._server.config.shuffle in ("window", "global")
+        if (is_shuffled or is_divided) and not state.fixed:
             index = self._fit_order.place(index)
         return self.batch_of(state.epoch, state.start + index)
 
@@ -93,12 +98,12 @@ class EpochDataset(keras.utils.PyDataset):
         """Called by Keras when an epoch begins.
 
         Raises:
-            ValueError: if Keras would divide the batches among processes, or if several processes
-                train and each would be served all rows.
+            ValueError: if Keras would divide the batches among processes, if several processes
+                train and each would be served all rows, or if part="auto" is another one now.
         """
         refuse_automatic_sharding()
-        if not self.part_given:
-            refuse_several_processes()
+        check_part_of_epoch(self.part_of_batches)
+        self._part_warnings.warn_once(self._server)
         self._server.begin(on_tensorflow=keras.backend.backend() == "tensorflow")
 
     def on_epoch_end(self) -> None:

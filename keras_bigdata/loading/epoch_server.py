@@ -342,11 +342,11 @@ class EpochServer:
 
     # ---- Copies
 
-    def unshuffled(self) -> EpochServer:
-        """Returns a server whose every epoch is one pass in the order of the files."""
+    def unshuffled(self, **changes: Any) -> EpochServer:
+        """Returns a server whose every epoch is one pass in file order, with changes."""
         decode = replace(self.config.decode, bucket=None, min_lengths={})
         config = replace(self.config, shuffle=None, last_batch="keep", balance=None, decode=decode)
-        return self._copy(config, None, True)
+        return self._copy(replace(config, **changes), None, True)
 
     def _copy(self, config: LoaderConfig, steps_per_epoch: int | None, fixed: bool) -> EpochServer:
         copy = type(self)(

@@ -61,7 +61,7 @@ def warn_of_unweighted_metrics(model: Any, roles: Roles) -> bool:
         for target in field_names(roles.targets)
         if target != MASKS and weight_field(target) in weights
     ]
-    if not masked or not _has_unweighted_metrics(model):
+    if not masked or not has_unweighted_metrics(model):
         return False
     warnings.warn(
         f"Rows that have no number of {list_some(masked)} have weight 0 and the target 0, and "
@@ -72,7 +72,8 @@ def warn_of_unweighted_metrics(model: Any, roles: Roles) -> bool:
     return True
 
 
-def _has_unweighted_metrics(model: Any) -> bool:
+def has_unweighted_metrics(model: Any) -> bool:
+    """Returns whether a model was compiled with `metrics=...`."""
     try:
         config = model.get_compile_config()
     except Exception:  # no model, or one whose losses or metrics cannot be described

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from keras_bigdata.arguments import checked_bool, checked_int
+from keras_bigdata.loading.batch_parts import Part
 from keras_bigdata.loading.corrupt_shards_of_sets import CorruptShardsOfSets
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.mixture_loader import MixtureConfig
@@ -124,6 +125,7 @@ class Mixture(EpochDataset):
             places=tuple(places),
             weights=ordered,
             steps=steps_per_epoch,
+            part=Part(is_given=all(each.part.is_given for each in configs)),
         )
         records = [each.server.corrupt_shards for each in self.sets.values()]
         server = MixtureServer(
@@ -225,6 +227,12 @@ def _check_usable(name: str, sequence: ShardSequence) -> None:
         reason = "it has class_weights, which weigh its own classes only. Leave them out"
     elif server.config.last_batch == "drop":
         reason = 'it has last_batch="drop", and a Mixture drops no rows. Leave that out'
+    elif server.config.part.size > 1:
+        reason = (
+            f"it has part={sequence.part}, and the rows of a Mixture are not divided among "
+            "processes yet. Pass part=(0, 1) to each set, and serve a slice of each batch of the "
+            "Mixture in `__getitem__` of a PyDataset that calls both of its epoch hooks"
+        )
     elif server.config.decode.bucket is not None:
         reason = "it has `bucket`, and a batch holds rows of all sets. Leave that out"
     if reason:

@@ -28,7 +28,7 @@ def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
         refuse_several_processes()
         return Part()
     if isinstance(part, str) and part == "auto":
-        chosen = _agreed(active_parts())
+        chosen = Part(*_agreed(active_parts()), is_given=True, is_auto=True)
     elif isinstance(part, Sequence) and not isinstance(part, str) and len(part) == 2:
         size = checked_int(part[1], "part[1]", 1)
         chosen = Part(checked_int(part[0], "part[0]", 0), size, is_given=True)
@@ -68,10 +68,33 @@ def refuse_several_processes() -> None:
             )
 
 
-def _agreed(sources: dict[str, tuple[int, int]]) -> Part:
+def check_part_of_epoch(part: Part) -> None:
+    """Checks when an epoch begins that the part is still the one of this process.
+
+    Raises:
+        ValueError: if several processes train together and no part was passed, or if part="auto"
+            was read before the processes were connected.
+    """
+    if not part.is_given:
+        refuse_several_processes()
+    if not part.is_auto:
+        return
+    now = _agreed(active_parts())
+    if now != (part.rank, part.size):
+        raise ValueError(
+            f"part='auto' was (rank, size) = {(part.rank, part.size)} when the ShardSequence was "
+            f"created, and it is {now} now. Connect the processes first, and create the sequence "
+            "then:\n"
+            "  keras.distribution.set_distribution(...)  # or "
+            "torch.distributed.init_process_group(...)\n"
+            "  ShardSequence(..., part='auto')"
+        )
+
+
+def _agreed(sources: dict[str, tuple[int, int]]) -> tuple[int, int]:
     """Returns the part on which all sources agree; the whole batch if there are none."""
     if not sources:
-        return Part(is_given=True)
+        return 0, 1
     (first, chosen), *others = sources.items()
     for source, part in others:
         if part != chosen:
@@ -79,7 +102,7 @@ def _agreed(sources: dict[str, tuple[int, int]]) -> Part:
                 f"part='auto' has two readings: {first} says (rank, size) = {chosen}, "
                 f"and {source} says {part}. Pass part=(rank, size)."
             )
-    return Part(*chosen, is_given=True)
+    return chosen
 
 
 def check_padding(part: Part, rows: int, batch_size: int, targets: Any) -> None:

@@ -137,8 +137,9 @@ class ShardSequence(EpochDataset):
         part: which rows of each batch this process serves, if several train together: `(rank,
             size)`, or `"auto"` to ask `keras.distribution`, JAX or `torch.distributed`.
             `batch_size` is then the number of rows of a batch of all processes. Every process has
-            the same number of batches, of equal size. A last batch that cannot be divided is padded
-            with rows of weight 0, or dropped with `last_batch="drop"`. Defaults to `None`: all.
+            the same number of batches, of equal size, in the order of the plan, whatever `shuffle`
+            of `fit` is. A last batch that cannot be divided is padded with rows of weight 0, or
+            dropped with `last_batch="drop"`. Defaults to `None`: all.
         storage_options: options of the fsspec driver of a URL, as in `Shards`, which also takes a
             `cache`. Defaults to `None`: those of the environment.
 
@@ -327,11 +328,6 @@ class ShardSequence(EpochDataset):
         """`(rank, size)`: which of several equal slices of each batch is served."""
         part = self._server.config.part
         return part.rank, part.size
-
-    @property
-    def part_given(self) -> bool:
-        """Whether `part` was passed."""
-        return self._server.config.part.is_given
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({summarize(self._server)})"
