@@ -1,0 +1,90 @@
+"""One of several processes that train a torch module with DistributedDataParallel in a loop:
+`python -m tests.helpers.torch_process RANK SIZE PORT DIRECTORY OUT`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed
+
+from keras_bigdata import ShardSequence
+from keras_bigdata.keras_internals.processes import connected_processes
+
+RANK, SIZE, PORT = (int(argument) for argument in sys.argv[1:4])
+DIRECTORY, OUT = sys.argv[4], Path(sys.argv[5])
+
+
+def new_module():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+
+
+def refused_without_part():
+    try:
+        ShardSequence(DIRECTORY, 16)
+    except ValueError as error:
+        assert "part='auto'" in str(error), error
+        return
+    raise AssertionError("several processes without a part were not refused")
+
+
+def check_messages():
+    """What the callbacks tell each other: a value, an error, and bytes of different lengths."""
+    processes = connected_processes()
+    assert (processes.rank, processes.size) == (RANK, SIZE)
+    assert processes.from_first(lambda: {"rank": RANK, "nan": float("nan")})["rank"] == 0
+    assert processes.gather(b"x" * RANK) == [b"x" * rank for rank in range(SIZE)]
+    try:
+        processes.from_first(fail)
+    except ValueError as error:
+        expected = "no" if RANK == 0 else f"In process 0 of {SIZE}: no"
+        assert str(error) == expected, error
+
+
+def fail():
+    raise ValueError("no")
+
+
+def main():
+    early = ShardSequence(DIRECTORY, 16, seed=3, part="auto")  # before the processes are connected
+    if SIZE > 1:
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"tcp://127.0.0.1:{PORT}", rank=RANK, world_size=SIZE
+        )
+        refused_without_part()
+        check_messages()
+        try:
+            early.on_epoch_begin()
+        except ValueError as error:
+            assert "Connect the processes first" in str(error), error
+        else:
+            raise AssertionError("a part that is no longer true was not refused")
+    module = new_module()
+    if SIZE > 1:
+        module = torch.nn.parallel.DistributedDataParallel(module)
+    optimizer = torch.optim.Adam(module.parameters(), 0.01)
+    sequence = ShardSequence(DIRECTORY, 16, seed=3, part="auto")
+    ids = []
+    for _ in sequence.epochs(3):
+        ids.clear()
+        for x, y, *weights in sequence:
+            losses = torch.nn.functional.cross_entropy(
+                module(torch.as_tensor(x) / 100), torch.as_tensor(y), reduction="none"
+            )
+            weight = torch.as_tensor(weights[0]) if weights else torch.ones(len(x))
+            optimizer.zero_grad()
+            (losses * weight).mean().backward()
+            optimizer.step()
+            ids.extend(x[:, 0][weight.numpy() > 0].tolist())
+    weights = [parameter.detach().numpy() for parameter in module.parameters()]
+    np.savez(OUT / f"torch.{RANK}.npz", *weights, ids=np.array(ids))
+    if SIZE > 1:
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
