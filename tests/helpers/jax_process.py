@@ -158,7 +158,7 @@ def resume():
     use()
     sequence = ShardSequence(DIRECTORY, 16, seed=3, part="auto")
     model = new_model()
-    np.random.seed(RANK)
+    np.random.seed(RANK + 10 * int(os.environ.get("ATTEMPT", "0")))
     resume = ResumeTraining(OUT / "checkpoints", sequence, every=0)
     own = [keras.callbacks.CSVLogger(OUT / "log.csv")] if RANK == 0 else []
     slow = [] if os.environ.get("FAST") else [Slow()]
