@@ -202,22 +202,24 @@ def tf_dataset_of(adapter: Any) -> Any:
 def datasets_of_builds() -> list[Any]:
     """Returns the `tf.data.Dataset`s of which Keras reads a batch only to build a model.
 
-    On JAX and torch `fit` reads one before the first epoch and drops the iterator. If TensorFlow
-    has prefetched a whole epoch by then, it looks like one that was trained.
+    On JAX and torch, and on TensorFlow under a strategy of `tf.distribute`, `fit` reads one before
+    the first epoch and drops the iterator. If TensorFlow has prefetched a whole epoch by then, it
+    looks like one that was trained.
 
-    Finds: `iterator` in a frame named `_symbolic_build`, and its `data_adapter`.
+    Finds: `iterator` in a frame named `_symbolic_build`, or `_maybe_symbolic_build` on TensorFlow,
+    and its `data_adapter`.
 
-    Seen in: Keras 3.15.1, on JAX and torch.
+    Seen in: Keras 3.15.1, on TensorFlow, JAX and torch.
 
     Upstream: none filed.
 
-    Without it: on JAX and torch a dataset of up to 5 batches may begin with epoch 1.
+    Without it: a dataset of a few batches may begin with epoch 1.
     """
     found = []
     for innermost in sys._current_frames().values():
         frame: FrameType | None = innermost
         while frame is not None:
-            if frame.f_code.co_name == "_symbolic_build":
+            if frame.f_code.co_name in ("_symbolic_build", "_maybe_symbolic_build"):
                 adapter = getattr(frame.f_locals.get("iterator"), "data_adapter", None)
                 found.append(tf_dataset_of(adapter))
             frame = frame.f_back

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_names
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.keras_internals.distribution import is_joint_distribution_active
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.representation import html_table, list_some
 from keras_bigdata.shards.ragged import Ragged
@@ -48,7 +49,8 @@ def predict_rows(
 
     Raises:
         TypeError: if `sequence` is not a `ShardSequence`.
-        ValueError: if a column is called `"outputs"`.
+        ValueError: if a column is called `"outputs"`, or if several processes would predict
+            together.
         ShardError: if a column does not exist, or holds encoded images.
         CorruptShardError: if a shard is corrupt: with `on_corrupt="skip"` other rows would be
             predicted in place of its rows.
@@ -68,6 +70,12 @@ def predict_rows(
             f"{type(sequence).__name__}"
         )
     index, config = sequence.index, sequence.server.config
+    if config.part.size > 1 or is_joint_distribution_active():
+        raise ValueError(
+            "A process that trains together with others cannot read the outputs of all rows. "
+            "Predict in one process, without `keras.distribution`, and with part=(0, 1). "
+            f"Received: part={sequence.part}"
+        )
     names = list(index.columns) if columns is None else checked_names(columns, "columns")
     if OUTPUTS in names:
         raise ValueError(

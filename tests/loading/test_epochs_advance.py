@@ -122,10 +122,19 @@ def test_batches_that_keras_would_divide_among_processes_are_refused(
     train, monkeypatch, processes, automatic
 ):
     # Keras 3.16 serves every second batch to each of two processes: the epoch never advances.
-    distribution = SimpleNamespace(num_processes=processes, auto_shard_dataset=automatic)
+    distribution = SimpleNamespace(
+        num_processes=processes,
+        auto_shard_dataset=automatic,
+        num_model_replicas=processes,
+        data_shard_id=0,
+    )
     monkeypatch.setattr(keras.distribution, "distribution", lambda: distribution)
-    if processes == 1 or not automatic:
+    if processes == 1:
         train.on_epoch_begin()
+        return
+    if not automatic:
+        with pytest.raises(ValueError, match="part='auto'"):
+            train.on_epoch_begin()
         return
     with pytest.raises(ValueError, match="auto_shard_dataset=False"):
         train.on_epoch_begin()
