@@ -327,7 +327,7 @@ class BatchLoader:
     def weights(self, position: int) -> npt.NDArray[np.float32] | None:
         """Returns the weights of the rows of a batch; `None` if no batch has to be padded."""
         rest = self.num_samples % self.config.batch_size
-        if self.config.last_batch == "drop" or rest % self.config.part.size == 0:
+        if self.config.last_batch == "drop" or rest % self.config.part.multiple == 0:
             return None
         (length,) = self._global_lengths(range(position, position + 1))
         return self.config.part.weights(length)

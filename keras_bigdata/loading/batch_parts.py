@@ -25,16 +25,24 @@ class Part:
         size: number of parts.
         is_given: whether the user passed the part. Defaults to `False`.
         is_auto: whether it is the one that the backend named. Defaults to `False`.
+        devices: number of devices of this process that the rows of the part are divided among.
+            Defaults to `1`.
     """
 
     rank: int = 0
     size: int = 1
     is_given: bool = False
     is_auto: bool = False
+    devices: int = 1
+
+    @property
+    def multiple(self) -> int:
+        """Number of rows of which each batch of all parts together must be a multiple."""
+        return self.size * self.devices
 
     def rows_of(self, rows: int) -> int:
         """Returns the number of rows of this part of a global batch of `rows` rows."""
-        return -(-rows // self.size)
+        return -(-rows // self.multiple) * self.devices
 
     def places(self, lengths: Sequence[int]) -> Int64Array:
         """Returns the places of the rows of this part in joined global batches.

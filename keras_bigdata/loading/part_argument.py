@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_bigdata.arguments import checked_int
-from keras_bigdata.keras_internals.distribution import active_parts
+from keras_bigdata.keras_internals.distribution import active_parts, num_replicas
 from keras_bigdata.loading.batch_parts import Part
 
 
@@ -28,7 +28,9 @@ def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
         refuse_several_processes()
         return Part()
     if isinstance(part, str) and part == "auto":
-        chosen = Part(*_agreed(active_parts()), is_given=True, is_auto=True)
+        rank, size = _agreed(active_parts())
+        devices = max(1, num_replicas() // size) if size > 1 else 1
+        chosen = Part(rank, size, is_given=True, is_auto=True, devices=devices)
     elif isinstance(part, Sequence) and not isinstance(part, str) and len(part) == 2:
         size = checked_int(part[1], "part[1]", 1)
         chosen = Part(checked_int(part[0], "part[0]", 0), size, is_given=True)
@@ -38,10 +40,12 @@ def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
             )
     else:
         raise TypeError(f"`part` must be None, 'auto' or (rank, size). Received: part={part!r}")
-    if batch_size % chosen.size:
+    if batch_size % chosen.multiple:
+        shares = f" of {chosen.devices} devices each" if chosen.devices > 1 else ""
         raise ValueError(
-            f"`batch_size` is the number of rows of a batch of all {chosen.size} parts together, "
-            f"and must be a multiple of {chosen.size}. Received: batch_size={batch_size}"
+            f"`batch_size` is the number of rows of a batch of all {chosen.size} parts{shares} "
+            f"together, and must be a multiple of {chosen.multiple}. Received: "
+            f"batch_size={batch_size}"
         )
     if chosen.size > 1 and seed is None:
         raise ValueError(
@@ -118,7 +122,7 @@ def check_padding(part: Part, rows: int, batch_size: int, targets: Any) -> None:
         ValueError: if the last batch must be padded, and there are no targets, without which Keras
             takes no weights.
     """
-    if targets is None and rows % batch_size % part.size:
+    if targets is None and rows % batch_size % part.multiple:
         raise ValueError(
             f"The last batch of {rows % batch_size} rows cannot be divided among {part.size} "
             "processes, and without `targets` its padding cannot get weight 0. Pass "

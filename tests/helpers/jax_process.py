@@ -231,7 +231,7 @@ def jax_devices():
 
 def main():
     faulthandler.dump_traceback_later(
-        int(os.environ.get("LIMIT", "200")), exit=True
+        int(os.environ.get("LIMIT", "390")), exit=True
     )  # where it hangs
     for task in TASKS:
         start = time.perf_counter()

@@ -46,7 +46,7 @@ class ProcessGroup:
             for rank in range(size)
         ]
 
-    def wait(self, seconds: float = 240) -> list[str]:
+    def wait(self, seconds: float = 400) -> list[str]:
         """Waits until all have ended, and returns what they printed.
 
         Raises:
@@ -75,7 +75,7 @@ class ProcessGroup:
 
 
 def run_together(
-    module: str, size: int, *arguments: object, backend: str = "jax", seconds: float = 240
+    module: str, size: int, *arguments: object, backend: str = "jax", seconds: float = 400
 ) -> list[str]:
     """Runs a module in several processes that train together; returns what each printed."""
     return ProcessGroup(module, size, *arguments, backend=backend).wait(seconds)

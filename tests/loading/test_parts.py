@@ -83,8 +83,9 @@ def test_a_state_is_continued_by_another_number_of_processes(directory):
 
 def test_the_weighted_mean_of_a_padded_batch_is_the_mean_of_its_rows():
     values = np.random.default_rng(0).normal(size=101 % 16)
-    for size in (2, 4, 8):
-        parts = [Part(rank, size) for rank in range(size)]
+    for size, devices in ((2, 1), (4, 1), (8, 1), (2, 2), (2, 4)):
+        parts = [Part(rank, size, devices=devices) for rank in range(size)]
+        assert parts[0].rows_of(len(values)) % devices == 0
         places = np.concatenate([part.places([len(values)]) for part in parts])
         weights = np.concatenate([part.weights(len(values)) for part in parts])
         assert np.isclose((values[places] * weights).mean(), values.mean())

@@ -90,6 +90,16 @@ def check_callbacks(out, alone, texts):
         assert "weighted_metrics" in text
 
 
+def test_two_processes_of_two_devices_each(directory, alone, tmp_path, monkeypatch):
+    # The last batch has 5 rows: it is padded to 8, two for each of four devices.
+    monkeypatch.setitem(os.environ, "XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    run_together(MODULE, 2, directory, tmp_path, "train")
+    parts = [load(tmp_path, "train", rank) for rank in range(2)]
+    for part in parts:
+        assert_same_weights(part, load(alone, "train"))
+    assert sorted(np.concatenate([part["ids"] for part in parts])) == list(range(ROWS))
+
+
 def test_four_processes_and_a_two_by_two_mesh(directory, alone, tmp_path):
     run_together(MODULE, 4, directory, tmp_path, "train", "2x2")
     parts = [load(tmp_path, "train", rank) for rank in range(4)]
