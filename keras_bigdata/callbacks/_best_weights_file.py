@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import keras
 
+from keras_bigdata.errors import StorageError
 from keras_bigdata.files import is_url, remove_leftovers, replace_file
 from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 from keras_bigdata.storage.private_file import private_file
@@ -216,3 +217,22 @@ def reserve_space(path: Path, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {free} of {size} bytes are free")
+
+
+def write_error(
+    error: OSError | StorageError, path: Path | RemotePath, epoch: int, has_former: bool
+) -> OSError | StorageError:
+    """Returns the error for best weights that could not be written.
+
+    Args:
+        error: why.
+        path: the file.
+        epoch: number of the epoch, from 0.
+        has_former: whether this training has written weights before.
+    """
+    kept = " The file still holds the previous best weights." if has_former else ""
+    text = (
+        f"The weights of epoch {epoch + 1}, the best so far, could not be written to {path}: "
+        f"{getattr(error, 'strerror', None) or error}.{kept}"
+    )
+    return StorageError(text) if isinstance(error, StorageError) else OSError(error.errno, text)

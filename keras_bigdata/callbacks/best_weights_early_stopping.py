@@ -19,6 +19,7 @@ from keras_bigdata.callbacks._best_weights_file import (
     prepare_directory,
     read_record,
     record_values,
+    write_error,
 )
 from keras_bigdata.callbacks._callback_states import check_version
 from keras_bigdata.callbacks._former_weights import FormerWeights
@@ -350,14 +351,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         try:
             share(lambda: self._former.replace(model, record, is_first=self.best is None))
         except (OSError, StorageError) as error:
-            kept = "" if self.best is None else " The file still holds the previous best weights."
-            text = (
-                f"The weights of epoch {epoch + 1}, the best so far, could not be written to "
-                f"{self.filepath}: {getattr(error, 'strerror', None) or error}.{kept}"
-            )
-            if isinstance(error, StorageError):
-                raise StorageError(text) from error
-            raise OSError(error.errno, text) from error
+            raise write_error(error, self.filepath, epoch, self.best is not None) from error
         self.best, self.best_epoch = value, epoch
         if self.restore_best_weights:
             self._best_weights = self.model.get_weights()

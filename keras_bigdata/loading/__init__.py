@@ -15,6 +15,7 @@ planned_fetch    fetches remote shards in that order, and holds those in use (sh
 ranged_reader    the rows of the first batch of remote shards -> arrays, before the shards arrive
 batch_loader     position in the stream -> batch (remote_rows, corrupt_shards, transformed_batch,
                  row_names)
+batch_rows       position in the stream -> the rows in the files that are served
 batch_parts      the rows of each batch that one of several processes serves (part_argument,
                  part_weights, part_warnings)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,

@@ -88,15 +88,13 @@ class EpochServer:
         )
         self.class_weights: ClassSampleWeights | None = None
         self.last_request = -math.inf
-        self._warned_of_predict = False
-        self._warned_of_metrics = False
+        self._warned_of_predict = self._warned_of_metrics = False
         # Only then the model is looked up: see `calling_model`.
         self._is_first_of_fit = True
         self._open(fixed=fixed)
-        is_fixed = self.length == 1 or config.part.size > 1
-        if is_fixed and config.ragged_fields and not config.decode.min_lengths:
-            # Keras sees one batch, and takes its length for that of all. Or several processes serve
-            # parts of a batch, whose lengths must be equal.
+        is_equal = self.length == 1 or config.part.size > 1
+        if is_equal and config.ragged_fields and not config.decode.min_lengths:
+            # Keras takes the length of the one batch for that of all; parts must have equal ones.
             self._pad_to_longest()
         self._open_lengths = OpenLengths(self._ragged_lengths())
         if not self.prefetcher.loader.num_batches:
@@ -113,9 +111,8 @@ class EpochServer:
         _servers.add(self)
 
     def _new_prefetcher(self) -> None:
-        self.prefetcher = Prefetcher(
-            self.config, self.corrupt_shards, self.workers, self.use_processes
-        )
+        workers = self.workers, self.use_processes
+        self.prefetcher = Prefetcher(self.config, self.corrupt_shards, *workers)
 
     def _pad_to_longest(self) -> None:
         """Pads all batches to the longest row of the data."""
@@ -130,10 +127,8 @@ class EpochServer:
         return self.config.ragged_fields
 
     def _ragged_lengths(self) -> dict[str, tuple[int, float]]:
-        fields = self.config.served_fields
-        return {
-            name: (self.config.decode.pad_to, fields[name].padding) for name in self.ragged_fields
-        }
+        fields, pad_to = self.config.served_fields, self.config.decode.pad_to
+        return {name: (pad_to, fields[name].padding) for name in self.ragged_fields}
 
     @property
     def length(self) -> int:
