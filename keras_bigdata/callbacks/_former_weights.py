@@ -33,7 +33,7 @@ class FormerWeights:
         self._written: BestRecord | None = None
         self._kept: list[tuple[Path | RemotePath, BestRecord]] = []
 
-    def replace(self, model: Any, record: BestRecord, *, is_first: bool) -> None:
+    def replace(self, model: Any, record: BestRecord, is_first: bool) -> None:
         """Replaces the file by the weights of a model, and keeps former ones that are better.
 
         Args:

@@ -259,8 +259,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         """Saves the weights of a better epoch, or stops after too many epochs without one."""
         self._shared_logs = logs
         self._last_logs = dict(logs or {})
-        share = self._processes.from_first
-        value = share(lambda: monitored_value(logs or {}, self.monitor, self))
+        value = self._processes.from_first(lambda: monitored_value(logs or {}, self.monitor, self))
         if value is not None:
             self._monitor_seen = True
             if epoch >= self.start_from_epoch:
@@ -346,12 +345,11 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         if self.baseline is None or self._is_better(value, self.baseline):
             self.wait = 0
         record = BestRecord(epoch, self.monitor, value, str(self._mode), self.wait)
-        model = self.model  # on JAX, this brings the variables up to date in all processes
-        share = self._processes.from_first
+        model, is_first = self.model, self.best is None  # on JAX, this updates all processes
         try:
-            share(lambda: self._former.replace(model, record, is_first=self.best is None))
+            self._processes.from_first(lambda: self._former.replace(model, record, is_first))
         except (OSError, StorageError) as error:
-            raise write_error(error, self.filepath, epoch, self.best is not None) from error
+            raise write_error(error, self.filepath, epoch, not is_first) from error
         self.best, self.best_epoch = value, epoch
         if self.restore_best_weights:
             self._best_weights = self.model.get_weights()
