@@ -124,6 +124,12 @@ class PlannedFetch:
                 self._hold(shard, done)
         return copy is not None
 
+    def have_arrived(self, shards: Iterable[int]) -> bool:
+        """Returns whether shards that are fetched are all here."""
+        with self._lock:
+            futures = [self._futures.get(shard) for shard in shards]
+        return all(future is not None and future.done() for future in futures)
+
     def close(self) -> None:
         """Stops fetching in advance and drops all copies. Shards can still be opened.
 

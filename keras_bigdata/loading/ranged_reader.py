@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,9 @@ _CONNECTIONS = 16
 
 # Each range is requested as often.
 _READINGS = 2
+
+# Interval in seconds at which it is checked whether the shards have arrived meanwhile.
+_POLL_SECONDS = 0.05
 
 # Of two offsets, between which the values of a row lie.
 _OFFSET_BYTES = 8
@@ -250,14 +253,28 @@ class RangedReader:
             if not isinstance(path, RemotePath):
                 raise NotByRangesError
             readings.append([pool.submit(path.read_range, begin, end) for _ in range(_READINGS)])
-        try:
-            contents = [[each.result() for each in reading] for reading in readings]
-        except (OSError, StorageError) as error:
-            # The whole shard is fetched, and what is wrong with it is found out.
-            raise NotByRangesError from error
+        self._wait(readings, {shard for shard, _, _ in places.requests})
+        contents = [[each.result() for each in reading] for reading in readings]
         if any(one != other for one, other in contents):
             raise NotByRangesError
         places.found = [one for one, _ in contents]
         with self._lock:
             for (shard, begin, _), content in zip(places.requests, places.found, strict=True):
                 self._served.setdefault(shard, []).append((begin, content))
+
+    def _wait(self, readings: list[list[Future[bytes]]], shards: set[int]) -> None:
+        """Waits for all requests, unless the shards arrive first."""
+        requests = [each for reading in readings for each in reading]
+        while True:
+            done, pending = wait(requests, _POLL_SECONDS, return_when=FIRST_EXCEPTION)
+            for each in done:
+                error = each.exception()
+                if isinstance(error, OSError | StorageError):
+                    # The whole shard is fetched, and what is wrong with it is found out.
+                    raise NotByRangesError from error
+                if error is not None:
+                    raise error
+            if not pending:
+                return
+            if self._fetch.have_arrived(shards):
+                raise NotByRangesError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -76,6 +77,30 @@ def test_the_first_run_of_a_tf_dataset_is_one_batch(directory, store):
     read = sequence.server.read_run(0, runs[0])
     assert_equal([part[0] for part in read], local.server.batch(0, 0))
     wait_until(lambda: len(store.shards()) >= 2)  # the windows are on their way
+    sequence.server.prefetcher.release()
+
+
+def test_shards_that_arrive_first_are_used(directory, store):
+    """On a fast network, where the requests of a batch take longer than a window."""
+    sequence = ShardSequence(store.upload(directory), 8, seed=1, window_shards=4, workers=0)
+    slow = threading.Event()
+    store.changed = {
+        name: lambda content, start: (slow.wait(20) if start else None, content)[1]
+        for name in sequence.index.names
+    }
+    store.gate.clear()
+    loader = sequence.server.prefetcher.loader
+    run = threading.Thread(target=lambda: loader.read(loader.run_at(0)))
+    run.start()
+    wait_until(lambda: len(store.shards()) >= 4)
+    threading.Timer(0.1, store.gate.set).start()
+    started = time.monotonic()
+    local = ShardSequence(directory, 8, seed=1, window_shards=4, workers=0)
+    assert_equal(sequence.server.batch(0, 0), local.server.batch(0, 0))
+    assert time.monotonic() - started < 15
+    assert [start for _, start, _ in store.requests if start], "they were requested"
+    slow.set()
+    run.join()
     sequence.server.prefetcher.release()
 
 
