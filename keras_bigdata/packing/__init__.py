@@ -16,6 +16,7 @@ store_choice        ... and which one `store="auto"` chooses
 samples             row -> sample (augment: ready-made augmentation; warp)
 shard_jobs          rows -> one shard, in a worker
 parallel            all shards, in several workers
+cluster             ... of a cluster (cluster_run: what such a worker checks)
 pack_state          the state of an unfinished pack (manifest, shard_record; resume_state: in a
                     directory; remote_pack: behind a URL)
 output_directory    a directory that is written as a whole (remote_output: a URL)

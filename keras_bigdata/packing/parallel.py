@@ -6,22 +6,37 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import joblib
 
 from keras_bigdata.child_processes import end_with, interrupts_blocked
 from keras_bigdata.errors import BigDataError, PackError
+from keras_bigdata.packing.cluster import (
+    WorkerLostError,
+    check_sendable,
+    count_slots,
+    first_line,
+    is_cluster_active,
+    run_watched,
+)
+from keras_bigdata.packing.cluster_run import ClusterRun
 from keras_bigdata.packing.manifest import CONTINUE
 from keras_bigdata.packing.pack_state import PackTarget, check_lease, known_record, request_stop
 from keras_bigdata.packing.plan import PackPlan
 from keras_bigdata.packing.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
 from keras_bigdata.packing.shard_record import ShardRecord
+from keras_bigdata.packing.sources.base import Source
 from keras_bigdata.progress import Verbose, note, track
 
 # A source without `select` is sent whole with every task: half a second for a list of a million
 # file names. So a worker receives a few tasks of many shards, not one task for each shard.
 _TASKS_PER_WORKER = 4
+
+# A cluster fails if its workers end so many times without a shard in between.
+_ATTEMPTS = 3
 
 
 def write_shards(
@@ -72,8 +87,11 @@ def write_shards(
     )
     records: list[ShardRecord] = []
     failures: list[PackError] = []
-    jobs = _make_jobs(source, plan, numbers, directory)
-    results = _run(source, jobs, len(numbers), settings, workers)
+    if workers != 1 and len(numbers) > 1 and is_cluster_active():
+        results = _run_on_cluster(source, plan, numbers, settings, workers)
+    else:
+        jobs = _make_jobs(source, plan, numbers, directory)
+        results = _run(source, jobs, len(numbers), settings, workers)
     try:
         for result in track(results, len(numbers), f"packing {directory}", verbose):
             if isinstance(result, PackError):
@@ -93,11 +111,11 @@ def write_shards(
             f"{directory}: a worker process ended before its shard was done: killed for lack of "
             "memory, for example, or by a crash in the code of the source. Use fewer `workers` to "
             "need less memory, or `workers=1` to see in this process where it crashes. "
-            f"{CONTINUE} ({_first_line(error)})"
+            f"{CONTINUE} ({first_line(error)})"
         ) from error
     except Exception as error:
         raise PackError(
-            f"{directory}: a worker failed ({_first_line(error)}). {CONTINUE}"
+            f"{directory}: a worker failed ({first_line(error)}). {CONTINUE}"
         ) from error
     if failures:
         raise PackError(f"{str(failures[0]).rstrip('.')}. {CONTINUE}")
@@ -132,26 +150,66 @@ def _run(
         yield from run_jobs(settings, jobs)
         return
     threads = len(source) <= getattr(source, "thread_rows", 0) and settings.augment is None
-    options: dict[str, Any] = {
-        "n_jobs": workers or -1,
-        "prefer": "threads" if threads else "processes",
-        "batch_size": 1,
-    }
+    options: dict[str, Any] = {"prefer": "threads" if threads else "processes"}
     if not threads:
         # Called when a worker starts: one without a task would outlive a kill of this process.
         options |= {"initializer": end_with, "initargs": (settings.parent,)}
-    try:
-        parallel = joblib.Parallel(**options, return_as="generator_unordered")
-    except ValueError:  # the backend that the user has chosen does not support it
-        parallel = joblib.Parallel(**options)
-    tasks = min(count, _TASKS_PER_WORKER * joblib.effective_n_jobs(workers or -1))
-    task_jobs = 1 if hasattr(source, "select") else -(-count // tasks)
-    groups = iter(lambda: list(itertools.islice(jobs, task_jobs)), [])
+    parallel = _make_parallel(workers, **options)
+    calls = _calls(source, jobs, count, settings, joblib.effective_n_jobs(workers or -1))
     with interrupts_blocked():
-        results = parallel(joblib.delayed(run_job_list)(settings, group) for group in groups)
+        results = parallel(calls)
     for result in results:
         yield from result
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".")
+def _run_on_cluster(
+    source: Any, plan: PackPlan, numbers: Sequence[int], settings: JobSettings, workers: int | None
+) -> Iterator[ShardRecord | PackError]:
+    """Runs the jobs in the cluster of the active backend.
+
+    Dask gives the tasks of a worker that ended to another one. Ray does not: they are started
+    again here.
+    """
+    slots = count_slots(workers, settings.directory)
+    # The workers run in directories of their own.
+    directory = settings.directory
+    directory = directory.absolute() if isinstance(directory, Path) else directory
+    first = next(_make_jobs(source, plan, numbers, directory))
+    check_sendable(source, settings, first, directory)
+    files = source.source_files() if isinstance(source, Source) else ()
+    run = ClusterRun.begin(directory, files)
+    settings = replace(settings, directory=directory, run=run)
+    done: set[int] = set()
+    attempts = _ATTEMPTS
+    while True:
+        numbers = [number for number in numbers if plan.first_shard + number not in done]
+        jobs = _make_jobs(source, plan, numbers, directory)
+        calls = _calls(source, jobs, len(numbers), settings, slots)
+        before = len(done)
+        try:
+            for results in run_watched(_make_parallel(workers), calls, directory):
+                done.update(result.number for result in results if isinstance(result, ShardRecord))
+                yield from results
+            return
+        except WorkerLostError:
+            attempts = _ATTEMPTS if len(done) > before else attempts - 1
+            if not attempts:
+                raise
+
+
+def _make_parallel(workers: int | None, **options: Any) -> joblib.Parallel:
+    options |= {"n_jobs": workers or -1, "batch_size": 1}
+    try:
+        return joblib.Parallel(**options, return_as="generator_unordered")
+    except ValueError:  # the backend that the user has chosen does not support it
+        return joblib.Parallel(**options)
+
+
+def _calls(
+    source: Any, jobs: Iterator[ShardJob], count: int, settings: JobSettings, slots: int
+) -> Iterator[Any]:
+    """Yields the tasks for joblib."""
+    tasks = min(count, _TASKS_PER_WORKER * slots)
+    task_jobs = 1 if hasattr(source, "select") else -(-count // tasks)
+    groups = iter(lambda: list(itertools.islice(jobs, task_jobs)), [])
+    return (joblib.delayed(run_job_list)(settings, group) for group in groups)

@@ -39,6 +39,7 @@ from keras_bigdata.shards.unfinished import UNFINISHED
 
 _LOCK = "lock"
 _STOP = "stop"
+_RUN = "run"
 
 
 def write_record(directory: Path, record: ShardRecord) -> None:
@@ -217,6 +218,20 @@ def is_stop_requested(directory: Path) -> bool:
     return (directory / UNFINISHED / _STOP).exists()
 
 
+def write_run(directory: Path, token: str) -> None:
+    """Names the call that packs on a cluster; workers of any other call stop."""
+    with atomic_path(directory / UNFINISHED / _RUN) as temporary:
+        temporary.write_text(token, "utf-8")
+
+
+def read_run(directory: Path) -> str | None:
+    """Returns the call that packs on a cluster, or `None` if this machine does not see it."""
+    try:
+        return (directory / UNFINISHED / _RUN).read_text("utf-8")
+    except OSError:
+        return None
+
+
 def remove_temporary_files(directory: Path) -> None:
     """Removes temporary files that killed processes left."""
     for folder in (directory, directory / UNFINISHED):
@@ -228,7 +243,7 @@ def remove_temporary_files(directory: Path) -> None:
 def is_temporary_file(name: str) -> bool:
     """Returns whether a name is one of those under which the files of a pack are written."""
     target = temporary_target(name)
-    return target in (INDEX_NAME, MANIFEST) or shard_number(target or "") is not None
+    return target in (INDEX_NAME, MANIFEST, _RUN) or shard_number(target or "") is not None
 
 
 def lock_directory(directory: Path, path: Path) -> int:
@@ -265,7 +280,7 @@ def _foreign_names(directory: Path) -> list[str]:
 
 def _is_state(name: str) -> bool:
     return (
-        name in (_LOCK, MANIFEST, _STOP)
+        name in (_LOCK, MANIFEST, _STOP, _RUN)
         or record_number(name) is not None
         or is_temporary_file(name)
     )

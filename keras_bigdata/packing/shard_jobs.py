@@ -12,6 +12,7 @@ import numpy as np
 from keras_bigdata.child_processes import end_with
 from keras_bigdata.errors import BigDataError, PackError
 from keras_bigdata.images.open_image import quiet_pillow
+from keras_bigdata.packing.cluster_run import ClusterRun
 from keras_bigdata.packing.file_changes import record_files
 from keras_bigdata.packing.pack_state import (
     PackTarget,
@@ -56,6 +57,8 @@ class JobSettings:
         forms: field -> `StoredForm`, as in `PackPlan`.
         skip: whether rows that cannot be read are left out.
         parent: id of the process that packs; a worker process ends with it.
+        run: the call that packs, if the jobs run in a cluster. Such a worker does not end with the
+            process that packs. Defaults to `None`.
     """
 
     directory: PackTarget
@@ -71,6 +74,7 @@ class JobSettings:
     skip: bool
     parent: int
     forms: Mapping[str, StoredForm]
+    run: ClusterRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,12 @@ def run_jobs(settings: JobSettings, jobs: Iterable[ShardJob]) -> Iterator[ShardR
     An error is yielded, not raised: if a worker raises an exception, joblib kills the others, which
     may be writing.
     """
-    end_with(settings.parent)
+    run = settings.run
+    if run is None:
+        end_with(settings.parent)
+    elif (problem := run.check(settings.directory)) is not None:
+        yield problem
+        return
     for job in jobs:
         # A shard that is known to be in a store costs no request.
         try:
@@ -107,6 +116,8 @@ def run_jobs(settings: JobSettings, jobs: Iterable[ShardJob]) -> Iterator[ShardR
                 return
         except BigDataError as error:
             yield PackError(f"{settings.directory}: shard {job.number} is not written: {error}")
+            return
+        if run is not None and not run.is_current(settings.directory):
             return
         result = _run_job(settings, job)
         yield result
