@@ -239,7 +239,8 @@ def test_dependencies_are_declared():
     declared = {
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
         *("loky", "cloudpickle", "rich", "ml_dtypes"),
-        *("libcst", "lz4", "pandas", "simplejpeg", "fsspec", "aiohttp"),  # extras
+        *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
+        *("fsspec", "aiohttp", "distributed"),  # extras
         *("jax", "torch"),  # backends that are installed by the user
     }
     assert used <= declared, used - declared

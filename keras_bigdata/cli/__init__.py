@@ -9,7 +9,7 @@ integrity   `verify` and `repair`
 bench       `bench` and `estimate` (storage: `estimate` of image files)
 migrate     `migrate`
 
-Used by several of them: argument_types, url_options, formatting, option_names.
+Used by several of them: argument_types, url_options, formatting, option_names, scheduler.
 """
 
 from keras_bigdata.cli.main import main

@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_bigdata.cli.argument_types import parse_delimiter, parse_text_length
 from keras_bigdata.cli.formatting import print_packed, print_repair
+from keras_bigdata.cli.scheduler import add_scheduler, on_cluster
 from keras_bigdata.cli.url_options import add_storage_option, checked_options, storage_options
 from keras_bigdata.files import is_url
 from keras_bigdata.representation import format_count
@@ -54,6 +55,7 @@ def add_pack_options(kind: Any) -> None:
     kind.add_argument(
         "--workers", type=int, metavar="N", help="processes that pack (default: one per CPU)"
     )
+    add_scheduler(kind)
     kind.add_argument(
         "--on-error",
         choices=("raise", "skip"),
@@ -215,8 +217,6 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
     Raises:
         ValueError: if a row has no value in the column of `--group`.
     """
-    from keras_bigdata.packing.pack import pack
-
     if arguments.append and arguments.repair:
         raise ValueError(
             "--append adds rows to OUTPUT, and --repair writes shards again that it has already. "
@@ -228,34 +228,37 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
         groups = _group_values(source, arguments.group)
         train, val = source.split(arguments.split, seed=arguments.seed, groups=groups)
         sources = {_below(output, "train"): train, _below(output, "val"): val}
-    if arguments.repair:
-        from keras_bigdata.integrity.repair import repair
-
+    with on_cluster(arguments):
         for directory, part in sources.items():
-            print_repair(
-                repair(
-                    directory,
-                    source=part,
-                    workers=arguments.workers,
-                    dry_run=False,
-                    **output_arguments(arguments),
-                )
-            )
-        return
-    for directory, part in sources.items():
-        start = time.perf_counter()
-        index = pack(
-            part,
-            directory,
-            shard_samples=arguments.shard_samples,
-            shuffle=not arguments.no_shuffle,
-            seed=arguments.seed,
-            workers=arguments.workers,
-            on_error=arguments.on_error,
-            append=arguments.append,
-            **output_arguments(arguments),
-        )
-        print_packed(directory, index, time.perf_counter() - start)
+            if arguments.repair:
+                _repair(arguments, directory, part)
+            else:
+                _pack(arguments, directory, part)
+
+
+def _repair(arguments: argparse.Namespace, directory: str, source: Any) -> None:
+    from keras_bigdata.integrity.repair import repair
+
+    workers, options = arguments.workers, output_arguments(arguments)
+    print_repair(repair(directory, source=source, workers=workers, dry_run=False, **options))
+
+
+def _pack(arguments: argparse.Namespace, directory: str, source: Any) -> None:
+    from keras_bigdata.packing.pack import pack
+
+    start = time.perf_counter()
+    index = pack(
+        source,
+        directory,
+        shard_samples=arguments.shard_samples,
+        shuffle=not arguments.no_shuffle,
+        seed=arguments.seed,
+        workers=arguments.workers,
+        on_error=arguments.on_error,
+        append=arguments.append,
+        **output_arguments(arguments),
+    )
+    print_packed(directory, index, time.perf_counter() - start)
 
 
 def output_arguments(arguments: argparse.Namespace) -> dict[str, Any]:

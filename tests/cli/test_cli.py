@@ -244,3 +244,14 @@ def test_like_is_for_test_sets_without_labels_too(photos, tmp_path, capsys):
     more[1] = str(tmp_path / "test")
     assert main([*command, *COLUMNS, *more]) == 1
     assert "test: these shards have no classes" in capsys.readouterr().err
+
+
+def test_an_unusable_scheduler_is_one_line(photos, tmp_path, capsys, monkeypatch):
+    command = ["pack", "images", str(photos / "labels.csv"), *COLUMNS, "--size", "8x8"]
+    command += ["-o", str(tmp_path / "shards"), "--scheduler", "tcp://127.0.0.1:1"]
+    assert main([*command, "--workers", "2"]) == 1
+    assert "--workers 2 is a number of processes on this machine" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(command) == 1
+    assert "pip install 'keras_bigdata[dask]'" in capsys.readouterr().err
+    assert not (tmp_path / "shards").exists()
