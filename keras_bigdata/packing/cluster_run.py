@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_bigdata import __version__
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import is_url
 from keras_bigdata.packing.pack_state import PackTarget
@@ -104,9 +105,7 @@ def installed_versions() -> dict[str, str | None]:
 
 def _version(package: str) -> str | None:
     if package == "keras_bigdata":
-        from keras_bigdata import __version__
-
-        return __version__
+        return __version__  # also of a checkout that is not installed
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -84,9 +84,10 @@ def pack(
     also if files have other sizes by then, and so does `repair`.
 
     The work is done by joblib: in threads for arrays and for up to 4,000 images, if there is no
-    `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask, Ray,
-    Spark; a directory must then be shared, a URL not). A script that packs in processes does not
-    need `if __name__ == "__main__":`.
+    `augment`, else in processes; or in the backend chosen with `joblib.parallel_config` (Dask,
+    Ray, Spark). The workers of a cluster need the same versions, the files of the source under the
+    same absolute paths, and the directory on a shared disk, which a URL does not need; each of them
+    checks that. A script that packs in processes does not need `if __name__ == "__main__":`.
 
     With `append=True` the shards are added to those of a packed directory:
 
@@ -154,7 +155,7 @@ def pack(
         append: whether to add the rows to a directory that is packed already. Defaults to `False`.
         workers: number of shards written at the same time; each takes its size in memory once
             (twice with `augment`). Defaults to `None`: one for each CPU. With 1 everything is done
-            in this process.
+            in this process. Dask uses all workers of its cluster, unless it is 1.
         on_error: `"raise"`, or `"skip"` to leave out rows that cannot be read, or that differ from
             the first one in fields, dtypes or shapes. They are listed on stderr and in
             `index.provenance["skipped"]`, each with `row`, `file` and `error`. Defaults to

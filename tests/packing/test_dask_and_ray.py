@@ -57,6 +57,11 @@ class DaskProcesses:
             for _ in range(2)
         ]
         self.address = json.loads(file.read_text())["address"]
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            # With one core, joblib runs the tasks in this process.
+            client.wait_for_workers(2, timeout=60)
 
     def _start(self, kind: str, *options: Any) -> subprocess.Popen[bytes]:
         host = () if kind == "worker" else ("--host", "127.0.0.1")
@@ -96,7 +101,6 @@ def test_dask_writes_the_same_bytes_also_if_a_worker_is_killed(dask, tmp_path, c
     pack(SlowNumbers(pids, 0), tmp_path / "one", shard_samples=2, workers=1)
     pids.write_text("")
     with Client(dask.address) as client, joblib.parallel_config(backend="dask"):
-        client.wait_for_workers(2, timeout=60)
         before = client.run(threads_and_handlers)
         pack(SlowNumbers(pids, 0.01), tmp_path / "two", shard_samples=2, verbose=2)
         assert client.run(threads_and_handlers) == before
@@ -130,7 +134,6 @@ def test_the_same_call_continues_after_a_cluster_has_ended(dask, tmp_path, monke
     pids = tmp_path / "pids"
     source = SlowNumbers(pids, 0.1)
     client = Client(dask.address)
-    client.wait_for_workers(2, timeout=60)
 
     def kill() -> None:
         wait_for(lambda: pids.exists() and len(pids.read_text().split()) > 12)
@@ -207,7 +210,7 @@ def test_ray_writes_the_same_bytes_also_if_a_worker_is_killed(photos, tmp_path):
         killer.start()
         with joblib.parallel_config(backend="ray"):
             pack(SlowNumbers(pids, 0.1), tmp_path / "killed", shard_samples=2)
-            pack(open_table(photos), tmp_path / "photos", shard_samples=6, augment=unchanged)
+            pack(open_table(photos), tmp_path / "of two", shard_samples=6, augment=unchanged)
         killer.join()
     finally:
         ray.shutdown()
