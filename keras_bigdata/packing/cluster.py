@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -122,6 +123,16 @@ def run_watched(parallel: Any, calls: Iterable[Any], directory: PackTarget) -> I
             results.put((_ENDED, error))
 
     threading.Thread(target=wait, name="keras_bigdata-cluster", daemon=True).start()
+    try:
+        yield from _watch(results, parallel, client, directory)
+    except BaseException:  # also Ctrl-C
+        # Ends the other thread, which would wait forever, and the tasks that have not begun.
+        with contextlib.suppress(Exception):
+            parallel._abort()
+        raise
+
+
+def _watch(results: Any, parallel: Any, client: Any, directory: Path) -> Iterator[Any]:
     worker_seen = time.monotonic()
     while True:
         try:
