@@ -132,7 +132,7 @@ def run_watched(parallel: Any, calls: Iterable[Any], directory: PackTarget) -> I
         raise
 
 
-def _watch(results: Any, parallel: Any, client: Any, directory: Path) -> Iterator[Any]:
+def _watch(results: Any, parallel: Any, client: Any, directory: PackTarget) -> Iterator[Any]:
     worker_seen = time.monotonic()
     while True:
         try:

@@ -15,7 +15,7 @@ from joblib.parallel import ThreadingBackend
 from keras_bigdata import PackError, pack
 from keras_bigdata.packing import cluster, cluster_run
 from keras_bigdata.packing.cluster_run import ClusterRun
-from keras_bigdata.packing.resume_state import CONTINUE
+from keras_bigdata.packing.manifest import CONTINUE
 from keras_bigdata.packing.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
 from keras_bigdata.shards.unfinished import UNFINISHED
 from tests.helpers.packs import read_files

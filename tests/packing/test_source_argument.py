@@ -135,7 +135,8 @@ def into(path: Any) -> list[Callable[[], Any]]:
 @pytest.mark.parametrize("url", ["s3://bucket/x", "gs://b", "https://a.b/c.csv", "file:///x"])
 def test_a_url_is_not_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str):
     monkeypatch.chdir(tmp_path)
-    for door in [*into(url)[3:], *into(Path(url))[3:]]:
+    # Scores are written to a URL too.
+    for door in [*into(url)[3:-1], *into(Path(url))[3:-1]]:
         with pytest.raises(ValueError, match=r"must be a path on this machine, not a URL: .*Copy"):
             door()
     for door in into(Path(url))[:3]:  # `pathlib` makes one slash of two
