@@ -110,14 +110,14 @@ def run_jobs(settings: JobSettings, jobs: Iterable[ShardJob]) -> Iterator[ShardR
         yield problem
         return
     for job in jobs:
+        if run is not None and not run.is_current(settings.directory):
+            return
         # A shard that is known to be in a store costs no request.
         try:
             if job.known is None and is_stop_requested(settings.directory):
                 return
         except BigDataError as error:
             yield PackError(f"{settings.directory}: shard {job.number} is not written: {error}")
-            return
-        if run is not None and not run.is_current(settings.directory):
             return
         result = _run_job(settings, job)
         yield result
