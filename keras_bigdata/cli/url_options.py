@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from keras_bigdata.storage.storage_options import is_secret_name
 from keras_bigdata.storage.url import is_remote
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -22,7 +23,8 @@ def add_storage_option(command: Any) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="option of the fsspec driver of a URL, such as anon=true or "
-        "endpoint_url=http://localhost:9000; VALUE is read as JSON if it can be; may be repeated. "
+        "endpoint_url=http://localhost:9000; VALUE is read as JSON if it can be, "
+        "except the digits of a key, secret, token or password; may be repeated. "
         "Other users of this machine see the command line: pass keys in the environment",
     )
 
@@ -98,9 +100,12 @@ def parse_storage_option(text: str) -> tuple[str, Any]:
             "secret"
         )
     try:
-        return name, json.loads(value)
+        parsed = json.loads(value)
     except (ValueError, RecursionError):
         return name, value
+    # A key may consist of digits, and drivers take it as text only.
+    is_number = isinstance(parsed, int | float) and not isinstance(parsed, bool)
+    return name, value if is_number and is_secret_name(name) else parsed
 
 
 def parse_bytes(text: str) -> int:

@@ -11,6 +11,9 @@ from urllib.parse import quote, quote_plus
 # Environment variables whose values must not be printed either.
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING|KEY", re.IGNORECASE)
 
+# Names and password in the address of a proxy, which messages may repeat in part.
+_USER_IN_ADDRESS = re.compile(r"://([^/@]*)@")
+
 # A shorter value would blacken parts of ordinary words.
 _MIN_SECRET = 6
 
@@ -58,7 +61,7 @@ class StorageOptions(Mapping[str, Any]):
     def hide_in(self, text: str) -> str:
         """Returns a text in which the values of the options and of secret variables are hidden."""
         secrets = {*_texts_of(self._options)}
-        secrets.update(value for name, value in os.environ.items() if _SECRET_NAME.search(name))
+        secrets.update(value for name, value in os.environ.items() if is_secret_name(name))
         forms = {
             form
             for secret in secrets
@@ -71,11 +74,20 @@ class StorageOptions(Mapping[str, Any]):
         return text
 
 
+def is_secret_name(name: str) -> bool:
+    """Returns whether the value of an option or a variable with this name is likely a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def _texts_of(value: Any) -> Iterator[str]:
     """Yields all texts in nested options, except those of addresses."""
     if isinstance(value, str):
         if not re.match(r"https?://[^@?]*$", value):
             yield value
+            for names in _USER_IN_ADDRESS.findall(value):
+                yield from names.split(":")
+    elif isinstance(value, int | float):  # such as a password of digits
+        yield str(value)
     elif isinstance(value, bytes):
         yield value.decode("latin-1")
     elif isinstance(value, Mapping):
@@ -86,5 +98,5 @@ def _texts_of(value: Any) -> Iterator[str]:
             yield from _texts_of(each)
     else:  # such as an object with credentials
         for name, each in getattr(value, "__dict__", {}).items():
-            if isinstance(each, str) and _SECRET_NAME.search(name):
+            if isinstance(each, str) and is_secret_name(name):
                 yield each

@@ -39,7 +39,7 @@ _MARKS = {
 
 
 def checked_url(text: str, argument: str) -> str:
-    """Returns a URL without a slash at its end.
+    """Returns a URL with its scheme in lower case and without a slash at its end.
 
     Args:
         text: the URL.
@@ -72,11 +72,19 @@ def checked_url(text: str, argument: str) -> str:
             "a directory, to which the names of files are added. Pass keys and signatures in "
             "`storage_options`."
         )
-    url = text.rstrip("/")
+    # The drivers compare the scheme as it is written.
+    url = scheme + text[len(scheme) :].rstrip("/")
     if url.endswith(":") or (scheme != "memory" and not parts.netloc):
         raise ValueError(f"`{argument}` is a URL without a name. Received: {argument}={text!r}")
     if any(part in (".", "..") for part in parts.path.split("/")):
         raise ValueError(f"`{argument}` must not hold '.' or '..'. Received: {argument}={text!r}")
+    if scheme not in WEB_SCHEMES and "//" in parts.path.rstrip("/"):
+        single = re.sub(r"(?<!:)//+", "/", url)
+        raise ValueError(
+            f"`{argument}` has two slashes in a row. A store may take them for one, or for a "
+            f"directory without a name. Pass {single!r}, or rename the directory. Received: "
+            f"{argument}={text!r}"
+        )
     return url
 
 

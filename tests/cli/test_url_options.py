@@ -48,6 +48,9 @@ def opened_with(monkeypatch):
         ("key=a=b", ("key", "a=b")),
         ("endpoint_url=http://localhost:9000", ("endpoint_url", "http://localhost:9000")),
         ('key="123"', ("key", "123")),
+        ("key=123456789", ("key", "123456789")),
+        ("secret=12e4", ("secret", "12e4")),
+        ("token=false", ("token", False)),
         ("token=", ("token", "")),
     ],
 )

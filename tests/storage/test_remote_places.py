@@ -22,6 +22,7 @@ from keras_bigdata import (
 )
 from keras_bigdata.representation import shorten
 from keras_bigdata.storage.joined_places import JoinedPlaces
+from keras_bigdata.storage.place import as_place
 from keras_bigdata.storage.remote_path import RemotePath
 from tests.helpers.image_files import write_image
 from tests.helpers.remote_sets import Requests, packed_url, remove, upload
@@ -115,6 +116,18 @@ def test_the_url_of_a_pickle_is_refused(photos):
     for shards in (f"{photos}/shard-00000.pkl", [f"{photos}/shard-00000.pkl"]):
         with pytest.raises(CorruptShardError, match=r"has the name of a pickle.*Pass memory://"):
             Shards(shards)
+
+
+def test_the_scheme_of_a_url_may_be_in_capitals(photos):
+    shards = Shards(photos.replace("memory://", "Memory://"))
+    assert shards.num_samples == 4
+    assert as_place("S3://bucket/train/", "directory").url == "s3://bucket/train"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket//train", "memory://bucket/a//b/"])
+def test_two_slashes_in_a_row_are_refused_before_anything_is_written(url):
+    with pytest.raises(ValueError, match=r"two slashes.*Pass '\w+://bucket/"):
+        pack(Arrays(x=np.zeros((2, 1)), labels=np.zeros(2, int)), url, workers=1)
 
 
 def test_long_urls_are_shortened_in_the_middle(tmp_path):

@@ -9,6 +9,7 @@ import keras_bigdata as kb
 from keras_bigdata import ShardIndex, StorageError
 from keras_bigdata.storage import filesystem, request
 from keras_bigdata.storage.place import as_place
+from keras_bigdata.storage.storage_options import StorageOptions
 from tests.helpers.s3_server import S3Server
 from tests.helpers.web_server import Faults
 
@@ -54,6 +55,16 @@ def test_the_text_of_a_driver_that_repeats_a_secret_is_hidden(monkeypatch, caplo
     assert "memory://b/x/index.json" in shown
     assert SECRET not in shown
     assert "very%2Fsecret%2Bvalue" not in shown
+
+
+def test_a_password_of_digits_is_hidden():
+    options = StorageOptions({"password": 20241126})
+    assert options.hide_in("login with 20241126 failed") == "login with *** failed"
+
+
+def test_the_password_of_a_proxy_is_hidden_without_its_address():
+    options = StorageOptions({"proxies": {"http": "http://someone:a-password@proxy:3128"}})
+    assert options.hide_in("proxy refused a-password") == "proxy refused ***"
 
 
 def test_secrets_in_objects_and_addresses_are_hidden():
