@@ -4,10 +4,10 @@
 
 The script starts an S3 server on this machine (that of moto, which keeps everything in memory),
 so that it needs no account. It writes crops of the photographs that come with scikit-image, packs
-them, and trains from `s3://photos/train` with a cache on the local disk. After each epoch it
-prints how much was read from the store. With a real bucket, only `storage_options` differs, or is
-left out if the environment has the credentials. It needs `pip install 'keras_bigdata[s3]'
-'moto[server]'`, downloads nothing, and takes about 30 seconds on two cores.
+them into `s3://photos/train`, and trains from there with a cache on the local disk. After each
+epoch it prints how much was read from the store. With a real bucket, only `storage_options`
+differs, or is left out if the environment has the credentials. It needs `pip install
+'keras_bigdata[s3]' 'moto[server]'`, downloads nothing, and takes about 30 seconds on two cores.
 """
 
 import logging
@@ -98,8 +98,7 @@ def main(folder: Path) -> None:
     write_images(folder / "photos")
 
     source = ImageFolder(folder / "photos", size=SIZE)
-    pack(source, folder / "shards", shard_samples=64)
-    store.put(str(folder / "shards"), URL, recursive=True)
+    pack(source, URL, shard_samples=64, storage_options=options)
 
     shards = Shards(URL, cache=folder / "cache", cache_bytes=1_000_000_000, storage_options=options)
     print(f"{shards.num_samples} images in {URL}")

@@ -231,8 +231,9 @@ def write_error(
         has_former: whether this training has written weights before.
     """
     kept = " The file still holds the previous best weights." if has_former else ""
+    reason = str(getattr(error, "strerror", None) or error).removesuffix(".")
     text = (
         f"The weights of epoch {epoch + 1}, the best so far, could not be written to {path}: "
-        f"{getattr(error, 'strerror', None) or error}.{kept}"
+        f"{reason}.{kept}"
     )
     return StorageError(text) if isinstance(error, StorageError) else OSError(error.errno, text)

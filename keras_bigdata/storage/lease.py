@@ -29,6 +29,9 @@ from keras_bigdata.storage.remote_path import RemotePath
 LIFETIME = 60.0
 RENEWAL = 15.0
 
+# Seconds by which the clocks of two machines may differ without a message.
+_CLOCK_DIFFERENCE = 60.0
+
 _NAME = re.compile(r"\d{6,}\.json")
 
 # Times that a process tries to take a lease which others take at the same time.
@@ -226,6 +229,11 @@ def _held(path: RemotePath, holder: LeaseHolder | None) -> LeaseHeldError:
         return LeaseHeldError(
             f"a process whose lease {path} cannot be read. Delete that file if no process writes "
             "there"
+        )
+    if holder.expires > time.time() + LIFETIME + _CLOCK_DIFFERENCE:
+        return LeaseHeldError(
+            f"{holder}, by a clock that is ahead of the one of this machine (a lease lasts "
+            f"{LIFETIME:g} s). If that process has ended, delete {path}"
         )
     return LeaseHeldError(str(holder))
 

@@ -38,8 +38,12 @@ _MARKS = {
 }
 
 
+# Other names of a scheme. One place has one URL, so that a set that is named twice is noticed.
+_ALIASES = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
+
+
 def checked_url(text: str, argument: str) -> str:
-    """Returns a URL with its scheme in lower case and without a slash at its end.
+    """Returns a URL as it is written here: `s3://` for `S3://` and `s3a://`, no slash at its end.
 
     Args:
         text: the URL.
@@ -72,10 +76,14 @@ def checked_url(text: str, argument: str) -> str:
             "a directory, to which the names of files are added. Pass keys and signatures in "
             "`storage_options`."
         )
-    # The drivers compare the scheme as it is written.
-    url = scheme + text[len(scheme) :].rstrip("/")
+    # The drivers compare the scheme as it is written. The account of abfs://container@account is
+    # not understood in az://.
+    name = scheme if "@" in parts.netloc else _ALIASES.get(scheme, scheme)
+    url = name + text[len(scheme) :].rstrip("/")
     if url.endswith(":") or (scheme != "memory" and not parts.netloc):
         raise ValueError(f"`{argument}` is a URL without a name. Received: {argument}={text!r}")
+    if scheme == "memory":
+        url = url.replace("memory:///", "memory://")
     if any(part in (".", "..") for part in parts.path.split("/")):
         raise ValueError(f"`{argument}` must not hold '.' or '..'. Received: {argument}={text!r}")
     if scheme not in WEB_SCHEMES and "//" in parts.path.rstrip("/"):

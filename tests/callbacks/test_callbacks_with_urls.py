@@ -120,6 +120,7 @@ def test_weights_that_cannot_be_uploaded_are_an_error_and_the_former_ones_stay(
     with pytest.raises(StorageError, match=text) as caught:
         run_epochs(best, [0.7])
     assert SECRET not in str(caught.value)
+    assert ".." not in str(caught.value)
     assert read_record(directory / "best.weights.h5").value == 0.5
     fail_to_write(monkeypatch)
     with pytest.raises(StorageError, match="cannot be written"):

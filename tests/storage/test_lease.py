@@ -85,6 +85,14 @@ def test_that_of_a_killed_process_of_this_machine_is_taken_at_once(leases):
         Lease(leases)
 
 
+def test_that_of_a_machine_whose_clock_is_ahead_names_the_file_to_delete(leases):
+    leave(leases, 1, expires=time.time() + 1e8)
+    with pytest.raises(
+        LeaseHeldError, match=r"clock that is ahead.*delete memory://.*000001\.json"
+    ):
+        Lease(leases)
+
+
 def test_of_many_that_take_an_expired_one_no_two_have_it(leases):
     """The create of `memory://` is not atomic among threads; one at a time is as in a store."""
     driver, guard = type(MEMORY), threading.Lock()

@@ -124,6 +124,24 @@ def test_the_scheme_of_a_url_may_be_in_capitals(photos):
     assert as_place("S3://bucket/train/", "directory").url == "s3://bucket/train"
 
 
+def test_a_set_that_is_named_in_two_spellings_is_not_served_twice(photos):
+    with pytest.raises(ShardError, match="are the same directory"):
+        Shards([photos, photos.replace("memory://", "memory:///")])
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("s3a://bucket/x", "s3://bucket/x"),
+        ("gcs://bucket/x", "gs://bucket/x"),
+        ("abfs://container/x", "az://container/x"),
+        ("abfss://c@account.dfs.core.windows.net/x", "abfss://c@account.dfs.core.windows.net/x"),
+    ],
+)
+def test_other_names_of_a_scheme_are_one_url(url, same):
+    assert as_place(url, "directory").url == same
+
+
 @pytest.mark.parametrize("url", ["s3://bucket//train", "memory://bucket/a//b/"])
 def test_two_slashes_in_a_row_are_refused_before_anything_is_written(url):
     with pytest.raises(ValueError, match=r"two slashes.*Pass '\w+://bucket/"):
