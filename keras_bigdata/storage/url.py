@@ -82,6 +82,8 @@ def checked_url(text: str, argument: str) -> str:
     url = name + text[len(scheme) :].rstrip("/")
     if url.endswith(":") or (scheme != "memory" and not parts.netloc):
         raise ValueError(f"`{argument}` is a URL without a name. Received: {argument}={text!r}")
+    if scheme in WEB_SCHEMES:
+        url = url.replace(parts.netloc, parts.netloc.lower(), 1)
     if scheme == "memory":
         url = url.replace("memory:///", "memory://")
     if any(part in (".", "..") for part in parts.path.split("/")):

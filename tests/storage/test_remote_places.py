@@ -134,11 +134,12 @@ def test_a_set_that_is_named_in_two_spellings_is_not_served_twice(photos):
     [
         ("s3a://bucket/x", "s3://bucket/x"),
         ("gcs://bucket/x", "gs://bucket/x"),
+        ("https://Example.ORG/Data/x/", "https://example.org/Data/x"),
         ("abfs://container/x", "az://container/x"),
         ("abfss://c@account.dfs.core.windows.net/x", "abfss://c@account.dfs.core.windows.net/x"),
     ],
 )
-def test_other_names_of_a_scheme_are_one_url(url, same):
+def test_a_place_has_one_url(url, same):
     assert as_place(url, "directory").url == same
 
 
