@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -22,6 +23,8 @@ _PIECES = 2 * CONNECTIONS
 # Copies that lie in a cache and are kept open; the others are opened again when they are needed.
 _MAX_OPEN_IN_CACHE = 64
 
+_numbers = itertools.count(1)
+
 
 class PlannedFetch:
     """Fetches remote shards before they are needed, and holds those that are in use.
@@ -36,6 +39,7 @@ class PlannedFetch:
 
     def __init__(self, index: ShardIndex) -> None:
         self._index = index
+        self._number = next(_numbers)
         self._lock = threading.Lock()
         self._planned: frozenset[int] = frozenset()
         self._wanted: deque[int] = deque()
@@ -148,13 +152,11 @@ class PlannedFetch:
     # ---- Downloads
 
     def _file(self, shard: int, path: RemotePath) -> RemoteFile:
-        checksum = int(self._index.checksums[shard])
-        return RemoteFile(
-            path,
-            int(self._index.sizes[shard]),
-            None if checksum == NO_CHECKSUM else checksum,
-            path.cache,
-        )
+        checksum, size = int(self._index.checksums[shard]), int(self._index.sizes[shard])
+        if checksum == NO_CHECKSUM:
+            # Another index may mean another file of this name and size.
+            return RemoteFile(path, size, None, path.cache, self._number)
+        return RemoteFile(path, size, checksum, path.cache)
 
     def _future(self, shard: int, path: RemotePath) -> Future[OpenCopy]:
         """Returns the future of a shard that is needed now."""
@@ -176,10 +178,22 @@ class PlannedFetch:
 
     def _start_next(self) -> None:
         """Starts downloads in the plan's order, as many as may run at one time."""
+        # A copy that is open already is finished at once, in this thread, which goes on here.
+        if getattr(self._of_thread, "starts", False):
+            return
+        self._of_thread.starts = True
+        try:
+            while self._start_one():
+                pass
+        finally:
+            self._of_thread.starts = False
+
+    def _start_one(self) -> bool:
+        """Starts the next download. Returns whether there may be another one to start."""
         while True:
             with self._lock:
                 if not self._wanted or self._downloads >= self._max_downloads:
-                    return
+                    return False
                 shard = self._wanted.popleft()
                 path = self._index.path(shard)
                 if shard in self._futures or not isinstance(path, RemotePath):
@@ -188,6 +202,7 @@ class PlannedFetch:
                 self._futures[shard] = future
                 self._downloads += 1
             self._watch(shard, future)
+            return True
 
     def _watch(self, shard: int, future: Future[OpenCopy]) -> None:
         # A weak reference: nothing is fetched for an object that is not used any more.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass, field
@@ -103,8 +104,9 @@ class RangedReader:
         self._fields = fields
         self._fetch = fetch
         self._lock = threading.Lock()
-        # Shard -> the ranges that were served and are not compared with the shard yet.
-        self._served: dict[int, list[tuple[int, bytes]]] = {}
+        # Shard -> the ranges that were served and are not compared with the shard yet: first byte,
+        # number of bytes, and CRC-32. Of batches in any order these can be all ranges of the set.
+        self._served: dict[int, set[tuple[int, int, int]]] = {}
         self._last: tuple[Int64Array, Int64Array, RawBatch] | None = None
 
     def read(self, shards: Int64Array, rows: Int64Array, cut: int | None = None) -> list[RawBatch]:
@@ -150,10 +152,10 @@ class RangedReader:
         """
         with self._lock:
             served = list(self._served.get(shard, ()))
-        for begin, content in served:
-            if os.pread(copy.descriptor, len(content), begin) != content:
+        for begin, size, checksum in served:
+            if zlib.crc32(os.pread(copy.descriptor, size, begin)) != checksum:
                 raise StorageError(
-                    f"{copy}: requests for {len(content):,} bytes at {begin:,} returned other "
+                    f"{copy}: requests for {size:,} bytes at {begin:,} returned other "
                     "bytes than the whole file holds, whose checksum is right, and they were "
                     "served in the first batch. The store, or a proxy before it, is at fault: "
                     "start again from the last checkpoint."
@@ -260,7 +262,8 @@ class RangedReader:
         places.found = [one for one, _ in contents]
         with self._lock:
             for (shard, begin, _), content in zip(places.requests, places.found, strict=True):
-                self._served.setdefault(shard, []).append((begin, content))
+                served = (begin, len(content), zlib.crc32(content))
+                self._served.setdefault(shard, set()).add(served)
 
     def _wait(self, readings: list[list[Future[bytes]]], shards: set[int]) -> None:
         """Waits for all requests, unless the shards arrive first."""

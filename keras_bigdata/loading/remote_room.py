@@ -65,6 +65,7 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
         ValueError: if the cache is too small; without a cache, if memory is too small.
     """
     needed: dict[CacheSettings | None, int] = {}
+    files = 0
     balanced = None
     for config in configs:
         index = config.index
@@ -72,14 +73,15 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
             continue
         cache = cache_of(index.directory)
         selected = SelectedRows(index, config.selection)
-        size = max(_two_windows(config, shards) for shards in selected.variants)
-        needed[cache] = needed.get(cache, 0) + size
+        windows = [_two_windows(config, shards) for shards in selected.variants]
+        needed[cache] = needed.get(cache, 0) + max(int(each.sum()) for each in windows)
+        files += 0 if cache is not None else max(len(each) for each in windows)
         used = np.flatnonzero(selected.counts)
         total = int(index.sizes[used].sum())
-        if cache is None and config.shuffle == "global" and config.balance is None:
-            _check_open_files(index, len(used))
         if cache is None and config.balance is not None and total > memory_limit() // processes:
             balanced = config
+    if files > _max_held():
+        raise ValueError(_too_many_files(configs, files))
     for cache, size in needed.items():
         if cache is not None:
             check_cache_bytes(cache, size)
@@ -118,27 +120,21 @@ def memory_limit() -> int:
     return int(memory * _MEMORY_SHARE)
 
 
-def _two_windows(config: LoaderConfig, shards: Int64Array) -> int:
-    """Returns the size of the largest shards of two windows of one variant."""
+def _two_windows(config: LoaderConfig, shards: Int64Array) -> Int64Array:
+    """Returns the sizes of the largest shards of two windows of one variant."""
     index = config.index
     if not isinstance(index.directory, RemotePath):
         remote = [s for s in shards.tolist() if isinstance(index.path(s), RemotePath)]
         shards = np.array(remote, np.int64)
     sizes = np.sort(index.sizes[shards])[::-1]
     if config.shuffle == "global" and config.balance is None:
-        return int(sizes.sum())
+        return sizes
     window = config.window_shards if config.shuffle == "window" else 1
-    return int(sizes[: 2 * window].sum())
+    return sizes[: 2 * window]
 
 
 def _too_little_memory(configs: Sequence[LoaderConfig], size: int, processes: int) -> str:
-    is_global = any(each.shuffle == "global" for each in configs)
-    what = (
-        'any batch of shuffle="global" needs any shard: all of them'
-        if is_global
-        else "the shards of two windows, the current one and the next,"
-    )
-    other = 'shuffle="window"' if is_global else "fewer `window_shards`"
+    what, other = _held_and_remedy(configs)
     return (
         f"{configs[0].index.directory}: {what} take {size:,} bytes, which are held in memory "
         f"without a cache{f', in each of {processes} processes' if processes > 1 else ''}; half of "
@@ -147,15 +143,22 @@ def _too_little_memory(configs: Sequence[LoaderConfig], size: int, processes: in
     )
 
 
+def _too_many_files(configs: Sequence[LoaderConfig], count: int) -> str:
+    what, other = _held_and_remedy(configs)
+    return (
+        f"{configs[0].index.directory}: {what} are {count:,} shards, each of which is an open "
+        f"file in memory without a cache, and this process may open {max_open_files():,} files. "
+        f"Keep them on a disk with Shards(url, cache=directory), pass {other}, or allow more: "
+        "`ulimit -n` in the shell before the program starts."
+    )
+
+
+def _held_and_remedy(configs: Sequence[LoaderConfig]) -> tuple[str, str]:
+    """Returns what is held at one time, and what holds less, for messages."""
+    if any(each.shuffle == "global" for each in configs):
+        return 'any batch of shuffle="global" needs any shard: all of them', 'shuffle="window"'
+    return "the shards of two windows, the current one and the next,", "fewer `window_shards`"
+
+
 def _max_held() -> int:
     return max(8, max_open_files() // 2)
-
-
-def _check_open_files(index: ShardIndex, count: int) -> None:
-    if count > _max_held():
-        raise ValueError(
-            f'{index.directory}: any batch of shuffle="global" needs any of the {count:,} shards, '
-            "each of which is an open file in memory without a cache, and this process may open "
-            f"{max_open_files():,} files. Keep them on a disk with Shards(url, cache=directory), "
-            'or pass shuffle="window".'
-        )

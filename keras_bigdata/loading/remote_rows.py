@@ -36,15 +36,19 @@ class RemoteRows:
         reader: reads rows of open shards.
         coming: which shards are needed next.
         used: int64 array, the shards that have selected rows.
+        by_ranges: whether the first batch may be read before its shards have arrived.
     """
 
-    def __init__(self, reader: RowReader, coming: ComingShards, used: Int64Array) -> None:
+    def __init__(
+        self, reader: RowReader, coming: ComingShards, used: Int64Array, *, by_ranges: bool
+    ) -> None:
         assert reader.files.remote is not None
         self.coming = coming
         self._files = reader.files
         self._fetch = reader.files.remote
         self._room = RemoteRoom(reader.index, used, coming)
         self._ranged = RangedReader(reader.index, reader.fields, self._fetch)
+        self._by_ranges = by_ranges
         self._next_use = self._fetch.next_use = NextUseOfPlan(reader.index, coming)
         self._files.compare = self._ranged.compare
         self._horizon: Horizon | None = None
@@ -67,7 +71,7 @@ class RemoteRows:
             apart: whether a single batch may be requested out of order.
         """
         self._fetch.begin_read()
-        by_range = self._move_to(*bounds, single=single, apart=apart)
+        by_range = self._move_to(*bounds, single=single, apart=apart) and self._by_ranges
 
         def arranged_read(
             reader: RowReader | RangedReader, shards: Int64Array, rows: Int64Array
@@ -154,4 +158,5 @@ def remote_rows(
         return None
     coming = ComingShards(plans, variants, pass_rows, config.window_shards, repeats=config.repeats)
     used = np.flatnonzero(SelectedRows(config.index, config.selection).counts)
-    return RemoteRows(reader, coming, used)
+    # A shard that is found damaged later is skipped, so none of its rows may have been served.
+    return RemoteRows(reader, coming, used, by_ranges=config.on_corrupt == "raise")

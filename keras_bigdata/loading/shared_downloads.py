@@ -33,12 +33,15 @@ class RemoteFile:
         size: size in bytes.
         checksum: CRC-32; `None` if it is unknown.
         cache: the cache of the path, which decides where a copy lies.
+        owner: number of the only object that may use the copy, since without a checksum nothing
+            distinguishes it from another file that had the same URL and size. Defaults to 0: any.
     """
 
     path: RemotePath
     size: int
     checksum: int | None
     cache: CacheSettings | None
+    owner: int = 0
 
 
 _lock = threading.Lock()
@@ -79,7 +82,11 @@ def cached_copy(file: RemoteFile) -> OpenCopy | None:
     if copy is not None or file.cache is None or file.checksum is None:
         return copy
     directory = cache_directory(file.cache.directory)
-    descriptor = directory.open_entry(entry_name(file.path, file.size, file.checksum), file.size)
+    name = entry_name(file.path, file.size, file.checksum)
+    try:
+        descriptor = directory.open_entry(name, file.size)
+    except OSError:  # what is wrong with the cache is an error when the shard is opened
+        return None
     return None if descriptor is None else OpenCopy(file.path, descriptor)
 
 

@@ -20,6 +20,9 @@ STALLED_SECONDS = 60.0
 
 _POLL_SECONDS = 0.01
 
+# Times that the directory of the cache may be removed while one file is looked up and downloaded.
+_MAX_REMOVED = 5
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
@@ -44,29 +47,42 @@ def open_cached(
         CorruptShardError: if the remote file does not exist, or is not the expected one.
         StorageError: if it cannot be read, or if the cache cannot be used, such as on a full disk.
     """
+    removed = 0
+    while True:
+        try:
+            return _open_or_download(path, cache, size, checksum, next_use)
+        except FileNotFoundError as error:
+            # The directory was removed meanwhile, which is allowed at any time.
+            removed += 1
+            if removed == _MAX_REMOVED:
+                raise _failure(cache, path, error) from error
+        except OSError as error:
+            if error.errno in _OUT_OF_DESCRIPTORS:  # the caller closes some, and tries again
+                raise
+            raise _failure(cache, path, error) from error
+
+
+def _open_or_download(
+    path: RemotePath, cache: CacheSettings, size: int, checksum: int, next_use: NextUse | None
+) -> int | None:
     directory = cache_directory(cache.directory)
     name = entry_name(path, size, checksum)
-    try:
-        while True:
-            descriptor = directory.open_entry(name, size)
-            if descriptor is not None:
-                return descriptor
-            begun = directory.begin_download(name, size, cache.max_bytes, next_use)
-            if begun is None:
-                return None
-            if isinstance(begun, Download):
-                break
-            if not _wait(begun):
-                return None
-        with directory.discarded_on_error(begun):
-            while (full := _fill(begun, path, size, checksum)) is not None:
-                if not directory.free(name, size, next_use):
-                    raise full
-            return directory.publish(begun)
-    except OSError as error:
-        if error.errno in _OUT_OF_DESCRIPTORS:  # the caller closes some, and tries again
-            raise
-        raise _failure(cache, path, error) from error
+    while True:
+        descriptor = directory.open_entry(name, size)
+        if descriptor is not None:
+            return descriptor
+        begun = directory.begin_download(name, size, cache.max_bytes, next_use)
+        if begun is None:
+            return None
+        if isinstance(begun, Download):
+            break
+        if not _wait(begun):
+            return None
+    with directory.discarded_on_error(begun):
+        while (full := _fill(begun, path, size, checksum)) is not None:
+            if not directory.free(name, size, next_use):
+                raise full
+        return directory.publish(begun)
 
 
 def _fill(download: Download, path: RemotePath, size: int, checksum: int) -> OSError | None:

@@ -221,3 +221,16 @@ def test_a_shard_that_is_gone_is_found_out_by_its_download(directory, store):
         labels = [sequence.server.batch(0, i)[1] for i in range(len(sequence))]
     assert len(caught) == 3
     assert min(np.concatenate(labels)) >= 60
+
+
+def test_no_row_of_a_damaged_shard_is_served_before_it_is_skipped(directory, store):
+    url = store.upload(directory)
+    sequence = ShardSequence(url, 8, seed=1, window_shards=4, workers=0, on_corrupt="skip")
+    store.changed.update(dict.fromkeys(sequence.index.names[:6], lambda content, _: content[::-1]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        batches = [sequence.server.batch(0, i) for i in range(len(sequence))]
+    assert len(caught) == 6
+    for x, labels in batches:
+        assert min(labels) >= 120
+        np.testing.assert_array_equal(x[:, 0], labels % 256)

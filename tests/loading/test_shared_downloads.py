@@ -1,0 +1,98 @@
+"""Copies of remote shards that several sequences and threads of one process share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import keras_bigdata as kb
+from keras_bigdata import Arrays, ShardSequence
+from keras_bigdata.loading.shared_downloads import RemoteFile, download
+from keras_bigdata.storage.place import as_place
+from tests.helpers.store import Store
+
+pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def store():
+    with Store() as store:
+        yield store
+
+
+def test_a_copy_is_never_given_to_a_thread_while_it_is_being_closed(tmp_path, store):
+    """It would have the descriptor of another file, or none."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "file").write_bytes(bytes(5_000_000))  # which takes time to close
+    path = as_place(store.upload(tmp_path / "set"), "path") / "file"
+    file = RemoteFile(path, 5_000_000, None, None)
+    errors = []
+
+    def use():
+        for _ in range(60):
+            copy = download(file, lambda name: 0.0).result()
+            try:
+                os.fstat(copy.descriptor)
+            except OSError as error:
+                errors.append(error)
+            del copy
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+def test_a_second_sequence_uses_hundreds_of_copies_that_are_open(tmp_path, store, caplog):
+    rows = np.arange(500)
+    kb.pack(Arrays(x=rows, labels=rows % 3), tmp_path / "set", shard_samples=2, verbose=0)
+    url = store.upload(tmp_path / "set")
+    options = {"shuffle": "global", "workers": 0}
+    first = ShardSequence(url, 100, seed=1, **options)
+    for index in range(len(first)):
+        first.server.batch(0, index)
+    with caplog.at_level(logging.ERROR):
+        second = ShardSequence(url, 100, seed=2, **options)
+        local = ShardSequence(tmp_path / "set", 100, seed=2, **options)
+        for index in range(len(second)):
+            one, other = second.server.batch(0, index), local.server.batch(0, index)
+            np.testing.assert_array_equal(one[0], other[0])
+    assert len(store.shards()) == 250
+    assert not caplog.records
+
+
+def test_a_replaced_set_without_checksums_is_not_read_from_copies_of_the_old_one(tmp_path, store):
+    def shards(name, value):
+        (tmp_path / name).mkdir()
+        content = {"x": np.full((40, 500), value, "uint8"), "y": np.arange(40)}
+        (tmp_path / name / "shard.pkl").write_bytes(pickle.dumps(content, protocol=5))
+        ShardSequence(tmp_path / name, inputs="x", targets="y").index.save()
+        return tmp_path / name
+
+    url = store.upload(shards("set", 1))
+    old = ShardSequence(url, 8, inputs="x", targets="y", workers=0)
+    for index in range(3):
+        old.server.batch(0, index)
+    for file in shards("new", 2).iterdir():
+        as_place(f"{url}/{file.name}", "path").write_bytes(file.read_bytes())
+    new = ShardSequence(url, 8, inputs="x", targets="y", workers=0)
+    assert all((new.server.batch(0, index)[0] == 2).all() for index in range(len(new)))
+
+
+def test_more_shards_than_files_that_may_be_open_are_refused(tmp_path, store, monkeypatch):
+    rows = np.arange(240)
+    kb.pack(Arrays(x=rows, labels=rows % 3), tmp_path / "set", shard_samples=10, verbose=0)
+    url = store.upload(tmp_path / "set")
+    monkeypatch.setattr("keras_bigdata.loading.remote_room.max_open_files", lambda: 40)
+    ShardSequence(url, 10, window_shards=10)
+    with pytest.raises(ValueError, match=r"two windows.*are 22 shards.*40 files.*window_shards"):
+        ShardSequence(url, 10, window_shards=11)
+    with pytest.raises(ValueError, match=r'"global".*are 24 shards.*cache=directory'):
+        ShardSequence(url, 10, shuffle="global")
