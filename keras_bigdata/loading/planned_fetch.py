@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 
 from keras_bigdata.errors import StorageError
+from keras_bigdata.loading.file_descriptors import max_open_files
 from keras_bigdata.loading.next_use import NextUseOfPlan, needed_in_process
 from keras_bigdata.loading.shared_downloads import RemoteFile, cached_copy, download
 from keras_bigdata.shards.index import NO_CHECKSUM, ShardIndex
@@ -48,6 +49,7 @@ class PlannedFetch:
         self._in_cache: set[int] = set()
         self._aside: OrderedDict[int, Future[OpenCopy]] = OrderedDict()
         self._max_aside = 2
+        self._max_open_aside = max(8, max_open_files() // 4)
         self._downloads = 0
         mean = int(index.sizes.mean()) if len(index) else 0
         self._max_downloads = min(max(2, -(-_PIECES * PIECE_BYTES // max(mean, 1))), CONNECTIONS)
@@ -65,7 +67,7 @@ class PlannedFetch:
         order = [shard for shard in shards if isinstance(self._index.path(shard), RemotePath)]
         with self._lock:
             self._planned = frozenset(order)
-            self._max_aside = max(2, len(order))
+            self._max_aside = max(2, min(len(order), self._max_open_aside))
             for shard, future in self._aside.items():
                 if shard in self._planned:
                     self._futures.setdefault(shard, future)
@@ -78,7 +80,8 @@ class PlannedFetch:
         self._start_next()
 
     def want(self, shards: Sequence[int]) -> None:
-        """Starts to fetch shards that a caller waits for."""
+        """Starts to fetch shards that a caller waits for, as many as may be open."""
+        shards = shards[: self._max_open_aside]
         with self._lock:
             self._max_aside = max(self._max_aside, len(shards))
         for shard in shards:

@@ -40,6 +40,8 @@ class RemoteRoom:
         self._sizes = index.sizes
         cache = cache_of(index.directory)
         self._max_bytes = memory_limit() if cache is None else cache.max_bytes
+        # Of copies in a cache, a few are kept open only.
+        self._max_shards = _max_held() if cache is None else None
         # What any batch may need is held as a whole, or it would be fetched again and again.
         total = int(index.sizes[used].sum())
         fits = cache is None and total <= memory_limit() and len(used) <= _max_held()
@@ -47,7 +49,7 @@ class RemoteRoom:
 
     def fitting(self, horizon: Horizon) -> list[int]:
         """Returns the shards to hold, in the order in which they are fetched."""
-        shards = list(dict.fromkeys((*horizon.shards, *self._all)))
+        shards = list(dict.fromkeys((*horizon.shards, *self._all)))[: self._max_shards]
         if self._max_bytes is None:
             return shards
         total = np.cumsum(self._sizes[shards])

@@ -96,3 +96,19 @@ def test_more_shards_than_files_that_may_be_open_are_refused(tmp_path, store, mo
         ShardSequence(url, 10, window_shards=11)
     with pytest.raises(ValueError, match=r'"global".*are 24 shards.*cache=directory'):
         ShardSequence(url, 10, shuffle="global")
+
+
+def test_files_of_tiny_shards_that_are_read_together_are_not_all_open(tmp_path, store, monkeypatch):
+    """Several batches are read together, which lie in more shards than two windows have."""
+    rows = np.arange(400)
+    kb.pack(Arrays(x=rows, labels=rows), tmp_path / "set", shard_samples=2, verbose=0)
+    for module in ("remote_room", "planned_fetch"):
+        monkeypatch.setattr(f"keras_bigdata.loading.{module}.max_open_files", lambda: 40)
+    before, most, found = len(os.listdir("/proc/self/fd")), 0, []
+    sequence = ShardSequence(store.upload(tmp_path / "set"), 10, seed=1, shuffle="shards")
+    for index in range(len(sequence)):
+        found += sequence.server.batch(0, index)[1].tolist()
+        most = max(most, len(os.listdir("/proc/self/fd")) - before)
+    assert sorted(found) == rows.tolist()
+    assert most < 60
+    sequence.server.prefetcher.release()
