@@ -13,6 +13,7 @@ import pytest
 import keras_bigdata as kb
 from keras_bigdata import Arrays, ShardSequence
 from keras_bigdata.loading.shared_downloads import RemoteFile, download
+from keras_bigdata.storage import open_copy
 from keras_bigdata.storage.place import as_place
 from tests.helpers.store import Store
 
@@ -25,29 +26,29 @@ def store():
         yield store
 
 
-def test_a_copy_is_never_given_to_a_thread_while_it_is_being_closed(tmp_path, store):
+def test_a_copy_is_never_given_to_a_thread_while_it_is_being_closed(tmp_path, store, monkeypatch):
     """It would have the descriptor of another file, or none."""
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "file").write_bytes(bytes(5_000_000))  # which takes time to close
+    (tmp_path / "set" / "file").write_bytes(bytes(1000))
     path = as_place(store.upload(tmp_path / "set"), "path") / "file"
-    file = RemoteFile(path, 5_000_000, None, None)
-    errors = []
+    file = RemoteFile(path, 1000, None, None)
+    begun, go_on, close = threading.Event(), threading.Event(), open_copy._Descriptor.close
 
-    def use():
-        for _ in range(60):
-            copy = download(file, lambda name: 0.0).result()
-            try:
-                os.fstat(copy.descriptor)
-            except OSError as error:
-                errors.append(error)
-            del copy
+    def close_slowly(self):
+        begun.set()
+        go_on.wait(10)
+        close(self)
 
-    threads = [threading.Thread(target=use) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    held = [download(file, lambda name: 0.0).result()]
+    monkeypatch.setattr(open_copy._Descriptor, "__del__", close_slowly)
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    assert begun.wait(10)
+    again = download(file, lambda name: 0.0).result()
+    go_on.set()
+    thread.join()
+    monkeypatch.undo()
+    assert os.fstat(again.descriptor).st_size == 1000
 
 
 def test_a_second_sequence_uses_hundreds_of_copies_that_are_open(tmp_path, store, caplog):
