@@ -82,7 +82,8 @@ def _jax_processes() -> tuple[int, int] | None:
     jax: Any = sys.modules.get("jax")
     # Asking for the process index initializes the backends, which must come after
     # `jax.distributed.initialize`.
-    if jax is None or not jax.distributed.is_initialized():
+    is_initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
+    if is_initialized is None or not is_initialized():  # JAX before 0.4.34 does not say it
         return None
     return jax.process_index(), jax.process_count()
 

@@ -127,7 +127,8 @@ def connected_processes() -> Processes:
     if jax is not None and keras.backend.backend() != "torch":
         # Asking for the number of processes initializes the backends, which must come after
         # `jax.distributed.initialize`.
-        if jax.distributed.is_initialized() and jax.process_count() > 1:
+        is_initialized = getattr(jax.distributed, "is_initialized", None)
+        if is_initialized is not None and is_initialized() and jax.process_count() > 1:
             return _JaxProcesses(jax)
         return Processes()
     torch: Any = sys.modules.get("torch.distributed")
