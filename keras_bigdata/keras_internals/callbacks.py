@@ -105,8 +105,8 @@ def training_frame() -> FrameType:
     """Returns the frame of the function that calls a callback's `on_train_begin`.
 
     Finds: the first caller whose name is neither `on_train_begin` (a callback's, and that of
-    `CallbackList`) nor `start` or `open`, which are of this package. This is `fit`, or the function
-    that holds a custom loop.
+    `CallbackList`) nor `start`, `open` or `from_first`, which are of this package. This is `fit`, or
+    the function that holds a custom loop.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
@@ -117,8 +117,9 @@ def training_frame() -> FrameType:
     Ctrl-C would raise at once, as it does without the callback, and two threads could train with
     one directory of `ResumeTraining`.
     """
+    ours = ("open", "start", "from_first", "on_train_begin")
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_name in ("open", "start", "on_train_begin"):
+    while frame.f_back is not None and frame.f_code.co_name in ours:
         frame = frame.f_back
     return frame
 
