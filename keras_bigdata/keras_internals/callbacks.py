@@ -105,8 +105,8 @@ def training_frame() -> FrameType:
     """Returns the frame of the function that calls a callback's `on_train_begin`.
 
     Finds: the first caller whose name is neither `on_train_begin` (a callback's, and that of
-    `CallbackList`) nor `start`, `open` or `from_first`, which are of this package. This is `fit`, or
-    the function that holds a custom loop.
+    `CallbackList`) nor `start`, `open` or `from_first`, which are of this package. This is `fit`,
+    or the function that holds a custom loop.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
