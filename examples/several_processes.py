@@ -7,7 +7,7 @@ The script packs three textures of scikit-image, trains in one process, and then
 rounding. (Adam would enlarge the rounding: it divides gradients that are nearly 0 by their size.)
 The two processes run on this machine and talk to each other over its loopback address; on several
 machines each runs the same lines with the address of the first one. It needs JAX
-(`pip install jax`), downloads nothing and takes about 40 seconds on two cores.
+(`pip install jax`), downloads nothing and takes about 50 seconds on two cores.
 """
 
 import os
