@@ -22,7 +22,8 @@ from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.ranged_file import RangedFile
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import check_writable, download, output_place
+from keras_bigdata.storage.transfer import download, probe_writable
+from keras_bigdata.storage.writable import output_place
 
 SUFFIX = ".weights.h5"
 
@@ -90,7 +91,7 @@ def prepare_directory(path: Path | RemotePath) -> None:
         StorageError: the same, for a URL.
     """
     if isinstance(path, RemotePath):
-        check_writable(path)
+        probe_writable(path)
         return
     directory = path.parent
     try:

@@ -35,7 +35,7 @@ from keras_bigdata.callbacks._training_settings import (
 from keras_bigdata.keras_internals.callbacks import set_initial_epoch
 from keras_bigdata.keras_internals.processes import Processes
 from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.storage.transfer import output_place
+from keras_bigdata.storage.writable import output_place
 
 
 class ResumeTraining(keras.callbacks.Callback):

@@ -26,7 +26,8 @@ from keras_bigdata.errors import StorageError
 from keras_bigdata.files import remove_leftovers, replace_file
 from keras_bigdata.keras_internals.processes import Processes
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import check_writable, output_place
+from keras_bigdata.storage.transfer import probe_writable
+from keras_bigdata.storage.writable import output_place
 
 _STATE_VERSION = 1
 
@@ -160,7 +161,7 @@ class ScoreLog(keras.callbacks.Callback):
 
     def _prepare(self) -> dict[str, list[float]]:
         if isinstance(self.filepath, RemotePath):
-            check_writable(self.filepath)
+            probe_writable(self.filepath)
         else:
             self.filepath.parent.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.filepath)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from keras_bigdata.errors import PackError, StorageError
 from keras_bigdata.packing.manifest import list_names
@@ -45,8 +46,8 @@ def remote_output(
     _remove_leftovers(place, verbose)
     writers: list[ShardWriter] = []
 
-    def open_writer(**options: object) -> ShardWriter:
-        writer = ShardWriter(place, **options)  # type: ignore[arg-type]
+    def open_writer(**options: Any) -> ShardWriter:
+        writer = ShardWriter(place, **options)
         writers.append(writer)
         (place / WRITING / MARK).write_bytes(json.dumps({"writer": _WRITER}).encode())
         return writer

@@ -45,23 +45,20 @@ class RemotePack:
 
     Args:
         place: the directory of the shards.
+        ticket: what a worker needs of the lease. Defaults to `None`: in the process that packs.
     """
 
-    def __init__(self, place: RemotePath) -> None:
+    def __init__(self, place: RemotePath, ticket: LeaseTicket | None = None) -> None:
         self.place = place
         self._state = place / UNFINISHED
         self._lease: Lease | None = None
-        self._ticket: LeaseTicket | None = None
+        self._ticket = ticket
         self._sizes: dict[str, int] = {}  # of the files when the pack began
         self._records: dict[int, ShardRecord] | None = None  # of shards uploaded before
         self._is_finished = False
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"place": self.place, "ticket": self._ticket}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__init__(state["place"])  # type: ignore[misc]
-        self._ticket = state["ticket"]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.place, self._ticket)
 
     def __str__(self) -> str:
         return str(self.place)

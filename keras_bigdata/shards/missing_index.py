@@ -1,4 +1,4 @@
-"""The error for a URL at which there is no index: what is there, and what to do."""
+"""The error for a URL without an index. It names the files found there and the remedy."""
 
 from __future__ import annotations
 

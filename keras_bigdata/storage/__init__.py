@@ -26,13 +26,13 @@ The files, each of which uses only those above it:
 | `cached_copy` | opens the copy in a cache, which downloads it if it is missing |
 | `cache_bytes` | checks that a cache has room for what is read at one time |
 | `open_copy` | opens a local copy of a remote file |
-| `transfer` | copies whole files from a store; which stores replace files as a whole |
-| `private_file` | a local file for a transfer, and removal of those of killed processes |
+| `transfer` | copies files from a store, lists them, tries whether one can be written |
 | `ranged_file` | a remote file as a file object that requests only what is read |
-| `writable` | which stores a set of shards can be written to |
+| `writable` | which stores can be written to: sets of shards, single files |
 | `lease` | the right to write below a URL, which one process has at a time |
 | `lease_holder` | ... and the process that has it |
 | `upload_directory` | local directories in which files are written before they are uploaded |
+| `private_file` | a local file for a transfer, in such a directory |
 | `many_files` | reads or removes many small files at the same time |
 | `listed_sizes` | sizes of remote files, with one listing for all of a directory; which changed |
 """

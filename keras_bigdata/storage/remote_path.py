@@ -322,7 +322,9 @@ class RemotePath:
             filesystem = open_filesystem(self.url, self.options)
             filesystem.invalidate_cache()
             root = filesystem._strip_protocol(self.url)
-            if hasattr(filesystem, "resolve_path"):  # of Hugging Face, which spells revisions anew
+            if hasattr(
+                filesystem, "resolve_path"
+            ):  # Hugging Face: revisions are written in another form
                 root = filesystem.resolve_path(root).unresolve()
             found = call_driver(filesystem, "find", root, detail=True)
             prefix = root.rstrip("/") + "/"

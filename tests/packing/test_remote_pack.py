@@ -254,7 +254,7 @@ def test_options_are_sent_to_workers_and_never_written(url: str):
         target.request_stop()
         assert copy.is_stop_requested() is True
         assert "a-secret-key" not in str(read_store(url))
-    assert copy.is_stop_requested() is True, "nobody packs any more"
+    assert copy.is_stop_requested() is True, "the pack has ended"
     assert read_store(url) == {}
 
 

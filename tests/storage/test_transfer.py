@@ -15,7 +15,8 @@ from keras_bigdata.storage import remote_path, request
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.ranged_file import RangedFile
 from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import check_writable, download, list_names, output_place
+from keras_bigdata.storage.transfer import download, list_names, probe_writable
+from keras_bigdata.storage.writable import output_place
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -101,12 +102,12 @@ def test_an_upload_that_fails_leaves_the_former_file_and_hides_the_options(
     assert "a-secret-key" not in str(caught.value)
     assert caught.value.__cause__ is None
     with pytest.raises(StorageError, match="cannot be written"):
-        check_writable(path)
+        probe_writable(path)
     assert path.read_bytes() == b"former"
 
 
 def test_a_check_of_a_directory_leaves_nothing_there(directory):
-    check_writable(directory / "a")
+    probe_writable(directory / "a")
     assert directory.list_sizes() == {}
 
 
