@@ -57,7 +57,8 @@ MAY_IMPORT = {
         *("arguments", "bounded_map", "files", "loading", "progress", "representation"),
         *("shards", "storage"),
     ],
-    "migrate": ["files"],
+    "old_keras": [],
+    "migrate": ["files", "old_keras"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [
         *("arguments", "bench", "files", "integrity", "loading", "migrate", "packing"),
@@ -80,6 +81,7 @@ WITHOUT_KERAS = {
         "packing",
         "integrity",
         "migrate",
+        "old_keras",
     ),
 }
 HEAVY = {"keras", "tensorflow", "jax", "torch"}

@@ -1,14 +1,13 @@
 """`fit_generator` and the other generator methods of Keras 1 and Keras 2, on Keras 3.
 
-generators       the three methods (arguments: their old arguments)
-batch_stream     any source -> one stream of batches (batch_conversion, batch_arrays, class_weights)
-batch_queue      the stream, read ahead (prefetch_iterator) and divided into epochs
-keras_data       the queue as a dataset for `fit`
-epoch_control    ends epochs where old Keras did, and validates between them (validation)
+installation     `install()`, topic by topic (__main__: runs a script with it)
+patching         changes Keras, once, and takes it back in tests
+generators/      the generator methods: old arguments, sources, epochs, validation
+models/          methods of models
+modules/         modules that Keras 3 does not have
 callbacks        the old arguments of two callbacks
+optimizers       `lr`
 metric_names     `acc` and `accuracy`
-weights_files    weights under old file names
-patches          `install()` (__main__: runs a script with it)
 
 The public names are loaded when they are first used, and Keras with them.
 """
@@ -20,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_bigdata.legacy.callbacks import ModelCheckpoint, TensorBoard
-    from keras_bigdata.legacy.generators import (
+    from keras_bigdata.legacy.generators.methods import (
         evaluate_generator,
         fit_generator,
         predict_generator,
     )
-    from keras_bigdata.legacy.patches import install
+    from keras_bigdata.legacy.installation import install
 
 __all__ = [
     "ModelCheckpoint",
@@ -39,10 +38,10 @@ __all__ = [
 _MODULES = {
     "ModelCheckpoint": "callbacks",
     "TensorBoard": "callbacks",
-    "evaluate_generator": "generators",
-    "fit_generator": "generators",
-    "install": "patches",
-    "predict_generator": "generators",
+    "evaluate_generator": "generators.methods",
+    "fit_generator": "generators.methods",
+    "install": "installation",
+    "predict_generator": "generators.methods",
 }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import Any
 
 import keras
 
-from keras_bigdata.legacy import weights_files
+from keras_bigdata.keras_internals.legacy import KERAS_MODULES
 from keras_bigdata.legacy.metric_names import add_aliases, resolve_auto_mode
+from keras_bigdata.legacy.models import weights_files
+from keras_bigdata.legacy.patching import replace
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
@@ -207,3 +210,15 @@ class TensorBoard(keras.callbacks.TensorBoard):
             warnings.warn("`embeddings_freq` has no effect without metadata.", stacklevel=2)
             arguments["embeddings_freq"] = 0
         super().__init__(log_dir=log_dir, histogram_freq=histogram_freq, **arguments)
+
+
+def install() -> None:
+    """Replaces the callbacks of Keras by these, wherever they are imported from."""
+    for new_class in (ModelCheckpoint, TensorBoard):
+        old_class = new_class.__mro__[1]
+        # In the module that defines it, for copies of `keras.callbacks` that are imported later.
+        replace(sys.modules[old_class.__module__], old_class.__name__, new_class)
+        for name in KERAS_MODULES:
+            module = sys.modules.get(f"{name}.callbacks")
+            if module is not None:
+                replace(module, old_class.__name__, new_class)

@@ -5,7 +5,7 @@ migration        the text of one script: parsed, changed by all rules, and writt
 script           the script as the rules see it (keras_version, new_imports)
 rules/           one kind of change per file
 
-Used by the rules: dotted_names, keras_names, call_edits, strings.
+Used by the rules: dotted_names, call_edits, strings; the tables of old names are in old_keras/.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Literal
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
-from keras_bigdata.migrate.keras_names import canonical_name
 from keras_bigdata.migrate.script import Script
+from keras_bigdata.old_keras.locations import canonical_name
 
 # `""` if it is unknown, `"both"` if there are signs of both.
 KerasVersion = Literal["", "1", "2", "both"]

@@ -21,8 +21,8 @@ from libcst.metadata import (
 )
 
 from keras_bigdata.migrate.dotted_names import dotted_name
-from keras_bigdata.migrate.keras_names import canonical_name
 from keras_bigdata.migrate.new_imports import NewImports
+from keras_bigdata.old_keras.locations import canonical_name
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 Edit = Callable[[Any], Any]

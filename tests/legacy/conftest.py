@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from keras_bigdata import legacy
+from keras_bigdata.legacy import patching
 from tests.legacy.numbered_batches import RecordingTests
 
 
@@ -22,3 +24,11 @@ def model(built):
     built.take_tested()
     built.stop_training = False
     return built
+
+
+@pytest.fixture
+def installed():
+    """Calls `install()`, and undoes it after the test."""
+    legacy.install()
+    yield
+    patching.restore_all()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_bigdata.legacy.arguments import (
+from keras_bigdata.legacy.generators.arguments import (
     EpochLength,
     parse_evaluate_arguments,
     parse_fit_arguments,

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from keras_bigdata import legacy
-from keras_bigdata.legacy.class_weights import class_weight_function, compute_sample_weights
+from keras_bigdata.legacy.generators.class_weights import (
+    class_weight_function,
+    compute_sample_weights,
+)
 from keras_bigdata.legacy.metric_names import metric_alias
 from tests.legacy.small_classifier import X, Y, batches, classifier
 

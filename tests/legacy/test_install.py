@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
 
 import keras
@@ -12,34 +11,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import legacy
-from keras_bigdata.legacy.patches import _OPTIMIZERS
+from keras_bigdata.legacy.optimizers import _OPTIMIZERS
 from tests.legacy.small_classifier import X, Y, batches, classifier
-
-METHODS = ("fit_generator", "evaluate_generator", "predict_generator")
-
-
-@pytest.fixture
-def installed(monkeypatch):
-    """Calls `install()`, and undoes it after the test."""
-    for new_class in (legacy.ModelCheckpoint, legacy.TensorBoard):
-        old_class = new_class.__mro__[1]
-        for module in list(sys.modules.values()):
-            if getattr(module, "__dict__", {}).get(old_class.__name__) is old_class:
-                monkeypatch.setattr(module, old_class.__name__, old_class)
-    for name in ("save_weights", "load_weights"):
-        monkeypatch.setattr(keras.Model, name, getattr(keras.Model, name))
-    for name in _OPTIMIZERS:
-        optimizer = getattr(keras.optimizers, name)
-        monkeypatch.setattr(optimizer, "__init__", optimizer.__init__)
-    modules = set(sys.modules)
-    legacy.install()
-    yield
-    for name in METHODS:
-        delattr(keras.Model, name)
-    del keras.optimizers.Optimizer.lr
-    for name in set(sys.modules) - modules:
-        if sys.modules[name] is keras.layers or name.startswith(("keras.utils.", "keras.engine")):
-            del sys.modules[name]
 
 
 def test_things_are_where_scripts_look_for_them(tmp_path, installed):

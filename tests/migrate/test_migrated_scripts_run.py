@@ -14,7 +14,7 @@ import pytest
 from skimage import data, io
 
 from keras_bigdata.migrate import Migration, Note, migrate_text
-from keras_bigdata.migrate.keras_names import (
+from keras_bigdata.old_keras.locations import (
     MOVED_MODULES,
     MOVED_NAMES,
     PUBLIC_NAMES,

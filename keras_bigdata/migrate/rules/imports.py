@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import libcst as cst
 
 from keras_bigdata.migrate.dotted_names import dotted_name, name_node
-from keras_bigdata.migrate.keras_names import (
+from keras_bigdata.migrate.script import Script
+from keras_bigdata.old_keras.locations import (
     REMOVED_NAMES,
     SUBMODULES,
     canonical_name,
@@ -15,7 +16,6 @@ from keras_bigdata.migrate.keras_names import (
     keras_root,
     new_location,
 )
-from keras_bigdata.migrate.script import Script
 
 
 def plan(script: Script) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
-from keras_bigdata.migrate.keras_names import is_public_name
 from keras_bigdata.migrate.script import Script
+from keras_bigdata.old_keras.locations import is_public_name
 
 _REMOVED = "no longer an argument"
 # Arguments of layers in Keras 1, and their names in most layers of Keras 3.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.bounded_map import bounded_map
-from keras_bigdata.legacy.batch_arrays import Batch
+from keras_bigdata.legacy.generators.batch_arrays import Batch
 
 # A batch, and whether it is the last one of a pass over its source.
 StreamItem = tuple[Batch, bool]

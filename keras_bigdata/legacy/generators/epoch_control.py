@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.batch_queue import BatchQueue
+from keras_bigdata.legacy.generators.batch_queue import BatchQueue
 
 Logs = dict[str, Any] | None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.legacy.batch_arrays import (
+from keras_bigdata.legacy.generators.batch_arrays import (
     Batch,
     copy_arrays,
     count_rows,
@@ -15,7 +15,7 @@ from keras_bigdata.legacy.batch_arrays import (
     is_list_of_numbers,
     map_arrays,
 )
-from keras_bigdata.legacy.class_weights import class_weight_function
+from keras_bigdata.legacy.generators.class_weights import class_weight_function
 
 
 def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Batch]:

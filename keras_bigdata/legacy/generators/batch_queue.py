@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from keras_bigdata.legacy.arguments import EpochLength
-from keras_bigdata.legacy.batch_arrays import Batch, count_rows
-from keras_bigdata.legacy.batch_stream import (
+from keras_bigdata.legacy.generators.arguments import EpochLength
+from keras_bigdata.legacy.generators.batch_arrays import Batch, count_rows
+from keras_bigdata.legacy.generators.batch_stream import (
     StreamItem,
     ToBatch,
     is_iterator,
@@ -18,7 +18,7 @@ from keras_bigdata.legacy.batch_stream import (
     pass_length,
     read_batches,
 )
-from keras_bigdata.legacy.prefetch_iterator import PrefetchIterator
+from keras_bigdata.legacy.generators.prefetch_iterator import PrefetchIterator
 
 # More batches than any epoch has, for epochs whose number of batches is known only at their end.
 _UNKNOWN_STEPS = 2**31 - 1

@@ -10,25 +10,28 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.arguments import (
+from keras_bigdata.legacy.generators.arguments import (
     EvaluateArguments,
     FitArguments,
     parse_evaluate_arguments,
     parse_fit_arguments,
 )
-from keras_bigdata.legacy.batch_arrays import Batch
-from keras_bigdata.legacy.batch_conversion import prediction_batch, training_batch_function
-from keras_bigdata.legacy.batch_queue import BatchQueue
-from keras_bigdata.legacy.epoch_control import (
+from keras_bigdata.legacy.generators.batch_arrays import Batch
+from keras_bigdata.legacy.generators.batch_conversion import (
+    prediction_batch,
+    training_batch_function,
+)
+from keras_bigdata.legacy.generators.batch_queue import BatchQueue
+from keras_bigdata.legacy.generators.epoch_control import (
     EndVariableEpochs,
     EpochControl,
     StepTracker,
     StopWithoutData,
     warn_if_ended_early,
 )
-from keras_bigdata.legacy.keras_data import KerasData
+from keras_bigdata.legacy.generators.keras_data import KerasData
+from keras_bigdata.legacy.generators.validation import Validation
 from keras_bigdata.legacy.metric_names import MetricAliases
-from keras_bigdata.legacy.validation import Validation
 
 
 def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:

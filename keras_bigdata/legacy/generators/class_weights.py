@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.legacy.batch_arrays import Batch, describe
+from keras_bigdata.legacy.generators.batch_arrays import Batch, describe
 
 ClassWeights = dict[int, float]
 

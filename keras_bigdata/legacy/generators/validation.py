@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.callbacks._validation_data import ArrayBatches
-from keras_bigdata.legacy.arguments import FitArguments
-from keras_bigdata.legacy.batch_arrays import count_rows
-from keras_bigdata.legacy.batch_conversion import training_batch_function
-from keras_bigdata.legacy.batch_queue import BatchQueue
-from keras_bigdata.legacy.batch_stream import is_source
-from keras_bigdata.legacy.epoch_control import EpochControl, StepTracker
-from keras_bigdata.legacy.keras_data import KerasData
+from keras_bigdata.legacy.generators.arguments import FitArguments
+from keras_bigdata.legacy.generators.batch_arrays import count_rows
+from keras_bigdata.legacy.generators.batch_conversion import training_batch_function
+from keras_bigdata.legacy.generators.batch_queue import BatchQueue
+from keras_bigdata.legacy.generators.batch_stream import is_source
+from keras_bigdata.legacy.generators.epoch_control import EpochControl, StepTracker
+from keras_bigdata.legacy.generators.keras_data import KerasData
 
 
 class Validation:

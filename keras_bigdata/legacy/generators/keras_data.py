@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bigdata.legacy.batch_arrays import Batch, iterate_leaves, map_arrays
-from keras_bigdata.legacy.batch_queue import BatchQueue
+from keras_bigdata.legacy.generators.batch_arrays import Batch, iterate_leaves, map_arrays
+from keras_bigdata.legacy.generators.batch_queue import BatchQueue
 
 # Keras also reads two batches to find out which dimensions vary.
 _NUM_INSPECTED = 2

@@ -1,0 +1,56 @@
+"""`install()`: old methods, classes and modules where scripts for Keras 1 and 2 expect them."""
+
+from __future__ import annotations
+
+from keras_bigdata.legacy import callbacks, optimizers
+from keras_bigdata.legacy.generators.arguments import set_default_keras_version
+from keras_bigdata.legacy.models import generator_methods, weights_methods
+from keras_bigdata.legacy.modules import old_modules, preprocessing
+
+# Each has a function `install()`, which changes Keras through `patching`.
+_TOPICS = (
+    generator_methods,
+    weights_methods,
+    callbacks,
+    old_modules,
+    preprocessing,
+    optimizers,
+)
+
+
+def install(keras: int | None = None) -> None:
+    """Adds the old methods, callbacks and modules to Keras, where old scripts expect them.
+
+    - `fit_generator`, `evaluate_generator` and `predict_generator` become methods of
+      `keras.Model`, and `save_weights` takes the old names of HDF5 files.
+    - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
+      arguments of Keras 1 and 2.
+    - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
+      `keras.layers.core`, `keras.utils.np_utils` and similar modules can be imported; optimizers
+      take `lr=` and have `.lr`.
+
+    Call it before the script imports names from Keras, or run the script with
+    `python -m keras_bigdata.legacy script.py`. Calling it again has no further effect.
+
+    Args:
+        keras: 1 or 2: whether a positional number of steps, as in
+            `model.fit_generator(batches, 2000, 10)`, counts samples (Keras 1) or batches (Keras 2)
+            if nothing else in the calls shows it. `None` leaves the setting unchanged; initially
+            it is 2. Defaults to `None`.
+
+    Raises:
+        ValueError: if `keras` is another number.
+
+    Example:
+
+    ```python
+    from keras_bigdata import legacy
+
+    legacy.install()
+    model.fit_generator(iter([(x, y)]), steps_per_epoch=1)
+    ```
+    """
+    if keras is not None:
+        set_default_keras_version(keras)
+    for topic in _TOPICS:
+        topic.install()

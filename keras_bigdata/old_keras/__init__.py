@@ -1,0 +1,6 @@
+"""What Keras 1 and 2 had, as tables: for running old scripts and for migrating them.
+
+locations    where names were, and where they are
+
+Nothing here imports Keras.
+"""

@@ -1,0 +1,33 @@
+"""What `install()` changes can be taken back as a whole."""
+
+from __future__ import annotations
+
+import types
+
+from keras_bigdata.legacy import patching
+
+
+class Base:
+    def method(self):
+        return 1
+
+
+class Derived(Base):
+    pass
+
+
+def test_what_was_replaced_twice_comes_back_as_it_was():
+    patching.replace(Derived, "method", lambda self: 2)
+    patching.replace(Derived, "method", lambda self: 3)
+    patching.wrap(Base, "method", lambda former: lambda self: former(self) + 10)
+    patching.wrap(Base, "method", lambda former: lambda self: former(self) + 100)
+    patching.add_name(Base, "new", 5)
+    patching.add_name(Base, "method", 5)
+    added = patching.add_module("keras_bigdata_old_module", types.ModuleType("a"))
+    assert patching.add_module("keras_bigdata_old_module", types.ModuleType("b")) is added
+    assert (Derived().method(), Base().method(), Base.new) == (2, 11, 5)
+    patching.restore_all()
+    assert (Derived().method(), Base().method()) == (1, 1)
+    assert not hasattr(Base, "new")
+    assert "method" not in vars(Derived)
+    assert "keras_bigdata_old_module" not in __import__("sys").modules
