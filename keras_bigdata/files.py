@@ -10,10 +10,11 @@ import secrets
 import socket
 import stat
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from keras_bigdata.checksum import crc32
 
 # Every temporary name starts with this, so that leftovers of a killed process can be recognised.
 TEMPORARY_PREFIX = ".tmp-"
@@ -191,7 +192,7 @@ def file_checksum(path: str | os.PathLike[str]) -> int:
     checksum = 0
     with open(path, "rb", buffering=0) as file:
         while count := file.readinto(block):
-            checksum = zlib.crc32(block[:count], checksum)
+            checksum = crc32(block[:count], checksum)
     return checksum
 
 

@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "arguments": [],
     "permutation": [],
     "child_processes": [],
-    "files": [],
+    "checksum": [],
+    "files": ["checksum"],
     "progress": ["arguments"],
     "bounded_map": ["daemon_threads"],
     "representation": [],
@@ -31,9 +32,9 @@ MAY_IMPORT = {
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "images": ["arguments", "files"],
-    "storage": ["child_processes", "daemon_threads", "files"],
+    "storage": ["checksum", "child_processes", "daemon_threads", "files"],
     "shards": [
-        "bounded_map",
+        *("bounded_map", "checksum"),
         *("arguments", "files", "permutation", "progress", "representation"),
         "storage",
     ],
@@ -49,7 +50,7 @@ MAY_IMPORT = {
         "storage",
     ],
     "loading": [
-        *("arguments", "child_processes", "keras_internals", "permutation"),
+        *("arguments", "checksum", "child_processes", "keras_internals", "permutation"),
         *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
     ],
     "callbacks": ["arguments", "files", "keras_internals", "loading", "shards", "storage"],
@@ -69,7 +70,7 @@ MAY_IMPORT = {
 
 # Parts that run without Keras and its backends.
 WITHOUT_KERAS = {
-    *("errors", "arguments", "permutation", "child_processes", "files", "progress"),
+    *("errors", "arguments", "checksum", "permutation", "child_processes", "files", "progress"),
     *(
         "bounded_map",
         "daemon_threads",
@@ -242,7 +243,7 @@ def test_dependencies_are_declared():
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
         *("loky", "cloudpickle", "rich", "ml_dtypes"),
         *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
-        *("fsspec", "aiohttp", "distributed"),  # extras
+        *("fsspec", "aiohttp", "distributed", "isal"),  # extras
         *("jax", "torch"),  # backends that are installed by the user
     }
     assert used <= declared, used - declared

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, BinaryIO
+
+from keras_bigdata.checksum import crc32
 
 # The kernel copies from the page cache at 12 GB/s if source and destination agree modulo 64 bytes,
 # and the buffers of batches begin at multiples of 64; at 8.8 GB/s if they do not (AMD EPYC, rows
@@ -65,7 +66,7 @@ class AlignedOutput:
         self._held_back = b""
 
     def _write(self, data: Any) -> None:
-        self.checksum = zlib.crc32(data, self.checksum)
+        self.checksum = crc32(data, self.checksum)
         self._file.write(data)
         self._size += len(memoryview(data).cast("B"))
 

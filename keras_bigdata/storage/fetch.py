@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from keras_bigdata.checksum import crc32
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import CorruptShardError
@@ -51,13 +51,14 @@ def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) ->
         for attempt in range(_CHECKSUM_ATTEMPTS):
             if attempt:
                 time.sleep(0.2 * attempt)
+            received = _Received(descriptor)
             try:
-                _fetch_pieces(path, descriptor, size)
+                _fetch_pieces(path, received, size)
             except IncompleteError:
                 if path.size() == size:
                     raise
                 break
-            if checksum is None or descriptor_checksum(descriptor, size) == checksum:
+            if checksum is None or received.checksum == checksum:
                 return
         actual = path.size()
     except FileNotFoundError as error:
@@ -77,15 +78,67 @@ def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) ->
     )
 
 
-def _fetch_pieces(path: RemotePath, descriptor: int, size: int) -> None:
-    step = size if path.ignores_ranges else PIECE_BYTES
+class _Received:
+    """Writes the pieces of a file where they belong, and computes the CRC-32 of all of them.
 
-    def copy(start: int) -> None:
-        data = path.read_range(start, min(start + step, size))
+    A piece is added to the checksum when all pieces before it are, mostly from memory that has just
+    been received: to read the file again would cost as much as to write it.
+
+    Args:
+        descriptor: the file.
+
+    Attributes:
+        checksum: CRC-32 of the pieces without a gap from the first byte on.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.checksum = 0
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._end = 0
+        self._is_advancing = False
+        # Start of a piece that waits for those before it -> its end, and its bytes. Of the first
+        # ones only: a file is not held twice while one piece is late.
+        self._waiting: dict[int, tuple[int, bytes | None]] = {}
+
+    def add(self, start: int, data: bytes) -> None:
+        """Writes a piece that begins at a position of the file. Thread-safe."""
         view = memoryview(data)
         done = 0
         while done < len(view):
-            done += os.pwrite(descriptor, view[done:], start + done)
+            done += os.pwrite(self._descriptor, view[done:], start + done)
+        with self._lock:
+            is_held = start == self._end or len(self._waiting) < CONNECTIONS
+            self._waiting[start] = (start + len(data), data if is_held else None)
+            if self._is_advancing:
+                return
+            self._is_advancing = True
+        del view, data
+        self._advance()
+
+    def _advance(self) -> None:
+        while True:
+            with self._lock:
+                begin = self._end
+                stop, data = self._waiting.pop(begin, (begin, None))
+                if stop == begin:
+                    self._is_advancing = False
+                    return
+            if data is None:
+                checksum = descriptor_checksum(
+                    self._descriptor, stop, begin=begin, checksum=self.checksum
+                )
+            else:
+                checksum = crc32(data, self.checksum)
+            with self._lock:
+                self.checksum, self._end = checksum, stop
+
+
+def _fetch_pieces(path: RemotePath, received: _Received, size: int) -> None:
+    step = size if path.ignores_ranges else PIECE_BYTES
+
+    def copy(start: int) -> None:
+        received.add(start, path.read_range(start, min(start + step, size)))
 
     starts = range(0, size, max(step, 1))
     if len(starts) <= 1:
@@ -113,15 +166,21 @@ def submit(function: Callable[[int], None], start: int) -> Future[None]:
     return pool.submit(function, start)
 
 
-def descriptor_checksum(descriptor: int, size: int) -> int:
-    """Returns the CRC-32 of the first bytes of an open file."""
-    checksum, position = 0, 0
-    block = bytearray(min(_BLOCK, max(size, 1)))
+def descriptor_checksum(descriptor: int, stop: int, *, begin: int = 0, checksum: int = 0) -> int:
+    """Returns the CRC-32 of the first bytes of an open file.
+
+    Args:
+        descriptor: the file.
+        stop: the number of bytes.
+        begin: the number of bytes that are in `checksum` already. Defaults to `0`.
+        checksum: their CRC-32. Defaults to `0`.
+    """
+    block = bytearray(min(_BLOCK, max(stop - begin, 1)))
     view = memoryview(block)
-    while position < size:
-        count = os.preadv(descriptor, [view[: size - position]], position)
+    while begin < stop:
+        count = os.preadv(descriptor, [view[: stop - begin]], begin)
         if not count:
             break
-        checksum = zlib.crc32(view[:count], checksum)
-        position += count
+        checksum = crc32(view[:count], checksum)
+        begin += count
     return checksum

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy.typing as npt
 
+from keras_bigdata.checksum import crc32
 from keras_bigdata.files import local_path
 from keras_bigdata.storage.joined_places import JoinedPlaces
 from keras_bigdata.storage.remote_path import RemotePath
@@ -105,4 +105,4 @@ def of_set(place: Place, checksums: npt.NDArray[Any]) -> Place:
     """
     if not isinstance(place, RemotePath):
         return place
-    return replace(place, set_version=zlib.crc32(checksums.tobytes()))
+    return replace(place, set_version=crc32(checksums.tobytes()))
