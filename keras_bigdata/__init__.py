@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.callbacks.best_weights_early_stopping import BestWeightsEarlyStopping
+    from keras_bigdata.callbacks.input_report import InputReport
     from keras_bigdata.callbacks.resume_training import ResumeTraining
     from keras_bigdata.callbacks.score_log import ScoreLog
     from keras_bigdata.callbacks.weighted_validation import WeightedValidation
@@ -66,6 +67,7 @@ __all__ = [
     "HDF5Table",
     "ImageFolder",
     "ImageTable",
+    "InputReport",
     "Mixture",
     "PackError",
     "PredictedRows",
@@ -110,6 +112,7 @@ _MODULES = {
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
     "ImageTable": "packing.sources.image_table",
+    "InputReport": "callbacks.input_report",
     "Mixture": "loading.mixture",
     "PredictedRows": "loading.predict_rows",
     "Ragged": "shards.ragged",

@@ -20,6 +20,7 @@ NAMES = [
     "HDF5Table",
     "ImageFolder",
     "ImageTable",
+    "InputReport",
     "Mixture",
     "PackError",
     "PredictedRows",

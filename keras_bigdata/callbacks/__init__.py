@@ -5,6 +5,7 @@ weighted_validation          `WeightedValidation` (_validation_data, _requested_
                              (_training_data, _test_step, _callback_order)
 best_weights_early_stopping  `BestWeightsEarlyStopping` (_best_weights_file, _former_weights)
 score_log                    `ScoreLog`
+input_report                 `InputReport` (_input_waiting, _input_advice, _gil_probe, _run_record)
 resume_training              `ResumeTraining`: reads the state of a training (_training_state,
                              _training_settings, _callback_states) into files
                              (_checkpoints: _checkpoint_directory or _checkpoint_url;
@@ -20,8 +21,15 @@ Used by several of them: _monitor, _keyboard_interrupt.
 from __future__ import annotations
 
 from keras_bigdata.callbacks.best_weights_early_stopping import BestWeightsEarlyStopping
+from keras_bigdata.callbacks.input_report import InputReport
 from keras_bigdata.callbacks.resume_training import ResumeTraining
 from keras_bigdata.callbacks.score_log import ScoreLog
 from keras_bigdata.callbacks.weighted_validation import WeightedValidation
 
-__all__ = ["BestWeightsEarlyStopping", "ResumeTraining", "ScoreLog", "WeightedValidation"]
+__all__ = [
+    "BestWeightsEarlyStopping",
+    "InputReport",
+    "ResumeTraining",
+    "ScoreLog",
+    "WeightedValidation",
+]

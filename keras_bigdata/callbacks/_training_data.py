@@ -9,7 +9,8 @@ from typing import Any
 from keras_bigdata.keras_internals.callbacks import fit_input
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.loading.epoch_server import EpochServer, servers_in_use
+from keras_bigdata.loading.epoch_server import EpochServer
+from keras_bigdata.loading.open_servers import servers_in_use
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.shards.different_classes import different_classes
 from keras_bigdata.shards.roles import Roles

@@ -28,6 +28,9 @@ class_weights    balanced weights of the classes (class_sample_weights)
 epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs, server_state,
                  static_shapes)
 describe         a sequence as text
+stage_times      how long each stage of loading takes
+deliveries       when batches are requested and delivered
+open_servers     all servers of the process
 epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset, dataset_origin)
 predict_rows     `predict_rows`: outputs next to the rows that they belong to
 sequence         `ShardSequence` (open_with_roles)

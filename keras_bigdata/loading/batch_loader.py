@@ -26,6 +26,7 @@ from keras_bigdata.loading.row_decoder import Occurrences, RowDecoder
 from keras_bigdata.loading.row_names import rows_as_text
 from keras_bigdata.loading.row_reader import Batch, RawBatch, RowReader
 from keras_bigdata.loading.spawn_keys import SpawnKey
+from keras_bigdata.loading.stage_times import StageTimes
 from keras_bigdata.loading.transformed_batch import TransformedBatches, batch_function
 from keras_bigdata.loading.unreadable_shard import UnreadableShardError, shard_errors
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
@@ -161,6 +162,7 @@ class BatchLoader(BatchRows):
 
     def __init__(self, config: LoaderConfig, corrupt_shards: CorruptShards | None = None) -> None:
         super().__init__(config, corrupt_shards, self._lengths_of)
+        self.times = StageTimes()
         index = config.index
         batch_bytes = config.part_rows * config.read_row_bytes
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
@@ -244,6 +246,12 @@ class BatchLoader(BatchRows):
             bounds, is_single = self._row_bounds(positions), len(positions) == 1
             read = self.remote.arranged(read, bounds, single=is_single, apart=apart)
         shards, rows = self._served_rows(positions)
+        with self.times.measured("read", len(rows) * self.config.read_row_bytes):
+            return self._read_rows(positions, shards, rows, read)
+
+    def _read_rows(
+        self, positions: range, shards: Int64Array, rows: Int64Array, read: ReadRows[_Read]
+    ) -> _Read:
         while self.config.on_corrupt == "skip":
             if self.corrupt_shards:
                 shards, rows = self._substituted(positions, *self._served_rows(positions))
@@ -252,6 +260,10 @@ class BatchLoader(BatchRows):
             except UnreadableShardError as error:
                 self.corrupt_shards.add(error.shard, str(error))
         return read(self.reader, shards, rows)
+
+    def use_times(self, times: StageTimes) -> None:
+        """Adds the time of the stages to another record."""
+        self.times = times
 
     def stop_fetching(self) -> None:
         """Stops fetching remote shards in advance, and drops those that are held."""
@@ -300,7 +312,8 @@ class BatchLoader(BatchRows):
             return batch
         while True:
             try:
-                return self._decoder.decode(batch, self._occurrences(position))
+                with self.times.measured("decode"):
+                    return self._decoder.decode(batch, self._occurrences(position))
             except UnreadableShardError as error:
                 if self.config.on_corrupt != "skip":
                     raise
@@ -339,7 +352,8 @@ class BatchLoader(BatchRows):
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(next(iter(batch.values())))
         try:
-            result = self._transform(batch, rng)
+            with self.times.measured("transform"):
+                result = self._transform(batch, rng)
             return self._transformed.check(result, rows, f"epoch {epoch}, batch {number}")
         except StopIteration as error:
             # The consumer would take it for the end of the data.

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import math
 import time
-import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from keras_bigdata.arguments import checked_int
-from keras_bigdata.child_processes import call_in_forked_child
 from keras_bigdata.keras_internals.fit import calling_model, is_called_by_predict
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading import epoch_warnings
 from keras_bigdata.loading.batch_loader import LoaderConfig
 from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.corrupt_shards import CorruptShards
+from keras_bigdata.loading.deliveries import Deliveries
 from keras_bigdata.loading.epoch_state import EpochState
 from keras_bigdata.loading.model_outputs import check_outputs
+from keras_bigdata.loading.open_servers import register_server
 from keras_bigdata.loading.part_weights import PART_WEIGHTS, apply_weights
 from keras_bigdata.loading.prefetcher import Prefetcher
 from keras_bigdata.loading.remote_room import check_room
@@ -58,6 +58,7 @@ class EpochServer:
 
     Attributes:
         class_weights: makes sample weights of the classes; `None` to serve no class weights.
+        deliveries: records the batches that are delivered; `None` if nothing measures them.
         last_request: when a batch was requested last, by `time.monotonic()`.
 
     Raises:
@@ -87,6 +88,7 @@ class EpochServer:
             else corrupt_shards
         )
         self.class_weights: ClassSampleWeights | None = None
+        self.deliveries: Deliveries | None = None
         self.last_request = -math.inf
         self._warned_of_predict = self._warned_of_metrics = False
         # Only then the model is looked up: see `calling_model`.
@@ -108,7 +110,7 @@ class EpochServer:
         length = self.steps_per_epoch or self.prefetcher.loader.num_batches
         self.state = EpochState(length, epoch, start, fixed=fixed)
         self._guard = IteratorGuard()
-        _servers.add(self)
+        register_server(self)
 
     def _new_prefetcher(self) -> None:
         workers = self.workers, self.use_processes
@@ -165,6 +167,8 @@ class EpochServer:
             self._guard.hold()
             if self.length - self.state.next_start > PAUSED_BATCHES:
                 self.prefetcher.pause()
+        if self.deliveries is not None:
+            self.deliveries.begin()
         self.state.begin()
 
     def end(self, *, is_reset: bool = False) -> None:
@@ -195,7 +199,7 @@ class EpochServer:
 
     def batch(self, epoch: int, index: int) -> Any:
         """Returns batch `index` of an epoch."""
-        self.last_request = time.monotonic()
+        requested = self.last_request = time.monotonic()
         with self._guard:
             if self.state.mark_requested(epoch, index):
                 epoch_warnings.warn_of_same_epoch(self.config, epoch, fixed=self.state.fixed)
@@ -204,7 +208,13 @@ class EpochServer:
             length = self.length if self.state.fixed else None
             batch = self.prefetcher.batch(epoch * self.length + index, length)
             batch = self._open_lengths.of_signature(batch, index)
-            return self.arrange(batch, f"epoch {epoch}, batch {index}")
+            arranged = self.arrange(batch, f"epoch {epoch}, batch {index}")
+        self._record(requested, 1, batch)
+        return arranged
+
+    def _record(self, requested: float, batches: int, delivered: Batch) -> None:
+        if self.deliveries is not None:
+            self.deliveries.add(requested, batches, len(next(iter(delivered.values()))))
 
     def _check_model(self, model: Any) -> None:
         if self.config.transform is None and self.config.selection is None:
@@ -250,7 +260,7 @@ class EpochServer:
 
         The transform is not applied.
         """
-        self.last_request = time.monotonic()
+        requested = self.last_request = time.monotonic()
         with self._guard:
             # The batches of this run are not delivered yet, but all batches before it are.
             self.state.mark_requested(epoch, slice(run.start))
@@ -259,6 +269,7 @@ class EpochServer:
                 self._positions(epoch, run), self._following_runs(epoch, run)
             )
         batches = len(run)
+        self._record(requested, batches, joined)
         return self.arrange(
             {
                 name: array.reshape(batches, len(array) // batches, *array.shape[1:])
@@ -359,7 +370,7 @@ class EpochServer:
 
     def __getstate__(self) -> dict[str, Any]:
         # Threads, files and caches are created again by the copy.
-        created = ("prefetcher", "state", "_guard")
+        created = ("prefetcher", "state", "_guard", "deliveries")
         kept = {key: value for key, value in self.__dict__.items() if key not in created}
         state = self.state
         place = {"epoch": state.epoch, "start": state.next_start, "fixed": state.fixed}
@@ -368,7 +379,7 @@ class EpochServer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         kept = dict(state)
         place = kept.pop("_place")
-        self.__dict__.update(kept)
+        self.__dict__.update(kept, deliveries=None)
         self._open(**place)
 
     def reset_after_fork(self) -> None:
@@ -377,23 +388,3 @@ class EpochServer:
         self.state.reset_after_fork()
         self._guard.reset_after_fork()
         self._new_prefetcher()
-
-
-_servers: weakref.WeakSet[EpochServer] = weakref.WeakSet()
-
-
-def servers_in_use(since: float) -> list[EpochServer]:
-    """Returns the servers of which batches were requested for training, in this process.
-
-    Args:
-        since: the earliest time of the last request, by `time.monotonic()`.
-    """
-    return [s for s in list(_servers) if s.last_request >= since and not s.state.fixed]
-
-
-def _reset_after_fork() -> None:
-    for server in list(_servers):
-        server.reset_after_fork()
-
-
-call_in_forked_child(_reset_after_fork)

@@ -23,6 +23,7 @@ from keras_bigdata.loading.proportions import Proportions
 from keras_bigdata.loading.ragged_batch import widened
 from keras_bigdata.loading.row_reader import Batch, RawBatch
 from keras_bigdata.loading.set_loader import SetLoader
+from keras_bigdata.loading.stage_times import StageTimes
 from keras_bigdata.loading.varlen_rows import VarlenRows
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
 
@@ -117,6 +118,7 @@ class MixtureLoader(BatchLoader):
                 zip(config.sets, corrupt_shards.records, self._proportions.max_rows, strict=True)
             )
         ]
+        self.use_times(StageTimes())
         self._is_apart = config.transform is not None or any(
             each.needs_decoding for each in self._sets
         )
@@ -142,6 +144,12 @@ class MixtureLoader(BatchLoader):
     def first_batch_is_apart(self) -> bool:
         """Whether the first batch is read before the shards that it shares with others are here."""
         return any(each.first_batch_is_apart for each in self._sets)
+
+    def use_times(self, times: StageTimes) -> None:
+        """Adds the time of the stages of all sets to one record."""
+        super().use_times(times)
+        for each in self._sets:
+            each.use_times(times)
 
     def stop_fetching(self) -> None:
         """Stops fetching remote shards in advance, and drops those that are held."""

@@ -97,7 +97,9 @@ class Prefetcher:
             open_prefetches: list[BatchPrefetch | RunPrefetch | None] = [self._batches, self._runs]
             self._batches = self._runs = None
             self.loader.stop_fetching()
+            times = self.loader.times
             self.loader = self._config.loader(self._corrupt_shards)
+            self.loader.use_times(times)
         for prefetch in open_prefetches:
             if prefetch is not None:
                 prefetch.close()
@@ -105,7 +107,8 @@ class Prefetcher:
     def _new_provider(self) -> BatchProvider:
         if self._use_processes and self._config.transform is not None:
             self._warn_of_downloads()
-            return ProcessProvider(self._config, self._workers, self._corrupt_shards)
+            times = self.loader.times
+            return ProcessProvider(self._config, self._workers, self._corrupt_shards, times)
         return ThreadProvider(self.loader, self._workers)
 
     def _warn_of_downloads(self) -> None:

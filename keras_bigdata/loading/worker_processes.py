@@ -26,12 +26,13 @@ from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.file_descriptors import retry_when_out_of_files
 from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.shared_memory import MappedSegments, Placement, Segment, views
+from keras_bigdata.loading.stage_times import StageSeconds, StageTimes
 from keras_bigdata.loading.transformed_batch import BatchSignature
 from keras_bigdata.process_exit import is_exiting
 
-# The arrays of a batch, or where they are in a segment; and the shards that were found corrupt,
-# as (shard, error).
-_Result: TypeAlias = "tuple[Placement | Batch, list[tuple[int, str]]]"
+# The arrays of a batch, or where they are in a segment; the shards that were found corrupt, as
+# (shard, error); and how long it took.
+_Result: TypeAlias = "tuple[Placement | Batch, list[tuple[int, str]], StageSeconds]"
 
 # Size of a segment as a multiple of the stored batch: a transform may turn uint8 into float32, or
 # resize to larger images. Memory of a segment that is never written is never allocated.
@@ -45,13 +46,18 @@ class ProcessProvider:
         config: what to load.
         workers: number of processes.
         corrupt_shards: records the shards that a worker finds corrupt. Defaults to `None`.
+        times: records how long the workers take. Defaults to `None`.
 
     Raises:
         ValueError: if the transform cannot be pickled.
     """
 
     def __init__(
-        self, config: LoaderConfig, workers: int, corrupt_shards: CorruptShards | None = None
+        self,
+        config: LoaderConfig,
+        workers: int,
+        corrupt_shards: CorruptShards | None = None,
+        times: StageTimes | None = None,
     ) -> None:
         import cloudpickle
 
@@ -66,6 +72,7 @@ class ProcessProvider:
             ) from error
         self._workers = workers
         self._corrupt_shards = corrupt_shards
+        self._times = StageTimes() if times is None else times
         self._signature = BatchSignature(config.ragged_fields)
         row_bytes = config.row_bytes
         self._segment_bytes = _SEGMENT_RATIO * max(row_bytes * config.batch_size, 1 << 16)
@@ -143,7 +150,8 @@ class ProcessProvider:
         loky_pool.kill(executor)
 
     def _receive(self, batch: Future[Batch], array: Any, result: _Result, position: int) -> None:
-        content, found = result
+        content, found, seconds = result
+        self._times.add(seconds)
         arrays = content if isinstance(content, dict) else views(array, content)
         try:
             for shard, error in found:
@@ -259,7 +267,7 @@ def _load(position: int, path: str, serial: int, nbytes: int) -> _Result:
         ) from None
     found, _worker.found[:] = list(_worker.found), []
     placement = _worker.segments.write(batch, path, serial, nbytes)
-    return batch if placement is None else placement, found
+    return batch if placement is None else placement, found, _worker.loader.times.take()
 
 
 def _can_be_pickled(error: Exception) -> bool:

@@ -1,0 +1,190 @@
+"""Which stage of the input limits a training, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Share of an epoch up to which waiting is not worth a change.
+NEGLIGIBLE = 0.05
+
+# A batch is small if handing it over takes as long as copying it: 0.3 ms, 1 MB.
+_SMALL_BATCH_BYTES = 2**20
+_SHORT_STEP = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class InputSettings:
+    """What the advice depends on.
+
+    Args:
+        workers: number of threads or processes that load.
+        in_processes: whether they are processes.
+        has_transform: whether there is a transform.
+        threads: number of threads that decode and transform.
+        cores: number of CPU cores that this process may use.
+        is_remote: whether the shards are behind URLs.
+        has_cache: whether these are kept in a cache.
+        has_fast_jpeg: whether the fast JPEG decoder is installed.
+        as_dataset: whether `fit` received a `tf.data.Dataset`.
+    """
+
+    workers: int
+    in_processes: bool
+    has_transform: bool
+    threads: int
+    cores: int
+    is_remote: bool
+    has_cache: bool
+    has_fast_jpeg: bool
+    as_dataset: bool
+
+
+def find_limit(epoch: Mapping[str, Any], settings: InputSettings) -> str:
+    """Returns what limits an epoch: `"model"`, `"start"`, or a stage of the input.
+
+    The stages are `"read"`, `"decode"`, `"transform"` and `"conversion"`. A stage limits if its
+    threads are busy for the largest share of the epoch.
+
+    Args:
+        epoch: a record of an epoch (see `InputReport`).
+        settings: how it was loaded.
+    """
+    if epoch["wait"] is None or epoch["wait"] <= NEGLIGIBLE:
+        return "model"
+    if epoch["first_batch"] > 0.5 * epoch["wait"] * epoch["seconds"]:
+        return "start"
+    stages = {name: epoch[name] for name in ("read", "decode", "transform")}
+    if settings.workers and not settings.in_processes:
+        threads = max(1, min(settings.threads, settings.cores))
+        in_threads = (stages["decode"] + stages["transform"]) / threads
+        share = stages["decode"] / max(1e-9, stages["decode"] + stages["transform"])
+        slower = "decode" if share > 0.5 else "transform"
+        stages = {"read": stages["read"], slower: in_threads}
+    elif settings.in_processes:
+        stages = {name: seconds / settings.workers for name, seconds in stages.items()}
+    stages["conversion"] = epoch["conversion"]
+    return max(stages, key=stages.__getitem__)
+
+
+def advice(
+    epoch: Mapping[str, Any], settings: InputSettings, limit: str, *, gil_is_held: bool
+) -> str:
+    """Returns one sentence or two about an epoch.
+
+    Args:
+        epoch: a record of an epoch (see `InputReport`).
+        settings: how it was loaded.
+        limit: what `find_limit` returned.
+        gil_is_held: whether threads have waited for the GIL.
+    """
+    wait = epoch["wait"]
+    if wait is None:
+        return (
+            "It is not known how long training waited: the batches were changed between the "
+            "sequence and `fit`."
+        )
+    waited = f"waited {wait:.0%} of the epoch for data"
+    step = epoch["seconds"] / max(1, epoch["batches"])
+    rows = epoch["rows"] / max(1, epoch["batches"])
+    if limit == "model":
+        if step < _SHORT_STEP and _batch_bytes(epoch) < _SMALL_BATCH_BYTES:
+            return (
+                f"{waited}. A step takes {1e3 * step:.1f} ms for {rows:.0f} rows, mostly the cost "
+                "of the call: a larger `batch_size`, or compile(steps_per_execution=...), would "
+                "help."
+            )
+        return f"{waited}; the model is the limit."
+    if settings.workers or limit in ("start", "conversion"):
+        reason = _REASONS[limit](epoch, settings, gil_is_held)
+    else:
+        reason = (
+            "workers=0 loads each batch only when it is requested: more `workers` load the next "
+            "ones while the model trains."
+        )
+    return f"{waited}; {reason} Feeding could make this epoch at most {_gain(wait)}."
+
+
+def _gain(wait: float) -> str:
+    if wait < 0.5:
+        return f"{wait / (1 - wait):.0%} faster"
+    return f"{1 / max(1 - wait, 1e-3):.1f} times as fast"
+
+
+def _batch_bytes(epoch: Mapping[str, Any]) -> float:
+    return float(epoch["read_bytes"] / max(1, epoch["batches"]))
+
+
+def _start(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: bool) -> str:
+    return (
+        f"most of it ({epoch['first_batch']:.2f} s) before the first batch: longer epochs would "
+        "help."
+    )
+
+
+def _read(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: bool) -> str:
+    rate = epoch["read_bytes"] / epoch["seconds"] / 1e6
+    if settings.is_remote and not settings.has_cache:
+        return (
+            f"downloading is the limit ({rate:,.0f} MB/s): Shards(url, cache=directory) would read "
+            "later epochs from a local disk."
+        )
+    if settings.is_remote:
+        return (
+            f"downloading is the limit ({rate:,.0f} MB/s). What is in the cache is not downloaded "
+            "again: if later epochs wait too, a larger `cache_bytes` would help."
+        )
+    return (
+        f"reading is the limit ({rate:,.0f} MB/s): a faster disk, more memory for the page cache, "
+        'or smaller shards (pack images with store="jpeg") would help.'
+    )
+
+
+def _decode(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: bool) -> str:
+    if not settings.has_fast_jpeg:
+        return "decoding is the limit: pip install 'keras_bigdata[jpeg]' decodes JPEG faster."
+    if settings.threads < settings.cores:
+        return f"decoding is the limit: workers={settings.cores} would help."
+    return (
+        "decoding is the limit, with all cores in use: images packed at the size of the batches, "
+        'or with store="pixels", would help.'
+    )
+
+
+def _transform(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: bool) -> str:
+    limit = "`transform` is the limit"
+    if settings.in_processes:
+        if settings.workers < settings.cores:
+            return f"{limit}: workers={settings.cores} would use all cores."
+        return f"{limit}, with all cores in use: faster code, or packing its result, would help."
+    if gil_is_held:
+        return f"{limit}, and it holds the GIL: use_multiprocessing=True would help."
+    if epoch["transform_cpu"] < 0.5 * epoch["transform"]:
+        return (
+            f"{limit}, and it waits most of the time, such as for a disk: "
+            f"workers={2 * max(settings.workers, settings.cores)} would let more of them wait at "
+            "the same time."
+        )
+    if settings.workers < settings.cores:
+        return f"{limit}: workers={settings.cores} would use all cores."
+    return f"{limit}, with all cores in use: faster code, or packing its result, would help."
+
+
+def _conversion(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: bool) -> str:
+    rows = epoch["rows"] / max(1, epoch["batches"])
+    if _batch_bytes(epoch) < _SMALL_BATCH_BYTES:
+        return (
+            f"`fit` takes longer to receive a batch of {rows:.0f} rows than to train on it: a "
+            "larger `batch_size` would help, or as_dataset()."
+        )
+    return "`fit` converts each batch: train.as_dataset() passes them on without a copy."
+
+
+_REASONS = {
+    "start": _start,
+    "read": _read,
+    "decode": _decode,
+    "transform": _transform,
+    "conversion": _conversion,
+}

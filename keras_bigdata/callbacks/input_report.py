@@ -1,0 +1,341 @@
+"""Reports how long training waits for its data, and what would help."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_bigdata.arguments import checked_choice
+from keras_bigdata.callbacks._callback_states import check_version
+from keras_bigdata.callbacks._gil_probe import GilProbe
+from keras_bigdata.callbacks._input_advice import InputSettings, advice, find_limit
+from keras_bigdata.callbacks._input_waiting import WaitingMeter
+from keras_bigdata.callbacks._run_record import run_document, write_run
+from keras_bigdata.callbacks._training_processes import training_processes
+from keras_bigdata.keras_internals.callbacks import fit_input
+from keras_bigdata.keras_internals.processes import Processes
+from keras_bigdata.loading.dataset_origin import dataset_origin
+from keras_bigdata.loading.deliveries import Deliveries
+from keras_bigdata.loading.epoch_dataset import EpochDataset
+from keras_bigdata.loading.remote_room import cache_of
+from keras_bigdata.loading.stage_times import StageSeconds
+from keras_bigdata.loading.worker_threads import decode_threads, usable_cores
+from keras_bigdata.storage.writable import output_place
+
+_STATE_VERSION = 1
+
+
+class InputReport(keras.callbacks.Callback):
+    """Reports how long training waits for its data, and what would make it wait less.
+
+    After each epoch `logs["input_wait"]` is the share of the epoch in which the model waited for a
+    batch, from 0 to 1, so that `History`, `CSVLogger` and `TensorBoard` have it: list this callback
+    before them. Epochs last from their first batch to their last one, without validation. The first
+    epoch includes the time in which the model is compiled, and reads files that later epochs may
+    find in memory.
+
+    A sentence of advice is printed after the first epoch, and again when it changes.
+
+    Waiting is computed from the times when batches are delivered and when the device has finished
+    some steps, under the assumption that all steps take equally long. So that it is right on a GPU
+    too, the device is synchronized four times per second.
+
+    The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If several
+    processes train the model together, the first one reports its own waiting.
+
+    Args:
+        directory: path or URL of a directory for the record of the run, which
+            `keras-bigdata report` shows: the scores and the input of all epochs, the settings, and
+            what the data are. It is written after every epoch, and replaces that of an earlier run.
+            Defaults to `None`: nothing is written.
+        verbose: 0 to print nothing, 1 to print the advice. Defaults to `1`.
+        storage_options: options of the fsspec driver of a URL. They are not stored. Defaults to
+            `None`.
+
+    Attributes:
+        epochs: a list of one dict per epoch of the last `fit`: `"epoch"`, its number; `"seconds"`;
+            `"wait"`, a share, `None` if it is unknown; `"first_batch"`, the seconds until the first
+            batch arrived; `"batches"`; `"rows"`; `"samples_per_second"`; `"bytes_per_second"`,
+            which counts what was read; `"read"`, `"decode"`, `"transform"`, the seconds in these
+            stages, summed over threads and processes; `"transform_cpu"`, the CPU time of the
+            transform; `"conversion"`, the seconds in which the
+            backend converted batches, where it does that in another thread; `"read_bytes"`;
+            `"limit"`, what limited the epoch: `"model"`, `"start"` or a stage;
+            `"peak_memory"`, the largest memory of this process so far, in bytes; `"logs"`, the
+            scores.
+
+    Raises:
+        TypeError, ValueError: if an argument has a wrong type or value.
+        ShardError, StorageError: while training: if the directory cannot be written.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_bigdata import Arrays, InputReport, ShardSequence, pack
+
+    pack(Arrays(x=np.random.rand(512, 4), y=np.random.rand(512), targets="y"), "shards/numbers")
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    report = InputReport()
+    model.fit(ShardSequence("shards/numbers", 32), epochs=2, callbacks=[report], verbose=0)
+    print(report.epochs[1]["wait"])
+    ```
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        verbose: int = 1,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        place = None if directory is None else output_place(directory, "directory", storage_options)
+        self.directory = place
+        self.verbose = checked_choice(verbose, "verbose", (0, 1))
+        self.epochs: list[dict[str, Any]] = []
+        self._processes = Processes()
+        self._sequence: EpochDataset | None = None
+        self._as_dataset = False
+        self._deliveries = Deliveries()
+        self._meter: WaitingMeter | None = None
+        self._probe: GilProbe | None = None
+        self._stages = StageSeconds()
+        self._begin = 0.0
+        self._begun_steps = 0
+        self._is_compiling = False
+        self._pending = ""
+        self._printed: str | None = None
+
+    def __repr__(self) -> str:
+        place = "" if self.directory is None else repr(str(self.directory))
+        return f"{type(self).__name__}({place})"
+
+    # ---- State, for `ResumeTraining`
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the record so far, as plain values."""
+        return {"version": _STATE_VERSION, "epochs": self.epochs}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues the record of a training that was resumed.
+
+        Args:
+            state: the result of `state_dict()`.
+
+        Raises:
+            ValueError: if the state has a different version.
+        """
+        check_version(self, state, _STATE_VERSION)
+        self.epochs = list(state["epochs"])
+
+    # ---- Hooks
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Finds the data of `fit`."""
+        self._processes = training_processes(self.model)
+        self.epochs = []
+        self._printed = None
+        self._pending = ""
+        self._is_compiling = True
+        self._sequence, self._as_dataset = _data_of_fit()
+        if self._sequence is None:
+            raise ValueError(
+                "InputReport measures a ShardSequence or a Mixture, or the as_dataset() of one, "
+                "and `fit` received other data. Pass one of these, or remove the callback."
+            )
+        if self.directory is not None and isinstance(self.directory, Path):
+            self._processes.from_first(
+                lambda: Path(str(self.directory)).mkdir(parents=True, exist_ok=True)
+            )
+        settings = self._settings()
+        if settings.has_transform and settings.workers and not settings.in_processes:
+            self._probe = GilProbe()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Begins to measure."""
+        self._print_pending()
+        assert self._sequence is not None
+        server = self._sequence.server
+        server.deliveries = self._deliveries
+        self._deliveries.begin()
+        self._stages = server.prefetcher.loader.times.total
+        self._begin = time.monotonic()
+        self._begun_steps = 0
+        self._meter = WaitingMeter(self._begin, threading.get_ident())
+        if self._probe is not None:
+            self._probe.forget()
+
+    # Keras runs the hooks of batches while the device computes the next steps, unless a callback
+    # defines one for the end of a batch: it would wait for the device in every step.
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Synchronizes the device from time to time."""
+        meter = self._meter
+        if meter is None:
+            return
+        # The step in which the model is compiled takes longer than the others.
+        is_compiled = self._is_compiling and batch > 0
+        if batch > meter.steps and (is_compiled or meter.is_due(time.monotonic())):
+            self._is_compiling = False
+            self._close(batch)
+        self._begun_steps = batch + self._steps_per_call
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Ends the measurement of the epoch: validation is not part of it."""
+        self._end_epoch()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes `input_wait` into the logs, and the record of the epoch into the directory."""
+        self._end_epoch()
+        record = {"epoch": epoch, **self._record}
+        settings = self._settings()
+        limit = record["limit"] = find_limit(record, settings)
+        wait = self._processes.from_first(lambda: record["wait"])
+        if logs is not None:
+            logs["input_wait"] = float("nan") if wait is None else wait
+        scores = {name: float(value) for name, value in (logs or {}).items()}
+        # JSON has no NaN.
+        record["logs"] = {n: value if math.isfinite(value) else None for n, value in scores.items()}
+        self.epochs.append(record)
+        held = self._probe is not None and self._probe.is_held
+        if limit != self._printed:
+            self._printed = limit
+            text = advice(record, settings, limit, gil_is_held=held)
+            self._pending = f"InputReport, epoch {epoch + 1}: {text}"
+        if self.directory is not None:
+            self._processes.from_first(self._write)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Stops measuring."""
+        self._print_pending()
+        if self._probe is not None:
+            self._probe.stop()
+            self._probe = None
+        if self._sequence is not None:
+            self._sequence.server.deliveries = None
+        self._sequence = None
+
+    # ---- Measuring
+
+    @property
+    def _steps_per_call(self) -> int:
+        return int(getattr(self.model, "steps_per_execution", 1) or 1)
+
+    def _close(self, steps: int) -> None:
+        assert self._meter is not None
+        _synchronize(self.model)
+        self._meter.close(steps, self._deliveries.take(), time.monotonic())
+
+    def _end_epoch(self) -> None:
+        meter, sequence = self._meter, self._sequence
+        if meter is None or sequence is None:
+            return
+        # The last call may have trained on fewer batches than the others.
+        steps = self._begun_steps
+        length = self.params.get("steps")
+        if length is not None:
+            steps = min(steps, int(length))
+        if steps > meter.steps:
+            self._close(steps)
+        self._meter = None
+        seconds = time.monotonic() - self._begin
+        stages = sequence.server.prefetcher.loader.times.total - self._stages
+        self._record: dict[str, Any] = {
+            "seconds": seconds,
+            "wait": min(1.0, meter.waiting / seconds) if meter.is_complete else None,
+            "first_batch": meter.first,
+            "batches": meter.steps,
+            "rows": meter.rows,
+            "samples_per_second": meter.rows / seconds,
+            "bytes_per_second": stages.read_bytes / seconds,
+            "read": stages.read,
+            "decode": stages.decode,
+            "transform": stages.transform,
+            "transform_cpu": stages.transform_cpu,
+            "conversion": meter.conversion,
+            "read_bytes": stages.read_bytes,
+            "peak_memory": _peak_memory(),
+        }
+
+    def _settings(self) -> InputSettings:
+        assert self._sequence is not None
+        server = self._sequence.server
+        loader = server.prefetcher.loader
+        places = [config.index.directory for config in server.config.parts]
+        remote = [place for place in places if not isinstance(place, Path)]
+        threads = max(server.workers, decode_threads()) if loader.needs_decoding else server.workers
+        return InputSettings(
+            workers=server.workers,
+            in_processes=bool(server.use_processes and server.config.transform is not None),
+            has_transform=any(
+                config.transform is not None for config in (server.config, *server.config.parts)
+            ),
+            threads=threads,
+            cores=usable_cores(),
+            is_remote=bool(remote),
+            has_cache=bool(remote) and all(cache_of(place) is not None for place in remote),
+            has_fast_jpeg=importlib.util.find_spec("simplejpeg") is not None,
+            as_dataset=self._as_dataset,
+        )
+
+    # ---- Output
+
+    def _print_pending(self) -> None:
+        # Not in `on_epoch_end`, where the progress bar of the epoch has not ended its line yet.
+        if self._pending and self.verbose and self._processes.is_first:
+            print(self._pending, flush=True)
+        self._pending = ""
+
+    def _write(self) -> None:
+        assert self.directory is not None
+        assert self._sequence is not None
+        write_run(self.directory, run_document(self.model, self._sequence, self.epochs))
+
+
+def _data_of_fit() -> tuple[EpochDataset | None, bool]:
+    """Returns the sequence that `fit` trains on, and whether it is a `tf.data.Dataset` of it."""
+    received = fit_input()
+    if received is None:
+        return None, False
+    if isinstance(received.dataset, EpochDataset):
+        return received.dataset, False
+    if received.tf_dataset is not None:
+        origin = dataset_origin(received.tf_dataset)
+        if origin is not None:
+            return origin.sequence, True
+    return None, False
+
+
+def _synchronize(model: Any) -> None:
+    """Waits until the device has finished all steps."""
+    variables = model.trainable_variables
+    if variables:
+        keras.ops.convert_to_numpy(min(variables, key=_size))
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for dimension in variable.shape:
+        size *= int(dimension)
+    return size
+
+
+def _peak_memory() -> int:
+    """Returns the largest memory that this process has used, in bytes; 0 where it is unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
