@@ -58,6 +58,7 @@ MAY_IMPORT = {
         *("arguments", "bounded_map", "files", "loading", "progress", "representation"),
         *("shards", "storage"),
     ],
+    "plots": ["arguments", "bench", "images", "loading", "shards"],
     "old_keras": [],
     "migrate": ["files", "old_keras"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
@@ -243,7 +244,7 @@ def test_dependencies_are_declared():
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
         *("loky", "cloudpickle", "rich", "ml_dtypes"),
         *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
-        *("fsspec", "aiohttp", "distributed", "isal"),  # extras
+        *("fsspec", "aiohttp", "distributed", "isal", "matplotlib"),  # extras
         *("jax", "torch"),  # backends that are installed by the user
     }
     assert used <= declared, used - declared
