@@ -28,6 +28,13 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def format_seconds(seconds: float) -> str:
+    """Returns a time in seconds, minutes or hours, such as `2.1 min`."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def format_shape(shape: Sequence[int | None]) -> str:
     """Returns a shape, such as `(any, 3)`; `None` stands for a size that differs."""
     sizes = ["any" if size is None else str(size) for size in shape]

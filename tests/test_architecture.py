@@ -53,18 +53,21 @@ MAY_IMPORT = {
         *("arguments", "checksum", "child_processes", "keras_internals", "permutation"),
         *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
     ],
-    "callbacks": ["arguments", "files", "keras_internals", "loading", "shards", "storage"],
+    "callbacks": [
+        *("arguments", "files", "keras_internals", "loading", "report", "shards", "storage"),
+    ],
     "bench": [
         *("arguments", "bounded_map", "files", "loading", "progress", "representation"),
         *("shards", "storage"),
     ],
     "plots": ["arguments", "bench", "images", "loading", "shards"],
+    "report": ["files", "plots", "representation", "storage"],
     "old_keras": [],
     "migrate": ["files", "old_keras"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals"],
     "cli": [
         *("arguments", "bench", "files", "integrity", "loading", "migrate", "packing"),
-        *("representation", "shards", "storage"),
+        *("report", "representation", "shards", "storage"),
     ],
     "__init__": ["bench", "callbacks", "images", "integrity", "loading", "packing", "shards"],
 }

@@ -19,7 +19,7 @@ from keras_bigdata.callbacks._callback_states import check_version
 from keras_bigdata.callbacks._gil_probe import GilProbe
 from keras_bigdata.callbacks._input_advice import InputSettings, advice, find_limit
 from keras_bigdata.callbacks._input_waiting import WaitingMeter
-from keras_bigdata.callbacks._run_record import run_document, write_run
+from keras_bigdata.callbacks._run_record import run_document
 from keras_bigdata.callbacks._training_processes import training_processes
 from keras_bigdata.keras_internals.callbacks import fit_input
 from keras_bigdata.keras_internals.processes import Processes
@@ -29,6 +29,7 @@ from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.remote_room import cache_of
 from keras_bigdata.loading.stage_times import StageSeconds
 from keras_bigdata.loading.worker_threads import decode_threads, usable_cores
+from keras_bigdata.report.run_record import write_run
 from keras_bigdata.storage.writable import output_place
 
 _STATE_VERSION = 1

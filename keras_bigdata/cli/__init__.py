@@ -8,6 +8,7 @@ info        `info`
 integrity   `verify` and `repair`
 bench       `bench` and `estimate` (storage: `estimate` of image files)
 migrate     `migrate`
+report      `report`
 
 Used by several of them: argument_types, url_options, formatting, option_names, scheduler.
 """

@@ -12,7 +12,6 @@ from keras_bigdata.cli.argument_types import (
     parse_size,
     parse_structure,
 )
-from keras_bigdata.cli.formatting import format_seconds
 from keras_bigdata.cli.storage import add_storage_options, run_storage
 from keras_bigdata.cli.url_options import (
     add_cache,
@@ -21,7 +20,7 @@ from keras_bigdata.cli.url_options import (
     storage_options,
 )
 from keras_bigdata.files import is_url
-from keras_bigdata.representation import format_bytes, format_count
+from keras_bigdata.representation import format_bytes, format_count, format_seconds
 from keras_bigdata.shards.index import INDEX_NAME
 
 if TYPE_CHECKING:

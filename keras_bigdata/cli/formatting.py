@@ -27,10 +27,3 @@ def print_repair(repair: Repair) -> None:
     print(repair)
     if repair.steps and not repair.done:
         print("Add --yes to carry out these steps.")
-
-
-def format_seconds(seconds: float) -> str:
-    """Returns a time in seconds, minutes or hours, such as `2.1 min`."""
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

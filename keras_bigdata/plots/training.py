@@ -66,7 +66,7 @@ def training(history: Any, monitor: str = "loss", *, mode: str = "auto", axes: A
             label=label,
         )
     chosen = f"val_{monitor}" if f"val_{monitor}" in names else names[0]
-    _mark_best(axes, scores[chosen], mode if mode != "auto" else _mode_of(monitor))
+    _mark_best(axes, scores[chosen], mode if mode != "auto" else mode_of(monitor))
     tidy(axes, title=monitor, x="epoch", y=monitor, whole_x=True)
     axes.legend(frameon=False)
     return axes
@@ -97,7 +97,8 @@ def _set_name(name: str, monitor: str) -> str:
     return f"validation, {middle}" if middle else "validation"
 
 
-def _mode_of(monitor: str) -> str:
+def mode_of(monitor: str) -> str:
+    """Returns "min" for a loss or an error, and "max" for other scores."""
     lower = monitor.lower()
     return "min" if "loss" in lower or "error" in lower else "max"
 

@@ -1,0 +1,50 @@
+"""Plots as SVG that follows the colours of the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+from keras_bigdata.plots.drawing import ACCENT, INK
+
+# Colours of the plots -> those of the page, which differ in the dark.
+_COLORS = {
+    re.compile("#(000000|333333|4d4d4d)"): "currentColor",
+    re.compile("#d9d9d9"): "var(--rule)",
+    re.compile(re.escape(INK)): "var(--line)",
+    re.compile(re.escape(ACCENT)): "var(--accent-line)",
+}
+_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_IDENTIFIER = re.compile(r'(id="|url\(#|href="#)')
+
+
+def svg(draw: Callable[[], Any], number: int, description: str) -> str:
+    """Returns a plot as an SVG element.
+
+    Args:
+        draw: makes the axes.
+        number: of the figure in its page, so that its identifiers differ from those of others.
+        description: what it shows, for readers who do not see it.
+    """
+    from matplotlib import pyplot, rc_context
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "keras_bigdata"}):
+        axes = draw()
+        file = io.StringIO()
+        axes.figure.savefig(
+            file, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
+        pyplot.close(axes.figure)
+    text = _HEAD.sub("", file.getvalue(), count=1)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?)\s+width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?)\s+height="[^"]*"', r"\1", text, count=1)
+    text = _IDENTIFIER.sub(rf"\g<1>f{number}-", text)
+    for color, replacement in _COLORS.items():
+        text = color.sub(replacement, text)
+    # Text has no colour of its own in the SVG: it would be black.
+    return text.replace(
+        "<svg ", f'<svg role="img" aria-label="{description}" fill="currentColor" ', 1
+    )
