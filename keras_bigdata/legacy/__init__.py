@@ -4,6 +4,7 @@ installation     `install()`, topic by topic (__main__: runs a script with it)
 patching         changes Keras, once, and takes it back in tests
 generators/      the generator methods: old arguments, sources, epochs, validation
 models/          methods of models
+layers/          the arguments of Keras 1, and layers that Keras 3 does not have
 modules/         modules that Keras 3 does not have
 callbacks        the old arguments of two callbacks
 optimizers       `lr`

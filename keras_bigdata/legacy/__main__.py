@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> None:
         "--keras",
         type=int,
         choices=(1, 2),
-        help="whether positional step counts are numbers of samples (1) or of batches (2)",
+        help="the version for calls that show none: positional step counts are numbers of samples "
+        "(1) or of batches (2), and Conv2D(8, 3, 3) has a kernel of 3 x 3 (1) or strides of 3 (2)",
     )
     parser.add_argument(
         "-m",

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from keras_bigdata.legacy import callbacks, optimizers
 from keras_bigdata.legacy.generators.arguments import set_default_keras_version
+from keras_bigdata.legacy.layers import (
+    base_layer,
+    constraints,
+    constructors,
+    regularizers,
+    removed_layers,
+)
 from keras_bigdata.legacy.models import generator_methods, weights_methods
 from keras_bigdata.legacy.modules import old_modules, preprocessing
 
@@ -15,6 +22,11 @@ _TOPICS = (
     old_modules,
     preprocessing,
     optimizers,
+    base_layer,
+    constructors,
+    removed_layers,
+    regularizers,
+    constraints,
 )
 
 
@@ -28,6 +40,9 @@ def install(keras: int | None = None) -> None:
     - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
       `keras.layers.core`, `keras.utils.np_utils` and similar modules can be imported; optimizers
       take `lr=` and have `.lr`.
+    - Layers take the arguments of Keras 1 (`Convolution2D(8, 3, 3, border_mode="same")`,
+      `LSTM(output_dim=32, dropout_W=0.2)`), and layers that were removed are there again (`Merge`,
+      `MaxoutDense`, `Highway`, `LocallyConnected2D`).
 
     Call it before the script imports names from Keras, or run the script with
     `python -m keras_bigdata.legacy script.py`. Calling it again has no further effect.
@@ -35,8 +50,9 @@ def install(keras: int | None = None) -> None:
     Args:
         keras: 1 or 2: whether a positional number of steps, as in
             `model.fit_generator(batches, 2000, 10)`, counts samples (Keras 1) or batches (Keras 2)
-            if nothing else in the calls shows it. `None` leaves the setting unchanged; initially
-            it is 2. Defaults to `None`.
+            if nothing else in the calls shows it. With 1, calls of layers that show no version,
+            such as `Conv2D(8, 3, 3)` and `LSTM(32)`, are read as in Keras 1 too. `None` leaves the
+            setting unchanged; initially it is 2. Defaults to `None`.
 
     Raises:
         ValueError: if `keras` is another number.

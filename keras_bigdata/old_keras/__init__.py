@@ -1,6 +1,7 @@
 """What Keras 1 and 2 had, as tables: for running old scripts and for migrating them.
 
 locations    where names were, and where they are
+layers       the arguments of layers in Keras 1, and what they are
 
 Nothing here imports Keras.
 """

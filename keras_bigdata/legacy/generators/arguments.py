@@ -143,6 +143,11 @@ def set_default_keras_version(keras: int) -> None:
     _default_keras_version = keras
 
 
+def default_keras_version() -> int:
+    """Returns the version that `set_default_keras_version` has set, initially 2."""
+    return _default_keras_version
+
+
 def parse_fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> FitArguments:
     """Parses a call of `fit_generator`.
 

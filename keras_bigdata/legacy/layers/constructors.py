@@ -1,0 +1,88 @@
+"""The constructors of Keras's layers, with the arguments of Keras 1."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import keras
+
+from keras_bigdata.keras_internals.legacy import KERAS_MODULES, tf_keras_module
+from keras_bigdata.legacy.layers import arguments, base_layer
+from keras_bigdata.legacy.layers.batch_normalization import MODES
+from keras_bigdata.legacy.layers.deconvolution import set_output_shape
+from keras_bigdata.legacy.layers.embedding import DropoutEmbedding
+from keras_bigdata.legacy.layers.old_names import OldName
+from keras_bigdata.legacy.layers.signatures import wraps_constructor
+from keras_bigdata.legacy.patching import replace, wrap
+from keras_bigdata.old_keras.layers import LAYERS
+
+# What the constructors of the spatial dropouts do not take, although `Layer` does.
+_MISSING_IN_SPATIAL_DROPOUT = ("input_shape", "batch_input_shape", "trainable")
+
+
+def install() -> None:
+    """Makes the constructors accept old arguments, and adds the old names of classes."""
+    for name, layer in LAYERS.items():
+        if layer.is_built_here:
+            continue
+        target = getattr(keras.layers, layer.target)
+        if layer.is_old_name:
+            old_name = OldName(name, target)
+            for module in layer_modules():
+                replace(module, name, old_name)
+        else:
+            wrap_constructor(name, target)
+
+
+def wrap_constructor(name: str, target: type) -> None:
+    """Makes the constructor of a class accept the arguments of Keras 1.
+
+    Args:
+        name: its name in the table of old layers.
+        target: the class.
+    """
+    wrap(target, "__init__", functools.partial(_with_old_arguments, name, target))
+
+
+def layer_modules() -> list[Any]:
+    """Returns the modules that have the names of layers: those of `keras` and of `tf.keras`."""
+    modules = [keras.layers, tf_keras_module("layers")]
+    modules += [sys.modules.get(f"{name}.layers") for name in KERAS_MODULES]
+    return [module for module in dict.fromkeys(modules) if module is not None]
+
+
+def _check_class(layer: Any, target: type) -> None:
+    if type(layer) is not target:
+        raise TypeError(
+            f"{type(layer).__name__}: `mode` of BatchNormalization and `dropout` of Embedding are "
+            "supported for Keras's own classes, not for classes derived from them."
+        )
+
+
+def _with_old_arguments(name: str, target: type, initialize: Any) -> Any:
+    @wraps_constructor(initialize)
+    def initialize_with_old_arguments(self: Any, *args: Any, **kwargs: Any) -> None:
+        args, kwargs = arguments.convert_call(name, args, kwargs)  # type: ignore[assignment]
+        mode = kwargs.pop(arguments.NORMALIZATION_MODE, None)
+        dropout = kwargs.pop(arguments.EMBEDDING_DROPOUT, None)
+        output_shape = kwargs.pop(arguments.OUTPUT_SHAPE, None)
+        if mode or dropout:
+            _check_class(self, target)
+            self.__class__ = MODES[mode] if mode else DropoutEmbedding
+        shape = None
+        if name.startswith("SpatialDropout"):
+            given = {key: kwargs.pop(key, None) for key in _MISSING_IN_SPATIAL_DROPOUT}
+            shape = given["batch_input_shape"]
+            if shape is None and given["input_shape"] is not None:
+                shape = (None, *given["input_shape"])
+        initialize(self, *args, **kwargs)
+        if shape is not None:
+            base_layer.set_batch_shape(self, shape)
+        if dropout:
+            self.set_dropout(dropout)
+        if output_shape is not None:
+            set_output_shape(self, output_shape)
+
+    return initialize_with_old_arguments
