@@ -6,6 +6,7 @@ from keras_bigdata.legacy import callbacks, optimizers
 from keras_bigdata.legacy.generators.arguments import set_default_keras_version
 from keras_bigdata.legacy.layers import (
     base_layer,
+    channels_first,
     constraints,
     constructors,
     regularizers,
@@ -24,6 +25,7 @@ _TOPICS = (
     optimizers,
     base_layer,
     constructors,
+    channels_first,
     removed_layers,
     regularizers,
     constraints,

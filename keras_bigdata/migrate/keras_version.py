@@ -39,8 +39,8 @@ _KERAS_2_ARGUMENTS = {
     "shuffle",
 }
 
-# Signs in the rest of a file: arguments of layers, and step counts. Migration never changes them;
-# otherwise a second run would see other signs.
+# Signs in the rest of a file: arguments of layers, and step counts. Migration changes those of
+# layers only if no other rule would read the new ones as signs of Keras 2 in a second run.
 _KERAS_1_SIGNS = _SAMPLE_COUNTS | {
     "W_regularizer",
     "b_regularizer",
@@ -84,6 +84,18 @@ def version_of_script(script: Script) -> KerasVersion:
 
     Returns `""` if there is no sign of a version, or if there are signs of both.
     """
+    is_keras_1, is_keras_2 = _signs(script)
+    if is_keras_1:
+        return "" if is_keras_2 else "1"
+    return "2" if is_keras_2 else ""
+
+
+def has_signs_of_both(script: Script) -> bool:
+    """Whether a file has signs of both versions, so that its version is unknown."""
+    return all(_signs(script))
+
+
+def _signs(script: Script) -> tuple[bool, bool]:
     names = {name for call in script.calls for name in call_edits.keyword_names(call)}
     is_keras_1 = bool(names & _KERAS_1_SIGNS)
     is_keras_2 = (
@@ -91,9 +103,7 @@ def version_of_script(script: Script) -> KerasVersion:
         or any(_KERAS_2_LAYERS.fullmatch(name) for name in script.imported_names)
         or any(_is_keras_2_call(script, call) for call in script.calls)
     )
-    if is_keras_1:
-        return "" if is_keras_2 else "1"
-    return "2" if is_keras_2 else ""
+    return is_keras_1, is_keras_2
 
 
 def _is_keras_2_call(script: Script, call: cst.Call) -> bool:

@@ -10,9 +10,11 @@ from keras_bigdata.migrate.rules import (
     fit_calls,
     generator_calls,
     imports,
+    layers,
     metric_names,
     model_code,
     optimizers,
+    regularizers,
 )
 from keras_bigdata.migrate.script import Note, Script
 
@@ -25,6 +27,8 @@ _RULES = (
     callbacks.plan,
     optimizers.plan,
     metric_names.plan,
+    layers.plan,
+    regularizers.plan,
     model_code.plan,
 )
 
@@ -69,6 +73,8 @@ def migrate_text(content: bytes) -> Migration:
       `super().__init__()` only show when it runs.
     - Imports of names that have moved are changed (`ImageDataGenerator`, `np_utils`,
       `keras.layers.core`, ...).
+    - Arguments of layers in Keras 1 (`Convolution2D(8, 3, 3, border_mode="same")`) get their new
+      names and order. Layers that Keras 3 does not have come from `keras_bigdata.legacy.layers`.
     - `lr=` and `nb_epoch=`, arguments of callbacks, names of checkpoint files (and the same names
       where they are loaded), and names of metrics where they are read are changed.
 

@@ -299,7 +299,11 @@ LAYERS: dict[str, OldLayer] = {
         for name in ("Deconv2D", "Deconvolution2D")
     },
     **{
-        name: _layer("Conv3DTranspose", "nb_filter", is_old_name=True)
+        name: _layer(
+            "Conv3DTranspose",
+            "filters kernel_size strides padding output_padding data_format",
+            is_old_name=True,
+        )
         for name in ("Deconv3D", "Deconvolution3D")  # of Keras 2
     },
     # In Keras 2 this name had the arguments of Keras 2 and took the others too.

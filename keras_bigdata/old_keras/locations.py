@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from keras_bigdata.old_keras.layers import LAYERS
+
 
 def _split(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -110,6 +112,30 @@ MOVED_NAMES: dict[str, tuple[str, str]] = {
     "keras.constraints.nonneg": ("keras.constraints", "non_neg"),
     "keras.constraints.unitnorm": ("keras.constraints", "unit_norm"),
     **{
+        f"{module}.{name}": (
+            ("keras_bigdata.legacy.layers", name)
+            if layer is None or layer.is_built_here
+            else ("keras.layers", layer.target)
+        )
+        for module in (
+            *("keras.layers", "keras.layers.core", "keras.layers.convolutional"),
+            *("keras.layers.local", "keras.layers.merge", "keras.engine", "keras.engine.topology"),
+        )
+        for name, layer in (("Merge", None), ("merge", None), *LAYERS.items())
+        if layer is None or layer.is_built_here or (name not in _LAYERS and layer.is_old_name)
+    },
+    **{
+        f"keras.regularizers.{old}": ("keras.regularizers", new)
+        for old, new in (
+            ("WeightRegularizer", "L1L2"),
+            ("ActivityRegularizer", "L1L2"),
+            ("l1l2", "l1_l2"),
+            ("activity_l1l2", "l1_l2"),
+            ("activity_l1", "l1"),
+            ("activity_l2", "l2"),
+        )
+    },
+    **{
         f"keras.optimizers.{name.lower()}": ("keras.optimizers", name)
         for name in ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam")
     },
@@ -135,37 +161,9 @@ REMOVED_NAMES: dict[str, str] = {
     name: advice
     for modules, names, advice in (
         (
-            ("keras.layers", "keras.layers.core", "keras.engine", "keras.engine.topology"),
-            ("Merge", "merge"),
-            "was removed: use the layers Add, Multiply, Average, Concatenate or Dot.",
-        ),
-        (
-            ("keras.layers.merge",),
-            ("Merge", "merge"),
-            "was removed: use the layers Add, Concatenate and so on.",
-        ),
-        (
             ("keras.layers", "keras.layers.core", "keras.layers.advanced_activations"),
-            (
-                "Highway",
-                "MaxoutDense",
-                "ParametricSoftplus",
-                "SReLU",
-                "ThresholdedReLU",
-                "TimeDistributedDense",
-            ),
+            ("ParametricSoftplus", "SReLU", "ThresholdedReLU"),
             "was removed: write it with the layers of Keras 3.",
-        ),
-        (
-            ("keras.layers", "keras.layers.convolutional"),
-            ("AtrousConvolution1D", "AtrousConvolution2D", "Deconvolution2D", "Deconvolution3D"),
-            "was removed: use Conv2D(dilation_rate=) or Conv2DTranspose, whose other arguments "
-            "differ.",
-        ),
-        (
-            ("keras.layers", "keras.layers.local"),
-            ("LocallyConnected1D", "LocallyConnected2D"),
-            "was removed from Keras 3.",
         ),
         (
             ("keras.layers", "keras.layers.cudnn_recurrent"),
@@ -207,8 +205,8 @@ REMOVED_NAMES: dict[str, str] = {
         ),
         (
             ("keras.regularizers",),
-            ("WeightRegularizer", "ActivityRegularizer", "l1l2", "activity_l1", "activity_l2"),
-            "was removed: use l1, l2 or l1_l2.",
+            ("EigenvalueRegularizer",),
+            "was removed: write a function of the weights.",
         ),
         (
             ("keras.initializers",),

@@ -49,12 +49,14 @@ def test_write_keeps_mode_and_line_ends(script, capsys):
 
 def test_notes_name_the_lines_of_the_file_as_it_is_then(tmp_path, capsys):
     path = tmp_path / "a.py"
-    path.write_bytes(SCRIPTS["driving"])
+    path.write_bytes(SCRIPTS["cifar"])
     for options in ([], ["--write"]):
         assert main(["migrate", str(path), *options]) == 0
-        for line in capsys.readouterr().err.splitlines():
+        lines = capsys.readouterr().err.splitlines()
+        assert lines
+        for line in lines:
             number = int(line.removeprefix(f"{path}:").partition(":")[0])
-            assert "Convolution2D(24" in path.read_text().splitlines()[number - 1]
+            assert "decay=1e-6" in path.read_text().splitlines()[number - 1]
 
 
 def test_a_file_that_fails_does_not_stop_the_others(script, tmp_path, capsys):

@@ -7,12 +7,31 @@ old_names             names of classes that only scripts for Keras 1 use
 signatures            wrappers of constructors that Keras can look into
 base_layer            arguments that every layer took: `weights`, `batch_input_shape`
 removed_layers        adds the layers that Keras 3 does not have
+channels_first        convolutions with channels first on a CPU
 deconvolution         `Deconvolution2D(output_shape=)`
 embedding             `Embedding(dropout=)`
 batch_normalization   `BatchNormalization(mode=)`
 maxout_dense, highway, locally_connected, merge    layers that Keras 3 does not have
 regularizers          `l1l2`, `l2(l=)`, `WeightRegularizer`
 constraints           `maxnorm(m=)`
+
+A call is one of Keras 1 if it has an argument of Keras 1, if it has a value at a position that
+Keras 3 does not take there (`Dense(8, "uniform")`), if only Keras 1 had the name of the class
+(`Convolution2D`), or if the user says so (`install(keras=1)`). Only in such calls do these have the
+values of Keras 1:
+
+- `hard_sigmoid` is the default `inner_activation` of LSTM, GRU and ConvLSTM2D, and has the slope
+  0.2 (Keras 3: `sigmoid`, and a slope of 1/6);
+- GRU has `reset_after=False`;
+- `orthogonal` has the gain 1.1, and is the default of recurrent weights;
+- `activity_regularizer` is summed over the batch (Keras 3: averaged).
+
+`AveragePooling2D()` has a pool size of 2 in every call.
+
+These are not as in Keras 1: `he_normal` and `glorot_normal` are truncated; with `consume_less`
+other than `"gpu"` each gate had its own dropout mask and LSTM initialized its recurrent weights
+with `init`; recurrent layers take `weights` in the layout of Keras 3; the layer
+`ActivityRegularization` averages over the batch.
 """
 
 from keras_bigdata.legacy.layers.batch_normalization import (
@@ -24,7 +43,7 @@ from keras_bigdata.legacy.layers.highway import Highway
 from keras_bigdata.legacy.layers.locally_connected import LocallyConnected1D, LocallyConnected2D
 from keras_bigdata.legacy.layers.maxout_dense import MaxoutDense
 from keras_bigdata.legacy.layers.merge import Merge, merge
-from keras_bigdata.legacy.layers.values import OldInitializer, hard_sigmoid
+from keras_bigdata.legacy.layers.values import OldInitializer, SummedOverBatch, hard_sigmoid
 
 __all__ = [
     "BatchStatisticsNormalization",
@@ -36,6 +55,7 @@ __all__ = [
     "Merge",
     "OldInitializer",
     "SampleNormalization",
+    "SummedOverBatch",
     "hard_sigmoid",
     "merge",
 ]

@@ -27,7 +27,15 @@ EMBEDDING_DROPOUT = "keras_1_dropout"
 NORMALIZATION_MODE = "keras_1_mode"
 OUTPUT_SHAPE = "keras_1_output_shape"
 
+# Whether a call of Keras 1 was seen, and whether the warning about recurrent layers was given.
+_seen = {"keras_1": False, "warned": False}
+
 _FORGET_BIASES = {"one": True, "ones": True, "zero": False, "zeros": False}
+
+
+def forget_calls() -> None:
+    """Forgets that calls of Keras 1 were seen."""
+    _seen.update(keras_1=False, warned=False)
 
 
 def convert_call(
@@ -59,7 +67,10 @@ def convert_call(
     if layer.kernel and layer.has_kernel_sides(args):
         _check_kernel_sides(name, layer, args, kwargs, is_keras_1)
     if is_keras_1:
+        _seen["keras_1"] = True
         args, kwargs = _convert_keras_1(name, layer, args, kwargs)
+    else:
+        _warn_of_recurrent_defaults(name, args, kwargs)
     if not args:
         for key, default in _FORMER_DEFAULTS.get(name, {}).items():
             kwargs.setdefault(key, default)
@@ -99,6 +110,22 @@ def _check_kernel_sides(
     elif new:
         raise TypeError(
             f"{readings} The call also has arguments that Keras 1 did not have: {', '.join(new)}."
+        )
+
+
+def _warn_of_recurrent_defaults(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Warns once of `LSTM(32)` in a program that has calls of Keras 1: it shows no version."""
+    has_default = "recurrent_activation" in DEFAULTS.get(name, {}) and len(args) < 3
+    if _seen["warned"] or not _seen["keras_1"] or not has_default:
+        return
+    if "recurrent_activation" not in kwargs:
+        _seen["warned"] = True
+        warnings.warn(
+            f"{name}: the program has calls of Keras 1, but this one shows no version. It has the "
+            "defaults of Keras 3: the gates use `sigmoid`, and GRU has reset_after=True. In Keras "
+            "1 they used hard_sigmoid, and reset_after was False. To get these, call "
+            "`keras_bigdata.legacy.install(keras=1)` (or pass `--keras 1`).",
+            stacklevel=4,
         )
 
 

@@ -24,6 +24,7 @@ _MISSING_IN_SPATIAL_DROPOUT = ("input_shape", "batch_input_shape", "trainable")
 
 def install() -> None:
     """Makes the constructors accept old arguments, and adds the old names of classes."""
+    arguments.forget_calls()
     for name, layer in LAYERS.items():
         if layer.is_built_here:
             continue
@@ -70,7 +71,7 @@ def _with_old_arguments(name: str, target: type, initialize: Any) -> Any:
         output_shape = kwargs.pop(arguments.OUTPUT_SHAPE, None)
         if mode or dropout:
             _check_class(self, target)
-            self.__class__ = MODES[mode] if mode else DropoutEmbedding
+            object.__setattr__(self, "__class__", MODES[mode] if mode else DropoutEmbedding)
         shape = None
         if name.startswith("SpatialDropout"):
             given = {key: kwargs.pop(key, None) for key in _MISSING_IN_SPATIAL_DROPOUT}

@@ -55,6 +55,43 @@ class OldInitializer(keras.initializers.Initializer):
         return {"function": self.function}
 
 
+@keras.saving.register_keras_serializable("keras_bigdata")
+class SummedOverBatch(keras.regularizers.Regularizer):
+    """A regularizer of activities whose loss is summed over the batch, as in Keras 1.
+
+    Keras 3 divides the loss of `activity_regularizer` by the number of rows; this one multiplies by
+    it.
+
+    Args:
+        regularizer: a regularizer, or a name of one.
+
+    Example:
+
+    ```python
+    from keras_bigdata.legacy.layers import SummedOverBatch
+
+    layer = keras.layers.Dense(4, activity_regularizer=SummedOverBatch("l2"))
+    ```
+    """
+
+    def __init__(self, regularizer: Any) -> None:
+        self.regularizer = keras.regularizers.get(regularizer)
+
+    def __call__(self, x: Any) -> Any:
+        """Returns the loss of the activities of a batch, times the number of rows."""
+        loss = self.regularizer(x)
+        return loss * keras.ops.cast(keras.ops.shape(x)[0], loss.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {"regularizer": keras.regularizers.serialize(self.regularizer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SummedOverBatch:
+        """Returns a regularizer of a configuration."""
+        return cls(keras.regularizers.deserialize(config["regularizer"]))
+
+
 def convert(name: str, value: Any) -> Any:
     """Returns the value that Keras 3 takes for an argument.
 
@@ -69,6 +106,9 @@ def convert(name: str, value: Any) -> Any:
         return _convert_initializer(value)
     if name.endswith("activation"):
         return hard_sigmoid if isinstance(value, str) and value == "hard_sigmoid" else value
+    if name == "activity_regularizer":
+        is_new = value is None or isinstance(value, SummedOverBatch)
+        return value if is_new else SummedOverBatch(value)
     if name.endswith("constraint"):
         return CONSTRAINT_NAMES.get(value, value) if isinstance(value, str) else value
     if name == "data_format":

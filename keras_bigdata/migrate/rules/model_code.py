@@ -6,57 +6,7 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
-from keras_bigdata.old_keras.locations import is_public_name
 
-_REMOVED = "no longer an argument"
-# Arguments of layers in Keras 1, and their names in most layers of Keras 3.
-_LAYER_ARGUMENTS = {
-    "W_constraint": "kernel_constraint",
-    "W_regularizer": "kernel_regularizer",
-    "U_regularizer": "recurrent_regularizer",
-    "atrous_rate": "dilation_rate",
-    "b_constraint": "bias_constraint",
-    "b_regularizer": "bias_regularizer",
-    "batch_input_shape": "a keras.Input(batch_shape=...)",
-    "bias": "use_bias",
-    "border_mode": "padding",
-    "consume_less": _REMOVED,
-    "dim_ordering": "data_format",
-    "dropout_U": "recurrent_dropout",
-    "dropout_W": "dropout",
-    "filter_length": "kernel_size",
-    "forget_bias_init": "unit_forget_bias",
-    "init": "kernel_initializer",
-    "inner_activation": "recurrent_activation",
-    "inner_init": "recurrent_initializer",
-    "nb_col": "kernel_size",
-    "nb_filter": "filters",
-    "nb_row": "kernel_size",
-    "output_dim": "units (output_dim in Embedding)",
-    "output_shape": f"{_REMOVED} except in Lambda",
-    "p": "rate",
-    "pool_length": "pool_size",
-    "sigma": "stddev",
-    "stride": "strides",
-    "subsample": "strides",
-    "subsample_length": "strides",
-}
-# Layers that still have an argument of that name.
-_UNCHANGED_ARGUMENTS = {
-    "Embedding": {"output_dim"},
-    "Lambda": {"output_shape"},
-}
-_LAYERS_WITH_MODE = {"BatchNormalization", "Cropping2D", "Reshape", "ZeroPadding2D"}
-_CONVOLUTIONS = {
-    "AtrousConvolution2D",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Conv3D",
-    "Convolution2D",
-    "Convolution3D",
-    "SeparableConv2D",
-    "SeparableConvolution2D",
-}
 # Methods of models that were removed, and what to use instead.
 _REMOVED_METHODS = {
     "predict_classes": "np.argmax(model.predict(x), axis=-1), or > 0.5 for one output",
@@ -103,23 +53,6 @@ def _plan_keras_call(script: Script, call: cst.Call, full_name: str) -> None:
         script.edit(
             call,
             lambda new: call_edits.rename_keywords(new, {"input": "inputs", "output": "outputs"}),
-        )
-    if not is_public_name("keras.layers", name) and name not in _CONVOLUTIONS:
-        return
-    old_names = sorted(keywords & (set(_LAYER_ARGUMENTS) - _UNCHANGED_ARGUMENTS.get(name, set())))
-    if name in _LAYERS_WITH_MODE and "mode" in keywords:
-        old_names.append("mode")
-    if old_names:
-        new_names = "; ".join(
-            f"{old} is {_LAYER_ARGUMENTS.get(old, _REMOVED)}" for old in old_names
-        )
-        script.note(call, f"{name}: has arguments of Keras 1. In Keras 3, {new_names}.")
-    args = call_edits.positional_args(call)
-    if name in _CONVOLUTIONS and len(args) > 2:
-        script.note(
-            call,
-            f"{name}: the third positional argument ({script.code(args[2].value)}) is `strides` in "
-            "Keras 3. If it was the second side of the kernel, write the kernel size as a tuple.",
         )
 
 
