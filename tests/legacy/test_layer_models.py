@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import keras
 import numpy as np
 import pytest
 
+from keras_bigdata.legacy import layers as own_layers
 from keras_bigdata.legacy.layers import Highway, MaxoutDense
 
 pytestmark = [
@@ -177,6 +181,12 @@ def test_layers_that_keras_removed_compute_what_they_did():
     np.testing.assert_allclose(highway(np.array([[2.0, 4.0]])), (1 - gate) * np.array([[2.0, 4.0]]))
     for layer in (maxout, highway):
         assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("name", own_layers.__all__)
+def test_examples_in_docstrings(name):
+    (code,) = re.findall(r"```python\n(.*?)```", getattr(own_layers, name).__doc__, re.DOTALL)
+    exec(textwrap.dedent(code), {"keras": keras})
 
 
 def test_modes_of_batch_normalization():

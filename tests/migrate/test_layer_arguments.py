@@ -61,6 +61,11 @@ IMPORTS = "from keras.layers import *\n"
         ("BatchNormalization(1e-5, 0, 1)", "BatchNormalization(epsilon=1e-5, axis=1)"),
         ("BatchNormalization(mode=0, axis=1)", "BatchNormalization(axis=1)"),
         (
+            "BatchNormalization(mode=2, beta_init='one')",
+            "BatchStatisticsNormalization(beta_initializer='one')",
+        ),
+        ("Embedding(9, 4, dropout=0.2)", "DropoutEmbedding(9, 4, dropout=0.2)"),
+        (
             "Embedding(9, 4, init='one', dropout=0., W_constraint=c)",
             "Embedding(9, 4, embeddings_initializer='one', embeddings_constraint=c)",
         ),
@@ -117,8 +122,7 @@ def test_a_file_whose_version_another_rule_still_has_to_find():
         ("Convolution2D(8, 3, 3, weights=w())", "layer.set_weights(w()) after the layer is built"),
         ("ZeroPadding2D(dim_ordering=o)", "'tf': 'channels_last'}[o]"),
         ("Convolution2D(8, 3, 3, border_mode='full')", "Pad with the size of the kernel minus 1"),
-        ("BatchNormalization(mode=1)", "SampleNormalization (mode 1)"),
-        ("Embedding(9, 4, dropout=0.2)", "DropoutEmbedding, which takes it"),
+        ("BatchNormalization(mode=m())", "SampleNormalization (mode 1)"),
         ("LSTM(4, forget_bias_init=f)", "unit_forget_bias, which is True or False"),
         ("Dense(4, init=lambda shape, name: v)", "lambda shape, dtype=None: ..."),
         ("Deconvolution2D(8, 3, 3, output_shape=s)", "pass output_padding"),

@@ -40,6 +40,14 @@ class OldInitializer(keras.initializers.Initializer):
     Args:
         function: called with a shape, and with `name=None` if it takes a name. It returns a
             variable, a tensor or an array.
+
+    Example:
+
+    ```python
+    from keras_bigdata.legacy.layers import OldInitializer
+
+    layer = keras.layers.Dense(4, kernel_initializer=OldInitializer(keras.ops.ones))
+    ```
     """
 
     def __init__(self, function: Any) -> None:

@@ -12,6 +12,7 @@ from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.layers import DATA_FORMATS, OldLayer
 
 UNKNOWN: Any = object()
+_CLASSES_OF_MODES = {1: "SampleNormalization", 2: "BatchStatisticsNormalization"}
 _FORGET_BIASES = {"one": "True", "zero": "False"}
 
 
@@ -41,7 +42,7 @@ def left_as_it_is(
     They keep their names, which Keras 3 refuses.
     """
     notes = {}
-    for name in ("border_mode", "dim_ordering", "mode", "dropout", "forget_bias_init"):
+    for name in ("border_mode", "dim_ordering", "mode", "forget_bias_init"):
         arg = argument(call, name, named)
         if arg is not None:
             message = _note(layer.target, name, value_of(script, arg.value), script.code(arg.value))
@@ -68,13 +69,11 @@ def _note(layer: str, name: str, value: Any, code: str) -> str:
         return "Keras 3 has no 'full'. Pad with the size of the kernel minus 1, then use 'valid'"
     if name == "dim_ordering" and not (isinstance(value, str) and value in DATA_FORMATS):
         return f"write data_format={{'th': 'channels_first', 'tf': 'channels_last'}}[{code}]"
-    if name == "mode" and layer == "BatchNormalization" and value != 0:
+    if name == "mode" and layer == "BatchNormalization" and value not in (0, *_CLASSES_OF_MODES):
         return (
             "Keras 3 has no modes. The classes SampleNormalization (mode 1) and "
             "BatchStatisticsNormalization (mode 2) of keras_bigdata.legacy.layers are these"
         )
-    if name == "dropout" and layer == "Embedding" and value != 0:
-        return "write keras_bigdata.legacy.layers.DropoutEmbedding, which takes it"
     if name == "forget_bias_init" and not (isinstance(value, str) and value in _FORGET_BIASES):
         return "Keras 3 has unit_forget_bias, which is True or False"
     return ""
@@ -103,8 +102,12 @@ def conversions(
         elif name == "forget_bias_init" and isinstance(value, str) and value in _FORGET_BIASES:
             steps.append(setter(name, "unit_forget_bias", _FORGET_BIASES[value]))
         elif (name, layer) in (("mode", "BatchNormalization"), ("dropout", "Embedding")):
-            if value == 0:
+            if value == 0 or value in _CLASSES_OF_MODES:
                 steps.append(remover(name))
+            own_class = "DropoutEmbedding" if name == "dropout" else _CLASSES_OF_MODES.get(value)
+            if value != 0 and own_class:
+                local = script.new_imports.require("keras_bigdata.legacy.layers", own_class)
+                steps.append(_caller(local))
         elif name == "init" and layer.startswith("Separable"):
             code = script.code(arg.value)
             steps.append(setter(name, "depthwise_initializer", code))
@@ -137,6 +140,11 @@ def appender(keyword: str, code: str) -> call_edits.CallEdit:
 def setter(old: str, new: str, code: str) -> call_edits.CallEdit:
     """Returns an edit that replaces the name and the value of a keyword argument."""
     return lambda call: replace_keyword(call, old, new, code)
+
+
+def _caller(function: str) -> call_edits.CallEdit:
+    """Returns an edit that calls another class."""
+    return lambda call: call.with_changes(func=cst.Name(function))
 
 
 def _wrapper(keyword: str, function: str) -> call_edits.CallEdit:
