@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from keras_bigdata.migrate.module_files import ModuleFiles, NoModuleFiles
+from keras_bigdata.migrate.notebook import Notebook
+from keras_bigdata.migrate.notes import merge_notes
+from keras_bigdata.migrate.program import Programs, Source
 from keras_bigdata.migrate.rules import (
     callbacks,
     file_names,
@@ -100,4 +107,129 @@ def migrate_text(content: bytes) -> Migration:
     script = Script(content)
     for plan in _RULES:
         plan(script)
-    return Migration(script.rewrite(), script.notes)
+    return Migration(script.rewrite(), merge_notes(script.notes, script.line_name))
+
+
+def migrate_notebook(content: bytes) -> Migration:
+    """Migrates a Jupyter notebook, as `migrate_text` does with a script.
+
+    The code cells are migrated together, in the order of the notebook. Lines for IPython (`!pip`,
+    `%magic`, `?name`), cells with another language (`%%bash`) and everything that is not code are
+    kept byte for byte, as is the formatting of the file, so that a diff shows changed lines only.
+
+    Args:
+        content: a notebook in format 2, 3 or 4.
+
+    Returns:
+        A `Migration` whose notes name the cell, and the line in it.
+
+    Raises:
+        ValueError: if it is not a notebook.
+
+    Example:
+
+    ```python
+    import json
+
+    from keras_bigdata.migrate import migrate_notebook
+
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": "m.predict_generator(g)"}
+    content = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    print(migrate_notebook(content.encode()).content.decode())
+    ```
+    """
+    path = Path("/notebook.ipynb")
+    result = migrate_program({path: content}, module_files=NoModuleFiles())[path]
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def migrate_program(
+    contents: Mapping[Path, bytes], *, module_files: ModuleFiles
+) -> dict[Path, Migration | Exception]:
+    """Migrates files that may import each other.
+
+    Files that import each other are read as one program: names of Keras that come through own
+    modules are known, and so are the metrics that another file compiles. Modules that are imported
+    but not given are read and not changed; a note names those that need changes too.
+
+    Args:
+        contents: Python files and notebooks (`.ipynb`), by their absolute paths.
+        module_files: finds the files of imported modules.
+
+    Returns:
+        For each path its `Migration`, or the `SyntaxError`, `ValueError` or `RecursionError` that
+        prevented it.
+    """
+    results: dict[Path, Migration | Exception] = {}
+    notebooks: dict[Path, Notebook] = {}
+    sources: dict[Path, Source] = {}
+    for path, content in contents.items():
+        if path.suffix != ".ipynb":
+            sources[path] = Source(content)
+            continue
+        try:
+            notebooks[path] = Notebook(content)
+        except ValueError as error:
+            results[path] = error
+        else:
+            sources[path] = Source(notebooks[path].code, line_name=notebooks[path].line_name)
+    programs = Programs(sources, module_files)
+    for program in programs:
+        _plan(program)
+        new = {path: _rewrite(source) for path, source in program.items()}
+        missing = [
+            path
+            for path, source in program.items()
+            if not source.is_given and (new[path] != source.code or source.notes)
+        ]
+        for source, node, files in programs.unchanged_imports(program, missing):
+            assert source.script is not None
+            names = " and ".join(os.path.relpath(file) for file in files)
+            source.script.note(
+                node,
+                f"{names} must be migrated too and {'was' if len(files) == 1 else 'were'} not "
+                "given: migrate all files of a program in one call.",
+            )
+        for path, source in program.items():
+            if not source.is_given:
+                continue
+            code = new[path]
+            if isinstance(code, Exception):
+                results[path] = code
+            elif path in notebooks:
+                results[path] = _notebook_result(notebooks[path], code, source.notes)
+            else:
+                results[path] = Migration(code, source.notes)
+    return {path: results[path] for path in contents}
+
+
+def _notebook_result(notebook: Notebook, code: bytes, notes: list[Note]) -> Migration | Exception:
+    notes = [notebook.note_place(note) for note in notes] + notebook.notes
+    notes.sort(key=lambda note: (note.cell or 0, note.line, note.message))
+    try:
+        return Migration(notebook.rewrite(code), notes)
+    except ValueError as error:
+        return error
+
+
+def _plan(program: Mapping[Path, Source]) -> None:
+    """Applies all rules to the scripts of a program."""
+    for source in program.values():
+        if source.script is None:
+            continue
+        try:
+            for plan in _RULES:
+                plan(source.script)
+        except RecursionError as error:
+            source.error = error
+
+
+def _rewrite(source: Source) -> bytes | Exception:
+    if source.error is not None or source.script is None:
+        return source.error or ValueError("the file could not be read.")
+    try:
+        return source.script.rewrite()
+    except RecursionError as error:
+        return error

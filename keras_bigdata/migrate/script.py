@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import codecs
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 import libcst as cst
 from libcst.metadata import (
     Assignment,
+    BaseAssignment,
+    GlobalScope,
     MetadataWrapper,
     ParentNodeProvider,
     PositionProvider,
@@ -20,6 +23,7 @@ from libcst.metadata import (
     ScopeProvider,
 )
 
+from keras_bigdata.migrate import own_names
 from keras_bigdata.migrate.dotted_names import dotted_name
 from keras_bigdata.migrate.new_imports import NewImports
 from keras_bigdata.old_keras.locations import canonical_name
@@ -33,8 +37,10 @@ class Note:
     r"""A place in a script that the user has to look at.
 
     Attributes:
-        line: the number of the line in the file that was read, from 1.
+        line: the number of the line in the file that was read, from 1; in a notebook, in the cell.
         message: what was found and what to do.
+        cell: in a notebook, the number of the cell from 1, where text cells count too. Otherwise
+            `None`.
 
     Example:
 
@@ -49,6 +55,7 @@ class Note:
 
     line: int
     message: str
+    cell: int | None = None
 
 
 class Script:
@@ -62,8 +69,12 @@ class Script:
         nodes: all nodes, in the order of the file.
         calls: all calls, in the order of the file.
         imported_names: the names that are imported from Keras.
-        uses_keras: whether Keras is imported.
+        star_modules: the modules of `from module import *`, as written.
         new_imports: the import statements to add.
+        find_module: returns the script of a module of the same program, by its name as an import
+            statement has it (`models`, `.models`), or `None`. A single script has none.
+        program: the scripts that may run in the same process as this one, itself included.
+        line_name: returns how messages name a line.
 
     Raises:
         SyntaxError: if the file is not Python 3.
@@ -88,15 +99,18 @@ class Script:
         self._parents = wrapper.resolve(ParentNodeProvider)
         self._scopes = wrapper.resolve(ScopeProvider)
         self._qualified_names = wrapper.resolve(QualifiedNameProvider)
+        self._global_scope = next(
+            (scope for scope in self._all_scopes() if isinstance(scope, GlobalScope)), None
+        )
         self._notes: set[Note] = set()
         self._edits: dict[cst.CSTNode, list[Edit]] = {}
         self.new_imports = NewImports(self.module, self.is_bound)
         self.nodes = list(_walk(self.module))
         self.calls = self.all(cst.Call)
-        self._star_modules = [
-            canonical_name(dotted_name(node.module))
+        self.star_modules = [
+            own_names.module_name(node)
             for node in self.all(cst.ImportFrom)
-            if isinstance(node.names, cst.ImportStar) and node.module is not None
+            if isinstance(node.names, cst.ImportStar)
         ]
         self.imported_names = {
             alias.evaluated_name
@@ -110,11 +124,26 @@ class Script:
             for node in self.all(cst.AugAssign)
             if isinstance(node.target, cst.Name)
         }
-        self.uses_keras = any(
+        self.find_module: Callable[[str], Script | None] = lambda _: None
+        self.program: list[Script] = [self]
+        self.line_name: Callable[[int], str] = "line {}".format
+
+    @functools.cached_property
+    def uses_keras(self) -> bool:
+        """Whether a script of the program imports Keras."""
+        return any(script._imports_keras for script in self.program)
+
+    @functools.cached_property
+    def _imports_keras(self) -> bool:
+        return any(
             (canonical_name(dotted_name(name)) + ".").startswith("keras.")
             for node in self.nodes
             for name in _imported_modules(node)
-        ) or any(self.full_name(node).startswith("keras.") for node in self.all(cst.Attribute))
+        ) or any(
+            self.full_name(node).startswith("keras.")
+            for kind in (cst.Attribute, cst.Name)
+            for node in self.all(kind)
+        )
 
     def all(self, kind: type[Node]) -> list[Node]:
         """Returns all nodes of a type, in the order of the file."""
@@ -126,7 +155,7 @@ class Script:
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
         """Returns the node around a node."""
-        return self._parents[node]
+        return self.owner(node)._parents[node]
 
     # ---- The meaning of names
 
@@ -139,11 +168,11 @@ class Script:
         written = self.written_name(node)
         if written:
             return canonical_name(written)
-        modules = self._star_modules
-        # It is unknown which of them the name comes from, so all of them must be Keras's.
-        all_keras = bool(modules) and all(module.startswith("keras") for module in modules)
-        if all_keras and isinstance(node, cst.Name) and self.star_import_name(node):
-            return f"{modules[-1]}.{node.value}"
+        if isinstance(node, cst.Name):
+            owner = self.owner(node)
+            if owner.star_import_name(node):
+                meaning = own_names.meaning_of_star_name(owner, node.value)
+                return canonical_name(meaning) if isinstance(meaning, str) else ""
         return ""
 
     def keras_name(self, node: cst.CSTNode) -> str:
@@ -156,16 +185,52 @@ class Script:
 
         Returns `""` if the script has no `import *`, or if the node is not such a name.
         """
-        if not isinstance(node, cst.Name) or not self._star_modules or self.is_bound(node.value):
+        if not isinstance(node, cst.Name) or not self.star_modules or self.is_bound(node.value):
             return ""
-        return node.value
+        meaning = own_names.meaning_of_star_name(self, node.value)
+        return "" if isinstance(meaning, own_names.OwnName) else node.value
 
     def written_name(self, node: cst.CSTNode) -> str:
-        """Returns the full name of an imported object as the import statement has it, or `""`."""
-        names = self._qualified_names.get(node)
+        """Returns the full name of an imported object, in the form of the import statement.
+
+        A name that comes through a module of the same program has the form that it has there.
+        Returns `""` if the node is not an imported object, or if it is an attribute of an object
+        that the program creates, such as a method of a model.
+        """
+        meaning = self._meaning(node)
+        if isinstance(meaning, own_names.OwnName):
+            if meaning.attributes and meaning.is_variable:
+                return ""
+            return self._imported_name(node)
+        return meaning or ""
+
+    def _meaning(self, node: cst.CSTNode) -> own_names.Meaning:
+        """Returns what a name or a chain of attributes stands for."""
+        if not dotted_name(node):
+            return None
+        owner = self.owner(node)
+        written = owner._imported_name(node)
+        if written:
+            return own_names.meaning_of_import(owner, written)
+        return None
+
+    def _imported_name(self, node: cst.CSTNode) -> str:
+        owner = self.owner(node)
+        names = owner._qualified_names.get(node)
         names = names() if callable(names) else names
         imported = {n.name for n in names or () if n.source is QualifiedNameSource.IMPORT}
         return imported.pop() if len(imported) == 1 else ""
+
+    def global_bindings(self, name: str) -> list[BaseAssignment]:
+        """Returns the places that bind a name at the top level."""
+        scope = self._global_scope
+        return list(scope[name]) if scope is not None and name in scope else []
+
+    def owner(self, node: cst.CSTNode) -> Script:
+        """Returns the script of the program that a node belongs to."""
+        if node in self._parents or len(self.program) == 1:
+            return self
+        return next((script for script in self.program if node in script._parents), self)
 
     def is_bound(self, name: str) -> bool:
         """Whether the script binds a name anywhere."""
@@ -173,6 +238,9 @@ class Script:
 
     def assignment_of(self, name: cst.BaseExpression) -> cst.Assign | None:
         """Returns the statement `name = value` if it is the only one that binds the name."""
+        owner = self.owner(name)
+        if owner is not self:
+            return owner.assignment_of(name)
         if not isinstance(name, cst.Name) or name.value in self._augmented_names:
             return None
         scope = self._scopes.get(name)
@@ -186,14 +254,37 @@ class Script:
         return None
 
     def value_of(self, node: cst.BaseExpression) -> cst.BaseExpression:
-        """Returns the value of a name that is assigned once; any other node is returned itself."""
+        """Returns the value of a name that is assigned once; any other node is returned itself.
+
+        The name may be assigned in another module of the program. The value then belongs to that
+        script (`owner`), and edits and notes of the value are edits and notes of that script.
+        """
         assignment = self.assignment_of(node)
-        return node if assignment is None else assignment.value
+        if assignment is not None:
+            return assignment.value
+        meaning = self._meaning(node)
+        if meaning is None and isinstance(node, cst.Name) and self.star_modules:
+            owner = self.owner(node)
+            if not owner.is_bound(node.value):
+                meaning = own_names.meaning_of_star_name(owner, node.value)
+        if isinstance(meaning, own_names.OwnName) and not meaning.attributes:
+            value = meaning.script._global_value(meaning.name)
+            return node if value is None else value
+        return node
+
+    def _global_value(self, name: str) -> cst.BaseExpression | None:
+        """Returns the value of a global name that is assigned once."""
+        bindings = self.global_bindings(name)
+        if len(bindings) == 1 and isinstance(bindings[0], Assignment):
+            node = bindings[0].node
+            assignment = self.assignment_of(node) if isinstance(node, cst.Name) else None
+            return None if assignment is None else assignment.value
+        return None
 
     def uses(self, assignment: cst.Assign) -> list[cst.Name]:
         """Returns the places where the name of a single assignment is read."""
         target = assignment.targets[0].target
-        scope = self._scopes[target]
+        scope = self.owner(target)._scopes[target]
         assert isinstance(target, cst.Name)
         assert scope is not None
         return [
@@ -210,7 +301,7 @@ class Script:
 
     def line(self, node: cst.CSTNode) -> int:
         """Returns the line where a node starts, from 1."""
-        return self._positions[node].start.line
+        return self.owner(node)._positions[node].start.line
 
     def column(self, node: cst.CSTNode) -> int:
         """Returns the column where a node starts, from 0."""
@@ -227,7 +318,7 @@ class Script:
 
     def note(self, node: cst.CSTNode, message: str) -> None:
         """Adds a note for the user on a node."""
-        self._notes.add(Note(self.line(node), message))
+        self.owner(node)._notes.add(Note(self.line(node), message))
 
     @property
     def notes(self) -> list[Note]:
@@ -236,7 +327,7 @@ class Script:
 
     def edit(self, node: Node, edit: Callable[[Node], Any]) -> None:
         """Adds an edit of a node. It is applied after those within the node and earlier ones."""
-        self._edits.setdefault(node, []).append(edit)
+        self.owner(node)._edits.setdefault(node, []).append(edit)
 
     def rewrite(self) -> bytes:
         """Returns the file with all edits applied."""

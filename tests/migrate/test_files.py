@@ -71,7 +71,7 @@ def test_a_file_that_fails_does_not_stop_the_others(script, tmp_path, capsys):
     assert lines[0].startswith(f"{paths[0]}:2: this is not Python 3: Missing parentheses")
     assert lines[1].startswith(f"{paths[1]}:")
     assert lines[2] == f"{paths[2]}: No such file or directory"
-    assert "is a notebook" in lines[3]
+    assert "is not a notebook of format 2, 3 or 4" in lines[3]
     assert (tmp_path / "old.py").read_text() == "import keras\nprint 'Python 2'\n"
 
 

@@ -34,15 +34,23 @@ _OWN_ACC_METRICS = {"binary", "categorical", "sparse_categorical", "top_k_catego
 
 def plan(script: Script) -> None:
     """Changes names of metrics to those that are logged, or notes names that are not known."""
-    logged = _logged_names(script)
+    logged_by_script: dict[int, dict[str, set[str]]] = {}
+
+    def logged_for(node: cst.CSTNode) -> dict[str, set[str]]:
+        # A literal in a module that several scripts import is read by the models of all of them.
+        owner = script.owner(node)
+        if id(owner) not in logged_by_script:
+            logged_by_script[id(owner)] = _logged_names(owner)
+        return logged_by_script[id(owner)]
+
     for node, reader in _read_names(script):
-        _rename(script, node, _NAME, logged)
-        _note_unknown(script, node, reader, text_of(node), logged)
+        _rename(script, node, _NAME, logged_for(node))
+        _note_unknown(script, node, reader, text_of(node), logged_for(node))
     for call in script.calls:
         if script.full_name(call.func) == "keras.callbacks.ModelCheckpoint":
             path = call_edits.find_argument(call, "filepath", 0)
             for text in iterate_texts(script.value_of(path.value)) if path is not None else ():
-                _plan_template(script, text, logged)
+                _plan_template(script, text, logged_for(text))
     for attribute in script.all(cst.Attribute):
         if attribute.attr.value == "metrics_names" and script.uses_keras:
             script.note(
@@ -69,22 +77,33 @@ def _rename(
 
 
 def _logged_names(script: Script) -> dict[str, set[str]]:
-    """Returns the names that `compile` receives in this file, by the first name of their group."""
+    """Returns the names that `compile` receives in the files that belong together with a script.
+
+    The result has the names by the first name of their group.
+    """
     logged: dict[str, set[str]] = {}
-    for call in script.calls:
-        if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "compile":
-            continue
-        arg = call_edits.find_argument(call, "metrics", 2)
-        if arg is None:
-            continue
-        metrics = script.value_of(arg.value)
-        names = [text_of(node) for node in iterate_texts(metrics)]
-        if isinstance(metrics, cst.List | cst.Tuple):  # functions of these names count too
-            names += [e.value.value for e in metrics.elements if isinstance(e.value, cst.Name)]
-        for name in names:
-            if name in _GROUP_OF:
-                logged.setdefault(_GROUP_OF[name][0], set()).add(name)
+    for one in script.program:
+        for call in one.calls:
+            if isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile":
+                for name in _compiled_metrics(one, call):
+                    logged.setdefault(_GROUP_OF[name][0], set()).add(name)
     return logged
+
+
+def _compiled_metrics(script: Script, call: cst.Call) -> Iterator[str]:
+    """Yields the names in `metrics=` that are in a group."""
+    arg = call_edits.find_argument(call, "metrics", 2)
+    if arg is None:
+        return
+    metrics = script.value_of(arg.value)
+    names = [text_of(node) for node in iterate_texts(metrics)]
+    if isinstance(metrics, cst.List | cst.Tuple):
+        for element in metrics.elements:
+            # Functions of these names count too.
+            if isinstance(element.value, cst.Name):
+                names.append(element.value.value)
+                names += [text_of(node) for node in iterate_texts(script.value_of(element.value))]
+    yield from (name for name in names if name in _GROUP_OF)
 
 
 def _read_names(script: Script) -> Iterator[tuple[cst.SimpleString, str]]:
@@ -147,11 +166,14 @@ def _note_unknown(
     if group is not None:
         names = logged.get(group[0], set())
         if len(names) != 1:
-            in_compile = " and ".join(f"'{n}'" for n in sorted(names)) or "not found in this file"
+            where = "this file" if len(script.program) == 1 else "this program"
+            in_compile = " and ".join(f"'{n}'" for n in sorted(names)) or f"not found in {where}"
+            prefix = "val_" if name.startswith("val_") else ""
+            texts = " or ".join(f"'{prefix}{n}'" for n in sorted(names) or group[:2])
             script.note(
                 node,
                 f"{reader} '{name}': Keras 3 logs a metric under the name that `compile` receives, "
-                f"which is {in_compile}.",
+                f"which is {in_compile}. Write {texts}, whichever is in `compile`.",
             )
         return
     # With several outputs, the name of the output precedes that of the metric.
