@@ -10,7 +10,8 @@ notes            one note instead of many equal ones
 python_2         what to do with a file that is not Python 3
 rules/           one kind of change per file
 
-Used by the rules: dotted_names, call_edits, strings; the tables of old names are in old_keras/.
+Used by the rules: syntax_tree, dotted_names, call_edits, strings; the tables of old names are in
+old_keras/.
 """
 
 from __future__ import annotations

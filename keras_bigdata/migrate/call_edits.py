@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 
 import libcst as cst
 
+# The column of arguments with which no line can be aligned.
+NO_COLUMN = 1_000_000
+
 CallEdit = Callable[[cst.Call], cst.Call]
 
 
@@ -148,7 +151,8 @@ def method_to_function(call: cst.Call, function: str, column: int, new_column: i
         if isinstance(before, cst.ParenthesizedWhitespace):
             space = before.with_changes(first_line=cst.TrailingWhitespace(), empty_lines=[])
         first = first.with_changes(comma=cst.Comma(whitespace_after=space))
-    args = realign(call, column, new_column).args
+    inserted = len(cst.Module([]).code_for_node(call.func.value)) + len(", ")
+    args = realign(call, column, new_column, inserted).args
     name, _, attribute = function.rpartition(".")
     func: cst.BaseExpression = cst.Name(attribute)
     if name:
@@ -156,30 +160,76 @@ def method_to_function(call: cst.Call, function: str, column: int, new_column: i
     return call.with_changes(func=func, args=[first, *args])
 
 
-def realign(call: cst.Call, column: int, new_column: int) -> cst.Call:
-    """Moves the lines that were aligned with `(` at `column` to its new column."""
-    return call.with_changes(args=[_realign_arg(arg, column, new_column) for arg in call.args])
+def realign(call: cst.Call, column: int, new_column: int, inserted: int = 0) -> cst.Call:
+    """Moves the lines that are aligned with arguments by as much as the arguments move.
+
+    Args:
+        call: the call.
+        column: the column where the arguments began in their line before, without the indentation
+            of the block.
+        new_column: the column where they begin now.
+        inserted: the number of characters that are inserted before the first argument.
+    """
+    if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+        return call  # no line is aligned with `(`
+    args = []
+    shift = new_column - column + inserted
+    for arg in call.args:
+        # Lines within the argument move with the line where it begins.
+        new = cst.ensure_type(arg.visit(_LineShift(column, shift)), cst.Arg) if shift else arg
+        if isinstance(arg.comma, cst.Comma):
+            space = arg.comma.whitespace_after
+            if isinstance(space, cst.ParenthesizedWhitespace):
+                shift = new_column - column if _width(space) >= column else 0
+            space = _shift_space(space, column, new_column - column)
+            new = new.with_changes(comma=arg.comma.with_changes(whitespace_after=space))
+        end = _shift_space(arg.whitespace_after_arg, column, new_column - column)
+        args.append(new.with_changes(whitespace_after_arg=end))
+    return call.with_changes(args=args)
 
 
-def _realign_arg(arg: cst.Arg, column: int, new_column: int) -> cst.Arg:
-    if isinstance(arg.comma, cst.Comma):
-        space = _realign_space(arg.comma.whitespace_after, column, new_column)
-        arg = arg.with_changes(comma=arg.comma.with_changes(whitespace_after=space))
-    end = _realign_space(arg.whitespace_after_arg, column, new_column)
-    return arg.with_changes(whitespace_after_arg=end)
+class _LineShift(cst.CSTTransformer):
+    """Moves the lines of an argument that begin at a column or after it."""
+
+    def __init__(self, column: int, shift: int) -> None:
+        super().__init__()
+        self._column = column
+        self._shift = shift
+
+    def leave_ParenthesizedWhitespace(
+        self,
+        original_node: cst.ParenthesizedWhitespace,
+        updated_node: cst.ParenthesizedWhitespace,
+    ) -> cst.BaseParenthesizableWhitespace:
+        """Moves the line after a line break."""
+        return _shift_space(updated_node, self._column, self._shift)
 
 
-def _realign_space(
-    space: cst.BaseParenthesizableWhitespace, column: int, new_column: int
-) -> cst.BaseParenthesizableWhitespace:
+def _width(space: cst.ParenthesizedWhitespace) -> int:
+    """Returns the column of the line after a line break, or -1 if it is not known."""
     # `last_line` does not include the indentation of the block.
-    if (
-        not isinstance(space, cst.ParenthesizedWhitespace)
-        or not space.indent
-        or space.last_line.value != " " * column
-    ):
+    text = space.last_line.value
+    return len(text) if space.indent and not text.strip(" ") else -1
+
+
+def _shift_space(
+    space: cst.BaseParenthesizableWhitespace, column: int, shift: int
+) -> cst.BaseParenthesizableWhitespace:
+    if not isinstance(space, cst.ParenthesizedWhitespace) or _width(space) < column:
         return space
-    return space.with_changes(last_line=cst.SimpleWhitespace(" " * new_column))
+    comments = [
+        line.with_changes(
+            whitespace=cst.SimpleWhitespace(" " * max(len(line.whitespace.value) + shift, 0))
+        )
+        if line.comment is not None
+        and line.indent
+        and line.whitespace.value == " " * len(line.whitespace.value)
+        and len(line.whitespace.value) >= column
+        else line
+        for line in space.empty_lines
+    ]
+    width = max(_width(space) + shift, 0)
+    return space.with_changes(empty_lines=comments, last_line=cst.SimpleWhitespace(" " * width))
 
 
 def _comments(space: cst.BaseParenthesizableWhitespace | None) -> list[cst.Comment]:

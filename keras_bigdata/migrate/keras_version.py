@@ -11,6 +11,7 @@ from typing import Literal
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
+from keras_bigdata.migrate.dotted_names import dotted_name
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.locations import canonical_name
 
@@ -39,27 +40,51 @@ _KERAS_2_ARGUMENTS = {
     "shuffle",
 }
 
-# Signs in the rest of a file: arguments of layers, and step counts. Migration changes those of
-# layers only if no other rule would read the new ones as signs of Keras 2 in a second run.
+# Signs in the rest of a program. Those that migration changes (`nb_epoch` to `epochs`, names of
+# layer arguments) cannot make a second run decide a call that the first run has left: the first
+# run leaves a call for lack of a version only if there is no sign at all.
 _KERAS_1_SIGNS = _SAMPLE_COUNTS | {
+    "U_regularizer",
+    "W_constraint",
     "W_regularizer",
+    "atrous_rate",
+    "b_constraint",
     "b_regularizer",
     "border_mode",
+    "consume_less",
     "dim_ordering",
+    "dropout_U",
+    "dropout_W",
+    "filter_length",
+    "forget_bias_init",
+    "inner_activation",
+    "inner_init",
     "nb_col",
     "nb_filter",
     "nb_row",
+    "pool_length",
     "subsample",
+    "subsample_length",
 }
+# Arguments that other libraries have too: they count in calls of Keras only.
+_KERAS_1_LAYER_SIGNS = {"bias", "init", "output_dim", "p", "sigma"}
+_KERAS_1_LAYERS = re.compile(
+    r"(Atrous)?Convolution[123]D(Transpose)?|Deconvolution[23]D|SeparableConvolution2D|Highway|"
+    r"MaxoutDense|Merge|TimeDistributedDense"
+)
 _KERAS_2_SIGNS = {
     "data_format",
     "kernel_initializer",
     "kernel_regularizer",
     "kernel_size",
-    "padding",
     "recurrent_dropout",
-    "strides",
 }
+# Arguments that Keras 1 had too, except in these layers.
+_KERAS_2_LAYER_SIGNS = {
+    "padding": re.compile(r"(Separable|Depthwise)?Conv\w*|\w+Pooling[123]D|LocallyConnected[12]D"),
+    "strides": re.compile(r"(Separable|Depthwise)?Conv\w*|LocallyConnected[12]D"),
+}
+_CONVOLUTIONS = re.compile(r"(Separable)?Conv(olution)?[123]D(Transpose)?")
 _STEP_COUNTS = {"steps_per_epoch", "validation_steps", "steps"}
 _KERAS_2_LAYERS = re.compile(r"Conv[123]D(Transpose)?|SeparableConv2D")
 
@@ -80,30 +105,54 @@ def version_of_call(call: cst.Call) -> KerasVersion:
 
 
 def version_of_script(script: Script) -> KerasVersion:
-    """Returns the version that the rest of the file was written for.
+    """Returns the version that the program of a script was written for, or `""`.
 
-    Returns `""` if there is no sign of a version, or if there are signs of both.
+    Keras 2 took the arguments of Keras 1 too, so an argument that only Keras 2 had decides. Without
+    one, arguments that only Keras 1 had decide. Files that were migrated before look like Keras 2:
+    only the file itself can show that it is of Keras 2.
     """
-    is_keras_1, is_keras_2 = _signs(script)
-    if is_keras_1:
-        return "" if is_keras_2 else "1"
-    return "2" if is_keras_2 else ""
+    if any(_is_keras_2_call(script, call) for call in script.calls):
+        return "2"
+    if any(_is_keras_1_call(one, call) for one in script.program for call in one.calls):
+        return "1"
+    # Keras 1.2 had these names too, as other names of its layers.
+    if any(_KERAS_2_LAYERS.fullmatch(name) for name in script.imported_names):
+        return "2"
+    if any("epochs" in call_edits.keyword_names(call) for call in _fit_calls(script)):
+        return "2"
+    if any("nb_epoch" in call_edits.keyword_names(call) for call in _fit_calls(script)):
+        return "1"
+    return ""
 
 
 def has_signs_of_both(script: Script) -> bool:
-    """Whether a file has signs of both versions, so that its version is unknown."""
-    return all(_signs(script))
-
-
-def _signs(script: Script) -> tuple[bool, bool]:
-    names = {name for call in script.calls for name in call_edits.keyword_names(call)}
-    is_keras_1 = bool(names & _KERAS_1_SIGNS)
-    is_keras_2 = (
-        bool(names & _KERAS_2_SIGNS)
-        or any(_KERAS_2_LAYERS.fullmatch(name) for name in script.imported_names)
-        or any(_is_keras_2_call(script, call) for call in script.calls)
+    """Whether a script has signs of both versions: Keras 2 decides, and a second run must see it."""
+    return any(_is_keras_2_call(script, call) for call in script.calls) and any(
+        _is_keras_1_call(one, call) for one in script.program for call in one.calls
     )
-    return is_keras_1, is_keras_2
+
+
+def _fit_calls(script: Script) -> list[cst.Call]:
+    """Returns the calls of methods called `fit`, if Keras is used."""
+    return [
+        call
+        for call in script.calls
+        if isinstance(call.func, cst.Attribute)
+        and call.func.attr.value == "fit"
+        and not script.written_name(call.func)
+        and script.uses_keras
+    ]
+
+
+def _is_keras_1_call(script: Script, call: cst.Call) -> bool:
+    keywords = call_edits.keyword_names(call)
+    if keywords & _KERAS_1_SIGNS:
+        return True
+    name = script.keras_name(call.func)
+    return bool(
+        _KERAS_1_LAYERS.fullmatch(name)
+        or (name and name != "Embedding" and keywords & _KERAS_1_LAYER_SIGNS)
+    )
 
 
 def _is_keras_2_call(script: Script, call: cst.Call) -> bool:
@@ -111,6 +160,20 @@ def _is_keras_2_call(script: Script, call: cst.Call) -> bool:
     if name.startswith("tensorflow.") and canonical_name(name).startswith("keras."):
         # The import rule moves names of `keras.preprocessing` to `tensorflow.keras`.
         return not canonical_name(name).startswith("keras.preprocessing.")
+    keywords = call_edits.keyword_names(call)
+    if keywords & _KERAS_2_SIGNS:
+        return True
+    function = dotted_name(call.func).rpartition(".")[2]
+    for name, layers in _KERAS_2_LAYER_SIGNS.items():
+        if name in keywords and layers.fullmatch(function):
+            return True
+    kernel_size = call_edits.find_argument(call, "", 1)
+    if (
+        kernel_size is not None
+        and isinstance(kernel_size.value, cst.Tuple)
+        and _CONVOLUTIONS.fullmatch(script.keras_name(call.func))
+    ):
+        return True  # Keras 1 took the sides of the kernel as separate arguments
     return any(
         arg.keyword is not None
         and arg.keyword.value in _STEP_COUNTS

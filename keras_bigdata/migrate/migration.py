@@ -196,7 +196,10 @@ def migrate_program(
             if not source.is_given:
                 continue
             code = new[path]
-            if isinstance(code, Exception):
+            if isinstance(code, SyntaxError) and path in notebooks:
+                place = notebooks[path].line_name(code.lineno or 1)
+                results[path] = ValueError(f"{place}: this is not Python 3: {code.msg}")
+            elif isinstance(code, Exception):
                 results[path] = code
             elif path in notebooks:
                 results[path] = _notebook_result(notebooks[path], code, source.notes)

@@ -37,7 +37,8 @@ def describe(error: SyntaxError, code: str, name: str | None = None) -> str:
     message = f"this is not Python 3: {error.msg}"
     if not found:
         return message
-    message = f"{message.rstrip('.')}. It looks like Python 2 ({found})."
+    message += "" if message.endswith((".", "?")) else "."
+    message += f" It looks like Python 2 ({found})."
     if name is None:
         return f"{message} The cell is not changed: write it in Python 3 and run migrate again."
     name = shlex.quote(name)

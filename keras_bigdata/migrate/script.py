@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import codecs
 import functools
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,8 +22,10 @@ from libcst.metadata import (
 )
 
 from keras_bigdata.migrate import own_names
+from keras_bigdata.migrate.call_edits import NO_COLUMN
 from keras_bigdata.migrate.dotted_names import dotted_name
 from keras_bigdata.migrate.new_imports import NewImports
+from keras_bigdata.migrate.syntax_tree import imported_modules, parse, walk
 from keras_bigdata.old_keras.locations import canonical_name
 
 Node = TypeVar("Node", bound=cst.CSTNode)
@@ -84,16 +84,7 @@ class Script:
     def __init__(self, content: bytes) -> None:
         self._bom = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
         self._content = content.removeprefix(self._bom)
-        try:
-            module = cst.parse_module(self._content)
-        except cst.ParserSyntaxError as error:
-            raise _syntax_error(self._content, error) from error
-        if module.bytes != self._content:
-            raise ValueError(
-                "the file cannot be written back unchanged: it contains form feeds or similar "
-                "characters. Remove them first."
-            )
-        wrapper = MetadataWrapper(module)
+        wrapper = MetadataWrapper(parse(self._content))
         self.module = wrapper.module
         self._positions = wrapper.resolve(PositionProvider)
         self._parents = wrapper.resolve(ParentNodeProvider)
@@ -105,7 +96,7 @@ class Script:
         self._notes: set[Note] = set()
         self._edits: dict[cst.CSTNode, list[Edit]] = {}
         self.new_imports = NewImports(self.module, self.is_bound)
-        self.nodes = list(_walk(self.module))
+        self.nodes = list(walk(self.module))
         self.calls = self.all(cst.Call)
         self.star_modules = [
             own_names.module_name(node)
@@ -138,7 +129,7 @@ class Script:
         return any(
             (canonical_name(dotted_name(name)) + ".").startswith("keras.")
             for node in self.nodes
-            for name in _imported_modules(node)
+            for name in imported_modules(node)
         ) or any(
             self.full_name(node).startswith("keras.")
             for kind in (cst.Attribute, cst.Name)
@@ -305,7 +296,17 @@ class Script:
 
     def column(self, node: cst.CSTNode) -> int:
         """Returns the column where a node starts, from 0."""
-        return self._positions[node].start.column
+        return self.owner(node)._positions[node].start.column
+
+    def argument_column(self, call: cst.Call) -> int:
+        """Returns the column where the arguments of a call begin, without the block's indentation.
+
+        Returns `call_edits.NO_COLUMN` if what is called is written on several lines.
+        """
+        function = self.code(call.func)
+        if "\n" in function:
+            return NO_COLUMN
+        return self.column(call) + len(function) + 1 - self.indent(call)
 
     def indent(self, node: cst.CSTNode) -> int:
         """Returns the number of characters by which the block around a node is indented."""
@@ -348,33 +349,3 @@ class _Editor(cst.CSTTransformer):
         for edit in self._edits.get(original_node, ()):
             updated_node = edit(updated_node)
         return updated_node
-
-
-def _syntax_error(content: bytes, error: cst.ParserSyntaxError) -> SyntaxError:
-    """Returns Python's own error, whose message is clearer, or libcst's if Python parses it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(content)
-        except SyntaxError as clearer:
-            return clearer
-        except ValueError:  # null bytes
-            pass
-    return SyntaxError(error.message, ("<script>", error.raw_line, error.raw_column, None))
-
-
-def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
-
-
-def _imported_modules(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yields the names of the modules that a statement imports, or may import as attributes."""
-    if isinstance(node, cst.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, cst.ImportFrom) and node.module is not None and not node.relative:
-        yield node.module
-        if not isinstance(node.names, cst.ImportStar):
-            for alias in node.names:
-                yield cst.Attribute(node.module, cst.ensure_type(alias.name, cst.Name))

@@ -39,29 +39,32 @@ def edit_text(script: Script, node: Text, change: Callable[[str], str]) -> None:
 
 def last_text(node: cst.BaseExpression) -> Text | None:
     """Returns the literal with which the value of an expression ends, or `None` if unknown."""
-    if isinstance(node, cst.SimpleString):
-        return node
+    last = last_part(node)
+    return last if isinstance(last, cst.SimpleString | cst.FormattedStringText) else None
+
+
+def last_part(node: cst.BaseExpression) -> cst.CSTNode:
+    """Returns the part of an expression with which its value ends: a literal, a name, or itself."""
     if isinstance(node, cst.FormattedString) and node.parts:
-        last = node.parts[-1]
-        return last if isinstance(last, cst.FormattedStringText) else None
+        return node.parts[-1]
     if isinstance(node, cst.ConcatenatedString):
-        return last_text(node.right)
+        return last_part(node.right)
     if isinstance(node, cst.BinaryOperation):
         if isinstance(node.operator, cst.Add | cst.Divide):
-            return last_text(node.right)
+            return last_part(node.right)
         if isinstance(node.operator, cst.Modulo):
-            return last_text(node.left)
+            return last_part(node.left)
     if isinstance(node, cst.Call) and node.args and not call_edits.has_starred(node):
         method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
         if method == "format" and isinstance(node.func, cst.Attribute):
-            return last_text(node.func.value)
+            return last_part(node.func.value)
         # `os.path.join(a, b)` ends with its last argument, but not `"/".join(parts)`.
         is_path_join = method == "join" and not isinstance(
             node.func.value if isinstance(node.func, cst.Attribute) else None, cst.SimpleString
         )
         if is_path_join or (isinstance(node.func, cst.Name) and node.func.value in ("Path", "str")):
-            return last_text(node.args[-1].value)
-    return None
+            return last_part(node.args[-1].value)
+    return node
 
 
 def iterate_texts(node: cst.CSTNode) -> Iterator[Text]:

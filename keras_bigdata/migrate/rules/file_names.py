@@ -8,7 +8,7 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
-from keras_bigdata.migrate.strings import Text, edit_text, last_text, text_of
+from keras_bigdata.migrate.strings import Text, edit_text, last_part, last_text, text_of
 
 _OLD_SUFFIX = re.compile(r"\.(h5|hdf5|hdf|h5py)$")
 _WEIGHTS_SUFFIX = ".weights.h5"
@@ -29,13 +29,39 @@ def plan(script: Script) -> None:
         path, suffix = _saved_file(script, call)
         if path is not None:
             files.setdefault(_file_key(script, path), []).append((path, suffix))
-    for call in script.calls:
-        key = _file_key(script, call.args[0].value) if call.args else ""
-        if _function_name(call) in _RELATED_CALLS and key in files:
-            suffix = _MODEL_SUFFIX if _function_name(call) == "save" else files[key][0][1]
-            files[key].append((call.args[0].value, suffix))
+    saved_texts = _saved_texts(script, files)
+    for call in (call for one in script.program for call in one.calls):
+        name = _function_name(call)
+        if name not in _RELATED_CALLS or not call.args:
+            continue
+        path = call.args[0].value
+        key = _file_key(script, path)
+        if key not in files:
+            # The same literal in another expression, as in `os.path.join(directory, "best.h5")`.
+            last = last_text(script.value_of(path))
+            key = saved_texts.get((text_of(last), _suffix_to_load(name)), "") if last else ""
+        if key in files:
+            suffix = _MODEL_SUFFIX if name == "save" else files[key][0][1]
+            files[key].append((path, suffix))
     for occurrences in files.values():
         _plan_file(script, occurrences)
+
+
+def _saved_texts(
+    script: Script, files: dict[str, list[tuple[cst.BaseExpression, str]]]
+) -> dict[tuple[str, str], str]:
+    """Returns the keys of files by the literal with which their names end, and their suffix."""
+    keys: dict[tuple[str, str], str] = {}
+    for key, occurrences in files.items():
+        path, suffix = occurrences[0]
+        last = last_text(script.value_of(path))
+        if last is not None:
+            keys[text_of(last), suffix] = key
+    return keys
+
+
+def _suffix_to_load(function: str) -> str:
+    return {"load_weights": _WEIGHTS_SUFFIX, "load_model": _MODEL_SUFFIX}.get(function, "")
 
 
 def _plan_file(script: Script, occurrences: list[tuple[cst.BaseExpression, str]]) -> None:
@@ -45,7 +71,8 @@ def _plan_file(script: Script, occurrences: list[tuple[cst.BaseExpression, str]]
         script.note(
             occurrences[0][0],
             f"weights ('{_WEIGHTS_SUFFIX}') and whole models ('{_MODEL_SUFFIX}') are saved under "
-            f"the same file name, in lines {', '.join(map(str, lines))}: use two file names.",
+            f"the same file name, in {', '.join(map(script.line_name, lines))}: use two file "
+            "names.",
         )
         return
     done = set()
@@ -96,22 +123,38 @@ def _file_key(script: Script, node: cst.BaseExpression) -> str:
     return script.code(script.value_of(node))
 
 
-def _change_suffix(script: Script, node: cst.BaseExpression, suffix: str) -> None:
-    """Changes the suffix of a file name in the literal that has it, or notes why not."""
+def _change_suffix(
+    script: Script, node: cst.BaseExpression, suffix: str, known_use: cst.CSTNode | None = None
+) -> None:
+    """Changes the suffix of a file name in the literal that has it, or notes why not.
+
+    Args:
+        script: the script.
+        node: the expression.
+        suffix: the suffix that the file name must have.
+        known_use: a use of `node` that needs the same suffix.
+    """
     assignment = script.assignment_of(node)
+    value = script.value_of(node) if assignment is None else assignment.value
+    last = last_text(value)
     if assignment is not None:
-        last = last_text(assignment.value)
-        other_uses = [use for use in script.uses(assignment) if not _is_safe_use(script, use)]
+        other_uses = [
+            use
+            for use in script.uses(assignment)
+            if use is not known_use and not _is_safe_use(script, use)
+        ]
         if other_uses and last is not None and _needs_change(last, suffix):
             script.note(
                 node,
                 f"the file name must end in '{suffix}', but it is used for something else too "
-                f"(line {script.line(other_uses[0])}).",
+                f"({script.line_name(script.line(other_uses[0]))}).",
             )
             return
-        node = assignment.value
-    last = last_text(node)
+    part = last_part(value)
     if last is None:
+        if isinstance(part, cst.Name) and script.assignment_of(part) is not None:
+            _change_suffix(script, part, suffix, part)
+            return
         script.note(
             node,
             f"the file name must end in '{suffix}'; the value of {script.code(node)} is not known "
@@ -121,7 +164,19 @@ def _change_suffix(script: Script, node: cst.BaseExpression, suffix: str) -> Non
         if not text_of(last).endswith((suffix, ".keras", ".h5")):
             script.note(node, f"the file name must end in '{suffix}'.")
     elif _needs_change(last, suffix):
-        edit_text(script, last, lambda text: _OLD_SUFFIX.sub(suffix, text))
+        if assignment is None and value is not node:  # another module assigns it
+            script.note(
+                last,
+                f"the file name must end in '{suffix}': write "
+                f"{_OLD_SUFFIX.sub(suffix, text_of(last))!r} if no other file is meant.",
+            )
+            return
+        edit_text(script, last, lambda text: _with_suffix(text, suffix))
+
+
+def _with_suffix(text: str, suffix: str) -> str:
+    # Several scripts of a program may edit the same literal.
+    return text if text.endswith(suffix) else _OLD_SUFFIX.sub(suffix, text)
 
 
 def _is_safe_use(script: Script, use: cst.Name) -> bool:

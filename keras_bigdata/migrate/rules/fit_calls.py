@@ -101,9 +101,8 @@ def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
         return
     module = script.new_imports.require("keras_bigdata", "legacy")
     function = f"{module}.{_FUNCTIONS[method]}"
-    indent = script.indent(call)
-    column = script.column(call) + len(script.code(call.func)) + 1 - indent
-    new_column = script.column(call) + len(function) + 1 - indent
+    column = script.argument_column(call)
+    new_column = script.column(call) + len(function) + 1 - script.indent(call)
     # `evaluate` and `predict` show a progress bar by default, their old forms do not.
     needs_verbose = method != "fit" and "verbose" not in names
 

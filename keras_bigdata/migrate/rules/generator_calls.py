@@ -11,6 +11,7 @@ from keras_bigdata.migrate.keras_version import (
     version_of_script,
 )
 from keras_bigdata.migrate.script import Script
+from keras_bigdata.migrate.syntax_tree import walk
 
 # The positional arguments of Keras 1 and of Keras 2. The later ones differ between releases of
 # Keras 2, which inserted `validation_freq` and `callbacks`.
@@ -108,6 +109,11 @@ def _reason_against(script: Script, call: cst.Call, own_functions: set[str]) -> 
         )
     if isinstance(call.func.value, cst.Call) and script.code(call.func.value.func) == "super":
         return "this calls a method of the base class, which Keras 3 does not have."
+    if any(isinstance(node, cst.Comment) for node in walk(call.func.dot)):
+        return (
+            "a comment stands between the model and the method. Use "
+            f"keras_bigdata.legacy.{name}(model, ...)."
+        )
     if script.written_name(call.func):
         return (
             f"this calls {script.written_name(call.func)}, which is imported. Check whether it is "
@@ -127,11 +133,18 @@ def _reason_against(script: Script, call: cst.Call, own_functions: set[str]) -> 
         return (
             f"the second argument was `{_KERAS_1_POSITIONS[name][1]}` in Keras 1 and is "
             f"`{_KERAS_2_POSITIONS[name][1]}` since Keras 2, and this file does not show which is "
-            "meant. Pass it by name."
+            f"meant. Pass it by name: {_by_name(script, call, _KERAS_1_POSITIONS[name])} for Keras "
+            f"1, or {_by_name(script, call, _KERAS_2_POSITIONS[name])}."
         )
     if version == "both":
         return "the call has argument names of Keras 1 and of Keras 2. Use those of one of them."
     return ""
+
+
+def _by_name(script: Script, call: cst.Call, names: tuple[str, ...]) -> str:
+    """Returns the text of the positional arguments after the generator, by name."""
+    args = list(zip(names, call_edits.positional_args(call), strict=False))[1:]
+    return ", ".join(f"{name}={script.code(arg.value)}" for name, arg in args)
 
 
 def _can_use_new_method(script: Script, call: cst.Call) -> bool:
@@ -169,7 +182,7 @@ def _to_new_method(script: Script, call: cst.Call) -> None:
     """Replaces a call by a call of `fit`, `evaluate` or `predict`."""
     assert isinstance(call.func, cst.Attribute)
     name = call.func.attr.value
-    column = script.column(call) + len(script.code(call.func)) + 1 - script.indent(call)
+    column = script.argument_column(call)
     new_column = column - len(name) + len(_NEW_METHODS[name])
 
     def edit(new: cst.Call) -> cst.Call:
@@ -198,9 +211,8 @@ def _to_legacy_function(script: Script, call: cst.Call) -> None:
     module = script.new_imports.require("keras_bigdata", "legacy")
     version = version_of_call(call) or version_of_script(script)
     # The column of the first argument in its block, before and after.
-    start = script.column(call) - script.indent(call)
-    column = start + len(script.code(call.func)) + 1
-    new_column = start + len(f"{module}.{name}(")
+    column = script.argument_column(call)
+    new_column = script.column(call) - script.indent(call) + len(f"{module}.{name}(")
 
     def edit(new: cst.Call) -> cst.Call:
         if version == "1":

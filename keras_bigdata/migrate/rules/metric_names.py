@@ -9,7 +9,7 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
-from keras_bigdata.migrate.strings import Text, edit_text, iterate_texts, text_of
+from keras_bigdata.migrate.strings import Text, edit_text, iterate_texts, last_part, text_of
 
 # Earlier releases logged a metric under one name of its group, whichever `compile` received.
 _GROUPS = (
@@ -49,7 +49,7 @@ def plan(script: Script) -> None:
     for call in script.calls:
         if script.full_name(call.func) == "keras.callbacks.ModelCheckpoint":
             path = call_edits.find_argument(call, "filepath", 0)
-            for text in iterate_texts(script.value_of(path.value)) if path is not None else ():
+            for text in _file_name_texts(script, path.value) if path is not None else ():
                 _plan_template(script, text, logged_for(text))
     for attribute in script.all(cst.Attribute):
         if attribute.attr.value == "metrics_names" and script.uses_keras:
@@ -142,6 +142,14 @@ def _is_in_callback(script: Script, node: cst.CSTNode) -> bool:
             params = [param.name.value for param in node.params.params]
             return node.name.value.startswith("on_") and "logs" in params
     return False
+
+
+def _file_name_texts(script: Script, path: cst.BaseExpression) -> Iterator[Text]:
+    value = script.value_of(path)
+    yield from iterate_texts(value)
+    last = last_part(value)
+    if isinstance(last, cst.Name) and last is not path:
+        yield from iterate_texts(script.value_of(last))
 
 
 def _plan_template(script: Script, node: Text, logged: dict[str, set[str]]) -> None:
