@@ -173,14 +173,13 @@ def realign(call: cst.Call, column: int, new_column: int, inserted: int = 0) -> 
     if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
         return call  # no line is aligned with `(`
     args = []
-    shift = new_column - column + inserted
+    lines = _LineShift(column, new_column - column + inserted)
     for arg in call.args:
-        # Lines within the argument move with the line where it begins.
-        new = cst.ensure_type(arg.visit(_LineShift(column, shift)), cst.Arg) if shift else arg
+        new = cst.ensure_type(arg.visit(lines), cst.Arg)
         if isinstance(arg.comma, cst.Comma):
             space = arg.comma.whitespace_after
             if isinstance(space, cst.ParenthesizedWhitespace):
-                shift = new_column - column if _width(space) >= column else 0
+                lines.shift = new_column - column if _width(space) >= column else 0
             space = _shift_space(space, column, new_column - column)
             new = new.with_changes(comma=arg.comma.with_changes(whitespace_after=space))
         end = _shift_space(arg.whitespace_after_arg, column, new_column - column)
@@ -189,12 +188,16 @@ def realign(call: cst.Call, column: int, new_column: int, inserted: int = 0) -> 
 
 
 class _LineShift(cst.CSTTransformer):
-    """Moves the lines of an argument that begin at a column or after it."""
+    """Moves lines within arguments by as much as the line before, if they are aligned with it.
+
+    Attributes:
+        shift: the number of characters by which the current line is moved.
+    """
 
     def __init__(self, column: int, shift: int) -> None:
         super().__init__()
         self._column = column
-        self._shift = shift
+        self.shift = shift
 
     def leave_ParenthesizedWhitespace(
         self,
@@ -202,7 +205,19 @@ class _LineShift(cst.CSTTransformer):
         updated_node: cst.ParenthesizedWhitespace,
     ) -> cst.BaseParenthesizableWhitespace:
         """Moves the line after a line break."""
-        return _shift_space(updated_node, self._column, self._shift)
+        if _width(updated_node) < self._column:
+            self.shift = 0
+        return _shift_space(updated_node, self._column, self.shift)
+
+    def visit_SimpleString(self, node: cst.SimpleString) -> None:
+        """Notes that the last line of a string is not moved."""
+        if "\n" in node.value:
+            self.shift = 0
+
+    def visit_FormattedStringText(self, node: cst.FormattedStringText) -> None:
+        """Notes that the last line of a string is not moved."""
+        if "\n" in node.value:
+            self.shift = 0
 
 
 def _width(space: cst.ParenthesizedWhitespace) -> int:

@@ -27,9 +27,22 @@ def merge_notes(notes: Iterable[Note], line_name: Callable[[int], str]) -> list[
         if len(equal) <= _MAX_EQUAL_NOTES:
             merged += equal
             continue
-        others = [line_name(note.line) for note in equal[1:]]
+        others = [note.line for note in equal[1:]]
         rest = f" and {len(others) - _MAX_LINES} more" if len(others) > _MAX_LINES else ""
-        merged.append(
-            Note(equal[0].line, f"{message} The same in {', '.join(others[:_MAX_LINES])}{rest}.")
-        )
+        places = name_lines(others[:_MAX_LINES], line_name)
+        merged.append(Note(equal[0].line, f"{message} The same in {places}{rest}."))
     return sorted(merged)
+
+
+def name_lines(lines: Iterable[int], line_name: Callable[[int], str]) -> str:
+    """Returns lines as messages name them, such as `lines 3, 5` or `line 3 of cell 2`.
+
+    Args:
+        lines: the numbers of the lines.
+        line_name: returns how messages name one line.
+    """
+    names = [line_name(line) for line in lines]
+    text = ", ".join(names)
+    if len(names) > 1 and not any("cell" in name for name in names):
+        return "lines " + text.replace("line ", "")
+    return text

@@ -14,9 +14,7 @@ from libcst.metadata import (
     BaseAssignment,
     GlobalScope,
     MetadataWrapper,
-    ParentNodeProvider,
     PositionProvider,
-    QualifiedNameProvider,
     QualifiedNameSource,
     ScopeProvider,
 )
@@ -87,9 +85,8 @@ class Script:
         wrapper = MetadataWrapper(parse(self._content))
         self.module = wrapper.module
         self._positions = wrapper.resolve(PositionProvider)
-        self._parents = wrapper.resolve(ParentNodeProvider)
         self._scopes = wrapper.resolve(ScopeProvider)
-        self._qualified_names = wrapper.resolve(QualifiedNameProvider)
+        self._parents = {child: node for node in walk(self.module) for child in node.children}
         self._global_scope = next(
             (scope for scope in self._all_scopes() if isinstance(scope, GlobalScope)), None
         )
@@ -207,9 +204,9 @@ class Script:
 
     def _imported_name(self, node: cst.CSTNode) -> str:
         owner = self.owner(node)
-        names = owner._qualified_names.get(node)
-        names = names() if callable(names) else names
-        imported = {n.name for n in names or () if n.source is QualifiedNameSource.IMPORT}
+        scope = owner._scopes.get(node)
+        names = () if scope is None else scope.get_qualified_names_for(node)
+        imported = {name.name for name in names if name.source is QualifiedNameSource.IMPORT}
         return imported.pop() if len(imported) == 1 else ""
 
     def global_bindings(self, name: str) -> list[BaseAssignment]:

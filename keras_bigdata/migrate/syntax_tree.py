@@ -20,6 +20,7 @@ def parse(content: bytes) -> cst.Module:
         module = cst.parse_module(content)
     except cst.ParserSyntaxError as error:
         raise _syntax_error(content, error) from error
+    _refuse_python_2(module)
     if module.bytes != content:
         raise ValueError(
             "the file cannot be written back unchanged: it contains form feeds or similar "
@@ -39,6 +40,25 @@ def _syntax_error(content: bytes, error: cst.ParserSyntaxError) -> SyntaxError:
         except ValueError:  # null bytes
             pass
     return SyntaxError(error.message, ("<script>", error.raw_line, error.raw_column, None))
+
+
+def _refuse_python_2(module: cst.Module) -> None:
+    """Raises an error for `except Error, name:`, which since Python 3.14 is a list of errors."""
+    for node in walk(module):
+        if (
+            isinstance(node, cst.ExceptHandler)
+            and node.name is None
+            and isinstance(node.type, cst.Tuple)
+            and not node.type.lpar
+            and isinstance(node.type.elements[-1].value, cst.Name)
+            and node.type.elements[-1].value.value.islower()
+        ):
+            before = module.code.partition(module.code_for_node(node).strip())[0]
+            text = module.code_for_node(node).strip().split("\n")[0]
+            raise SyntaxError(
+                "multiple exception types must be parenthesized",
+                ("<script>", before.count("\n") + 1, 1, text),
+            )
 
 
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

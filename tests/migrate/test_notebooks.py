@@ -12,14 +12,14 @@ from keras_bigdata.cli import main
 from keras_bigdata.migrate import migrate_notebook
 
 CELLS = [
-    "%matplotlib inline\n!pip install keras==2.2 \\\n    six\nimport keras\n",
+    "%matplotlib inline\n!pip install keras==2.2 \\\n    six\nimport keras\nimport os\n",
     "%%time\n"
     "model.compile('sgd', 'mse', metrics=['accuracy'])\n"
     "history = model.fit_generator(batches, steps_per_epoch=3,\n"
     "                              epochs=2)",
     "%%bash\nmodel.fit_generator(",
     "model.fit?",
-    "files = !ls\nif files:\n    %timeit -n 3 model.predict_generator(batches, 3)\n    !ls {files}\n"
+    "files = !ls\nif files:\n    %timeit -n 3 model.predict_generator(g, 3)\n    !ls {files}\n"
     "%time model.evaluate_generator(batches, steps=3);\n?model\n",
     "",
     "text = '''\n%not_magic\n!not a command\n'''\n!ls\nprint(history.history['acc'])",
@@ -145,10 +145,10 @@ def test_other_languages_are_left_alone(metadata):
 
 def test_notes_name_the_cell_and_its_line():
     cells = [
-        "import keras\n\nmodel.predict_classes(x)",
+        "import keras\n\nmodel.predict_generator(*x)",
         "print 'Python 2'",
         "%%writefile net.py\nimport keras\n",
-        "!ls\nmodel.predict_classes(y)",
+        "!ls\nmodel.predict_generator(*y)",
         "model.save_weights(path)\nmodel.save(path)",
     ]
     notes = migrate_notebook(json.dumps(notebook(cells)).encode()).notes

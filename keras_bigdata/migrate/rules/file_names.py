@@ -7,6 +7,7 @@ import re
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
+from keras_bigdata.migrate.notes import name_lines
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import Text, edit_text, last_part, last_text, text_of
 
@@ -71,7 +72,7 @@ def _plan_file(script: Script, occurrences: list[tuple[cst.BaseExpression, str]]
         script.note(
             occurrences[0][0],
             f"weights ('{_WEIGHTS_SUFFIX}') and whole models ('{_MODEL_SUFFIX}') are saved under "
-            f"the same file name, in {', '.join(map(script.line_name, lines))}: use two file "
+            f"the same file name, in {name_lines(lines, script.line_name)}: use two file "
             "names.",
         )
         return
