@@ -43,22 +43,39 @@ def _syntax_error(content: bytes, error: cst.ParserSyntaxError) -> SyntaxError:
 
 
 def _refuse_python_2(module: cst.Module) -> None:
-    """Raises an error for `except Error, name:`, which since Python 3.14 is a list of errors."""
+    """Raises an error for statements of Python 2 that are valid in Python 3 and mean another thing.
+
+    `except Error, name:` is a list of errors since Python 3.14, and `print >>file, text` and
+    `print (text) % values` are expressions, which fail when they run.
+    """
     for node in walk(module):
-        if (
-            isinstance(node, cst.ExceptHandler)
-            and node.name is None
-            and isinstance(node.type, cst.Tuple)
-            and not node.type.lpar
-            and isinstance(node.type.elements[-1].value, cst.Name)
-            and node.type.elements[-1].value.value.islower()
-        ):
-            before = module.code.partition(module.code_for_node(node).strip())[0]
-            text = module.code_for_node(node).strip().split("\n")[0]
-            raise SyntaxError(
-                "multiple exception types must be parenthesized",
-                ("<script>", before.count("\n") + 1, 1, text),
-            )
+        message = ""
+        if isinstance(node, cst.ExceptHandler) and _is_python_2_handler(node):
+            message = "multiple exception types must be parenthesized"
+        elif isinstance(node, cst.BinaryOperation) and _is_python_2_print(node):
+            message = "Missing parentheses in call to 'print'"
+        if message:
+            text = module.code_for_node(node).strip()
+            line = module.code.partition(text)[0].count("\n") + 1
+            raise SyntaxError(message, ("<script>", line, 1, text.split("\n", maxsplit=1)[0]))
+
+
+def _is_python_2_handler(node: cst.ExceptHandler) -> bool:
+    if node.name is not None or not isinstance(node.type, cst.Tuple) or node.type.lpar:
+        return False
+    last = node.type.elements[-1].value
+    return isinstance(last, cst.Name) and last.value.islower()
+
+
+def _is_python_2_print(node: cst.BinaryOperation) -> bool:
+    if isinstance(node.operator, cst.RightShift):
+        return isinstance(node.left, cst.Name) and node.left.value == "print"
+    return (
+        isinstance(node.operator, cst.Modulo)
+        and isinstance(node.left, cst.Call)
+        and isinstance(node.left.func, cst.Name)
+        and node.left.func.value == "print"
+    )
 
 
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

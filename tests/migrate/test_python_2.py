@@ -12,6 +12,8 @@ from keras_bigdata.cli import main
     [
         ("print 'x'", "print"),
         ("if x: print 'a %d' % 3, 4", "print"),
+        ("print >>f, 'x'", "print"),
+        ("if x: print ('a %d') % 3", "print"),
         ("try:\n    pass\nexcept IOError, e:\n    pass", "except Error, name"),
         ("exec 'x = 1'", "exec"),
         ("raise ValueError, 'bad'", "raise Error, value"),
