@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "report": ["files", "plots", "representation", "storage"],
     "old_keras": [],
     "migrate": ["files", "old_keras"],
-    "legacy": ["bounded_map", "callbacks", "files", "keras_internals", "old_keras"],
+    "legacy": ["bounded_map", "callbacks", "files", "keras_internals", "loading", "old_keras"],
     "cli": [
         *("arguments", "bench", "files", "integrity", "loading", "migrate", "packing"),
         *("report", "representation", "shards", "storage"),

@@ -6,6 +6,8 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+import keras
+
 _TF_KERAS = "keras._tf_keras.keras"
 
 # Names under which Keras can be imported; `tensorflow.keras` is a separate module. The one that
@@ -58,3 +60,110 @@ def tf_keras_module(name: str) -> ModuleType | None:
         return importlib.import_module(f"{_TF_KERAS}.{name}")
     except ImportError:
         return None
+
+
+def called_dataset_constructor(dataset: Any) -> bool:
+    """Returns whether a `PyDataset` called the constructor of its base class.
+
+    A `Sequence` for Keras 2 does not, because that class had no constructor.
+
+    Finds: the attribute `_workers`, which the constructor sets and `PyDataset` looks for itself.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. `PyDataset.workers` sets the attribute and warns if it is missing.
+
+    Without it: `True` is not returned; every `Sequence` is read as Keras 2 read it.
+    """
+    return isinstance(dataset, keras.utils.PyDataset) and "_workers" in vars(dataset)
+
+
+def functional_class() -> Any:
+    """Returns the class of models that are made of inputs and outputs.
+
+    Finds: `keras.src.models.functional.Functional`.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. `type(keras.Model(inputs, outputs))` is the class, but a model that is
+    made for this changes the names that later layers receive.
+
+    Without it: `None`; `Model(input=, output=)` raises a TypeError that names `input`.
+    """
+    try:
+        from keras.src.models.functional import Functional
+    except ImportError:
+        return None
+    return Functional
+
+
+def node_tensors(layer: Any, kind: str) -> list[list[Any]]:
+    """Returns the symbolic inputs or outputs of each call of a layer.
+
+    Finds: `Operation._inbound_nodes`, whose elements have `input_tensors` and `output_tensors`.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. `layer.input` and `layer.output` are public, for the first call only.
+
+    Without it: an empty list; `layer.output_shape` raises an AttributeError.
+
+    Args:
+        layer: the layer or model.
+        kind: `"input"` or `"output"`.
+    """
+    nodes = getattr(layer, "_inbound_nodes", None) or ()
+    return [list(getattr(node, f"{kind}_tensors", ())) for node in nodes]
+
+
+def compiled_metric_names(model: Any) -> list[tuple[str | None, str]] | None:
+    """Returns the names of the metrics that `compile` received, output by output.
+
+    They are known before the model has seen data, when Keras has not made the metrics yet.
+
+    Finds: `Trainer._compile_metrics`, with `_user_metrics`, `_user_weighted_metrics` and
+    `output_names`.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: https://github.com/keras-team/keras/issues/20244, about the names of metrics.
+
+    Without it: `None`; `metrics_names` is what Keras 3 returns, and `evaluate` has its order.
+
+    Returns:
+        Pairs of the name of the output (`None` if the model has one output) and of the metric, or
+        `None` if the model is not compiled.
+    """
+    compiled = getattr(model, "_compile_metrics", None)
+    if compiled is None:
+        return [] if getattr(model, "compiled", False) else None
+    outputs = list(getattr(model, "output_names", None) or [])
+    by_output: list[tuple[str | None, str]] = []
+    try:
+        groups = (compiled._user_metrics, compiled._user_weighted_metrics)
+    except AttributeError:
+        return None
+    if len(outputs) < 2:
+        by_output = [
+            (None, _metric_name(one)) for group in groups for one in keras.tree.flatten(group)
+        ]
+        return [(output, name) for output, name in by_output if name]
+    for position, output in enumerate(outputs):
+        for group in groups:
+            part: Any = None
+            if isinstance(group, dict):
+                part = group.get(output)
+            elif isinstance(group, (list, tuple)) and len(group) == len(outputs):
+                part = group[position]
+            by_output += [(output, _metric_name(one)) for one in keras.tree.flatten(part)]
+    return [(output, name) for output, name in by_output if name]
+
+
+def _metric_name(metric: Any) -> str:
+    """Returns the name under which Keras 3 logs a metric."""
+    if metric is None:
+        return ""
+    if isinstance(metric, str):
+        return metric
+    name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
+    return str(name or type(metric).__name__)

@@ -12,12 +12,31 @@ from keras_bigdata.legacy.layers import (
     regularizers,
     removed_layers,
 )
-from keras_bigdata.legacy.models import generator_methods, weights_methods
+from keras_bigdata.legacy.models import (
+    batch_methods,
+    compile_arguments,
+    fit_methods,
+    functional_arguments,
+    generator_methods,
+    layer_list,
+    layer_shapes,
+    metric_order,
+    removed_methods,
+    weights_methods,
+)
 from keras_bigdata.legacy.modules import old_modules, preprocessing
 
 # Each has a function `install()`, which changes Keras through `patching`.
 _TOPICS = (
     generator_methods,
+    fit_methods,
+    batch_methods,
+    compile_arguments,
+    metric_order,
+    functional_arguments,
+    removed_methods,
+    layer_shapes,
+    layer_list,
     weights_methods,
     callbacks,
     old_modules,

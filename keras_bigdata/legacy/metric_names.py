@@ -9,9 +9,8 @@ from typing import Any
 import keras
 
 from keras_bigdata.callbacks._monitor import infer_mode
+from keras_bigdata.old_keras.metric_groups import METRIC_GROUPS
 
-# Before Keras 2.3, `accuracy` was logged as `acc`.
-_SHORT, _LONG = "acc", "accuracy"
 # Separate metrics, which never had a short name.
 _WITHOUT_ALIAS = ("binary_accuracy", "categorical_accuracy")
 
@@ -22,9 +21,12 @@ def metric_alias(name: str) -> str | None:
     Returns:
         The other name, or `None` if the metric has only one.
     """
-    for one, other in ((_SHORT, _LONG), (_LONG, _SHORT)):
-        if (name == one or name.endswith(f"_{one}")) and not name.endswith(_WITHOUT_ALIAS):
-            return name[: len(name) - len(one)] + other
+    for group in METRIC_GROUPS:
+        for one in group:
+            is_metric = name == one or name.endswith(f"_{one}")
+            if is_metric and not name.endswith(_WITHOUT_ALIAS):
+                other = group[1] if one == group[0] else group[0]
+                return name[: len(name) - len(one)] + other
     return None
 
 
@@ -53,6 +55,19 @@ class MetricAliases(keras.callbacks.Callback):
         self._callbacks = list(callbacks)
         self._resolved: list[Any] = []
 
+    def around(self) -> list[Any]:
+        """Returns the callbacks with this one before them and after those that may write logs.
+
+        `WeightedValidation` and similar callbacks write results into the logs of an epoch. The
+        callbacks after them, and the History, find these under both names too.
+        """
+        listed: list[Any] = [self]
+        for callback in self._callbacks:
+            listed.append(callback)
+            if type(callback).__module__.partition(".")[0] != "keras":
+                listed.append(_AliasesOfEpoch(self))
+        return [*listed, _AliasesOfEpoch(self, is_last=True)]
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the other names to the logs."""
         if logs is not None:
@@ -77,6 +92,29 @@ class MetricAliases(keras.callbacks.Callback):
         for callback in self._resolved:
             callback.mode = "auto"
         self._resolved.clear()
+
+
+class _AliasesOfEpoch(keras.callbacks.Callback):
+    """Adds the other names of what the callback before it has written into the logs of an epoch.
+
+    Args:
+        aliases: the callback that adds the names.
+        is_last: whether it is after all callbacks of the user. It then also adds `lr`, under which
+            Keras 2 logged the learning rate.
+    """
+
+    async_safe = True
+
+    def __init__(self, aliases: MetricAliases, is_last: bool = False) -> None:
+        super().__init__()
+        self._aliases = aliases
+        self._is_last = is_last
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the other names to the logs."""
+        self._aliases.on_epoch_end(epoch, logs)
+        if self._is_last and logs is not None and "learning_rate" in logs:
+            logs.setdefault("lr", logs["learning_rate"])
 
 
 def resolve_auto_mode(model: Any, monitor: str, warn: bool = True) -> str:

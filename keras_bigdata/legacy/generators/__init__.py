@@ -5,4 +5,6 @@ batch_stream     any source -> one stream of batches (batch_conversion, batch_ar
 batch_queue      the stream, read ahead (prefetch_iterator) and divided into epochs
 keras_data       the queue as a dataset for `fit`
 epoch_control    ends epochs where old Keras did, and validates between them (validation)
+callback_lists   lists of callbacks, with the progress bar
+resumable_training `fit_generator` with `ResumeTraining`
 """

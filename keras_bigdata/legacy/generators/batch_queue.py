@@ -45,7 +45,7 @@ class BatchQueue:
         lock: held while an iterator is advanced.
 
     Attributes:
-        length: the amount of data of an epoch, or `None` if it is one pass of unknown length.
+        length: the amount of data of an epoch, or `None` if it is one pass of any length.
         length_argument: as passed.
         num_taken: batches that were taken from the queue.
         first_rows: rows of the first batch, or `None` if none was read yet.
@@ -76,10 +76,12 @@ class BatchQueue:
                 "dataset. Pass arrays to `fit`, `evaluate` and `predict`. Received: a "
                 f"{type(source).__name__}"
             )
+        first_length: int | None = None
         if length is None:
-            batches = pass_length(source)
-            if batches is not None:
-                length = EpochLength(batches, "batches")
+            first_length = pass_length(source)
+            # The length of a sequence may change in `on_epoch_end`, so its epochs are passes.
+            if first_length is not None and not is_sequence(source):
+                length = EpochLength(first_length, "batches")
             elif is_iterator(source) and not is_sequence(source):
                 raise ValueError(
                     f"A {type(source).__name__} has no length, so the end of an epoch is not "
@@ -88,6 +90,7 @@ class BatchQueue:
                     "read more than once."
                 )
         self.length = length
+        self._first_length = first_length
         self.num_taken = 0
         self.first_rows: int | None = None
         self.check: Callable[[Batch], Batch] | None = None
@@ -129,10 +132,11 @@ class BatchQueue:
     def estimated_steps(self) -> int | None:
         """The steps that the progress bar shows.
 
-        If samples are counted, it is estimated from the first batch, which is read for this.
+        If samples are counted, it is estimated from the first batch, which is read for this. If an
+        epoch is a pass, it is the length of the first one.
         """
         if self.length is None or self.has_fixed_steps:
-            return None if self.length is None else self.max_steps
+            return self._first_length if self.length is None else self.max_steps
         self.prepare(1)
         return None if self.first_rows is None else -(-self.max_steps // self.first_rows)
 

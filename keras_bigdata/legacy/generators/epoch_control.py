@@ -130,8 +130,6 @@ class StopWithoutData(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Stops the training if there is no batch left."""
-        if logs is not None and "learning_rate" in logs:
-            logs.setdefault("lr", logs["learning_rate"])  # as Keras 2 logged it
         steps = self._control.train
         if steps is None or self.model.stop_training or epoch == self._last_epoch:
             return

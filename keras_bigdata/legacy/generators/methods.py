@@ -22,6 +22,7 @@ from keras_bigdata.legacy.generators.batch_conversion import (
     training_batch_function,
 )
 from keras_bigdata.legacy.generators.batch_queue import BatchQueue
+from keras_bigdata.legacy.generators.callback_lists import as_list, callback_list, progress_bar
 from keras_bigdata.legacy.generators.epoch_control import (
     EndVariableEpochs,
     EpochControl,
@@ -30,8 +31,14 @@ from keras_bigdata.legacy.generators.epoch_control import (
     warn_if_ended_early,
 )
 from keras_bigdata.legacy.generators.keras_data import KerasData
+from keras_bigdata.legacy.generators.resumable_training import (
+    fit_resumable,
+    has_resume_training,
+)
 from keras_bigdata.legacy.generators.validation import Validation
 from keras_bigdata.legacy.metric_names import MetricAliases
+from keras_bigdata.legacy.models.metric_order import in_old_order
+from keras_bigdata.loading.epoch_dataset import EpochDataset
 
 
 def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -115,9 +122,12 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     """
     _check_model(model, "fit_generator")
     arguments = parse_fit_arguments(model, args, kwargs)
-    user_callbacks = _as_list(arguments.callbacks)
+    user_callbacks = as_list(arguments.callbacks)
     if arguments.initial_epoch >= arguments.epochs:
         return _fit_no_epochs(model, arguments, user_callbacks)
+    if has_resume_training(user_callbacks):
+        bar = progress_bar(arguments.verbose, user_callbacks)
+        return fit_resumable(model, arguments, user_callbacks, bar)
     lock = threading.Lock()
     queue = BatchQueue(
         arguments.generator,
@@ -125,7 +135,8 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         arguments.steps,
         arguments.epochs - arguments.initial_epoch,
         length_argument="steps_per_epoch",
-        shuffle=arguments.shuffle,
+        # A sequence of this package shuffles by itself.
+        shuffle=arguments.shuffle and not isinstance(arguments.generator, EpochDataset),
         workers=arguments.workers,
         max_queue_size=arguments.max_queue_size,
         lock=lock,
@@ -142,13 +153,12 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
                 raise ValueError("The generator yielded no batch to train on.")
             control = EpochControl(train=StepTracker(queue), validate=validation)
             last_callback = StopWithoutData if queue.has_fixed_steps else EndVariableEpochs
-            callbacks = _callback_list(
+            callbacks = callback_list(
                 model,
                 [
                     control,
-                    *_progress_bar(arguments.verbose, user_callbacks),
-                    aliases,
-                    *user_callbacks,
+                    *progress_bar(arguments.verbose, user_callbacks),
+                    *aliases.around(),
                     last_callback(control, arguments.epochs - 1),
                 ],
                 verbose=arguments.verbose,
@@ -219,10 +229,11 @@ def evaluate_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
             keras_data.data(queue.take_epoch),
             steps=queue.max_steps,
             verbose=arguments.verbose,
+            return_dict=True,
             callbacks=_evaluate_callbacks(model, control, queue, arguments),
         )
         warn_if_ended_early(queue, "the evaluation")
-    return results
+    return in_old_order(model, results)
 
 
 def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -330,14 +341,13 @@ def _source_errors(*queues: BatchQueue | None) -> Iterator[None]:
 def _evaluate_callbacks(
     model: Any, control: EpochControl, queue: BatchQueue, arguments: EvaluateArguments
 ) -> Any:
-    user_callbacks = _as_list(arguments.callbacks)
-    return _callback_list(
+    user_callbacks = as_list(arguments.callbacks)
+    return callback_list(
         model,
         [
             control,
-            *_progress_bar(arguments.verbose, user_callbacks),
-            MetricAliases(user_callbacks),
-            *user_callbacks,
+            *progress_bar(arguments.verbose, user_callbacks),
+            *MetricAliases(user_callbacks).around(),
         ],
         verbose=arguments.verbose,
         epochs=1,
@@ -345,27 +355,9 @@ def _evaluate_callbacks(
     )
 
 
-def _progress_bar(verbose: Any, user_callbacks: list[Any]) -> list[Any]:
-    """Returns a progress bar to put before `MetricAliases`, so that it shows each metric once."""
-    has_own = any(isinstance(one, keras.callbacks.ProgbarLogger) for one in user_callbacks)
-    if not verbose or has_own:
-        return []
-    bar = keras.callbacks.ProgbarLogger()
-    bar.async_safe = True  # like the progress bar that Keras adds itself
-    return [bar]
-
-
-def _callback_list(
-    model: Any, callbacks: list[Any], *, add_history: bool = False, **params: Any
-) -> Any:
-    return keras.callbacks.CallbackList(
-        callbacks, add_history=add_history, add_progbar=False, model=model, **params
-    )
-
-
 def _fit_no_epochs(model: Any, arguments: FitArguments, user_callbacks: list[Any]) -> Any:
     """Calls the hooks of a training without epochs, and reads no batch."""
-    callbacks = _callback_list(
+    callbacks = callback_list(
         model,
         user_callbacks,
         add_history=True,
@@ -376,12 +368,6 @@ def _fit_no_epochs(model: Any, arguments: FitArguments, user_callbacks: list[Any
     callbacks.on_train_begin()
     callbacks.on_train_end()
     return model.history
-
-
-def _as_list(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def _check_model(model: Any, function: str) -> None:

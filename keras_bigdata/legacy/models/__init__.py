@@ -1,5 +1,15 @@
 """Methods of models as Keras 1 and 2 had them.
 
 generator_methods    `fit_generator`, `evaluate_generator`, `predict_generator` on `keras.Model`
+fit_methods          `fit`, `evaluate` and `predict` (fit_arguments: their arguments)
+batch_methods        `train_on_batch`, `test_on_batch`, `predict_on_batch`
+array_data           arrays in the forms that old releases took
+compile_arguments    `compile`
+metric_order         `metrics_names` and the order of results
+model_outputs        names and shapes of inputs and outputs
+functional_arguments `Model(input=, output=)`
+removed_methods      `predict_classes`, `predict_proba`, `to_yaml`
+layer_shapes         `layer.output_shape`, `layer.get_output_at`
+layer_list           `model.layers.pop()`, `model.get_layer`
 weights_methods      `save_weights` and `load_weights` under old file names (weights_files)
 """

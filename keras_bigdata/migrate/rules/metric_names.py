@@ -10,16 +10,9 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import Text, edit_text, iterate_texts, last_part, text_of
+from keras_bigdata.old_keras.metric_groups import METRIC_GROUPS
 
-# Earlier releases logged a metric under one name of its group, whichever `compile` received.
-_GROUPS = (
-    ("acc", "accuracy", "Accuracy"),
-    ("mae", "mean_absolute_error", "MAE"),
-    ("mse", "mean_squared_error", "MSE"),
-    ("mape", "mean_absolute_percentage_error", "MAPE"),
-    ("msle", "mean_squared_logarithmic_error", "MSLE"),
-)
-_GROUP_OF = {name: group for group in _GROUPS for name in group}
+_GROUP_OF = {name: group for group in METRIC_GROUPS for name in group}
 
 # Callbacks of Keras with a `monitor`, and its position.
 _MONITORS = {"EarlyStopping": 0, "ReduceLROnPlateau": 0, "ModelCheckpoint": 1}

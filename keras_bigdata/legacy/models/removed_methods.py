@@ -1,0 +1,52 @@
+"""Methods of models that Keras 3 does not have."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_bigdata.legacy.generators import methods
+from keras_bigdata.legacy.patching import add_name
+
+
+def install() -> None:
+    """Adds the methods."""
+    add_name(keras.Sequential, "predict_proba", predict_proba)
+    add_name(keras.Sequential, "predict_classes", predict_classes)
+    add_name(keras.Model, "predict_on_generator", methods.predict_generator)
+    add_name(keras.Model, "to_yaml", to_yaml)
+
+
+def predict_proba(model: Any, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> Any:
+    """Returns `model.predict(x)`, and warns if values are not probabilities."""
+    outputs = model.predict(x, batch_size=batch_size, verbose=verbose)
+    if np.min(outputs) < 0.0 or np.max(outputs) > 1.0:
+        warnings.warn(
+            "predict_proba: the outputs are not between 0 and 1, so they are not probabilities. "
+            "The last layer should have the activation softmax or sigmoid.",
+            stacklevel=2,
+        )
+    return outputs
+
+
+def predict_classes(model: Any, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> Any:
+    """Returns the class of each row: the greatest output or, for one output, whether it is > 0.5.
+
+    Returns:
+        An array of shape `(rows,)`, or `(rows, 1)` for one output, of integers.
+    """
+    outputs = model.predict(x, batch_size=batch_size, verbose=verbose)
+    if outputs.shape[-1] > 1:
+        return outputs.argmax(axis=-1)
+    return (outputs > 0.5).astype("int32")
+
+
+def to_yaml(model: Any, **kwargs: Any) -> str:
+    """Raises an error that names `to_json`."""
+    raise RuntimeError(
+        "`to_yaml` was removed, because reading the file could run code in it. Use "
+        "`model.to_json()`, and `keras.models.model_from_json` to read it."
+    )
