@@ -13,6 +13,7 @@ from keras_bigdata.migrate.notes import merge_notes
 from keras_bigdata.migrate.program import Programs, Source
 from keras_bigdata.migrate.rules import (
     callbacks,
+    compile_calls,
     file_names,
     fit_calls,
     generator_calls,
@@ -20,6 +21,7 @@ from keras_bigdata.migrate.rules import (
     layers,
     metric_names,
     model_code,
+    model_methods,
     optimizers,
     regularizers,
 )
@@ -30,6 +32,8 @@ _RULES = (
     imports.plan,
     generator_calls.plan,
     fit_calls.plan,
+    compile_calls.plan,
+    model_methods.plan,
     file_names.plan,
     callbacks.plan,
     optimizers.plan,

@@ -1,14 +1,17 @@
-"""Arguments of `compile`, `fit`, `evaluate` and `predict` that Keras 3 no longer takes."""
+"""Arguments of `fit`, `evaluate` and `predict` that Keras 3 no longer takes."""
 
 from __future__ import annotations
+
+import functools
 
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
+from keras_bigdata.old_keras.method_arguments import QUEUE_ARGUMENTS
 
-# Arguments of TensorFlow 2, as in `model.fit(generator, workers=4)`.
-_QUEUE_ARGUMENTS = {"workers", "use_multiprocessing", "max_queue_size"}
+# Arguments of TensorFlow 2, as in `model.fit(generator, workers=4)`, also under older names.
+_QUEUE_ARGUMENTS = set(QUEUE_ARGUMENTS)
 _FUNCTIONS = {
     "fit": "fit_generator",
     "evaluate": "evaluate_generator",
@@ -35,11 +38,10 @@ _STEPS = ("steps_per_epoch", "validation_steps", "steps")
 
 
 def plan(script: Script) -> None:
-    """Changes calls of `compile`, `fit`, `evaluate` and `predict`, or notes what to change."""
+    """Changes calls of `fit`, `evaluate` and `predict`, or notes what to change."""
     if not script.uses_keras:
         return
     for call in script.calls:
-        _plan_compile(script, call)
         if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in _FUNCTIONS:
             continue
         if script.written_name(call.func):
@@ -48,38 +50,17 @@ def plan(script: Script) -> None:
         if "nb_epoch" in names and "epochs" not in names:
             script.edit(call, lambda new: call_edits.rename_keywords(new, {"nb_epoch": "epochs"}))
         if "show_accuracy" in names:
-            script.note(
-                call,
-                'show_accuracy was removed: pass metrics=["accuracy"] to `compile` instead.',
-            )
+            if _computes_accuracy(script):
+                script.edit(call, lambda new: call_edits.remove_keyword(new, "show_accuracy"))
+            else:
+                script.note(
+                    call,
+                    'show_accuracy was removed: pass metrics=["accuracy"] to `compile` instead.',
+                )
         if names & _QUEUE_ARGUMENTS:
             _plan_queue_arguments(script, call)
         else:
             _note_float_steps(script, call)
-
-
-def _plan_compile(script: Script, call: cst.Call) -> None:
-    """Names the third argument of `compile(optimizer, loss, metrics)`, now `loss_weights`."""
-    if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "compile":
-        return
-    args = call_edits.positional_args(call)
-    if (
-        len(args) != 3
-        or "metrics" in call_edits.keyword_names(call)
-        or call_edits.has_starred(call)
-    ):
-        return
-    metrics = script.value_of(args[2].value)
-    if isinstance(metrics, cst.List | cst.Tuple) and any(
-        isinstance(element.value, cst.SimpleString) for element in metrics.elements
-    ):
-        script.edit(call, lambda new: call_edits.name_positional_args(new, {2: "metrics"}))
-    else:
-        script.note(
-            call,
-            "compile: the third positional argument was `metrics` and is now `loss_weights`. "
-            "Pass it by name.",
-        )
 
 
 def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
@@ -90,6 +71,11 @@ def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
     unsupported = sorted(names - _QUEUE_ARGUMENTS - _KEYWORDS[method] - {"x", "nb_epoch"})
     num_data = len(call_edits.positional_args(call)) + ("x" in names)
     has_starred = call_edits.has_starred(call) or call_edits.has_starred(call, "**")
+    if _has_targets(script, call):
+        # They had no effect on arrays.
+        for name in sorted(names & _QUEUE_ARGUMENTS):
+            script.edit(call, functools.partial(call_edits.remove_keyword, keyword=name))
+        return
     if unsupported or num_data != 1 or has_starred:
         removed = ", ".join(sorted(names & _QUEUE_ARGUMENTS))
         but = f", but not {', '.join(unsupported)}" if unsupported else ""
@@ -113,6 +99,25 @@ def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
         return call_edits.method_to_function(new, function, column, new_column)
 
     script.edit(call, edit)
+
+
+def _computes_accuracy(script: Script) -> bool:
+    """Whether every call of `compile` in the file has the metric."""
+    metrics = [
+        call_edits.find_argument(call, "metrics", 2)
+        for call in script.calls
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"
+    ]
+    return bool(metrics) and all(arg is not None and "acc" in script.code(arg) for arg in metrics)
+
+
+def _has_targets(script: Script, call: cst.Call) -> bool:
+    """Whether a call of `fit` or `evaluate` has targets, so that the data are arrays."""
+    assert isinstance(call.func, cst.Attribute)
+    if call.func.attr.value == "predict":
+        return False
+    y = call_edits.find_argument(call, "y", 1)
+    return y is not None and script.code(y.value) != "None"
 
 
 def _note_float_steps(script: Script, call: cst.Call) -> None:

@@ -7,13 +7,6 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 
-# Methods of models that were removed, and what to use instead.
-_REMOVED_METHODS = {
-    "predict_classes": "np.argmax(model.predict(x), axis=-1), or > 0.5 for one output",
-    "predict_proba": "model.predict",
-    "to_yaml": "model.to_json",
-    "predict_on_generator": "model.predict",
-}
 # Functions that `keras.backend` still has, and those whose import is noted.
 _BACKEND_FUNCTIONS = {
     "backend",
@@ -39,8 +32,6 @@ def plan(script: Script) -> None:
         name = script.full_name(call.func)
         if name.startswith("keras."):
             _plan_keras_call(script, call, name)
-        elif isinstance(call.func, cst.Attribute) and script.uses_keras:
-            _note_method(script, call)
     _note_backend(script)
     for node in script.all(cst.ClassDef):
         _note_iterator_class(script, node)
@@ -71,21 +62,6 @@ def _note_backend(script: Script) -> None:
             f"keras.backend no longer has {', '.join(sorted(removed))}. keras.ops has most of "
             "these functions; tensorflow.keras.backend still has them, on TensorFlow only.",
         )
-
-
-def _note_method(script: Script, call: cst.Call) -> None:
-    assert isinstance(call.func, cst.Attribute)
-    name = call.func.attr.value
-    if name in _REMOVED_METHODS and not script.written_name(call.func):
-        script.note(call, f"{name} was removed: use {_REMOVED_METHODS[name]}.")
-    if name == "train_on_batch" and call_edits.find_argument(call, "reset_metrics") is not None:
-        script.note(
-            call,
-            "train_on_batch: Keras 3 resets the metrics in every call and has no `reset_metrics`; "
-            "remove it.",
-        )
-    if name == "compile" and call_edits.keyword_names(call) & {"class_mode", "sample_weight_mode"}:
-        script.note(call, "compile: class_mode and sample_weight_mode were removed.")
 
 
 def _note_iterator_class(script: Script, node: cst.ClassDef) -> None:
