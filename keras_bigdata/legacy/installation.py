@@ -56,6 +56,10 @@ def install(keras: int | None = None) -> None:
 
     - `fit_generator`, `evaluate_generator` and `predict_generator` become methods of
       `keras.Model`, and `save_weights` takes the old names of HDF5 files.
+    - `fit`, `evaluate`, `predict`, `train_on_batch`, `compile` and `Model(input=, output=)` take
+      the arguments and the forms of data of Keras 1 and 2; `metrics_names`, the order of results
+      and the names in the History are those of Keras 2. `predict_classes`, `layer.output_shape`,
+      `layer.get_output_at` and `model.layers.pop()` work again.
     - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
       arguments of Keras 1 and 2.
     - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
@@ -72,8 +76,9 @@ def install(keras: int | None = None) -> None:
         keras: 1 or 2: whether a positional number of steps, as in
             `model.fit_generator(batches, 2000, 10)`, counts samples (Keras 1) or batches (Keras 2)
             if nothing else in the calls shows it. With 1, calls of layers that show no version,
-            such as `Conv2D(8, 3, 3)` and `LSTM(32)`, are read as in Keras 1 too. `None` leaves the
-            setting unchanged; initially it is 2. Defaults to `None`.
+            such as `Conv2D(8, 3, 3)` and `LSTM(32)`, are read as in Keras 1 too, `fit` trains 10
+            epochs by default, and `get_layer("dense_1")` is the first layer of its kind. `None`
+            leaves the setting unchanged; initially it is 2. Defaults to `None`.
 
     Raises:
         ValueError: if `keras` is another number.

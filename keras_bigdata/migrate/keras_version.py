@@ -126,7 +126,7 @@ def version_of_script(script: Script) -> KerasVersion:
 
 
 def has_signs_of_both(script: Script) -> bool:
-    """Whether a script has signs of both versions: Keras 2 decides, and a second run must see it."""
+    """Whether a script has signs of both versions: those of Keras 2 decide."""
     return any(_is_keras_2_call(script, call) for call in script.calls) and any(
         _is_keras_1_call(one, call) for one in script.program for call in one.calls
     )

@@ -86,6 +86,8 @@ def migrate_text(content: bytes) -> Migration:
       `keras.layers.core`, ...).
     - Arguments of layers in Keras 1 (`Convolution2D(8, 3, 3, border_mode="same")`) get their new
       names and order. Layers that Keras 3 does not have come from `keras_bigdata.legacy.layers`.
+    - `predict_classes`, `predict_proba`, arguments of `compile` that were removed or have moved,
+      `layer.output_shape` and `layer.get_output_at(0)` are changed.
     - `lr=` and `nb_epoch=`, arguments of callbacks, names of checkpoint files (and the same names
       where they are loaded), and names of metrics where they are read are changed.
 

@@ -1,0 +1,63 @@
+"""What `keras_internals/legacy.py` finds in Keras."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+
+from keras_bigdata.keras_internals.legacy import (
+    called_dataset_constructor,
+    compiled_metric_names,
+    functional_class,
+    node_tensors,
+)
+
+
+def test_datasets_that_called_their_constructor():
+    class New(keras.utils.PyDataset):
+        pass
+
+    class Old(keras.utils.PyDataset):
+        def __init__(self):
+            pass
+
+    assert called_dataset_constructor(New())
+    assert not called_dataset_constructor(Old())
+    assert not called_dataset_constructor([])
+
+
+def test_models_of_inputs_and_outputs_and_the_calls_of_their_layers():
+    inputs = keras.Input((3,))
+    dense = keras.layers.Dense(2)
+    assert node_tensors(dense, "output") == []
+    outputs = dense(inputs)
+    model = keras.Model(inputs, outputs)
+    assert type(model) is functional_class()
+    assert "layers" in vars(functional_class())
+    assert "layers" in vars(keras.Sequential)
+    assert node_tensors(dense, "input") == [[inputs]]
+    assert node_tensors(dense, "output") == [[outputs]]
+
+
+def test_names_of_metrics_before_a_model_has_seen_data():
+    inputs = keras.Input((3,))
+    one = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    assert compiled_metric_names(one) is None
+    one.compile("sgd", "mse")
+    assert compiled_metric_names(one) == []
+    one.compile("sgd", "mse", metrics=["mae"], weighted_metrics=[keras.metrics.MeanSquaredError()])
+    assert compiled_metric_names(one) == [(None, "mae"), (None, "mean_squared_error")]
+    layers = [keras.layers.Dense(1, name=name) for name in ("b", "a")]
+    two = keras.Model(inputs, [layer(inputs) for layer in layers])
+    two.compile("sgd", "mse", metrics={"a": ["mae", "mse"], "b": "mae"})
+    assert compiled_metric_names(two) == [("b", "mae"), ("a", "mae"), ("a", "mse")]
+    two.compile("sgd", "mse", metrics=[["mae"], None])
+    assert compiled_metric_names(two) == [("b", "mae")]
+
+
+def test_compile_is_defined_where_loading_looks_for_it():
+    # `compile_from_config` compares `compile` of the class of a model with that of `Trainer`.
+    owner = next(each for each in keras.Model.__mro__ if "compile" in vars(each))
+    assert owner.__name__ == "Trainer"
+    with pytest.raises(TypeError, match="reset_metrics"):
+        keras.Model.train_on_batch(None, None, reset_metrics=False)
