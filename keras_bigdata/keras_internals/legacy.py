@@ -167,3 +167,41 @@ def _metric_name(metric: Any) -> str:
         return metric
     name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
     return str(name or type(metric).__name__)
+
+
+def all_layers(model: Any) -> list[Any]:
+    """Returns a model and all layers in it, each before the layers that it contains.
+
+    Finds: `keras.Layer._flatten_layers`.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. `model.layers` has neither the layers of nested models nor those within
+    wrappers and custom layers.
+
+    Without it: the layers of the model and of nested models.
+    """
+    flatten = getattr(model, "_flatten_layers", None)
+    if flatten is not None:
+        return list(flatten())
+    layers = [model]
+    for layer in getattr(model, "layers", ()):
+        layers += all_layers(layer)
+    return layers
+
+
+def activations_module() -> ModuleType:
+    """Returns the module whose `get` the layers call with the name of an activation.
+
+    Finds: `keras.src.activations`.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. `keras.activations.get` is public, but a copy of the reference.
+
+    Without it: `keras.activations`; names of activations in layers keep their meaning of Keras 3.
+    """
+    try:
+        return importlib.import_module("keras.src.activations")
+    except ImportError:
+        return importlib.import_module("keras.activations")

@@ -4,10 +4,13 @@ installation     `install()`, topic by topic (__main__: runs a script with it)
 patching         changes Keras, once, and takes it back in tests
 generators/      the generator methods: old arguments, sources, epochs, validation
 models/          methods of models
-layers/          the arguments of Keras 1, and layers that Keras 3 does not have
+layers/          the arguments of Keras 1, and layers that Keras 3 does not have; own layers
 modules/         modules that Keras 3 does not have
 callbacks        the old arguments of two callbacks
-optimizers       `lr`
+callback_arguments    those of the others, and `lr` in the logs
+optimizers/      old arguments and default values of optimizers, `lr`, `decay`
+training/        `trainable` at `compile`, frozen BatchNormalization, what callbacks see
+calling_script   which Keras a script was written for
 metric_names     `acc` and `accuracy`
 
 The public names are loaded when they are first used, and Keras with them.

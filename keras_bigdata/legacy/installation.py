@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from keras_bigdata.legacy import callbacks, optimizers
+from keras_bigdata.legacy import callback_arguments, callbacks
 from keras_bigdata.legacy.generators.arguments import set_default_keras_version
 from keras_bigdata.legacy.layers import (
     base_layer,
     channels_first,
     constraints,
     constructors,
+    custom_layers,
+    gates,
+    ignored_arguments,
     regularizers,
     removed_layers,
 )
@@ -21,10 +24,19 @@ from keras_bigdata.legacy.models import (
     layer_list,
     layer_shapes,
     metric_order,
+    model_files,
     removed_methods,
     weights_methods,
 )
 from keras_bigdata.legacy.modules import old_modules, preprocessing
+from keras_bigdata.legacy.optimizers import arguments as optimizer_arguments
+from keras_bigdata.legacy.optimizers import learning_rate
+from keras_bigdata.legacy.training import (
+    callback_data,
+    compiled_metrics,
+    frozen_statistics,
+    trainable_at_compile,
+)
 
 # Each has a function `install()`, which changes Keras through `patching`.
 _TOPICS = (
@@ -38,16 +50,26 @@ _TOPICS = (
     layer_shapes,
     layer_list,
     weights_methods,
+    model_files,
     callbacks,
+    callback_arguments,
     old_modules,
     preprocessing,
-    optimizers,
     base_layer,
     constructors,
     channels_first,
     removed_layers,
     regularizers,
     constraints,
+    optimizer_arguments,
+    learning_rate,
+    frozen_statistics,
+    trainable_at_compile,
+    callback_data,
+    compiled_metrics,
+    custom_layers,
+    gates,
+    ignored_arguments,
 )
 
 
@@ -63,11 +85,18 @@ def install(keras: int | None = None) -> None:
     - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
       arguments of Keras 1 and 2.
     - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
-      `keras.layers.core`, `keras.utils.np_utils` and similar modules can be imported; optimizers
-      take `lr=` and have `.lr`.
+      `keras.layers.core`, `keras.utils.np_utils` and similar modules can be imported.
     - Layers take the arguments of Keras 1 (`Convolution2D(8, 3, 3, border_mode="same")`,
       `LSTM(output_dim=32, dropout_W=0.2)`), and layers that were removed are there again (`Merge`,
       `MaxoutDense`, `Highway`, `LocallyConnected2D`).
+    - Optimizers take `lr=`, `decay=` and the positional arguments of Keras 1 and 2, and have `.lr`.
+    - What was trainable at `compile` is trained, as in Keras 1 and 2.
+    - In a script that imports `keras`, and not `tensorflow.keras`, the defaults are those of that
+      package: learning rates and `epsilon` of optimizers, gates of LSTM and GRU, frozen
+      BatchNormalization with the statistics of the batch, `accuracy` of binary losses. A warning
+      names each with its other value.
+    - Models are saved and loaded under any name; callbacks have `validation_data` and the old
+      `params`; own layers may call `add_weight` by position and assign `trainable_weights`.
 
     Call it before the script imports names from Keras, or run the script with
     `python -m keras_bigdata.legacy script.py`. Calling it again has no further effect.

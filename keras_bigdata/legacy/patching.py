@@ -6,6 +6,8 @@ a test can leave Keras as it was.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -15,6 +17,7 @@ _MISSING = object()
 
 # The former value of each attribute that was replaced, and the modules that were added.
 _former: dict[tuple[int, str], tuple[Any, Any]] = {}
+_wrapped: set[tuple[int, str, str]] = set()
 _added_modules: dict[str, ModuleType] = {}
 
 
@@ -33,15 +36,53 @@ def replace(owner: Any, name: str, value: Any) -> None:
 
 
 def wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
-    """Replaces a function by one that is made from it, unless it is replaced already.
+    """Replaces a function by one that is made from it, once for each wrapper.
+
+    Several topics may wrap the same function. The one that comes last is the outermost.
 
     Args:
         owner: the class or the module.
         name: the name of the function, which may be inherited.
-        wrapper: a function that takes the former function and returns the new one.
+        wrapper: a named function that takes the former function and returns the new one.
     """
-    if (id(owner), name) not in _former:
-        replace(owner, name, wrapper(getattr(owner, name)))
+    key = (id(owner), name, f"{wrapper.__module__}.{wrapper.__qualname__}")
+    if key in _wrapped:
+        return
+    _wrapped.add(key)
+    new = wrapper(getattr(owner, name))
+    if (id(owner), name) in _former:
+        setattr(owner, name, new)
+    else:
+        replace(owner, name, new)
+
+
+def like(former: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Returns a decorator that gives a method the name, docstring and signature of another.
+
+    `functools.wraps` is not enough for `__init__` of a layer: Keras asks for its signature in two
+    ways, one of which does not follow `__wrapped__`.
+
+    Args:
+        former: the method that is replaced.
+    """
+
+    def decorate(method: Any) -> Any:
+        signature = inspect.signature(former)
+        method = functools.wraps(former)(method)
+        del method.__wrapped__
+        method.__signature__ = signature
+        return method
+
+    return decorate
+
+
+def defining_class(owner: type, name: str) -> type:
+    """Returns the class that defines a method of a class.
+
+    Keras compares methods with those of the class that defines them: it does not compile a loaded
+    model if `keras.Model.compile` is not the method of its base class.
+    """
+    return next(cls for cls in owner.__mro__ if name in vars(cls))
 
 
 def add_name(owner: Any, name: str, value: Any) -> None:
@@ -65,6 +106,7 @@ def restore_all() -> None:
         else:
             setattr(owner, name, former)
     _former.clear()
+    _wrapped.clear()
     for name, module in _added_modules.items():
         if sys.modules.get(name) is module:
             del sys.modules[name]

@@ -89,6 +89,19 @@ _STEP_COUNTS = {"steps_per_epoch", "validation_steps", "steps"}
 _KERAS_2_LAYERS = re.compile(r"Conv[123]D(Transpose)?|SeparableConv2D")
 
 
+def imports_keras_package(script: Script) -> bool:
+    """Whether the script imports the package `keras`, and not only `tensorflow.keras`."""
+    return any(
+        script.code(node.module).split(".")[0] == "keras"
+        for node in script.all(cst.ImportFrom)
+        if node.module is not None and not node.relative
+    ) or any(
+        script.code(alias.name).split(".")[0] == "keras"
+        for node in script.all(cst.Import)
+        for alias in node.names
+    )
+
+
 def version_of_call(call: cst.Call) -> KerasVersion:
     """Returns the version of Keras that the argument names of a generator call belong to."""
     names = call_edits.keyword_names(call)

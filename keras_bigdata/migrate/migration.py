@@ -22,8 +22,12 @@ from keras_bigdata.migrate.rules import (
     metric_names,
     model_code,
     model_methods,
+    optimizer_defaults,
     optimizers,
+    refused_arguments,
     regularizers,
+    silent_changes,
+    trainable,
 )
 from keras_bigdata.migrate.script import Note, Script
 
@@ -41,6 +45,10 @@ _RULES = (
     layers.plan,
     regularizers.plan,
     model_code.plan,
+    optimizer_defaults.plan,
+    refused_arguments.plan,
+    silent_changes.plan,
+    trainable.plan,
 )
 
 

@@ -4,6 +4,8 @@ locations        where names were, and where they are
 layers           the arguments of layers in Keras 1, and what they are
 metric_groups    the names under which one metric was logged
 method_arguments the arguments of the methods of models
+layer_arguments  arguments and default values of layers
+optimizers       arguments and default values of optimizers
 
 Nothing here imports Keras.
 """

@@ -6,6 +6,8 @@ import keras
 import pytest
 
 from keras_bigdata.keras_internals.legacy import (
+    activations_module,
+    all_layers,
     called_dataset_constructor,
     compiled_metric_names,
     functional_class,
@@ -61,3 +63,19 @@ def test_compile_is_defined_where_loading_looks_for_it():
     assert owner.__name__ == "Trainer"
     with pytest.raises(TypeError, match="reset_metrics"):
         keras.Model.train_on_batch(None, None, reset_metrics=False)
+
+
+def test_all_layers_come_before_those_that_they_contain():
+    inner = keras.Sequential([keras.Input((4, 2)), keras.layers.Bidirectional(keras.layers.GRU(1))])
+    outer = keras.Sequential([keras.Input((4, 2)), inner])
+    layers = all_layers(outer)
+    bidirectional = inner.layers[0]
+    order = [outer, inner, bidirectional, bidirectional.forward_layer]
+    positions = [next(n for n, layer in enumerate(layers) if layer is one) for one in order]
+    assert positions == sorted(positions)
+
+
+def test_layers_ask_one_function_for_the_names_of_activations(monkeypatch):
+    monkeypatch.setattr(activations_module(), "get", lambda identifier: abs)
+    assert keras.layers.Activation("relu").activation is abs
+    assert keras.layers.Dense(1, "relu").activation is abs

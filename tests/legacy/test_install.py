@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import legacy
-from keras_bigdata.legacy.optimizers import _OPTIMIZERS
+from keras_bigdata.old_keras.optimizers import OPTIMIZERS
 from tests.legacy.small_classifier import X, Y, batches, classifier
 
 
@@ -65,7 +65,7 @@ def test_old_imports_and_the_old_learning_rate(installed):
     exec(textwrap.dedent(code), names)
     assert names["Dense"] is keras.layers.Dense
     assert names["np_utils"].to_categorical is names["to_categorical"]
-    for name in _OPTIMIZERS:
+    for name in OPTIMIZERS:
         optimizer = getattr(keras.optimizers, name)(lr=0.25)
         assert float(optimizer.lr) == float(optimizer.learning_rate) == 0.25
     with pytest.raises(TypeError, match="twice: as `lr` and as `learning_rate`"):

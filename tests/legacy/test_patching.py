@@ -31,3 +31,20 @@ def test_what_was_replaced_twice_comes_back_as_it_was():
     assert not hasattr(Base, "new")
     assert "method" not in vars(Derived)
     assert "keras_bigdata_old_module" not in __import__("sys").modules
+
+
+def _add_ten(former):
+    return lambda self: former(self) + 10
+
+
+def _double(former):
+    return lambda self: former(self) * 2
+
+
+def test_two_topics_wrap_one_method_once_each():
+    for _ in range(2):
+        patching.wrap(Base, "method", _add_ten)
+        patching.wrap(Base, "method", _double)
+    assert Base().method() == 22
+    patching.restore_all()
+    assert Base().method() == 1

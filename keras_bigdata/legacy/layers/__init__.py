@@ -14,6 +14,9 @@ batch_normalization   `BatchNormalization(mode=)`
 maxout_dense, highway, locally_connected, merge    layers that Keras 3 does not have
 regularizers          `l1l2`, `l2(l=)`, `WeightRegularizer`
 constraints           `maxnorm(m=)`
+custom_layers         `add_weight` by position, `trainable_weights`, `get_output_shape_for`
+gates                 `hard_sigmoid`, and the default gates of LSTM and GRU in Keras 2
+ignored_arguments     arguments that Keras 2 took without an effect
 
 A call is one of Keras 1 if it has an argument of Keras 1, if it has a value at a position that
 Keras 3 does not take there (`Dense(8, "uniform")`), if only Keras 1 had the name of the class

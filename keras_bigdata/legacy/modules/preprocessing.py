@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import tf_keras_module
-from keras_bigdata.legacy.patching import add_module, add_name, replace
+from keras_bigdata.keras_internals.legacy import KERAS_MODULES, tf_keras_module
+from keras_bigdata.legacy.patching import add_module, add_name, replace, wrap
 
 
 def install() -> None:
     """Adds names that Keras 3 has for `tf.keras` only, such as `ImageDataGenerator`."""
     for name in ("image", "sequence", "text"):
         _restore(name)
+    image_modules = {keras.utils, *(sys.modules.get(f"{root}.utils") for root in KERAS_MODULES)}
+    for root in KERAS_MODULES:
+        image_modules.add(sys.modules.get(f"{root}.preprocessing.image"))
+    image_modules.add(tf_keras_module("preprocessing.image"))
+    for module in image_modules - {None}:
+        if hasattr(module, "load_img"):
+            wrap(module, "load_img", _with_grayscale)
+
+
+def _with_grayscale(load_img: Any) -> Any:
+    @functools.wraps(load_img)
+    def load_img_with_grayscale(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], bool):  # the position of `grayscale`
+            kwargs["grayscale"], args = args[0], args[1:]
+            if args:
+                kwargs["target_size"], args = args[0], args[1:]
+            if args:
+                kwargs["interpolation"], args = args[0], args[1:]
+        grayscale = kwargs.pop("grayscale", None)
+        if grayscale is not None and "color_mode" not in kwargs:
+            kwargs["color_mode"] = "grayscale" if grayscale else "rgb"
+        return load_img(path, *args, **kwargs)
+
+    return load_img_with_grayscale
 
 
 def _restore(name: str) -> None:

@@ -1,0 +1,68 @@
+"""Which Keras the script that makes a call was written for, as far as its imports show it.
+
+Some defaults of Keras 2 were others in `keras` than in `tensorflow.keras`. In Keras 3 both names
+lead to the same classes, so only the text of the script tells them apart.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import re
+import sys
+from types import FrameType
+from typing import Literal
+
+# `"keras"` is the package of its own (Keras 1 and 2), `""` means that nothing is known.
+KerasRoot = Literal["keras", "tensorflow.keras", ""]
+
+_KERAS = re.compile(r"^\s*(?:from|import)\s+keras\b", re.MULTILINE)
+_TENSORFLOW_KERAS = re.compile(
+    r"^\s*(?:from|import)\s+tensorflow\.(?:\w+\.)*keras\b"
+    r"|^\s*from\s+tensorflow(?:\.\w+)*\s+import\s+.*\bkeras\b"
+    r"|\b(?:tf|tensorflow)\.keras\b",
+    re.MULTILINE,
+)
+# Keras and this package, and those that call one for the other.
+_NOT_SCRIPTS = {"keras", "keras_bigdata", "tensorflow", "torch", "jax", "numpy", "functools"}
+_INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
+
+
+def keras_root() -> KerasRoot:
+    """Returns the location that the calling script imports Keras from.
+
+    Returns:
+        `"keras"` or `"tensorflow.keras"`; `""` if the call does not come from a script, if the
+        script imports neither or both, or if it belongs to an installed package, which is taken
+        to be written for the Keras that is installed with it.
+    """
+    frame = _script_frame()
+    if frame is None or _INSTALLED.search(frame.f_code.co_filename):
+        return ""
+    return _root_of(_text_of(frame))
+
+
+def _script_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_globals.get("__name__") or ""
+        if name.partition(".")[0] not in _NOT_SCRIPTS:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _text_of(frame: FrameType) -> str:
+    cells = frame.f_globals.get("In")
+    if isinstance(cells, list):  # a notebook: the imports stand in another cell
+        return "\n".join(str(cell) for cell in cells)
+    return "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
+
+
+@functools.lru_cache(maxsize=64)
+def _root_of(text: str) -> KerasRoot:
+    has_keras = _KERAS.search(text) is not None
+    has_tensorflow_keras = _TENSORFLOW_KERAS.search(text) is not None
+    if has_keras == has_tensorflow_keras:
+        return ""
+    return "keras" if has_keras else "tensorflow.keras"

@@ -1,0 +1,107 @@
+"""Layers that scripts for Keras 1 and 2 define themselves."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import keras
+
+from keras_bigdata.legacy.patching import add_name, replace, wrap
+from keras_bigdata.old_keras.layer_arguments import ADD_WEIGHT_1, ADD_WEIGHT_2
+
+
+def install() -> None:
+    """Makes own layers work that were written for Keras 1 and 2."""
+    layer = keras.layers.Layer
+    wrap(layer, "add_weight", _add_weight)
+    add_name(layer, "get_output_shape_for", _get_output_shape_for)
+    wrap(layer, "compute_output_shape", _compute_output_shape)
+    for name, trainable in (("trainable_weights", True), ("non_trainable_weights", False)):
+        current = getattr(layer, name)
+        if isinstance(current, property) and current.fset is None:
+            setter = functools.partial(_set_weights, trainable=trainable)
+            replace(layer, name, property(current.fget, setter))
+
+
+def _add_weight(add_weight: Any) -> Any:
+    @functools.wraps(add_weight)
+    def add_weight_by_position(self: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs = {**_names(args, kwargs), **kwargs}
+        if isinstance(kwargs.get("name"), str):
+            kwargs["name"] = kwargs["name"].replace("/", "_")  # which Keras 3 does not allow
+        shape = kwargs.get("shape")
+        if isinstance(shape, list | tuple):
+            kwargs["shape"] = tuple(None if size is None else int(size) for size in shape)
+        return add_weight(self, **kwargs)
+
+    return add_weight_by_position
+
+
+def _names(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns the positional arguments of `add_weight` by name."""
+    names: tuple[str, ...] = ADD_WEIGHT_1
+    if args and isinstance(args[0], str):
+        names = ADD_WEIGHT_2
+    elif len(args) > 2 and (len(args) == 3 and _is_dtype(args[2])):
+        names = ("shape", "initializer", "dtype")  # Keras 3
+    elif len(args) == 1 and "name" in kwargs:
+        names = ("shape",)
+    if len(args) > len(names):
+        raise TypeError(
+            f"add_weight takes at most {len(names)} positional arguments here: "
+            f"{', '.join(names)}. Received: {len(args)}"
+        )
+    by_position = dict(zip(names, args, strict=False))
+    twice = by_position.keys() & kwargs.keys()
+    if twice:
+        raise TypeError(f"add_weight got {min(twice)!r} twice: by position and by name.")
+    return by_position
+
+
+def _is_dtype(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        keras.backend.standardize_dtype(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _get_output_shape_for(self: Any, input_shape: Any) -> Any:
+    """Returns the shape of the output, under its name in Keras 1."""
+    return self.compute_output_shape(input_shape)
+
+
+def _compute_output_shape(compute_output_shape: Any) -> Any:
+    @functools.wraps(compute_output_shape)
+    def compute_output_shape_as_keras_1(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(self).get_output_shape_for is not _get_output_shape_for:
+            return self.get_output_shape_for(*args, **kwargs)
+        return compute_output_shape(self, *args, **kwargs)
+
+    return compute_output_shape_as_keras_1
+
+
+def _set_weights(layer: Any, weights: Any, trainable: bool) -> None:
+    """Makes exactly these weights the trainable, or the other, weights of a layer."""
+    weights = list(weights)
+    for weight in weights:
+        if not isinstance(weight, keras.Variable):
+            kind = "trainable_weights" if trainable else "non_trainable_weights"
+            raise TypeError(
+                f"{kind} of {type(layer).__name__} must be variables of Keras, as "
+                f"`self.add_weight(...)` and keras.Variable(...) return them. Received: {weight!r}"
+            )
+    known = {id(weight) for weight in layer.weights}
+    for weight in weights:
+        weight.trainable = trainable
+    unknown = [weight for weight in weights if id(weight) not in known]
+    if unknown:
+        attribute = f"_weights_set_{len(known)}"
+        setattr(layer, attribute, unknown)  # Keras tracks them
+    chosen = {id(weight) for weight in weights}
+    for weight in layer.weights:
+        if id(weight) not in chosen and weight.trainable == trainable:
+            weight.trainable = not trainable and weight.trainable

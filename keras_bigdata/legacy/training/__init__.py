@@ -1,0 +1,7 @@
+"""What training did in Keras 1 and 2, where Keras 3 does something else without an error.
+
+trainable_at_compile    `trainable` counts as it was when the model was compiled
+callback_data           `validation_data` and `params` of callbacks
+compiled_metrics        `accuracy` of binary losses, and metrics that are functions
+frozen_statistics       a frozen BatchNormalization of `keras` uses the batch in training
+"""

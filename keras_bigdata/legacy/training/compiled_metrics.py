@@ -1,0 +1,94 @@
+"""Metrics of `compile` that Keras 3 takes in another way.
+
+- `metrics=["accuracy"]` with `loss="binary_crossentropy"` was the accuracy of the single numbers in
+  `keras` 1 and 2, also for several outputs. Keras 3 compares the greatest numbers (argmax).
+- Functions of the script received targets of shape `(rows, 1)`. Keras 3 passes `(rows,)`, so that
+  `y_true - y_pred` has the shape `(rows, rows)`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from typing import Any
+
+import keras
+
+from keras_bigdata.legacy.calling_script import keras_root
+from keras_bigdata.legacy.patching import defining_class, wrap
+
+_ACCURACIES = ("accuracy", "acc")
+
+
+def install() -> None:
+    """Makes `compile` take metrics as it did."""
+    wrap(defining_class(keras.Model, "compile"), "compile", _with_old_metrics)
+
+
+def _with_old_metrics(compile_model: Any) -> Any:
+    signature = inspect.signature(compile_model)
+
+    @functools.wraps(compile_model)
+    def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            named = signature.bind(self, *args, **kwargs).arguments
+        except TypeError:
+            return compile_model(self, *args, **kwargs)  # which says what is wrong
+        is_binary = keras_root() == "keras" and _is_binary(named.get("loss"))
+        for name in ("metrics", "weighted_metrics"):
+            if named.get(name) is None:
+                continue
+            metrics = _map(named[name], lambda metric: _old_metric(metric, is_binary))
+            if name in kwargs:
+                kwargs[name] = metrics
+            else:
+                position = list(signature.parameters).index(name) - 1
+                args = (*args[:position], metrics, *args[position + 1 :])
+        return compile_model(self, *args, **kwargs)
+
+    return compile
+
+
+def _is_binary(loss: Any) -> bool:
+    losses = list(loss.values()) if isinstance(loss, dict) else loss
+    losses = losses if isinstance(losses, list | tuple) else [losses]
+    return all(
+        one == "binary_crossentropy"
+        or one is keras.losses.binary_crossentropy
+        or isinstance(one, keras.losses.BinaryCrossentropy)
+        for one in losses
+    )
+
+
+def _map(metrics: Any, change: Any) -> Any:
+    if isinstance(metrics, dict):
+        return {name: _map(metric, change) for name, metric in metrics.items()}
+    if isinstance(metrics, list | tuple):
+        return [_map(metric, change) for metric in metrics]
+    return change(metrics)
+
+
+def _old_metric(metric: Any, is_binary: bool) -> Any:
+    if is_binary and isinstance(metric, str) and metric in _ACCURACIES:
+        warnings.warn(
+            f"metrics=[{metric!r}] with binary_crossentropy is the accuracy of the single numbers "
+            "(BinaryAccuracy), as in `keras` 1 and 2. With several outputs, tensorflow.keras 2 and "
+            "Keras 3 compare the positions of the greatest numbers (CategoricalAccuracy).",
+            stacklevel=4,
+        )
+        return keras.metrics.BinaryAccuracy(name=metric)
+    if inspect.isfunction(metric) and not metric.__module__.startswith("keras."):
+        return _with_equal_ranks(metric)
+    return metric
+
+
+def _with_equal_ranks(metric: Any) -> Any:
+    @functools.wraps(metric)
+    def metric_with_equal_ranks(y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
+        is_column = len(y_pred.shape) == 2 and y_pred.shape[-1] == 1
+        if is_column and len(y_true.shape) == 1:
+            y_true = keras.ops.expand_dims(y_true, -1)
+        return metric(y_true, y_pred, *args, **kwargs)
+
+    return metric_with_equal_ranks

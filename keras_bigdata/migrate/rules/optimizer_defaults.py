@@ -1,0 +1,114 @@
+"""Default values, positions and clipping of optimizers in the package `keras` 1 and 2."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from keras_bigdata.migrate import call_edits
+from keras_bigdata.migrate.keras_version import imports_keras_package, version_of_script
+from keras_bigdata.migrate.script import Script
+from keras_bigdata.migrate.strings import iterate_texts, text_of
+from keras_bigdata.old_keras.optimizers import (
+    EPSILON_OUTSIDE_ROOT,
+    LEARNING_RATES,
+    NEW_ARGUMENTS,
+    NEW_LEARNING_RATE,
+    NEW_POSITIONS,
+    OPTIMIZERS,
+    POSITIONS,
+    shared_positions,
+)
+
+_NAMES = {name.lower(): name for name in OPTIMIZERS}
+
+
+def plan(script: Script) -> None:
+    """Notes what optimizers of the package `keras` did that those of Keras 3 do not."""
+    for call in script.calls:
+        written = script.written_name(call.func) or script.full_name(call.func)
+        name = _NAMES.get(written.rpartition(".")[2].lower(), "")
+        if name and written.startswith("keras.") and ".legacy." not in written:
+            _plan_optimizer(script, call, name)
+        elif isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile":
+            _note_name(script, call)
+    for node in script.all(cst.ClassDef):
+        _note_get_updates(script, node)
+
+
+def _plan_optimizer(script: Script, call: cst.Call, name: str) -> None:
+    keywords = call_edits.keyword_names(call)
+    if keywords & NEW_ARGUMENTS or any(arg.star for arg in call.args):
+        return
+    args = call_edits.positional_args(call)
+    if name in LEARNING_RATES and not args and not keywords & {"lr", "learning_rate"}:
+        rate = LEARNING_RATES[name]
+        if version_of_script(script) in ("1", "2"):
+            value = str(rate)
+            script.edit(call, lambda new: call_edits.append_keyword(new, "learning_rate", value))
+        else:
+            script.note(
+                call,
+                f"{name}: the default learning rate was {rate} in `keras` 1 and 2 and is "
+                f"{NEW_LEARNING_RATE} in Keras 3. If the script was written for Keras 1 or 2, "
+                f"write {name}(learning_rate={rate}).",
+            )
+    shared = shared_positions(name)
+    if shared < min(len(args), len(NEW_POSITIONS[name])):
+        old = POSITIONS[name][shared : len(args)]
+        values = [script.code(arg.value) for arg in args[shared:]]
+        text = ", ".join(f"{n}={v}" for n, v in zip(old, values, strict=False))
+        script.note(
+            call,
+            f"{name}: argument {shared + 1} was `{old[0]}` in `keras` 1 and 2 and is "
+            f"`{NEW_POSITIONS[name][shared]}` in Keras 3. If it was the former, write {text}.",
+        )
+    if "clipnorm" in keywords:
+        script.note(
+            call,
+            f"{name}: clipnorm limits the norm of each gradient in Keras 3; in `keras` 1 and 2 it "
+            "limited that of all gradients together. Write global_clipnorm= for the former.",
+        )
+    epsilon = call_edits.find_argument(call, "epsilon")
+    if name in EPSILON_OUTSIDE_ROOT and epsilon is not None:
+        value = script.code(epsilon.value)
+        if value != "None":
+            script.note(
+                call,
+                f"{name}: Keras 3 adds epsilon to the mean square, `keras` 1 and 2 added it to the "
+                f"root. The equivalent is epsilon=({value}) ** 2.",
+            )
+    if name == "Nadam":
+        script.note(
+            call,
+            "Nadam: in Keras 3 the momentum reaches its final value within about 100 batches, in "
+            "Keras 1 and 2 within about 25,000. The first batches train differently; there is no "
+            "argument for it.",
+        )
+
+
+def _note_name(script: Script, call: cst.Call) -> None:
+    """Notes `optimizer="adadelta"`, if the script imports the package `keras`."""
+    arg = call_edits.find_argument(call, "optimizer", 0)
+    if arg is None or not imports_keras_package(script):
+        return
+    for node in iterate_texts(script.value_of(arg.value)):
+        name = _NAMES.get(text_of(node).lower(), "")
+        if name in LEARNING_RATES:
+            rate = LEARNING_RATES[name]
+            script.note(
+                node,
+                f"optimizer='{text_of(node)}': its learning rate was {rate} in `keras` 1 and 2 and "
+                f"is {NEW_LEARNING_RATE} in Keras 3. Write optimizer=keras.optimizers.{name}"
+                f"(learning_rate={rate}) for the former one.",
+            )
+
+
+def _note_get_updates(script: Script, node: cst.ClassDef) -> None:
+    for part in node.body.body:
+        if isinstance(part, cst.FunctionDef) and part.name.value == "get_updates":
+            script.note(
+                part,
+                f"class {node.name.value}: Keras 3 never calls get_updates. Write the update of "
+                "one variable as update_step(self, gradient, variable, learning_rate), create its "
+                "state in build(self, variables), and pass learning_rate to super().__init__.",
+            )

@@ -1,0 +1,91 @@
+"""Code that runs on Keras 3 and computes something else than on `keras` 1 and 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from keras_bigdata.migrate import call_edits
+from keras_bigdata.migrate.keras_version import imports_keras_package
+from keras_bigdata.migrate.script import Script
+from keras_bigdata.migrate.strings import iterate_texts, text_of
+from keras_bigdata.old_keras.layer_arguments import HARD_GATES
+
+
+def plan(script: Script) -> None:
+    """Adds one note for each kind, at its first place."""
+    noted: set[str] = set()
+    freezes = any(
+        isinstance(target.target, cst.Attribute) and target.target.attr.value == "trainable"
+        for node in script.all(cst.Assign)
+        for target in node.targets
+    )
+    for call in script.calls:
+        written = script.written_name(call.func) or script.full_name(call.func)
+        name = written.rpartition(".")[2] if written.startswith("keras.") else ""
+        for kind, message in _messages(script, call, name, freezes):
+            if kind not in noted:
+                noted.add(kind)
+                script.note(call, message)
+    for node in script.all(cst.SimpleString):
+        if text_of(node) == "hard_sigmoid" and script.uses_keras:
+            script.note(
+                node,
+                "SILENT CHANGE: hard_sigmoid was 0.2 * x + 0.5 (cut to 0 and 1) in Keras 1 and 2 "
+                "and is x / 6 + 0.5 in Keras 3. For the former, define "
+                "def hard_sigmoid(x): return keras.ops.clip(0.2 * x + 0.5, 0, 1) and pass the "
+                "function.",
+            )
+
+
+def _messages(
+    script: Script, call: cst.Call, name: str, freezes: bool
+) -> Iterator[tuple[str, str]]:
+    """Yields the kind and the text of each note on a call."""
+    keywords = call_edits.keyword_names(call)
+    if name in HARD_GATES and not keywords & {"recurrent_activation", "inner_activation"}:
+        old, new = (" and reset_after=False", " and True") if "GRU" in name else ("", "")
+        yield (
+            name,
+            f"SILENT CHANGE: {name} of `keras` 1 and 2 had recurrent_activation='hard_sigmoid' "
+            f"(0.2 * x + 0.5){old} by default; Keras 3 has 'sigmoid'{new}. It trains similarly, "
+            "but weights that were saved by Keras 1 or 2 give other outputs.",
+        )
+    if name == "BatchNormalization" and freezes:
+        yield (
+            name,
+            "SILENT CHANGE: a BatchNormalization that is not trainable normalized with the mean "
+            "and variance of each batch in training in `keras` 1 and 2. In Keras 3 it uses its "
+            "moving averages. keras_bigdata.legacy.install() keeps the former.",
+        )
+    is_compile = isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"
+    if is_compile and _has_binary_accuracy(script, call) and not _has_single_output(script):
+        yield (
+            "accuracy",
+            "SILENT CHANGE: 'accuracy' with binary_crossentropy was the accuracy of the single "
+            "numbers in `keras` 1 and 2. With several outputs, Keras 3 compares the positions of "
+            "the greatest numbers. Write metrics=[keras.metrics.BinaryAccuracy(name='accuracy')] "
+            "for the former.",
+        )
+
+
+def _has_binary_accuracy(script: Script, call: cst.Call) -> bool:
+    loss = call_edits.find_argument(call, "loss", 1)
+    metrics = call_edits.find_argument(call, "metrics", 2)
+    if loss is None or metrics is None or not imports_keras_package(script):
+        return False
+    losses = [text_of(node) for node in iterate_texts(script.value_of(loss.value))]
+    names = [text_of(node) for node in iterate_texts(script.value_of(metrics.value))]
+    return "binary_crossentropy" in losses and bool({"accuracy", "acc"} & set(names))
+
+
+def _has_single_output(script: Script) -> bool:
+    """Whether a Dense layer has one unit, which is then most likely the output."""
+    for call in script.calls:
+        if script.keras_name(call.func) == "Dense":
+            units = call_edits.find_argument(call, "units", 0)
+            units = units or call_edits.find_argument(call, "output_dim")
+            if units is not None and script.code(units.value) == "1":
+                return True
+    return False
