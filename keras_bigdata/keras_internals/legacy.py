@@ -15,6 +15,31 @@ _TF_KERAS = "keras._tf_keras.keras"
 KERAS_MODULES = ("keras", "keras.api", _TF_KERAS, "tensorflow.keras")
 
 
+def copies_of(name: str) -> list[ModuleType]:
+    """Returns the modules that scripts get for a module of Keras, such as `backend` or `layers`.
+
+    Finds: `keras.layers`, `keras.api.layers`, `keras._tf_keras.keras.layers`, and, on TensorFlow,
+    `tensorflow.keras.layers`, which `import tensorflow.keras.layers` loads as a separate module.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed.
+
+    Without it: old names are missing in the copy of Keras that a script imports.
+    """
+    copies: list[ModuleType] = []
+    for root in KERAS_MODULES:
+        if root.startswith("tensorflow") and keras.backend.backend() != "tensorflow":
+            continue
+        try:
+            module = importlib.import_module(f"{root}.{name}" if name else root)
+        except ImportError:
+            continue
+        if module not in copies:
+            copies.append(module)
+    return copies
+
+
 def save_weights_as_keras_2(file: Any, model: Any) -> None:
     """Writes the weights of a model into an open HDF5 file, in the format of Keras 2.
 
@@ -205,3 +230,24 @@ def activations_module() -> ModuleType:
         return importlib.import_module("keras.src.activations")
     except ImportError:
         return importlib.import_module("keras.activations")
+
+
+def current_training_argument() -> bool | None:
+    """Returns the argument `training` of the layer or model that is being called.
+
+    Finds: `keras.src.backend.common.global_state.get_global_attribute("current_call_ctx")`, whose
+    `training` every layer without this argument inherits.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. In public a layer learns of it by an argument `training` of its `call`.
+
+    Without it: `None`; `keras.backend.in_train_phase` without an argument means inference.
+    """
+    try:
+        from keras.src.backend.common.global_state import get_global_attribute
+    except ImportError:
+        return None
+    context = get_global_attribute("current_call_ctx")
+    training = getattr(context, "training", None)
+    return None if training is None else bool(training)

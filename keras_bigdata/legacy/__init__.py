@@ -5,7 +5,10 @@ patching         changes Keras, once, and takes it back in tests
 generators/      the generator methods: old arguments, sources, epochs, validation
 models/          methods of models
 layers/          the arguments of Keras 1, and layers that Keras 3 does not have; own layers
+backend/         `keras.backend`
 modules/         modules that Keras 3 does not have
+stand_ins        what explains itself when it is used
+custom_metrics   metrics that are functions of the script
 callbacks        the old arguments of two callbacks
 callback_arguments    those of the others, and `lr` in the logs
 optimizers/      old arguments and default values of optimizers, `lr`, `decay`

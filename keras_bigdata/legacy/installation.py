@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keras_bigdata.legacy import callback_arguments, callbacks
+from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics
+from keras_bigdata.legacy.backend import names as backend_names
 from keras_bigdata.legacy.generators.arguments import set_default_keras_version
 from keras_bigdata.legacy.layers import (
     base_layer,
@@ -28,7 +29,7 @@ from keras_bigdata.legacy.models import (
     removed_methods,
     weights_methods,
 )
-from keras_bigdata.legacy.modules import old_modules, preprocessing
+from keras_bigdata.legacy.modules import old_modules, preprocessing, tensorflow_1
 from keras_bigdata.legacy.optimizers import arguments as optimizer_arguments
 from keras_bigdata.legacy.optimizers import learning_rate
 from keras_bigdata.legacy.training import (
@@ -53,7 +54,8 @@ _TOPICS = (
     model_files,
     callbacks,
     callback_arguments,
-    old_modules,
+    backend_names,
+    custom_metrics,
     preprocessing,
     base_layer,
     constructors,
@@ -70,6 +72,8 @@ _TOPICS = (
     custom_layers,
     gates,
     ignored_arguments,
+    tensorflow_1,
+    old_modules,  # last: it explains the names that no other topic has added
 )
 
 
@@ -85,7 +89,8 @@ def install(keras: int | None = None) -> None:
     - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
       arguments of Keras 1 and 2.
     - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
-      `keras.layers.core`, `keras.utils.np_utils` and similar modules can be imported.
+      all modules and names of Keras 1.2.2 and 2.2.4 can be imported, and what cannot be given
+      explains itself when it is used.
     - Layers take the arguments of Keras 1 (`Convolution2D(8, 3, 3, border_mode="same")`,
       `LSTM(output_dim=32, dropout_W=0.2)`), and layers that were removed are there again (`Merge`,
       `MaxoutDense`, `Highway`, `LocallyConnected2D`).
@@ -97,6 +102,9 @@ def install(keras: int | None = None) -> None:
       names each with its other value.
     - Models are saved and loaded under any name; callbacks have `validation_data` and the old
       `params`; own layers may call `add_weight` by position and assign `trainable_weights`.
+    - `keras.backend` has its old functions, for symbolic tensors too, and losses and metrics that
+      are written with them get the targets as Keras 2 passed them. Sessions of TensorFlow 1 do
+      nothing but apply their settings.
 
     Call it before the script imports names from Keras, or run the script with
     `python -m keras_bigdata.legacy script.py`. Calling it again has no further effect.

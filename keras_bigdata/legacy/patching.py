@@ -19,6 +19,7 @@ _MISSING = object()
 _former: dict[tuple[int, str], tuple[Any, Any]] = {}
 _wrapped: set[tuple[int, str, str]] = set()
 _added_modules: dict[str, ModuleType] = {}
+_replaced_modules: dict[str, ModuleType] = {}
 
 
 def replace(owner: Any, name: str, value: Any) -> None:
@@ -43,9 +44,11 @@ def wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
     Args:
         owner: the class or the module.
         name: the name of the function, which may be inherited.
-        wrapper: a named function that takes the former function and returns the new one.
+        wrapper: a named function, or a partial of one, that takes the former function and returns
+            the new one.
     """
-    key = (id(owner), name, f"{wrapper.__module__}.{wrapper.__qualname__}")
+    function = getattr(wrapper, "func", wrapper)  # of a `functools.partial`
+    key = (id(owner), name, f"{function.__module__}.{function.__qualname__}")
     if key in _wrapped:
         return
     _wrapped.add(key)
@@ -98,6 +101,15 @@ def add_module(name: str, module: ModuleType) -> ModuleType:
     return sys.modules[name]
 
 
+def replace_module(name: str, module: ModuleType) -> None:
+    """Makes a module importable under a name in the place of the one that has it, if any."""
+    if name not in _added_modules:
+        former = sys.modules.get(name)
+        if former is not None and former is not module:
+            _replaced_modules[name] = former
+        sys.modules[name] = _added_modules[name] = module
+
+
 def restore_all() -> None:
     """Takes back every change, in the opposite order. For tests."""
     for (_, name), (owner, former) in reversed(_former.items()):
@@ -111,3 +123,5 @@ def restore_all() -> None:
         if sys.modules.get(name) is module:
             del sys.modules[name]
     _added_modules.clear()
+    sys.modules.update(_replaced_modules)
+    _replaced_modules.clear()

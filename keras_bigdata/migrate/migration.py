@@ -12,8 +12,10 @@ from keras_bigdata.migrate.notebook import Notebook
 from keras_bigdata.migrate.notes import merge_notes
 from keras_bigdata.migrate.program import Programs, Source
 from keras_bigdata.migrate.rules import (
+    backend,
     callbacks,
     compile_calls,
+    custom_metrics,
     file_names,
     fit_calls,
     generator_calls,
@@ -49,6 +51,8 @@ _RULES = (
     refused_arguments.plan,
     silent_changes.plan,
     trainable.plan,
+    backend.plan,
+    custom_metrics.plan,
 )
 
 
@@ -98,6 +102,7 @@ def migrate_text(content: bytes) -> Migration:
       `layer.output_shape` and `layer.get_output_at(0)` are changed.
     - `lr=` and `nb_epoch=`, arguments of callbacks, names of checkpoint files (and the same names
       where they are loaded), and names of metrics where they are read are changed.
+    - Functions of `keras.backend` become those of `keras.ops` where the meaning is the same.
 
     Args:
         content: a Python 3 file, in any encoding that it declares.

@@ -6,6 +6,8 @@ metric_groups    the names under which one metric was logged
 method_arguments the arguments of the methods of models
 layer_arguments  arguments and default values of layers
 optimizers       arguments and default values of optimizers
+backend_functions    functions of `keras.backend`, and what replaces them
+public_names         all public names by module (keras_1_names, keras_2_names)
 
 Nothing here imports Keras.
 """

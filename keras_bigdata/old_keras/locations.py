@@ -193,17 +193,6 @@ REMOVED_NAMES: dict[str, str] = {
             "differ.",
         ),
         (
-            ("keras.backend", "keras.backend.tensorflow_backend"),
-            ("set_session", "get_session"),
-            "was removed, as sessions were. Use tf.config for what the session configured.",
-        ),
-        (
-            ("keras.backend", "keras.backend.common"),
-            ("image_dim_ordering", "set_image_dim_ordering"),
-            "was removed: use image_data_format and set_image_data_format, where 'th' is "
-            "'channels_first' and 'tf' is 'channels_last'. The shapes of arrays depend on it.",
-        ),
-        (
             ("keras.regularizers",),
             ("EigenvalueRegularizer",),
             "was removed: write a function of the weights.",

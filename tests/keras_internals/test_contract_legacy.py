@@ -10,6 +10,8 @@ from keras_bigdata.keras_internals.legacy import (
     all_layers,
     called_dataset_constructor,
     compiled_metric_names,
+    copies_of,
+    current_training_argument,
     functional_class,
     node_tensors,
 )
@@ -79,3 +81,37 @@ def test_layers_ask_one_function_for_the_names_of_activations(monkeypatch):
     monkeypatch.setattr(activations_module(), "get", lambda identifier: abs)
     assert keras.layers.Activation("relu").activation is abs
     assert keras.layers.Dense(1, "relu").activation is abs
+
+
+def test_the_argument_training_of_the_layer_that_is_called():
+    seen = []
+
+    class Inner(keras.layers.Layer):
+        def call(self, x):
+            seen.append(current_training_argument())
+            return x
+
+    class Outer(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+
+        def call(self, x, training=None):
+            return self.inner(x)
+
+    outer = Outer()
+    x = keras.ops.ones((1, 2))
+    outer(x, training=True)
+    outer(x, training=False)
+    outer(x)
+    assert seen[-3:] == [True, False, None]
+    assert current_training_argument() is None
+
+
+def test_the_copies_of_a_module():
+    copies = copies_of("layers")
+    assert keras.layers in copies
+    assert len({id(copy) for copy in copies}) == len(copies)
+    assert all(copy.Dense is keras.layers.Dense for copy in copies)
+    assert len(copies) >= (3 if keras.backend.backend() == "tensorflow" else 2)
+    assert copies_of("no_such_module") == []

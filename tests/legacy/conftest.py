@@ -7,6 +7,7 @@ import pytest
 
 from keras_bigdata import legacy
 from keras_bigdata.legacy import patching
+from keras_bigdata.legacy.backend import sessions
 from tests.legacy.numbered_batches import RecordingTests
 
 
@@ -32,3 +33,4 @@ def installed():
     legacy.install()
     yield
     patching.restore_all()
+    sessions.forget()

@@ -48,3 +48,19 @@ def test_two_topics_wrap_one_method_once_each():
     assert Base().method() == 22
     patching.restore_all()
     assert Base().method() == 1
+
+
+def add_one(former):
+    return lambda self: former(self) + 1
+
+
+def test_several_topics_change_one_function_and_modules_are_replaced():
+    patching.wrap(Base, "method", lambda former: lambda self: former(self) + 10)
+    for _ in range(2):
+        patching.wrap(Base, "method", add_one)
+        patching.replace_module("colorsys", types.ModuleType("colorsys"))
+    assert Base().method() == 12
+    assert not hasattr(__import__("colorsys"), "rgb_to_hsv")
+    patching.restore_all()
+    assert Base().method() == 1
+    assert hasattr(__import__("colorsys"), "rgb_to_hsv")

@@ -1,5 +1,8 @@
 """Modules of Keras 1 and 2 that Keras 3 does not have.
 
 old_modules      `keras.layers.core`, `keras.utils.np_utils` and similar modules
+old_names        what their names are today (initializations, small_functions, batch_metrics,
+                 cudnn_layers, hdf5_matrix, scikit_learn)
+tensorflow_1     `tf.Session`, `tf.ConfigProto` and other names of TensorFlow 1
 preprocessing    `keras.preprocessing`, with the names that only `tf.keras` has
 """

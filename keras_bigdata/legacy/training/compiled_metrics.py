@@ -1,9 +1,7 @@
-"""Metrics of `compile` that Keras 3 takes in another way.
+"""`metrics=["accuracy"]` with `loss="binary_crossentropy"`.
 
-- `metrics=["accuracy"]` with `loss="binary_crossentropy"` was the accuracy of the single numbers in
-  `keras` 1 and 2, also for several outputs. Keras 3 compares the greatest numbers (argmax).
-- Functions of the script received targets of shape `(rows, 1)`. Keras 3 passes `(rows,)`, so that
-  `y_true - y_pred` has the shape `(rows, rows)`.
+It was the accuracy of the single numbers in `keras` 1 and 2, also for several outputs. Keras 3
+compares the greatest numbers (argmax).
 """
 
 from __future__ import annotations
@@ -78,17 +76,4 @@ def _old_metric(metric: Any, is_binary: bool) -> Any:
             stacklevel=4,
         )
         return keras.metrics.BinaryAccuracy(name=metric)
-    if inspect.isfunction(metric) and not metric.__module__.startswith("keras."):
-        return _with_equal_ranks(metric)
     return metric
-
-
-def _with_equal_ranks(metric: Any) -> Any:
-    @functools.wraps(metric)
-    def metric_with_equal_ranks(y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
-        is_column = len(y_pred.shape) == 2 and y_pred.shape[-1] == 1
-        if is_column and len(y_true.shape) == 1:
-            y_true = keras.ops.expand_dims(y_true, -1)
-        return metric(y_true, y_pred, *args, **kwargs)
-
-    return metric_with_equal_ranks

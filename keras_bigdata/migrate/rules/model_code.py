@@ -7,24 +7,6 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 
-# Functions that `keras.backend` still has, and those whose import is noted.
-_BACKEND_FUNCTIONS = {
-    "backend",
-    "clear_session",
-    "epsilon",
-    "floatx",
-    "get_session",
-    "get_uid",
-    "image_data_format",
-    "image_dim_ordering",
-    "is_keras_tensor",
-    "set_epsilon",
-    "set_floatx",
-    "set_image_data_format",
-    "set_image_dim_ordering",
-    "set_session",
-}
-
 
 def plan(script: Script) -> None:
     """Notes what the user has to look at, and renames `Model(input=, output=)`."""
@@ -32,7 +14,6 @@ def plan(script: Script) -> None:
         name = script.full_name(call.func)
         if name.startswith("keras."):
             _plan_keras_call(script, call, name)
-    _note_backend(script)
     for node in script.all(cst.ClassDef):
         _note_iterator_class(script, node)
 
@@ -44,23 +25,6 @@ def _plan_keras_call(script: Script, call: cst.Call, full_name: str) -> None:
         script.edit(
             call,
             lambda new: call_edits.rename_keywords(new, {"input": "inputs", "output": "outputs"}),
-        )
-
-
-def _note_backend(script: Script) -> None:
-    """Adds one note for all removed functions of the backend: there may be hundreds of calls."""
-    removed: dict[str, cst.Call] = {}
-    for call in script.calls:
-        module, _, name = script.full_name(call.func).partition("keras.backend.")
-        is_tensorflow = script.written_name(call.func).startswith("tensorflow.keras.")
-        if name and not module and name not in _BACKEND_FUNCTIONS and not is_tensorflow:
-            removed.setdefault(name, call)
-    if removed:
-        first = min(removed.values(), key=script.line)
-        script.note(
-            first,
-            f"keras.backend no longer has {', '.join(sorted(removed))}. keras.ops has most of "
-            "these functions; tensorflow.keras.backend still has them, on TensorFlow only.",
         )
 
 

@@ -1,0 +1,20 @@
+"""`keras.backend` of Keras 1 and 2: `from keras import backend as K`.
+
+On TensorFlow a function that `tf.keras.backend` still has is that one, with the old figures. For
+the other backends, and for symbolic tensors such as `layer.output`, it is written with `keras.ops`.
+
+names             `install()`: the functions in `keras.backend` and `tf.keras.backend`
+dispatch          chooses between TensorFlow's function and the one for every backend
+arithmetic        functions of each element, and comparisons
+reductions        sums, means and products of tensors
+arrays            shapes, joining, padding, indexing
+networks          activations, convolutions, pooling, crossentropies
+variables         variables, their values and updates
+random_numbers    random tensors and dropout
+control_flow      `switch`, `in_train_phase`, loops
+learning_phase    `learning_phase`, `set_learning_phase`
+functions         `function`, `placeholder`
+gradients         `gradients` of symbolic tensors
+sessions          sessions and graphs of TensorFlow 1 that do nothing
+image_format      `image_dim_ordering` of Keras 1
+"""

@@ -1,0 +1,113 @@
+"""`function` and `placeholder`: symbolic tensors computed from arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bigdata.legacy.backend.learning_phase import LearningPhase, current_phase
+from keras_bigdata.legacy.backend.variables import get_value
+
+
+def placeholder(
+    shape: Any = None,
+    ndim: int | None = None,
+    dtype: str | None = None,
+    sparse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns a symbolic tensor, which is an input of `function` or of a model."""
+    if shape is None:
+        if ndim is None:
+            raise ValueError("placeholder: pass `shape` or `ndim`.")
+        shape = (None,) * ndim
+    return keras.Input(batch_shape=tuple(shape), dtype=dtype, sparse=sparse, name=name)
+
+
+def is_placeholder(x: Any) -> bool:
+    """Whether it is an input of a model or a result of `placeholder`."""
+    history = getattr(x, "_keras_history", None)
+    return history is not None and isinstance(history.operation, keras.layers.InputLayer)
+
+
+class Function:
+    """Computes symbolic tensors from arrays, as `keras.backend.function` did.
+
+    Args:
+        inputs: symbolic tensors; `learning_phase()` may be one of them.
+        outputs: symbolic tensors or variables, or one of them.
+        returns_list: whether a single output is returned as a list, as `keras` did and `tf.keras`
+            did not.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, returns_list: bool) -> None:
+        self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        self._is_single = not isinstance(outputs, list | tuple) and not returns_list
+        self.outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        self._tensors = [x for x in self.inputs if not isinstance(x, LearningPhase)]
+        for tensor in self._tensors:
+            if not isinstance(tensor, keras.KerasTensor):
+                raise NotImplementedError(
+                    "keras.backend.function: inputs must be symbolic tensors such as model.input, "
+                    f"got {type(tensor).__name__}."
+                )
+        symbolic = [x for x in self.outputs if isinstance(x, keras.KerasTensor)]
+        self._model = keras.Model(self._tensors, symbolic) if symbolic else None
+
+    def __call__(self, inputs: Any) -> Any:
+        """Returns the outputs as arrays.
+
+        Args:
+            inputs: a value for each input, in their order.
+        """
+        values = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(values) != len(self.inputs):
+            raise ValueError(
+                f"keras.backend.function: expected values for {len(self.inputs)} inputs, "
+                f"got {len(values)}."
+            )
+        phase = current_phase()
+        arrays = []
+        for tensor, value in zip(self.inputs, values, strict=True):
+            if isinstance(tensor, LearningPhase):
+                phase = int(value)
+            else:
+                arrays.append(ops.convert_to_tensor(value, dtype=tensor.dtype))
+        computed = iter(())
+        if self._model is not None:
+            computed = iter(keras.tree.flatten(self._model(arrays, training=bool(phase))))
+        results = [
+            get_value(next(computed) if isinstance(output, keras.KerasTensor) else output)
+            for output in self.outputs
+        ]
+        return results[0] if self._is_single else results
+
+
+def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> Function:
+    """Returns a function that computes `outputs` from values for `inputs`.
+
+    ```python
+    activations = K.function([model.input, K.learning_phase()], [model.layers[2].output])
+    (values,) = activations([images, 0])
+    ```
+    """
+    return _function(inputs, outputs, updates, returns_list=True)
+
+
+def tf_keras_function(
+    inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any
+) -> Function:
+    """Returns `function` as `tf.keras` had it: one output that is not in a list comes as it is."""
+    return _function(inputs, outputs, updates, returns_list=False)
+
+
+def _function(inputs: Any, outputs: Any, updates: Any, returns_list: bool) -> Function:
+    if updates:
+        raise NotImplementedError(
+            "keras.backend.function(updates=...): updates of variables in a graph have no "
+            "equivalent in Keras 3. Write a training step with model.train_on_batch, or a "
+            "keras.Model with its own train_step."
+        )
+    return Function(inputs, outputs, returns_list)

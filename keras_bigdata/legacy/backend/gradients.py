@@ -1,0 +1,93 @@
+"""`gradients` of symbolic tensors, for pictures of what a network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def gradients(loss: Any, variables: Any) -> list[Any]:
+    """Returns the gradient of a symbolic loss with respect to symbolic tensors.
+
+    They are symbolic too: `function([model.input], [loss, *gradients(loss, [model.input])])`.
+
+    Args:
+        loss: a symbolic tensor, which is summed.
+        variables: the input of a model, `layer.output`, or a list of these.
+
+    Raises:
+        NotImplementedError: if one of them is not a symbolic tensor, such as a weight, or a tensor
+            in a loss function.
+    """
+    tensors = list(variables) if isinstance(variables, list | tuple) else [variables]
+    if not all(isinstance(x, keras.KerasTensor) for x in (loss, *tensors)):
+        raise NotImplementedError(
+            "keras.backend.gradients: works for symbolic tensors only, such as model.input "
+            "and layer.output. For weights, or within a loss function, write a keras.Model with "
+            "its own train_step and use the gradients of the backend (tf.GradientTape, jax.grad, "
+            "torch.autograd)."
+        )
+    return [_Gradient.of(loss, tensor) for tensor in tensors]
+
+
+class _Gradient(keras.layers.Layer):
+    """The gradient of the first output of a model with respect to its first input.
+
+    Args:
+        model: the model; it is not trained by this layer.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        # A function, so that the model is not tracked: its weights belong to other models.
+        self._get_model: Callable[[], Any] = lambda: model
+
+    @classmethod
+    def of(cls, loss: Any, tensor: Any) -> Any:
+        """Returns the symbolic gradient."""
+        tensors = [tensor]
+        try:
+            model = keras.Model(tensors, loss)
+        except ValueError:  # the loss depends on the inputs in another way too
+            others = keras.utils.get_source_inputs(loss)
+            tensors += [x for x in others if x is not tensor]
+            model = keras.Model(tensors, loss)
+        layer: Any = cls(model)
+        return layer(tensors)
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the gradient."""
+        model = self._get_model()
+
+        def loss_of(x: Any) -> Any:
+            return ops.sum(model([x, *inputs[1:]] if len(inputs) > 1 else [x], training=False))
+
+        x = ops.convert_to_tensor(inputs[0])
+        match keras.backend.backend():
+            case "tensorflow":
+                import tensorflow as tf
+
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    loss = loss_of(x)
+                return tape.gradient(loss, x)
+            case "jax":
+                import jax
+
+                return jax.grad(loss_of)(x)
+            case "torch":
+                import torch
+
+                with torch.enable_grad():
+                    leaf = x.detach().requires_grad_(True)
+                    return torch.autograd.grad(loss_of(leaf), leaf)[0]
+        raise NotImplementedError(
+            f"keras.backend.gradients: not on the backend {keras.backend.backend()}."
+        )
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns the shape and dtype of the first input."""
+        return keras.KerasTensor(inputs[0].shape, dtype=inputs[0].dtype)

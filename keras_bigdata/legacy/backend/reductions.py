@@ -1,0 +1,108 @@
+"""Sums, means and products of tensors, with `keras.ops`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the sum."""
+    return ops.sum(x, axis=axis, keepdims=keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the product."""
+    return ops.prod(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the maximum."""
+    return ops.max(x, axis=axis, keepdims=keepdims)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the minimum."""
+    return ops.min(x, axis=axis, keepdims=keepdims)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the mean; that of booleans is a float."""
+    return ops.mean(_without_booleans(x), axis=axis, keepdims=keepdims)
+
+
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the variance."""
+    return ops.var(_without_booleans(x), axis=axis, keepdims=keepdims)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the standard deviation."""
+    return ops.std(_without_booleans(x), axis=axis, keepdims=keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether any element is true."""
+    return ops.any(ops.cast(x, "bool"), axis=axis, keepdims=keepdims)
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether all elements are true."""
+    return ops.all(ops.cast(x, "bool"), axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Any, axis: int = -1) -> Any:
+    """Returns the index of the maximum along an axis."""
+    return ops.argmax(x, axis=axis)
+
+
+def argmin(x: Any, axis: int = -1) -> Any:
+    """Returns the index of the minimum along an axis."""
+    return ops.argmin(x, axis=axis)
+
+
+def cumsum(x: Any, axis: int = 0) -> Any:
+    """Returns the sums of the elements up to each one."""
+    return ops.cumsum(x, axis=axis)
+
+
+def cumprod(x: Any, axis: int = 0) -> Any:
+    """Returns the products of the elements up to each one."""
+    return ops.cumprod(x, axis=axis)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns `log(sum(exp(x)))`."""
+    return ops.logsumexp(x, axis=axis, keepdims=keepdims)
+
+
+def dot(x: Any, y: Any) -> Any:
+    """Sums over the last axis of `x` and the last but one of `y`."""
+    return ops.dot(x, y)
+
+
+def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+    """Sums over one axis of each tensor, row by row of the batch; (batch, 1) at least remains."""
+    x_rank, y_rank = len(x.shape), len(y.shape)
+    if axes is None:
+        axes = (x_rank - 1, y_rank - 1 if y_rank == 2 else y_rank - 2)
+    if isinstance(axes, int):
+        axes = (axes, axes)
+    x_axis, y_axis = (axis % rank for axis, rank in zip(axes, (x_rank, y_rank), strict=True))
+    if 0 in (x_axis, y_axis):
+        raise ValueError("batch_dot: the batch (axis 0) cannot be summed over.")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    x_names = [letters[i] for i in range(x_rank)]
+    y_names = ["a", *(letters[x_rank + i] for i in range(1, y_rank))]
+    y_names[y_axis] = x_names[x_axis]
+    summed = x_names[x_axis]
+    rest = [n for n in x_names if n != summed] + [n for n in y_names[1:] if n != summed]
+    result = ops.einsum(f"{''.join(x_names)},{''.join(y_names)}->{''.join(rest)}", x, y)
+    return ops.expand_dims(result, 1) if x_rank == y_rank == 2 else result
+
+
+def _without_booleans(x: Any) -> Any:
+    is_boolean = keras.backend.standardize_dtype(x.dtype) == "bool"
+    return ops.cast(x, keras.backend.floatx()) if is_boolean else x
