@@ -2,6 +2,6 @@
 
 trainable_at_compile    `trainable` counts as it was when the model was compiled
 callback_data           `validation_data` and `params` of callbacks
-compiled_metrics        `accuracy` of binary losses, and metrics that are functions
+compiled_metrics        `accuracy` of binary losses
 frozen_statistics       a frozen BatchNormalization of `keras` uses the batch in training
 """
