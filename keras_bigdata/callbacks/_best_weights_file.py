@@ -19,6 +19,7 @@ import keras
 from keras_bigdata.errors import StorageError
 from keras_bigdata.files import is_url, remove_leftovers, replace_file
 from keras_bigdata.keras_internals.callbacks import optimizer_warning_ignored
+from keras_bigdata.keras_internals.distribution import is_divided
 from keras_bigdata.storage.private_file import private_file
 from keras_bigdata.storage.ranged_file import RangedFile
 from keras_bigdata.storage.remote_path import RemotePath
@@ -83,13 +84,15 @@ def check_weights_path(
     return place
 
 
-def prepare_directory(path: Path | RemotePath) -> None:
+def prepare_directory(path: Path | RemotePath, model: Any) -> None:
     """Checks before the first epoch, not after it, that the file can be written.
 
     Raises:
+        ValueError: if each process holds a part of the weights only.
         OSError: if it cannot.
         StorageError: the same, for a URL.
     """
+    _refuse_divided(model)
     if isinstance(path, RemotePath):
         probe_writable(path)
         return
@@ -105,8 +108,21 @@ def prepare_directory(path: Path | RemotePath) -> None:
     remove_leftovers(path)
 
 
+def _refuse_divided(model: Any) -> None:
+    divided = [
+        variable.path for variable in getattr(model, "variables", ()) if is_divided(variable)
+    ]
+    if divided:
+        raise ValueError(
+            f"The processes divide {len(divided)} variables among them, such as {divided[0]!r} "
+            "(`ModelParallel`), and BestWeightsEarlyStopping cannot write them. ResumeTraining "
+            "writes checkpoints of such a model."
+        )
+
+
 def write_best(path: Path | RemotePath, model: Any, record: BestRecord) -> None:
     """Replaces the file atomically: weights and record change together or not at all."""
+    _refuse_divided(model)  # again, because the first step may have built the model
 
     def save(temporary: Path) -> None:
         reserve_space(temporary, _max_file_size(model))

@@ -19,6 +19,7 @@ from keras_bigdata.callbacks._training_settings import (
     read_settings,
 )
 from keras_bigdata.keras_internals.callbacks import global_seed_state, set_global_seed_state
+from keras_bigdata.keras_internals.distribution import whole_value
 from keras_bigdata.shards.selection import selection_difference
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def read_values(model: Any) -> dict[str, Any]:
     next step.
     """
     values = {
-        kind: [np.asarray(keras.ops.convert_to_numpy(v)) for v in variables]
+        kind: [whole_value(variable) for variable in variables]
         for kind, variables in _variables(model).items()
     }
     return {"values": values, "random": _read_generators()}
@@ -183,7 +184,7 @@ def model_difference(
 def wait_for_step(model: Any) -> None:
     """Waits until the device has finished the steps that were started."""
     for variable in model.variables[:1]:
-        keras.ops.convert_to_numpy(variable)
+        whole_value(variable)
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -238,7 +239,7 @@ def _values_for_new_settings(
             is_rate = variable.path.endswith("/learning_rate")
             is_kept = keeps_learning_rate(name, new_settings) if is_rate else True
             if value is None or not is_kept or is_new_class(name, new_settings):
-                value = np.asarray(keras.ops.convert_to_numpy(first))
+                value = whole_value(first)
             yield value
 
 

@@ -234,7 +234,7 @@ class BestWeightsEarlyStopping(keras.callbacks.Callback):
         """Resets the state, checks that the file can be written, and defers Ctrl-C."""
         self._reset()
         self._processes = training_processes(self.model)
-        self._processes.from_first(lambda: prepare_directory(self.filepath))
+        self._processes.from_first(lambda: prepare_directory(self.filepath, self.model))
         if self.resume:
             self._resume_from_file()
         if self.restore_best_weights and self._processes.size == 1:

@@ -9,6 +9,7 @@ tf_data         how a `tf.data.Dataset` was made from others
 iterator_guard  TensorFlow's iterator of a stopped `fit`
 callbacks       what callbacks need from a running `fit`, its model and other callbacks
 output_losses   the losses of several outputs, averaged over rows
+padded_loss     whether the losses of a model stay the same if a batch is padded
 distribution    which part of each batch a process trains on, and what Keras would divide
 processes       what processes that train one model tell each other
 legacy          what scripts for Keras 1 and 2 used

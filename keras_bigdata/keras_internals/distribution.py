@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 
 def active_parts() -> dict[str, tuple[int, int]]:
@@ -67,6 +69,32 @@ def model_joins_processes(model: Any) -> bool:
     if is_joint_distribution_active() or hasattr(model, "ddp_model"):
         return True
     return getattr(type(model), "train_step", None) is not keras.Model.train_step
+
+
+def is_divided(variable: Any) -> bool:
+    """Returns whether each process holds a part of a variable, as `ModelParallel` may lay it out.
+
+    Finds: `is_fully_addressable` and `is_fully_replicated` of the `jax.Array` in `variable.value`.
+
+    Seen in: Keras 3.15.1 with JAX 0.10.
+
+    Upstream: none filed. `keras.ops.convert_to_numpy` fails for such variables.
+
+    Without it: the error of JAX, when a checkpoint is written.
+    """
+    value = getattr(variable, "value", None)
+    if getattr(value, "is_fully_addressable", True):
+        return False
+    return not getattr(value, "is_fully_replicated", True)
+
+
+def whole_value(variable: Any) -> npt.NDArray[Any]:
+    """Returns the value of a variable. If processes divide it, all of them must call this."""
+    if is_divided(variable):
+        from jax.experimental import multihost_utils
+
+        return np.asarray(multihost_utils.process_allgather(variable.value, tiled=True))
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def _part_of(distribution: Any) -> tuple[int, int]:

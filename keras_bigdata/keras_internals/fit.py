@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -97,6 +98,41 @@ def calling_model() -> Any:
     return None
 
 
+def arguments_of_fit() -> dict[str, Any]:
+    """Returns what decides about the steps of the `fit` or `evaluate` that calls a hook.
+
+    Returns:
+        The name of the method, `epochs`, `initial_epoch`, and the names of the callbacks of this
+        package in their order; nothing if it is not known which method calls.
+
+    Finds: these arguments as local variables of a frame named `fit` or `evaluate` with a local
+    variable `epoch_iterator`.
+
+    Seen in: Keras 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: none filed. A dataset has no public way to the arguments of `fit`.
+
+    Without it: processes that call `fit` with different arguments wait for each other forever.
+    """
+    for frame in _nearest_frames(2 * _MAX_FRAMES):
+        code = frame.f_code
+        if code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames:
+            found = frame.f_locals
+            names = ("epochs", "initial_epoch") if code.co_name == "fit" else ()
+            callbacks = found.get("callbacks")
+            each = getattr(callbacks, "callbacks", callbacks)
+            return {
+                "method": code.co_name,
+                **{name: found.get(name) for name in names},
+                "callbacks of keras_bigdata": [
+                    type(callback).__name__
+                    for callback in keras.tree.flatten(each if each is not None else [])
+                    if any(c.__module__.startswith("keras_bigdata.") for c in type(callback).mro())
+                ],
+            }
+    return {}
+
+
 class FitOrder:
     """Undoes the shuffling of batch indices by `fit`.
 
@@ -180,6 +216,34 @@ def running_epoch_iterators() -> list[Any]:
                 found.append(frame.f_locals.get("epoch_iterator"))
             frame = frame.f_back
     return [iterator for iterator in found if iterator is not None]
+
+
+def running_fits() -> list[tuple[Any, Any]]:
+    """Returns the models that any thread trains or evaluates, each with its `tf.data.Dataset`.
+
+    `None` stands for another dataset.
+
+    Call it before the first batch of a `fit` only: see `calling_model`.
+
+    Finds: the local variables `self` and `epoch_iterator` of `fit` and `evaluate`, and the
+    iterator's `data_adapter`.
+
+    Seen in: Keras 3.15.1, on TensorFlow, JAX and torch.
+
+    Upstream: none filed.
+
+    Without it: what `as_dataset()` of several processes does to a training is not warned of.
+    """
+    found = []
+    for innermost in sys._current_frames().values():
+        frame: FrameType | None = innermost
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames:
+                adapter = getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None)
+                found.append((frame.f_locals.get("self"), tf_dataset_of(adapter)))
+            frame = frame.f_back
+    return found
 
 
 def tf_dataset_of(adapter: Any) -> Any:

@@ -14,6 +14,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
+
+# Sizes in bytes of the pieces of a message that JAX sends, each of which it compiles once. Most
+# messages are short, and a checkpoint is long.
+_PIECES = (2**10, 2**16, 2**22, 2**26)
 
 # Errors of the first process that keep their class in the others.
 _ERRORS: dict[str, type[Exception]] = {
@@ -60,21 +65,44 @@ class Processes:
         if self.size == 1:
             return function()
         error: Exception | None = None
-        document: dict[str, Any] = {}
+        message = b""
         if self.is_first:
             try:
                 with _without_distribution():
-                    document = {"value": function()}
+                    message = json.dumps({"value": function()}).encode()
             except Exception as raised:
                 error = raised
-                document = {"error": type(raised).__name__, "text": _text(raised)}
-        document = json.loads(self.broadcast(json.dumps(document).encode()))
+                failure = {"error": type(raised).__name__, "text": _text(raised)}
+                message = json.dumps(failure).encode()
+        document = json.loads(self.broadcast(message))
         if error is not None:
             raise error
         if "error" in document:
             kind = _ERRORS.get(document["error"], RuntimeError)
             raise kind(f"In process 0 of {self.size}: {document['text']}")
         return document["value"]
+
+    def agree(self, what: str, document: dict[str, Any]) -> None:
+        """Checks that all processes pass the same values.
+
+        Args:
+            what: what the values belong to, for the message.
+            document: plain values by name.
+
+        Raises:
+            ValueError: in all processes, if a value differs.
+        """
+        if self.size == 1:
+            return
+        texts = {name: json.dumps(value) for name, value in document.items()}
+        first, *others = map(json.loads, self.gather(json.dumps(texts).encode()))
+        for rank, other in enumerate(others, 1):
+            for name in (name for name in {**first, **other} if first.get(name) != other.get(name)):
+                raise ValueError(
+                    f"The processes that train together differ in {what}: {name} is "
+                    f"{first.get(name)} in process 0, and {other.get(name)} in process {rank}. "
+                    "Run the same lines in every process."
+                )
 
 
 class _JaxProcesses(Processes):
@@ -84,22 +112,45 @@ class _JaxProcesses(Processes):
     def gather(self, data: bytes) -> list[bytes]:
         from jax.experimental import multihost_utils
 
-        lengths = multihost_utils.process_allgather(np.array([len(data)], np.int32)).ravel()
-        padded = np.zeros(max(1, int(lengths.max())), np.uint8)
-        padded[: len(data)] = np.frombuffer(data, np.uint8)
-        rows = multihost_utils.process_allgather(padded)
-        return [rows[rank, :length].tobytes() for rank, length in enumerate(lengths.tolist())]
+        lengths = multihost_utils.process_allgather(_length_of(data))
+        sizes = [int(length.view(np.int64)[0]) for length in np.asarray(lengths)]
+        gathered: list[list[bytes]] = [[] for _ in sizes]
+        for start, size in _pieces(max(sizes)):
+            piece = np.zeros(size, np.uint8)
+            here = np.frombuffer(data[start : start + size], np.uint8)
+            piece[: len(here)] = here
+            rows = np.asarray(multihost_utils.process_allgather(piece))
+            for parts, row in zip(gathered, rows, strict=True):
+                parts.append(row.tobytes())
+        return [b"".join(p)[:size] for p, size in zip(gathered, sizes, strict=True)]
 
     def broadcast(self, data: bytes) -> bytes:
         from jax.experimental import multihost_utils
 
-        length = multihost_utils.broadcast_one_to_all(np.array([len(data)], np.int32))
-        # Each length is compiled once, so that short messages have one length.
-        padded = np.zeros(max(1024, int(length[0])), np.uint8)
-        if self.is_first:
-            padded[: len(data)] = np.frombuffer(data, np.uint8)
-        sent = np.asarray(multihost_utils.broadcast_one_to_all(padded))
-        return sent[: int(length[0])].tobytes()
+        length = np.asarray(multihost_utils.broadcast_one_to_all(_length_of(data)))
+        total = int(length.astype(np.uint8).view(np.int64)[0])
+        parts = []
+        for start, size in _pieces(total):
+            piece = np.zeros(size, np.uint8)
+            if self.is_first:
+                here = np.frombuffer(data[start : start + size], np.uint8)
+                piece[: len(here)] = here
+            parts.append(np.asarray(multihost_utils.broadcast_one_to_all(piece)).tobytes())
+        return b"".join(parts)[:total]
+
+
+def _length_of(data: bytes) -> npt.NDArray[np.uint8]:
+    """Returns the length as bytes: JAX has no int64, and a checkpoint may exceed 2 GiB."""
+    return np.array([len(data)], np.int64).view(np.uint8)
+
+
+def _pieces(length: int) -> Iterator[tuple[int, int]]:
+    """Yields start and size of the pieces of a message."""
+    start = 0
+    while start < length:
+        size = next((size for size in _PIECES if size >= length - start), _PIECES[-1])
+        yield start, size
+        start += size
 
 
 class _TorchProcesses(Processes):

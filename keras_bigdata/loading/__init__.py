@@ -17,7 +17,7 @@ batch_loader     position in the stream -> batch (remote_rows, corrupt_shards, t
                  row_names)
 batch_rows       position in the stream -> the rows in the files that are served
 batch_parts      the rows of each batch that one of several processes serves (part_argument,
-                 part_weights, part_warnings)
+                 part_weights, part_warnings, part_agreement)
 batch_provider   loads batches in threads (worker_threads) or processes (worker_processes,
                  loky_pool, shared_memory)
 batch_prefetch   the next batches are loaded while the model trains (slow_requests)

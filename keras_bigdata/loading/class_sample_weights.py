@@ -127,9 +127,10 @@ class _TargetWeights:
         """Returns the weights of the rows, or of the pixels, of a batch."""
         row_shape = array.shape[leading:]
         if self._table is None:
-            # A loss has one value for each row, or for each pixel. Ones of as many dimensions fit
-            # both; Keras does not expand weights by two dimensions.
-            ones = (1,) * len(row_shape) if len(row_shape) > 1 else ()
+            # A loss has one value for each row, or for each pixel or word. Ones of as many
+            # dimensions fit both; Keras does not expand weights.
+            is_integer = np.issubdtype(array.dtype, np.integer)
+            ones = (1,) * len(row_shape) if len(row_shape) > 1 or is_integer else ()
             return np.ones((*array.shape[:leading], *ones), np.float32)
         try:
             if self._form is None or self._form.row_shape != row_shape:

@@ -145,7 +145,8 @@ def _batches(server: EpochServer, names: Sequence[str]) -> Iterator[Batch]:
 
     Memory is that of a few batches.
     """
-    view = server.unshuffled()
+    # All rows, of which this process may serve a part.
+    view = server.unshuffled(part=Part())
     config = view.config
     if config.transform is not None:
         try:

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from keras_bigdata.keras_internals.fit import running_fits
 from keras_bigdata.keras_internals.tf_data import changed_batches, read_datasets
 
 if TYPE_CHECKING:
@@ -46,4 +47,13 @@ def dataset_origin(dataset: Any) -> DatasetOrigin | None:
         if origin is not None:
             change = origin.change or changed_batches(dataset)
             return DatasetOrigin(origin.sequence, True, change)
+    return None
+
+
+def model_that_reads(sequence: EpochDataset) -> Any:
+    """Returns the model whose `fit` or `evaluate` reads `as_dataset()` of a sequence, or `None`."""
+    for model, dataset in running_fits():
+        origin = None if dataset is None else dataset_origin(dataset)
+        if origin is not None and origin.sequence is sequence:
+            return model
     return None

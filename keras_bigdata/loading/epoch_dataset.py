@@ -10,12 +10,18 @@ from typing import Any
 import keras
 
 from keras_bigdata.arguments import checked_int
-from keras_bigdata.keras_internals.distribution import refuse_automatic_sharding
-from keras_bigdata.keras_internals.fit import FitOrder, is_called_by_reset
+from keras_bigdata.keras_internals.distribution import (
+    is_joint_distribution_active,
+    refuse_automatic_sharding,
+)
+from keras_bigdata.keras_internals.fit import FitOrder, calling_model, is_called_by_reset
+from keras_bigdata.keras_internals.processes import Processes, connected_processes
 from keras_bigdata.loading.batch_parts import Part
+from keras_bigdata.loading.dataset_origin import model_that_reads
 from keras_bigdata.loading.describe import describe
 from keras_bigdata.loading.epoch import Epoch, epochs_of
 from keras_bigdata.loading.epoch_server import EpochServer
+from keras_bigdata.loading.part_agreement import check_agreement
 from keras_bigdata.loading.part_argument import check_part_of_epoch
 from keras_bigdata.loading.part_warnings import PartWarnings
 from keras_bigdata.representation import html_table
@@ -102,8 +108,15 @@ class EpochDataset(keras.utils.PyDataset):
                 train and each would be served all rows, or if part="auto" is another one now.
         """
         refuse_automatic_sharding()
+        if self._server.is_first_of_fit:
+            check_agreement(self)  # first, because it fails in all processes
         check_part_of_epoch(self.part_of_batches)
-        self._part_warnings.warn_once(self._server)
+        if self.part_of_batches.size > 1:
+            model = calling_model()
+            # A thread of TensorFlow, which finds no caller, must not wait for other processes.
+            is_joint = model is not None and is_joint_distribution_active()
+            processes = connected_processes() if is_joint else Processes()
+            self._part_warnings.warn_once(self._server, model or model_that_reads(self), processes)
         self._server.begin(on_tensorflow=keras.backend.backend() == "tensorflow")
 
     def on_epoch_end(self) -> None:
@@ -111,8 +124,14 @@ class EpochDataset(keras.utils.PyDataset):
 
         The epoch advances if all of its batches were requested, since `on_epoch_begin` if that was
         called. Code that requests batches by index must call both hooks.
+
+        Raises:
+            ValueError: if the processes that a `fit` joins would serve parts of other batches.
         """
-        self._server.end(is_reset=is_called_by_reset())
+        is_reset = is_called_by_reset()
+        self._server.end(is_reset=is_reset)
+        if is_reset:
+            check_agreement(self)
 
     @property
     def workers(self) -> int:

@@ -59,6 +59,7 @@ class EpochServer:
     Attributes:
         class_weights: makes sample weights of the classes; `None` to serve no class weights.
         deliveries: records the batches that are delivered; `None` if nothing measures them.
+        is_first_of_fit: whether the next epoch is the first one of a `fit`.
         last_request: when a batch was requested last, by `time.monotonic()`.
 
     Raises:
@@ -92,7 +93,7 @@ class EpochServer:
         self.last_request = -math.inf
         self._warned_of_predict = self._warned_of_metrics = False
         # Only then the model is looked up: see `calling_model`.
-        self._is_first_of_fit = True
+        self.is_first_of_fit = True
         self._open(fixed=fixed)
         is_equal = self.length == 1 or config.part.size > 1
         if is_equal and config.ragged_fields and not config.decode.min_lengths:
@@ -160,8 +161,8 @@ class EpochServer:
         """
         if is_called_by_predict():
             self._warn_of_predict()
-        if self._is_first_of_fit:
-            self._is_first_of_fit = False
+        if self.is_first_of_fit:
+            self.is_first_of_fit = False
             self._check_model(calling_model())
         if on_tensorflow:
             self._guard.hold()
@@ -181,7 +182,7 @@ class EpochServer:
         completed = self.state.end(stopped=is_reset)
         self.prefetcher.resume()
         if is_reset:
-            self._is_first_of_fit = True
+            self.is_first_of_fit = True
             self._guard.destroy()
         else:
             self._guard.drop()
@@ -285,8 +286,8 @@ class EpochServer:
         parts = [map_structure(role, batch.__getitem__) for role in roles if role is not None]
         if self.class_weights is not None:
             parts[2:] = [self.class_weights.of_batch(batch, leading, where)]
-        if PART_WEIGHTS in batch and self.roles.targets is not None:
-            parts = apply_weights(parts, batch[PART_WEIGHTS], self.roles.targets, leading)
+        if PART_WEIGHTS in batch:
+            parts = apply_weights(parts, batch, self.roles.targets, leading)
         return tuple(parts)
 
     def _run_at(self, epoch: int, index: int) -> range:

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_bigdata.arguments import checked_int
-from keras_bigdata.keras_internals.distribution import active_parts, num_replicas
+from keras_bigdata.keras_internals.distribution import (
+    active_parts,
+    is_joint_distribution_active,
+    num_replicas,
+)
 from keras_bigdata.loading.batch_parts import Part
 
 
@@ -47,9 +51,9 @@ def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
             f"together, and must be a multiple of {chosen.multiple}. Received: "
             f"batch_size={batch_size}"
         )
-    if chosen.size > 1 and seed is None:
+    if seed is None and (chosen.size > 1 or (chosen.is_auto and is_joint_distribution_active())):
         raise ValueError(
-            "Processes that serve parts of the same batches must have the same order: pass `seed`, "
+            "Processes that train together must have the same order: pass `seed`, "
             f"the same number in each. Received: part={part!r}, seed=None"
         )
     return chosen
@@ -76,12 +80,15 @@ def check_part_of_epoch(part: Part) -> None:
     """Checks when an epoch begins that the part is still the one of this process.
 
     Raises:
-        ValueError: if several processes train together and no part was passed, or if part="auto"
-            was read before the processes were connected.
+        ValueError: if several processes train together and no part was passed, if part="auto" was
+            read before the processes were connected, or if another part was passed than the one
+            that the active distribution joins.
     """
     if not part.is_given:
         refuse_several_processes()
     if not part.is_auto:
+        if part.size > 1 and is_joint_distribution_active():
+            _check_joint(part)
         return
     now = _agreed(active_parts())
     if now != (part.rank, part.size):
@@ -92,6 +99,16 @@ def check_part_of_epoch(part: Part) -> None:
             "  keras.distribution.set_distribution(...)  # or "
             "torch.distributed.init_process_group(...)\n"
             "  ShardSequence(..., part='auto')"
+        )
+
+
+def _check_joint(part: Part) -> None:
+    ((source, joined),) = active_parts().items()
+    if joined != (part.rank, part.size):
+        raise ValueError(
+            f"{source} joins what this process serves as part (rank, size) = {joined} of each "
+            f"batch, so that other rows would be lost or repeated. Pass part='auto'. Received: "
+            f"part={(part.rank, part.size)}"
         )
 
 

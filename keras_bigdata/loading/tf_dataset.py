@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 import numpy as np
 
-from keras_bigdata.keras_internals.fit import datasets_of_builds
+from keras_bigdata.keras_internals.distribution import refuse_automatic_sharding
+from keras_bigdata.keras_internals.fit import (
+    datasets_of_builds,
+    running_epoch_iterators,
+    tf_dataset_of,
+)
 from keras_bigdata.loading.dataset_origin import dataset_origin, remember_origin
 from keras_bigdata.shards.roles import map_structure
 
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 
 # Number of batches that are cut or loaded before they are requested.
 _PREFETCH = 4
+
+Scope: TypeAlias = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
 def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
@@ -31,6 +40,7 @@ def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     """
     import tensorflow as tf
 
+    refuse_automatic_sharding()
     server = sequence.server
     first = sequence[0] if custom else server.example()
     dtypes = [tf.as_dtype(array.dtype) for array in keras.tree.flatten(first)]
@@ -39,11 +49,14 @@ def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     numeric = all(dtype.is_numeric for dtype in dtypes)
     by_run = numeric and not custom and server.prefetcher.loader.is_finished_when_read
     build = _by_run if by_run else _by_batch
+    # Keras keeps the active distribution for each thread, and a thread of TensorFlow has none.
+    active = keras.distribution.distribution()
+    scope = contextlib.nullcontext if active is None else active.scope
     options = tf.data.Options()
     # Autotuning runs in a thread that TensorFlow waits for at the end of an epoch, sometimes for as
     # long as the epoch took. Without it, AUTOTUNE means all cores.
     options.autotune.enabled = False
-    batches = build(sequence, first, dtypes)
+    batches = build(sequence, first, dtypes, scope)
     # `assert_cardinality` would raise at the end of an epoch that began in its middle. What follows
     # the batches is empty, but TensorFlow takes it for infinite, so the cardinality is the length.
     follows = batches.take(0).repeat()
@@ -54,14 +67,15 @@ def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     return dataset
 
 
-def _by_run(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
+def _by_run(sequence: EpochDataset, first: Any, dtypes: list[Any], scope: Scope) -> Any:
     import tensorflow as tf
 
     server = sequence.server
     shapes = [(None, *shape) for shape in _shapes(server, first)]
 
     def begin() -> list[Any]:
-        place = _begin_epoch(sequence)
+        with scope():
+            place = _begin_epoch(sequence)
         runs = sequence.server.runs(int(place[0]), int(place[1]))
         starts = np.array([run.start for run in runs], np.int64)
         stops = np.array([run.stop for run in runs], np.int64)
@@ -93,14 +107,15 @@ def _by_run(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
     return tf.data.Dataset.range(1).flat_map(iteration)
 
 
-def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any]) -> Any:
+def _by_batch(sequence: EpochDataset, first: Any, dtypes: list[Any], scope: Scope) -> Any:
     import tensorflow as tf
 
     server = sequence.server
     shapes = _shapes(server, first)
 
     def begin() -> Int64Array:
-        return _begin_epoch(sequence)
+        with scope():
+            return _begin_epoch(sequence)
 
     def load(place: Int64Array, index: np.int64) -> list[Any]:
         epoch, start, _ = place.tolist()
@@ -149,11 +164,34 @@ def _begin_epoch(sequence: EpochDataset) -> Int64Array:
     origins = [dataset_origin(dataset) for dataset in datasets_of_builds()]
     if any(origin is not None and origin.sequence is sequence for origin in origins):
         return np.array([sequence.epoch, 0, 0], np.int64)
+    _refuse_second_division(sequence)
     if sequence.server.state.begun:
         sequence.on_epoch_end()
     sequence.on_epoch_begin()
     state = sequence.server.state
     return np.array([state.epoch, state.start, state.iteration], np.int64)
+
+
+def _refuse_second_division(sequence: EpochDataset) -> None:
+    """Refuses to serve a part of each batch if the reading `fit` receives a part of that.
+
+    Raises:
+        ValueError: if so. Keras divides a dataset if a distribution with `auto_shard_dataset=True`
+            is set after `as_dataset()` was called; before, that is refused there.
+    """
+    part = sequence.part_of_batches
+    if part.size == 1:
+        return
+    for iterator in running_epoch_iterators():
+        dataset = tf_dataset_of(getattr(iterator, "data_adapter", None))
+        origin = None if dataset is None else dataset_origin(dataset)
+        change = "" if origin is None or origin.sequence is not sequence else origin.change or ""
+        if change in ("shard", "rebatch"):
+            raise ValueError(
+                f"This dataset serves part {(part.rank, part.size)} of each batch, and what `fit` "
+                f"receives is divided again, by `{change}`. Leave that out; if Keras does it, set "
+                "a distribution with auto_shard_dataset=False, before `as_dataset()` is called."
+            )
 
 
 def _is_current(sequence: EpochDataset, place: Int64Array) -> bool:

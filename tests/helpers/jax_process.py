@@ -33,6 +33,7 @@ from keras_bigdata import (
     BestWeightsEarlyStopping,
     ResumeTraining,
     ScoreLog,
+    Shards,
     ShardSequence,
     WeightedValidation,
 )
@@ -52,7 +53,7 @@ def new_model(**options):
         [
             keras.layers.Input((3,)),
             keras.layers.Rescaling(0.01),
-            keras.layers.Dense(8, "relu"),
+            keras.layers.Dense(8, "relu", name="divided"),
             keras.layers.Dense(3),
         ]
     )
@@ -202,6 +203,53 @@ def refuse():
             verbose=0,
         )
     print("REFUSED")
+
+
+def differ():
+    """Processes that differ are refused in all of them, so that none waits for the others."""
+    use()
+
+    def fit(*texts, part="auto", seed=1, shards=DIRECTORY, callbacks=()):
+        sequence = ShardSequence(shards, 16, seed=seed, part=part)
+        with expected("The processes that train together differ", *texts, "process 1"):
+            new_model().fit(sequence, verbose=0, callbacks=list(callbacks))
+
+    fit('seed is "0"', 'and "1"', seed=RANK)
+    fit("num_samples is", shards=Shards(DIRECTORY).rows(range(60 + 16 * RANK)))
+    fit("part is", "(0, 2) instead of (1, 2)", part=(0, 2))
+    log = [ScoreLog(OUT / "never.pkl")]
+    fit('callbacks of keras_bigdata is ["ScoreLog"]', "and []", callbacks=log[RANK:])
+    keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=True))
+    with expected("auto_shard_dataset=False", "part='auto'"):
+        ShardSequence(DIRECTORY, 16, seed=1, part="auto").as_dataset()
+    print("DIFFER")
+
+
+def divided():
+    """`ModelParallel` divides a kernel; a dataset, whose thread has no distribution, is served."""
+    devices = keras.distribution.DeviceMesh((1, SIZE), ["batch", "model"], jax_devices())
+    layout = keras.distribution.LayoutMap(devices)
+    layout[".*divided/kernel"] = (None, "model")
+    use(
+        keras.distribution.ModelParallel(
+            layout_map=layout, batch_dim_name="batch", auto_shard_dataset=False
+        )
+    )
+
+    def fit(epochs, callback=None, dataset=True):
+        sequence = ShardSequence(DIRECTORY, 16, seed=3, part="auto")
+        model = new_model()
+        assert SIZE == 1 or not model.layers[1].kernel.value.is_fully_addressable
+        resume = ResumeTraining(OUT / f"divided{SIZE}", sequence, every=0)
+        callbacks = [callback] if callback else resume.around([])
+        data = sequence.as_dataset() if dataset else sequence
+        return model.fit(data, epochs=epochs, verbose=0, shuffle=False, callbacks=callbacks).history
+
+    if SIZE > 1:
+        with expected("divide 1 variables", "divided/kernel", "ResumeTraining"):
+            fit(1, BestWeightsEarlyStopping(OUT / "never.weights.h5"), dataset=False)
+    fit(1)
+    save("divided", loss=fit(2)["loss"])
 
 
 def refuse316():

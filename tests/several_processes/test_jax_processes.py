@@ -90,6 +90,16 @@ def check_callbacks(out, alone, texts):
         assert "weighted_metrics" in text
 
 
+def test_processes_that_differ_are_refused_and_divided_variables_are_resumed(directory, tmp_path):
+    run_together(MODULE, 1, directory, tmp_path, "divided")
+    alone = load(tmp_path, "divided")["loss"]
+    texts = run_together(MODULE, 2, directory, tmp_path, "differ", "divided")
+    assert all("DIFFER" in text for text in texts)
+    assert not list(tmp_path.glob("never*"))
+    for rank in range(2):
+        np.testing.assert_allclose(load(tmp_path, "divided", rank)["loss"], alone, atol=1e-5)
+
+
 def test_two_processes_of_two_devices_each(directory, alone, tmp_path, monkeypatch):
     # The last batch has 5 rows: it is padded to 8, two for each of four devices.
     monkeypatch.setitem(os.environ, "XLA_FLAGS", "--xla_force_host_platform_device_count=2")
