@@ -29,9 +29,9 @@ def active_parts() -> dict[str, tuple[int, int]]:
     processes = _jax_processes()
     if processes is not None:
         found["JAX"] = processes
-    torch: Any = sys.modules.get("torch.distributed")
-    if torch is not None and torch.is_available() and torch.is_initialized():
-        found["torch.distributed"] = (torch.get_rank(), torch.get_world_size())
+    processes = _torch_processes()
+    if processes is not None:
+        found["torch.distributed"] = processes
     return found
 
 
@@ -66,7 +66,9 @@ def model_joins_processes(model: Any) -> bool:
 
     Without it: a warning that is not needed.
     """
-    if is_joint_distribution_active() or hasattr(model, "ddp_model"):
+    # The attribute is there in any case, and `None` until the model is built.
+    joins_torch = hasattr(model, "ddp_model") and _torch_processes() is not None
+    if is_joint_distribution_active() or joins_torch:
         return True
     return getattr(type(model), "train_step", None) is not keras.Model.train_step
 
@@ -103,6 +105,14 @@ def _part_of(distribution: Any) -> tuple[int, int]:
         return 0, 1
     replicas = getattr(distribution, "num_model_replicas", processes)
     return int(distribution.data_shard_id), min(int(replicas), int(processes))
+
+
+def _torch_processes() -> tuple[int, int] | None:
+    """Returns rank and number of the processes, if `torch.distributed` is initialized."""
+    torch: Any = sys.modules.get("torch.distributed")
+    if torch is None or not torch.is_available() or not torch.is_initialized():
+        return None
+    return torch.get_rank(), torch.get_world_size()
 
 
 def _jax_processes() -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ balance          the same, with all classes drawn evenly (class_rows)
 bucket_plan      the same, with rows of similar length in one batch (make_plans)
 row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
                  column_cache, unreadable_shard)
-varlen_reader    rows of varying size -> their bytes (varlen_rows)
+varlen_reader    rows of varying size -> their bytes (varlen_rows, row_lengths)
 row_decoder      their bytes -> arrays: images decoded, numbers padded (decode_options, row_draws,
                  ragged_batch)
 selected_rows    rows that the plan counts -> rows in the files
@@ -35,6 +35,7 @@ epoch_dataset    the `PyDataset` that a server serves (epoch, tf_dataset, datase
 predict_rows     `predict_rows`: outputs next to the rows that they belong to
 sequence         `ShardSequence` (open_with_roles)
 proportions      how many rows of each set a batch of a mixture holds
-mixture_loader   position in the stream of a mixture -> batch (set_loader, corrupt_shards_of_sets)
+mixture_loader   position in the stream of a mixture -> batch (set_loader, corrupt_shards_of_sets,
+                 mixture_parts)
 mixture          `Mixture` (mixture_server)
 """

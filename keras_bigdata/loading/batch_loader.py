@@ -23,15 +23,14 @@ from keras_bigdata.loading.epoch_plan import Shuffle
 from keras_bigdata.loading.part_weights import PART_WEIGHTS
 from keras_bigdata.loading.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.row_decoder import Occurrences, RowDecoder
+from keras_bigdata.loading.row_lengths import lengths_of_rows, longest_rows
 from keras_bigdata.loading.row_names import rows_as_text
 from keras_bigdata.loading.row_reader import Batch, RawBatch, RowReader
 from keras_bigdata.loading.spawn_keys import SpawnKey
 from keras_bigdata.loading.stage_times import StageTimes
 from keras_bigdata.loading.transformed_batch import TransformedBatches, batch_function
-from keras_bigdata.loading.unreadable_shard import UnreadableShardError, shard_errors
+from keras_bigdata.loading.unreadable_shard import UnreadableShardError
 from keras_bigdata.shards.index import Field, Int64Array, ShardIndex
-from keras_bigdata.shards.read_ahead import map_ahead
-from keras_bigdata.shards.read_column import is_decoded, read_offsets
 from keras_bigdata.shards.roles import Roles
 from keras_bigdata.shards.selection import Selection
 
@@ -42,6 +41,10 @@ BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 # Maximum size of the batches that are read together. Prefetching holds two such runs: one in use
 # and one being read.
 MAX_RUN_BYTES = 256 * 2**20
+
+# Maximum number of shards, on average, whose offsets each of several processes reads to find the
+# longest row of a batch of all of them: of most, it reads rows too. Each takes about 50 us.
+_MAX_SHARDS_OF_LENGTHS = 64
 
 # Maximum number of threads that decode images. Each takes the GIL twice for an image.
 MAX_DECODE_THREADS = 16
@@ -84,6 +87,25 @@ class LoaderConfig:
     def part_rows(self) -> int:
         """Number of rows of a batch that this process serves."""
         return self.part.rows_of(self.batch_size)
+
+    @property
+    def has_lengths_of_batches(self) -> bool:
+        """Whether each of several processes finds the longest row of a batch of all of them.
+
+        It is in the offsets of the rows, without which rows are padded to the longest of the data:
+        if a batch has rows of many shards, if shards must be downloaded, and if corrupt shards may
+        be replaced, which the processes do not find at the same time.
+        """
+        is_local = isinstance(self.index.directory, Path)
+        has_windows = self.shuffle != "global" and self.balance is None
+        shards = self.batch_size * len(self.index) / max(1, self.index.num_samples)
+        is_near = has_windows and shards <= _MAX_SHARDS_OF_LENGTHS
+        return is_local and is_near and self.on_corrupt == "raise"
+
+    @property
+    def no_padding(self) -> str:
+        """The argument with which no batch is padded to be divided among processes."""
+        return 'last_batch="drop"'
 
     @property
     def indexes(self) -> list[ShardIndex]:
@@ -272,38 +294,29 @@ class BatchLoader(BatchRows):
 
     def longest_rows(self) -> dict[str, int]:
         """Returns the length of the longest row of each field of rows of any length."""
-        names = sorted(self.config.ragged_fields)
-
-        def longest_of(shard: int) -> list[int]:
-            try:
-                offsets = [self._all_offsets(shard, name) for name in names]
-            except UnreadableShardError as error:
-                if self.config.on_corrupt != "skip":
-                    raise
-                self.corrupt_shards.add(error.shard, str(error))
-                return [0] * len(names)
-            return [int(np.diff(each).max(initial=0)) for each in offsets]
-
-        shards = np.flatnonzero(self._selected.counts).tolist()
-        lengths = np.array(list(map_ahead(longest_of, shards, self.config.index, ())), np.int64)
-        return dict(zip(names, lengths.max(axis=0, initial=0).tolist(), strict=True))
-
-    def _all_offsets(self, shard: int, name: str) -> Int64Array:
-        """Returns the offsets of the rows of a shard; of a remote one, only they are requested."""
-        index = self.config.index
-        if isinstance(index.directory, Path) or is_decoded(index, shard, name):
-            return self.reader.offsets(shard, name)
-        with shard_errors(shard):
-            return read_offsets(index, shard, name)
+        corrupt = self.corrupt_shards if self.config.on_corrupt == "skip" else None
+        shards = np.flatnonzero(self._selected.counts)
+        return longest_rows(self.reader, sorted(self.config.ragged_fields), shards, corrupt)
 
     def _lengths_of(self, shards: Int64Array, rows: Int64Array) -> Int64Array:
         """Returns the lengths of rows of the field whose lengths form the buckets."""
         assert self.config.decode.bucket is not None
-        lengths = np.empty(len(rows), np.int64)
-        for shard in np.flatnonzero(np.bincount(shards)).tolist():
-            here = shards == shard
-            offsets = self.reader.offsets(shard, self.config.decode.bucket)
-            lengths[here] = np.diff(offsets)[rows[here]]
+        return lengths_of_rows(self.reader, self.config.decode.bucket, shards, rows)
+
+    def batch_lengths(self, position: int) -> dict[str, int]:
+        """Returns the length that rows of any length are padded to at least, by field.
+
+        It is the same in all processes that serve parts of the batch.
+        """
+        config = self.config
+        lengths = dict(config.decode.min_lengths)
+        if lengths or config.part.size == 1 or not config.has_lengths_of_batches:
+            return lengths
+        positions = range(position, position + 1)
+        if config.ragged_fields and sum(self._global_lengths(positions)):
+            rows = self._rows(positions)
+            for name in config.ragged_fields:
+                lengths[name] = int(lengths_of_rows(self.reader, name, *rows).max(initial=0))
         return lengths
 
     def _decoded(self, position: int, batch: RawBatch) -> Batch:
@@ -312,8 +325,9 @@ class BatchLoader(BatchRows):
             return batch
         while True:
             try:
+                occurrences, lengths = self._occurrences(position), self.batch_lengths(position)
                 with self.times.measured("decode"):
-                    return self._decoder.decode(batch, self._occurrences(position))
+                    return self._decoder.decode(batch, occurrences, lengths)
             except UnreadableShardError as error:
                 if self.config.on_corrupt != "skip":
                     raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,19 @@ class Part:
             parts.append(start + self._inside(rows) % length)
             start += length
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def stretches(self, length: int) -> Iterator[tuple[int, int]]:
+        """Yields which rows of a global batch of `length` rows are served: begin and end, in order.
+
+        They are one stretch, unless the padding goes round.
+        """
+        rows = self.rows_of(length)
+        start, stop = self.rank * rows, (self.rank + 1) * rows
+        while start < stop:
+            begin = start % length
+            end = min(length, begin + stop - start)
+            yield begin, end
+            start += end - begin
 
     def weights(self, length: int) -> npt.NDArray[np.float32]:
         """Returns the weights of the rows of this part of a global batch of `length` rows."""

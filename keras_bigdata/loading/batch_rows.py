@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -114,11 +115,29 @@ class BatchRows:
 
     def _served_rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         """Returns the rows of some batches that this process serves."""
-        shards, rows = self._rows(positions)
-        if self.config.part.size == 1:
-            return shards, rows
-        places = self.config.part.places(self._global_lengths(positions))
-        return shards[places], rows[places]
+        part, lengths = self.config.part, self._global_lengths(positions)
+        if part.size == 1:
+            return self._rows(positions)
+        if self.config.decode.bucket is not None or self.config.balance is not None:
+            # Which mix the rows of a batch, or of a window.
+            shards, rows = self._rows(positions)
+            places = part.places(lengths)
+            return shards[places], rows[places]
+        # The order of the other rows is not computed: CPU time of 0.6 ms instead of 195 ms for one
+        # of 1,024 parts of 262,144 rows of a global shuffle.
+        epoch, first = divmod(positions.start, self.num_batches)
+        parts = [
+            self.rows_of_pass(epoch, start + begin, start + end)
+            for start, length in zip(
+                itertools.count(first * self.config.batch_size, self.config.batch_size), lengths
+            )
+            for begin, end in part.stretches(length)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([part[0] for part in parts]), np.concatenate(
+            [part[1] for part in parts]
+        )
 
     def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)

@@ -23,15 +23,14 @@ def summarize(server: EpochServer) -> str:
     if config.selection is not None:
         rows = f"{server.num_samples:,} of {format_count(config.index.num_samples, 'row')}"
     shards = format_count(len(config.index), "shard")
-    return (
-        f"{shorten(config.index.directory)!r}: {rows} in {shards}, batch {config.batch_size}, "
-        f"{order}{_describe_part(config)}"
-    )
+    described = [f"{rows} in {shards}", f"batch {config.batch_size}", order, describe_part(config)]
+    return f"{shorten(config.index.directory)!r}: {', '.join(filter(None, described))}"
 
 
-def _describe_part(config: LoaderConfig) -> str:
+def describe_part(config: LoaderConfig) -> str:
+    """Returns the part of one of several processes, as in a call; nothing if there is one."""
     part = config.part
-    return f", part=({part.rank}, {part.size})" if part.size > 1 else ""
+    return f"part=({part.rank}, {part.size})" if part.size > 1 else ""
 
 
 def describe(server: EpochServer) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def describe(server: EpochServer) -> dict[str, Any]:
         "selection": config.selection and shorten(config.selection.description),
         "rows per pass": f"{server.num_samples:,}",
         "batches per epoch": f"{server.length:,} of {config.batch_size:,} rows",
-        "part of each batch": _describe_part(config).removeprefix(", ") or None,
+        "part of each batch": describe_part(config) or None,
         "epoch": server.state.epoch,
         "order": f"shuffle={config.shuffle!r}, window_shards={config.window_shards}, "
         f"seed={config.seed}, last_batch={config.last_batch!r}",

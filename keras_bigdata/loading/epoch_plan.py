@@ -171,6 +171,9 @@ class EpochPlan:
 
     def _range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
         if self.shuffle == "global":
+            if stop - start < _BLOCK // 4 and self.batch_size >= _BLOCK:
+                # A slice of a large batch: the next one is not in the same block.
+                return self._rows_at(epoch, np.arange(start, stop))
             blocks = range(start // _BLOCK, (stop - 1) // _BLOCK + 1)
             parts = [self._block(epoch, block) for block in blocks]
             first = blocks[0] * _BLOCK
@@ -212,7 +215,10 @@ class EpochPlan:
 
     def _make_block(self, epoch: int, block: int) -> tuple[Int64Array, Int64Array]:
         start = block * _BLOCK
-        positions = np.arange(start, min(start + _BLOCK, self.num_samples))
+        return self._rows_at(epoch, np.arange(start, min(start + _BLOCK, self.num_samples)))
+
+    def _rows_at(self, epoch: int, positions: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Returns the rows at some positions of a global shuffle."""
         rows = permutation_at(positions, self.num_samples, self._sequence(SpawnKey.GLOBAL, epoch))
         shard = np.searchsorted(self._ends, rows, side="right")
         return shard, rows - (self._ends[shard] - self.samples[shard])

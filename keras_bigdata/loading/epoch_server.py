@@ -95,7 +95,8 @@ class EpochServer:
         # Only then the model is looked up: see `calling_model`.
         self.is_first_of_fit = True
         self._open(fixed=fixed)
-        is_equal = self.length == 1 or config.part.size > 1
+        is_divided = config.part.size > 1 and not config.has_lengths_of_batches
+        is_equal = self.length == 1 or is_divided
         if is_equal and config.ragged_fields and not config.decode.min_lengths:
             # Keras takes the length of the one batch for that of all; parts must have equal ones.
             self._pad_to_longest()

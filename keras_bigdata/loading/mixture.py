@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 from keras_bigdata.arguments import checked_bool, checked_int
-from keras_bigdata.loading.batch_parts import Part
 from keras_bigdata.loading.corrupt_shards_of_sets import CorruptShardsOfSets
+from keras_bigdata.loading.describe import describe_part
 from keras_bigdata.loading.epoch_dataset import EpochDataset
 from keras_bigdata.loading.mixture_loader import MixtureConfig
 from keras_bigdata.loading.mixture_server import MixtureServer
+from keras_bigdata.loading.part_argument import check_padding, checked_part
 from keras_bigdata.loading.proportions import checked_weights
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.representation import html_table, shorten
@@ -44,6 +45,12 @@ class Mixture(EpochDataset):
     custom training loops and `as_dataset()`. For validation, evaluate each set on its own, as
     `WeightedValidation` does.
 
+    With `part`, each process serves one of several equal slices of the same batches, so that all
+    slices together, in the order of the ranks, are the batch of one process. The rows of the sets
+    lie one after the other in it, so the slice of one process may hold rows of one set only. The
+    sets themselves are not divided: leave their `part` out, or pass `part=(0, 1)` to each set if
+    the processes are connected already.
+
     Args:
         sets: name -> `ShardSequence`, or a list of them, which are named `"0"`, `"1"`, ... Their
             batches must have the same structure, dtypes and row shapes, and number classes and
@@ -56,10 +63,14 @@ class Mixture(EpochDataset):
         workers: number of threads (or processes) that prefetch; 0 for none. Defaults to `2`.
         use_multiprocessing: whether transforms run in worker processes. Defaults to `False`.
         max_queue_size: maximum number of batches to prefetch (at most 512 MiB). Defaults to `10`.
+        part: which rows of each batch this process serves, as in `ShardSequence`: `(rank, size)`,
+            or `"auto"`. Each set then needs a `seed`. A last batch that cannot be divided is padded
+            with rows of weight 0; with `steps_per_epoch` no batch is. Defaults to `None`: all.
 
     Attributes:
         epoch: number of the epoch that is served now, or next. Can be set.
         num_samples: number of rows in an epoch.
+        part: `(rank, size)`: which of several equal slices of each batch is served.
         sets: name -> `ShardSequence`.
         weights: name -> proportion, as the smallest integers.
         seed: the seeds of the sets, in their order.
@@ -94,6 +105,7 @@ class Mixture(EpochDataset):
         workers: int = 2,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
+        part: tuple[int, int] | Literal["auto"] | None = None,
     ) -> None:
         self.sets = _checked_sets(sets)
         names = tuple(self.sets)
@@ -107,6 +119,9 @@ class Mixture(EpochDataset):
         first, *others = self.sets
         for other in others:
             _check_alike(first, self.sets[first], other, self.sets[other])
+        self.some_seeds = {n: each.seed for n, each in self.sets.items() if each.seed_given}
+        self.seed_given = len(self.some_seeds) == len(self.sets)
+        chosen = checked_part(part, batch_size, 0 if self.seed_given else None)
         places = [_places(each.roles) for each in self.sets.values()]
         configs = [each.server.config for each in self.sets.values()]
         config = MixtureConfig(
@@ -125,7 +140,7 @@ class Mixture(EpochDataset):
             places=tuple(places),
             weights=ordered,
             steps=steps_per_epoch,
-            part=Part(is_given=all(each.part.is_given for each in configs)),
+            part=chosen,
         )
         records = [each.server.corrupt_shards for each in self.sets.values()]
         server = MixtureServer(
@@ -135,8 +150,8 @@ class Mixture(EpochDataset):
             use_multiprocessing,
             corrupt_shards=CorruptShardsOfSets(records, [len(each.index) for each in configs]),
         )
-        self.some_seeds = {n: each.seed for n, each in self.sets.items() if each.seed_given}
-        self.seed_given = len(self.some_seeds) == len(self.sets)
+        rows = server.num_samples if steps_per_epoch is None else 0
+        check_padding(chosen, rows, batch_size, server.roles.targets, config.no_padding)
         super().__init__(server, max_queue_size)
 
     @property
@@ -153,6 +168,11 @@ class Mixture(EpochDataset):
     def seed(self) -> list[int]:
         """The seeds of the sets, in their order."""
         return [each.seed for each in self._config.sets]
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """`(rank, size)`: which of several equal slices of each batch is served."""
+        return self._config.part.rank, self._config.part.size
 
     @property
     def _config(self) -> MixtureConfig:
@@ -180,9 +200,11 @@ class Mixture(EpochDataset):
             f"{weight} {shorten(name, 20)}" for name, weight in list(self.weights.items())[:4]
         )
         more = len(self.sets) - 4
+        part = describe_part(self._config)
+        part = f", {part}" if part else ""
         return (
             f"{type(self).__name__}({shares}{f' + {more} more' if more > 0 else ''}: "
-            f"batch {self.batch_size}, {len(self):,} per epoch)"
+            f"batch {self.batch_size}, {len(self):,} per epoch{part})"
         )
 
 
@@ -227,11 +249,11 @@ def _check_usable(name: str, sequence: ShardSequence) -> None:
         reason = "it has class_weights, which weigh its own classes only. Leave them out"
     elif server.config.last_batch == "drop":
         reason = 'it has last_batch="drop", and a Mixture drops no rows. Leave that out'
-    elif server.config.part.size > 1:
+    elif server.config.part.size > 1 or server.config.part.is_auto:
         reason = (
-            f"it has part={sequence.part}, and the rows of a Mixture are not divided among "
-            "processes yet. Pass part=(0, 1) to each set, and serve a slice of each batch of the "
-            "Mixture in `__getitem__` of a PyDataset that calls both of its epoch hooks"
+            f"it has part={'auto' if server.config.part.is_auto else sequence.part!r}, and its "
+            "batches are not those that processes divide. Pass `part` to the Mixture, and "
+            "part=(0, 1) to each set"
         )
     elif server.config.decode.bucket is not None:
         reason = "it has `bucket`, and a batch holds rows of all sets. Leave that out"

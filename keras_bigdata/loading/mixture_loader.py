@@ -19,8 +19,9 @@ from keras_bigdata.loading.buffer_pool import BufferPool
 from keras_bigdata.loading.corrupt_shards import CorruptShards
 from keras_bigdata.loading.corrupt_shards_of_sets import CorruptShardsOfSets
 from keras_bigdata.loading.epoch_plan import cut_runs
+from keras_bigdata.loading.part_weights import PART_WEIGHTS
 from keras_bigdata.loading.proportions import Proportions
-from keras_bigdata.loading.ragged_batch import widened
+from keras_bigdata.loading.ragged_batch import padded_length, widened
 from keras_bigdata.loading.row_reader import Batch, RawBatch
 from keras_bigdata.loading.set_loader import SetLoader
 from keras_bigdata.loading.stage_times import StageTimes
@@ -47,6 +48,20 @@ class MixtureConfig(LoaderConfig):
     places: tuple[Mapping[str, str], ...] = ()
     weights: tuple[int, ...] = ()
     steps: int | None = None
+
+    @property
+    def has_lengths_of_batches(self) -> bool:
+        """Whether each of several processes finds the longest row of a batch of all of them.
+
+        A process does not know the lengths that transforms of sets make of which it has no rows.
+        """
+        sets = [replace(each, batch_size=self.batch_size) for each in self.sets]
+        return self.transform is None and all(each.has_lengths_of_batches for each in sets)
+
+    @property
+    def no_padding(self) -> str:
+        """The argument with which no batch is padded to be divided among processes."""
+        return "steps_per_epoch"
 
     @property
     def indexes(self) -> list[ShardIndex]:
@@ -109,10 +124,16 @@ class MixtureLoader(BatchLoader):
         self.num_samples = self._proportions.num_samples
         self._sets = [
             SetLoader(
-                replace(each, batch_size=rows, max_queue_size=config.max_queue_size),
+                replace(
+                    each,
+                    batch_size=rows,
+                    max_queue_size=config.max_queue_size,
+                    part=config.part,
+                ),
                 record,
                 self._proportions,
                 number,
+                config.part_rows,
             )
             for number, (each, record, rows) in enumerate(
                 zip(config.sets, corrupt_shards.records, self._proportions.max_rows, strict=True)
@@ -123,7 +144,7 @@ class MixtureLoader(BatchLoader):
             each.needs_decoding for each in self._sets
         )
         self._main = int(np.argmax(config.weights))
-        batch_bytes = config.batch_size * config.read_row_bytes
+        batch_bytes = config.part_rows * config.read_row_bytes
         self._max_run = max(1, MAX_RUN_BYTES // max(1, batch_bytes))
         self.window_batches = min(self._sets[self._main].window_batches, self._max_run)
         self._pool = BufferPool(2 * self.window_batches + config.max_queue_size + 8)
@@ -138,7 +159,7 @@ class MixtureLoader(BatchLoader):
     @property
     def is_finished_when_read(self) -> bool:
         """Whether what is read are the arrays of the batch already."""
-        return not self._is_apart
+        return not self._is_apart and self.weights(self.num_batches - 1) is None
 
     @property
     def first_batch_is_apart(self) -> bool:
@@ -201,7 +222,7 @@ class MixtureLoader(BatchLoader):
         if self._is_apart:
             return self._read_apart(positions, lengths)
         sizes = [sum(rows) for rows in zip(*lengths, strict=True)]
-        capacity = self.config.batch_size
+        capacity = self.config.part_rows
         batches = [self._empty(size, max(size, capacity)) for size in sizes]
         self._fill(positions, lengths, batches)
         return batches
@@ -265,8 +286,11 @@ class MixtureLoader(BatchLoader):
 
     def transformed(self, position: int, batch: Batch) -> Batch:
         """Applies the transform of each set to its rows, and returns one batch."""
-        if not self._is_apart:
-            return batch
+        weights = self.weights(position)
+        joined = self._joined(position, batch) if self._is_apart else batch
+        return joined if weights is None else {**joined, PART_WEIGHTS: weights}
+
+    def _joined(self, position: int, batch: RawBatch) -> Batch:
         parts: dict[str, Batch] = {}
         for number, loader in enumerate(self._sets):
             part = {
@@ -279,18 +303,43 @@ class MixtureLoader(BatchLoader):
                 places = self.config.places[number]
                 name = self.config.names[number]
                 parts[name] = {place: result[field] for place, field in places.items()}
-        self._widen(parts)
+        self._widen(parts, self._common_lengths(position))
         _check_alike(parts)
         return {
             place: np.concatenate([part[place] for part in parts.values()])
             for place in self.config.fields
         }
 
-    def _widen(self, parts: Mapping[str, Batch]) -> None:
-        """Pads the rows of all sets to one length."""
+    def _common_lengths(self, position: int) -> dict[str, int]:
+        """Returns the length of each place in the batch of all processes, if there are several."""
+        lengths: dict[str, int] = {}
+        if self.config.part.size == 1:
+            return lengths
+        for loader, places in zip(self._sets, self.config.places, strict=True):
+            of_set = loader.batch_lengths(position)
+            for place in self.config.ragged_fields:
+                longest = of_set.get(places[place], 0)
+                padded = padded_length(longest, loader.config.decode.pad_to)
+                lengths[place] = max(lengths.get(place, 0), padded)
+        return lengths
+
+    def _widen(self, parts: Mapping[str, Batch], common: Mapping[str, int]) -> None:
+        """Pads the rows of all sets to one length, which is that of all processes.
+
+        Raises:
+            ShardError: if a transform made rows longer than the other processes expect.
+        """
         for place in self.config.ragged_fields:
             if all(part[place].ndim > 1 for part in parts.values()):
                 length = max(part[place].shape[1] for part in parts.values())
+                if length > common.get(place, length):
+                    raise ShardError(
+                        f"`{place}` has a length of {length} after the transforms, and other "
+                        "processes, which may have no rows of this set, pad it to "
+                        f"{common[place]}, the longest row of all sets. With `part`, a transform "
+                        "of a Mixture must not make rows of any length longer."
+                    )
+                length = common.get(place, length)
                 padding = self.config.served_fields[place].padding
                 for part in parts.values():
                     part[place] = widened(part[place], length, padding)

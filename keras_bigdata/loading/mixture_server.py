@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.loading.batch_loader import LoaderConfig
+from keras_bigdata.loading.describe import describe_part
 from keras_bigdata.loading.epoch_server import EpochServer
 from keras_bigdata.loading.mixture_loader import MixtureConfig
 from keras_bigdata.shards.roles import Roles
@@ -37,6 +38,7 @@ class MixtureServer(EpochServer):
             },
             "rows per epoch": f"{self.num_samples:,}",
             "batches per epoch": f"{self.length:,} of {config.batch_size:,} rows",
+            "part of each batch": describe_part(config) or None,
             "epoch": self.state.epoch,
             "skipped shards": len(skipped) or None,
         }

@@ -53,8 +53,8 @@ def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
         )
     if seed is None and (chosen.size > 1 or (chosen.is_auto and is_joint_distribution_active())):
         raise ValueError(
-            "Processes that train together must have the same order: pass `seed`, "
-            f"the same number in each. Received: part={part!r}, seed=None"
+            "Processes that train together must have the same order: pass `seed`, the same number "
+            f"in each (of a Mixture, to each set). Received: part={part!r}, seed=None"
         )
     return chosen
 
@@ -72,7 +72,8 @@ def refuse_several_processes() -> None:
                 "of them would serve all rows. Pass the number of rows of the whole batch, and the "
                 "part:\n"
                 "  ShardSequence(..., batch_size=rows_of_all_processes, part='auto')\n"
-                "or part=(0, 1) if this process alone uses the sequence, or divides its batches."
+                "or part=(0, 1) if this process alone uses the sequence, or divides its batches. "
+                "A Mixture takes `part` itself, and part=(0, 1) for each of its sets."
             )
 
 
@@ -126,7 +127,7 @@ def _agreed(sources: dict[str, tuple[int, int]]) -> tuple[int, int]:
     return chosen
 
 
-def check_padding(part: Part, rows: int, batch_size: int, targets: Any) -> None:
+def check_padding(part: Part, rows: int, batch_size: int, targets: Any, option: str) -> None:
     """Checks that rows of a padded last batch can be weighted.
 
     Args:
@@ -134,6 +135,7 @@ def check_padding(part: Part, rows: int, batch_size: int, targets: Any) -> None:
         rows: number of rows of a pass; 0 if no smaller batch ends it.
         batch_size: rows of a batch of all processes together.
         targets: the names of the targets, or `None`.
+        option: the argument with which no batch is padded, for the message.
 
     Raises:
         ValueError: if the last batch must be padded, and there are no targets, without which Keras
@@ -143,5 +145,5 @@ def check_padding(part: Part, rows: int, batch_size: int, targets: Any) -> None:
         raise ValueError(
             f"The last batch of {rows % batch_size} rows cannot be divided among {part.size} "
             "processes, and without `targets` its padding cannot get weight 0. Pass "
-            'last_batch="drop", or predict in one process.'
+            f"{option}, or predict in one process."
         )

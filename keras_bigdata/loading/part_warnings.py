@@ -89,7 +89,9 @@ def _warn_of_separate_models(part: Part) -> None:
         "On JAX, let Keras train one model in all processes:\n"
         "  keras.distribution.set_distribution(keras.distribution.DataParallel("
         "auto_shard_dataset=False))\n"
-        "On torch, write a loop with DistributedDataParallel. Or pass part=(0, 1).",
+        "On torch, install Keras 3.16, which does so after\n"
+        "  torch.distributed.init_process_group(...)\n"
+        "or write a loop with DistributedDataParallel. Or pass part=(0, 1).",
         stacklevel=6,
     )
 
@@ -117,7 +119,7 @@ def _refuse_changed_loss(changed: str | None, server: EpochServer) -> None:
     raise ValueError(
         f"{_describe_padding(server)}, and the loss of the output {changed}: it is not a mean of "
         "one loss for each row or value, as one with reduction='sum', or one number for a batch. "
-        'Pass last_batch="drop" to the sequence, or compile another loss.'
+        f"Pass {_no_padding(server)}, or compile another loss."
     )
 
 
@@ -129,6 +131,12 @@ def _describe_padding(server: EpochServer) -> str:
         f"The last batch of a pass, of {rest} rows, is padded to {padded} with rows of weight 0 to "
         f"be divided among {config.part.size} processes"
     )
+
+
+def _no_padding(server: EpochServer) -> str:
+    """Returns how to have no padding, for messages."""
+    kind = "sequence" if len(server.config.parts) == 1 else "Mixture"
+    return f"{server.config.no_padding} to the {kind}"
 
 
 def _warn_of_padding(model: Any, server: EpochServer) -> None:
@@ -153,7 +161,7 @@ def _warn_of_padding(model: Any, server: EpochServer) -> None:
         f"Its loss and gradients are those of its {rest} rows"
         f"{f', except {_joined(changed)}' if changed else ''}. The logged `loss` and weighted "
         f"metrics of an epoch count it as {config.part.rows_of(rest) * config.part.size} rows. "
-        'Pass metrics as `weighted_metrics`, or last_batch="drop" to the sequence.',
+        f"Pass metrics as `weighted_metrics`, or {_no_padding(server)}.",
         stacklevel=6,
     )
 

@@ -71,25 +71,31 @@ class RowDecoder:
         self.is_needed = any(field.is_varlen for field in fields.values())
         self.is_random = options.is_random
 
-    def decode(self, batch: RawBatch, occurrences: Occurrences | None) -> Batch:
+    def decode(
+        self, batch: RawBatch, occurrences: Occurrences | None, lengths: Mapping[str, int]
+    ) -> Batch:
         """Returns the arrays of a batch.
 
         Args:
             batch: the rows as they were read.
             occurrences: which time each row is served; only used if `is_random`.
+            lengths: field -> length that its rows are padded to at least.
 
         Raises:
             UnreadableShardError: if an image cannot be decoded.
         """
         return {
-            name: self._decode(rows, occurrences) if isinstance(rows, VarlenRows) else rows
+            name: self._decode(rows, occurrences, lengths.get(name, 0))
+            if isinstance(rows, VarlenRows)
+            else rows
             for name, rows in batch.items()
         }
 
-    def _decode(self, rows: VarlenRows, occurrences: Occurrences | None) -> npt.NDArray[Any]:
+    def _decode(
+        self, rows: VarlenRows, occurrences: Occurrences | None, min_length: int
+    ) -> npt.NDArray[Any]:
         field = rows.field
         if not field.is_encoded:
-            min_length = self._options.min_lengths.get(field.name, 0)
             return pad_batch(rows, self._options.pad_to, min_length)
         crop = self._options.crops.get(field.name)
         size = field.row_shape[:2] if crop is None else crop.size

@@ -139,7 +139,10 @@ class ShardSequence(EpochDataset):
             `batch_size` is then the number of rows of a batch of all processes. Every process has
             the same number of batches, of equal size, in the order of the plan, whatever `shuffle`
             of `fit` is. A last batch that cannot be divided is padded with rows of weight 0, or
-            dropped with `last_batch="drop"`. Defaults to `None`: all.
+            dropped with `last_batch="drop"`. Rows of any length are padded to the longest of the
+            batch of all processes, which each finds in the offsets of the rows; or to the longest
+            of the data, behind a URL, with `shuffle="global"`, `balance` or `on_corrupt="skip"`,
+            and if a batch has rows of more than about 64 shards. Defaults to `None`: all.
         storage_options: options of the fsspec driver of a URL, as in `Shards`, which also takes a
             `cache`. Defaults to `None`: those of the environment.
 
@@ -269,7 +272,7 @@ class ShardSequence(EpochDataset):
             config, roles, workers, use_multiprocessing, steps_per_epoch=steps_per_epoch
         )
         rows = server.num_samples if last_batch == "keep" else 0
-        check_padding(config.part, rows, config.batch_size, roles.targets)
+        check_padding(config.part, rows, config.batch_size, roles.targets, config.no_padding)
         if class_weights is not None and balance is not None:
             raise ValueError(
                 "`balance` draws the classes evenly, and `class_weights` would correct a second "

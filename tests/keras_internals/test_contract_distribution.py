@@ -85,6 +85,15 @@ def test_a_model_trains_by_itself_without_a_distribution():
     assert of_keras.model_joins_processes(Own())
 
 
+def test_a_model_of_keras_3_16_joins_processes_of_torch_only_if_they_are_connected(monkeypatch):
+    class Model(keras.Model):
+        ddp_model = None  # Keras sets it in the constructor, and fills it in `fit`
+
+    assert not of_keras.model_joins_processes(Model())
+    monkeypatch.setattr(of_keras, "_torch_processes", lambda: (0, 2))
+    assert of_keras.model_joins_processes(Model())
+
+
 def test_the_epoch_before_a_build_is_read_in_frames_of_these_names():
     trainer = keras.Model._symbolic_build
     assert trainer.__code__.co_name == "_symbolic_build"

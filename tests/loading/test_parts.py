@@ -5,7 +5,10 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, ShardSequence
+from keras_bigdata.loading import epoch_plan
 from keras_bigdata.loading.batch_parts import Part
+from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.permutation import permutation_at
 
 ROWS = 101
 
@@ -58,6 +61,28 @@ def test_all_parts_together_are_the_batches_of_one_process(directory, size, opti
     ):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_part_computes_the_order_of_its_own_rows_only(directory, monkeypatch):
+    plan = EpochPlan(np.full(300, 1000), 100_000, shuffle="global", seed=1)
+    whole = plan.rows(2, 1)
+    computed = []
+
+    def counted(positions, *more):
+        computed.append(len(positions))
+        return permutation_at(positions, *more)
+
+    monkeypatch.setattr(epoch_plan, "permutation_at", counted)
+    for start in (0, 8150, 99_900):
+        ours = plan.row_range(2, 100_000 + start, 100_100 + start)
+        for one, other in zip(ours, whole, strict=True):
+            np.testing.assert_array_equal(one, other[start : start + 100])
+    assert computed == [100] * 3
+
+    sequence = ShardSequence(directory, 16, seed=5, part=(1, 4), workers=0)
+    loader = sequence.server.prefetcher.loader
+    monkeypatch.setattr(loader, "_rows", None)  # the order of the whole batch
+    assert len(sequence[2][0]) == 4
 
 
 def test_balanced_classes_are_divided_too(directory):
@@ -131,12 +156,41 @@ def test_padding_without_targets_is_refused(directory):
         ShardSequence(directory, 16, inputs="x", targets=None, part=(0, 4), seed=1)
 
 
-def test_parts_of_rows_of_any_length_have_one_length(tmp_path):
-    rows = [np.arange(1 + n % 7) for n in range(32)]
-    with kb.ShardWriter(tmp_path / "w", inputs="x", targets="y") as writer:
-        writer.write({"x": rows, "y": np.arange(32)})
-    parts = [ShardSequence(tmp_path / "w", 8, seed=1, part=(rank, 4)) for rank in range(4)]
-    assert {part[i][0].shape for part in parts for i in range(4)} == {(2, 7)}
+@pytest.fixture(scope="module")
+def ragged(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ragged") / "w"
+    rows = [np.arange(1 + n * n % 7) for n in range(33)]
+    with kb.ShardWriter(path, inputs="x", targets="y") as writer:
+        for start in range(0, 33, 11):
+            y = np.arange(start, start + 11)
+            writer.write({"x": rows[start : start + 11], "y": y})
+    return path
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bucket": "x"}, {"shuffle": None, "pad_to": 2}, {"shuffle": "shards"}], ids=str
+)
+def test_parts_of_rows_of_any_length_are_padded_as_the_batch_of_one_process(ragged, options):
+    whole = ShardSequence(ragged, 8, seed=1, window_shards=2, **options)
+    parts = [
+        ShardSequence(ragged, 8, seed=1, window_shards=2, part=(rank, 4), **options)
+        for rank in range(4)
+    ]
+    lengths = set()
+    for batch, *slices in zip(epoch_of(whole), *map(epoch_of, parts), strict=True):
+        joined = np.concatenate([each[0] for each in slices])
+        np.testing.assert_array_equal(joined[: len(batch[0])], batch[0])
+        lengths.add(joined.shape[1])
+    assert len(lengths) > 1
+
+
+@pytest.mark.parametrize(
+    "options", [{"shuffle": "global"}, {"balance": "y"}, {"on_corrupt": "skip"}], ids=str
+)
+def test_parts_of_rows_of_any_length_have_the_longest_of_the_data(ragged, options):
+    """Where a process does not know the rows of the others, or would read many shards for them."""
+    parts = [ShardSequence(ragged, 8, seed=1, part=(rank, 4), **options) for rank in range(4)]
+    assert {part[i][0].shape[1] for part in parts for i in range(4)} == {5}
 
 
 @pytest.mark.parametrize("transform", ["threads", "processes"])

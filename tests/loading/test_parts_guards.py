@@ -51,11 +51,11 @@ def test_a_part_that_was_read_before_the_processes_were_connected_is_refused(
         none.on_epoch_begin()
 
 
-def test_a_mixture_refuses_parts_and_several_processes(directory, monkeypatch):
-    with pytest.raises(ValueError, match="are not divided among processes yet"):
+def test_a_mixture_takes_the_part_itself_and_refuses_several_processes(directory, monkeypatch):
+    with pytest.raises(ValueError, match="Pass `part` to the Mixture"):
         Mixture([ShardSequence(directory, 8, seed=1, part=(0, 2))], (1,), 8)
     mixed = Mixture([ShardSequence(directory)], (1,), 8)
-    divided_by_user = Mixture([ShardSequence(directory, part=(0, 1))], (1,), 8)
+    divided_by_user = Mixture([ShardSequence(directory, part=(0, 1))], (1,), 8, part=(0, 1))
     sources(monkeypatch, JAX=(1, 2))
     with pytest.raises(ValueError, match="divides each batch among 2 processes"):
         mixed.on_epoch_begin()

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import skimage
 from PIL import Image
 
 from tests.helpers.appended_sets import pack_first
+from tests.helpers.dask_processes import DaskProcesses
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 PHOTOS = 60
@@ -94,3 +95,11 @@ def packed(tmp_path: Path) -> Path:
     """A directory of ten rows, to which others are appended."""
     pack_first(tmp_path / "all")
     return tmp_path / "all"
+
+
+@pytest.fixture
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+    pytest.importorskip("distributed")
+    processes = DaskProcesses(tmp_path_factory.mktemp("dask"))
+    yield processes
+    processes.end()

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -19,74 +13,11 @@ import pytest
 from keras_bigdata import PackError, pack
 from keras_bigdata.cli import main
 from keras_bigdata.packing import cluster
+from tests.helpers.dask_processes import DaskProcesses, SlowNumbers, ray_of_two
 from tests.helpers.packs import is_running, read_files, wait_for
-from tests.helpers.paths import ROOT
 from tests.packing.small_sources import Numbers, open_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
-
-
-class SlowNumbers(Numbers):
-    """Writes the id of the process that reads a row into a file."""
-
-    def __init__(self, pids: Path, seconds: float) -> None:
-        super().__init__(60)
-        self.pids, self.seconds = pids, seconds
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        with open(self.pids, "a") as file:
-            file.write(f"{os.getpid()}\n")
-        time.sleep(self.seconds)
-        return super().__getitem__(row)
-
-    def fingerprint(self) -> dict[str, Any]:
-        return {"kind": "SlowNumbers"}
-
-
-class DaskProcesses:
-    """A scheduler and two workers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        file = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", file)
-        wait_for(file.exists, 60)
-        wait_for(lambda: file.read_text().endswith("}"), 10)
-        self.workers = [
-            self._start("worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny")
-            for _ in range(2)
-        ]
-        self.address = json.loads(file.read_text())["address"]
-        from distributed import Client
-
-        with Client(self.address, set_as_default=False) as client:
-            # With one core, joblib runs the tasks in this process.
-            client.wait_for_workers(2, timeout=60)
-
-    def _start(self, kind: str, *options: Any) -> subprocess.Popen[bytes]:
-        host = () if kind == "worker" else ("--host", "127.0.0.1")
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--no-dashboard"]
-        with open(self.folder / f"{kind}.log", "ab") as log:
-            return subprocess.Popen(
-                [*command, *host, *map(str, options)],
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=log,
-                stderr=log,
-            )
-
-    def end(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    pytest.importorskip("distributed")
-    processes = DaskProcesses(tmp_path_factory.mktemp("dask"))
-    yield processes
-    processes.end()
 
 
 def threads_and_handlers() -> tuple[int, set[str], Any]:
@@ -184,6 +115,29 @@ def test_a_source_that_the_workers_cannot_import(dask, tmp_path, monkeypatch):
             pack(source, tmp_path / "out", shard_samples=2)
 
 
+def test_workers_without_the_package(tmp_path):
+    pytest.importorskip("distributed")
+    from distributed import Client
+
+    package = tmp_path / "path" / "keras_bigdata"
+    package.mkdir(parents=True)
+    text = "raise ModuleNotFoundError(\"No module named 'keras_bigdata'\")\n"
+    (package / "__init__.py").write_text(text)
+    (tmp_path / "workers").mkdir()
+    processes = DaskProcesses(tmp_path / "workers", path=package.parent)
+    try:
+        with (
+            Client(processes.address),
+            joblib.parallel_config(backend="dask"),
+            pytest.raises(
+                PackError, match=r"No module named 'keras_bigdata'\).*Install the module"
+            ),
+        ):
+            pack(Numbers(), tmp_path / "out", shard_samples=2)
+    finally:
+        processes.end()
+
+
 def test_the_command_packs_on_a_scheduler(dask, photos, tmp_path, capsys):
     pytest.importorskip("distributed")
     call = ["pack", "images", str(photos / "labels.csv"), "--image", "file", "--size", "8x8"]
@@ -195,32 +149,21 @@ def test_the_command_packs_on_a_scheduler(dask, photos, tmp_path, capsys):
 
 
 def test_ray_writes_the_same_bytes_also_if_a_worker_is_killed(photos, tmp_path):
-    ray = pytest.importorskip("ray")
-    from ray.util.joblib import register_ray
-
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    ray.init(
-        num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}}
-    )
-    register_ray()
     unchanged = lambda sample, rng: sample  # noqa: E731
-    try:
-        pids = tmp_path / "pids"
-        pids.write_text("")
+    pids = tmp_path / "pids"
+    pids.write_text("")
 
-        def kill_one() -> None:
-            wait_for(lambda: len(pids.read_text().split()) > 6, 60)
-            packed_by = {int(pid) for pid in pids.read_text().split()} - {os.getpid()}
-            os.kill(packed_by.pop(), signal.SIGKILL)
+    def kill_one() -> None:
+        wait_for(lambda: len(pids.read_text().split()) > 6, 60)
+        packed_by = {int(pid) for pid in pids.read_text().split()} - {os.getpid()}
+        os.kill(packed_by.pop(), signal.SIGKILL)
 
-        killer = threading.Thread(target=kill_one)
+    killer = threading.Thread(target=kill_one)
+    with ray_of_two(), joblib.parallel_config(backend="ray"):
         killer.start()
-        with joblib.parallel_config(backend="ray"):
-            pack(SlowNumbers(pids, 0.1), tmp_path / "killed", shard_samples=2)
-            pack(open_table(photos), tmp_path / "of two", shard_samples=6, augment=unchanged)
-        killer.join()
-    finally:
-        ray.shutdown()
+        pack(SlowNumbers(pids, 0.1), tmp_path / "killed", shard_samples=2)
+        pack(open_table(photos), tmp_path / "of two", shard_samples=6, augment=unchanged)
+    killer.join()
     pack(SlowNumbers(pids, 0), tmp_path / "one", shard_samples=2, workers=1)
     assert read_files(tmp_path / "killed") == read_files(tmp_path / "one")
     pack(open_table(photos), tmp_path / "of one", shard_samples=6, workers=1, augment=unchanged)

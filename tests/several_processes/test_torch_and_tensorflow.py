@@ -42,6 +42,23 @@ def test_two_torch_processes_in_a_loop_train_as_one(directory, tmp_path):
     assert sorted(ids) == sorted(one["ids"]) == list(range(ROWS))
 
 
+def test_fit_of_two_torch_processes_trains_one_model_or_says_that_it_does_not(directory, tmp_path):
+    """Keras 3.16 joins the processes of `torch.distributed`; 3.15 trains a model in each."""
+    pytest.importorskip("torch")
+    results = {}
+    for size in (1, 2):
+        out = tmp_path / str(size)
+        out.mkdir()
+        run_together("tests.helpers.torch_fit", size, directory, out, backend="torch")
+        results[size] = [dict(np.load(out / f"fit.{rank}.npz")) for rank in range(size)]
+    (one,) = results[1]
+    for two in results[2]:
+        assert two["epoch"] == one["epoch"] == 3
+        for name in (name for name in one if name.startswith("arr")):
+            if two["joined"]:
+                np.testing.assert_allclose(two[name], one[name], atol=1e-5)
+
+
 def test_a_mirrored_strategy_trains_as_one_device(directory):
     pytest.importorskip("tensorflow")
     result = subprocess.run(
