@@ -58,6 +58,7 @@ _TOPICS = (
     custom_metrics,
     preprocessing,
     base_layer,
+    gates,  # before `constructors`, which pass it the arguments of Keras 3
     constructors,
     channels_first,
     removed_layers,
@@ -70,7 +71,6 @@ _TOPICS = (
     callback_data,
     compiled_metrics,
     custom_layers,
-    gates,
     ignored_arguments,
     tensorflow_1,
     old_modules,  # last: it explains the names that no other topic has added

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,12 @@ from keras_bigdata import legacy
 from keras_bigdata.legacy import patching
 from keras_bigdata.legacy.backend import sessions
 from tests.legacy.numbered_batches import RecordingTests
+
+# Before `install()` makes `keras.preprocessing` another module: TensorFlow would find that one for
+# `tensorflow.keras` too, and keep it after `restore_all`.
+for name in ("image", "sequence", "text"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(f"tensorflow.keras.preprocessing.{name}")
 
 
 @pytest.fixture(scope="session")

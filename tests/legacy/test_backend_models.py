@@ -192,12 +192,11 @@ def test_what_explains_itself_does_so_when_it_is_used(K):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         from keras.backend import local_conv2d
-        from keras.models import model_from_yaml
-        from keras.regularizers import EigenvalueRegularizer
+        from keras.models import Graph, model_from_yaml
     for removed, hint in (
         (local_conv2d, "no equivalent"),
         (model_from_yaml, "removed from Keras 3"),
-        (EigenvalueRegularizer, "Regularizer"),
+        (Graph, "Graph was removed"),
     ):
         with pytest.raises(NotImplementedError, match=hint):
             removed(1)

@@ -40,7 +40,9 @@ def test_validation_data_and_params(installed):
     wanted = {"samples": 7, "nb_sample": 7, "nb_epoch": 1, "epochs": 1, "batch_size": 4, "steps": 2}
     assert wanted.items() <= look.params.items()
     assert look.params["do_validation"]
-    assert look.params["metrics"] == ["loss", "mae", "val_loss", "val_mae"]
+    assert look.params["metrics"] == [
+        *("loss", "mean_absolute_error", "val_loss", "val_mean_absolute_error")
+    ]
 
     plain.fit_generator(
         batches(), 2, verbose=0, callbacks=[look], validation_data=(X[:3], Y[:3], Y[:3])

@@ -145,6 +145,7 @@ def test_the_axes_of_a_dot():
         keras.layers.merge([a, b], mode="add")
 
 
+@pytest.mark.filterwarnings("ignore:LSTM. `recurrent_activation` is hard_sigmoid")
 def test_shapes_of_whole_batches():
     lstm = keras.layers.LSTM(3, batch_input_shape=(2, 5, 4), stateful=True)
     model = keras.Sequential([lstm])

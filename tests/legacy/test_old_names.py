@@ -127,8 +127,8 @@ def test_imports_at_the_top_of_scripts(installed):
     assert names["Dense"] is keras.layers.Dense
     assert names["rmsprop"] is keras.optimizers.RMSprop
     assert names["l1l2"](0.1, 0.2).get_config() == {"l1": 0.1, "l2": 0.2}
-    with pytest.warns(UserWarning, match="divides the penalty"):
-        assert float(names["activity_l2"](0.5).l2) == 0.5
+    # Summed over the batch, as in Keras 1.
+    assert float(names["activity_l2"](0.5)(keras.ops.ones((3, 1)))) == 0.5 * 3 * 3
     made = names["glorot_uniform"]((3, 5), name="weights")
     assert abs(keras.ops.convert_to_numpy(made)).max() <= (6 / 8) ** 0.5
     with pytest.raises(NotImplementedError, match="Graph was removed"):

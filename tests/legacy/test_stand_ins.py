@@ -33,7 +33,9 @@ def test_hdf5_matrix(tmp_path, installed):
 def test_recurrent_layers_of_cudnn(installed):
     from keras.layers import CuDNNGRU, CuDNNLSTM
 
-    for layer, same in ((CuDNNLSTM(3), keras.layers.LSTM(3)), (CuDNNGRU(3), keras.layers.GRU(3))):
+    lstm = keras.layers.LSTM(3, recurrent_activation="sigmoid")
+    gru = keras.layers.GRU(3, recurrent_activation="sigmoid", reset_after=True)
+    for layer, same in ((CuDNNLSTM(3), lstm), (CuDNNGRU(3), gru)):
         for one in (layer, same):
             one.build((None, 4, 2))
         weights = [np.random.default_rng(n).random(w.shape) for n, w in enumerate(same.weights)]

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.generators.arguments import default_keras_version
 from keras_bigdata.legacy.layers import values
 from keras_bigdata.old_keras.layers import (
@@ -117,6 +118,8 @@ def _warn_of_recurrent_defaults(name: str, args: Sequence[Any], kwargs: dict[str
     """Warns once of `LSTM(32)` in a program that has calls of Keras 1: it shows no version."""
     has_default = "recurrent_activation" in DEFAULTS.get(name, {}) and len(args) < 3
     if _seen["warned"] or not _seen["keras_1"] or not has_default:
+        return
+    if keras_root() == "keras":  # then it has the defaults of Keras 1 and 2 (`gates`)
         return
     if "recurrent_activation" not in kwargs:
         _seen["warned"] = True

@@ -18,6 +18,7 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES, activations_module
 from keras_bigdata.legacy.calling_script import keras_root
+from keras_bigdata.legacy.layers.values import hard_sigmoid
 from keras_bigdata.legacy.patching import like, replace, wrap
 from keras_bigdata.old_keras.layer_arguments import HARD_GATES
 
@@ -33,13 +34,6 @@ def names_of_keras_3_if(condition: bool) -> Iterator[None]:
         yield
     finally:
         _of_keras_3.reset(token)
-
-
-@keras.saving.register_keras_serializable("keras_bigdata")  # type: ignore[untyped-decorator]
-def hard_sigmoid(x: Any) -> Any:
-    """Returns `0.2 * x + 0.5`, cut to 0 and 1."""
-    x = keras.ops.convert_to_tensor(x)
-    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 def install() -> None:
@@ -71,7 +65,6 @@ def _with_hard_gates(initialize: Any) -> Any:
     @like(initialize)
     def initialize_with_hard_gates(self: Any, *args: Any, **kwargs: Any) -> None:
         name = next(cls.__name__ for cls in type(self).__mro__ if cls.__name__ in HARD_GATES)
-        # Positional arguments of Keras 1 are others; `units` alone has one meaning.
         is_default = "recurrent_activation" not in kwargs and len(args) <= HARD_GATES[name]
         is_old_gru = name.startswith("GRU") and "reset_after" not in kwargs
         if is_default or is_old_gru:

@@ -9,18 +9,19 @@ from typing import Any
 import keras
 
 from keras_bigdata.keras_internals.legacy import tf_keras_module
+from keras_bigdata.legacy.layers.values import SummedOverBatch
 from keras_bigdata.legacy.patching import add_name, replace, wrap
 
 
 def install() -> None:
     """Adds the names to `keras.regularizers`, and the argument `l` to `l1` and `l2`."""
     for module in {id(one): one for one in _modules()}.values():
-        for name in ("l1l2", "activity_l1l2"):
-            add_name(module, name, _l1l2)
+        add_name(module, "l1l2", _l1l2)
+        add_name(module, "activity_l1l2", _activity_l1l2)
         for name in ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer"):
             add_name(module, name, keras.regularizers.L1L2)
-        add_name(module, "activity_l1", keras.regularizers.L1)
-        add_name(module, "activity_l2", keras.regularizers.L2)
+        add_name(module, "activity_l1", _activity_l1)
+        add_name(module, "activity_l2", _activity_l2)
         add_name(module, "EigenvalueRegularizer", _refuse_eigenvalues)
         replace(module, "l1_l2", _l1_l2)
     wrap(keras.regularizers.L1, "__init__", functools.partial(_with_l, "l1"))
@@ -34,6 +35,21 @@ def _modules() -> list[Any]:
 def _l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
     """Returns a regularizer with the defaults of Keras 1."""
     return keras.regularizers.L1L2(l1=l1, l2=l2)
+
+
+def _activity_l1(l: float = 0.01) -> Any:  # noqa: E741 - the name in Keras 1
+    """Returns a regularizer of activities, whose sum over the batch was not divided."""
+    return SummedOverBatch(keras.regularizers.L1(l))
+
+
+def _activity_l2(l: float = 0.01) -> Any:  # noqa: E741
+    """Returns a regularizer of activities, whose sum over the batch was not divided."""
+    return SummedOverBatch(keras.regularizers.L2(l))
+
+
+def _activity_l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
+    """Returns a regularizer of activities, whose sum over the batch was not divided."""
+    return SummedOverBatch(_l1l2(l1, l2))
 
 
 def _l1_l2(*args: Any, **kwargs: Any) -> Any:

@@ -30,6 +30,7 @@ def hard_sigmoid(x: Any) -> Any:
     hard_sigmoid(keras.ops.convert_to_tensor([-3.0, 0.0, 1.0]))  # 0, 0.5, 0.7
     ```
     """
+    x = keras.ops.convert_to_tensor(x)
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 

@@ -19,22 +19,12 @@ def inputs(model: Any, x: Any) -> Any:
 
 
 def targets(model: Any, y: Any) -> Any:
-    """Returns targets as `inputs` does, with shape `(rows, 1)` where the output has that shape.
+    """Returns targets as `inputs` does.
 
-    Keras 1 and 2 added the dimension to all targets of shape `(rows,)`. A loss of Keras 3 does it
-    itself, but a function that is passed to `compile` as a metric compares `(rows,)` with
-    `(rows, 1)`, which is broadcast to `(rows, rows)`.
+    Keras 1 and 2 gave targets of shape `(rows,)` a second dimension. A loss of Keras 3 does it
+    itself, and metrics that are functions of the script get it by `custom_metrics`.
     """
-    shapes = model_outputs.shapes(model, "outputs")
-    y = _arrays(y, shapes)
-    if isinstance(y, dict):
-        by_name = dict(zip(model_outputs.output_names(model), shapes, strict=False))
-        return {name: _column(part, by_name.get(name)) for name, part in y.items()}
-    if isinstance(y, (list, tuple)):
-        if len(y) != len(shapes):
-            return y
-        return type(y)([_column(part, shape) for part, shape in zip(y, shapes, strict=True)])
-    return _column(y, shapes[0] if len(shapes) == 1 else None)
+    return _arrays(y, model_outputs.shapes(model, "outputs"))
 
 
 def sample_weights(model: Any, y: Any, weights: Any) -> Any:
@@ -120,12 +110,6 @@ def _arrays(value: Any, shapes: list[tuple[Any, ...]]) -> Any:
         # A list of samples, with one array each.
         return np.asarray(value) if value[0].ndim == len(shapes[0]) - 1 else value
     return value
-
-
-def _column(target: Any, shape: tuple[Any, ...] | None) -> Any:
-    is_column = shape is not None and len(shape) == 2 and shape[1] == 1
-    is_flat = isinstance(target, np.ndarray) and target.ndim == 1
-    return target[:, np.newaxis] if is_column and is_flat else target
 
 
 def _ones(target: Any) -> np.ndarray:

@@ -19,7 +19,7 @@ from keras_bigdata.files import atomic_path
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.gates import names_of_keras_3_if
-from keras_bigdata.legacy.patching import wrap
+from keras_bigdata.legacy.patching import replace, wrap
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
 _SHORT_LOSSES = {
@@ -33,14 +33,16 @@ _SHORT_LOSSES = {
 def install() -> None:
     """Makes `save`, `save_model` and `load_model` take old names and formats."""
     wrap(keras.Model, "save", _save)
-    for root in KERAS_MODULES:
-        for name in (f"{root}.models", f"{root}.saving"):
-            module = sys.modules.get(name)
-            if module is not None:
-                wrap(module, "load_model", _load_model)
-                wrap(module, "save_model", _save_model)
+    names = [f"{root}.{part}" for root in KERAS_MODULES for part in ("models", "saving")]
+    modules = [sys.modules[name] for name in names if name in sys.modules]
+    save_model = _save_model(keras.models.save_model)
+    for module in modules:
+        replace(module, "save_model", save_model)
     # For copies of `keras.models` that are imported later.
-    wrap(sys.modules[_defining_module(keras.models.load_model)], "load_model", _load_model)
+    modules.append(sys.modules[_defining_module(keras.models.load_model)])
+    load_model = _load_model(keras.models.load_model)
+    for module in modules:
+        replace(module, "load_model", load_model)
 
 
 def _defining_module(function: Any) -> str:

@@ -11,6 +11,7 @@ from keras_bigdata.migrate.keras_version import imports_keras_package
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import iterate_texts, text_of
 from keras_bigdata.old_keras.layer_arguments import HARD_GATES
+from keras_bigdata.old_keras.layers import LAYERS
 
 
 def plan(script: Script) -> None:
@@ -44,7 +45,10 @@ def _messages(
 ) -> Iterator[tuple[str, str]]:
     """Yields the kind and the text of each note on a call."""
     keywords = call_edits.keyword_names(call)
-    if name in HARD_GATES and not keywords & {"recurrent_activation", "inner_activation"}:
+    gates = {"recurrent_activation", "inner_activation"}
+    # Calls of Keras 1 get the former gates by the rule of layers.
+    is_keras_1 = name in LAYERS and bool(LAYERS[name].only_old & keywords)
+    if name in HARD_GATES and not keywords & gates and not is_keras_1:
         old, new = (" and reset_after=False", " and True") if "GRU" in name else ("", "")
         yield (
             name,
