@@ -15,6 +15,7 @@ optimizers/      old arguments and default values of optimizers, `lr`, `decay`
 training/        `trainable` at `compile`, frozen BatchNormalization, what callbacks see
 calling_script   which Keras a script was written for
 metric_names     `acc` and `accuracy`
+data_arguments   old arguments of functions that load and prepare data
 
 The public names are loaded when they are first used, and Keras with them.
 """

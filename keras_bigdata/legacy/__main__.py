@@ -8,6 +8,7 @@ import runpy
 import sys
 
 from keras_bigdata import legacy
+from keras_bigdata.legacy.calling_script import set_runs_old_script
 
 
 def main(arguments: list[str]) -> None:
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> None:
         parser.error(f"there is no script {parsed.script!r}")
 
     legacy.install(parsed.keras)
+    set_runs_old_script(parsed.keras is None)
     sys.argv = [parsed.script, *parsed.arguments]
     if parsed.module:
         sys.path[0] = os.getcwd()

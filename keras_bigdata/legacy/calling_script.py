@@ -23,8 +23,15 @@ _TENSORFLOW_KERAS = re.compile(
     r"|\b(?:tf|tensorflow)\.keras\b",
     re.MULTILINE,
 )
+# Names that the package `keras` had before Keras 3 only, and `tensorflow.keras` in part.
+_OLD_NAMES = re.compile(
+    r"\b(?:(?:fit|evaluate|predict)_generator|nb_epoch|samples_per_epoch|nb_val_samples|border_mode"
+    r"|subsample|dim_ordering|[WUb]_regularizer|np_utils|Convolution[123]D)\b"
+    r"|\bkeras\.layers\.(?:core|convolutional|normalization|pooling|recurrent|embeddings)\b"
+)
 # Keras and this package, and those that call one for the other.
 _NOT_SCRIPTS = {"keras", "keras_bigdata", "tensorflow", "torch", "jax", "numpy", "functools"}
+_runs_old_script = [False]
 _INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
 
 
@@ -40,6 +47,24 @@ def keras_root() -> KerasRoot:
     if frame is None or _INSTALLED.search(frame.f_code.co_filename):
         return ""
     return _root_of(_text_of(frame))
+
+
+def set_runs_old_script(value: bool) -> None:
+    """Sets whether the user runs an old script, and has not said for which version it is."""
+    _runs_old_script[0] = value
+
+
+def is_for_keras_1_or_2() -> bool:
+    """Whether the calling script was written for `keras` 1 or 2.
+
+    It is if it was run as such a script, imports `keras`, and uses names that `keras` had before
+    Keras 3 only.
+    """
+    frame = _script_frame()
+    if not _runs_old_script[0] or frame is None or _INSTALLED.search(frame.f_code.co_filename):
+        return False
+    text = _text_of(frame)
+    return _root_of(text) == "keras" and _OLD_NAMES.search(text) is not None
 
 
 def _script_frame() -> FrameType | None:

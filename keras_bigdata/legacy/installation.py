@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics
+from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics, data_arguments
 from keras_bigdata.legacy.backend import names as backend_names
 from keras_bigdata.legacy.generators.arguments import set_default_keras_version
 from keras_bigdata.legacy.layers import (
@@ -13,6 +13,7 @@ from keras_bigdata.legacy.layers import (
     custom_layers,
     gates,
     ignored_arguments,
+    numpy_integers,
     regularizers,
     removed_layers,
 )
@@ -53,6 +54,7 @@ _TOPICS = (
     weights_methods,
     model_files,
     callbacks,
+    data_arguments,
     callback_arguments,
     backend_names,
     custom_metrics,
@@ -60,6 +62,7 @@ _TOPICS = (
     base_layer,
     gates,  # before `constructors`, which pass it the arguments of Keras 3
     constructors,
+    numpy_integers,
     channels_first,
     removed_layers,
     regularizers,

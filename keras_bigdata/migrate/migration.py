@@ -16,6 +16,7 @@ from keras_bigdata.migrate.rules import (
     callbacks,
     compile_calls,
     custom_metrics,
+    data_arguments,
     file_names,
     fit_calls,
     generator_calls,
@@ -29,6 +30,7 @@ from keras_bigdata.migrate.rules import (
     refused_arguments,
     regularizers,
     silent_changes,
+    tensorflow_names,
     trainable,
 )
 from keras_bigdata.migrate.script import Note, Script
@@ -53,6 +55,8 @@ _RULES = (
     trainable.plan,
     backend.plan,
     custom_metrics.plan,
+    data_arguments.plan,
+    tensorflow_names.plan,
 )
 
 

@@ -10,6 +10,8 @@ reductions        sums, means and products of tensors
 arrays            shapes, joining, padding, indexing
 networks          activations, convolutions, pooling, crossentropies
 variables         variables, their values and updates
+old_arguments     the arguments of Keras 1
+variable_operators  operators between variables and symbolic tensors
 random_numbers    random tensors and dropout
 control_flow      `switch`, `in_train_phase`, loops
 learning_phase    `learning_phase`, `set_learning_phase`

@@ -21,9 +21,11 @@ from keras_bigdata.legacy.backend import (
     random_numbers,
     reductions,
     sessions,
+    variable_operators,
     variables,
 )
 from keras_bigdata.legacy.backend.dispatch import on_symbolic_tensors
+from keras_bigdata.legacy.backend.old_arguments import with_old_arguments
 from keras_bigdata.legacy.patching import add_name, replace
 from keras_bigdata.legacy.stand_ins import explaining
 from keras_bigdata.old_keras.backend_functions import REMOVED, advice
@@ -54,6 +56,7 @@ _CLASSES = {"Function"}
 def install() -> None:
     """Adds the functions to `keras.backend` and to those of `tf.keras.backend`."""
     learning_phase.install()
+    variable_operators.install()
     is_tensorflow = keras.backend.backend() == "tensorflow"
     available = backend_functions(tf_keras_module("backend") if is_tensorflow else None)
     for module in copies_of("backend"):
@@ -89,7 +92,7 @@ def backend_functions(tensorflow: ModuleType | None) -> dict[str, Any]:
                 continue
             symbolic = found.get(name)
             found[name] = on_symbolic_tensors(concrete, symbolic) if symbolic else concrete
-    return found
+    return {name: with_old_arguments(name, value) for name, value in found.items()}
 
 
 def _functions_of(topic: ModuleType) -> dict[str, Callable[..., Any]]:

@@ -35,6 +35,7 @@ from keras_bigdata.legacy.generators.resumable_training import (
     fit_resumable,
     has_resume_training,
 )
+from keras_bigdata.legacy.generators.source_callbacks import begin_training
 from keras_bigdata.legacy.generators.validation import Validation
 from keras_bigdata.legacy.metric_names import MetricAliases
 from keras_bigdata.legacy.models.metric_order import in_old_order
@@ -128,6 +129,12 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
     if has_resume_training(user_callbacks):
         bar = progress_bar(arguments.verbose, user_callbacks)
         return fit_resumable(model, arguments, user_callbacks, bar)
+    begin_training(
+        model,
+        user_callbacks,
+        (arguments.generator, arguments.validation_data),
+        {"epochs": arguments.epochs, "steps": arguments.steps, "verbose": arguments.verbose},
+    )
     lock = threading.Lock()
     queue = BatchQueue(
         arguments.generator,

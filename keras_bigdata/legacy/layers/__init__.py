@@ -3,6 +3,7 @@
 arguments             calls with the arguments of Keras 1, as calls of Keras 3
 values                the values of arguments: initializers, `hard_sigmoid`, data formats
 constructors          the constructors of Keras's layers
+numpy_integers        NumPy integers as sizes
 old_names             names of classes that only scripts for Keras 1 use
 signatures            wrappers of constructors that Keras can look into
 base_layer            arguments that every layer took: `weights`, `batch_input_shape`

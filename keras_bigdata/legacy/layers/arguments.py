@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.legacy.calling_script import keras_root
+from keras_bigdata.legacy.calling_script import is_for_keras_1_or_2, keras_root
 from keras_bigdata.legacy.generators.arguments import default_keras_version
 from keras_bigdata.legacy.layers import values
+from keras_bigdata.legacy.layers.numpy_integers import as_integers
 from keras_bigdata.old_keras.layers import (
     DEFAULTS,
     LAYERS,
@@ -62,11 +63,16 @@ def convert_call(
         ValueError: if Keras 3 has no equivalent.
     """
     layer = LAYERS[name]
-    kwargs = dict(kwargs)
+    args = [as_integers(value) for value in args]
+    kwargs = {key: as_integers(value) for key, value in kwargs.items()}
     hint = is_old_name or default_keras_version() == 1
     is_keras_1 = layer.is_keras_1(args, kwargs, hint)
     if layer.kernel and layer.has_kernel_sides(args):
-        _check_kernel_sides(name, layer, args, kwargs, is_keras_1)
+        # `keras` read two sides in Keras 2 too; only `tensorflow.keras` read strides.
+        by_script = not is_keras_1 and is_for_keras_1_or_2()
+        by_script = by_script and layer.is_keras_1(args, kwargs, True)
+        _check_kernel_sides(name, layer, (args, kwargs), is_keras_1, by_script)
+        is_keras_1 = is_keras_1 or by_script
     if is_keras_1:
         _seen["keras_1"] = True
         args, kwargs = _convert_keras_1(name, layer, args, kwargs)
@@ -81,6 +87,8 @@ def convert_call(
             kwargs["padding"] = values.convert_padding(name, kwargs["padding"])
     if name in SEQUENCE_LAYERS or layer.target in SEQUENCE_LAYERS:
         _set_sequence_shape(kwargs)
+    if "batch_size" in kwargs and "input_shape" in kwargs:
+        kwargs["batch_input_shape"] = (kwargs.pop("batch_size"), *kwargs.pop("input_shape"))
     if name == "Embedding" and (is_keras_1 or kwargs.get("input_length") is not None):
         length = kwargs.pop("input_length", None)
         if not {"input_shape", "batch_input_shape"} & set(kwargs):
@@ -90,8 +98,13 @@ def convert_call(
 
 
 def _check_kernel_sides(
-    name: str, layer: OldLayer, args: Sequence[Any], kwargs: dict[str, Any], is_keras_1: bool
+    name: str,
+    layer: OldLayer,
+    call: tuple[Sequence[Any], dict[str, Any]],
+    is_keras_1: bool,
+    by_script: bool,
 ) -> None:
+    args, kwargs = call
     new = sorted(layer.only_new & set(kwargs))
     sides = tuple(args[1 : 1 + len(layer.kernel)])
     now = ", ".join(
@@ -102,7 +115,13 @@ def _check_kernel_sides(
         f"{name}({args[0]!r}, {', '.join(map(str, sides))}): in Keras 1 the kernel is {sides}; in "
         f"Keras 3 these are {now}. Write kernel_size={sides}, or {now}."
     )
-    if not is_keras_1:
+    if by_script:
+        warnings.warn(
+            f"{readings} It is read as in Keras 1 and 2, because other lines of the script are "
+            "written for them.",
+            stacklevel=4,
+        )
+    elif not is_keras_1:
         warnings.warn(
             f"{readings} It is read as in Keras 3; `keras_bigdata.legacy.install(keras=1)` (or "
             "`--keras 1`) reads it as in Keras 1.",

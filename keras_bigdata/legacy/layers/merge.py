@@ -152,13 +152,16 @@ class Merge(keras.Layer):
         return self._dot(tensors)
 
     def _call_branches(self, tensors: list[Any], training: Any) -> list[Any]:
+        sources = input_sources(self)
+        if len(tensors) != len(sources):
+            raise ValueError(
+                f"{self.name}: the models have {len(sources)} inputs, but {len(tensors)} are given."
+            )
+        tensor_of = dict(zip(sources, tensors, strict=True))
         outputs = []
         for branch in self.branches:
-            count = input_count(branch)
-            taken, tensors = tensors[:count], tensors[count:]
-            outputs.append(branch(taken[0] if count == 1 else taken, training=training))
-        if tensors:
-            raise ValueError(f"{self.name}: the models have {len(tensors)} inputs less than given.")
+            taken = [tensor_of[source] for source in input_sources(branch)]
+            outputs.append(branch(taken[0] if len(taken) == 1 else taken, training=training))
         return outputs
 
     def _dot(self, tensors: list[Any]) -> Any:
@@ -232,16 +235,20 @@ class Merge(keras.Layer):
         return cls(**config)
 
 
-def input_count(branch: Any) -> int:
-    """Returns the number of inputs of a model that may begin with a `Merge`."""
-    if isinstance(branch, Merge):
-        return sum(map(input_count, branch.branches))
+def input_sources(branch: Any) -> list[int]:
+    """Returns identities of the inputs of a model, each once, in their order.
+
+    What stands in several branches has its inputs once, as in Keras 1.
+
+    Args:
+        branch: a model, which may begin with a `Merge`, or a `Merge`.
+    """
     first = branch.layers[0] if isinstance(branch, keras.Sequential) and branch.layers else None
-    if isinstance(first, Merge) and first.branches:
-        return input_count(first)
-    if isinstance(branch, keras.Sequential):
-        return 1
-    return len(branch.inputs)
+    merge_layer = branch if isinstance(branch, Merge) else first
+    if isinstance(merge_layer, Merge) and merge_layer.branches:
+        sources = [one for inner in merge_layer.branches for one in input_sources(inner)]
+        return list(dict.fromkeys(sources))
+    return [id(branch)] if isinstance(branch, keras.Sequential) else list(map(id, branch.inputs))
 
 
 def _batch_dot(left: Any, right: Any, axes: tuple[int, int]) -> Any:

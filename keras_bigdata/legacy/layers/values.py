@@ -39,7 +39,7 @@ class OldInitializer(keras.initializers.Initializer):
     """An initializer that is a function of the shape, as Keras 1 called it.
 
     Args:
-        function: called with a shape, and with `name=None` if it takes a name. It returns a
+        function: called with a shape, and with `name=None` if it takes `name`. It returns a
             variable, a tensor or an array.
 
     Example:
@@ -56,8 +56,15 @@ class OldInitializer(keras.initializers.Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         """Returns the values of a variable."""
-        value = self.function(tuple(shape))
+        value = self.function(tuple(shape), **({"name": None} if self._takes_name() else {}))
         return keras.ops.cast(getattr(value, "value", value), dtype or keras.config.floatx())
+
+    def _takes_name(self) -> bool:
+        try:
+            parameters = inspect.signature(self.function).parameters.values()
+        except ValueError:  # some functions in C have no signature
+            return False
+        return any(one.name == "name" or one.kind is one.VAR_KEYWORD for one in parameters)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""

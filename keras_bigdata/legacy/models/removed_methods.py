@@ -18,6 +18,7 @@ def install() -> None:
     add_name(keras.Sequential, "predict_classes", predict_classes)
     add_name(keras.Model, "predict_on_generator", methods.predict_generator)
     add_name(keras.Model, "to_yaml", to_yaml)
+    add_name(keras.Model, "reset_states", reset_states)
 
 
 def predict_proba(model: Any, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> Any:
@@ -42,6 +43,13 @@ def predict_classes(model: Any, x: Any, batch_size: int | None = 32, verbose: An
     if outputs.shape[-1] > 1:
         return outputs.argmax(axis=-1)
     return (outputs > 0.5).astype("int32")
+
+
+def reset_states(model: Any) -> None:
+    """Resets the states of the stateful layers of a model, and of the models in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model) or getattr(layer, "stateful", False):
+            layer.reset_states()
 
 
 def to_yaml(model: Any, **kwargs: Any) -> str:

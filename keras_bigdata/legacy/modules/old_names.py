@@ -30,6 +30,7 @@ _STAND_INS = {
             *("normalize_tuple", "normalize_padding", "conv_output_length", "conv_input_length"),
             *("to_list", "unpack_singleton", "is_all_none", "has_arg", "print_summary"),
             *("probas_to_classes", "categorical_probas_to_classes", "multi_gpu_model"),
+            *("slice_X", "slice_arrays"),
             *("l1l2", "activity_l1", "activity_l2", "activity_l1l2", "maxnorm"),
         )
     },

@@ -74,6 +74,22 @@ def is_all_none(iterable_or_element: Any) -> bool:
     return all(one is None for one in to_list(iterable_or_element, allow_tuple=True))
 
 
+def slice_arrays(arrays: Any, start: Any = None, stop: Any = None) -> Any:
+    """Returns `array[start:stop]`, or rows by a list of indices, of an array or of each in a list.
+
+    Arrays that are `None` remain `None`.
+    """
+    if isinstance(arrays, list):
+        return [None if array is None else slice_arrays(array, start, stop) for array in arrays]
+    if hasattr(start, "__len__"):
+        # Datasets of h5py take lists only.
+        return arrays[start.tolist() if hasattr(start, "shape") else start]
+    return arrays[start:stop]
+
+
+slice_X = slice_arrays
+
+
 def has_arg(fn: Any, name: str, accept_all: bool = False) -> bool:
     """Whether a function has an argument; `accept_all`: or `**kwargs`."""
     parameters = inspect.signature(fn).parameters

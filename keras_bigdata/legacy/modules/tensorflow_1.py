@@ -1,49 +1,50 @@
-"""Names of TensorFlow 1 at the top of many scripts: `tf.Session`, `tf.ConfigProto`, `tf.log`."""
+"""Names and arguments of TensorFlow 1 in scripts: `tf.Session`, `tf.log`, `softmax(dim=1)`."""
 
 from __future__ import annotations
 
+import functools
+import importlib
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from keras_bigdata.legacy.backend import sessions
-from keras_bigdata.legacy.patching import add_name
+from keras_bigdata.legacy.patching import add_name, replace
 from keras_bigdata.legacy.stand_ins import explaining
+from keras_bigdata.old_keras.tensorflow_names import COMPATIBLE_NAMES, RENAMED_ARGUMENTS
 
-# Names that `tf.compat.v1` still has, and that work without a session.
-_UNCHANGED = """
-    ConfigProto GPUOptions ceil confusion_matrix count_nonzero diag div erf gfile image_resize
-    is_finite is_inf is_nan lgamma log log1p logging matrix_diag random_crop random_normal
-    random_shuffle random_uniform rsqrt set_random_seed sparse_tensor_to_dense string_split
-    to_double to_float to_int32 to_int64 truncated_normal
-    """
 _REMOVED = {
     "placeholder": "was removed from TensorFlow: write keras.Input(batch_shape=shape).",
     "get_variable": "was removed from TensorFlow: write keras.Variable(value).",
     "layers": "was removed from TensorFlow: use keras.layers.",
-    "app": "was removed from TensorFlow: call main() yourself.",
-    "flags": "was removed from TensorFlow: use argparse.",
 }
 
 
 def install() -> None:
-    """Adds the names to `tensorflow`, if it is the backend."""
+    """Adds the names and arguments to `tensorflow`, if it is the backend."""
     if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
 
-    for name in _UNCHANGED.split():
-        value = getattr(tf.compat.v1, name, None)
-        if value is not None:
-            add_name(tf, name, value)
     for name, value in _sessions().items():
         add_name(tf, name, value)
     for name, advice in _REMOVED.items():
         add_name(tf, name, explaining(f"tensorflow.{name}", advice))
-    # `tf.python.control_flow_ops = tf` stood in scripts of Keras 1.
-    import tensorflow.python as tensorflow_python
-
-    add_name(tf, "python", tensorflow_python)
+    for module_name, names in COMPATIBLE_NAMES.items():
+        module = importlib.import_module(module_name)
+        compatible = importlib.import_module(
+            module_name.replace("tensorflow", "tensorflow.compat.v1", 1)
+        )
+        for name in names:
+            if hasattr(compatible, name):
+                add_name(module, name, getattr(compatible, name))
+    for module_name, functions in RENAMED_ARGUMENTS.items():
+        module = importlib.import_module(module_name)
+        for name, arguments in functions.items():
+            replace(module, name, _with_old_arguments(getattr(module, name), arguments))
+    add_name(tf, "python", _InternalModule("tensorflow.python"))
 
 
 def _sessions() -> dict[str, Any]:
@@ -59,3 +60,35 @@ def _sessions() -> dict[str, Any]:
         "initialize_all_variables": sessions.Nothing,
         "tables_initializer": sessions.Nothing,
     }
+
+
+def _with_old_arguments(function: Any, arguments: Mapping[str, str]) -> Any:
+    @functools.wraps(function)
+    def with_old_arguments(*args: Any, **kwargs: Any) -> Any:
+        for old in arguments.keys() & kwargs.keys():
+            if arguments[old] in kwargs:
+                raise TypeError(
+                    f"{function.__name__} got `{arguments[old]}` twice: also as `{old}`."
+                )
+            kwargs[arguments[old]] = kwargs.pop(old)
+        return function(*args, **kwargs)
+
+    return with_old_arguments
+
+
+class _InternalModule(types.ModuleType):
+    """Stands for `tf.python`, which TensorFlow hides, and takes what is assigned to it.
+
+    `tf.python.control_flow_ops = tf` made Keras 1.1 run on TensorFlow 0.12. It must not reach
+    TensorFlow's own modules.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for module in (self.__name__, f"{self.__name__}.ops"):
+            try:
+                return importlib.import_module(f"{module}.{name}")
+            except ImportError:
+                continue
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
