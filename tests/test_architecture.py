@@ -57,8 +57,8 @@ MAY_IMPORT = {
         *("arguments", "files", "keras_internals", "loading", "report", "shards", "storage"),
     ],
     "bench": [
-        *("arguments", "bounded_map", "files", "loading", "progress", "representation"),
-        *("shards", "storage"),
+        *("arguments", "bounded_map", "files", "loading", "permutation", "progress"),
+        *("representation", "shards", "storage"),
     ],
     "plots": ["arguments", "bench", "images", "loading", "shards"],
     "report": ["files", "plots", "representation", "storage"],
@@ -67,7 +67,7 @@ MAY_IMPORT = {
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals", "loading", "old_keras"],
     "cli": [
         *("arguments", "bench", "files", "integrity", "loading", "migrate", "packing"),
-        *("report", "representation", "shards", "storage"),
+        *("plots", "report", "representation", "shards", "storage"),
     ],
     "__init__": ["bench", "callbacks", "images", "integrity", "loading", "packing", "shards"],
 }

@@ -3,6 +3,7 @@
 measure     `bench`: how fast shards are read and fed to `fit` (disk, store, null_model)
 rates       its results
 cost        `EpochCost`: from which epoch on packing pays off
+shuffle_quality    how well an order mixes the rows of a set
 
 `bench` is imported on first use, because it needs Keras and `EpochCost` does not.
 """

@@ -6,6 +6,7 @@ cost        training time on the fly and packed
 samples     images of a set with their labels (sample_images reads them)
 mistakes    images that a model classifies wrongly
 classes     how many rows each class has
+shuffle     how well an order mixes the rows
 
 Each takes the axes to draw on, makes new ones if there are none, and returns them. They use no
 colour that is needed to read them. Used by all: drawing.
@@ -18,6 +19,7 @@ from keras_bigdata.plots.cost import cost
 from keras_bigdata.plots.input import input
 from keras_bigdata.plots.mistakes import mistakes
 from keras_bigdata.plots.samples import samples
+from keras_bigdata.plots.shuffle import shuffle
 from keras_bigdata.plots.training import training
 
-__all__ = ["classes", "cost", "input", "mistakes", "samples", "training"]
+__all__ = ["classes", "cost", "input", "mistakes", "samples", "shuffle", "training"]

@@ -6,6 +6,7 @@ import pytest
 from matplotlib import pyplot
 
 from keras_bigdata import EpochCost, InputReport, plots
+from keras_bigdata.bench.shuffle_quality import order_quality
 
 HISTORY = {
     "loss": [1.0, 0.5, 0.4, 0.3],
@@ -70,3 +71,18 @@ def test_the_epoch_from_which_packing_pays_off_is_marked(render):
     assert [line.get_ydata()[-1] for line in axes.get_lines()[:2]] == [127.5, 44.5]
     slow = EpochCost(train=100, read=1, decode=0.01)
     assert texts(plots.cost(slow, 5)) == []
+
+
+def test_the_order_in_use_and_the_sufficient_window_are_marked(render):
+    quality = order_quality([40] * 50, 32)
+    axes = render(plots.shuffle(quality))
+    curve, full, chosen, enough = axes.get_lines()
+    assert curve.get_ydata()[-1] == pytest.approx(quality.full_shards_per_batch)
+    assert set(full.get_ydata()) == {quality.full_shards_per_batch}
+    assert chosen.get_xydata().tolist() == [[quality.window_shards, quality.shards_per_batch]]
+    assert set(enough.get_xdata()) == {quality.sufficient_window}
+    assert "full shuffle" in labels(axes)
+    given = pyplot.subplots()[1]
+    assert render(plots.shuffle(order_quality([5], 2), axes=given)) is given
+    with pytest.raises(TypeError, match="Received: str"):
+        plots.shuffle("shards/train")
