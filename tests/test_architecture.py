@@ -61,7 +61,7 @@ MAY_IMPORT = {
         *("representation", "shards", "storage"),
     ],
     "plots": ["arguments", "bench", "images", "loading", "shards"],
-    "report": ["files", "plots", "representation", "storage"],
+    "report": ["files", "plots", "representation", "shards", "storage"],
     "old_keras": [],
     "migrate": ["files", "old_keras"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals", "loading", "old_keras"],

@@ -9,6 +9,7 @@ integrity   `verify` and `repair`
 bench       `bench` and `estimate` (storage: `estimate` of image files)
 migrate     `migrate`
 report      `report`
+show        `show`
 shuffle     `shuffle-report`
 
 Used by several of them: argument_types, url_options, formatting, option_names, scheduler.

@@ -14,6 +14,7 @@ from keras_bigdata.cli.migrate import add_migrate
 from keras_bigdata.cli.option_names import in_options
 from keras_bigdata.cli.pack import add_pack
 from keras_bigdata.cli.report import add_report
+from keras_bigdata.cli.show import add_show
 from keras_bigdata.cli.shuffle import add_shuffle_report
 from keras_bigdata.errors import BigDataError
 
@@ -62,6 +63,7 @@ def _build_parser() -> argparse.ArgumentParser:
         add_estimate,
         add_bench,
         add_report,
+        add_show,
         add_shuffle_report,
     ):
         add_command(commands)

@@ -9,7 +9,8 @@ classes     how many rows each class has
 shuffle     how well an order mixes the rows
 
 Each takes the axes to draw on, makes new ones if there are none, and returns them. They use no
-colour that is needed to read them. Used by all: drawing.
+colour that is needed to read them. Used by all: drawing. terminal_images shows images where there
+is no matplotlib.
 """
 
 from __future__ import annotations

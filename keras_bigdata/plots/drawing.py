@@ -74,7 +74,7 @@ def draw_images(axes: Any, images: Sequence[Any], captions: Sequence[str], colum
     for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(number, columns)
         left, top = column * (1 + _THUMBNAIL_GAP), -row * height
-        shown = _shown(np.asarray(image))
+        shown = to_uint8(np.asarray(image))
         scale = 1 / max(shown.shape[:2])
         half_height, half_width = 0.5 * scale * shown.shape[0], 0.5 * scale * shown.shape[1]
         x, y = left + 0.5, top - 0.5
@@ -86,7 +86,7 @@ def draw_images(axes: Any, images: Sequence[Any], captions: Sequence[str], colum
             vmax=255,
             interpolation="nearest" if max(shown.shape[:2]) < 64 else "antialiased",
         )
-        text = "\n".join(_cut(line) for line in caption.split("\n")[:2])
+        text = "\n".join(cut_line(line) for line in caption.split("\n")[:2])
         axes.text(x, top - 1.03, text, ha="center", va="top", fontsize=8, linespacing=1.1)
     rows = max(1, math.ceil(len(images) / columns))
     axes.set_xlim(-0.02, columns * (1 + _THUMBNAIL_GAP))
@@ -95,12 +95,22 @@ def draw_images(axes: Any, images: Sequence[Any], captions: Sequence[str], colum
     axes.set_axis_off()
 
 
-def _cut(line: str, limit: int = 18) -> str:
-    return line if len(line) <= limit else f"{line[: limit // 2 - 1]}…{line[-limit // 2 :]}"
+def cut_line(line: str, limit: int = 18) -> str:
+    """Returns a line of at most some characters; of a longer one, the middle is left out."""
+    if len(line) <= limit:
+        return line
+    end = max(1, limit // 2)
+    return f"{line[: max(0, limit - 1 - end)]}…{line[-end:]}"
 
 
-def _shown(image: Any) -> Any:
-    """Returns an image as uint8, of shape `(height, width)` or `(height, width, 3)`."""
+def to_uint8(image: Any) -> Any:
+    """Returns an image as uint8, of shape `(height, width)` or `(height, width, 3)`.
+
+    What is not uint8 is stretched to its own range.
+
+    Args:
+        image: array of shape `(height, width)`, `(height, width, 1)` or `(height, width, 3)`.
+    """
     if image.ndim == 3 and image.shape[-1] == 1:
         image = image[..., 0]
     if image.dtype == np.uint8:

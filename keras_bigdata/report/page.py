@@ -11,9 +11,9 @@ from typing import Any
 
 from keras_bigdata import plots
 from keras_bigdata.plots.training import mode_of
+from keras_bigdata.report.document import html_document
 from keras_bigdata.report.figures import svg
 from keras_bigdata.report.run_record import read_run
-from keras_bigdata.report.style import CSS
 from keras_bigdata.representation import format_bytes, format_seconds
 
 # Scores that are drawn; the others stand in the table.
@@ -66,13 +66,7 @@ def report_page(
         body.append("<p>No epoch has ended yet.</p>")
     for name in ("data", "order", "model", "software"):
         body += [f"<h2>{name.capitalize()}</h2>", _table(run[name])]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(body)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return html_document(title, "\n".join(body))
 
 
 def _text(value: Any) -> str:

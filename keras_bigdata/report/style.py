@@ -28,6 +28,9 @@ p.when, figcaption { color: var(--faint); margin: 0 0 1rem; }
 }
 figure { margin: 0; background: var(--panel); border-radius: 6px; padding: .6rem; min-width: 0; }
 figure svg, figure img { display: block; width: 100%; height: auto; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .8rem; }
+.sheet img { border-radius: 3px; image-rendering: auto; }
+.sheet figcaption { margin: .4rem 0 0; font-size: .85rem; overflow-wrap: anywhere; }
 dl.summary {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr));
   gap: .8rem; margin: 1rem 0;

@@ -1,0 +1,83 @@
+"""Command `show`: images of a set, in the terminal or as an HTML page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from keras_bigdata.cli.url_options import add_storage_option, checked_options
+from keras_bigdata.files import replace_file
+
+
+def add_show(commands: Any) -> None:
+    """Adds the command `show`."""
+    show = commands.add_parser(
+        "show",
+        help="show images of a set with their labels and files",
+        description="Shows images that lie at equal distances in a set, with their labels and "
+        "files: on a terminal in colours, elsewhere their labels and files as lines.",
+        epilog="Example: keras-bigdata show shards/train --count 12 --html photos.html",
+    )
+    show.add_argument("directory", metavar="DIR", help="directory of shards, or its URL")
+    show.add_argument(
+        "--count", type=int, default=24, metavar="N", help="number of images (default: 24)"
+    )
+    show.add_argument("--field", metavar="NAME", help="field of images (default: the first one)")
+    show.add_argument(
+        "--width",
+        type=int,
+        default=20,
+        metavar="N",
+        help="characters in a line of an image on a terminal (default: 20)",
+    )
+    show.add_argument(
+        "--html", metavar="FILE", help="write one HTML file instead, which needs no network"
+    )
+    add_storage_option(show)
+    show.set_defaults(run=run_show)
+
+
+def run_show(arguments: argparse.Namespace) -> None:
+    """Prints the images, or writes the page and prints its name."""
+    from keras_bigdata.arguments import checked_int
+
+    options = checked_options(arguments, arguments.directory)
+    checked_int(arguments.count, "--count", 1)
+    checked_int(arguments.width, "--width", 1)
+    if arguments.html is not None:
+        _write_page(arguments, options)
+        return
+    from rich.console import Console
+
+    from keras_bigdata.plots.sample_images import read_samples
+    from keras_bigdata.plots.terminal_images import image_grid
+    from keras_bigdata.shards.shards import Shards
+
+    shards = Shards(arguments.directory, storage_options=options)
+    found = read_samples(shards, arguments.count, arguments.field)
+    console = Console()
+    if console.is_terminal and console.color_system is not None:
+        grid = image_grid(found.images, found.captions, console.width, cell=arguments.width)
+        console.print(grid)
+        return
+    for image, caption, position in zip(
+        found.images, found.captions, found.positions.tolist(), strict=True
+    ):
+        size = "x".join(map(str, image.shape[:2]))
+        texts = [line for line in caption.split("\n") if line]
+        print("\t".join([f"row {position}", size, *texts]))
+
+
+def _write_page(arguments: argparse.Namespace, options: Any) -> None:
+    from keras_bigdata.report.contact_sheet import contact_sheet_page
+
+    page = contact_sheet_page(
+        arguments.directory, arguments.count, field=arguments.field, storage_options=options
+    )
+
+    def write(path: Path) -> None:
+        path.write_text(page, encoding="utf-8")
+
+    replace_file(Path(arguments.html), write)
+    print(arguments.html)
