@@ -247,7 +247,7 @@ def test_dependencies_are_declared():
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
         *("loky", "cloudpickle", "rich", "ml_dtypes"),
         *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
-        *("fsspec", "aiohttp", "distributed", "isal", "matplotlib"),  # extras
+        *("fsspec", "aiohttp", "distributed", "isal", "matplotlib", "shtab"),  # extras
         *("jax", "torch"),  # backends that are installed by the user
     }
     assert used <= declared, used - declared

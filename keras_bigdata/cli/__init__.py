@@ -12,7 +12,8 @@ report      `report`
 show        `show`
 shuffle     `shuffle-report`
 
-Used by several of them: argument_types, url_options, formatting, option_names, scheduler.
+Used by several of them: argument_types, url_options, formatting, option_names, scheduler,
+completion.
 """
 
 from keras_bigdata.cli.main import main

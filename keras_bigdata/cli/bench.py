@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from keras_bigdata.cli.argument_types import (
     parse_size,
     parse_structure,
 )
+from keras_bigdata.cli.formatting import add_json, print_json
 from keras_bigdata.cli.storage import add_storage_options, run_storage
 from keras_bigdata.cli.url_options import (
     add_cache,
@@ -24,6 +26,7 @@ from keras_bigdata.representation import format_bytes, format_count, format_seco
 from keras_bigdata.shards.index import INDEX_NAME
 
 if TYPE_CHECKING:
+    from keras_bigdata.bench.cost import EpochCost
     from keras_bigdata.bench.rates import Rates
 
 
@@ -38,6 +41,7 @@ def add_bench(commands: Any) -> None:
         "take 1 GiB. Of a set behind a URL, 256 MiB are copied to this machine (to CACHE): that "
         "measures the store, and the rest is measured on the copies. KERAS_BACKEND selects the "
         "backend. The measurement takes about a minute.",
+        epilog="Example: keras-bigdata bench shards/train --batch-size 64 --rate 900",
     )
     bench.add_argument(
         "directory",
@@ -75,6 +79,7 @@ def add_bench(commands: Any) -> None:
         metavar="SECONDS",
         help="length of one measurement (default: 1)",
     )
+    add_json(bench)
     bench.set_defaults(run=run_bench)
 
 
@@ -96,6 +101,10 @@ def run_bench(arguments: argparse.Namespace) -> None:
         rounds=arguments.rounds,
         seconds=arguments.seconds,
     )
+    if arguments.json:
+        found = [rates.describe_bottleneck(rate) for rate in arguments.rate or ()]
+        print_json({**asdict(rates), "limits": rates.describe_limits(), "bottlenecks": found})
+        return
     _print_rates(rates)
     print(rates.describe_limits())
     for rate in arguments.rate or ():
@@ -160,6 +169,8 @@ def add_estimate(commands: Any) -> None:
         "which is assumed to take as long as packing took. Unless --samples-per-second is given, "
         "reading the packed data is measured for a few seconds. With --size, compares the forms in "
         "which image files can be stored.",
+        epilog="Example: keras-bigdata estimate shards/train --epochs 15 --pack-seconds 840; or, "
+        "for a directory of image files: keras-bigdata estimate photos --size 128x128",
     )
     estimate.add_argument(
         "directory",
@@ -196,6 +207,7 @@ def add_estimate(commands: Any) -> None:
         metavar="N",
         help="rows per batch for the measurement (default: 32)",
     )
+    add_json(estimate)
     estimate.set_defaults(run=run_estimate)
 
 
@@ -280,18 +292,31 @@ def run_estimate(arguments: argparse.Namespace) -> None:
         decode=pack_seconds / index.variants,
         feed=index.num_samples / rate,
     )
+    modes = {
+        "in_turn": _mode(cost, arguments.epochs, index.variants, overlap=False),
+        "overlapped": _mode(cost, arguments.epochs, index.variants, overlap=True),
+    }
+    if arguments.json:
+        rates = {"samples_per_second": rate, "measured": arguments.samples_per_second is None}
+        print_json({"samples": index.num_samples, "epochs": arguments.epochs, **rates, **modes})
+        return
     print(f"{index.num_samples} samples; packed data are read at {rate:.0f} samples/s ({origin})")
     if train_rate is None:
         print("The training steps are not included: use --train-samples-per-second.")
-    for overlap, mode in (
-        (False, "preparing and training in turn"),
-        (True, "preparing while training"),
-    ):
-        on_the_fly = cost.on_the_fly(arguments.epochs, overlap=overlap)
-        packed = cost.packed(arguments.epochs, variants=index.variants, overlap=overlap)
-        epoch = cost.break_even(variants=index.variants, overlap=overlap)
+    for name, figures in modes.items():
+        mode = "preparing and training in turn" if name == "in_turn" else "preparing while training"
+        epoch = figures["break_even_epoch"]
         pays = "never pays off" if epoch is None else f"pays off from epoch {epoch}"
         print(
-            f"{arguments.epochs} epochs, {mode}: {format_seconds(on_the_fly)} on the fly, "
-            f"{format_seconds(packed)} packed once; packing {pays}"
+            f"{arguments.epochs} epochs, {mode}: {format_seconds(figures['on_the_fly_seconds'])} "
+            f"on the fly, {format_seconds(figures['packed_seconds'])} packed once; packing {pays}"
         )
+
+
+def _mode(cost: EpochCost, epochs: int, variants: int, *, overlap: bool) -> dict[str, Any]:
+    """Returns both times of a training, and the epoch from which packing pays off."""
+    return {
+        "on_the_fly_seconds": cost.on_the_fly(epochs, overlap=overlap),
+        "packed_seconds": cost.packed(epochs, variants=variants, overlap=overlap),
+        "break_even_epoch": cost.break_even(variants=variants, overlap=overlap),
+    }

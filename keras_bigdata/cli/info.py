@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.cli.argument_types import add_layout
+from keras_bigdata.cli.formatting import add_json, print_json
 from keras_bigdata.cli.url_options import add_storage_option, checked_options
 from keras_bigdata.representation import format_bytes, format_count
 from keras_bigdata.shards.index import ShardIndex
@@ -25,6 +26,7 @@ def add_info(commands: Any) -> None:
         help="describe a directory of shards",
         description="Prints the number of samples, the shards, the fields and their roles, the "
         "metadata columns, the classes and the size of the vocabulary.",
+        epilog="Example: keras-bigdata info shards/train",
     )
     info.add_argument(
         "directory",
@@ -33,6 +35,7 @@ def add_info(commands: Any) -> None:
         "pickle",
     )
     add_layout(info)
+    add_json(info)
     add_storage_option(info)
     info.set_defaults(run=run_info)
 
@@ -47,6 +50,9 @@ def run_info(arguments: argparse.Namespace) -> None:
         storage_options=checked_options(arguments, arguments.directory),
     )
     scanned = index.provenance.get("by") == "scan"
+    if arguments.json:
+        print_json({"directory": arguments.directory, "packed": not scanned, **_figures(index)})
+        return
     print(f"{arguments.directory}: {'pickles without an index' if scanned else 'packed shards'}")
     variants = f" in each of {index.variants} variants" if index.variants > 1 else ""
     print(f"samples: {index.num_samples}{variants}")
@@ -69,6 +75,33 @@ def run_info(arguments: argparse.Namespace) -> None:
     if index.vocabulary is not None:
         print(f"vocabulary: {len(index.vocabulary)} words")
     _print_packs(index)
+
+
+def _figures(index: ShardIndex) -> dict[str, Any]:
+    """Returns what `info` prints, for scripts. Names are never shortened."""
+    from keras_bigdata.packing.pack_records import pack_records
+
+    records = pack_records(index)[1:]
+    skipped = list(index.provenance.get("skipped", []))
+    skipped += [entry for record in records for entry in record.content["skipped"]]
+    return {
+        "samples": index.num_samples,
+        "variants": index.variants,
+        "shards": len(index),
+        "bytes": index.sizes.sum(),
+        "fields": {
+            name: {"dtype": field.dtype, "shape": field.shape, "row_bytes": field.row_bytes}
+            for name, field in index.fields.items()
+        },
+        "skipped_fields": index.skipped_fields,
+        "columns": list(index.columns),
+        "roles": index.roles.to_json(),
+        "classes": index.classes,
+        "class_counts": index.class_counts,
+        "vocabulary": None if index.vocabulary is None else len(index.vocabulary),
+        "appended": len(records),
+        "skipped": skipped,
+    }
 
 
 def _print_packs(index: ShardIndex) -> None:

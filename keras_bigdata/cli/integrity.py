@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict, fields
 from typing import Any
 
 from keras_bigdata.cli.argument_types import add_layout, parse_names, parse_structure
-from keras_bigdata.cli.formatting import print_repair
+from keras_bigdata.cli.formatting import add_json, print_json, print_repair
 from keras_bigdata.cli.option_names import in_options
 from keras_bigdata.cli.url_options import add_storage_option, url_arguments
 
@@ -18,7 +19,8 @@ def add_verify(commands: Any) -> None:
         help="compare shards with their index, byte for byte",
         description="Reads every shard completely and lists all faults, each with its remedy. "
         "Changes nothing and never executes a pickle.",
-        epilog="Exit status: 0 if there is no fault; 1 if there are faults or DIR cannot be "
+        epilog="Example: keras-bigdata verify shards/train --against shards/val. Exit status: 0 if "
+        "there is no fault; 1 if there are faults or DIR cannot be "
         "checked; 2 if the command line is invalid.",
     )
     verify.add_argument(
@@ -41,6 +43,7 @@ def add_verify(commands: Any) -> None:
         "(default: inputs, targets and sample weights)",
     )
     add_layout(verify)
+    add_json(verify)
     add_storage_option(verify)
     verify.set_defaults(run=run_verify)
 
@@ -56,7 +59,15 @@ def run_verify(arguments: argparse.Namespace) -> int:
         layout=arguments.layout,
         **url_arguments(arguments),
     )
-    print(in_options(str(report), arguments))
+    if arguments.json:
+        # Not `asdict`, which copies a directory behind a URL with the settings of its driver.
+        figures = {each.name: getattr(report, each.name) for each in fields(report)}
+        faults = [asdict(fault) for fault in report.faults]
+        print_json(
+            {"ok": report.ok, **figures, "directory": str(report.directory), "faults": faults}
+        )
+    else:
+        print(in_options(str(report), arguments))
     return 0 if report.ok else 1
 
 
@@ -68,7 +79,8 @@ def add_repair(commands: Any) -> None:
         description="Rebuilds a lost index from the shards. Packs damaged shards again if --from "
         "returns their source; otherwise moves them to DIR/quarantine and removes them from the "
         "index. Deletes nothing, and without --yes changes nothing: it prints the steps.",
-        epilog="Exit status: 0 if there was nothing to repair or everything was repaired; 1 if "
+        epilog="Example: keras-bigdata repair shards/train --yes. Exit status: 0 if there was "
+        "nothing to repair or everything was repaired; 1 if "
         "there are steps to carry out and --yes is missing, or if the repair failed; 2 if the "
         "command line is invalid.",
     )

@@ -18,7 +18,8 @@ def add_migrate(commands: Any) -> None:
         "nothing more. Files that import each other are read as one program, so pass all of them, "
         "or their directory. Modules next to a script that it imports and that are not given are "
         "read and not changed.",
-        epilog="Exit status: 0 if all files were processed, changed or not; 1 if a file could not "
+        epilog="Example: keras-bigdata migrate project/ --write. Exit status: 0 if all "
+        "files were processed, changed or not; 1 if a file could not "
         "be read or written or is not Python 3 (the other files are still processed); 2 if the "
         "command line is invalid; 3 with --check if a file needs changes.",
     )

@@ -30,7 +30,8 @@ def add_pack(commands: Any) -> None:
         "pack",
         help="pack data into shards",
         description="Packs data into shards: pickle files with an index, index.json.",
-        epilog="'keras-bigdata pack KIND --help' describes a kind.",
+        epilog="Example: keras-bigdata pack images photos --size 128x128 -o shards/train. "
+        "'keras-bigdata pack KIND --help' describes a kind.",
     )
     kinds = pack.add_subparsers(required=True, metavar="KIND")
     for add_kind in (add_pack_images, add_pack_texts, add_pack_hdf5, add_pack_generator):
@@ -44,6 +45,8 @@ def add_pack_images(kinds: Any) -> None:
         help="pack image files listed in a CSV file or sorted into class directories",
         description="Packs image files with their texts, masks and labels. SOURCE is a CSV file, "
         "or a directory with one subdirectory of images per class.",
+        epilog="Example: keras-bigdata pack images labels.csv --image file --label label "
+        "--size 128x128 --split 0.2 -o shards",
     )
     images.add_argument("source", metavar="SOURCE", help="a CSV file or a directory")
     images.add_argument(
@@ -193,6 +196,8 @@ def add_pack_texts(kinds: Any) -> None:
         help="pack the texts of a CSV file as token ids",
         description="Tokenizes a column of texts and packs the token ids with their labels. The "
         "vocabulary is stored in the index.",
+        epilog="Example: keras-bigdata pack texts reviews.csv --text review --label stars "
+        "-o shards/reviews",
     )
     texts.add_argument("source", metavar="CSV", help="a CSV file")
     texts.add_argument("--text", required=True, metavar="COLUMN", help="column of the texts")
@@ -236,6 +241,8 @@ def add_pack_hdf5(kinds: Any) -> None:
         help="pack datasets of an HDF5 file",
         description="Packs datasets that have the same number of rows. The file may be larger than "
         "memory: it is read in parts.",
+        epilog="Example: keras-bigdata pack hdf5 photos.h5 --image train/x --label train/y "
+        "-o shards/train",
     )
     hdf5.add_argument("source", metavar="FILE", help="an HDF5 file")
     hdf5.add_argument(
@@ -307,6 +314,8 @@ def add_pack_generator(kinds: Any) -> None:
         description="Packs the batches of a generator. MODULE:FUNCTION is a function without "
         "arguments that returns a generator, an iterator, a keras.utils.PyDataset or a "
         "tf.data.Dataset. The module may be in the current directory.",
+        epilog="Example: keras-bigdata pack generator my_training:batches --steps 500 "
+        "-o shards/train",
     )
     generator.add_argument(
         "function", metavar="MODULE:FUNCTION", help="such as my_training:batches"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keras_bigdata.cli.formatting import print_json
 from keras_bigdata.representation import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def run_storage(arguments: argparse.Namespace) -> None:
         color="grayscale" if arguments.grayscale else "rgb",
         directory=arguments.output,
     )
+    if arguments.json:
+        print_json(_figures(cost))
+        return
     disk = "unknown" if cost.disk_rate is None else f"{format_bytes(cost.disk_rate)}/s"
     height, width = arguments.size
     print(
@@ -61,6 +65,30 @@ def run_storage(arguments: argparse.Namespace) -> None:
             "epoch only."
         )
     print(f'store="auto" would choose "{cost.choice}": {cost.reason}.')
+
+
+def _figures(cost: StorageCost) -> dict[str, Any]:
+    """Returns what is printed, for scripts."""
+    return {
+        "images": cost.images,
+        "disk_bytes_per_second": cost.disk_rate,
+        "cores": cost.cores,
+        "memory": cost.memory,
+        "decoder": cost.decoder,
+        "forms": {
+            form: {
+                "image_bytes": each.image_bytes,
+                "set_bytes": cost.set_bytes(form),
+                "disk_images_per_second": cost.disk_images(form),
+                "decoded_images_per_second": cost.decoded_images(form),
+                "limit": cost.limit(form),
+                "stays_in_memory": cost.stays_in_memory(form),
+            }
+            for form, each in cost.forms.items()
+        },
+        "choice": cost.choice,
+        "reason": cost.reason,
+    }
 
 
 def _print_table(cost: StorageCost) -> None:
