@@ -76,10 +76,20 @@ def _track_with_bar(
     items: Iterable[Item], total: int | None, description: str, delay: float
 ) -> Iterator[Item]:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Items per second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            text = "" if speed is None else f"{speed:,.{0 if speed >= 10 else 1}f}/s"
+            return Text(text, "progress.data.speed")
 
     started = time.monotonic()
-    progress = Progress(console=Console(stderr=True), transient=True)
+    *columns, time_left = Progress.get_default_columns()
+    progress = Progress(*columns, Rate(), time_left, console=Console(stderr=True), transient=True)
     task = progress.add_task(description, total=total)
     try:
         if not delay:

@@ -8,6 +8,9 @@ import numpy as np
 
 from keras_bigdata.plots.drawing import ACCENT, LIGHT, new_axes, tidy
 
+# With more epochs, the names of the limits would cover each other.
+_MAX_NAMED = 12
+
 
 def input(report: Any, *, axes: Any = None) -> Any:
     """Draws the time of each epoch: that of the model, and that of waiting for data.
@@ -53,7 +56,7 @@ def input(report: Any, *, axes: Any = None) -> Any:
     if len(epochs) <= 20:
         for number, height, share, record in zip(numbers, seconds, shares, epochs, strict=True):
             text = "unknown" if np.isnan(share) else f"{share:.0%}"
-            if record["limit"] != "model":
+            if record["limit"] != "model" and len(epochs) <= _MAX_NAMED:
                 text += f"\n{record['limit']}"
             axes.annotate(
                 text,
@@ -66,5 +69,6 @@ def input(report: Any, *, axes: Any = None) -> Any:
             )
     tidy(axes, title="Waiting for data", x="epoch", y="seconds", whole_x=True)
     axes.margins(y=0.18)
-    axes.legend(frameon=False, loc="upper right", ncols=2)
+    # Above the axes, because bars and their captions may reach to the top.
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
     return axes

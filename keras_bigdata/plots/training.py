@@ -112,8 +112,13 @@ def _mark_best(axes: Any, values: list[float], mode: str) -> None:
     axes.plot(best + 1, array[best], marker="o", markersize=8, markerfacecolor="none", color="0.2")
     axes.annotate(
         f"best: {array[best]:.4g} in epoch {best + 1}",
-        (best + 1, array[best]),
-        xytext=(8, 12 if mode == "min" else -18),
+        # Above the axes, at the right end of the line of the title: next to its mark it would
+        # cover curves.
+        (1, 1),
+        xycoords="axes fraction",
+        xytext=(0, 6),
         textcoords="offset points",
-        ha="right" if best > 0.6 * len(array) else "left",
+        ha="right",
+        va="bottom",
+        fontsize=9,
     )

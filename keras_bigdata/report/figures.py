@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from keras_bigdata.plots.drawing import ACCENT, INK
+from keras_bigdata.plots.drawing import ACCENT, INK, LINE_COLORS
 
 # Colours of the plots -> those of the page, which differ in the dark.
 _COLORS = {
@@ -15,6 +15,7 @@ _COLORS = {
     re.compile("#d9d9d9"): "var(--rule)",
     re.compile(re.escape(INK)): "var(--line)",
     re.compile(re.escape(ACCENT)): "var(--accent-line)",
+    **{re.compile(LINE_COLORS[number]): f"var(--line-{number})" for number in range(2, 6)},
 }
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _IDENTIFIER = re.compile(r'(id="|url\(#|href="#)')

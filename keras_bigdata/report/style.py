@@ -7,11 +7,13 @@ CSS = """
   color-scheme: light dark;
   --paper: #ffffff; --ink: #1c2430; --faint: #56606d; --rule: #d5dbe2; --panel: #f5f7f9;
   --line: #1f4e79; --accent-line: #c8641e;
+  --line-2: #4a7d35; --line-3: #7a4f9e; --line-4: #8a6d1b; --line-5: #555555;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14181d; --ink: #e6eaef; --faint: #a9b3bf; --rule: #39424d; --panel: #1d232a;
     --line: #7fb2e5; --accent-line: #f0a76a;
+    --line-2: #8cc472; --line-3: #c3a0e3; --line-4: #d9bd6b; --line-5: #b8b8b8;
   }
 }
 * { box-sizing: border-box; }
@@ -21,7 +23,7 @@ body {
 }
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; border-bottom: 1px solid var(--rule); }
-p.when, figcaption { color: var(--faint); margin: 0 0 1rem; }
+p.when, figcaption { color: var(--faint); margin: 0 0 1rem; overflow-wrap: anywhere; }
 .figures {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
   gap: 1rem;
@@ -30,7 +32,7 @@ figure { margin: 0; background: var(--panel); border-radius: 6px; padding: .6rem
 figure svg, figure img { display: block; width: 100%; height: auto; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .8rem; }
 .sheet img { border-radius: 3px; image-rendering: auto; }
-.sheet figcaption { margin: .4rem 0 0; font-size: .85rem; overflow-wrap: anywhere; }
+.sheet figcaption { margin: .4rem 0 0; font-size: .85rem; }
 dl.summary {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr));
   gap: .8rem; margin: 1rem 0;
