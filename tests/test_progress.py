@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,18 @@ def test_all_items_are_yielded(verbose: Any, monkeypatch):
     use_terminal(monkeypatch)
     assert list(track(range(3), 3, "Counting", verbose)) == [0, 1, 2]
     assert list(track(iter("ab"), None, "Counting", verbose)) == ["a", "b"]
+
+
+def test_a_bar_has_the_rate_and_the_time_left(monkeypatch):
+    terminal = use_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "100")
+    items = track(range(20), 20, "Counting", 1)
+    for _ in range(10):
+        next(items)
+        time.sleep(0.05)
+    list(items)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert re.search(r"100% [\d,.]+/s 0:00:0\d", shown)
 
 
 def test_a_bar_from_the_start_or_only_if_it_takes_long(monkeypatch):

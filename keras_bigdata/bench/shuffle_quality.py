@@ -144,14 +144,13 @@ class ShuffleQuality:
             order += f", {format_count(self.window_shards, 'shard')} in a window"
             if self.set_bytes:
                 order += f" ({format_bytes(self._window_bytes(self.window_shards))})"
-        share = self.distance / self.full_distance
         lines = [
             f"{format_count(self.samples, 'row')} in {format_count(self.shards, 'shard')}, batches "
             f"of {self.batch_size}, shuffle={order}",
             f"shards per batch: {self.shards_per_batch:,.1f} (full shuffle: "
             f"{self.full_shards_per_batch:,.1f})",
             f"distance between rows that are stored next to each other: {self.distance:,.0f} rows "
-            f"(full shuffle: {self.full_distance:,.0f}; {share:.2%} of it)",
+            f"(full shuffle: {self.full_distance:,.0f})",
         ]
         if self.pure_batches is not None:
             lines.append(f"batches of one class: {self.pure_batches:.0%}")

@@ -16,7 +16,8 @@ def add_show(commands: Any) -> None:
         "show",
         help="show images of a set with their labels and files",
         description="Shows images that lie at equal distances in a set, with their labels and "
-        "files: on a terminal in colours, elsewhere their labels and files as lines.",
+        "files: on a terminal with colours as characters, elsewhere their labels and "
+        "files as lines.",
         epilog="Example: keras-bigdata show shards/train --count 12 --html photos.html",
     )
     show.add_argument("directory", metavar="DIR", help="directory of shards, or its URL")
@@ -57,7 +58,7 @@ def run_show(arguments: argparse.Namespace) -> None:
     shards = Shards(arguments.directory, storage_options=options)
     found = read_samples(shards, arguments.count, arguments.field)
     console = Console()
-    if console.is_terminal and console.color_system is not None:
+    if console.is_terminal and console.color_system is not None and not console.no_color:
         grid = image_grid(found.images, found.captions, console.width, cell=arguments.width)
         console.print(grid)
         return

@@ -35,13 +35,11 @@ def image_grid(
 
     cell = max(1, min(cell, width))
     columns = max(1, (width + 2) // (cell + 2))
-    grid = Table.grid(padding=(0, 2, 1, 0))
-    cells = [
-        Group(
-            image_text(image, cell), *[Text(cut_line(line, cell)) for line in caption.split("\n")]
-        )
-        for image, caption in zip(images, captions, strict=True)
-    ]
+    grid = Table.grid(padding=(0, 2))
+    cells = []
+    for image, caption in zip(images, captions, strict=True):
+        lines = [Text(cut_line(line, cell)) for line in caption.split("\n")]
+        cells.append(Group(image_text(image, cell), *lines, Text("")))
     for first in range(0, len(cells), columns):
         grid.add_row(*cells[first : first + columns])
     return grid

@@ -35,6 +35,21 @@ def test_lines_where_there_is_no_terminal(photos, capsys):
     assert "--count" in capsys.readouterr().err
 
 
+def test_colours_on_a_terminal_unless_they_are_switched_off(photos, capsys, monkeypatch):
+    for name in ("NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["show", photos, "--count", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "\u2580" in shown
+    assert "cat & dog" in shown
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main(["show", photos, "--count", "2"]) == 0
+    assert capsys.readouterr().out.startswith("row 0\t8x6\t")
+
+
 def test_a_character_has_two_pixels():
     image = np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8).repeat(2, 1)
     text = image_text(image, 2)

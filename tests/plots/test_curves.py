@@ -64,6 +64,21 @@ def test_waiting_is_shown_with_its_limit(render):
     assert texts(plots.training(report)) == ["best: 0.5 in epoch 2"]
 
 
+def test_captions_of_many_epochs_do_not_cover_each_other(render):
+    record = {"seconds": 1.0, "wait": 0.5, "limit": "transform", "logs": {}}
+    epochs = [{**record, "epoch": number} for number in range(13)]
+    assert texts(render(plots.input(epochs[:12])))[0] == "50%\ntransform"
+    assert texts(render(plots.input(epochs))) == ["50%"] * 13
+
+
+def test_captions_and_legends_stay_out_of_the_plot(render):
+    axes = render(plots.training(HISTORY))
+    assert axes.texts[0].get_window_extent().y0 > axes.get_window_extent().y1
+    epochs = [{"epoch": 0, "seconds": 1.0, "wait": 0.5, "limit": "read", "logs": {}}]
+    axes = render(plots.input(epochs))
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+
+
 def test_the_epoch_from_which_packing_pays_off_is_marked(render):
     times = EpochCost(train=1.5, read=1, decode=4, augment=2)
     axes = render(plots.cost(times))
