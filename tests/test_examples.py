@@ -44,7 +44,7 @@ def accuracies_of_custom_loop(output: str, backend: str) -> list[float]:
 
 @pytest.mark.slow
 def test_custom_loop_learns(tmp_path, monkeypatch, capsys):
-    """The fastest example, in this process: 5 seconds."""
+    """The fastest example, in this process, without a second import of TensorFlow."""
     monkeypatch.setattr(sys, "argv", ["custom_loop.py", str(tmp_path)])
     runpy.run_path(str(EXAMPLES / "custom_loop.py"), run_name="__main__")
     accuracies = accuracies_of_custom_loop(capsys.readouterr().out, "tensorflow")
@@ -107,8 +107,8 @@ def test_from_image_data_generator_pays(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_custom_loop_learns_on_each_backend(tmp_path, backend):
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_custom_loop_learns_on_the_other_backends(tmp_path, backend):
     pytest.importorskip(backend)
     output = run("custom_loop.py", tmp_path, KERAS_BACKEND=backend)
     accuracies = accuracies_of_custom_loop(output, backend)

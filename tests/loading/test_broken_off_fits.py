@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
-import sys
-import textwrap
 
 import keras
 import pytest
 
-from tests.helpers.paths import ROOT
+from tests.helpers.forked_programs import run_forked
 
 pytestmark = [
     pytest.mark.slow,
@@ -70,22 +67,13 @@ CHILD = """
 """
 
 
-ALL = list(itertools.product(["sequence", "dataset"], [0, 1], ["again", "end"]))
+ALL = list(itertools.product(["sequence", "dataset"], ["0", "1"], ["again", "end"]))
 
 
-@pytest.mark.parametrize(("feed", "workers", "then"), ALL)
-def test_garbage_collected_by_whoever_asks_for_a_batch_is_no_deadlock(
-    tmp_path, shards, feed, workers, then
-):
-    path = tmp_path / "program.py"
-    path.write_text(textwrap.dedent(CHILD))
-    result = subprocess.run(
-        [sys.executable, str(path), str(shards([100] * 8)), feed, str(workers), then],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-    assert result.stdout.split("\n")[:2] == ["broken off", "done"], result.stderr
-    assert result.returncode == 0, result.stderr
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_garbage_collected_by_whoever_asks_for_a_batch_is_no_deadlock(tmp_path, shards):
+    directory = str(shards([100] * 8))
+    found = run_forked(tmp_path, CHILD, [[directory, *arguments] for arguments in ALL])
+    for arguments, (status, lines, error) in zip(ALL, found, strict=True):
+        assert lines == ["broken off", "done"], (arguments, error)
+        assert status == 0, (arguments, error)

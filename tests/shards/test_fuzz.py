@@ -61,9 +61,10 @@ def test_the_fuzzer_detects_forbidden_behaviour(fuzzer, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_minute_of_hostile_files(tmp_path):
+def test_twenty_seconds_of_hostile_files(tmp_path):
+    # Always the first files of one seed. `--seconds` and `--seed` search further by hand.
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.run", "--seconds", "50", "--found", tmp_path],
+        [sys.executable, "-m", "tests.fuzz.run", "--seconds", "20", "--found", tmp_path],
         cwd=Path(run).parents[2],
         capture_output=True,
         text=True,
