@@ -10,8 +10,9 @@ resume_training              `ResumeTraining`: reads the state of a training (_t
                              _training_settings, _callback_states) into files
                              (_checkpoints: _checkpoint_directory or _checkpoint_url;
                              _checkpoint_file) when they are due (_checkpoint_schedule), one
-                             training at a time (_running_training, _checkpoint_owner), if `fit` can
-                             be resumed (_resumable_fit, _short_epoch)
+                             training at a time (_running_training, _checkpoint_owner,
+                             _trained_copies), if `fit` can be resumed (_resumable_fit,
+                             _short_epoch)
 
 Several processes: which ones train together (_training_processes), their parts of a validation set
 (_divided_sets) and their checkpoints (_shared_checkpoints).

@@ -24,6 +24,7 @@ from keras_bigdata.callbacks._monitor import print_below_progress
 from keras_bigdata.callbacks._resumable_fit import ResumableFit, check_fit
 from keras_bigdata.callbacks._shared_checkpoints import SharedCheckpoints
 from keras_bigdata.callbacks._short_epoch import ShortEpoch
+from keras_bigdata.callbacks._trained_copies import TrainedCopies
 from keras_bigdata.callbacks._training_processes import training_processes
 from keras_bigdata.callbacks._training_settings import (
     changed_settings,
@@ -56,6 +57,7 @@ class ResumeTraining(keras.callbacks.Callback):
     - A checkpoint of other data, another order, another model, or another backend is refused, and
       one of another optimizer, learning rate or loss, unless `on_change="use_new"`. A change inside
       a `transform`, a custom loss or a layer that does not change any variable is not detected.
+      Only one of its copies may train: create one for each trial of a tuner.
     - The states of Keras's callbacks, of this package's, and of those with methods `state_dict()`
       and `load_state_dict(state)` are saved; a warning names all others. The file of CSVLogger is
       restored byte by byte. TensorBoard's event files keep what was written after the checkpoint,
@@ -63,29 +65,25 @@ class ResumeTraining(keras.callbacks.Callback):
     - Validation at the end of an epoch is not divided: after a kill there, the batches since the
       last checkpoint are trained again.
     - Ctrl-C writes a checkpoint at the end of the running batch. After another exception the
-      newest checkpoint is the last one that was due: the state within a failed step cannot be
-      resumed.
+      newest checkpoint is the last one that was due.
     - In the rest of a resumed epoch, callbacks receive batch numbers from 0, and the progress bar
       counts from there.
     - Behind a URL (`s3://`, `gs://`, `az://`, `memory://`) a checkpoint is uploaded in one piece.
       A training that begins on another machine takes the checkpoints over: a former one that still
       runs ends with an error before its next checkpoint.
-    - On torch, the global generator is seeded at the start of each epoch, from the seed of the
-      sequence.
+    - On torch, the seed of the sequence sets the global generator at the start of each epoch.
     - If several processes train the model together, the first one writes and reads the checkpoints
       for all, of which any number may continue. Ctrl-C is raised at once there.
     - TensorFlow's own generators (`tf.random`) are not saved, nor is the state of a function that
       is mapped over `as_dataset()`; those of Keras, NumPy, torch and Python are.
 
     Args:
-        directory: path of the directory for the checkpoints of this one training, which is created
-            if it is missing; or a URL, such as `"s3://bucket/run-1"`.
+        directory: path or URL of the directory for the checkpoints of this one training.
         sequence: the `ShardSequence` or `Mixture` that is passed to `fit`, with `shuffle=False`, or
             whose `as_dataset()` is. `map` and `prefetch` may follow on that; other transformations
             are refused.
         every: minimum number of seconds between checkpoints; 0 for one at each batch, as far as
-            they can be written. With `None`, copying and writing them takes 1% of the time, and
-            the interval is at least 10 seconds. Defaults to `None`.
+            they can be written. Defaults to `None`: 1% of the time, at most one in 10 seconds.
         on_change: what to do if the model is compiled with other settings of the optimizer or the
             loss than when the training began. `"refuse"`: an error with both values.
             `"use_new"`: continue with the new ones; an optimizer of another class starts again.
@@ -147,6 +145,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._callbacks: list[Any] | None = None
         self._interrupt = DeferredKeyboardInterrupt(lambda: None)
         self._short_epoch = ShortEpoch()
+        self._copies = TrainedCopies()
         self._reset()
 
     def __repr__(self) -> str:
@@ -215,6 +214,7 @@ class ResumeTraining(keras.callbacks.Callback):
         """Checks `fit` and the newest checkpoint, and lets `fit` begin with its epoch."""
         if self._callbacks is None:
             raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
+        self._copies.check_only_one(self)
         self._reset()
         self._data = check_fit(self.sequence)
         self._shared = SharedCheckpoints(self._files, training_processes(self.model))

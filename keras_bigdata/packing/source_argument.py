@@ -6,17 +6,20 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from keras_bigdata.packing.sources.dataset_rows import DatasetRows, is_dataset, text_columns
 from keras_bigdata.packing.sources.sample_list import SampleList
 
 
 def as_source(source: Any) -> Any:
-    """Returns the source that `pack` reads: the object itself, or a source of a list of dicts.
+    """Returns the source that `pack` reads: the object itself, or one of a list or dataset.
 
     Raises:
         TypeError: if it is something else; the message names the class or function for it.
     """
     if isinstance(source, list | tuple) and source and isinstance(source[0], Mapping):
         return SampleList(source)
+    if is_dataset(source) and not text_columns(source):
+        return DatasetRows(source)
     remedy = _find_remedy(source)
     if remedy:
         raise TypeError(
@@ -50,6 +53,19 @@ def _find_remedy(source: Any) -> str:
             hasattr(source, "columns") and hasattr(source, "__array__"),
             "for a DataFrame ImageTable(frame, image=..., size=...), TextTable(frame, text=...), "
             "or Arrays(x=frame[columns].to_numpy(), labels=frame['label'])",
+        ),
+        (
+            module == "datasets" and isinstance(source, Mapping),
+            f"one dataset of it, such as source[{next(iter(source), None)!r}]"
+            if isinstance(source, Mapping)
+            else "",
+        ),
+        (
+            is_dataset(source),
+            "TextTable(dataset, text=..., label=...) for a dataset with texts, or "
+            f"dataset.remove_columns({text_columns(source)}) without them"
+            if is_dataset(source)
+            else "",
         ),
         (isinstance(source, Mapping), "Arrays(**fields)"),
         (

@@ -3,7 +3,7 @@
 arrays, image_table, image_folder,
 frame_folder, text_table, hdf5        the public sources
 base, table_rows, image_rows          their base classes
-sample_list                           a list of dicts
+sample_list, dataset_rows             a list of dicts, a Hugging Face dataset
 any_length                            columns in memory whose rows may have any length
 table, file_names, kept_columns       columns of a table, the file of each row, what is kept
 class_folders                         what lies in folders of classes

@@ -1,4 +1,4 @@
-"""Columns of a table: a CSV file, a pandas DataFrame or a dict of lists."""
+"""Columns of a table: a CSV file, a DataFrame, a `datasets.Dataset` or a dict of lists."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
 
     Args:
         table: Path of a CSV file (UTF-8, a header line, values with the delimiter in quotes), or
-            an object like a DataFrame: iterating over it yields column names, and `table[name]`
-            is a column.
+            an object like a DataFrame: `column_names` lists its columns, or iterating over it
+            does, and `table[name]` is a column.
         names: The columns to read.
         delimiter: The separator of values in a CSV file. Defaults to `","`.
 
@@ -68,17 +68,26 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
             f"Received: table={table!r}"
         )
     name = f"the {type(table).__name__}"
-    keys = list(table)
+    # Iterating over a `datasets.Dataset` yields rows, over a table of pyarrow columns.
+    listed = getattr(table, "column_names", None)
+    keys = listed if isinstance(listed, list) else list(table)
     header = [str(key) for key in keys]
     _check_header(name, header, names)
     # The columns of a table without a header have integers as names.
-    values = {column: list(table[keys[header.index(column)]]) for column in dict.fromkeys(names)}
+    values = {
+        column: _as_list(table[keys[header.index(column)]]) for column in dict.fromkeys(names)
+    }
     rows = {column: len(column_values) for column, column_values in values.items()}
     if len(set(rows.values())) > 1:
         raise PackError(f"{name}: the columns differ in length: {rows}")
     if not all(rows.values()):
         raise PackError(f"{name} has no rows.")
     return Columns(name, Path(), values, None)
+
+
+def _as_list(column: Any) -> list[Any]:
+    """Returns the values of a column; those of pyarrow as Python objects."""
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
 
 
 def _read_csv(path: Path, names: Sequence[str], delimiter: str) -> Columns:

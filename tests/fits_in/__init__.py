@@ -1,0 +1,1 @@
+"""Training with other packages, and with what Keras offers beside `fit`."""
