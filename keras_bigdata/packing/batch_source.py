@@ -98,13 +98,20 @@ class BatchSource:
 
     @property
     def classes(self) -> list[str] | None:
-        """The names of the classes, from the `class_indices` that Keras's image iterators have."""
+        """The names of the classes, if the object has them.
+
+        Keras's image iterators have `class_indices`, datasets of `image_dataset_from_directory`
+        `class_names`; `map` and the like make datasets without them.
+        """
         numbers = getattr(self._batches, "class_indices", None)
-        if not isinstance(numbers, Mapping) or not numbers:
-            return None
+        if not isinstance(numbers, Mapping):
+            listed = getattr(self._batches, "class_names", None)
+            if not isinstance(listed, list | tuple) or not listed:
+                return None
+            return list(listed) if all(isinstance(name, str) for name in listed) else None
         names = sorted(numbers, key=lambda name: int(numbers[name]))
         in_order = [numbers[name] for name in names] == list(range(len(names)))
-        return [str(name) for name in names] if in_order else None
+        return [str(name) for name in names] if in_order and names else None
 
     @staticmethod
     def describe_place(variant: int, number: int, variants: int) -> str:

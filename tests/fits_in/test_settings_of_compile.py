@@ -38,14 +38,18 @@ def policy_afterwards() -> Iterator[None]:
     keras.mixed_precision.set_dtype_policy(before)
 
 
-def fit_both(directory: Path, build: Any, **arguments: Any) -> keras.Model:
+def fit_both(directory: Path, build: Any, callbacks: Any = list, **arguments: Any) -> keras.Model:
     """Trains in memory and on shards, which are also the validation data."""
     sequence = in_order(pack_rows(directory))
     arguments = {"epochs": 2, "verbose": 0, "shuffle": False, **arguments}
     return compare_with_memory(
         build,
-        lambda model: model.fit(X, Y, batch_size=8, validation_data=(X, Y), **arguments),
-        lambda model: model.fit(sequence, validation_data=in_order(directory, 16), **arguments),
+        lambda model: model.fit(
+            X, Y, batch_size=8, validation_data=(X, Y), callbacks=callbacks(), **arguments
+        ),
+        lambda model: model.fit(
+            sequence, validation_data=in_order(directory, 16), callbacks=callbacks(), **arguments
+        ),
         exact=BACKEND == "tensorflow",
     )
 
@@ -78,9 +82,9 @@ def test_mixed_float16(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*held weights of another training:UserWarning")
 def test_averaged_weights_are_the_best_weights(tmp_path: Path):
     """`SwapEMAWeights` before the callback that saves: the file holds the averaged weights."""
-    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     path = tmp_path / "best.weights.h5"
     best = BestWeightsEarlyStopping(path, monitor="val_loss")
     weights: dict[str, list[Any]] = {"plain": [], "averaged": []}
@@ -99,7 +103,10 @@ def test_averaged_weights_are_the_best_weights(tmp_path: Path):
         optimizer.build(model.trainable_variables)  # SwapEMAWeights expects it
         return model
 
-    callbacks = [Record("plain"), swap, Record("averaged"), best]
+    def callbacks() -> list[Any]:
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        return [Record("plain"), swap, Record("averaged"), best]
+
     model = fit_both(tmp_path / "train", build, callbacks=callbacks)
     model.load_weights(path)
     saved = -2 + best.best_epoch  # of the second training, two epochs

@@ -16,6 +16,7 @@ def is_dataset(source: Any) -> bool:
     return (
         type(source).__module__.partition(".")[0] == "datasets"
         and isinstance(getattr(source, "column_names", None), list)
+        and hasattr(source, "__len__")
         and hasattr(source, "__getitem__")
     )
 

@@ -62,14 +62,15 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
             "`delimiter` is for a CSV file, and `table` is not a path. "
             f"Received: delimiter={delimiter!r}, table of type {type(table).__name__}"
         )
-    if not hasattr(table, "__getitem__") or not hasattr(table, "__iter__"):
+    # Iterating over a `datasets.Dataset` yields rows, over a table of pyarrow columns.
+    listed = getattr(table, "column_names", None)
+    has_names = isinstance(listed, list) or hasattr(table, "__iter__")
+    if not hasattr(table, "__getitem__") or not has_names:
         raise TypeError(
             "`table` must be the path of a CSV file, a DataFrame or a dict of lists. "
             f"Received: table={table!r}"
         )
     name = f"the {type(table).__name__}"
-    # Iterating over a `datasets.Dataset` yields rows, over a table of pyarrow columns.
-    listed = getattr(table, "column_names", None)
     keys = listed if isinstance(listed, list) else list(table)
     header = [str(key) for key in keys]
     _check_header(name, header, names)
