@@ -50,6 +50,7 @@ class Stop(keras.callbacks.Callback):
             raise InterruptedError
 
 
+@pytest.mark.slow
 def test_backup_and_restore_begins_the_interrupted_epoch_again(tmp_path: Path):
     """Three epochs with an interruption learn what three epochs without one learn."""
     directory = pack_rows(tmp_path / "train")
