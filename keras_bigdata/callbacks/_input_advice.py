@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ class InputSettings:
         has_cache: whether these are kept in a cache.
         has_fast_jpeg: whether the fast JPEG decoder is installed.
         as_dataset: whether `fit` received a `tf.data.Dataset`.
+        change: the transformation of that dataset that hides the waiting, or `None`.
     """
 
     workers: int
@@ -39,6 +41,7 @@ class InputSettings:
     has_cache: bool
     has_fast_jpeg: bool
     as_dataset: bool
+    change: str | None = None
 
 
 def find_limit(epoch: Mapping[str, Any], settings: InputSettings) -> str:
@@ -81,10 +84,13 @@ def advice(
     """
     wait = epoch["wait"]
     if wait is None:
-        return (
-            "It is not known how long training waited: the batches were changed between the "
-            "sequence and `fit`."
-        )
+        unknown = "It is not known how long training waited for data"
+        if settings.change:
+            return (
+                f"{unknown}: `{settings.change}` follows as_dataset(), and its time cannot be "
+                "measured. Use the argument `transform` of the sequence instead."
+            )
+        return f"{unknown}: training has used batches that the sequence did not deliver to it."
     waited = f"waited {wait:.0%} of the epoch for data"
     step = epoch["seconds"] / max(1, epoch["batches"])
     rows = epoch["rows"] / max(1, epoch["batches"])
@@ -104,6 +110,11 @@ def advice(
             "ones while the model trains."
         )
     return f"{waited}; {reason} Feeding could make this epoch at most {_gain(wait)}."
+
+
+def advice_kind(text: str) -> str:
+    """Returns an advice without its figures: equal for the same advice about another epoch."""
+    return re.sub(r"[0-9][0-9.,]*%?", "", text.partition(" Feeding could")[0])
 
 
 def _gain(wait: float) -> str:
@@ -158,9 +169,11 @@ def _transform(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: b
         if settings.workers < settings.cores:
             return f"{limit}: workers={settings.cores} would use all cores."
         return f"{limit}, with all cores in use: faster code, or packing its result, would help."
-    if gil_is_held:
+    busy = epoch["transform_cpu"] / max(1e-9, epoch["transform"])
+    # Threads that hold the GIL in turn are busy for their part of the time.
+    if gil_is_held and busy > 0.25 / max(1, settings.workers):
         return f"{limit}, and it holds the GIL: use_multiprocessing=True would help."
-    if epoch["transform_cpu"] < 0.5 * epoch["transform"]:
+    if busy < 0.5:
         return (
             f"{limit}, and it waits most of the time, such as for a disk: "
             f"workers={2 * max(settings.workers, settings.cores)} would let more of them wait at "

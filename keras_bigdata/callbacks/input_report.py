@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import keras
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.callbacks._callback_states import check_version
 from keras_bigdata.callbacks._gil_probe import GilProbe
-from keras_bigdata.callbacks._input_advice import InputSettings, advice, find_limit
+from keras_bigdata.callbacks._input_advice import InputSettings, advice, advice_kind, find_limit
 from keras_bigdata.callbacks._input_waiting import WaitingMeter
 from keras_bigdata.callbacks._run_record import run_document
+from keras_bigdata.callbacks._running_training import RunningTraining
 from keras_bigdata.callbacks._training_processes import training_processes
-from keras_bigdata.keras_internals.callbacks import fit_input
+from keras_bigdata.keras_internals.callbacks import callback_list, fit_input, training_frame
 from keras_bigdata.keras_internals.processes import Processes
 from keras_bigdata.loading.dataset_origin import dataset_origin
 from keras_bigdata.loading.deliveries import Deliveries
@@ -44,13 +46,15 @@ class InputReport(keras.callbacks.Callback):
     epoch includes the time in which the model is compiled, and reads files that later epochs may
     find in memory.
 
-    A sentence of advice is printed after the first epoch, and again when it changes.
+    A sentence of advice is printed after the first epoch, and another one when it changes.
 
     Waiting is computed from the times when batches are delivered and when the device has finished
     some steps, under the assumption that all steps take equally long. So that it is right on a GPU
     too, the device is synchronized four times per second.
 
-    The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If several
+    The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If something
+    that takes time follows it, such as `map`, the waiting is not known: `input_wait` is NaN. What
+    the backend converts in the thread that trains, on JAX and torch, counts as training. If several
     processes train the model together, the first one reports its own waiting.
 
     Args:
@@ -94,6 +98,9 @@ class InputReport(keras.callbacks.Callback):
     ```
     """
 
+    # `WeightedValidation`, listed before this callback, calls `on_test_begin` too.
+    excludes_validation = True
+
     def __init__(
         self,
         directory: str | os.PathLike[str] | None = None,
@@ -108,16 +115,17 @@ class InputReport(keras.callbacks.Callback):
         self.epochs: list[dict[str, Any]] = []
         self._processes = Processes()
         self._sequence: EpochDataset | None = None
-        self._as_dataset = False
+        self._data: _DataOfFit | None = None
         self._deliveries = Deliveries()
         self._meter: WaitingMeter | None = None
         self._probe: GilProbe | None = None
         self._stages = StageSeconds()
         self._begin = 0.0
         self._begun_steps = 0
+        self._left_over: list[tuple[float, int]] = []
         self._is_compiling = False
         self._pending = ""
-        self._printed: str | None = None
+        self._printed: set[str] = set()
 
     def __repr__(self) -> str:
         place = "" if self.directory is None else repr(str(self.directory))
@@ -147,22 +155,23 @@ class InputReport(keras.callbacks.Callback):
         """Finds the data of `fit`."""
         self._processes = training_processes(self.model)
         self.epochs = []
-        self._printed = None
+        self._printed = set()
         self._pending = ""
         self._is_compiling = True
-        self._sequence, self._as_dataset = _data_of_fit()
-        if self._sequence is None:
-            raise ValueError(
-                "InputReport measures a ShardSequence or a Mixture, or the as_dataset() of one, "
-                "and `fit` received other data. Pass one of these, or remove the callback."
-            )
+        self._meter = None
+        self._left_over = []
+        self._stop_probe()
+        self._data = _data_of_fit()
+        self._sequence = self._data.sequence
+        self._deliveries = Deliveries(across_epochs=self._data.across_epochs)
         if self.directory is not None and isinstance(self.directory, Path):
             self._processes.from_first(
                 lambda: Path(str(self.directory)).mkdir(parents=True, exist_ok=True)
             )
         settings = self._settings()
         if settings.has_transform and settings.workers and not settings.in_processes:
-            self._probe = GilProbe()
+            training = RunningTraining(training_frame(), callback_list())
+            self._probe = GilProbe(training.is_running_in_another_thread)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Begins to measure."""
@@ -174,7 +183,7 @@ class InputReport(keras.callbacks.Callback):
         self._stages = server.prefetcher.loader.times.total
         self._begin = time.monotonic()
         self._begun_steps = 0
-        self._meter = WaitingMeter(self._begin, threading.get_ident())
+        self._meter = WaitingMeter(self._begin, threading.get_ident(), self._left_over)
         if self._probe is not None:
             self._probe.forget()
 
@@ -185,6 +194,7 @@ class InputReport(keras.callbacks.Callback):
         meter = self._meter
         if meter is None:
             return
+        meter.begin_call(batch, time.monotonic())
         # The step in which the model is compiled takes longer than the others.
         is_compiled = self._is_compiling and batch > 0
         if batch > meter.steps and (is_compiled or meter.is_due(time.monotonic())):
@@ -205,14 +215,12 @@ class InputReport(keras.callbacks.Callback):
         wait = self._processes.from_first(lambda: record["wait"])
         if logs is not None:
             logs["input_wait"] = float("nan") if wait is None else wait
-        scores = {name: float(value) for name, value in (logs or {}).items()}
-        # JSON has no NaN.
-        record["logs"] = {n: value if math.isfinite(value) else None for n, value in scores.items()}
+        record["logs"] = _scores(logs or {})
         self.epochs.append(record)
         held = self._probe is not None and self._probe.is_held
-        if limit != self._printed:
-            self._printed = limit
-            text = advice(record, settings, limit, gil_is_held=held)
+        text = advice(record, settings, limit, gil_is_held=held)
+        if advice_kind(text) not in self._printed:
+            self._printed.add(advice_kind(text))
             self._pending = f"InputReport, epoch {epoch + 1}: {text}"
         if self.directory is not None:
             self._processes.from_first(self._write)
@@ -220,23 +228,27 @@ class InputReport(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Stops measuring."""
         self._print_pending()
+        self._stop_probe()
+        if self._sequence is not None:
+            self._sequence.server.deliveries = None
+        self._sequence = self._data = self._meter = None
+
+    # ---- Measuring
+
+    def _stop_probe(self) -> None:
         if self._probe is not None:
             self._probe.stop()
             self._probe = None
-        if self._sequence is not None:
-            self._sequence.server.deliveries = None
-        self._sequence = None
-
-    # ---- Measuring
 
     @property
     def _steps_per_call(self) -> int:
         return int(getattr(self.model, "steps_per_execution", 1) or 1)
 
-    def _close(self, steps: int) -> None:
+    def _close(self, steps: int, without_data: int = 0) -> None:
         assert self._meter is not None
         _synchronize(self.model)
-        self._meter.close(steps, self._deliveries.take(), time.monotonic())
+        deliveries, now = self._deliveries.take(), time.monotonic()
+        self._meter.close(steps, deliveries, now, without_data=without_data)
 
     def _end_epoch(self) -> None:
         meter, sequence = self._meter, self._sequence
@@ -248,13 +260,16 @@ class InputReport(keras.callbacks.Callback):
         if length is not None:
             steps = min(steps, int(length))
         if steps > meter.steps:
-            self._close(steps)
+            # A resumed epoch ends by running out of data, in a call that trains on nothing.
+            self._close(steps, without_data=self._steps_per_call)
         self._meter = None
+        self._left_over = meter.left_over if self._deliveries.across_epochs else []
+        is_known = meter.is_complete and self._data is not None and not self._data.change
         seconds = time.monotonic() - self._begin
         stages = sequence.server.prefetcher.loader.times.total - self._stages
         self._record: dict[str, Any] = {
             "seconds": seconds,
-            "wait": min(1.0, meter.waiting / seconds) if meter.is_complete else None,
+            "wait": min(1.0, meter.waiting / seconds) if is_known else None,
             "first_batch": meter.first,
             "batches": meter.steps,
             "rows": meter.rows,
@@ -287,7 +302,8 @@ class InputReport(keras.callbacks.Callback):
             is_remote=bool(remote),
             has_cache=bool(remote) and all(cache_of(place) is not None for place in remote),
             has_fast_jpeg=importlib.util.find_spec("simplejpeg") is not None,
-            as_dataset=self._as_dataset,
+            as_dataset=self._data is not None and self._data.as_dataset,
+            change=None if self._data is None else self._data.change,
         )
 
     # ---- Output
@@ -304,23 +320,57 @@ class InputReport(keras.callbacks.Callback):
         write_run(self.directory, run_document(self.model, self._sequence, self.epochs))
 
 
-def _data_of_fit() -> tuple[EpochDataset | None, bool]:
-    """Returns the sequence that `fit` trains on, and whether it is a `tf.data.Dataset` of it."""
+@dataclass(frozen=True, slots=True)
+class _DataOfFit:
+    """What `fit` trains on.
+
+    Attributes:
+        sequence: the sequence.
+        as_dataset: whether `fit` received a `tf.data.Dataset` of it.
+        change: the transformation of that dataset that hides the waiting, or `None`.
+        across_epochs: whether an epoch may use batches that were delivered before it began.
+    """
+
+    sequence: EpochDataset
+    as_dataset: bool = False
+    change: str | None = None
+    across_epochs: bool = False
+
+
+def _data_of_fit() -> _DataOfFit:
     received = fit_input()
-    if received is None:
-        return None, False
-    if isinstance(received.dataset, EpochDataset):
-        return received.dataset, False
-    if received.tf_dataset is not None:
-        origin = dataset_origin(received.tf_dataset)
+    if received is not None:
+        across_epochs = received.steps_per_epoch is not None
+        if isinstance(received.dataset, EpochDataset):
+            return _DataOfFit(received.dataset, across_epochs=across_epochs)
+        dataset = received.tf_dataset
+        origin = None if dataset is None else dataset_origin(dataset)
         if origin is not None:
-            return origin.sequence, True
-    return None, False
+            change = origin.change or origin.computation
+            return _DataOfFit(origin.sequence, True, change, across_epochs)
+    raise ValueError(
+        "InputReport measures a ShardSequence or a Mixture, or the as_dataset() of one, and `fit` "
+        "received other data, such as arrays, a generator, or a sequence inside another "
+        "PyDataset. `legacy.fit_generator` passes a generator too. Pass a sequence to `fit`, or "
+        "remove the callback."
+    )
+
+
+def _scores(logs: Mapping[str, Any]) -> dict[str, float | None]:
+    """Returns the numbers in the logs, `None` for those that JSON does not have."""
+    scores: dict[str, float | None] = {}
+    for name, value in logs.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue  # what another callback has written there, such as a text
+        scores[name] = number if math.isfinite(number) else None
+    return scores
 
 
 def _synchronize(model: Any) -> None:
     """Waits until the device has finished all steps."""
-    variables = model.trainable_variables
+    variables = model.trainable_variables or model.metrics_variables
     if variables:
         keras.ops.convert_to_numpy(min(variables, key=_size))
 

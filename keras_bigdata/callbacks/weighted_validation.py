@@ -190,6 +190,7 @@ class WeightedValidation(keras.callbacks.Callback):
         self._datasets: dict[str, Any] | None = None
         self._divided: dict[str, DividedSet] = {}
         self._warned_of_repetition = False
+        self._measuring: list[Any] = []
 
     def __repr__(self) -> str:
         sets = _names_repr.repr(list(self._sets))
@@ -204,7 +205,9 @@ class WeightedValidation(keras.callbacks.Callback):
     def set_params(self, params: dict[str, Any]) -> None:
         """Checks the order of the callbacks, before CSVLogger replaces its file."""
         super().set_params(params)
-        check_order(self, getattr(callback_list(), "callbacks", ()))
+        callbacks = getattr(callback_list(), "callbacks", ())
+        check_order(self, callbacks)
+        self._measuring = [c for c in callbacks if getattr(c, "excludes_validation", False)]
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Compares the sets with the training, and matches them with the model."""
@@ -233,6 +236,8 @@ class WeightedValidation(keras.callbacks.Callback):
                 "`fit(validation_data=...)` and must come before callbacks that log a validation: "
                 "use one of them, and list WeightedValidation first."
             )
+        for report in self._measuring:
+            report.on_test_begin()
         self._training_data.compare_once()
         if self._datasets is None:
             self._datasets = self._datasets_for(self.model)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keras_bigdata.keras_internals.fit import running_fits
-from keras_bigdata.keras_internals.tf_data import changed_batches, read_datasets
+from keras_bigdata.keras_internals.tf_data import changed_batches, computed_batches, read_datasets
 
 if TYPE_CHECKING:
     from keras_bigdata.loading.epoch_dataset import EpochDataset
@@ -25,11 +25,14 @@ class DatasetOrigin:
         is_transformed: whether it is not the result of `as_dataset()` itself.
         change: the first transformation that changes the number or the order of the batches;
             `None` if each batch comes from one of the sequence, in order.
+        computation: the first transformation that computes something, whose time is not that of
+            the sequence; `None` if there is none. Defaults to `None`.
     """
 
     sequence: EpochDataset
     is_transformed: bool
     change: str | None
+    computation: str | None = None
 
 
 def remember_origin(dataset: Any, sequence: EpochDataset) -> None:
@@ -46,7 +49,8 @@ def dataset_origin(dataset: Any) -> DatasetOrigin | None:
         origin = dataset_origin(read)
         if origin is not None:
             change = origin.change or changed_batches(dataset)
-            return DatasetOrigin(origin.sequence, True, change)
+            computation = origin.computation or computed_batches(dataset)
+            return DatasetOrigin(origin.sequence, True, change, computation)
     return None
 
 

@@ -30,14 +30,21 @@ class Delivery:
 
 
 class Deliveries:
-    """The deliveries of the current epoch, in their order. Thread-safe."""
+    """The deliveries of the current epoch, in their order. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        across_epochs: whether training may use batches that were delivered before its epoch began,
+            as it does with `fit(steps_per_epoch=...)`. Defaults to `False`.
+    """
+
+    def __init__(self, *, across_epochs: bool = False) -> None:
+        self.across_epochs = across_epochs
         self._kept: deque[Delivery] = deque(maxlen=_MAX_KEPT)
 
     def begin(self) -> None:
-        """Forgets the deliveries before an epoch."""
-        self._kept.clear()
+        """Forgets the deliveries before an epoch, if none of them can be used in it."""
+        if not self.across_epochs:
+            self._kept.clear()
 
     def add(self, requested: float, batches: int, rows: int) -> None:
         """Records a delivery that is complete now.

@@ -184,6 +184,9 @@ class EpochServer:
         self.prefetcher.resume()
         if is_reset:
             self.is_first_of_fit = True
+            # Keras calls no hook when a `fit` ends with an exception: what measured that one has
+            # not removed it.
+            self.deliveries = None
             self._guard.destroy()
         else:
             self._guard.drop()

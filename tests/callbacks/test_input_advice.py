@@ -43,6 +43,8 @@ EPOCH = {
         ({"transform": 19.0, "transform_cpu": 18.0}, {"cores": 2}, False, "transform",
          "all cores in use"),
         ({"transform": 19.0, "transform_cpu": 1.0}, {}, False, "transform", "waits most of"),
+        ({"transform": 19.0, "transform_cpu": 1.0}, {}, True, "transform", "waits most of"),
+        ({"wait": None}, {"change": "map"}, False, "model", "`map` follows as_dataset()"),
         ({"transform": 19.0, "read": 2.0}, {"in_processes": True}, False, "transform",
          "workers=8 would use all cores"),
         ({"conversion": 9.0}, {}, False, "conversion", "train.as_dataset()"),

@@ -81,6 +81,15 @@ def test_other_data_are_refused(shards):
         compiled().fit(np.zeros((8, 4)), np.zeros(8), callbacks=[InputReport()], verbose=0)
 
 
+def test_fit_generator_is_refused(shards):
+    from keras_bigdata.legacy import fit_generator
+
+    with pytest.raises(ValueError, match="fit_generator` passes a generator"):
+        fit_generator(
+            compiled(), ShardSequence(shards, 8), epochs=1, verbose=0, callbacks=[InputReport()]
+        )
+
+
 def test_the_record_of_a_training_continues():
     report = InputReport(verbose=0)
     report.epochs = [{"epoch": 0}]

@@ -57,12 +57,12 @@ def deliver(arrivals, *, rows=4, thread=HERE, gap=0.0):
 
 def test_segments_add_up_and_batches_that_come_too_early_are_kept():
     meter = WaitingMeter(0.0, HERE)
-    # Four batches are delivered in the first segment, which trains on two of them.
-    meter.close(2, deliver([0.0, 1.0, 1.1, 1.2]), 1.5)
+    # Another thread delivers four batches in the first segment, which trains on two of them.
+    meter.close(2, deliver([0.0, 1.0, 1.1, 1.2], thread=THERE), 1.5)
     assert meter.waiting == pytest.approx(0.5)
     meter.close(4, [], 2.5)
     assert meter.waiting == pytest.approx(0.5)
-    meter.close(5, deliver([3.0]), 3.5)
+    meter.close(5, deliver([3.0], thread=THERE), 3.5)
     assert meter.waiting == pytest.approx(1.0)
     assert (meter.steps, meter.rows, meter.is_complete) == (5, 20, True)
 
@@ -93,3 +93,48 @@ def test_unknown_batches_make_the_waiting_unknown():
     meter = WaitingMeter(0.0, HERE)
     meter.close(3, deliver([0.0]), 1.0)
     assert not meter.is_complete
+
+
+def request_here(requested, loading, *, rows=4, thread=HERE):
+    """Deliveries that take equally long to load."""
+    return [Delivery(time, time + loading, 1, rows, thread) for time in requested]
+
+
+def test_batches_that_the_training_thread_requests_are_waited_for():
+    # JAX on a CPU: loading takes 3 s, a step 1 s, in which the next batch is requested already.
+    meter = WaitingMeter(0.0, HERE)
+    for step in range(4):
+        meter.begin_call(step, 3.0 * step)
+    meter.close(4, request_here([0.0, 3.0, 6.0, 9.0], 3.0), 13.0)
+    assert meter.waiting == pytest.approx(3.0 + 3 * 2.0)
+
+
+def test_a_batch_is_waited_for_that_is_requested_one_step_ahead():
+    # JAX on a GPU: the first call requests two batches, and starts its step then.
+    meter = WaitingMeter(0.0, HERE)
+    for step, time in enumerate([0.0, 6.0, 9.0, 12.0]):
+        meter.begin_call(step, time)
+    meter.close(3, request_here([0.0, 3.0, 6.0, 9.0], 3.0), 13.0)
+    assert meter.waiting == pytest.approx(13.0 - 3 * 1.0)
+
+
+def test_unequal_steps_are_no_waiting_if_the_training_thread_has_not_waited():
+    # torch on a CPU: the last step takes 0.1 s, the others 1 s.
+    meter = WaitingMeter(0.0, HERE)
+    meter.close(3, request_here([0.0, 1.01, 2.02], 0.01), 2.13)
+    assert meter.waiting == pytest.approx(0.03)
+
+
+def test_a_last_call_without_data_is_no_step():
+    meter = WaitingMeter(0.0, HERE)
+    meter.close(3, request_here([0.0, 1.0], 0.5), 2.0, without_data=1)
+    assert (meter.steps, meter.rows, meter.is_complete) == (2, 8, True)
+
+
+def test_batches_of_the_last_epoch_are_used_in_the_next_one():
+    meter = WaitingMeter(0.0, HERE)
+    meter.close(1, request_here([0.0, 0.1], 0.1, thread=THERE), 1.0)
+    following = WaitingMeter(5.0, HERE, meter.left_over)
+    following.close(2, request_here([5.0], 0.5, thread=THERE), 7.5)
+    assert (following.steps, following.is_complete) == (2, True)
+    assert following.waiting == pytest.approx(0.0)

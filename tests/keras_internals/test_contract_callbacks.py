@@ -7,7 +7,9 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from keras.src import backend
 
+from keras_bigdata import InputReport
 from keras_bigdata.keras_internals import callbacks as internals
 from keras_bigdata.keras_internals import tf_data
 from tests.keras_internals.datasets import Calls, model, shared_model
@@ -345,3 +347,33 @@ def test_a_csv_logger_appends_to_the_file_that_is_restored(tmp_path):
     resumed.on_epoch_end(1, {"loss": 3.0, "val_loss": 4.0})
     resumed.on_train_end()
     assert (tmp_path / "a.csv").read_bytes() == complete
+
+
+def test_hooks_at_the_end_of_a_batch_alone_force_keras_to_wait_for_the_device():
+    """`InputReport` has none. Keras then runs them while the device computes the next steps."""
+    assert keras.callbacks.Callback.on_train_batch_end is InputReport.on_train_batch_end
+    assert keras.callbacks.Callback.on_batch_end is InputReport.on_batch_end
+    received = []
+
+    class OnBatchEnd(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            received.append(logs)
+
+    is_async = backend.IS_THREAD_SAFE  # not on TensorFlow
+    assert keras.callbacks.CallbackList([InputReport()])._async_train == is_async
+    assert not keras.callbacks.CallbackList([OnBatchEnd()])._async_train
+    shared_model().fit(Calls(), verbose=0, callbacks=[OnBatchEnd()])
+    assert received
+    assert received[0]["loss"] is not None
+
+
+def test_the_dataset_begins_between_the_hooks_of_an_epoch_and_of_its_first_batch():
+    data = Calls()
+    record = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: data.calls.clear(),
+        on_epoch_begin=lambda epoch, logs: data.calls.append("epoch"),
+        on_train_batch_begin=lambda batch, logs: data.calls.append(f"step {batch}"),
+    )
+    shared_model().fit(data, verbose=0, shuffle=False, callbacks=[record])
+    names = [call for call in data.calls if call in ("epoch", "begin", "step 0")]
+    assert names == ["epoch", "begin", "step 0"]
