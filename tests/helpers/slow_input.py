@@ -109,7 +109,7 @@ def slow_disk(folder):
 def slow_decoding(folder):
     if not folder.exists():
         pack(Photographs(), folder, workers=1)
-    return train(ShardSequence(folder, 8, workers=1, decode=Resize(16)), 0.0)
+    return train(ShardSequence(folder, 8, workers=1, decode=Resize((16, 16))), 0.0)
 
 
 class Photographs:
