@@ -12,10 +12,10 @@ from typing import Any
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES
 from keras_bigdata.legacy.patching import add_name, wrap
 from keras_bigdata.old_keras.data_arguments import (
-    DATA_FORMATS,
     ITERATOR_ATTRIBUTES,
     RENAMED_ARGUMENTS,
 )
+from keras_bigdata.old_keras.layers import DATA_FORMATS
 
 
 def install() -> None:

@@ -28,6 +28,7 @@ from keras_bigdata.legacy.models import (
     metric_order,
     model_files,
     removed_methods,
+    symbolic_losses,
     weights_methods,
 )
 from keras_bigdata.legacy.modules import old_modules, preprocessing, tensorflow_1
@@ -51,6 +52,7 @@ _TOPICS = (
     removed_methods,
     layer_shapes,
     layer_list,
+    symbolic_losses,
     weights_methods,
     model_files,
     callbacks,

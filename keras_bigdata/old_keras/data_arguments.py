@@ -28,9 +28,6 @@ RENAMED_ARGUMENTS: dict[str, dict[str, dict[str, str]]] = {
     **{f"applications.{name}": {"preprocess_input": _IMAGE} for name in _APPLICATIONS},
 }
 
-# The names of `data_format` in Keras 1.
-DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
-
 # Attributes of the iterators of `ImageDataGenerator` in Keras 1.
 ITERATOR_ATTRIBUTES = {
     "Iterator": {"N": "n"},

@@ -50,6 +50,27 @@ def test_calls_get_their_new_text():
     ]
 
 
+def test_orders_of_dimensions_that_are_compared_or_set():
+    new = migrate("""
+        from keras import backend as K
+        if K.image_dim_ordering() == 'th':
+            shape = (3, 8, 8)
+        K.set_image_dim_ordering("tf")
+        other = K.image_dim_ordering() != "tf"
+    """)
+    assert new.strip().splitlines() == [
+        "from keras import backend as K",
+        "if K.image_data_format() == 'channels_first':",
+        "    shape = (3, 8, 8)",
+        'K.set_image_data_format("channels_last")',
+        'other = K.image_data_format() != "channels_last"',
+    ]
+    calls = "print(K.image_dim_ordering(), K.image_dim_ordering() == x)"
+    text = f"from keras import backend as K\n{calls}\n"
+    assert migrate(text) == text
+    assert "use keras.backend.image_data_format()" in notes(text)[2]
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_bigdata.old_keras.backend_arguments import IGNORED, RENAMED
-from keras_bigdata.old_keras.data_arguments import DATA_FORMATS
+from keras_bigdata.old_keras.layers import DATA_FORMATS
 
 
 def with_old_arguments(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ functional_arguments `Model(input=, output=)`
 removed_methods      `predict_classes`, `predict_proba`, `to_yaml`
 layer_shapes         `layer.output_shape`, `layer.get_output_at`
 layer_list           `model.layers.pop()`, `model.get_layer`
+symbolic_losses      `model.add_loss(tensor)`
 model_files          `save` and `load_model` under old file names and formats
 weights_methods      `save_weights` and `load_weights` under old file names (weights_files)
 """

@@ -6,6 +6,7 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.dotted_names import dotted_name, name_node
+from keras_bigdata.migrate.rules import dim_ordering
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.backend_functions import (
     KEPT,
@@ -81,6 +82,8 @@ def _note_imports(script: Script) -> None:
 
 def _plan_call(script: Script, call: cst.Call, name: str) -> bool:
     """Changes a call if its meaning is certain; returns whether it is."""
+    if name in ("image_dim_ordering", "set_image_dim_ordering"):
+        return dim_ordering.plan_call(script, call, name)
     new = REPLACED.get(name)
     if new is None or call_edits.has_starred(call) or call_edits.has_starred(call, "**"):
         return False

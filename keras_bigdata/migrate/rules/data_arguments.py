@@ -5,9 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
+from keras_bigdata.migrate.rules.dim_ordering import data_format
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.data_arguments import (
-    DATA_FORMATS,
     ITERATOR_ATTRIBUTES,
     RENAMED_ARGUMENTS,
 )
@@ -37,7 +37,7 @@ def plan(script: Script) -> None:
 def _rename(script: Script, call: cst.Call, names: dict[str, str]) -> None:
     dim_ordering = call_edits.find_argument(call, "dim_ordering")
     if dim_ordering is not None:
-        value = _data_format(dim_ordering.value)
+        value = data_format(dim_ordering.value)
         if value is None:
             script.note(
                 call,
@@ -47,16 +47,6 @@ def _rename(script: Script, call: cst.Call, names: dict[str, str]) -> None:
             return
         script.edit(dim_ordering.value, lambda _new: value)
     script.edit(call, lambda new: call_edits.rename_keywords(new, names))
-
-
-def _data_format(node: cst.BaseExpression) -> cst.BaseExpression | None:
-    """Returns the `data_format` for a literal `dim_ordering`, with the same quotes."""
-    if not isinstance(node, cst.SimpleString) or node.evaluated_value not in DATA_FORMATS:
-        return None
-    new = DATA_FORMATS[str(node.evaluated_value)]
-    if new is None:
-        return cst.Name("None")
-    return cst.SimpleString(f"{node.quote}{new}{node.quote}")
 
 
 def _rename_attribute(node: cst.Attribute) -> cst.Attribute:
