@@ -29,11 +29,12 @@ from keras_bigdata.legacy.models import (
     model_files,
     removed_methods,
     symbolic_losses,
+    symbolic_tensors,
     weights_methods,
 )
 from keras_bigdata.legacy.modules import old_modules, preprocessing, tensorflow_1
 from keras_bigdata.legacy.optimizers import arguments as optimizer_arguments
-from keras_bigdata.legacy.optimizers import learning_rate
+from keras_bigdata.legacy.optimizers import learning_rate, shared
 from keras_bigdata.legacy.training import (
     callback_data,
     compiled_metrics,
@@ -53,6 +54,7 @@ _TOPICS = (
     layer_shapes,
     layer_list,
     symbolic_losses,
+    symbolic_tensors,
     weights_methods,
     model_files,
     callbacks,
@@ -71,6 +73,7 @@ _TOPICS = (
     constraints,
     optimizer_arguments,
     learning_rate,
+    shared,
     frozen_statistics,
     trainable_at_compile,
     callback_data,

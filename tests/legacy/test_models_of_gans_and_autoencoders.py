@@ -1,4 +1,4 @@
-"""Losses that are symbolic tensors of a model."""
+"""Losses that are symbolic tensors of a model, attributes of such tensors, shared optimizers."""
 
 from __future__ import annotations
 
@@ -39,3 +39,27 @@ def test_a_loss_of_several_numbers_is_refused(installed):
     model, inputs, _, outputs = autoencoder()
     with pytest.raises(ValueError, match="the mean or the sum"):
         model.add_loss(K.mean(K.square(inputs - outputs), axis=-1))
+
+
+def test_shapes_of_symbolic_tensors(installed):
+    x = keras.Input((4, 3))
+    assert x._keras_shape == x.get_shape() == (None, 4, 3)
+    assert x.get_shape().as_list() == [None, 4, 3]
+    assert x.get_shape().ndims == 3
+
+
+def test_one_optimizer_for_the_models_of_a_gan(installed):
+    rate = 0.01
+    optimizer = keras.optimizers.SGD(rate)
+    first, *_ = autoencoder()
+    second, *_ = autoencoder()
+    first.compile(optimizer, "mse")
+    with pytest.warns(UserWarning, match="is the optimizer of another model"):
+        second.compile(loss="mse", optimizer=optimizer)
+    assert first.optimizer is optimizer
+    assert second.optimizer is not optimizer
+    assert float(second.optimizer.learning_rate) == pytest.approx(rate)
+    for model in (first, second, first):
+        model.train_on_batch(X, X)
+    first.compile(optimizer, "mse")  # again, without a warning
+    assert first.optimizer is optimizer
