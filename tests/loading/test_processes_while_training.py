@@ -216,8 +216,9 @@ def test_ctrl_c_at_any_moment(tmp_path, backend, moments, whom, feed):
         out, error, seconds = ended(process, 20)
     presses, *took = (float(word) for word in told.split())
     assert len(took) == moments - 1
-    # About one in sixty takes 2.2 to 2.5 s on TensorFlow, with two busy cores.
-    assert sorted(took)[-2:-1] < [2], took
+    # About one in sixty takes 2.2 to 2.5 s on TensorFlow, with two busy cores; with more work than
+    # cores two of ten did. What waits for the end of an epoch takes much longer.
+    assert sorted(took)[-2:-1] < [3], took
     assert max(took, default=0) < 4, took
     if moments == 1:  # at its end TensorFlow takes seconds to take down many fits
         assert seconds < 1.5 + 2, (out, error)
