@@ -52,8 +52,8 @@ class InputReport(keras.callbacks.Callback):
     some steps, under the assumption that all steps take equally long. So that it is right on a GPU
     too, the device is synchronized four times per second.
 
-    On TensorFlow a `transform` in pure Python, in threads, may slow down `fit` itself, because both need
-    the GIL; then the model is named as the limit.
+    On TensorFlow a `transform` in pure Python, in threads, may slow down `fit` itself, because both
+    need the GIL; then the model is named as the limit.
 
     The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If something
     that takes time follows it, such as `map`, the waiting is not known: `input_wait` is NaN. What

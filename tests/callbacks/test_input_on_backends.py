@@ -46,8 +46,8 @@ LIMITS = {
 
 @pytest.mark.slow
 @pytest.mark.alone
-# Not on TensorFlow: a transform in pure Python takes the GIL from `fit` there, so that its steps take
-# longer and the model is named as the limit.
+# Not on TensorFlow: a transform in pure Python takes the GIL from `fit` there, so that its steps
+# take longer and the model is named as the limit.
 @pytest.mark.parametrize("backend", ["jax"])
 def test_input_that_is_slow_in_a_known_place_is_named(backend, tmp_path):
     pytest.importorskip(backend)
