@@ -28,7 +28,6 @@ class InputSettings:
         is_remote: whether the shards are behind URLs.
         has_cache: whether these are kept in a cache.
         has_fast_jpeg: whether the fast JPEG decoder is installed.
-        as_dataset: whether `fit` received a `tf.data.Dataset`.
         change: the transformation of that dataset that hides the waiting, or `None`.
     """
 
@@ -40,7 +39,6 @@ class InputSettings:
     is_remote: bool
     has_cache: bool
     has_fast_jpeg: bool
-    as_dataset: bool
     change: str | None = None
 
 

@@ -305,7 +305,6 @@ class InputReport(keras.callbacks.Callback):
             is_remote=bool(remote),
             has_cache=bool(remote) and all(cache_of(place) is not None for place in remote),
             has_fast_jpeg=importlib.util.find_spec("simplejpeg") is not None,
-            as_dataset=self._data is not None and self._data.as_dataset,
             change=None if self._data is None else self._data.change,
         )
 
@@ -329,13 +328,11 @@ class _DataOfFit:
 
     Attributes:
         sequence: the sequence.
-        as_dataset: whether `fit` received a `tf.data.Dataset` of it.
         change: the transformation of that dataset that hides the waiting, or `None`.
         across_epochs: whether an epoch may use batches that were delivered before it began.
     """
 
     sequence: EpochDataset
-    as_dataset: bool = False
     change: str | None = None
     across_epochs: bool = False
 
@@ -350,7 +347,7 @@ def _data_of_fit() -> _DataOfFit:
         origin = None if dataset is None else dataset_origin(dataset)
         if origin is not None:
             change = origin.change or origin.computation
-            return _DataOfFit(origin.sequence, True, change, across_epochs)
+            return _DataOfFit(origin.sequence, change, across_epochs)
     raise ValueError(
         "InputReport measures a ShardSequence or a Mixture, or the as_dataset() of one, and `fit` "
         "received other data, such as arrays, a generator, or a sequence inside another "

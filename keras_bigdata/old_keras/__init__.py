@@ -4,7 +4,7 @@ locations        where names were, and where they are
 layers           the arguments of layers in Keras 1, and what they are
 metric_groups    the names under which one metric was logged
 method_arguments the arguments of the methods of models
-layer_arguments  arguments and default values of layers
+keras_2_layers   arguments and default values of layers in Keras 2 that Keras 3 has changed
 optimizers       arguments and default values of optimizers
 backend_functions    functions of `keras.backend`, and what replaces them
 public_names         all public names by module (keras_1_names, keras_2_names)

@@ -17,7 +17,6 @@ SETTINGS = InputSettings(
     is_remote=False,
     has_cache=False,
     has_fast_jpeg=True,
-    as_dataset=False,
 )
 EPOCH = {
     **{"seconds": 10.0, "wait": 0.38, "first_batch": 0.1, "batches": 100, "rows": 6400},

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bigdata.legacy.layers import values
+
 
 def relu(x: Any, alpha: float = 0.0, max_value: Any = None, threshold: float = 0.0) -> Any:
     """Returns `x` above the threshold, else `alpha * (x - threshold)`."""
@@ -29,7 +31,7 @@ def sigmoid(x: Any) -> Any:
 
 def hard_sigmoid(x: Any) -> Any:
     """Returns `0.2 * x + 0.5`, limited to 0 and 1; Keras 3 has the slope 1/6."""
-    return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+    return values.hard_sigmoid(x)
 
 
 def tanh(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy.patching import add_name, replace, wrap
-from keras_bigdata.old_keras.layer_arguments import ADD_WEIGHT_1, ADD_WEIGHT_2
+from keras_bigdata.old_keras.keras_2_layers import ADD_WEIGHT_1, ADD_WEIGHT_2
 
 
 def install() -> None:

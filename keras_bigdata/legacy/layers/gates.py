@@ -20,7 +20,7 @@ from keras_bigdata.keras_internals.legacy import KERAS_MODULES, activations_modu
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.values import hard_sigmoid
 from keras_bigdata.legacy.patching import like, replace, wrap
-from keras_bigdata.old_keras.layer_arguments import HARD_GATES
+from keras_bigdata.old_keras.keras_2_layers import HARD_GATES
 
 # Whether a model is loaded that Keras 3 saved, where the name has its present meaning.
 _of_keras_3: ContextVar[bool] = ContextVar("of_keras_3", default=False)

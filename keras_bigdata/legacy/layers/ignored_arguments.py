@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy.patching import like, wrap
-from keras_bigdata.old_keras.layer_arguments import IGNORED_KERNEL_ARGUMENTS
+from keras_bigdata.old_keras.keras_2_layers import IGNORED_KERNEL_ARGUMENTS
 
 
 def install() -> None:

@@ -27,20 +27,21 @@ def install() -> None:
 def _with_own_optimizer(compile_model: Any) -> Any:
     @functools.wraps(compile_model)
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
-        optimizer = args[0] if args else kwargs.get("optimizer")
-        if isinstance(optimizer, keras.optimizers.Optimizer):
-            user = _users.setdefault(optimizer, weakref.ref(self))
-            if user() is not self:
-                copy = _copy(optimizer)
-                args, kwargs = ((copy, *args[1:]), kwargs) if args else (
-                    args, {**kwargs, "optimizer": copy}
-                )  # fmt: skip
-        return compile_model(self, *args, **kwargs)
+        if args:
+            return compile_model(self, _own(self, args[0]), *args[1:], **kwargs)
+        if "optimizer" in kwargs:
+            kwargs["optimizer"] = _own(self, kwargs["optimizer"])
+        return compile_model(self, **kwargs)
 
     return compile
 
 
-def _copy(optimizer: Any) -> Any:
+def _own(model: Any, optimizer: Any) -> Any:
+    """Returns the optimizer, or a copy if it is that of another model."""
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        return optimizer
+    if _users.setdefault(optimizer, weakref.ref(model))() is model:
+        return optimizer
     warnings.warn(
         f"compile: this {type(optimizer).__name__} is the optimizer of another model. This model "
         "gets one with the same settings and a state of its own, as in Keras 1 and 2. A learning "

@@ -7,7 +7,7 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import edit_text, last_text, text_of
-from keras_bigdata.old_keras.layer_arguments import (
+from keras_bigdata.old_keras.keras_2_layers import (
     ADD_WEIGHT_1,
     ADD_WEIGHT_2,
     IGNORED_KERNEL_ARGUMENTS,

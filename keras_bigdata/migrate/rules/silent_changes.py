@@ -10,7 +10,7 @@ from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.keras_version import imports_keras_package
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import iterate_texts, text_of
-from keras_bigdata.old_keras.layer_arguments import HARD_GATES
+from keras_bigdata.old_keras.keras_2_layers import HARD_GATES
 from keras_bigdata.old_keras.layers import LAYERS
 
 
