@@ -22,11 +22,6 @@ class CheckpointSchedule:
         self._last: float | None = None
         self._pause = 0.0
 
-    @property
-    def started(self) -> bool:
-        """Whether a checkpoint was started."""
-        return self._last is not None
-
     def restart(self, pause: float = 0.0) -> None:
         """Starts the interval after a checkpoint.
 

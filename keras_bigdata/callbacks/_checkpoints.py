@@ -40,11 +40,13 @@ class Checkpoints(ABC):
 
     Attributes:
         write_seconds: processor time of the last write, in seconds.
+        has_written: whether a checkpoint was written since `open`.
     """
 
     def __init__(self, path: Path | RemotePath) -> None:
         self.path = path
         self.write_seconds = 0.0
+        self.has_written = False
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._training: RunningTraining | None = None
@@ -65,6 +67,7 @@ class Checkpoints(ABC):
                 former.close()
             self._training = RunningTraining(training_frame(), callback_list())
             self._acquire()
+            self.has_written = False
             _open[self.path] = self
             self._number = max(self._numbers(self._names()), default=0)
 
@@ -160,6 +163,7 @@ class Checkpoints(ABC):
         except BaseException as error:  # reported by the thread that trains
             self._error = error
         else:
+            self.has_written = True
             with contextlib.suppress(OSError, StorageError):
                 for old in sorted(self._numbers(self._names()))[:-2]:
                     self._remove_file(_name(old))

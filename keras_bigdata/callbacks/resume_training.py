@@ -167,7 +167,6 @@ class ResumeTraining(keras.callbacks.Callback):
         # Some variables do not exist before the first step.
         self._has_stepped = False
         self._schedule = CheckpointSchedule(self.every)
-        self._has_written = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ResumeTraining:
         copied = copy.copy(self)
@@ -346,9 +345,8 @@ class ResumeTraining(keras.callbacks.Callback):
             return
         error = self._files.pop_error()
         if error is None:
-            self._has_written = self._has_written or self._schedule.started
             return
-        if not self._has_written or isinstance(error, TakenOverError):
+        if not self._files.has_written or isinstance(error, TakenOverError):
             raise error
         warnings.warn(f"{error.args[-1]}. The last checkpoint is kept.", stacklevel=2)
 
