@@ -15,7 +15,6 @@ from keras_bigdata.shards.entries import TEXT_CODEC
 from keras_bigdata.shards.index import ShardIndex
 from keras_bigdata.shards.layout import find_difference, read_layout
 from keras_bigdata.shards.read_column import is_decoded, read_column, read_offsets, read_ragged
-from keras_bigdata.storage.fetch import descriptor_checksum
 from keras_bigdata.storage.open_copy import OpenCopy, open_copy
 from keras_bigdata.storage.remote_path import RemotePath
 
@@ -93,7 +92,7 @@ def _check_remote(
         except CorruptShardError:  # it was removed since it was listed
             return "missing", f"a file of {info.bytes} bytes", "no file"
         with copy:
-            checksum = descriptor_checksum(copy.descriptor, info.bytes)
+            checksum = copy.checksum(0, info.bytes)
             if info.checksum in (None, checksum):
                 return _compare_structure(index, shard, copy, trust)
         if checksum == former:

@@ -3,8 +3,8 @@
 epoch_plan       which rows form batch i of epoch e (spawn_keys)
 balance          the same, with all classes drawn evenly (class_rows)
 bucket_plan      the same, with rows of similar length in one batch (make_plans)
-row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, buffer_pool,
-                 column_cache, unreadable_shard)
+row_reader       rows of shards -> arrays (open_files, file_descriptors, preadv, copy_into,
+                 buffer_pool, column_cache, unreadable_shard)
 varlen_reader    rows of varying size -> their bytes (varlen_rows, row_lengths)
 row_decoder      their bytes -> arrays: images decoded, numbers padded (decode_options, row_draws,
                  ragged_batch)

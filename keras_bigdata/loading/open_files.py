@@ -20,6 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.loading.copy_into import copy_into
 from keras_bigdata.loading.file_descriptors import (
     max_open_files,
     register,
@@ -30,6 +31,7 @@ from keras_bigdata.loading.planned_fetch import PlannedFetch
 from keras_bigdata.loading.preadv import Places, read_into
 from keras_bigdata.shards.index import Field, ShardIndex
 from keras_bigdata.shards.layout import find_difference, read_layout
+from keras_bigdata.storage.memory import Memory
 from keras_bigdata.storage.open_copy import OpenCopy
 from keras_bigdata.storage.remote_path import RemotePath
 
@@ -60,6 +62,26 @@ class OpenFile:
     def source(self) -> str | OpenCopy:
         """What the arrays of the shard are read from."""
         return self.content if isinstance(self.content, OpenCopy) else self.path
+
+    @property
+    def memory(self) -> Memory | None:
+        """The content, if it lies in memory."""
+        return self.content.memory if isinstance(self.content, OpenCopy) else None
+
+    @property
+    def size_and_time(self) -> tuple[int, int]:
+        """Size in bytes, and modification time in ns, 0 for the copy of a remote shard."""
+        if isinstance(self.content, OpenCopy):
+            return self.content.size, 0
+        stat = os.fstat(self.fd)
+        return stat.st_size, stat.st_mtime_ns
+
+    def read_into(self, places: Places, offset: int) -> int:
+        """Fills places in memory, as `preadv.read_into`."""
+        memory = self.memory
+        if memory is not None:
+            return copy_into(memory, places, offset)
+        return read_into(self.fd, places, offset)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # An argument: when the interpreter ends, the name `os` may be None already.
@@ -126,14 +148,14 @@ class OpenFiles:
         """
         file = self.open(shard)
         try:
-            count = read_into(file.fd, places, offset)
+            count = file.read_into(places, offset)
         except OSError as error:
             if error.errno != errno.ESTALE:
                 raise _unreadable(file.path, offset, error) from error
             # A stale file of a network file system is found again by its path.
             file = self._reopen(shard)
             try:
-                count = read_into(file.fd, places, offset)
+                count = file.read_into(places, offset)
             except OSError as again:
                 raise _unreadable(file.path, offset, again) from again
         size = int(places[:, 1].sum())
@@ -210,23 +232,22 @@ class OpenFiles:
 
     def _check(self, shard: int, file: OpenFile) -> None:
         """Raises `CorruptShardError` if a file is not the one that was indexed."""
-        stat = os.fstat(file.fd)
+        size, mtime_ns = file.size_and_time
         expected = int(self._index.sizes[shard])
-        if stat.st_size != expected:
+        if size != expected:
             raise CorruptShardError(
-                f"{file.path}: the shard has {stat.st_size} bytes, expected {expected}: it was cut "
+                f"{file.path}: the shard has {size} bytes, expected {expected}: it was cut "
                 "short or replaced after it was indexed. Restore it, or pack the data again."
             )
         expected_ns = int(self._mtimes_ns[shard])
-        if expected_ns and expected_ns != stat.st_mtime_ns:
+        if expected_ns and expected_ns != mtime_ns:
             raise CorruptShardError(
                 f"{file.path}: the shard was changed after it was opened (modified at "
-                f"{stat.st_mtime_ns} ns, expected {expected_ns}). Create the ShardSequence again."
+                f"{mtime_ns} ns, expected {expected_ns}). Create the ShardSequence again."
             )
         if not expected_ns:
             self._compare(shard, file.source)
-            if not isinstance(file.content, OpenCopy):
-                self._mtimes_ns[shard] = stat.st_mtime_ns
+            self._mtimes_ns[shard] = mtime_ns
 
     def _compare(self, shard: int, file: str | OpenCopy) -> None:
         """Compares the arrays of a file with an index that another process has written."""

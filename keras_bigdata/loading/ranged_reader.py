@@ -6,7 +6,6 @@ again with the whole shard, whose checksum is verified, when that arrives.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
@@ -158,7 +157,7 @@ class RangedReader:
         with self._lock:
             served = list(self._served.get(shard, ()))
         for begin, size, checksum in served:
-            if crc32(os.pread(copy.descriptor, size, begin)) != checksum:
+            if copy.checksum(begin, begin + size) != checksum:
                 raise StorageError(
                     f"{copy}: requests for {size:,} bytes at {begin:,} returned other "
                     "bytes than the whole file holds, whose checksum is right, and they were "

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_bigdata.loading.coming_shards import ComingShards, Horizon
-from keras_bigdata.loading.file_descriptors import max_open_files
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.shards.index import Int64Array, ShardIndex
 from keras_bigdata.storage.cache_bytes import check_cache_bytes
@@ -40,16 +39,14 @@ class RemoteRoom:
         self._sizes = index.sizes
         cache = cache_of(index.directory)
         self._max_bytes = memory_limit() if cache is None else cache.max_bytes
-        # Of copies in a cache, a few are kept open only.
-        self._max_shards = _max_held() if cache is None else None
         # What any batch may need is held as a whole, or it would be fetched again and again.
         total = int(index.sizes[used].sum())
-        fits = cache is None and total <= memory_limit() and len(used) <= _max_held()
+        fits = cache is None and total <= memory_limit()
         self._all = used.tolist() if fits and not coming.is_local else []
 
     def fitting(self, horizon: Horizon) -> list[int]:
         """Returns the shards to hold, in the order in which they are fetched."""
-        shards = list(dict.fromkeys((*horizon.shards, *self._all)))[: self._max_shards]
+        shards = list(dict.fromkeys((*horizon.shards, *self._all)))
         if self._max_bytes is None:
             return shards
         total = np.cumsum(self._sizes[shards])
@@ -67,7 +64,6 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
         ValueError: if the cache is too small; without a cache, if memory is too small.
     """
     needed: dict[CacheSettings | None, int] = {}
-    files = 0
     balanced = None
     for config in configs:
         index = config.index
@@ -77,13 +73,10 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
         selected = SelectedRows(index, config.selection)
         windows = [_two_windows(config, shards) for shards in selected.variants]
         needed[cache] = needed.get(cache, 0) + max(int(each.sum()) for each in windows)
-        files += 0 if cache is not None else max(len(each) for each in windows)
         used = np.flatnonzero(selected.counts)
         total = int(index.sizes[used].sum())
         if cache is None and config.balance is not None and total > memory_limit() // processes:
             balanced = config
-    if files > _max_held():
-        raise ValueError(_too_many_files(configs, files))
     for cache, size in needed.items():
         if cache is not None:
             check_cache_bytes(cache, size)
@@ -145,22 +138,8 @@ def _too_little_memory(configs: Sequence[LoaderConfig], size: int, processes: in
     )
 
 
-def _too_many_files(configs: Sequence[LoaderConfig], count: int) -> str:
-    what, other = _held_and_remedy(configs)
-    return (
-        f"{configs[0].index.directory}: {what} are {count:,} shards, each of which is an open "
-        f"file in memory without a cache, and this process may open {max_open_files():,} files. "
-        f"Keep them on a disk with Shards(url, cache=directory), pass {other}, or allow more: "
-        "`ulimit -n` in the shell before the program starts."
-    )
-
-
 def _held_and_remedy(configs: Sequence[LoaderConfig]) -> tuple[str, str]:
     """Returns what is held at one time, and what holds less, for messages."""
     if any(each.shuffle == "global" for each in configs):
         return 'any batch of shuffle="global" needs any shard: all of them', 'shuffle="window"'
     return "the shards of two windows, the current one and the next,", "fewer `window_shards`"
-
-
-def _max_held() -> int:
-    return max(8, max_open_files() // 2)

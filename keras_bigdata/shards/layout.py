@@ -30,7 +30,7 @@ class Layout:
 
     Args:
         nbytes: size of the file.
-        mtime_ns: its modification time.
+        mtime_ns: its modification time; 0 for the copy of a remote file.
         arrays: name -> `(dtype, shape, offset)`; the offset is -1 if the array has to be decoded.
         varlen: name -> the same of the values and of the offsets of rows of variable length.
         skipped_fields: name -> why it cannot become an array.
@@ -58,7 +58,7 @@ def read_layout(path: str | os.PathLike[str] | OpenCopy, trust: bool = False) ->
         ShardError: as `find_arrays`.
     """
     try:
-        stat = os.fstat(path.descriptor) if isinstance(path, OpenCopy) else os.stat(path)
+        size, mtime_ns = _size_and_time(path)
     except OSError as error:
         raise CorruptShardError(f"{path}: cannot be opened ({error.strerror}).") from error
     contents = find_arrays(path, trust=trust)
@@ -69,8 +69,8 @@ def read_layout(path: str | os.PathLike[str] | OpenCopy, trust: bool = False) ->
         for name, rows in contents.varlen.items()
     }
     return Layout(
-        stat.st_size,
-        stat.st_mtime_ns,
+        size,
+        mtime_ns,
         arrays,
         varlen,
         contents.skipped_fields,
@@ -78,6 +78,13 @@ def read_layout(path: str | os.PathLike[str] | OpenCopy, trust: bool = False) ->
         contents.is_named,
         contents.two_readings,
     )
+
+
+def _size_and_time(path: str | os.PathLike[str] | OpenCopy) -> tuple[int, int]:
+    if isinstance(path, OpenCopy):
+        return path.size, 0
+    stat = os.stat(path)
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _place_of(array: StoredArray | npt.NDArray[Any], compressed: bool) -> ArrayPlace:

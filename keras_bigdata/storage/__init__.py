@@ -16,7 +16,7 @@ The files, each of which uses only those above it:
 | `place` | a path or URL that a user passes -> `pathlib.Path` or `RemotePath` |
 | `joined_places` | the root of a set that lies in several places |
 | `fetch` | copies a whole file into an open local one: in parallel, checked |
-| `memory_file` | files that lie in memory and vanish when they are closed |
+| `memory` | memory that holds the content of a file |
 | `advisory_lock` | locks that the system releases when their process ends |
 | `cache_entry` | the names of the files of a cache, which hold all that identifies their content |
 | `cache_account` | what lies in a cache, and how many bytes that is |

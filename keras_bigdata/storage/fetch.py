@@ -1,4 +1,4 @@
-"""Copies a whole remote file into an open local one: in parallel pieces, checked."""
+"""Copies a whole remote file into an open local one, or into memory: in parallel, checked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
+import numpy as np
+
 from keras_bigdata.checksum import crc32
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.storage.memory import Memory
 from keras_bigdata.storage.remote_path import RemotePath
 from keras_bigdata.storage.request import IncompleteError
 
@@ -32,12 +35,13 @@ hold_during_fork(_lock)
 _pools: dict[int, DaemonThreads] = {}
 
 
-def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) -> None:
-    """Fills an open file with the content of a remote one.
+def fetch(path: RemotePath, target: int | Memory, size: int, checksum: int | None) -> None:
+    """Fills an open file, or memory, with the content of a remote file.
 
     Args:
         path: the remote file.
-        descriptor: an empty local file, open for reading and writing.
+        target: descriptor of an empty local file, open for reading and writing, or a uint8 array of
+            the expected size.
         size: expected size in bytes.
         checksum: expected CRC-32; `None` if it is unknown.
 
@@ -51,7 +55,7 @@ def fetch(path: RemotePath, descriptor: int, size: int, checksum: int | None) ->
         for attempt in range(_CHECKSUM_ATTEMPTS):
             if attempt:
                 time.sleep(0.2 * attempt)
-            received = _Received(descriptor)
+            received = _Received(target)
             try:
                 _fetch_pieces(path, received, size)
             except IncompleteError:
@@ -85,15 +89,15 @@ class _Received:
     been received: to read the file again would cost as much as to write it.
 
     Args:
-        descriptor: the file.
+        target: as of `fetch`.
 
     Attributes:
         checksum: CRC-32 of the pieces without a gap from the first byte on.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, target: int | Memory) -> None:
         self.checksum = 0
-        self._descriptor = descriptor
+        self._target = target
         self._lock = threading.Lock()
         self._end = 0
         self._is_advancing = False
@@ -103,17 +107,14 @@ class _Received:
 
     def add(self, start: int, data: bytes) -> None:
         """Writes a piece that begins at a position of the file. Thread-safe."""
-        view = memoryview(data)
-        done = 0
-        while done < len(view):
-            done += os.pwrite(self._descriptor, view[done:], start + done)
+        _write(self._target, data, start)
         with self._lock:
             is_held = start == self._end or len(self._waiting) < CONNECTIONS
             self._waiting[start] = (start + len(data), data if is_held else None)
             if self._is_advancing:
                 return
             self._is_advancing = True
-        del view, data
+        del data
         self._advance()
 
     def _advance(self) -> None:
@@ -124,14 +125,26 @@ class _Received:
                 if stop == begin:
                     self._is_advancing = False
                     return
-            if data is None:
+            if data is not None:
+                checksum = crc32(data, self.checksum)
+            elif isinstance(self._target, int):
                 checksum = descriptor_checksum(
-                    self._descriptor, stop, begin=begin, checksum=self.checksum
+                    self._target, stop, begin=begin, checksum=self.checksum
                 )
             else:
-                checksum = crc32(data, self.checksum)
+                checksum = crc32(self._target[begin:stop], self.checksum)
             with self._lock:
                 self.checksum, self._end = checksum, stop
+
+
+def _write(target: int | Memory, data: bytes, start: int) -> None:
+    if not isinstance(target, int):
+        target[start : start + len(data)] = np.frombuffer(data, np.uint8)
+        return
+    view = memoryview(data)
+    done = 0
+    while done < len(view):
+        done += os.pwrite(target, view[done:], start + done)
 
 
 def _fetch_pieces(path: RemotePath, received: _Received, size: int) -> None:
@@ -150,7 +163,7 @@ def _fetch_pieces(path: RemotePath, received: _Received, size: int) -> None:
         for piece in pieces:
             piece.result()
     finally:
-        # No thread may write to the descriptor after it was closed by the caller.
+        # No thread may write to the target after it was closed by the caller.
         for piece in pieces:
             if not piece.cancel():
                 piece.exception()

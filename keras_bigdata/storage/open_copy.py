@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from types import TracebackType
 
+from keras_bigdata.checksum import crc32
 from keras_bigdata.storage.cache_eviction import NextUse
 from keras_bigdata.storage.cached_copy import open_cached
-from keras_bigdata.storage.fetch import fetch
-from keras_bigdata.storage.memory_file import open_memory_file
+from keras_bigdata.storage.fetch import descriptor_checksum, fetch
+from keras_bigdata.storage.memory import Memory, MemoryReader, allocate
 from keras_bigdata.storage.remote_path import RemotePath
 
 
@@ -40,23 +42,46 @@ class OpenCopy:
 
     Args:
         path: the remote file, for messages.
-        descriptor: the copy, open for reading, which this object closes.
+        content: the copy: a descriptor, open for reading, which this object closes, or its content
+            in memory.
+
+    Attributes:
+        memory: the content; `None` if it lies in a file.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "path")
+    __slots__ = ("__weakref__", "_descriptor", "memory", "path")
 
-    def __init__(self, path: RemotePath, descriptor: int) -> None:
+    def __init__(self, path: RemotePath, content: int | Memory) -> None:
         self.path = path
-        self._descriptor = _Descriptor(descriptor)
+        self._descriptor = _Descriptor(content if isinstance(content, int) else -1)
+        self.memory = None if isinstance(content, int) else content
 
     @property
     def descriptor(self) -> int:
-        """The descriptor; -1 when it is closed."""
+        """The descriptor; -1 when it is closed, and if the content lies in memory."""
         return self._descriptor.number
+
+    @property
+    def size(self) -> int:
+        """Bytes of the copy."""
+        return os.fstat(self.descriptor).st_size if self.memory is None else len(self.memory)
+
+    def open(self) -> io.RawIOBase:
+        """Returns a new file object that reads the copy, which must stay open."""
+        if self.memory is None:
+            return io.FileIO(self.descriptor, closefd=False)
+        return MemoryReader(self.memory)
+
+    def checksum(self, begin: int, end: int) -> int:
+        """Returns the CRC-32 of bytes `begin` to `end - 1`."""
+        if self.memory is None:
+            return descriptor_checksum(self.descriptor, end, begin=begin)
+        return crc32(self.memory[begin:end])
 
     def close(self) -> None:
         """Closes the copy."""
         self._descriptor.close()
+        self.memory = None
 
     def __enter__(self) -> OpenCopy:
         return self
@@ -99,10 +124,6 @@ def open_copy(
         descriptor = open_cached(path, path.cache, size, checksum, next_use)
         if descriptor is not None:
             return OpenCopy(path, descriptor)
-    copy = OpenCopy(path, open_memory_file(path.name))
-    try:
-        fetch(path, copy.descriptor, size, checksum)
-    except BaseException:
-        copy.close()
-        raise
-    return copy
+    memory = allocate(size)
+    fetch(path, memory, size, checksum)
+    return OpenCopy(path, memory)

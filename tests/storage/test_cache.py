@@ -68,14 +68,14 @@ def test_two_versions_lie_in_one_cache(files):
     files.put("1.pkl", content(7))
     files.read("1.pkl")
     with open_copy(files.path("1.pkl"), 1000, former) as copy:
-        assert os.pread(copy.descriptor, 1000, 0) == content(1)
+        assert copy.open().read() == content(1)
     assert files.read("1.pkl") == content(7)
     assert len(files.requests) == 2
 
 
 def test_a_file_without_a_checksum_is_held_in_memory(files):
     with open_copy(files.path("1.pkl"), 1000, None) as copy:
-        assert os.pread(copy.descriptor, 1000, 0) == content(1)
+        assert copy.open().read() == content(1)
     assert files_of(files.cache.directory) == {}
 
 
@@ -326,7 +326,7 @@ def test_a_file_system_without_locks_serves_the_same(files, monkeypatch):
     with files.open("1.pkl") as copy:
         files.read("2.pkl")
         files.read("3.pkl")
-        assert os.pread(copy.descriptor, 1000, 0) == content(1)
+        assert copy.open().read() == content(1)
 
 
 def test_a_limit_smaller_than_needed_is_refused_with_the_number():

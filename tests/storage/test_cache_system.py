@@ -30,7 +30,7 @@ def opened(n):
 
 def read(n):
     with opened(n) as copy:
-        assert os.pread(copy.descriptor, 10**7, 0) == data[n]
+        assert copy.open().read() == data[n]
 
 def files():
     return [f for f in Path(cache.directory).rglob("*") if f.is_file()]

@@ -136,7 +136,7 @@ class CompressedSource(ByteSource):
 
     compressed = True
 
-    def __init__(self, path: str, file: io.FileIO, format: Format, bounded: bool) -> None:
+    def __init__(self, path: str, file: io.RawIOBase, format: Format, bounded: bool) -> None:
         super().__init__(path, file)
         self.format = format
         self.compressed_size = self.size

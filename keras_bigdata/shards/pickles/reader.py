@@ -243,7 +243,7 @@ def open_source(
         CorruptShardError: if the file cannot be opened, or is not a file.
     """
     if isinstance(path, OpenCopy):
-        return _detect_source(str(path), io.FileIO(path.descriptor, closefd=False), bounded)
+        return _detect_source(str(path), path.open(), bounded)
     name = f"file descriptor {path}" if isinstance(path, int) else os.fspath(path)
     try:
         if isinstance(path, int):
@@ -259,7 +259,7 @@ def open_source(
         ) from error
 
 
-def _detect_source(name: str, file: io.FileIO, bounded: bool) -> ByteSource:
+def _detect_source(name: str, file: io.RawIOBase, bounded: bool) -> ByteSource:
     try:
         source = ByteSource(name, file)
         start = source.read(0, min(8, source.size)).tobytes()
@@ -321,22 +321,22 @@ def _load(source: ByteSource) -> object:
     import pickle  # only here, so that no other function of the reader can run a pickle
 
     by_joblib = _contains(source, joblib_arrays.WRAPPER.rpartition(".")[2].encode())
+    source.file.seek(0)
+    file = io.BufferedReader(source.file)
     try:
-        with open(source.file.fileno(), "rb", closefd=False) as file:
-            file.seek(0)
-            content: Any = file
-            if source.compressed:
-                content = io.BytesIO(source.read(0, source.size).tobytes())
-            if by_joblib:
-                import joblib
+        content: Any = file
+        if source.compressed:
+            content = io.BytesIO(source.read(0, source.size).tobytes())
+        if by_joblib:
+            import joblib
 
-                value = joblib.load(content)
-            else:
-                # Arrays of Python 2 can only be loaded as latin-1.
-                value = pickle.load(content, encoding="latin1")
-            at = content.tell()
-            _check_end(source, content.read(_END), at)
-            return value
+            value = joblib.load(content)
+        else:
+            # Arrays of Python 2 can only be loaded as latin-1.
+            value = pickle.load(content, encoding="latin1")
+        at = content.tell()
+        _check_end(source, content.read(_END), at)
+        return value
     except ShardError:
         raise
     except Exception as error:
@@ -344,6 +344,8 @@ def _load(source: ByteSource) -> object:
             f"{source.path}: {'joblib' if by_joblib else 'pickle'}.load failed with "
             f"{type(error).__name__}: {error}. Write the file again with plain NumPy arrays."
         ) from error
+    finally:
+        file.detach()  # it would close the source
 
 
 def _contains(source: ByteSource, name: bytes) -> bool:

@@ -68,10 +68,13 @@ class ByteSource:
 
     compressed = False
 
-    def __init__(self, path: str, file: io.FileIO) -> None:
+    def __init__(self, path: str, file: io.RawIOBase) -> None:
         self.path = path
         self.file = file
-        self.size = os.fstat(file.fileno()).st_size
+        if isinstance(file, io.FileIO):
+            self.size = os.fstat(file.fileno()).st_size
+        else:
+            self.size = file.seek(0, os.SEEK_END)
         self.buffer = b""
         self.start = 0
         self.pos = 0
@@ -207,12 +210,12 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def read_at(file: io.FileIO, view: memoryview, offset: int) -> int:
+def read_at(file: io.RawIOBase, view: memoryview, offset: int) -> int:
     """Reads into `view` what one system call returns. Returns the number of bytes."""
     # pread does not change the position, so threads can share a descriptor; Windows lacks pread.
-    if hasattr(os, "preadv"):
+    if isinstance(file, io.FileIO) and hasattr(os, "preadv"):
         return os.preadv(file.fileno(), [view], offset)
-    if hasattr(os, "pread"):
+    if isinstance(file, io.FileIO) and hasattr(os, "pread"):
         data = os.pread(file.fileno(), len(view), offset)
         view[: len(data)] = data
         return len(data)
