@@ -52,8 +52,8 @@ class InputReport(keras.callbacks.Callback):
     some steps, under the assumption that all steps take equally long. So that it is right on a GPU
     too, the device is synchronized four times per second.
 
-    On TensorFlow a `transform` in pure Python, in threads, may slow down `fit` itself, because both
-    need the GIL; then the model is named as the limit.
+    A `transform` in pure Python, in threads, may slow down `fit` itself, because both need the GIL;
+    then it is named as the limit, although training does not wait for data.
 
     The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If something
     that takes time follows it, such as `map`, the waiting is not known: `input_wait` is NaN. What
@@ -214,13 +214,13 @@ class InputReport(keras.callbacks.Callback):
         self._end_epoch()
         record = {"epoch": epoch, **self._record}
         settings = self._settings()
-        limit = record["limit"] = find_limit(record, settings)
+        held = self._probe is not None and self._probe.is_held
+        limit = record["limit"] = find_limit(record, settings, gil_is_held=held)
         wait = self._processes.from_first(lambda: record["wait"])
         if logs is not None:
             logs["input_wait"] = float("nan") if wait is None else wait
         record["logs"] = _scores(logs or {})
         self.epochs.append(record)
-        held = self._probe is not None and self._probe.is_held
         text = advice(record, settings, limit, gil_is_held=held)
         if advice_kind(text) not in self._printed:
             self._printed.add(advice_kind(text))

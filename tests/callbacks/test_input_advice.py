@@ -53,10 +53,18 @@ EPOCH = {
          "steps_per_execution"),
         ({"wait": 0.8, "read": 9.0}, {}, False, "read", "at most 5.0 times as fast."),
         ({"wait": None}, {}, False, "model", "It is not known how long"),
+        ({"wait": None, "transform_cpu": 9.0}, {}, True, "model", "It is not known how long"),
+        ({"wait": 0.03, "transform_cpu": 6.0}, {}, True, "transform",
+         "waited 3% of the epoch for data, but `transform` runs for 60% of it in threads of this "
+         "process, and steps of `fit` wait for the GIL: use_multiprocessing=True would help."),
+        ({"wait": 0.03, "transform_cpu": 6.0}, {}, False, "model", "the model is the limit"),
+        ({"wait": 0.03, "transform_cpu": 2.0}, {}, True, "model", "the model is the limit"),
+        ({"wait": 0.03, "transform_cpu": 6.0}, {"in_processes": True}, True, "model",
+         "the model is the limit"),
     ],
 )  # fmt: skip
 def test_the_stage_that_is_busy_is_named(epoch, settings, held, limit, text):
     record = {**EPOCH, **epoch}
     settings = dataclasses.replace(SETTINGS, **settings)
-    assert find_limit(record, settings) == limit
+    assert find_limit(record, settings, gil_is_held=held) == limit
     assert text in advice(record, settings, limit, gil_is_held=held)

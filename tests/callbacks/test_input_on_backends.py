@@ -36,7 +36,7 @@ def test_fits_of_all_kinds_are_measured(backend, tmp_path):
 
 LIMITS = {
     "waits": ("transform", "it waits most of the time"),
-    "python": ("transform", "it holds the GIL: use_multiprocessing=True"),
+    "python": ("transform", "the GIL: use_multiprocessing=True"),
     "numpy": ("transform", "use all cores"),
     "disk": ("read", "reading is the limit"),
     "decode": ("decode", "decoding is the limit"),
@@ -46,9 +46,7 @@ LIMITS = {
 
 @pytest.mark.slow
 @pytest.mark.alone
-# Not on TensorFlow: a transform in pure Python takes the GIL from `fit` there, so that its steps
-# take longer and the model is named as the limit.
-@pytest.mark.parametrize("backend", ["jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_input_that_is_slow_in_a_known_place_is_named(backend, tmp_path):
     pytest.importorskip(backend)
     lines = run("slow_input", backend, tmp_path, *LIMITS, "tiny")
