@@ -157,7 +157,7 @@ def whole_run(folder, arguments, kill):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL")
-@pytest.mark.parametrize(("backend", "kills"), [("tensorflow", 22), ("jax", 22), ("torch", 10)])
+@pytest.mark.parametrize(("backend", "kills"), [("tensorflow", 8), ("jax", 8), ("torch", 5)])
 def test_kills_at_random_moments_change_nothing(tmp_path, backend, kills):
     pytest.importorskip(backend)
     result = subprocess.run(
