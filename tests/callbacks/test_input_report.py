@@ -33,6 +33,7 @@ def double(batch, rng):
     return {**batch, "x": batch["x"] * 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sequence", "dataset", "processes", "mixture"])
 def test_every_epoch_is_measured(shards, tmp_path, capsys, kind):
     options = {"transform": double} if kind != "dataset" else {}

@@ -44,6 +44,7 @@ def keep(batch, rng):
 # ---- In one process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [27, 24])
 def test_killed_twice_in_an_epoch_it_ends_as_a_training_of_the_sequence(tmp_path, shards, last):
     """8 batches of 8 rows, and one of 3; nothing is validated.

@@ -40,6 +40,7 @@ TRUTH = {"a_loss": 81 / 33, "b_loss": 16.0, "loss": 81 / 33 + 16.0}
 STEPS = [1, pytest.param(4, marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", STEPS[:1] if keras.backend.backend() == "torch" else STEPS)
 def test_the_loss_of_an_output_is_an_average_over_rows(steps):
     x, y = rows_with_an_outlier()
@@ -63,6 +64,7 @@ def test_the_loss_of_an_output_is_an_average_over_rows(steps):
     assert model.evaluate(x, y, verbose=0, return_dict=True) == before
 
 
+@pytest.mark.slow
 def test_the_loss_of_an_output_is_that_of_one_batch_in_every_epoch_of_a_fit():
     x, y = rows_with_an_outlier()
     w = {"a": np.linspace(0, 2, 33), "b": np.linspace(3, 1, 33)}
@@ -170,6 +172,7 @@ custom_steps = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @custom_steps
 @pytest.mark.parametrize("returned", ["error", "loss"])
 def test_a_test_step_that_returns_numbers_of_the_last_batch_is_refused(returned):

@@ -269,6 +269,7 @@ class CustomTestStep(CustomTrackers):
         return {"mean_of_batches": self.norm.result()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "metrics"), [(CustomTrackers, ["accuracy"]), (CustomTestStep, None)]
 )
@@ -284,6 +285,7 @@ def test_models_with_custom_steps_and_trackers(kind, metrics):
     assert len(logs) == 3 * len(reference)
 
 
+@pytest.mark.slow
 def test_evaluated_as_one(with_largest_errors):
     model = with_largest_errors
     sets = [make_data(130, 1), make_data(1, 2), make_data(33, 3)]

@@ -24,6 +24,7 @@ def model():
     return classifier_with_variables()
 
 
+@pytest.mark.slow
 def test_kinds_of_sets(tmp_path, model):
     import tensorflow as tf
 

@@ -25,6 +25,7 @@ from tests.helpers.small_models import assert_equal
 EXACT = keras.backend.backend() == "tensorflow"
 
 
+@pytest.mark.slow
 def test_class_weights_and_a_sequence_as_validation_data(tmp_path: Path):
     train = in_order(pack_rows(tmp_path / "train"))
     weights = train.class_weight()

@@ -54,6 +54,7 @@ def fit_both(directory: Path, build: Any, callbacks: Any = list, **arguments: An
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_a_setting_of_compile(tmp_path: Path, setting: dict[str, Any]):
     if BACKEND == "torch" and "jit_compile" in setting:

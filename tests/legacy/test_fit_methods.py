@@ -30,6 +30,7 @@ class OldSequence(keras.utils.Sequence):
         return [X, Y]
 
 
+@pytest.mark.slow
 def test_arrays_with_the_arguments_of_keras_1_and_2(installed):
     model = classifier(run_eagerly=True)
     stop = keras.callbacks.EarlyStopping("val_acc")
@@ -119,6 +120,7 @@ def error(y_true, y_pred):
     return abs(y_true - y_pred)
 
 
+@pytest.mark.slow
 def test_class_weights_in_old_forms(installed):
     def trained(**arguments):
         model = regression()

@@ -22,6 +22,7 @@ def weights_of(model):
     return [array.copy() for array in model.get_weights()]
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_with_channels_first(tmp_path):
     from keras.layers import (
         Activation,
@@ -61,6 +62,7 @@ def test_a_convolutional_network_with_channels_first(tmp_path):
     assert model.get_config()["layers"][1]["config"]["padding"] == "same"
 
 
+@pytest.mark.slow
 def test_a_recurrent_network(tmp_path):
     model = keras.Sequential()
     model.add(keras.layers.Embedding(20, 8, input_length=5, dropout=0.5))

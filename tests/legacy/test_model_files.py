@@ -20,6 +20,7 @@ def model(installed):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 def test_any_name(model, tmp_path):
     expected = model.evaluate(X, X[:, :1], verbose=0)

@@ -124,6 +124,7 @@ def train_resumably(folder, data, more, **arguments):
     return values(model), history.history
 
 
+@pytest.mark.slow
 def test_a_killed_training_continues_with_the_same_result(tmp_path, shards):
     data = shards([20, 12])
     x = np.ones((4, 3), np.float32)

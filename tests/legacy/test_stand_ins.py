@@ -60,6 +60,7 @@ def build_regressor():
     return model
 
 
+@pytest.mark.slow
 def test_wrappers_for_scikit_learn(installed):
     from keras.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 

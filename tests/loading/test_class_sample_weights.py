@@ -175,6 +175,7 @@ def test_all_ways_serve_the_same_weights(directory, targets):
                 np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [False, True])
 def test_they_are_those_of_what_a_transform_returns(directory, processes):
     arguments = {"transform": double_labels, "use_multiprocessing": processes}

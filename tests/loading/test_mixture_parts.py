@@ -155,6 +155,7 @@ def add_noise(batch, rng):
     return {**batch, "x": batch["x"] + rng.random(batch["x"].shape).astype("float32") / 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [False, True])
 def test_transforms_of_parts_of_a_mixture_draw_their_own_numbers(directories, processes):
     options = {"set_options": {"transform": add_noise}, "use_multiprocessing": processes}

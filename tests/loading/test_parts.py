@@ -193,6 +193,7 @@ def test_parts_of_rows_of_any_length_have_the_longest_of_the_data(ragged, option
     assert {part[i][0].shape[1] for part in parts for i in range(4)} == {5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", ["threads", "processes"])
 def test_a_transform_of_a_part_has_its_own_random_numbers(directory, transform):
     options = {"workers": 1, "use_multiprocessing": transform == "processes", "transform": noise}

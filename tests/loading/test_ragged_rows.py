@@ -242,6 +242,7 @@ def test_a_transform_makes_one_length_under_another_name(directory):
         batches_of(shifted)
 
 
+@pytest.mark.slow
 def test_worker_processes_return_batches_of_every_length(tmp_path):
     # The largest batch does not fit into the memory that a batch is given at first.
     rows = [np.full(length, 3, np.int64) for length in (1, 90_000, 2, 0) * 4]

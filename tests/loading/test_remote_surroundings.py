@@ -106,6 +106,7 @@ fetch.plan(range(20))
 """
 
 
+@pytest.mark.slow
 def test_downloads_that_are_stuck_do_not_keep_the_process_alive(directory):
     process = subprocess.run(
         [sys.executable, "-c", CHILD, str(directory), "--stuck"],

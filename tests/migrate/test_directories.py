@@ -81,6 +81,7 @@ def test_check_and_diff_and_write(tmp_path, capsys):
     assert exit_status.value.code == 2
 
 
+@pytest.mark.slow
 def test_all_scripts_twice(tmp_path):
     for name, content in SCRIPTS.items():
         (tmp_path / f"{name}.py").write_bytes(content)
@@ -165,6 +166,7 @@ def test_what_is_not_a_regular_file(tmp_path, capsys):
     assert "it is a named pipe, not a regular file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_deeply_nested_and_long_files(tmp_path, capsys):
     deep = tmp_path / "deep.py"
     deep.write_bytes(OLD + b"x = " + b"-" * 3000 + b"1\n")

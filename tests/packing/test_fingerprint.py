@@ -172,6 +172,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_a_function_of_a_script_equals_the_imported_one(tmp_path: Path):
     (tmp_path / "training.py").write_text(textwrap.dedent(SCRIPT))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

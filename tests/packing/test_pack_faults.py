@@ -100,6 +100,7 @@ def ended(process: subprocess.Popen[str]) -> bool:
     return process.poll() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
     """Forks, from a process without threads, one for each moment, which kills itself there."""

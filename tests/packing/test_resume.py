@@ -130,6 +130,7 @@ def test_kills_at_any_time_cost_nothing_but_time(start_pack, tmp_path: Path):
     assert not (out / ".packing").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_continue(start_pack, tmp_path: Path):
     out = tmp_path / "out"
     with start_pack(out) as process:
@@ -220,6 +221,7 @@ def packed_at_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]
     return read_files(folder / "at once")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes")
 def test_a_file_size_limit_while_packing(tmp_path: Path, packed_at_once: dict[str, bytes]):
     out, script = tmp_path / "out", tmp_path / "script.py"
@@ -247,6 +249,7 @@ def small_disk(path: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(path)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_packing(tmp_path: Path, packed_at_once: dict[str, bytes]):
     disk, script = tmp_path / "disk", tmp_path / "script.py"
     with small_disk(disk, "700k"):

@@ -170,6 +170,7 @@ def test_what_is_cut_short_or_malformed_is_found(tmp_path, kind):
     assert_refused(write(tmp_path / "a.pkl", OVERRUNS[kind]), CorruptShardError)
 
 
+@pytest.mark.slow
 def test_every_prefix_of_a_pickle_is_found_short(tmp_path):
     value = {"a": np.arange(9), "b": [1, 2.5], "c": "text", "d": [np.float32(1)]}
     path = tmp_path / "a.pkl"

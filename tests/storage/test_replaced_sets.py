@@ -61,6 +61,7 @@ def served(sequence):
     return np.sort(np.concatenate(batches))
 
 
+@pytest.mark.slow
 def test_a_running_sequence_never_serves_the_new_set_and_a_new_one_does(
     remote, tmp_path, monkeypatch
 ):
