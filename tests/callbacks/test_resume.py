@@ -16,6 +16,7 @@ import pytest
 
 from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from tests.helpers.paths import ROOT
+from tests.helpers.programs import environment_of
 from tests.helpers.resumed_training import prepare, run
 from tests.helpers.tiny_training import Kill, Killed, tiny, tiny_fit
 
@@ -170,14 +171,7 @@ def test_kills_at_random_moments_change_nothing(tmp_path, backend, kills):
             "1",
         ],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            # A new run reads what the last one compiled.
-            "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        },
+        env=environment_of(backend, tmp_path),
         capture_output=True,
         text=True,
         check=False,

@@ -17,6 +17,7 @@ from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks._short_epoch import ShortEpoch
 from tests.conftest import ROLES
 from tests.helpers.paths import ROOT
+from tests.helpers.programs import environment_of
 from tests.helpers.resumed_training import prepare, run
 from tests.helpers.tiny_training import Kill, Killed, shared_tiny, tiny, tiny_fit, values
 
@@ -276,7 +277,7 @@ def test_kills_at_random_moments_change_nothing(tmp_path, backend, training, kil
             *(str(tmp_path / "run"), str(kills), "1", training),
         ],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env=environment_of(backend, tmp_path),
         capture_output=True,
         text=True,
         check=False,

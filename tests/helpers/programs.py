@@ -70,3 +70,17 @@ def none_left(leader, seconds=3):
             return True
         time.sleep(0.05)
     return False
+
+
+def environment_of(backend: str, folder: Path) -> dict[str, str]:
+    """Returns the environment of programs that run one after the other on a backend.
+
+    What JAX compiles for one of them lies in the folder for the next one.
+    """
+    return {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
