@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import joblib
 import keras
 import pytest
 
+from tests.helpers.packs import wait_for
 from tests.helpers.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -53,21 +55,49 @@ def test_custom_loop_learns(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_quickstart_learns(tmp_path):
-    # Six of its epochs reach 0.74, in half of the time.
+def test_quickstart_learns_and_shows_what_it_predicts(tmp_path):
+    # Eight of its epochs reach 0.78.
     script = (EXAMPLES / "quickstart.py").read_text()
     assert "epochs=15" in script
     short = tmp_path / "quickstart.py"
-    short.write_text(script.replace("epochs=15", "epochs=6"))
+    short.write_text(script.replace("epochs=15", "epochs=8"))
     output = run(str(short), tmp_path)
-    assert "packed 2600 samples into 11 shards" in output
-    best = re.search(r"best epoch \d+: validation accuracy ([\d.]+)", output)
-    chance = re.search(r"accuracy by chance: ([\d.]+)", output)
+    assert "10 classes: astronaut, brick, camera, cat, coffee, coins, grass, gravel" in output
+    assert "1200 images to train with, 400 to validate with" in output
+    best = re.search(r"best epoch: \d+, validation accuracy ([\d.]+) \(by chance 0.100\)", output)
     assert best is not None
-    assert chance is not None
-    assert float(best[1]) > 5 * float(chance[1])
-    assert str(tmp_path / "models/best.weights.h5") in output
-    assert (tmp_path / "models/best.weights.h5").exists()
+    assert float(best[1]) > 0.5
+    assert re.search(r"correct prediction:\n  (\w+)_\d+\.jpg: \1, \d+% certain\n", output)
+    mistakes = re.findall(r"^  (\w+)_\d+\.jpg: (\w+), .*, but it is: (\w+)$", output, re.MULTILINE)
+    assert len(mistakes) == 3
+    assert all(file == label != predicted for file, predicted, label in mistakes)
+    on_the_fly, packed = map(
+        float,
+        re.findall(r"^  (?:files decoded on the fly|packed): ([\d.]+)$", output, re.MULTILINE),
+    )
+    assert 0 < packed < on_the_fly
+    assert (tmp_path / "models/best.weights.h5").exists()  # a named folder is kept
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT")
+@pytest.mark.parametrize("moment", ["labels.csv", "best.weights.h5"])
+def test_quickstart_removes_its_files_after_ctrl_c(tmp_path, moment):
+    """At the moment when a file appears: while it packs, and while it trains."""
+    process = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "quickstart.py")],
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # as a terminal, SIGINT goes to all processes of the script
+    )
+    wait_for(lambda: list(tmp_path.rglob(moment)), 120)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    assert not list(tmp_path.glob("quickstart-*"))
 
 
 @pytest.mark.slow
