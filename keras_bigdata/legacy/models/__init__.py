@@ -12,6 +12,7 @@ removed_methods      `predict_classes`, `predict_proba`, `to_yaml`
 layer_shapes         `layer.output_shape`, `layer.get_output_at`
 layer_list           `model.layers.pop()`, `model.get_layer`
 symbolic_losses      `model.add_loss(tensor)`
+losses_of_tensors    losses and metrics that use symbolic tensors of the model
 symbolic_tensors     `tensor._keras_shape`, `tensor.get_shape()`
 model_files          `save` and `load_model` under old file names and formats
 weights_methods      `save_weights` and `load_weights` under old file names (weights_files)

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.legacy.models.losses_of_tensors import with_tensors
 from keras_bigdata.legacy.models.model_outputs import output_names
 from keras_bigdata.legacy.patching import wrap
 from keras_bigdata.old_keras.method_arguments import IGNORED_COMPILE_ARGUMENTS
@@ -42,6 +43,8 @@ def _compile(former: Any) -> Any:
             )
         if isinstance(arguments.get("loss"), (list, tuple)) and not len(arguments["loss"]):
             arguments["loss"] = None
+        for name in ("loss", "metrics"):
+            arguments[name] = with_tensors(self, arguments.get(name))
         names = output_names(self)
         if len(names) > 1:
             _spread_over_outputs(arguments, names)
