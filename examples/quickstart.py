@@ -5,7 +5,7 @@
 The images are pieces of the photographs and textures that come with scikit-image, written as JPEG
 files with a CSV file of their captions and labels. The script packs the files once, trains with
 `fit`, prints a prediction and three mistakes with their files, and compares an epoch that reads the
-packed rows with one that decodes all files. It downloads nothing and takes about 40 seconds on two
+packed rows with one that decodes all files. It downloads nothing and takes about 30 seconds on two
 cores. With FOLDER, its files stay there; else they are removed at the end, after Ctrl-C too.
 """
 
