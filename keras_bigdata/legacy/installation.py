@@ -6,6 +6,7 @@ from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics, 
 from keras_bigdata.legacy.backend import names as backend_names
 from keras_bigdata.legacy.generators.arguments import set_default_keras_version
 from keras_bigdata.legacy.layers import (
+    activity_regularizers,
     base_layer,
     channels_first,
     constraints,
@@ -41,6 +42,7 @@ from keras_bigdata.legacy.training import (
     compiled_metrics,
     frozen_statistics,
     trainable_at_compile,
+    weighted_losses,
 )
 
 # Each has a function `install()`, which changes Keras through `patching`.
@@ -66,6 +68,7 @@ _TOPICS = (
     custom_metrics,
     preprocessing,
     base_layer,
+    activity_regularizers,
     gates,  # before `constructors`, which pass it the arguments of Keras 3
     constructors,
     numpy_integers,
@@ -78,6 +81,7 @@ _TOPICS = (
     shared,
     frozen_statistics,
     trainable_at_compile,
+    weighted_losses,
     callback_data,
     compiled_metrics,
     custom_layers,
@@ -108,8 +112,9 @@ def install(keras: int | None = None) -> None:
     - What was trainable at `compile` is trained, as in Keras 1 and 2.
     - In a script that imports `keras`, and not `tensorflow.keras`, the defaults are those of that
       package: learning rates and `epsilon` of optimizers, gates of LSTM and GRU, frozen
-      BatchNormalization with the statistics of the batch, `accuracy` of binary losses. A warning
-      names each with its other value.
+      BatchNormalization with the statistics of the batch, `accuracy` of binary losses, losses
+      divided by the number of weights that are not zero, regularizers of activities summed over
+      the batch. A warning names each with its other value.
     - Models are saved and loaded under any name; callbacks have `validation_data` and the old
       `params`; own layers may call `add_weight` by position and assign `trainable_weights`.
     - `keras.backend` has its old functions, for symbolic tensors too, and losses and metrics that

@@ -84,7 +84,7 @@ def test_sequences_and_generators_are_read_as_keras_2_did(installed):
     with pytest.warns(UserWarning, match="batch_size=4 has no effect"):
         model.fit(numbered(), steps_per_epoch=1, batch_size=4, verbose=0)
     with pytest.raises(ValueError, match="sample_weight, y cannot be passed with batches of a gen"):
-        model.fit(numbered(), Y, steps_per_epoch=1, sample_weight=Y)
+        model.fit(numbered(), Y, steps_per_epoch=1, sample_weight=Y + 1)
 
 
 def test_a_dataset_of_keras_3_is_left_to_keras(installed):

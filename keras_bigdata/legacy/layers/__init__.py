@@ -28,14 +28,14 @@ values of Keras 1:
   0.2 (Keras 3: `sigmoid`, and a slope of 1/6);
 - GRU has `reset_after=False`;
 - `orthogonal` has the gain 1.1, and is the default of recurrent weights;
-- `activity_regularizer` is summed over the batch (Keras 3: averaged).
+- `activity_regularizer` is summed over the batch (Keras 3: averaged), also in other scripts for
+  `keras` (activity_regularizers).
 
 `AveragePooling2D()` has a pool size of 2 in every call.
 
 These are not as in Keras 1: `he_normal` and `glorot_normal` are truncated; with `consume_less`
 other than `"gpu"` each gate had its own dropout mask and LSTM initialized its recurrent weights
-with `init`; recurrent layers take `weights` in the layout of Keras 3; the layer
-`ActivityRegularization` averages over the batch.
+with `init`; recurrent layers take `weights` in the layout of Keras 3.
 """
 
 from keras_bigdata.legacy.layers.batch_normalization import (

@@ -6,9 +6,9 @@ def vae_loss(x, x_decoded):
     return binary_crossentropy(x, x_decoded) + kl
 ```
 
-Keras 1 and 2 called such a function once, with placeholders. Keras 3 calls it with the arrays of each
-batch, which cannot be combined with the symbolic `z_mean`. Here the model computes these tensors
-together with its outputs, and a copy of the function receives them under their names.
+Keras 1 and 2 called such a function once, with placeholders. Keras 3 calls it with the arrays of
+each batch, which cannot be combined with the symbolic `z_mean`. Here the model computes these
+tensors together with its outputs, and a copy of the function receives them under their names.
 """
 
 from __future__ import annotations

@@ -37,6 +37,11 @@ def install() -> None:
         wrap(keras.Model, name, _training_as_compiled)
 
 
+def keras_root_at_compile(model: Any) -> str:
+    """Returns where the script that compiled a model imports Keras from (see `keras_root`)."""
+    return str(vars(model).get(_ROOT, ""))
+
+
 def _recording_compile(compile_model: Any) -> Any:
     @functools.wraps(compile_model)
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +57,7 @@ def _recording_compile(compile_model: Any) -> Any:
 def _training_as_compiled(train: Any) -> Any:
     @functools.wraps(train)
     def train_as_compiled(self: Any, *args: Any, **kwargs: Any) -> Any:
-        is_keras = vars(self).get(_ROOT) == "keras"
+        is_keras = keras_root_at_compile(self) == "keras"
         with _as_compiled(self), batch_statistics_if(is_keras):
             return train(self, *args, **kwargs)
 
