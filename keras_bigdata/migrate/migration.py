@@ -30,6 +30,7 @@ from keras_bigdata.migrate.rules import (
     refused_arguments,
     regularizers,
     silent_changes,
+    tensor_shapes,
     tensorflow_names,
     trainable,
 )
@@ -57,6 +58,7 @@ _RULES = (
     custom_metrics.plan,
     data_arguments.plan,
     tensorflow_names.plan,
+    tensor_shapes.plan,
 )
 
 

@@ -40,6 +40,17 @@ class NewImports:
             self._local_names[module, name] = local
         return self._local_names[module, name]
 
+    def require_as(self, module: str, local: str) -> None:
+        """Binds a name that the script uses, and that nothing in it binds, to a module.
+
+        Args:
+            module: such as `numpy` or `keras.backend`, or a member such as
+                `collections.OrderedDict`.
+            local: such as `np`.
+        """
+        parent, _, name = module.rpartition(".")
+        self._local_names[(parent, name) if parent else (module, "")] = local
+
     def add_edit(self, edit: Callable[[cst.CSTNode, Callable[[Any], Any]], None]) -> None:
         """Adds the edit that inserts the statements, if there are any.
 
@@ -49,9 +60,12 @@ class NewImports:
         lines = []
         for (module_name, name), local in self._local_names.items():
             alias = cst.ImportAlias(
-                cst.Name(name), asname=None if local == name else cst.AsName(cst.Name(local))
+                cst.Name(name or module_name),
+                asname=None if local == (name or module_name) else cst.AsName(cst.Name(local)),
             )
-            statement = cst.ImportFrom(name_node(module_name), [alias])
+            statement = (
+                cst.ImportFrom(name_node(module_name), [alias]) if name else cst.Import([alias])
+            )
             lines.append(cst.SimpleStatementLine([statement]))
         if not lines:
             return

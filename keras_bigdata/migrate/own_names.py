@@ -21,6 +21,7 @@ from keras_bigdata.old_keras.locations import (
     keras_root,
     new_location,
 )
+from keras_bigdata.old_keras.star_names import meaning_of, star_names
 
 if TYPE_CHECKING:
     from keras_bigdata.migrate.script import Script
@@ -115,7 +116,12 @@ def meaning_of_star_name(
             return None
     if not keras_modules or hasattr(builtins, name):
         return None
-    return f"{_keras_module(keras_modules, name) or keras_modules[0]}.{name}"
+    known = _keras_module(keras_modules, name)
+    if not known:
+        module = star_module(script, name)
+        if module:
+            return module
+    return f"{known or keras_modules[0]}.{name}"
 
 
 def meaning_of_import(
@@ -191,6 +197,22 @@ def _all_of(script: Script) -> set[str] | None:
                 if all(isinstance(value, cst.SimpleString) for value in values):
                     return {str(value.evaluated_value) for value in values}  # type: ignore[attr-defined]
     return None
+
+
+def star_module(script: Script, name: str) -> str:
+    """Returns what a name such as `np` or `K` stands for that `import *` of Keras 1 and 2 bound.
+
+    Args:
+        script: the script.
+        name: a name that nothing else in the script binds.
+
+    Returns:
+        Such as `numpy` or `keras.backend`; `""` if no star of the script bound the name, or if it
+        is a class or a function of Keras. In `tensorflow.keras` a star bound public names only.
+    """
+    stars = [module for module in script.star_modules if keras_root(module) == "keras"]
+    is_bound = any(name in star_names(module) for module in stars)
+    return (meaning_of(name) or "") if is_bound else ""
 
 
 def _keras_module(modules: list[str], name: str) -> str:

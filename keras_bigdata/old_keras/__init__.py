@@ -8,6 +8,7 @@ keras_2_layers   arguments and default values of layers in Keras 2 that Keras 3 
 optimizers       arguments and default values of optimizers
 backend_functions    functions of `keras.backend`, and what replaces them
 public_names         all public names by module (keras_1_names, keras_2_names)
+star_names           names that `import *` bound besides them
 backend_arguments arguments of functions of `keras.backend` in Keras 1
 data_arguments   old arguments of functions that load and prepare data
 tensorflow_names names and arguments of TensorFlow 1 that scripts use next to Keras

@@ -171,6 +171,12 @@ REMOVED_NAMES: dict[str, str] = {
             "was removed: GRU and LSTM use cuDNN automatically where it is possible.",
         ),
         (
+            ("keras.layers.merge",),
+            ("_Merge",),
+            "is private in Keras 3: derive from keras.layers.Layer, and rename _merge_function to "
+            "call.",
+        ),
+        (
             ("keras.models",),
             ("Graph", "model_from_config", "model_from_yaml"),
             "was removed from Keras 3.",

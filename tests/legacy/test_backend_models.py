@@ -46,6 +46,18 @@ def test_outputs_of_layers_by_function(K):
         hidden([ROWS])
 
 
+def test_the_number_of_elements_of_a_layer_that_is_known_with_the_data(K):
+    model = keras.Sequential([keras.Input((None, None, 2)), keras.layers.MaxPooling2D()])
+    x = model.layers[-1].output
+    scaling = K.prod(K.cast(K.shape(x), "float32"))
+    both = K.function([model.input], [K.sum(K.square(x)) / scaling, K.prod(K.shape(x))])
+    mean, count = both([np.full((3, 8, 6, 2), 2.0)])
+    assert (mean, count) == (4, 3 * 4 * 3 * 2)
+    # As an argument it is a shape: its unknown size is what is left.
+    assert K.reshape(x, (K.shape(x)[0], 4)).shape == (None, 4)
+    assert K.int_shape(x) == tuple(K.shape(x)) == (None, None, None, 2)
+
+
 def test_gradients_for_pictures(K):
     weights = np.array([[1.0], [2.0], [-3.0], [0.5]])
     model = small_model(keras.layers.Dense(1, use_bias=False))

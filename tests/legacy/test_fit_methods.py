@@ -133,6 +133,11 @@ def test_class_weights_in_old_forms(installed):
         np.testing.assert_allclose(trained(class_weight=form), expected, rtol=1e-5)
     with pytest.warns(UserWarning, match="class_weight='auto' is ignored"):
         np.testing.assert_allclose(trained(class_weight="auto"), trained(), rtol=1e-6)
+    # A list of several parts for one output: Keras 1 and 2 used dicts only, and took one part.
+    parts = [{0: 1.0, 1: 3.0}, {0: 5.0, 1: 7.0}]
+    with pytest.warns(UserWarning, match="a list of 2 parts for a model with one output"):
+        np.testing.assert_allclose(trained(class_weight=parts), trained(), rtol=1e-6)
+    np.testing.assert_allclose(trained(class_weight=parts[:1]), expected, rtol=1e-5)
     with pytest.warns(UserWarning, match="Found both"):
         both = trained(class_weight={0: 9.0, 1: 1.0}, sample_weight=weights)
     np.testing.assert_allclose(both, expected, rtol=1e-6)

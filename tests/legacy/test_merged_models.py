@@ -15,6 +15,7 @@ def test_a_model_in_two_branches_is_one_input(installed):
     both = Sequential([Merge([left, right], mode="sum")])
     model = Sequential([Merge([both, right], mode="concat"), Dense(1)])
     model.compile("sgd", "mse")
+    assert model.layers[0].layers == [both, right]
     x, y = np.ones((8, 4)), np.ones((8, 5))
     model.fit([x, y], np.ones(8), nb_epoch=1, verbose=0)
     assert model.count_params() == (4 * 3 + 3) + (5 * 3 + 3) + (6 + 1)
@@ -24,6 +25,20 @@ def test_a_model_in_two_branches_is_one_input(installed):
     np.testing.assert_allclose(
         model.predict([x, y], verbose=0), merged @ kernel + bias, rtol=1e-5, atol=1e-6
     )
+
+
+def test_a_model_with_merged_branches_is_saved_with_their_weights(installed, tmp_path):
+    from keras.layers import Dense, Merge
+    from keras.models import Sequential
+
+    branches = [Sequential([keras.Input((4,)), Dense(3)]) for _ in range(2)]
+    model = Sequential([Merge(branches, mode="mul"), Dense(1)])
+    inputs = [np.ones((2, 4)), np.ones((2, 4))]
+    before = model.predict(inputs, verbose=0)
+    model.save_weights(tmp_path / "w.weights.h5")
+    model.set_weights([0 * weights for weights in model.get_weights()])
+    model.load_weights(tmp_path / "w.weights.h5")
+    np.testing.assert_allclose(model.predict(inputs, verbose=0), before, rtol=1e-6)
 
 
 def test_reset_states_of_a_model(installed):

@@ -78,6 +78,30 @@ def test_weights_of_classes_and_rows_of_several_outputs(installed):
         assert history["loss"] == pytest.approx([expected[0]])
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_targets_and_sample_weights_by_the_names_of_outputs(installed, count):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((3,), name="x")
+    names = ["last", "first"][:count]  # not in alphabetical order
+    outputs = [keras.layers.Dense(1, name=name)(inputs) for name in names]
+    model = keras.Model(inputs, outputs if count > 1 else outputs[0])
+    model.compile("sgd", {name: "mse" for name in names})
+    y = {name: np.full((8, 1), value) for name, value in zip(names, (1.0, 5.0), strict=False)}
+    weights = {name: np.linspace(0.5, 2, 8) for name in names}
+    lists = [[part[name] for name in names] for part in (y, weights)]
+    in_order = lists if count > 1 else [part[0] for part in lists]
+    for method in (model.evaluate, model.test_on_batch):
+        options = {"verbose": 0} if method == model.evaluate else {}
+        np.testing.assert_allclose(method(X, y, **options), method(X, in_order[0], **options))
+        by_name = method(X, y, sample_weight=weights, **options)
+        expected = method(X, in_order[0], sample_weight=in_order[1], **options)
+        np.testing.assert_allclose(by_name, expected)
+    before = model.evaluate(X, y, verbose=0)
+    model.fit(X, y, sample_weight=weights, validation_data=(X, y, weights), verbose=0)
+    model.train_on_batch(X, y, sample_weight=weights)
+    assert np.sum(model.evaluate(X, y, verbose=0)) < np.sum(before)
+
+
 def test_arguments_of_compile(installed):
     model = classifier()
     loss = "sparse_categorical_crossentropy"
@@ -140,6 +164,22 @@ def test_models_of_keras_1_and_their_layers(installed):
         dense.get_input_at(2)
     with pytest.raises(TypeError, match="got 'inputs' twice"):
         keras.Model(input=other, inputs=other, output=other)
+
+
+def test_the_input_and_the_output_of_a_sequential_model(installed):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+    hidden = keras.Model(inputs=model.input, outputs=model.layers[0].output)
+    assert hidden.predict(X).shape == (8, 3)
+    ends = keras.Model(model.input, model.output)
+    np.testing.assert_array_equal(ends.predict(X), model.predict(X))
+    model(keras.Input((3,)))  # a part of a larger model: the tensors are still its own
+    assert model.input is ends.input
+    assert model.output.shape == (None, 2)
+    assert [tuple(layer.input.shape) for layer in model.layers] == [(None, 3), (None, 3)]
+    with pytest.raises(AttributeError, match="is not built yet, so its output"):
+        keras.Sequential([keras.layers.Dense(3)]).output  # noqa: B018
+    model.pop()
+    assert model.output.shape == (None, 3)
 
 
 def test_a_layer_that_is_removed_from_the_list(installed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import keras
@@ -117,3 +118,27 @@ def test_something_like_a_sequence_is_one(model):
 
     legacy.fit_generator(model, IndexedBatches(), epochs=2, verbose=0, shuffle=False)
     assert numbers(model.take()) == [0, 1] * 2
+
+
+def test_parts_of_a_batch_that_are_not_inputs_of_the_model_are_left_out(installed):
+    """A generator that adds the texts of its images, for a callback, as in Keras 1 and 2."""
+    image, length = keras.Input((3,), name="image"), keras.Input((1,), name="length")
+    outputs = keras.layers.Dense(1, name="score")(keras.layers.Concatenate()([image, length]))
+    model = keras.Model([image, length], outputs)
+    model.compile("sgd", "mse")
+    x = {"text": ["a", "b"], "length": np.ones((2, 1)), "image": np.full((2, 3), 2.0)}
+    pair = (x, {"score": np.zeros(2)})
+    expected = model.predict([x["image"], x["length"]], verbose=0)
+    loss = float(np.mean(expected**2))
+    generator = itertools.repeat(pair)
+    assert model.evaluate_generator(generator, 1) == pytest.approx(loss, rel=1e-5)
+    np.testing.assert_allclose(model.predict_generator(generator, 1), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict_on_batch(x), expected, rtol=1e-5)
+    assert model.test_on_batch(*pair) == pytest.approx(loss, rel=1e-5)
+    history = model.fit_generator(generator, 2, 2, 0, validation_data=generator, validation_steps=1)
+    assert history.history["loss"][1] < loss
+    model.fit(*pair, epochs=1, verbose=0)
+    # A name that the model needs is not replaced by another.
+    with pytest.raises((ValueError, KeyError), match=r"image|length"):
+        model.predict({"text": np.ones((2, 1)), "image": x["image"]}, verbose=0)

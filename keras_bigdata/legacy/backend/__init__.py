@@ -8,6 +8,7 @@ dispatch          chooses between TensorFlow's function and the one for every ba
 arithmetic        functions of each element, and comparisons
 reductions        sums, means and products of tensors
 arrays            shapes, joining, padding, indexing
+symbolic_shapes   the shape of a symbolic tensor
 networks          activations, convolutions, pooling, crossentropies
 variables         variables, their values and updates
 old_arguments     the arguments of Keras 1

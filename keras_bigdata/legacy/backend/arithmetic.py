@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bigdata.legacy.backend.symbolic_shapes import SymbolicShape
+
 
 def abs(x: Any) -> Any:
     """Returns the absolute values."""
@@ -120,12 +122,12 @@ def lesser_equal(x: Any, y: Any) -> Any:
 
 def cast(x: Any, dtype: str) -> Any:
     """Converts to another dtype."""
-    return ops.cast(x, dtype)
+    return ops.cast(x.as_tensor() if isinstance(x, SymbolicShape) else x, dtype)
 
 
 def cast_to_floatx(x: Any) -> Any:
     """Converts to `keras.backend.floatx()`."""
-    return ops.cast(x, keras.backend.floatx())
+    return cast(x, keras.backend.floatx())
 
 
 def identity(x: Any, name: str | None = None) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bigdata.legacy.backend.symbolic_shapes import SymbolicShape
+
 
 def int_shape(x: Any) -> tuple[int | None, ...]:
     """Returns the static shape as a tuple."""
@@ -16,7 +18,7 @@ def int_shape(x: Any) -> tuple[int | None, ...]:
 
 def shape(x: Any) -> Any:
     """Returns the shape; its items may be tensors."""
-    return ops.shape(x)
+    return SymbolicShape.of(x) if isinstance(x, keras.KerasTensor) else ops.shape(x)
 
 
 def ndim(x: Any) -> int:

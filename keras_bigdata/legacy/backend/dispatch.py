@@ -8,10 +8,13 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.legacy.backend.symbolic_shapes import SymbolicShape
+
 
 def is_symbolic(*values: Any) -> bool:
-    """Whether there is a symbolic tensor, such as `layer.output`, in nested values."""
-    return any(isinstance(value, keras.KerasTensor) for value in keras.tree.flatten(values))
+    """Whether there is a symbolic tensor, such as `layer.output`, in nested values, or a shape."""
+    kinds = (keras.KerasTensor, SymbolicShape)
+    return any(isinstance(value, kinds) for value in keras.tree.flatten(values))
 
 
 def on_symbolic_tensors(

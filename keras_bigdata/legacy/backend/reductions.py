@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bigdata.legacy.backend.symbolic_shapes import SymbolicShape
+
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the sum."""
@@ -15,6 +17,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the product."""
+    x = x.as_tensor() if isinstance(x, SymbolicShape) else x
     return ops.prod(x, axis=axis, keepdims=keepdims)
 
 

@@ -16,6 +16,7 @@ from keras_bigdata.legacy.generators.batch_arrays import (
     map_arrays,
 )
 from keras_bigdata.legacy.generators.class_weights import class_weight_function
+from keras_bigdata.legacy.models.model_outputs import class_weight_names, used_inputs
 
 
 def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Batch]:
@@ -33,10 +34,10 @@ def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Ba
     """
     names = list(getattr(model, "output_names", None) or ())
     outputs_are_dict = isinstance(getattr(model, "output", None), dict) if names else True
-    apply_class_weights = class_weight_function(class_weight, names)
+    apply_class_weights = class_weight_function(class_weight, class_weight_names(model))
 
     def to_batch(raw: Any) -> Batch:
-        batch = _training_batch(raw)
+        batch = _training_batch(raw, model)
         if not outputs_are_dict:
             batch = _in_output_order(batch, names)
         return batch if apply_class_weights is None else apply_class_weights(batch)
@@ -44,7 +45,7 @@ def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Ba
     return to_batch
 
 
-def prediction_batch(raw: Any, num_inputs: int | None = None) -> Batch:
+def prediction_batch(raw: Any, num_inputs: int | None = None, model: Any = None) -> Batch:
     """Returns `(x,)` from an item of a generator for training or for prediction.
 
     A tuple is `(x, y)` or `(x, y, sample_weight)`; anything else is `x`, where a list holds several
@@ -54,6 +55,7 @@ def prediction_batch(raw: Any, num_inputs: int | None = None) -> Batch:
         raw: the item that the generator yielded.
         num_inputs: the number of inputs of the model, if known. With 1, a list `[x, y]` is read as
             the tuple `(x, y)`.
+        model: the model, if known: parts of a dict that are not its inputs are left out.
 
     Raises:
         ValueError: if it is a tuple of another length, or has no rows.
@@ -69,12 +71,12 @@ def prediction_batch(raw: Any, num_inputs: int | None = None) -> Batch:
                 f"Received: {describe(raw)}. Pass several inputs as a list."
             )
         raw = raw[0]
-    x = copy_arrays(raw, "x")
+    x = copy_arrays(used_inputs(model, raw), "x")
     count_rows((x,))
     return (x,)
 
 
-def _training_batch(raw: Any) -> Batch:
+def _training_batch(raw: Any, model: Any) -> Batch:
     """Returns `(x,)`, `(x, y)` or `(x, y, sample_weight)` with copied arrays.
 
     Raises:
@@ -82,13 +84,14 @@ def _training_batch(raw: Any) -> Batch:
         TypeError: if there is something other than an array where an array is required.
     """
     if isinstance(raw, Mapping):
-        return (copy_arrays(raw, "x"),)  # inputs only, for models that add their own losses
+        # Inputs only, for models that add their own losses.
+        return (copy_arrays(used_inputs(model, raw), "x"),)
     if not isinstance(raw, (tuple, list)) or not 1 <= len(raw) <= 3:
         raise ValueError(
             "A generator for training or evaluation must yield batches (x, y) or "
             f"(x, y, sample_weight). Received: {describe(raw)}"
         )
-    x = copy_arrays(raw[0], "x")
+    x = copy_arrays(used_inputs(model, raw[0]), "x")
     y = copy_arrays(raw[1], "y") if len(raw) > 1 else None
     sample_weight = copy_arrays(raw[2], "sample_weight") if len(raw) > 2 else None
     rows = count_rows((x,))

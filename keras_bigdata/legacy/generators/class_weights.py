@@ -20,7 +20,8 @@ def class_weight_function(
 
     Args:
         class_weight: a dict of class to weight, or an array or a list of the weights of classes
-            0, 1, ...; with several outputs, a dict of output name to one of these, or a list.
+            0, 1, ...; with several outputs, a dict of output name to one of these, or a list. A
+            list of several for one output is ignored with a warning.
         output_names: the names of the model's outputs, in order; empty if unknown.
 
     Raises:
@@ -34,6 +35,14 @@ def class_weight_function(
             f"class_weight={class_weight!r} is ignored, as it was in Keras 2: it must be a dict of "
             "class to weight.",
             stacklevel=4,  # the call of `fit_generator`
+        )
+        return None
+    if len(output_names) == 1 and _is_list_of_parts(class_weight) and len(class_weight) > 1:
+        # The model of a GAN has fewer outputs than its discriminator, and gets the same list.
+        warnings.warn(
+            f"class_weight is a list of {len(class_weight)} parts for a model with one output: it "
+            "is ignored, as it was in Keras 1 and 2. Pass the part of this output to use it.",
+            stacklevel=4,
         )
         return None
     weights_by_output = _weights_by_output(class_weight, output_names)
@@ -79,6 +88,12 @@ def compute_sample_weights(y: Any, weights: ClassWeights) -> np.ndarray:
     return np.array([weights[int(number)] for number in unique], np.float32)[inverse.reshape(-1)]
 
 
+def _is_list_of_parts(class_weight: Any) -> bool:
+    return isinstance(class_weight, (list, tuple)) and any(
+        isinstance(part, Mapping) for part in class_weight
+    )
+
+
 def _weights_by_output(
     class_weight: Any, output_names: Sequence[str]
 ) -> dict[str, ClassWeights] | None:
@@ -93,9 +108,7 @@ def _weights_by_output(
         return {
             name: _checked_weights(part) for name, part in class_weight.items() if part is not None
         }
-    if isinstance(class_weight, (list, tuple)) and any(
-        isinstance(part, Mapping) for part in class_weight
-    ):
+    if _is_list_of_parts(class_weight):
         if len(class_weight) != len(output_names):
             raise ValueError(
                 "`class_weight` must have one part per output of the model. Received "

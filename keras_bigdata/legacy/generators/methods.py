@@ -287,7 +287,7 @@ def predict_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
         num_inputs = None
 
     def to_batch(raw: Any) -> Batch:
-        return prediction_batch(raw, num_inputs)
+        return prediction_batch(raw, num_inputs, model)
 
     with _single_epoch(model, arguments, to_batch) as (queue, keras_data):
         control = EpochControl(predict=StepTracker(queue))

@@ -125,6 +125,11 @@ class Merge(keras.Layer):
         self.arguments = dict(arguments or {})
         self.supports_masking = True
 
+    @property
+    def layers(self) -> list[Any]:
+        """The models, as scripts read them: `model.layers[0].layers[0].get_weights()`."""
+        return list(self.branches)
+
     def build(self, input_shape: Any) -> None:
         """Does nothing: the models are built when they are called."""
 

@@ -15,7 +15,7 @@ from keras_bigdata.legacy.models import model_outputs
 
 def inputs(model: Any, x: Any) -> Any:
     """Returns inputs: lists of numbers as arrays, and the only one of a list without the list."""
-    return _arrays(x, model_outputs.shapes(model, "inputs"))
+    return _arrays(model_outputs.used_inputs(model, x), model_outputs.shapes(model, "inputs"))
 
 
 def targets(model: Any, y: Any) -> Any:
@@ -23,7 +23,14 @@ def targets(model: Any, y: Any) -> Any:
 
     Keras 1 and 2 gave targets of shape `(rows,)` a second dimension. A loss of Keras 3 does it
     itself, and metrics that are functions of the script get it by `custom_metrics`.
+
+    A dict by the names of the outputs is put into their order: Keras 3 does not take it for one
+    output, nor a dict of sample weights with it ("KeyError: 0").
     """
+    names = model_outputs.class_weight_names(model)
+    has_dict_outputs = isinstance(getattr(model, "output", None), dict) if names else True
+    if isinstance(y, dict) and not has_dict_outputs and set(y) == set(names):
+        y = [y[name] for name in names] if len(names) > 1 else y[names[0]]
     return _arrays(y, model_outputs.shapes(model, "outputs"))
 
 
@@ -72,7 +79,7 @@ def with_class_weights(model: Any, y: Any, sample_weight: Any, class_weight: Any
     )
     if is_plain and class_weight and not isinstance(y, (list, tuple, dict)):
         return None, class_weight
-    weigh = class_weight_function(class_weight, model_outputs.output_names(model))
+    weigh = class_weight_function(class_weight, model_outputs.class_weight_names(model))
     if weigh is None:
         return None, None
     as_arrays = _map(np.asarray, y)

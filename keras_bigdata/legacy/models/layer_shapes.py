@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_bigdata.keras_internals.legacy import node_tensors
-from keras_bigdata.legacy.patching import add_name
+from keras_bigdata.legacy.patching import add_name, replace
 
 _KINDS = ("input", "output")
 
@@ -18,6 +18,26 @@ def install() -> None:
         add_name(keras.layers.Layer, f"{kind}_shape", _ShapeOfLayer(kind))
         add_name(keras.layers.Layer, f"get_{kind}_at", _tensor_getter(kind))
         add_name(keras.layers.Layer, f"get_{kind}_shape_at", _shape_getter(kind))
+        replace(keras.Sequential, kind, _tensor_of_sequential(kind))
+
+
+def _tensor_of_sequential(kind: str) -> property:
+    """Returns the attribute `input` or `output`, which a `Sequential` of Keras 3 does not have.
+
+    `keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).input` raises an `AttributeError`
+    in 3.15.1 ("has never been called"); `inputs` is there.
+    """
+
+    def tensor(self: Any) -> Any:
+        tensors = getattr(self, f"{kind}s", None)
+        if not tensors:
+            raise AttributeError(
+                f"The model {self.name!r} is not built yet, so its {kind} is not known. Pass "
+                "`input_shape` to its first layer."
+            )
+        return _single(list(tensors))
+
+    return property(tensor, doc=f"The symbolic {kind} of the model.")
 
 
 class _ShapeOfLayer:

@@ -12,6 +12,7 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.modules.old_names import find
+from keras_bigdata.legacy.modules.star_imports import available_star_names
 from keras_bigdata.legacy.patching import add_module, add_name, replace, replace_module
 from keras_bigdata.old_keras.locations import REMOVED_NAMES
 from keras_bigdata.old_keras.public_names import all_names, old_modules
@@ -91,6 +92,7 @@ def install() -> None:
             for copy in copies_of(parent.removeprefix("keras").lstrip(".")):
                 if not hasattr(copy, member):
                     add_name(copy, member, find(parent, member))
+    _add_star_names(modules)
     _add_roots(modules)
 
 
@@ -104,8 +106,17 @@ def _module(name: str) -> types.ModuleType:
         pass
     module = OldModule(name, f"Names that were in {name} in Keras 1 and 2.")
     module.__path__ = []
-    vars(module)["__all__"] = sorted(all_names(name))
+    vars(module)["__all__"] = sorted(all_names(name) | set(available_star_names(name)))
     return add_module(name, module)
+
+
+def _add_star_names(modules: dict[str, types.ModuleType]) -> None:
+    """Adds them to the modules that exist; in `tensorflow.keras` a star bound public names only."""
+    for name, module in {**modules, "keras.backend": keras.backend}.items():
+        if not isinstance(module, OldModule):
+            for member in available_star_names(name):
+                if not hasattr(module, member):
+                    add_name(module, member, find(name, member))
 
 
 def _add_to_parent(name: str, module: types.ModuleType) -> None:
@@ -118,7 +129,16 @@ def _add_to_parent(name: str, module: types.ModuleType) -> None:
         return
     for copy in copies_of(parent.removeprefix("keras").lstrip(".")):
         add_name(copy, last, module)
-        add_module(f"{copy.__name__}.{last}", module)
+        if isinstance(module, OldModule) or not _is_importable(f"{copy.__name__}.{last}"):
+            add_module(f"{copy.__name__}.{last}", module)
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 def _add_roots(modules: dict[str, types.ModuleType]) -> None:

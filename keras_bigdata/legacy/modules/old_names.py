@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from keras_bigdata.legacy.modules import initializations
+import keras
+
+from keras_bigdata.legacy.modules import initializations, star_imports
 from keras_bigdata.legacy.stand_ins import explaining
 from keras_bigdata.old_keras.backend_functions import advice as backend_advice
 from keras_bigdata.old_keras.locations import REMOVED_NAMES, new_location
+from keras_bigdata.old_keras.star_names import star_names
 
 _ROOM = "keras_bigdata.legacy.modules"
 _STAND_INS = {
@@ -69,6 +72,8 @@ _ALIASES = {
     "objectives": ("keras", "losses"),
     "SequenceEnqueuer": ("keras.utils", "PyDataset"),
 }
+# Base classes that layers of scripts derive from, with a class that has them.
+_BASES = {"_Merge": "Add", "_Conv": "Conv2D"}
 _PUBLIC_MODULES = (
     *("keras.layers", "keras.models", "keras.utils", "keras.losses", "keras.optimizers"),
     *("keras.metrics", "keras.callbacks", "keras.initializers", "keras.constraints"),
@@ -96,6 +101,12 @@ def find(module: str, name: str) -> Any:
     """
     if module == "keras.initializations" and name in initializations.FUNCTIONS:
         return initializations.FUNCTIONS[name]
+    if name in star_names(module):
+        value = star_imports.star_value(name)
+        if value is not None:
+            return value
+    if name in _BASES and module.startswith("keras.layers."):
+        return getattr(keras.layers, _BASES[name]).__base__
     if name in _STAND_INS:
         place, attribute = _STAND_INS[name]
         return getattr(importlib.import_module(f"{_ROOM}.{place}"), attribute)

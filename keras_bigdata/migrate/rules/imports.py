@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from keras_bigdata.migrate.dotted_names import dotted_name, name_node
+from keras_bigdata.migrate.own_names import star_module
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.locations import (
     REMOVED_NAMES,
@@ -26,6 +27,7 @@ def plan(script: Script) -> None:
         )
         if keras_root(written) or written == "tensorflow":
             _plan_from_import(script, statement, written)
+    _plan_star_names(script)
     for plain_import in script.all(cst.Import):
         for alias in plain_import.names:
             _plan_plain_import(script, alias)
@@ -212,6 +214,29 @@ def _plan_star_import(script: Script, node: cst.ImportFrom, written: str) -> Non
         return
     new_module = _relocate(keras_root(written), location[0])
     script.edit(node, lambda new: new.with_changes(module=name_node(new_module)))
+
+
+def _plan_star_names(script: Script) -> None:
+    """Imports what `import *` of Keras 1 and 2 bound besides the public names, such as `np`."""
+    noted: set[str] = set()
+    for node in script.all(cst.Name):
+        name = script.star_import_name(node)
+        meaning = star_module(script, name) if name and name not in noted else ""
+        if not meaning or script.full_name(node) != meaning or not _is_variable(script, node):
+            continue
+        noted.add(name)
+        if meaning in ("keras.initializations", "keras.utils.conv_utils"):
+            script.note(node, f"{name} came from `import *` of Keras, and {meaning} was removed.")
+        else:
+            meaning = "keras.losses" if meaning == "keras.objectives" else meaning
+            script.new_imports.require_as(meaning, name)
+
+
+def _is_variable(script: Script, node: cst.Name) -> bool:
+    """Whether a name is neither an attribute nor the keyword of an argument."""
+    parent = script.parent(node)
+    is_attribute = isinstance(parent, cst.Attribute) and parent.attr is node
+    return not is_attribute and not (isinstance(parent, cst.Arg) and parent.keyword is node)
 
 
 def _plan_plain_import(script: Script, alias: cst.ImportAlias) -> None:

@@ -47,10 +47,20 @@ def plan(script: Script) -> None:
     for attribute in script.all(cst.Attribute):
         if attribute.attr.value in _SHAPES and _is_layer(attribute.value):
             script.edit(attribute, _to_shape)
+        elif attribute.attr.value in _SHAPES.values():
+            _plan_end_of_sequential(script, attribute)
 
 
 def _to_shape(attribute: cst.Attribute) -> cst.BaseExpression:
     return _members(attribute.value, _SHAPES[attribute.attr.value], "shape")
+
+
+def _plan_end_of_sequential(script: Script, node: cst.Attribute) -> None:
+    """Changes `model.input` and `model.output`, which a `Sequential` of Keras 3 does not have."""
+    if _model_class(script, node.value) == "Sequential":
+        script.edit(
+            node, lambda new: cst.parse_expression(f"{script.code(new.value)}.{new.attr.value}s[0]")
+        )
 
 
 # ---- Predictions

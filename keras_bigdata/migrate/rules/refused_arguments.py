@@ -54,6 +54,8 @@ def _plan_function(script: Script, call: cst.Call, name: str) -> None:
 def _plan_method(script: Script, call: cst.Call, method: str) -> None:
     if method == "save" and not script.written_name(call.func):
         _plan_save(script, call)
+    elif method in ("fit", "train_on_batch"):
+        _note_class_weights(script, call)
     elif method == "add_weight":
         _plan_add_weight(script, call)
     elif method == "save_weights" and "save_format" in call_edits.keyword_names(call):
@@ -62,6 +64,23 @@ def _plan_method(script: Script, call: cst.Call, method: str) -> None:
 
 def _remove(keyword: str) -> call_edits.CallEdit:
     return lambda new: call_edits.remove_keyword(new, keyword)
+
+
+def _note_class_weights(script: Script, call: cst.Call) -> None:
+    """Notes class weights of several outputs."""
+    arg = call_edits.find_argument(call, "class_weight")
+    value = None if arg is None else script.value_of(arg.value)
+    is_list = isinstance(value, cst.List | cst.Tuple)
+    is_nested = isinstance(value, cst.Dict) and any(
+        isinstance(element.value, cst.Dict) for element in value.elements
+    )
+    if is_list or is_nested:
+        script.note(
+            call,
+            "class_weight: Keras 3 takes one dict of class to weight, for a model with one output. "
+            "For several outputs pass sample_weight, a list of one array of weights for each "
+            "output; for one output, pass its dict (Keras 1 and 2 ignored any other list).",
+        )
 
 
 def _plan_load_img(script: Script, call: cst.Call) -> None:
