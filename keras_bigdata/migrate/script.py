@@ -161,10 +161,14 @@ class Script:
             if owner.star_import_name(node):
                 meaning = own_names.meaning_of_star_name(owner, node.value)
                 return canonical_name(meaning) if isinstance(meaning, str) else ""
-        if isinstance(node, cst.Attribute):
-            base = self.owner(node).star_import_name(node.value)
+        if isinstance(node, cst.Attribute) and dotted_name(node):
+            first: cst.BaseExpression = node
+            while isinstance(first, cst.Attribute):
+                first = first.value
+            base = self.owner(node).star_import_name(first)
             module = own_names.star_module(self.owner(node), base) if base else ""
-            return f"{canonical_name(module)}.{node.attr.value}" if module else ""
+            rest = dotted_name(node).partition(".")[2]
+            return canonical_name(f"{canonical_name(module)}.{rest}") if module else ""
         return ""
 
     def keras_name(self, node: cst.CSTNode) -> str:

@@ -12,8 +12,8 @@ TABLE = """
         objectives optimizers preprocessing regularizers utils wrappers
     keras.activations: elu get hard_sigmoid linear relu sigmoid softmax softplus softsign tanh
     keras.applications: InceptionV3 ResNet50 VGG16 VGG19 Xception
-    keras.applications.imagenet_utils: CLASS_INDEX CLASS_INDEX_PATH decode_predictions
-        preprocess_input
+    keras.applications.imagenet_utils: CLASS_INDEX CLASS_INDEX_PATH _obtain_input_shape
+        decode_predictions preprocess_input
     keras.applications.inception_v3: InceptionV3 TF_WEIGHTS_PATH TF_WEIGHTS_PATH_NO_TOP
         TH_WEIGHTS_PATH TH_WEIGHTS_PATH_NO_TOP conv2d_bn preprocess_input
     keras.applications.resnet50: ResNet50 TF_WEIGHTS_PATH TF_WEIGHTS_PATH_NO_TOP TH_WEIGHTS_PATH

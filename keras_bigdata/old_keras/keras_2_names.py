@@ -18,7 +18,7 @@ TABLE = """
         layers models utils
     keras.applications.densenet: DenseNet121 DenseNet169 DenseNet201 decode_predictions
         preprocess_input
-    keras.applications.imagenet_utils: decode_predictions preprocess_input
+    keras.applications.imagenet_utils: _obtain_input_shape decode_predictions preprocess_input
     keras.applications.inception_resnet_v2: InceptionResNetV2 decode_predictions
         preprocess_input
     keras.applications.inception_v3: InceptionV3 decode_predictions preprocess_input

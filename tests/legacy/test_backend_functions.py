@@ -263,3 +263,27 @@ def test_tensorflow_only(K):
     last, outputs, _ = K.rnn(step, tf.constant(STEPS), [tf.zeros((1, 2))])
     np.testing.assert_array_equal(computed(outputs), STEPS.cumsum(1))
     np.testing.assert_array_equal(computed(last), STEPS.sum(1))
+
+
+def test_products_of_tensors_with_more_than_three_axes(K):
+    """A capsule network sums over the input capsules, for each output capsule on its own."""
+    rng = np.random.default_rng(0)
+    weights, vectors = rng.random((2, 3, 4), "float32"), rng.random((2, 3, 4, 5), "float32")
+    with pytest.warns(UserWarning, match="multiplies the matrices of the last two axes"):
+        found = K.batch_dot(*tensors([weights, vectors]), [2, 2])
+    np.testing.assert_allclose(
+        computed(found), np.einsum("bji,bjid->bjd", weights, vectors), rtol=1e-5
+    )
+    outputs = rng.random((2, 3, 5), "float32")
+    with pytest.warns(UserWarning, match="multiplies the matrices"):
+        found = K.batch_dot(*tensors([outputs, vectors]), [2, 3])
+    np.testing.assert_allclose(
+        computed(found), np.einsum("bjd,bjid->bji", outputs, vectors), rtol=1e-5
+    )
+    with pytest.warns(UserWarning, match="multiplies the matrices"):
+        found = K.batch_dot(*tensors([vectors, vectors]), [3, 3])
+    np.testing.assert_allclose(
+        computed(found), np.einsum("bjid,bjkd->bjik", vectors, vectors), rtol=1e-5
+    )
+    with pytest.raises(ValueError, match=r"Keras 2.3 over any. Received: axes=\(1, 1\)"):
+        K.batch_dot(*tensors([vectors, vectors]), [1, 1])

@@ -134,3 +134,26 @@ def test_sessions_compute_and_nothing_else(installed):
     with pytest.raises(NotImplementedError, match=r"keras\.Input"):
         tf.placeholder(tf.float32)
     assert float(tf.log(1.0)) == 0.0
+
+
+def test_shapes_of_images_of_a_model(installed):
+    from keras.applications.imagenet_utils import _obtain_input_shape as shape_of
+
+    arguments = {"default_size": 32, "min_size": 8, "data_format": "channels_last"}
+    assert shape_of(None, **arguments, require_flatten=True) == (32, 32, 3)
+    assert shape_of(None, **arguments, require_flatten=False) == (None, None, 3)
+    assert shape_of((16, 9, 1), **arguments, require_flatten=True) == (16, 9, 1)
+    assert shape_of((3, 16, 16), 32, 8, dim_ordering="th", include_top=False) == (3, 16, 16)
+    assert shape_of((3, None, 16), 32, 8, "channels_first", False) == (3, None, 16)
+    assert shape_of(None, 224, 48, "channels_first", True, weights="imagenet") == (3, 224, 224)
+    with pytest.warns(UserWarning, match="1 or 3 channels"):
+        assert shape_of((16, 16, 4), **arguments, require_flatten=True) == (16, 16, 4)
+    for shape, flatten, weights, match in (
+        ((7, 16, 3), True, None, "at least 8x8"),
+        ((None, 16, 3), True, None, "of a known size"),
+        ((16, 3), True, None, "three numbers"),
+        ((16, 16, 1), False, "imagenet", "three channels"),
+        ((16, 16, 3), True, "imagenet", r"have the shape \(32, 32, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            shape_of(shape, **arguments, require_flatten=flatten, weights=weights)

@@ -42,7 +42,7 @@ _FOR_EVERY_BACKEND = (
 )
 # TensorFlow's function differs from the one of Keras 1 and 2, or fails on Keras's variables.
 _OWN = (functions, gradients, image_format, learning_phase, sessions, variables)
-_OWN_NAMES = {"int_shape", "ndim", "dtype", "count_params", "switch"}
+_OWN_NAMES = {"int_shape", "ndim", "dtype", "count_params", "switch", "batch_dot"}
 _PRIVATE_TO_TOPICS = {
     "install",
     "current_phase",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -96,6 +97,8 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     x_axis, y_axis = (axis % rank for axis, rank in zip(axes, (x_rank, y_rank), strict=True))
     if 0 in (x_axis, y_axis):
         raise ValueError("batch_dot: the batch (axis 0) cannot be summed over.")
+    if x_rank > 3 or y_rank > 3:
+        return _batch_matmul(x, y, x_axis, y_axis)
     letters = "abcdefghijklmnopqrstuvwxyz"
     x_names = [letters[i] for i in range(x_rank)]
     y_names = ["a", *(letters[x_rank + i] for i in range(1, y_rank))]
@@ -104,6 +107,41 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     rest = [n for n in x_names if n != summed] + [n for n in y_names[1:] if n != summed]
     result = ops.einsum(f"{''.join(x_names)},{''.join(y_names)}->{''.join(rest)}", x, y)
     return ops.expand_dims(result, 1) if x_rank == y_rank == 2 else result
+
+
+def _batch_matmul(x: Any, y: Any, x_axis: int, y_axis: int) -> Any:
+    """Multiplies the matrices of the last two axes, as `keras` until 2.2.4 with more than 3 axes.
+
+    Source: `batch_dot` in
+    https://github.com/keras-team/keras/blob/2.2.4/keras/backend/tensorflow_backend.py
+    """
+    x_rank, y_rank = len(x.shape), len(y.shape)
+    smaller, rank = sorted((x_rank, y_rank))
+    if x_axis < rank - 2 or y_axis < rank - 2:
+        raise ValueError(
+            f"batch_dot: with {x_rank} and {y_rank} axes, Keras until 2.2.4 summed over one of the "
+            f"last two axes only, and Keras 2.3 over any. Received: axes={(x_axis, y_axis)}. Use "
+            "keras.ops.einsum."
+        )
+    warnings.warn(
+        f"batch_dot with {x_rank} and {y_rank} axes multiplies the matrices of the last two axes, "
+        "as in Keras until 2.2.4; in Keras 2.3 the axes between are not common to both tensors. "
+        "keras.ops.einsum says which is meant.",
+        stacklevel=3,
+    )
+    for _ in range(rank - x_rank):
+        x = ops.expand_dims(x, -1)
+    for _ in range(rank - y_rank):
+        y = ops.expand_dims(y, -1)
+    if x_axis != rank - 1:
+        x = ops.swapaxes(x, -1, -2)
+    if y_axis == rank - 1:
+        y = ops.swapaxes(y, -1, -2)
+    result = ops.matmul(x, y)
+    if x_rank == y_rank:
+        return result
+    first = x_rank - 1 if x_rank < y_rank else x_rank + y_rank - 3
+    return ops.squeeze(result, tuple(range(first, first + rank - smaller)))
 
 
 def _without_booleans(x: Any) -> Any:

@@ -37,6 +37,7 @@ _STAND_INS = {
             *("l1l2", "activity_l1", "activity_l2", "activity_l1l2", "maxnorm"),
         )
     },
+    "_obtain_input_shape": ("input_shapes", "obtain_input_shape"),
     "_get_available_gpus": ("small_functions", "available_gpus"),
     "WeightRegularizer": ("small_functions", "weight_regularizer"),
     "L1L2Regularizer": ("small_functions", "weight_regularizer"),
