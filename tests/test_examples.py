@@ -12,7 +12,9 @@ from pathlib import Path
 
 import joblib
 import keras
+import numpy as np
 import pytest
+from skimage import io
 
 from tests.helpers.packs import wait_for
 from tests.helpers.paths import ROOT
@@ -269,3 +271,53 @@ def test_two_processes_train_as_one(tmp_path):
     # The mean over an epoch counts the padding row, with the loss of its batch.
     for first, second in zip(one.split(", "), two.split(", "), strict=True):
         assert float(first) == pytest.approx(float(second), abs=0.001)
+
+
+@pytest.mark.slow
+def test_shuffle_accuracy_finds_the_orders_that_are_too_poor(tmp_path):
+    output = run("shuffle_accuracy.py", tmp_path, "--epochs=4", "--seeds=1")
+    rows = re.findall(r"^(\S.*?) +([\d.]+) +0\.000 +[\d.]+ +[\d.]+$", output, re.MULTILINE)
+    accuracies = {name: float(mean) for name, mean in rows}
+    assert list(accuracies) == [
+        "shards",
+        "window",
+        "global",
+        "window of 24 shards",
+        "packed with shuffle",
+        "in memory",
+    ]
+    # Measured with five seeds and ten epochs: 0.26, 0.37, and 0.60 to 0.66 for the others.
+    worst = max(accuracies.pop("shards"), accuracies.pop("window"))
+    assert worst < min(accuracies.values())
+    report = output.partition("keras-bigdata shuffle-report:")[2]
+    assert re.search(r"shards: .* batches of one class: \d\d%. Pack the set again", report)
+    assert re.search(r"packed with shuffle: .* each shard is a random sample of the set", report)
+
+
+@pytest.mark.slow
+def test_input_report_cost_prints_ratios(tmp_path):
+    options = ("--rows=640", "--rounds=2", "--seconds=0.05")
+    output = run("input_report_cost.py", tmp_path, *options)
+    found = re.findall(r"^(\w.*?) +[\d.]+ s +[\d.]+ s +([\d.]+) +([\d.]+) +([\d.]+)$", output, re.M)
+    assert [row[0] for row in found] == [
+        "computes nothing",
+        "computes nothing, transform",
+        "small network",
+    ]
+    for _, *ratios in found:
+        middle, lowest, highest = map(float, ratios)
+        assert 0 < lowest <= middle <= highest
+
+
+@pytest.mark.slow
+def test_shuffle_accuracy_takes_class_folders(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(0, 100, (20, 30), np.uint8) + np.uint8(100 * (label == "b"))
+            io.imsave(tmp_path / f"photos/{label}/{number}.png", pixels, check_contrast=False)
+    options = (f"--images={tmp_path / 'photos'}", "--epochs=1", "--seeds=2")
+    output = run("shuffle_accuracy.py", tmp_path, *options)
+    assert "64 rows of 2 classes" in output
+    assert re.search(r"^in memory +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", output, re.MULTILINE)

@@ -5,7 +5,8 @@ weighted_validation          `WeightedValidation` (_validation_data, _requested_
                              (_training_data, _test_step, _callback_order)
 best_weights_early_stopping  `BestWeightsEarlyStopping` (_best_weights_file, _former_weights)
 score_log                    `ScoreLog`
-input_report                 `InputReport` (_input_waiting, _input_advice, _gil_probe, _run_record)
+input_report                 `InputReport` (_input_waiting, _device_wait, _longest_waiting,
+                             _input_advice, _gil_probe, _run_record)
 resume_training              `ResumeTraining`: reads the state of a training (_training_state,
                              _training_settings, _callback_states) into files
                              (_checkpoints: _checkpoint_directory or _checkpoint_url;

@@ -17,9 +17,11 @@ import keras
 
 from keras_bigdata.arguments import checked_choice
 from keras_bigdata.callbacks._callback_states import check_version
+from keras_bigdata.callbacks._device_wait import wait_for_device
 from keras_bigdata.callbacks._gil_probe import GilProbe
 from keras_bigdata.callbacks._input_advice import InputSettings, advice, advice_kind, find_limit
 from keras_bigdata.callbacks._input_waiting import WaitingMeter
+from keras_bigdata.callbacks._longest_waiting import longest_waiting
 from keras_bigdata.callbacks._run_record import run_document
 from keras_bigdata.callbacks._running_training import RunningTraining
 from keras_bigdata.callbacks._training_processes import training_processes
@@ -57,8 +59,10 @@ class InputReport(keras.callbacks.Callback):
 
     The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If something
     that takes time follows it, such as `map`, the waiting is not known: `input_wait` is NaN. What
-    the backend converts in the thread that trains, on JAX and torch, counts as training. If several
-    processes train the model together, the first one reports its own waiting.
+    the backend converts in the thread that trains, on JAX and torch, counts as training.
+
+    If several processes train the model together, all of them report the one that waits longest:
+    the others wait for it in every step. The first one prints the advice and writes the directory.
 
     Args:
         directory: path or URL of a directory for the record of the run, which
@@ -78,8 +82,9 @@ class InputReport(keras.callbacks.Callback):
             transform; `"conversion"`, the seconds in which the
             backend converted batches, where it does that in another thread; `"read_bytes"`;
             `"limit"`, what limited the epoch: `"model"`, `"start"` or a stage;
-            `"peak_memory"`, the largest memory of this process so far, in bytes; `"logs"`, the
-            scores.
+            `"peak_memory"`, the largest memory of the process so far, in bytes; `"logs"`, the
+            scores; and, if several processes train together, `"process"`, the rank of the one that
+            waited longest, to whose part of the batches all of these belong.
 
     Raises:
         TypeError, ValueError: if an argument has a wrong type or value.
@@ -167,10 +172,7 @@ class InputReport(keras.callbacks.Callback):
         self._data = _data_of_fit()
         self._sequence = self._data.sequence
         self._deliveries = Deliveries(across_epochs=self._data.across_epochs)
-        if self.directory is not None and isinstance(self.directory, Path):
-            self._processes.from_first(
-                lambda: Path(str(self.directory)).mkdir(parents=True, exist_ok=True)
-            )
+        self._processes.from_first(self._make_directory)
         settings = self._settings()
         if settings.has_transform and settings.workers and not settings.in_processes:
             training = RunningTraining(training_frame(), callback_list())
@@ -212,21 +214,22 @@ class InputReport(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes `input_wait` into the logs, and the record of the epoch into the directory."""
         self._end_epoch()
-        record = {"epoch": epoch, **self._record}
         settings = self._settings()
+        record = {"epoch": epoch, **self._record}
         held = self._probe is not None and self._probe.is_held
         limit = record["limit"] = find_limit(record, settings, gil_is_held=held)
-        wait = self._processes.from_first(lambda: record["wait"])
+        text = advice(record, settings, limit, gil_is_held=held)
+        record, text = longest_waiting(self._processes, record, text)
         if logs is not None:
-            logs["input_wait"] = float("nan") if wait is None else wait
+            logs["input_wait"] = float("nan") if record["wait"] is None else record["wait"]
         record["logs"] = _scores(logs or {})
         self.epochs.append(record)
-        text = advice(record, settings, limit, gil_is_held=held)
         if advice_kind(text) not in self._printed:
             self._printed.add(advice_kind(text))
-            self._pending = f"InputReport, epoch {epoch + 1}: {text}"
-        if self.directory is not None:
-            self._processes.from_first(self._write)
+            size = self._processes.size
+            place = f", process {record['process']} of {size}" if size > 1 else ""
+            self._pending = f"InputReport, epoch {epoch + 1}{place}: {text}"
+        self._processes.from_first(self._write)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Stops measuring."""
@@ -249,7 +252,7 @@ class InputReport(keras.callbacks.Callback):
 
     def _close(self, steps: int, without_data: int = 0) -> None:
         assert self._meter is not None
-        _synchronize(self.model)
+        wait_for_device(self.model)
         deliveries, now = self._deliveries.take(), time.monotonic()
         self._meter.close(steps, deliveries, now, without_data=without_data)
 
@@ -316,10 +319,14 @@ class InputReport(keras.callbacks.Callback):
             print(self._pending, flush=True)
         self._pending = ""
 
+    def _make_directory(self) -> None:
+        if isinstance(self.directory, Path):
+            self.directory.mkdir(parents=True, exist_ok=True)
+
     def _write(self) -> None:
-        assert self.directory is not None
         assert self._sequence is not None
-        write_run(self.directory, run_document(self.model, self._sequence, self.epochs))
+        if self.directory is not None:
+            write_run(self.directory, run_document(self.model, self._sequence, self.epochs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,20 +373,6 @@ def _scores(logs: Mapping[str, Any]) -> dict[str, float | None]:
             continue  # what another callback has written there, such as a text
         scores[name] = number if math.isfinite(number) else None
     return scores
-
-
-def _synchronize(model: Any) -> None:
-    """Waits until the device has finished all steps."""
-    variables = model.trainable_variables or model.metrics_variables
-    if variables:
-        keras.ops.convert_to_numpy(min(variables, key=_size))
-
-
-def _size(variable: Any) -> int:
-    size = 1
-    for dimension in variable.shape:
-        size *= int(dimension)
-    return size
 
 
 def _peak_memory() -> int:

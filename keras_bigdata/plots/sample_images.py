@@ -22,14 +22,32 @@ class SampleImages:
     """Some images of a set.
 
     Attributes:
+        field: name of the field of images.
         images: array of shape `(count, height, width, channels)` or `(count, height, width)`.
-        captions: for each image its label, and its file in a second line where it is known.
+        is_resized: whether the set holds images of any size, which were resized.
+        labels: the class or the number of each image; `None` if there is none.
+        files: the file of each image; `None` if it is unknown.
         positions: int64 array, the positions of the rows in the set.
     """
 
+    field: str
     images: Any
-    captions: list[str]
+    is_resized: bool
+    labels: list[Any] | None
+    files: list[str] | None
     positions: Any
+
+    @property
+    def captions(self) -> list[str]:
+        """For each image its label, and the name of its file in a second line."""
+        lines = []
+        if self.labels is not None:
+            lines.append([each if isinstance(each, str) else f"{each:g}" for each in self.labels])
+        if self.files is not None:
+            lines.append([file.rpartition("/")[2] for file in self.files])
+        if not lines:
+            return [""] * len(self.images)
+        return ["\n".join(texts) for texts in zip(*lines, strict=True)]
 
 
 def read_samples(shards: Any, count: int = 24, field: str | None = None) -> SampleImages:
@@ -58,7 +76,8 @@ def read_samples(shards: Any, count: int = 24, field: str | None = None) -> Samp
         decode={name: Resize(_SIZE)} if is_any_size else None,
     )
     (images,) = sequence[0]
-    return SampleImages(np.asarray(images), _captions(shards, chosen), rows)
+    labels, files = _labels_and_files(shards, chosen)
+    return SampleImages(name, np.asarray(images), is_any_size, labels, files, rows)
 
 
 def image_field(shards: Shards) -> str:
@@ -84,23 +103,18 @@ def _holds_images(field: Field) -> bool:
     return has_sides and (len(shape) == 2 or shape[2] in (1, 3))
 
 
-def _captions(shards: Shards, chosen: Shards) -> list[str]:
+def _labels_and_files(shards: Shards, chosen: Shards) -> tuple[list[Any] | None, list[str] | None]:
     targets = shards.index.roles.targets
     label = (
         targets if isinstance(targets, str) and shards.fields[targets].shape in ((), (1,)) else None
     )
-    files = [name for name in ("file",) if name in shards.index.columns]
-    wanted = [name for name in (label, *files) if name is not None]
-    if not wanted:
-        return [""] * len(chosen)
-    columns = chosen.columns(wanted)
-    lines = []
+    has_files = "file" in shards.index.columns
+    wanted = [*([label] if label is not None else []), *(["file"] if has_files else [])]
+    columns = chosen.columns(wanted) if wanted else {}
+    labels = None
     if label is not None:
         names = shards.index.classes_of(label)
-        values = columns[label].reshape(len(chosen)).tolist()
-        is_class = names and columns[label].dtype.kind in "iu"
-        lines.append(
-            [str(names[v]) if is_class and 0 <= v < len(names) else f"{v:g}" for v in values]
-        )
-    lines += [[str(value).rpartition("/")[2] for value in columns[name]] for name in files]
-    return ["\n".join(texts) for texts in zip(*lines, strict=True)]
+        labels = columns[label].reshape(len(chosen)).tolist()
+        if names and columns[label].dtype.kind in "iu":
+            labels = [str(names[v]) if 0 <= v < len(names) else v for v in labels]
+    return labels, [str(file) for file in columns["file"]] if has_files else None

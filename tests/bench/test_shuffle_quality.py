@@ -106,7 +106,11 @@ def test_the_recommendation_knows_how_the_set_was_packed(by_class):
     stored = shuffle_quality(by_class / "mixed", shuffle=None).recommendation
     assert stored.endswith('Pass shuffle="window".')
     found = shuffle_quality(by_class / "sorted").recommendation
-    assert "pack the set again with shuffle=True" in found
+    assert found.startswith("Pack the set again with shuffle=True or with smaller shards")
+    assert "or pass shuffle=" in found
+    # A window of 50 of 100 shards, in each of which half of the classes may be rare.
+    larger = shuffle_quality(by_class / "sorted", 10, window_shards=50).recommendation
+    assert "this is enough, unless the rows are sorted" in larger
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_bigdata import Arrays, pack
+from keras_bigdata import Arrays, ImageFolder, pack
 from keras_bigdata.cli.main import main
 from keras_bigdata.plots.drawing import cut_line
 from keras_bigdata.plots.terminal_images import image_grid, image_text
+from tests.helpers.image_files import write_image
 from tests.report.test_page import Checker
 
 
@@ -33,6 +35,50 @@ def test_lines_where_there_is_no_terminal(photos, capsys):
     )
     assert main(["show", photos, "--count", "0"]) == 1
     assert "--count" in capsys.readouterr().err
+
+
+def test_json_has_rows_sizes_and_labels(photos, capsys):
+    assert main(["show", photos, "--count", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    image = {"height": 8, "width": 6, "label": "cat & dog", "file": None}
+    assert found == {
+        "directory": photos,
+        "samples": 9,
+        "field": "images",
+        "images": [{"row": 0, **image}, {"row": 8, **image}],
+    }
+    assert main(["show", photos, "--json", "--html", "page.html"]) == 1
+    assert "Leave one of them out" in capsys.readouterr().err
+
+
+def test_images_of_any_size_have_whole_file_names_and_no_size_of_the_display(tmp_path, capsys):
+    (tmp_path / "photos/cat").mkdir(parents=True)
+    for number in range(3):
+        write_image(tmp_path / f"photos/cat/{number}.png", 9, (10 + number, 7))
+    pack(ImageFolder(tmp_path / "photos", store="file"), tmp_path / "s", shuffle=False, verbose=0)
+    command = ["show", str(tmp_path / "s"), "--count", "2"]
+    assert main([*command, "--json"]) == 0
+    image = {"height": None, "width": None, "label": "cat"}
+    assert json.loads(capsys.readouterr().out)["images"] == [
+        {"row": 0, **image, "file": "cat/0.png"},
+        {"row": 2, **image, "file": "cat/2.png"},
+    ]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("row 0\tany size\tcat\t0.png\n")
+
+
+def test_numbers_are_labels_too(tmp_path, capsys):
+    pack(
+        Arrays(x=np.zeros((2, 8, 8), np.uint8), score=[0.123456789, 2], targets="score"),
+        tmp_path / "s",
+        shuffle=False,
+        verbose=0,
+    )
+    assert main(["show", str(tmp_path / "s"), "--json"]) == 0
+    labels = [image["label"] for image in json.loads(capsys.readouterr().out)["images"]]
+    assert labels == [0.123456789, 2]
+    assert main(["show", str(tmp_path / "s")]) == 0
+    assert capsys.readouterr().out == "row 0\t8x8\t0.123457\nrow 1\t8x8\t2\n"
 
 
 def test_colours_on_a_terminal_unless_they_are_switched_off(photos, capsys, monkeypatch):

@@ -31,6 +31,7 @@ import pytest
 
 from keras_bigdata import (
     BestWeightsEarlyStopping,
+    InputReport,
     ResumeTraining,
     ScoreLog,
     Shards,
@@ -250,6 +251,53 @@ def divided():
             fit(1, BestWeightsEarlyStopping(OUT / "never.weights.h5"), dataset=False)
     fit(1)
     save("divided", loss=fit(2)["loss"])
+
+
+def slow_in_the_second(batch, rng):
+    if RANK == 1:
+        time.sleep(0.06)
+    return batch
+
+
+def input_report():
+    """The input of the second process is slow; the record is written by the first one only."""
+    use()
+    sequence = ShardSequence(
+        DIRECTORY, 16, seed=3, part="auto", workers=1, transform=slow_in_the_second
+    )
+    report = InputReport(OUT / "run" if RANK == 0 else None)
+    history = new_model().fit(sequence, epochs=3, verbose=0, callbacks=[report]).history
+    assert [each["wait"] for each in report.epochs] == history["input_wait"]
+    last = report.epochs[-1]
+    save(
+        "input_report",
+        wait=history["input_wait"],
+        process=last["process"],
+        limit=last["limit"],
+        rows=last["rows"],
+    )
+
+
+def input_report_of_a_divided_model():
+    """The smallest variable is divided, so no process can convert it."""
+    devices = keras.distribution.DeviceMesh((1, SIZE), ["batch", "model"], jax_devices())
+    layout = keras.distribution.LayoutMap(devices)
+    layout[".*divided/kernel"] = (None, "model")
+    use(
+        keras.distribution.ModelParallel(
+            layout_map=layout, batch_dim_name="batch", auto_shard_dataset=False
+        )
+    )
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Input((3,)), keras.layers.Dense(4, use_bias=False, name="divided")]
+    model = keras.Sequential(layers)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    assert not model.trainable_variables[0].value.is_fully_addressable
+    sequence = ShardSequence(DIRECTORY, 16, seed=3, part="auto")
+    report = InputReport(verbose=0)
+    history = model.fit(sequence, epochs=2, verbose=0, callbacks=[report]).history
+    save("input_report_of_a_divided_model", wait=history["input_wait"])
 
 
 def refuse316():

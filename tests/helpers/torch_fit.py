@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import torch.distributed
 
-from keras_bigdata import ShardSequence
+from keras_bigdata import InputReport, ShardSequence
 
 RANK, SIZE, PORT = (int(argument) for argument in sys.argv[1:4])
 DIRECTORY, OUT = sys.argv[4], Path(sys.argv[5])
@@ -33,7 +33,8 @@ def main() -> None:
     train = ShardSequence(DIRECTORY, 16, seed=3, part="auto")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(train, epochs=3, verbose=0)
+        report = InputReport(verbose=0)
+        history = model.fit(train, epochs=3, verbose=0, callbacks=[report]).history
     texts = [str(each.message) for each in caught]
     separate = [text for text in texts if "shares nothing with those of other" in text]
     if SIZE > 1 and not hasattr(model, "ddp_model"):  # Keras 3.15
@@ -44,7 +45,8 @@ def main() -> None:
         assert not separate, separate
     weights = [np.array(each) for each in model.get_weights()]
     joined = not separate
-    np.savez(OUT / f"fit.{RANK}.npz", *weights, joined=joined, epoch=train.epoch)
+    waits = history["input_wait"]
+    np.savez(OUT / f"fit.{RANK}.npz", *weights, joined=joined, epoch=train.epoch, waits=waits)
     if SIZE > 1:
         torch.distributed.destroy_process_group()
 

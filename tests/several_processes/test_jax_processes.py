@@ -1,5 +1,6 @@
 """Several processes that JAX connects train one model: on this machine, over loopback."""
 
+import json
 import os
 import shutil
 import time
@@ -148,3 +149,24 @@ def test_a_killed_process_and_all_restarted(directory, alone, tmp_path, monkeypa
     text = run_together(MODULE, 1, directory, tmp_path / "other", "resume")[0]
     assert "written by 2 processes" in text
     assert_same_weights(load(tmp_path / "other", "resume"), load(alone, "train"))
+
+
+def test_all_processes_report_the_one_whose_input_is_slow(directory, tmp_path):
+    tasks = ("input_report", "input_report_of_a_divided_model")
+    texts = run_together(MODULE, 2, directory, tmp_path, *tasks)
+    parts = [load(tmp_path, "input_report", rank) for rank in range(2)]
+    for part in parts:
+        np.testing.assert_array_equal(part["wait"], parts[0]["wait"])
+        # Measured: 0.9. By itself, the first process would report 0 and the model as the limit.
+        assert part["wait"][-1] > 0.5
+        assert (part["process"], part["limit"]) == (1, "transform")
+        assert part["rows"] == 6 * 8 + 3  # half of a batch, and 3 of the 6 rows of the last one
+    advice = [line for line in texts[0].splitlines() if line.startswith("InputReport")]
+    assert "process 1 of 2: waited" in advice[-1], advice
+    assert "InputReport" not in texts[1]
+    (record,) = (tmp_path / "run").iterdir()
+    assert [each["process"] for each in json.loads(record.read_text())["epochs"]] == [1, 1, 1]
+
+    waits = [load(tmp_path, tasks[1], rank)["wait"] for rank in range(2)]
+    np.testing.assert_array_equal(*waits)
+    assert np.isfinite(waits).all()

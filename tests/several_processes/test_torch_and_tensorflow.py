@@ -53,6 +53,7 @@ def test_fit_of_two_torch_processes_trains_one_model_or_says_that_it_does_not(di
         results[size] = [dict(np.load(out / f"fit.{rank}.npz")) for rank in range(size)]
     (one,) = results[1]
     for two in results[2]:
+        np.testing.assert_array_equal(two["waits"], results[2][0]["waits"])
         assert two["epoch"] == one["epoch"] == 3
         for name in (name for name in one if name.startswith("arr")):
             if two["joined"]:
