@@ -146,3 +146,41 @@ def test_optimizers_of_scripts():
                 pass
     """)
     assert "update_step(self, gradient, variable, learning_rate)" in by_line[3]
+
+
+def test_weights_and_regularizers_of_activities():
+    code = """\
+        from {root}.layers import Dense
+        Dense(3, activity_regularizer='l1')
+        model.fit(x, y, sample_weight=w)
+        model.fit(x, y)
+    """
+    by_line = notes(code.format(root="keras"))
+    assert "activity_regularizer=SummedOverBatch(...)" in by_line[2]
+    assert "divided the loss of a batch by the number of weights that are not zero" in by_line[3]
+    assert 4 not in by_line
+    assert notes(code.format(root="tensorflow.keras")) == {}
+
+
+def test_a_loss_that_uses_tensors_of_the_model():
+    by_line = notes("""\
+        from keras.layers import Input, Dense
+        x = Input((3,))
+        z = Dense(2)(x)
+        size = 3
+        def kl():
+            return K.sum(K.square(z))
+        def loss(y_true, y_pred):
+            return K.mean(y_true - y_pred) * size + kl()
+        def other(y_true, y_pred):
+            z = y_true
+            return z - y_pred
+        model.compile('sgd', loss)
+        model.compile('sgd', other)
+        model.compile('sgd', loss=lambda t, p: K.mean(t - p) + K.mean(z))
+        model.compile('sgd', 'mse')
+    """)
+    assert "uses symbolic tensors of the model (z)" in by_line[12]
+    assert "self.add_loss(...)" in by_line[12]
+    assert "(z)" in by_line[14]
+    assert not {13, 15} & by_line.keys()

@@ -13,6 +13,8 @@ from keras_bigdata.migrate.strings import iterate_texts, text_of
 from keras_bigdata.old_keras.keras_2_layers import HARD_GATES
 from keras_bigdata.old_keras.layers import LAYERS
 
+_WEIGHTED = {"fit", "evaluate", "train_on_batch", "test_on_batch"}
+
 
 def plan(script: Script) -> None:
     """Adds one note for each kind, at its first place."""
@@ -62,6 +64,23 @@ def _messages(
             "SILENT CHANGE: a BatchNormalization that is not trainable normalized with the mean "
             "and variance of each batch in training in `keras` 1 and 2. In Keras 3 it uses its "
             "moving averages. keras_bigdata.legacy.install() keeps the former.",
+        )
+    is_old = imports_keras_package(script)
+    is_summed = is_keras_1 or "SummedOverBatch" in script.code(call)
+    if name and "activity_regularizer" in keywords and is_old and not is_summed:
+        yield (
+            "activity_regularizer",
+            "SILENT CHANGE: the loss of activity_regularizer was summed over the rows of a batch "
+            "in `keras` until 2.2; Keras 3 divides it by the number of rows. For the former, write "
+            "activity_regularizer=SummedOverBatch(...), from keras_bigdata.legacy.layers.",
+        )
+    method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+    if method in _WEIGHTED and "sample_weight" in keywords and is_old:
+        yield (
+            "sample_weight",
+            "SILENT CHANGE if some weights are zero: `keras` 1 and 2 divided the loss of a batch "
+            "by the number of weights that are not zero; Keras 3 divides it by the number of rows. "
+            "keras_bigdata.legacy.install() keeps the former.",
         )
     is_compile = isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"
     if is_compile and _has_binary_accuracy(script, call) and not _has_single_output(script):
