@@ -157,8 +157,9 @@ def test_all_processes_report_the_one_whose_input_is_slow(directory, tmp_path):
     parts = [load(tmp_path, "input_report", rank) for rank in range(2)]
     for part in parts:
         np.testing.assert_array_equal(part["wait"], parts[0]["wait"])
-        # Measured: 0.9. By itself, the first process would report 0 and the model as the limit.
-        assert part["wait"][-1] > 0.5
+        # Measured on a busy machine: 0.75 to 0.79, once 0.60 before. By itself, the first
+        # process would report no waiting, and the model as the limit.
+        assert part["wait"][-1] > 0.3
         assert (part["process"], part["limit"]) == (1, "transform")
         assert part["rows"] == 6 * 8 + 3  # half of a batch, and 3 of the 6 rows of the last one
     advice = [line for line in texts[0].splitlines() if line.startswith("InputReport")]
