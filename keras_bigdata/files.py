@@ -20,8 +20,13 @@ from keras_bigdata.checksum import crc32
 TEMPORARY_PREFIX = ".tmp-"
 
 # A scheme has at least two letters here: "C:/data" is a path on Windows. `pathlib` makes one slash
-# of the two.
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+:/")
+# of the two. The scheme of a known store makes a mistyped URL also without slashes: "gs:bucket/x".
+# A directory of such a name is "./gs:bucket/x".
+_URL = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+:/"
+    r"|(?:s3a?|gc?s|az|abfss?|hf|https?):(?=.)",
+    re.IGNORECASE,
+)
 
 _ATTEMPTS = 5
 

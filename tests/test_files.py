@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, local_path, remove_leftovers
+from keras_bigdata.storage.url import PACKAGES
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path):
@@ -105,6 +106,13 @@ def test_this_module_imports_neither_keras_nor_numpy():
     script = "import sys, keras_bigdata.files; assert not {'keras', 'numpy'} & set(sys.modules)"
     root = Path(__file__).resolve().parents[1]
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True)
+
+
+@pytest.mark.parametrize("scheme", PACKAGES)
+def test_a_url_without_slashes_is_not_a_directory_of_its_name(scheme):
+    with pytest.raises(ValueError, match="must be a path"):
+        local_path(f"{scheme}:bucket/train", "directory")
+    assert local_path(f"./{scheme}:bucket/train", "directory") == Path(f"{scheme}:bucket/train")
 
 
 def test_a_url_is_not_a_path():

@@ -8,7 +8,7 @@ score_log                    `ScoreLog`
 input_report                 `InputReport` (_input_waiting, _device_wait, _longest_waiting,
                              _input_advice, _gil_probe, _run_record)
 resume_training              `ResumeTraining`: reads the state of a training (_training_state,
-                             _training_settings, _callback_states) into files
+                             _training_settings, _loss_arguments, _callback_states) into files
                              (_checkpoints: _checkpoint_directory or _checkpoint_url;
                              _checkpoint_file) when they are due (_checkpoint_schedule), one
                              training at a time (_running_training, _checkpoint_owner,

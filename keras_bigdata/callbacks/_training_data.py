@@ -36,6 +36,8 @@ class TrainingData:
     ) -> None:
         self._train = train
         self._sets = {n: s for n, s in sets.items() if isinstance(s, ShardSequence)}
+        for data in self._sets.values():
+            data.server.compares_classes = False  # compared here, unless `check_classes=False`
         self._directories = directories
         self._check_classes = check_classes
         self._begun: float | None = None

@@ -1,4 +1,4 @@
-"""The settings of a training: those of its optimizer and its loss, as they were compiled."""
+"""The settings of a training: those of its optimizer and loss, and the class weights of `fit`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
+
+from keras_bigdata.callbacks._loss_arguments import arguments_of
+from keras_bigdata.keras_internals.callbacks import fit_input
 
 # The settings that were seen last while an optimizer trained: a scheduler may have changed them
 # since the last checkpoint of a `fit` that an exception has ended.
@@ -15,17 +19,24 @@ _last_seen: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDict
 
 _OPTIMIZER = "class of {}"
 _LEARNING_RATE = "learning_rate of {}"
+_CLASS_WEIGHT = "class_weight of `fit`"
+_LOSS_ARGUMENTS = "arguments of the loss"
 
 
 def read_settings(model: Any) -> dict[str, Any]:
-    """Returns the settings of the optimizers and the loss by name, as plain values."""
+    """Returns the settings of the optimizers, the loss and `fit` by name, as plain values."""
     settings: dict[str, Any] = {}
     for name, optimizer in optimizers_of(model).items():
         settings[_OPTIMIZER.format(name)] = _class_name(optimizer)
         for key, value in _config(optimizer).items():
             settings[f"{key} of {name}"] = value
-    settings["loss"] = _plain(keras.tree.map_structure(_known_loss, getattr(model, "loss", None)))
+    loss = getattr(model, "loss", None)
+    settings["loss"] = _plain(keras.tree.map_structure(_known_loss, loss))
+    settings[_LOSS_ARGUMENTS] = arguments_of(keras.tree.map_structure(_known_loss, loss))
     settings["loss_weights"] = _plain(_compile_config(model).get("loss_weights"))
+    received = fit_input()
+    if received is not None:
+        settings[_CLASS_WEIGHT] = _plain(received.class_weight)
     return settings
 
 
@@ -52,6 +63,12 @@ def changed_settings(document: Mapping[str, Any], model: Any) -> dict[str, tuple
     if first is None:
         return {}
     here = read_settings(model)
+    if _LOSS_ARGUMENTS not in first or first.get("loss") != here["loss"]:
+        # A checkpoint of an earlier version; or another loss, which has other arguments.
+        first = {**first, _LOSS_ARGUMENTS: here[_LOSS_ARGUMENTS]}
+    if _CLASS_WEIGHT not in first or _CLASS_WEIGHT not in here:
+        # An earlier version, or a `fit` whose arguments are not seen.
+        first = {**first, _CLASS_WEIGHT: here.get(_CLASS_WEIGHT)}
     trained = [document.get("settings_now", {}), _last_seen.get(model.optimizer, {})]
     missing = object()
     return {
@@ -147,6 +164,8 @@ def _plain(value: Any) -> Any:
     """Returns a value that a checkpoint can hold and that compares equal in another process."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

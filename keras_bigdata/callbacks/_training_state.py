@@ -315,8 +315,8 @@ def _data_identity(sequence: EpochDataset) -> dict[str, Any]:
             f"fingerprint of the shards{of_set}": _index_digest(config.index),
         }
     weights = sequence.server.class_weights
-    if weights is not None:
-        state["class_weights"] = repr(weights)
+    # `None` too: weights that were left out must differ from those in a checkpoint.
+    state["class_weights"] = None if weights is None else repr(weights)
     if not sequence.seed_given:  # else all seeds are compared
         state |= {f"seed of {name}": seed for name, seed in sequence.some_seeds.items()}
     return state

@@ -78,9 +78,9 @@ def verify(
             few shards and some 250 MB, and the digests are written to temporary files. Defaults to
             `None`: no comparison.
         storage_options: options of the fsspec driver of the URLs. Defaults to `None`.
-        fields: name or names of the fields to compare rows by, and of those that pickles without
-            an index must have. Defaults to `None`: inputs, targets and sample weights, or all
-            fields of pickles without an index.
+        fields: name or names of the fields to compare rows by. Both sets must have them, and the
+            directory also if there is nothing to compare with. Defaults to `None`: inputs, targets
+            and sample weights, or all fields of pickles without an index.
         layout: how pickles without an index are read, as in `ShardSequence`. Defaults to `None`.
         trust: whether to load pickles that cannot be read without running code. Use it only for
             files that you wrote yourself. Defaults to `False`.
@@ -118,6 +118,12 @@ def verify(
     report = Report(folder)
     index = load_index(files, report)
     if index is not None:
+        unknown = [name for name in names if name not in index.fields]
+        if unknown:
+            raise ShardError(
+                f"{folder}: there is no field {unknown[0]!r}. The fields are: "
+                f"{', '.join(map(repr, index.fields))}. Received: fields={list(names)}"
+            )
         sound: Sequence[int] = _check_shards(index, files, report, trust, verbose)
         check_names(index, files, report)
         check_removed(index, report)

@@ -40,19 +40,22 @@ class FitInput:
         steps_per_epoch: the argument of `fit`.
         tf_dataset: the `tf.data.Dataset` that was passed to `fit`, after one that multiplies class
             weights if `class_weight` was; or `None`. Defaults to `None`.
+        class_weight: the argument of `fit`. Defaults to `None`.
     """
 
     dataset: Any
     shuffle: bool
     steps_per_epoch: int | None
     tf_dataset: Any = None
+    class_weight: Any = None
 
 
 def fit_input() -> FitInput | None:
     """Returns the data of the `fit` that calls a callback, or `None` if they are not found.
 
-    Finds: the local variable `epoch_iterator` of the function `fit`, its `steps_per_epoch` and
-    `data_adapter`, and the adapter's `py_dataset` and `shuffle`, or its `tf.data.Dataset`.
+    Finds: the local variables `class_weight` and `epoch_iterator` of the function `fit`; of the
+    iterator its `steps_per_epoch` and `data_adapter`, and the adapter's `py_dataset` and `shuffle`,
+    or its `tf.data.Dataset`.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
@@ -71,7 +74,8 @@ def fit_input() -> FitInput | None:
                 dataset = getattr(adapter, "py_dataset", None)
                 shuffle = dataset is not None and bool(adapter.shuffle)
                 steps = iterator.steps_per_epoch
-                return FitInput(dataset, shuffle, steps, tf_dataset_of(adapter))
+                weights = frame.f_locals.get("class_weight")
+                return FitInput(dataset, shuffle, steps, tf_dataset_of(adapter), weights)
             except AttributeError:
                 return None
     return None

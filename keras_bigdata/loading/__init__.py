@@ -25,8 +25,8 @@ run_prefetch     the next runs are loaded: batches that are read together, as th
 prefetcher       threads, processes, files and memory of one sequence (open_prefetches)
 class_forms      the classes in an array of targets: class numbers or columns
 class_weights    balanced weights of the classes (class_sample_weights)
-epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs, server_state,
-                 static_shapes)
+epoch_server     batches of epochs (epoch_state, epoch_warnings, model_outputs, trained_classes,
+                 server_state, static_shapes)
 describe         a sequence as text
 stage_times      how long each stage of loading takes
 deliveries       when batches are requested and delivered

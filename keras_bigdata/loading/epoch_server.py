@@ -29,6 +29,7 @@ from keras_bigdata.loading.row_reader import Batch
 from keras_bigdata.loading.selected_rows import SelectedRows
 from keras_bigdata.loading.server_state import STATE_VERSION, checked_state, identity_of
 from keras_bigdata.loading.static_shapes import OpenLengths
+from keras_bigdata.loading.trained_classes import compare_classes
 from keras_bigdata.shards.roles import Roles, map_structure
 
 # From the beginning of an epoch until this many of its batches were requested, TensorFlow destroys
@@ -58,6 +59,7 @@ class EpochServer:
 
     Attributes:
         class_weights: makes sample weights of the classes; `None` to serve no class weights.
+        compares_classes: whether `evaluate` compares the classes with those of the training.
         deliveries: records the batches that are delivered; `None` if nothing measures them.
         is_first_of_fit: whether the next epoch is the first one of a `fit`.
         last_request: when a batch was requested last, by `time.monotonic()`.
@@ -92,6 +94,7 @@ class EpochServer:
         self.deliveries: Deliveries | None = None
         self.last_request = -math.inf
         self._warned_of_predict = self._warned_of_metrics = False
+        self.compares_classes = True
         # Only then the model is looked up: see `calling_model`.
         self.is_first_of_fit = True
         self._open(fixed=fixed)
@@ -227,6 +230,8 @@ class EpochServer:
         if model is not None and not self.state.fixed and not self._warned_of_metrics:
             warned = epoch_warnings.warn_of_unweighted_metrics(model, self.roles)
             self._warned_of_metrics = warned
+        if self.compares_classes:
+            compare_classes(model, self.sources)
 
     def _warn_of_predict(self) -> None:
         """Warns once that predictions would not be those of the rows, or not in their order."""

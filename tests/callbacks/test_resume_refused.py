@@ -51,6 +51,21 @@ def test_other_data_is_refused_with_both_values(begun, shards):
         tiny_fit(begun[0], shards([21, 19]))
 
 
+def test_class_weights_that_were_left_out_are_refused_with_both_values(tmp_path, shards):
+    data = shards([20])
+
+    def resumed(epochs, **arguments):
+        sequence = ShardSequence(data, 4, workers=0, seed=1, **ROLES, **arguments)
+        callbacks = ResumeTraining(tmp_path / "weighted", sequence).around([])
+        tiny().fit(sequence, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+
+    weights = {number: 1.0 + number for number in range(20)}
+    resumed(1, class_weights=weights)
+    with pytest.raises(ValueError, match=r"class_weights is '\{0: 1\.0.* and None here"):
+        resumed(2)
+    resumed(2, class_weights=weights)
+
+
 def test_another_model_is_refused_with_both_values(begun):
     other = tiny()
     other.compile("sgd", "mse")

@@ -106,6 +106,46 @@ def test_a_changed_setting_is_refused_with_both_values(name, begun, data):
         train(changed(), begun, data)
 
 
+def test_other_class_weights_of_fit_are_refused_with_both_values(tmp_path, data):
+    def fit(weights, epochs, **arguments):
+        sequence = ShardSequence(data, 8, workers=0, seed=1, **ROLES)
+        resume = ResumeTraining(tmp_path, sequence, every=0, **arguments)
+        model = compiled(optimizers.SGD(0.001))
+        shared = {"shuffle": False, "verbose": 0, "callbacks": resume.around([])}
+        return model.fit(sequence, epochs=epochs, class_weight=weights, **shared)
+
+    # Labels of the data are 0 to 15: those of 2 and more weigh 1.
+    fit({0: 1.0, 1: 2.0}, 1)
+    for other in ({0: 1.0, 1: 5.0}, None):
+        with pytest.raises(ValueError, match=r"class_weight of `fit` is \{.*2\.0\} .* here"):
+            fit(other, 2)
+    fit({np.int64(0): np.float32(1), 1: 2}, 2)
+    fit({0: 1.0, 1: 5.0}, 3, on_change="use_new")
+
+
+class Scaled(keras.Loss):
+    """A loss without `get_config`, as most are written."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        return self.scale * keras.ops.square(y_true - y_pred)
+
+
+def scaled(scale):
+    return lambda y_true, y_pred: scale * keras.ops.square(y_true - y_pred)
+
+
+@pytest.mark.parametrize("loss", [keras.losses.Huber, Scaled, scaled])
+def test_other_arguments_of_the_same_loss_are_refused_with_both_values(tmp_path, data, loss):
+    train(compiled(optimizers.SGD(0.001), loss(1.0)), tmp_path, data, 1)
+    with pytest.raises(ValueError, match=r"arguments of the loss is .*1\.0.* and .*9\.0.* here"):
+        train(compiled(optimizers.SGD(0.001), loss(9.0)), tmp_path, data)
+    train(compiled(optimizers.SGD(0.001), loss(1.0)), tmp_path, data)
+
+
 @pytest.mark.slow
 def test_three_learning_rates_do_not_give_one_history(tmp_path, data):
     histories = []

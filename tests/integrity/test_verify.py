@@ -362,3 +362,10 @@ def test_checksums_are_taken_at_1_gigabyte_a_second(tmp_path):
     assert report.ok
     print(f"{max(rates):.2f} GB/s")
     assert max(rates) > 1, rates
+
+
+def test_a_field_that_the_set_does_not_have_is_refused_without_a_second_set(tmp_path):
+    pack(Arrays(x=np.zeros((4, 2)), labels=np.arange(4)), tmp_path / "set", workers=1)
+    with pytest.raises(ShardError, match=r"no field 'label'\. The fields are: 'x', 'labels'"):
+        verify(tmp_path / "set", fields="label")
+    assert verify(tmp_path / "set", fields="labels").ok
