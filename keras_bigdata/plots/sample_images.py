@@ -60,9 +60,14 @@ def read_samples(shards: Any, count: int = 24, field: str | None = None) -> Samp
 
     Raises:
         ShardError: if there is no image.
+        ValueError: if there is no such field.
     """
     shards = shards if isinstance(shards, Shards) else Shards(shards)
     name = image_field(shards) if field is None else field
+    if name not in shards.fields:
+        raise ValueError(
+            f"{shards!r} has no field {name!r}. Its fields: {', '.join(map(repr, shards.fields))}"
+        )
     rows = np.unique(np.linspace(0, len(shards) - 1, min(count, len(shards))).astype(np.int64))
     chosen = shards.rows(rows)
     is_any_size = None in shards.fields[name].shape

@@ -51,6 +51,11 @@ def test_json_has_rows_sizes_and_labels(photos, capsys):
     assert "Leave one of them out" in capsys.readouterr().err
 
 
+def test_an_unknown_field_is_named_with_those_that_there_are(photos, capsys):
+    assert main(["show", photos, "--field", "image"]) == 1
+    assert "has no field 'image'. Its fields: 'images', 'labels'" in capsys.readouterr().err
+
+
 def test_images_of_any_size_have_whole_file_names_and_no_size_of_the_display(tmp_path, capsys):
     (tmp_path / "photos/cat").mkdir(parents=True)
     for number in range(3):

@@ -8,7 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bigdata.keras_internals.fit import is_called_by_predict, is_called_for_signature
+from keras_bigdata.keras_internals.fit import (
+    is_called_by_fit,
+    is_called_by_predict,
+    is_called_for_signature,
+)
 from tests.keras_internals.datasets import Calls, model, shared_model
 
 
@@ -48,6 +52,23 @@ def test_the_reset_before_an_epoch_is_called_reset():
     assert callable(epoch_iterator.EpochIterator.reset)
     assert epoch_iterator.EpochIterator.reset.__code__.co_name == "reset"
     assert "epoch_iterator" in epoch_iterator.EpochIterator.reset.__code__.co_filename
+
+
+def test_fit_is_told_from_the_evaluate_inside_it():
+    found = []
+
+    class Looking(Calls):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+
+        def on_epoch_begin(self):
+            found.append((self.name, is_called_by_fit()))
+
+    train, val = Looking("train"), Looking("val")
+    shared_model().fit(train, validation_data=val, verbose=0, shuffle=False)
+    shared_model().evaluate(val, verbose=0)
+    assert set(found) == {("train", True), ("val", False)}
 
 
 def test_predict_is_found_on_the_stack_and_no_other_method():
