@@ -166,6 +166,35 @@ def test_models_of_keras_1_and_their_layers(installed):
         keras.Model(input=other, inputs=other, output=other)
 
 
+def test_a_model_of_one_input_and_one_output_in_lists(installed, tmp_path):
+    class Own(keras.Model):
+        def __init__(self):
+            inputs = keras.Input((3,))
+            super().__init__(inputs=[inputs], outputs=[keras.layers.Dense(2)(inputs)])
+
+    inputs = keras.Input((3,), name="x")
+    tensors = [inputs], [keras.layers.Dense(2)(inputs)]
+    for model in (keras.Model(*tensors), keras.Model(input=tensors[0], output=tensors[1]), Own()):
+        assert isinstance(model.input, keras.KerasTensor)
+        assert model.inputs == [model.input]
+        head = keras.Model([model.input], [keras.layers.Dense(1)(model.output)])
+        assert head.predict([X], verbose=0).shape == (8, 1)
+        assert model(keras.Input((3,))).shape == (None, 2)  # a tensor, and not a list of one
+        assert keras.ops.shape(model(X)) == (8, 2)
+        values = keras.backend.function([model.input], [model.output])([X])[0]
+        np.testing.assert_allclose(values, model.predict(X, verbose=0), rtol=1e-6)
+        assert model([keras.Input((3,))]).shape == (None, 2)
+    model = keras.Model(*tensors)
+    copied = keras.models.clone_model(model, input_tensors=[keras.Input((3,))])
+    copied.set_weights(model.get_weights())
+    np.testing.assert_allclose(copied.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-6)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.predict(X, verbose=0).shape == (8, 2)
+    several = keras.Model(tensors[0], [tensors[1][0], keras.layers.Dense(1)(inputs)])
+    assert [part.shape for part in several.predict([X], verbose=0)] == [(8, 2), (8, 1)]
+
+
 def test_the_input_and_the_output_of_a_sequential_model(installed):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), keras.layers.Dense(2)])
     hidden = keras.Model(inputs=model.input, outputs=model.layers[0].output)

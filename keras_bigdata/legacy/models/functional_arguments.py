@@ -1,4 +1,4 @@
-"""`Model(input=, output=)` as in Keras 1."""
+"""`Model(input=, output=)` as in Keras 1, and `Model([x], [y])` as in Keras 1 and 2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import functional_class
+from keras_bigdata.keras_internals.legacy import copies_of, functional_class
 from keras_bigdata.legacy.patching import replace, wrap
 
 _NAMES = {"input": "inputs", "output": "outputs"}
@@ -27,14 +27,52 @@ def install() -> None:
     functional = functional_class()
     if functional is not None:
         wrap(functional, "__init__", _with_old_names)
+        wrap(functional, "__call__", _with_list_of_one)
+    for module in copies_of("models"):
+        wrap(module, "clone_model", _with_tensors_in_list)
 
 
 def _with_old_names(initialize: Any) -> Any:
     @functools.wraps(initialize)
     def initialize_with_old_names(self: Any, *args: Any, **kwargs: Any) -> None:
-        initialize(self, *args, **_renamed(kwargs))
+        named = {
+            name: _without_list(value) if name in _NAMES.values() else value
+            for name, value in _renamed(kwargs).items()
+        }
+        initialize(self, *(_without_list(value) for value in args), **named)
 
     return initialize_with_old_names
+
+
+def _without_list(tensors: Any) -> Any:
+    """Returns the only tensor of a list.
+
+    `Model([x], [y])` had the `input` and `output` of `Model(x, y)`, and returned a tensor when it
+    was called. Keras 3 returns lists from a model that was made with lists.
+    """
+    is_single = isinstance(tensors, list | tuple) and len(tensors) == 1
+    return tensors[0] if is_single and isinstance(tensors[0], keras.KerasTensor) else tensors
+
+
+def _with_list_of_one(call: Any) -> Any:
+    @functools.wraps(call)
+    def call_with_list_of_one(self: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        is_single = isinstance(inputs, list | tuple) and len(inputs) == 1
+        if is_single and not isinstance(self.input, list | tuple | dict):
+            inputs = inputs[0]
+        return call(self, inputs, *args, **kwargs)
+
+    return call_with_list_of_one
+
+
+def _with_tensors_in_list(clone_model: Any) -> Any:
+    @functools.wraps(clone_model)
+    def clone_with_tensors_in_list(model: Any, input_tensors: Any = None, **kwargs: Any) -> Any:
+        if not isinstance(getattr(model, "input", None), list | tuple | dict):
+            input_tensors = _without_list(input_tensors)
+        return clone_model(model, input_tensors, **kwargs)
+
+    return clone_with_tensors_in_list
 
 
 def _renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
