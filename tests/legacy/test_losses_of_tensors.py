@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -117,3 +119,34 @@ def test_a_sequential_model_says_how_to_build_it(installed, monkeypatch):
     model.compile("sgd", module_loss)
     with pytest.raises(ValueError, match=r"Sequential is not one.*keras.Model\(inputs, outputs\)"):
         model.fit(X, X, verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="gradients of TensorFlow")
+def test_a_penalty_of_the_gradient_of_a_critic(installed):
+    """As in a Wasserstein GAN: a `partial` has the tensor, and the loss its gradient."""
+    from keras import backend as K
+
+    inputs = keras.Input((2,))
+    middle = keras.layers.Lambda(lambda x: 0.5 * x)(inputs)
+    critic = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)
+    model = keras.Model(inputs, keras.layers.Lambda(lambda x: x**2)(critic(middle)))
+
+    def penalty(y_true, y_pred, samples):
+        (gradients,) = K.gradients(y_pred, samples)
+        return K.mean(K.square(1 - K.sqrt(K.sum(K.square(gradients), axis=1))))
+
+    loss = functools.partial(penalty, samples=middle)
+    loss.__name__ = "penalty"
+    model.compile(keras.optimizers.SGD(0.01), loss)
+    x = np.float32([[2, 4], [6, 2]])
+    # f(m) = (w m)^2 with w = (1, 1) has the gradient 2 (w m) w, of the length 2 (w m) sqrt(2).
+    lengths = 2 * (0.5 * x).sum(axis=1) * 2**0.5
+    assert model.train_on_batch(x, np.zeros((2, 1))) == pytest.approx(
+        np.mean((1 - lengths) ** 2), rel=1e-5
+    )
+    # d/dw_i of (1 - 2 (w m) |w|)^2, with w m = s and |w| = sqrt(2).
+    sums = (0.5 * x).sum(axis=1)
+    slope = np.mean(
+        -2 * (1 - lengths)[:, None] * 2 * (0.5 * x * 2**0.5 + sums[:, None] / 2**0.5), axis=0
+    )
+    np.testing.assert_allclose(model.get_weights()[0][:, 0], 1 - 0.01 * slope, rtol=1e-4)

@@ -16,13 +16,18 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
 
     Args:
         loss: a symbolic tensor, which is summed.
-        variables: the input of a model, `layer.output`, or a list of these.
+        variables: the input of a model, `layer.output`, or a list of these. On TensorFlow also
+            tensors within a loss function, of which the loss was computed.
 
     Raises:
         NotImplementedError: if one of them is not a symbolic tensor, such as a weight, or a tensor
-            in a loss function.
+            in a loss function on another backend.
     """
     tensors = list(variables) if isinstance(variables, list | tuple) else [variables]
+    if _are_in_a_graph((loss, *tensors)):
+        import tensorflow as tf
+
+        return list(tf.gradients(loss, tensors))
     if not all(isinstance(x, keras.KerasTensor) for x in (loss, *tensors)):
         raise NotImplementedError(
             "keras.backend.gradients: works for symbolic tensors only, such as model.input "
@@ -31,6 +36,15 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
             "torch.autograd)."
         )
     return [_Gradient.of(loss, tensor) for tensor in tensors]
+
+
+def _are_in_a_graph(tensors: tuple[Any, ...]) -> bool:
+    """Whether tensors belong to a function that TensorFlow compiles, such as a training step."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return all(tf.is_symbolic_tensor(x) for x in tensors)
 
 
 class _Gradient(keras.layers.Layer):

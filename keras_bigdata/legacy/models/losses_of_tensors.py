@@ -78,13 +78,21 @@ def with_tensors(model: Any, functions: Any) -> Any:
         return type(functions)(with_tensors(model, each) for each in functions)
     if isinstance(functions, dict):
         return {name: with_tensors(model, each) for name, each in functions.items()}
-    if not isinstance(functions, types.FunctionType):
+    if isinstance(functions, functools.partial):
+        arguments = (functions.args, functions.keywords)
+        tensors = [
+            each for each in keras.tree.flatten(arguments) if isinstance(each, keras.KerasTensor)
+        ]
+    elif isinstance(functions, types.FunctionType):
+        tensors = _used_tensors(functions)
+    else:
         return functions
-    tensors = _used_tensors(functions)
     return _bound(model, functions, tensors) if tensors else functions
 
 
-def _bound(model: Any, function: types.FunctionType, tensors: list[Any]) -> Callable[..., Any]:
+def _bound(
+    model: Any, function: types.FunctionType | functools.partial[Any], tensors: list[Any]
+) -> Callable[..., Any]:
     names = ", ".join(sorted({tensor.name for tensor in tensors}))
     problem = _problem(model, tensors)
     needed = None
@@ -96,11 +104,14 @@ def _bound(model: Any, function: types.FunctionType, tensors: list[Any]) -> Call
     def function_of_values(y_true: Any, y_pred: Any) -> Any:
         if needed is None or not needed.values:
             raise ValueError(
-                f"{function.__name__} uses symbolic tensors ({names}), which can be computed with "
-                "a functional model only, from its inputs: "
+                f"{getattr(function, '__name__', function)} uses symbolic tensors ({names}), "
+                "which can be computed with a functional model only, from its inputs: "
                 f"{problem or 'the model was not called before the loss'}. Build the model with "
                 "keras.Model(inputs, outputs), from the inputs of these tensors."
             )
+        if isinstance(function, functools.partial):
+            args, keywords = _replaced((function.args, function.keywords), needed.values)
+            return function.func(*args, y_true, y_pred, **keywords)
         return _with_values(function, needed.values, {})(y_true, y_pred)
 
     return function_of_values
@@ -186,6 +197,10 @@ def _tensors_in(value: Any) -> list[Any]:
     return []
 
 
+def _replaced(structure: Any, values: Mapping[int, Any]) -> Any:
+    return keras.tree.map_structure(lambda each: values.get(id(each), each), structure)
+
+
 def _with_values(
     function: types.FunctionType, values: Mapping[int, Any], done: dict[int, types.FunctionType]
 ) -> types.FunctionType:
@@ -209,7 +224,7 @@ def _with_values(
             if value.__globals__ is function.__globals__:
                 new = _with_values(value, values, done)
         elif _tensors_in(value):
-            new = keras.tree.map_structure(lambda each: values.get(id(each), each), value)
+            new = _replaced(value, values)
         if name in cells:
             cells[name].cell_contents = new
         else:
