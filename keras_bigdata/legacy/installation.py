@@ -21,6 +21,7 @@ from keras_bigdata.legacy.layers import (
 from keras_bigdata.legacy.models import (
     batch_methods,
     compile_arguments,
+    constant_inputs,
     fit_methods,
     functional_arguments,
     generator_methods,
@@ -57,6 +58,7 @@ _TOPICS = (
     layer_shapes,
     layer_list,
     losses_of_tensors,
+    constant_inputs,
     symbolic_losses,
     symbolic_tensors,
     weights_methods,

@@ -217,3 +217,23 @@ def test_what_explains_itself_does_so_when_it_is_used(K):
         with pytest.raises(NotImplementedError, match=hint):
             type("Mine", (removed,), {})
         assert not isinstance(1, removed)
+
+
+def test_inputs_with_values(installed):
+    """As the masks of a picture: `Input(tensor=...)`, and `K.function` of the other inputs."""
+    from keras import backend as K
+
+    image = K.placeholder((1, 4, 4, 1))
+    values = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    mask = keras.layers.Input(tensor=K.variable(values), shape=(None, None, 1), name="mask")
+    assert mask.shape == (1, 4, 4, 1)
+    pooled = keras.Model(mask, keras.layers.AveragePooling2D()(mask)).output
+    loss = K.sum(K.square(keras.layers.AveragePooling2D()(image)) * pooled)
+    compute = K.function([image], [loss, *K.gradients(loss, image)])
+    loss, gradient = compute([np.ones((1, 4, 4, 1))])
+    assert loss == pytest.approx(np.mean(values) * 4)
+    means = values[0, :, :, 0].reshape(2, 2, 2, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(
+        gradient[0, :, :, 0], np.kron(means, np.ones((2, 2))) * 2 / 4, rtol=1e-5
+    )
+    assert keras.Input((3,)).shape == (None, 3)

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_bigdata.legacy.backend.learning_phase import LearningPhase, current_phase
 from keras_bigdata.legacy.backend.variables import get_value
+from keras_bigdata.legacy.models.constant_inputs import given_inputs, values_of
 
 
 def placeholder(
@@ -54,7 +55,9 @@ class Function:
                     f"got {type(tensor).__name__}."
                 )
         symbolic = [x for x in self.outputs if isinstance(x, keras.KerasTensor)]
-        self._model = keras.Model(self._tensors, symbolic) if symbolic else None
+        given = given_inputs(symbolic, self._tensors)
+        self._given = [values_of(tensor) for tensor in given]
+        self._model = keras.Model([*self._tensors, *given], symbolic) if symbolic else None
 
     def __call__(self, inputs: Any) -> Any:
         """Returns the outputs as arrays.
@@ -77,7 +80,9 @@ class Function:
                 arrays.append(ops.convert_to_tensor(value, dtype=tensor.dtype))
         computed = iter(())
         if self._model is not None:
-            computed = iter(keras.tree.flatten(self._model(arrays, training=bool(phase))))
+            computed = iter(
+                keras.tree.flatten(self._model([*arrays, *self._given], training=bool(phase)))
+            )
         results = [
             get_value(next(computed) if isinstance(output, keras.KerasTensor) else output)
             for output in self.outputs

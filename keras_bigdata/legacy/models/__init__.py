@@ -13,6 +13,7 @@ layer_shapes         `layer.output_shape`, `layer.get_output_at`
 layer_list           `model.layers.pop()`, `model.get_layer`
 symbolic_losses      `model.add_loss(tensor)`
 losses_of_tensors    losses and metrics that use symbolic tensors of the model
+constant_inputs      `Input(tensor=values)`
 symbolic_tensors     `tensor._keras_shape`, `tensor.get_shape()`
 model_files          `save` and `load_model` under old file names and formats
 weights_methods      `save_weights` and `load_weights` under old file names (weights_files)
