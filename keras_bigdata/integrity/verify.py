@@ -118,8 +118,9 @@ def verify(
     report = Report(folder)
     index = load_index(files, report)
     if index is not None:
+        # With `against`, the message says in which of the sets it is missing.
         unknown = [name for name in names if name not in index.fields]
-        if unknown:
+        if unknown and other is None:
             raise ShardError(
                 f"{folder}: there is no field {unknown[0]!r}. The fields are: "
                 f"{', '.join(map(repr, index.fields))}. Received: fields={list(names)}"
