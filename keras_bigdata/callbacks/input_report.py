@@ -57,6 +57,9 @@ class InputReport(keras.callbacks.Callback):
     A `transform` in pure Python, in threads, may slow down `fit` itself, because both need the GIL;
     then it is named as the limit, although training does not wait for data.
 
+    On TensorFlow the batch is fetched after `on_train_batch_begin`: what callbacks that are listed
+    after this one do there counts as waiting.
+
     The data must be a `ShardSequence` or a `Mixture`, or the `as_dataset()` of one. If something
     that takes time follows it, such as `map`, the waiting is not known: `input_wait` is NaN. What
     the backend converts in the thread that trains, on JAX and torch, counts as training.

@@ -79,7 +79,9 @@ def train(data, step):
     model.compile("sgd", "mse")
     report = InputReport()
     sys.stdout = text = io.StringIO()
-    callbacks = [report, Sleep(step)] if step else [report]
+    # After it, what a callback does at the beginning of a batch is waiting on TensorFlow, where
+    # the batch is fetched after that.
+    callbacks = [Sleep(step), report] if step else [report]
     try:
         model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=callbacks)
     finally:

@@ -48,7 +48,11 @@ def test_ctrl_c_while_processes_pack(
         _, errors = process.communicate(timeout=30)
     assert time.monotonic() - started < 5
     assert f"shards are done. {CONTINUE}" in errors
-    assert errors.rstrip().endswith("KeyboardInterrupt")
+    # The process in which loky removes semaphores may find one removed, and says so at any time
+    # (seen once in some hundred runs).
+    own, _, tracked = errors.rpartition("KeyboardInterrupt")
+    assert own, errors
+    assert not tracked.strip() or "resource_tracker" in tracked, errors
     assert errors.count("Traceback") == 1, errors
     if shards_done:
         pids = {int(pid) for pid in (tmp_path / "pids").read_text().split()}
