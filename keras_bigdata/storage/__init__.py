@@ -15,8 +15,9 @@ The files, each of which uses only those above it:
 | `near_ranges` | several ranges of a file; those close together are one request |
 | `place` | a path or URL that a user passes -> `pathlib.Path` or `RemotePath` |
 | `joined_places` | the root of a set that lies in several places |
-| `fetch` | copies a whole file into an open local one: in parallel, checked |
+| `positioned_file` | the position in a file object that is read only |
 | `memory` | memory that holds the content of a file |
+| `fetch` | copies a whole file into an open local one, or into memory: in parallel, checked |
 | `advisory_lock` | locks that the system releases when their process ends |
 | `cache_entry` | the names of the files of a cache, which hold all that identifies their content |
 | `cache_account` | what lies in a cache, and how many bytes that is |

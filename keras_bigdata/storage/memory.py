@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import mmap
-import os
 import weakref
 from collections import deque
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from keras_bigdata.storage.positioned_file import PositionedFile
 
 Memory = npt.NDArray[np.uint8]
 
@@ -72,7 +73,7 @@ def _new_memory(size: int) -> mmap.mmap:
     return memory
 
 
-class MemoryReader(io.RawIOBase):
+class MemoryReader(PositionedFile):
     """Reads memory as a file.
 
     Args:
@@ -80,31 +81,12 @@ class MemoryReader(io.RawIOBase):
     """
 
     def __init__(self, memory: Memory) -> None:
-        super().__init__()
+        super().__init__(len(memory))
         self._memory = memory
-        self._position = 0
 
-    def readable(self) -> bool:
-        """Returns `True`."""
-        return True
-
-    def seekable(self) -> bool:
-        """Returns `True`."""
-        return True
-
-    def tell(self) -> int:
-        """Returns the position of the next byte."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Sets the position of the next byte, and returns it."""
-        start = (0, self._position, len(self._memory))[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: object) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Fills a buffer. Returns the number of bytes, fewer at the end."""
-        view = np.frombuffer(buffer, np.uint8)  # type: ignore[call-overload]
+        view = np.frombuffer(buffer, np.uint8)
         part = self._memory[self._position : self._position + len(view)]
         view[: len(part)] = part
         self._position += len(part)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import os
-
+from keras_bigdata.storage.positioned_file import PositionedFile
 from keras_bigdata.storage.remote_path import RemotePath
 
 _BLOCK = 1 << 18
 _MAX_BLOCKS = 16
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(PositionedFile):
     """Reads a file by ranges of 256 KiB, and keeps the last 4 MiB.
 
     Args:
@@ -23,29 +21,9 @@ class RangedFile(io.RawIOBase):
     """
 
     def __init__(self, path: RemotePath) -> None:
-        super().__init__()
+        super().__init__(path.size())
         self._path = path
-        self._size = path.size()
-        self._position = 0
         self._blocks: dict[int, bytes] = {}
-
-    def readable(self) -> bool:
-        """Returns `True`."""
-        return True
-
-    def seekable(self) -> bool:
-        """Returns `True`."""
-        return True
-
-    def tell(self) -> int:
-        """Returns the position of the next byte."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Sets the position, and returns it."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         """Reads the next bytes into a buffer, as many as there are. Returns their number."""
