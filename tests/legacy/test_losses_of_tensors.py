@@ -83,8 +83,9 @@ def test_tensors_in_closures_lists_and_metrics(installed):
     def size(y_true, y_pred):
         return K.mean(K.sum(K.square(tensors[0]), axis=-1)) + 0 * K.mean(y_pred)
 
-    loss = lambda y_true, y_pred: K.mean(K.square(y_true - y_pred) + 0.1 * K.sum(tensor**2))  # noqa: E731
-    model.compile("sgd", loss, metrics=[size])
+    model.compile(
+        "sgd", lambda t, p: K.mean(K.square(t - p) + 0.1 * K.sum(tensor**2)), metrics=[size]
+    )
     values = X.sum(axis=1, keepdims=True).repeat(2, axis=1)
     total, metric = model.evaluate(X, X, batch_size=8, verbose=0)
     assert metric == pytest.approx(np.mean(np.sum(values**2, axis=-1)), rel=1e-5)

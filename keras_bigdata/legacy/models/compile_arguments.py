@@ -43,8 +43,8 @@ def _compile(former: Any) -> Any:
             )
         if isinstance(arguments.get("loss"), (list, tuple)) and not len(arguments["loss"]):
             arguments["loss"] = None
-        for name in ("loss", "metrics"):
-            arguments[name] = with_tensors(self, arguments.get(name))
+        for name in {"loss", "metrics", "weighted_metrics"} & arguments.keys():
+            arguments[name] = with_tensors(self, arguments[name])
         names = output_names(self)
         if len(names) > 1:
             _spread_over_outputs(arguments, names)

@@ -14,8 +14,8 @@ def plan(script: Script) -> None:
     own = {node.name.value for node in script.all(cst.FunctionDef)}
     for node in script.nodes:
         match node:
-            case cst.Call(func=cst.Attribute(attr=cst.Name("as_list")), args=[]):
-                if _is_shape(node.func.value, own):  # type: ignore[attr-defined]
+            case cst.Call(func=cst.Attribute(attr=cst.Name("as_list"), value=value), args=[]):
+                if _is_shape(value, own):
                     script.edit(node, _to_list)
             case cst.Call(func=cst.Attribute(attr=cst.Name("get_shape")), args=[]):
                 if "get_shape" not in own:
