@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -99,8 +100,10 @@ def write_shards(
                 request_stop(directory)
             else:
                 records.append(result)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         request_stop(directory)
+        with contextlib.suppress(KeyboardInterrupt):
+            results.throw(error)  # it is suspended if Ctrl-C came in the loop above
         done = f"{len(records)} of {len(numbers)} shards are done"
         note(f"{directory}: stopped; {done}. {CONTINUE}", verbose)
         raise
@@ -156,10 +159,19 @@ def _run(
         options |= {"initializer": end_with, "initargs": (settings.parent,)}
     parallel = _make_parallel(workers, **options)
     calls = _calls(source, jobs, count, settings, joblib.effective_n_jobs(workers or -1))
-    with interrupts_blocked():
-        results = parallel(calls)
-    for result in results:
-        yield from result
+    results: Any = []
+    try:
+        with interrupts_blocked():
+            results = parallel(calls)
+        for result in results:
+            yield from result
+    except BaseException as error:
+        # Ctrl-C can come while joblib's generator is suspended, above all at the end of
+        # `interrupts_blocked`. Left alone, the generator would go on starting tasks until the
+        # interpreter ends, and print a traceback for each.
+        if hasattr(results, "throw"):
+            results.throw(error)
+        raise
 
 
 def _run_on_cluster(

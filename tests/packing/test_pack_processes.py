@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import pickle
 import signal
@@ -9,12 +11,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from keras_bigdata import ShardIndex
+from keras_bigdata import ShardIndex, pack
 from keras_bigdata.cli import main
 from keras_bigdata.packing.manifest import CONTINUE
 from tests.helpers.packs import is_running, read_files, wait_for
@@ -61,6 +65,65 @@ def test_ctrl_c_while_processes_pack(
     with start_pack(out, workers=2) as process:
         process.communicate()
     assert read_files(out) == read_files(tmp_path / "at once")
+
+
+@pytest.mark.parametrize("place", ["before the first result", "between two results"])
+def test_ctrl_c_outside_joblib_prints_nothing_of_joblib(
+    tmp_path: Path, monkeypatch, caplog, recwarn, place: str
+):
+    """The executor ended while joblib still gave it tasks: a traceback for each."""
+    out = tmp_path / "out"
+    held: list[BaseException] = []
+
+    def press() -> None:
+        raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def blocked() -> Iterator[None]:
+        yield
+        wait_for(lambda: list(out.glob("shard-*.pkl")))
+        press()
+
+    def track(results: Iterator[Any], *_: Any) -> Iterator[Any]:
+        yield next(results)
+        press()
+
+    name, function = {
+        "before the first result": ("interrupts_blocked", blocked),
+        "between two results": ("track", track),
+    }[place]
+    with monkeypatch.context() as patch:
+        patch.setattr(f"keras_bigdata.packing.parallel.{name}", function)
+        try:
+            pack(SlowRows(), out, shard_samples=2, workers=2, verbose=0)
+        except KeyboardInterrupt as error:
+            held.append(error)  # as the traceback is, while it is printed
+    assert held
+    done = sorted(out.glob("shard-*.pkl"))
+    time.sleep(0.3)  # three rows' time
+    assert sorted(out.glob("shard-*.pkl")) == done
+    del held[:]
+    gc.collect()
+    assert not recwarn.list
+    assert not caplog.records
+    assert len(pack(SlowRows(0), out, shard_samples=2, workers=2)) == 30
+
+
+class SlowRows:
+    """Sixty rows that take a tenth of a second each."""
+
+    def __init__(self, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+
+    def __len__(self) -> int:
+        return 60
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        time.sleep(self.seconds)
+        return {"x": np.full(30, row), "labels": row % 4}
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"kind": "SlowRows"}
 
 
 def test_ctrl_c_on_the_command_line_is_no_traceback(tmp_path: Path, monkeypatch, capsys):
