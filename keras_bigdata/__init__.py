@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keras_bigdata.integrity.repair import repair
     from keras_bigdata.integrity.report import Fault, Repair, Report
     from keras_bigdata.integrity.verify import verify
-    from keras_bigdata.loading.epoch import Epoch
+    from keras_bigdata.loading.epochs.epoch import Epoch
     from keras_bigdata.loading.mixture import Mixture
     from keras_bigdata.loading.predict_rows import PredictedRows, predict_rows
     from keras_bigdata.loading.sequence import ShardSequence
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.capture import capture
     from keras_bigdata.packing.pack import pack
     from keras_bigdata.packing.sources.arrays import Arrays
-    from keras_bigdata.packing.sources.encode_images import encode_images
     from keras_bigdata.packing.sources.frame_folder import FrameFolder
     from keras_bigdata.packing.sources.hdf5 import HDF5Table
     from keras_bigdata.packing.sources.image_folder import ImageFolder
     from keras_bigdata.packing.sources.image_table import ImageTable
-    from keras_bigdata.packing.sources.padding import pad_rows
+    from keras_bigdata.packing.sources.images.encode_images import encode_images
     from keras_bigdata.packing.sources.text_table import TextTable
-    from keras_bigdata.packing.sources.tokens import encode_texts
-    from keras_bigdata.shards.entries import Field, ShardInfo
-    from keras_bigdata.shards.index import ShardIndex
-    from keras_bigdata.shards.ragged import Ragged
+    from keras_bigdata.packing.sources.texts.padding import pad_rows
+    from keras_bigdata.packing.sources.texts.tokens import encode_texts
+    from keras_bigdata.shards.fields.entries import Field, ShardInfo
+    from keras_bigdata.shards.fields.ragged import Ragged
+    from keras_bigdata.shards.index.shard_index import ShardIndex
     from keras_bigdata.shards.shards import Shards
-    from keras_bigdata.shards.writer import ShardWriter
+    from keras_bigdata.shards.writing.writer import ShardWriter
 
 __version__ = "0.1.0"
 
@@ -104,10 +104,10 @@ _MODULES = {
     "Augment": "packing.augment",
     "BestWeightsEarlyStopping": "callbacks.best_weights_early_stopping",
     "CenterCrop": "images.crops",
-    "Epoch": "loading.epoch",
+    "Epoch": "loading.epochs.epoch",
     "EpochCost": "bench.cost",
     "Fault": "integrity.report",
-    "Field": "shards.entries",
+    "Field": "shards.fields.entries",
     "FrameFolder": "packing.sources.frame_folder",
     "HDF5Table": "packing.sources.hdf5",
     "ImageFolder": "packing.sources.image_folder",
@@ -115,25 +115,25 @@ _MODULES = {
     "InputReport": "callbacks.input_report",
     "Mixture": "loading.mixture",
     "PredictedRows": "loading.predict_rows",
-    "Ragged": "shards.ragged",
+    "Ragged": "shards.fields.ragged",
     "RandomResizedCrop": "images.crops",
     "Repair": "integrity.report",
     "Report": "integrity.report",
     "Resize": "images.crops",
     "ResumeTraining": "callbacks.resume_training",
     "ScoreLog": "callbacks.score_log",
-    "ShardIndex": "shards.index",
-    "ShardInfo": "shards.entries",
+    "ShardIndex": "shards.index.shard_index",
+    "ShardInfo": "shards.fields.entries",
     "ShardSequence": "loading.sequence",
-    "ShardWriter": "shards.writer",
+    "ShardWriter": "shards.writing.writer",
     "Shards": "shards.shards",
     "TextTable": "packing.sources.text_table",
     "WeightedValidation": "callbacks.weighted_validation",
     "capture": "packing.capture",
-    "encode_images": "packing.sources.encode_images",
-    "encode_texts": "packing.sources.tokens",
+    "encode_images": "packing.sources.images.encode_images",
+    "encode_texts": "packing.sources.texts.tokens",
     "pack": "packing.pack",
-    "pad_rows": "packing.sources.padding",
+    "pad_rows": "packing.sources.texts.padding",
     "predict_rows": "loading.predict_rows",
     "repair": "integrity.repair",
     "verify": "integrity.verify",

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "bounded_map": ["daemon_threads"],
     "representation": [],
     "process_exit": ["child_processes"],
+    "file_descriptors": ["child_processes"],
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "images": ["arguments", "files"],
@@ -51,7 +52,8 @@ MAY_IMPORT = {
     ],
     "loading": [
         *("arguments", "checksum", "child_processes", "keras_internals", "permutation"),
-        *("daemon_threads", "images", "process_exit", "representation", "shards", "storage"),
+        *("daemon_threads", "file_descriptors", "images", "process_exit", "representation"),
+        *("shards", "storage"),
     ],
     "callbacks": [
         *("arguments", "files", "keras_internals", "loading", "report", "shards", "storage"),
@@ -80,6 +82,7 @@ WITHOUT_KERAS = {
         "daemon_threads",
         "representation",
         "process_exit",
+        "file_descriptors",
         "images",
         "storage",
         "shards",
@@ -165,6 +168,23 @@ def test_every_part_stands_in_the_table_and_uses_what_it_may():
             if name.startswith("keras_bigdata")
         }
         assert set(allowed) <= used, f"{part} does not import {set(allowed) - used}"
+
+
+@pytest.mark.parametrize("package", ["callbacks", "loading", "packing", "shards", "storage"])
+def test_the_packages_in_a_package_use_those_that_its_docstring_names_before_them(package):
+    folder = PACKAGE / package
+    inside = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
+    order = [name for name in re.findall(r"^(\w+)/? {2,}", text, re.MULTILINE) if name in inside]
+    if package == "callbacks":  # lists its public files, each with the package that only it uses
+        order = ["shared", "validation", "best_weights", "resuming", "waiting"]
+    assert set(order) == inside
+    prefix = f"keras_bigdata.{package}."
+    for module, names in GRAPH.items():
+        part = module.removeprefix(prefix).split(".")[0]
+        if module.startswith(prefix) and part in order:
+            used = {n.removeprefix(prefix).split(".")[0] for n in names if n.startswith(prefix)}
+            assert used & inside <= set(order[: order.index(part) + 1]), module
 
 
 def test_no_circle_of_imports():

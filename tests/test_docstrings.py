@@ -21,7 +21,7 @@ import keras_bigdata
 from keras_bigdata.bench import bench
 from keras_bigdata.files import atomic_path
 from keras_bigdata.images.load_image import load_image
-from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.loading.order.epoch_plan import EpochPlan
 from keras_bigdata.representation import html_table
 from keras_bigdata.shards.pickles import find_arrays, read_array
 from tests.helpers.reused import reused

@@ -69,7 +69,7 @@ def test_packing_imports_neither_keras_nor_a_backend():
         "from keras_bigdata import Fault, Field, Repair, Report, ShardInfo\n"
         "from keras_bigdata import EpochCost, FrameFolder, TextTable\n"
         "from keras_bigdata import encode_texts, pad_rows\n"
-        "import keras_bigdata.loading.worker_processes\n"
+        "import keras_bigdata.loading.prefetching.worker_processes\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, local_path, remove_leftovers
-from keras_bigdata.storage.url import PACKAGES
+from keras_bigdata.storage.urls.url import PACKAGES
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path):

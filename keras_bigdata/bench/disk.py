@@ -6,8 +6,8 @@ import os
 import time
 
 from keras_bigdata.files import drop_from_page_cache
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.storage.place import local_place
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.storage.paths.place import local_place
 
 
 def measure_disk(index: ShardIndex) -> float | None:

@@ -21,9 +21,9 @@ from keras_bigdata.bench.store import copied_shards
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.progress import track
-from keras_bigdata.shards.index import Int64Array, ShardIndex
-from keras_bigdata.shards.one_set import Reading
-from keras_bigdata.shards.selection import Selection
+from keras_bigdata.shards.index.shard_index import Int64Array, ShardIndex
+from keras_bigdata.shards.opening.one_set import Reading
+from keras_bigdata.shards.selecting.selection import Selection
 from keras_bigdata.shards.shards import Shards
 
 # Maximum size of what is measured by default. That of a remote set is transferred.

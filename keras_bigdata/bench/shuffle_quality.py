@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_choice, checked_int
-from keras_bigdata.loading.epoch_plan import EpochPlan, Shuffle
-from keras_bigdata.loading.selected_rows import SelectedRows
+from keras_bigdata.loading.order.epoch_plan import EpochPlan, Shuffle
+from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.permutation import Int64Array
 from keras_bigdata.representation import format_bytes, format_count
 from keras_bigdata.shards.shards import Shards

@@ -14,10 +14,10 @@ from pathlib import Path
 from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import ShardError
 from keras_bigdata.representation import format_bytes
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.storage.fetch import fetch
-from keras_bigdata.storage.joined_places import JoinedPlaces
-from keras_bigdata.storage.place import Place
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.storage.copies.fetch import fetch
+from keras_bigdata.storage.paths.joined_places import JoinedPlaces
+from keras_bigdata.storage.paths.place import Place
 
 # Shards that are copied at one time; each in pieces by several connections, if it is large.
 _SHARDS_AT_ONCE = 8

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_number
-from keras_bigdata.callbacks._best_weights_file import (
+from keras_bigdata.callbacks.best_weights.best_weights_file import (
     BestRecord,
     check_weights_path,
     load_weights_only,
@@ -21,17 +21,17 @@ from keras_bigdata.callbacks._best_weights_file import (
     record_values,
     write_error,
 )
-from keras_bigdata.callbacks._callback_states import check_version
-from keras_bigdata.callbacks._former_weights import FormerWeights
-from keras_bigdata.callbacks._keyboard_interrupt import DeferredKeyboardInterrupt
-from keras_bigdata.callbacks._monitor import (
+from keras_bigdata.callbacks.best_weights.former_weights import FormerWeights
+from keras_bigdata.callbacks.shared.callback_states import check_version
+from keras_bigdata.callbacks.shared.keyboard_interrupt import DeferredKeyboardInterrupt
+from keras_bigdata.callbacks.shared.monitor import (
     check_validation_order,
     infer_mode,
     missing_monitor_message,
     monitored_value,
     print_below_progress,
 )
-from keras_bigdata.callbacks._training_processes import training_processes
+from keras_bigdata.callbacks.shared.training_processes import training_processes
 from keras_bigdata.errors import StorageError
 from keras_bigdata.keras_internals.processes import Processes
 

@@ -16,25 +16,30 @@ from typing import Any
 import keras
 
 from keras_bigdata.arguments import checked_choice
-from keras_bigdata.callbacks._callback_states import check_version
-from keras_bigdata.callbacks._device_wait import wait_for_device
-from keras_bigdata.callbacks._gil_probe import GilProbe
-from keras_bigdata.callbacks._input_advice import InputSettings, advice, advice_kind, find_limit
-from keras_bigdata.callbacks._input_waiting import WaitingMeter
-from keras_bigdata.callbacks._longest_waiting import longest_waiting
-from keras_bigdata.callbacks._run_record import run_document
-from keras_bigdata.callbacks._running_training import RunningTraining
-from keras_bigdata.callbacks._training_processes import training_processes
+from keras_bigdata.callbacks.shared.callback_states import check_version
+from keras_bigdata.callbacks.shared.running_training import RunningTraining
+from keras_bigdata.callbacks.shared.training_processes import training_processes
+from keras_bigdata.callbacks.waiting.device_wait import wait_for_device
+from keras_bigdata.callbacks.waiting.gil_probe import GilProbe
+from keras_bigdata.callbacks.waiting.input_advice import (
+    InputSettings,
+    advice,
+    advice_kind,
+    find_limit,
+)
+from keras_bigdata.callbacks.waiting.input_waiting import WaitingMeter
+from keras_bigdata.callbacks.waiting.longest_waiting import longest_waiting
+from keras_bigdata.callbacks.waiting.run_record import run_document
 from keras_bigdata.keras_internals.callbacks import callback_list, fit_input, training_frame
 from keras_bigdata.keras_internals.processes import Processes
-from keras_bigdata.loading.dataset_origin import dataset_origin
-from keras_bigdata.loading.deliveries import Deliveries
-from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.loading.remote_room import cache_of
-from keras_bigdata.loading.stage_times import StageSeconds
-from keras_bigdata.loading.worker_threads import decode_threads, usable_cores
+from keras_bigdata.loading.batches.stage_times import StageSeconds
+from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
+from keras_bigdata.loading.epochs.deliveries import Deliveries
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
+from keras_bigdata.loading.fetching.remote_room import cache_of
+from keras_bigdata.loading.prefetching.worker_threads import decode_threads, usable_cores
 from keras_bigdata.report.run_record import write_run
-from keras_bigdata.storage.writable import output_place
+from keras_bigdata.storage.writing.writable import output_place
 
 _STATE_VERSION = 1
 

@@ -12,31 +12,32 @@ from typing import Any, Literal
 import keras
 
 from keras_bigdata.arguments import checked_choice, checked_number
-from keras_bigdata.callbacks import _callback_states, _training_state
-from keras_bigdata.callbacks._checkpoint_owner import TakenOverError
-from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
-from keras_bigdata.callbacks._checkpoint_url import checkpoints_in
-from keras_bigdata.callbacks._keyboard_interrupt import (
-    DeferredKeyboardInterrupt,
-    is_interrupt_pending,
-)
-from keras_bigdata.callbacks._monitor import print_below_progress
-from keras_bigdata.callbacks._resumable_fit import ResumableFit, check_fit
-from keras_bigdata.callbacks._shared_checkpoints import SharedCheckpoints
-from keras_bigdata.callbacks._short_epoch import ShortEpoch
-from keras_bigdata.callbacks._trained_copies import TrainedCopies
-from keras_bigdata.callbacks._training_processes import training_processes
-from keras_bigdata.callbacks._training_settings import (
+from keras_bigdata.callbacks.resuming import training_state as _training_state
+from keras_bigdata.callbacks.resuming.checkpoint_owner import TakenOverError
+from keras_bigdata.callbacks.resuming.checkpoint_schedule import CheckpointSchedule
+from keras_bigdata.callbacks.resuming.checkpoint_url import checkpoints_in
+from keras_bigdata.callbacks.resuming.resumable_fit import ResumableFit, check_fit
+from keras_bigdata.callbacks.resuming.shared_checkpoints import SharedCheckpoints
+from keras_bigdata.callbacks.resuming.short_epoch import ShortEpoch
+from keras_bigdata.callbacks.resuming.trained_copies import TrainedCopies
+from keras_bigdata.callbacks.resuming.training_settings import (
     changed_settings,
     describe_changes,
     first_settings,
     read_settings,
     remember_settings,
 )
+from keras_bigdata.callbacks.shared import callback_states as _callback_states
+from keras_bigdata.callbacks.shared.keyboard_interrupt import (
+    DeferredKeyboardInterrupt,
+    is_interrupt_pending,
+)
+from keras_bigdata.callbacks.shared.monitor import print_below_progress
+from keras_bigdata.callbacks.shared.training_processes import training_processes
 from keras_bigdata.keras_internals.callbacks import set_initial_epoch
 from keras_bigdata.keras_internals.processes import Processes
-from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.storage.writable import output_place
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
+from keras_bigdata.storage.writing.writable import output_place
 
 
 class ResumeTraining(keras.callbacks.Callback):

@@ -15,19 +15,19 @@ import joblib
 import keras
 
 from keras_bigdata.arguments import checked_bool
-from keras_bigdata.callbacks._callback_states import check_version
-from keras_bigdata.callbacks._monitor import (
+from keras_bigdata.callbacks.shared.callback_states import check_version
+from keras_bigdata.callbacks.shared.monitor import (
     check_validation_order,
     missing_monitor_message,
     monitored_value,
 )
-from keras_bigdata.callbacks._training_processes import training_processes
+from keras_bigdata.callbacks.shared.training_processes import training_processes
 from keras_bigdata.errors import StorageError
 from keras_bigdata.files import remove_leftovers, replace_file
 from keras_bigdata.keras_internals.processes import Processes
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import probe_writable
-from keras_bigdata.storage.writable import output_place
+from keras_bigdata.storage.copies.transfer import probe_writable
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.writing.writable import output_place
 
 _STATE_VERSION = 1
 

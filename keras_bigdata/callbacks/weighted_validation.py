@@ -13,23 +13,23 @@ from typing import Any
 import keras
 
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
-from keras_bigdata.callbacks._callback_order import check_order
-from keras_bigdata.callbacks._divided_sets import DividedSet, divide, divides_evaluation
-from keras_bigdata.callbacks._keyboard_interrupt import RaiseKeyboardInterrupt
-from keras_bigdata.callbacks._metric_states import MetricStateSum, custom_metric_names
-from keras_bigdata.callbacks._monitor import print_below_progress
-from keras_bigdata.callbacks._requested_roles import (
+from keras_bigdata.callbacks.shared.keyboard_interrupt import RaiseKeyboardInterrupt
+from keras_bigdata.callbacks.shared.monitor import print_below_progress
+from keras_bigdata.callbacks.validation.callback_order import check_order
+from keras_bigdata.callbacks.validation.divided_sets import DividedSet, divide, divides_evaluation
+from keras_bigdata.callbacks.validation.metric_states import MetricStateSum, custom_metric_names
+from keras_bigdata.callbacks.validation.requested_roles import (
     RequestedRoles,
     check_options_are_used,
     check_roles_are_used,
     is_path,
 )
-from keras_bigdata.callbacks._test_step import (
+from keras_bigdata.callbacks.validation.test_step import (
     describe_figures_of_one_batch,
     figures_of_one_batch,
 )
-from keras_bigdata.callbacks._training_data import TrainingData
-from keras_bigdata.callbacks._validation_data import (
+from keras_bigdata.callbacks.validation.training_data import TrainingData
+from keras_bigdata.callbacks.validation.validation_data import (
     NamedArrays,
     has_unknown_length,
     name_sets,
@@ -42,12 +42,8 @@ from keras_bigdata.keras_internals.callbacks import (
 )
 from keras_bigdata.keras_internals.distribution import num_replicas
 from keras_bigdata.keras_internals.output_losses import OutputLossesPerRow
-from keras_bigdata.loading.epoch_dataset import EpochDataset
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 from keras_bigdata.shards.shards import Shards
-
-# Limits of the names of sets in a repr: at most four names of 30 characters each.
-_names_repr = reprlib.Repr()
-_names_repr.maxlist = 4
 
 
 class WeightedValidation(keras.callbacks.Callback):
@@ -144,6 +140,8 @@ class WeightedValidation(keras.callbacks.Callback):
     ```
     """
 
+    has_state = False  # of a training; see `callback_states`
+
     def __init__(
         self,
         sets: Any,
@@ -193,7 +191,9 @@ class WeightedValidation(keras.callbacks.Callback):
         self._measuring: list[Any] = []
 
     def __repr__(self) -> str:
-        sets = _names_repr.repr(list(self._sets))
+        names = reprlib.Repr()
+        names.maxlist = 4  # of 30 characters each
+        sets = names.repr(list(self._sets))
         return f"{type(self).__name__}(sets={sets}, freq={self.freq}, per_set={self.per_set})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> WeightedValidation:

@@ -23,7 +23,7 @@ from keras_bigdata.cli.url_options import (
 )
 from keras_bigdata.files import is_url
 from keras_bigdata.representation import format_bytes, format_count, format_seconds
-from keras_bigdata.shards.index import INDEX_NAME
+from keras_bigdata.shards.index.shard_index import INDEX_NAME
 
 if TYPE_CHECKING:
     from keras_bigdata.bench.cost import EpochCost
@@ -262,7 +262,7 @@ def run_estimate(arguments: argparse.Namespace) -> None:
         return
     from keras_bigdata.arguments import checked_number
     from keras_bigdata.bench.cost import EpochCost
-    from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.index.shard_index import ShardIndex
 
     if is_url(arguments.directory):
         index = _open_remote(arguments).index

@@ -13,7 +13,7 @@ from keras_bigdata.representation import format_bytes, format_count
 
 if TYPE_CHECKING:
     from keras_bigdata.integrity.report import Repair
-    from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.index.shard_index import ShardIndex
 
 
 def print_packed(directory: str | Path, index: ShardIndex, seconds: float) -> None:

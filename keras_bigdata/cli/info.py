@@ -10,10 +10,10 @@ from keras_bigdata.cli.argument_types import add_layout
 from keras_bigdata.cli.formatting import add_json, print_json
 from keras_bigdata.cli.url_options import add_storage_option, checked_options
 from keras_bigdata.representation import format_bytes, format_count
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index.shard_index import ShardIndex
 
 if TYPE_CHECKING:
-    from keras_bigdata.shards.entries import Field
+    from keras_bigdata.shards.fields.entries import Field
 
 # Maximum number of classes of one of several targets, and of skipped rows, that are printed.
 _LISTED = 10
@@ -42,7 +42,7 @@ def add_info(commands: Any) -> None:
 
 def run_info(arguments: argparse.Namespace) -> None:
     """Prints what the index says, or what a scan of the pickles finds."""
-    from keras_bigdata.shards.scan import open_shards
+    from keras_bigdata.shards.opening.scan import open_shards
 
     index = open_shards(
         arguments.directory,
@@ -79,7 +79,7 @@ def run_info(arguments: argparse.Namespace) -> None:
 
 def _figures(index: ShardIndex) -> dict[str, Any]:
     """Returns what `info` prints, for scripts. Names are never shortened."""
-    from keras_bigdata.packing.pack_records import pack_records
+    from keras_bigdata.packing.calls.pack_records import pack_records
 
     records = pack_records(index)[1:]
     skipped = list(index.provenance.get("skipped", []))
@@ -106,7 +106,7 @@ def _figures(index: ShardIndex) -> dict[str, Any]:
 
 def _print_packs(index: ShardIndex) -> None:
     """Prints how many packs were appended, and the rows that were left out."""
-    from keras_bigdata.packing.pack_records import pack_records
+    from keras_bigdata.packing.calls.pack_records import pack_records
 
     appended = pack_records(index)[1:]
     if appended:
@@ -123,7 +123,7 @@ def _print_packs(index: ShardIndex) -> None:
 
 def _describe_row_bytes(index: ShardIndex, field: Field) -> str:
     """Returns the bytes of a row in the file, and of encoded images those of the pixels too."""
-    from keras_bigdata.shards.read_column import stored_bytes_per_row
+    from keras_bigdata.shards.reading.read_column import stored_bytes_per_row
 
     if not field.is_varlen:
         return f"{format_bytes(field.row_bytes)} per row"

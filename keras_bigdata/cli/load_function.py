@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.packing.samples import describe_error
+from keras_bigdata.packing.samples.samples import describe_error
 
 
 def load_function(name: str) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from keras_bigdata.cli.scheduler import add_scheduler, on_cluster
 from keras_bigdata.cli.url_options import add_storage_option, checked_options, storage_options
 from keras_bigdata.files import is_url
 from keras_bigdata.representation import format_count
-from keras_bigdata.storage.url import is_remote
+from keras_bigdata.storage.urls.url import is_remote
 
 
 def add_pack_options(kind: Any) -> None:
@@ -190,7 +190,7 @@ def classes_and_vocabulary(
     Raises:
         ValueError: if the shards do not have the vocabulary or the classes.
     """
-    from keras_bigdata.shards.index import ShardIndex
+    from keras_bigdata.shards.index.shard_index import ShardIndex
 
     if arguments.like is None:
         return {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_bigdata.cli.url_options import add_storage_option, checked_options
 from keras_bigdata.files import replace_file
-from keras_bigdata.storage.url import is_remote
+from keras_bigdata.storage.urls.url import is_remote
 
 _DEFAULT = "report.html"
 

@@ -7,8 +7,8 @@ import json
 import re
 from typing import Any
 
-from keras_bigdata.storage.storage_options import is_secret_name
-from keras_bigdata.storage.url import is_remote
+from keras_bigdata.storage.urls.storage_options import is_secret_name
+from keras_bigdata.storage.urls.url import is_remote
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BINARY = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}

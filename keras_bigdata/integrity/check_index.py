@@ -10,10 +10,10 @@ from keras_bigdata.integrity.report import Fault, Report
 from keras_bigdata.integrity.set_files import SetFiles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.representation import format_count, list_some
-from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
-from keras_bigdata.shards.removed_shards import removed_shards
-from keras_bigdata.shards.shard_names import shard_number
+from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
+from keras_bigdata.shards.index.shard_names import shard_number
+from keras_bigdata.shards.opening.removed_shards import removed_shards
+from keras_bigdata.shards.reading.class_counts import count_in_shards
 
 
 def load_index(files: SetFiles, report: Report) -> ShardIndex | None:

@@ -13,10 +13,10 @@ import numpy as np
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
-from keras_bigdata.shards.layout import Layout, has_rows, read_layout
-from keras_bigdata.shards.one_set import find_second_reading
+from keras_bigdata.shards.fields.varlen import check_offsets
+from keras_bigdata.shards.opening.layout import Layout, has_rows, read_layout
+from keras_bigdata.shards.opening.one_set import find_second_reading
 from keras_bigdata.shards.pickles import read_varlen
-from keras_bigdata.shards.varlen import check_offsets
 
 # Name, dtype and row shape of each field.
 _Fields: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int | None, ...]], ...]"

@@ -11,12 +11,17 @@ from keras_bigdata.errors import BigDataError, CorruptShardError
 from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.image_rows import check_image_rows
 from keras_bigdata.integrity.report import Fault
-from keras_bigdata.shards.entries import TEXT_CODEC
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.layout import find_difference, read_layout
-from keras_bigdata.shards.read_column import is_decoded, read_column, read_offsets, read_ragged
-from keras_bigdata.storage.open_copy import OpenCopy, open_copy
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.shards.fields.entries import TEXT_CODEC
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.shards.opening.layout import find_difference, read_layout
+from keras_bigdata.shards.reading.read_column import (
+    is_decoded,
+    read_column,
+    read_offsets,
+    read_ragged,
+)
+from keras_bigdata.storage.cache.open_copy import OpenCopy, open_copy
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 # Times that a remote shard is read whose checksum differs: two readings that agree are what the
 # store holds.

@@ -10,8 +10,8 @@ from keras_bigdata.integrity.duplicates import find_duplicates
 from keras_bigdata.integrity.report import Fault, Report
 from keras_bigdata.integrity.row_names import describe_row, name_rows
 from keras_bigdata.progress import Verbose
-from keras_bigdata.shards.different_classes import different_classes
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.shards.reading.different_classes import different_classes
 
 
 def compare_sets(

@@ -15,12 +15,12 @@ from keras_bigdata.integrity.rebuild_index import RebuiltIndex, rebuild_index
 from keras_bigdata.integrity.set_files import SetFiles
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.representation import format_bytes
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
-from keras_bigdata.shards.one_set import Reading
-from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.unfinished import unfinished_error
-from keras_bigdata.storage.fetch import fetch
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
+from keras_bigdata.shards.index.unfinished import unfinished_error
+from keras_bigdata.shards.opening.one_set import Reading
+from keras_bigdata.storage.copies.fetch import fetch
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 
 def rebuild_remote_index(

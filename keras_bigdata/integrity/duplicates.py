@@ -17,11 +17,11 @@ import numpy.typing as npt
 from keras_bigdata.bounded_map import bounded_map
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.shards.pickles import read_columns
-from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.read_column import read_ragged
-from keras_bigdata.shards.readable_shard import readable_shard
+from keras_bigdata.shards.reading.read_column import read_ragged
+from keras_bigdata.shards.reading.readable_shard import readable_shard
 
 # Rows whose digests are sorted at one time: some 250 MB (measured with 3 to 12 million rows).
 _ROWS_AT_ONCE = 1_000_000

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.images.header import ImageHeader, read_header
 from keras_bigdata.integrity.row_names import RowName, describe_row, name_rows
-from keras_bigdata.shards.entries import FILE_CODEC
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.read_column import read_ragged
-from keras_bigdata.storage.open_copy import OpenCopy
+from keras_bigdata.shards.fields.entries import FILE_CODEC
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.shards.reading.read_column import read_ragged
+from keras_bigdata.storage.cache.open_copy import OpenCopy
 
 _DEPTH = 8
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keras_bigdata.errors import ShardError, StorageError
 from keras_bigdata.integrity.set_files import SetFiles
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 # Subdirectory of the shards' directory for files that are no longer used. Their names end in
 # `.quarantined`, so that none is taken for a shard.

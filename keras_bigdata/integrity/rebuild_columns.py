@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_bigdata.shards.entries import TEXT_CODEC
-from keras_bigdata.shards.index import Field, ShardIndex, ShardInfo
-from keras_bigdata.shards.layout import Layout, read_layout
-from keras_bigdata.shards.metadata_columns import ROW
+from keras_bigdata.shards.fields.entries import TEXT_CODEC
+from keras_bigdata.shards.fields.metadata_columns import ROW
+from keras_bigdata.shards.index.shard_index import Field, ShardIndex, ShardInfo
+from keras_bigdata.shards.opening.layout import Layout, read_layout
 
 
 def separate_columns(

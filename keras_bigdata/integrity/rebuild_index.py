@@ -18,21 +18,21 @@ from keras_bigdata.integrity.rebuild_columns import separate_columns
 from keras_bigdata.integrity.rebuild_varlen import find_varlen_fields
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
-from keras_bigdata.packing.pack_records import APPENDED_KEY, pack_records
+from keras_bigdata.packing.calls.pack_records import APPENDED_KEY, pack_records
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.progress import Verbose
-from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.entries import TEXT_CODEC, Field, format_fields
-from keras_bigdata.shards.index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
-from keras_bigdata.shards.index_checks import check_encoded_sizes
-from keras_bigdata.shards.index_json import check_metadata, parse_column, parse_field
-from keras_bigdata.shards.one_set import Reading
-from keras_bigdata.shards.pickle_files import pickle_names
-from keras_bigdata.shards.removed_shards import split_incomplete
-from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.scan import scan_pickles
-from keras_bigdata.shards.shard_names import shard_number, sort_key
-from keras_bigdata.shards.unfinished import find_unfinished, unfinished_error
+from keras_bigdata.shards.fields.entries import TEXT_CODEC, Field, format_fields
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.index_checks import check_encoded_sizes
+from keras_bigdata.shards.index.index_json import check_metadata, parse_column, parse_field
+from keras_bigdata.shards.index.shard_index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
+from keras_bigdata.shards.index.shard_names import shard_number, sort_key
+from keras_bigdata.shards.index.unfinished import find_unfinished, unfinished_error
+from keras_bigdata.shards.opening.one_set import Reading
+from keras_bigdata.shards.opening.pickle_files import pickle_names
+from keras_bigdata.shards.opening.removed_shards import split_incomplete
+from keras_bigdata.shards.opening.scan import scan_pickles
+from keras_bigdata.shards.reading.class_counts import count_in_shards
 
 # Names of the fields of packed images and texts; their roles follow from the names.
 _PACKED_FIELDS = {"images", "texts", "labels"}

@@ -13,9 +13,9 @@ import numpy as np
 from keras_bigdata.images.header import ImageHeader
 from keras_bigdata.integrity.check_pickles import UnindexedPickle
 from keras_bigdata.integrity.image_rows import row_headers
-from keras_bigdata.shards.entries import FILE_CODEC, TEXT_CODEC, Field
-from keras_bigdata.shards.layout import Layout, has_rows
-from keras_bigdata.shards.metadata_columns import FILE
+from keras_bigdata.shards.fields.entries import FILE_CODEC, TEXT_CODEC, Field
+from keras_bigdata.shards.fields.metadata_columns import FILE
+from keras_bigdata.shards.opening.layout import Layout, has_rows
 from keras_bigdata.shards.pickles import read_varlen
 
 _BYTES = np.dtype(np.uint8)

@@ -12,17 +12,17 @@ from typing import Any
 from keras_bigdata.errors import PackError, StorageError
 from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.append import extend_names
-from keras_bigdata.packing.decided_forms import STORED
-from keras_bigdata.packing.pack_records import PackRecord, pack_records
-from keras_bigdata.packing.pack_state import clear_stop, lock_pack, pack_target, remove_pack
-from keras_bigdata.packing.parallel import write_shards
-from keras_bigdata.packing.plan import PackPlan
-from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.shards.index import ShardIndex, ShardInfo
-from keras_bigdata.shards.shard_names import shard_number
-from keras_bigdata.storage.joined_places import JoinedPlaces
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.writable import check_writable
+from keras_bigdata.packing.calls.pack_records import PackRecord, pack_records
+from keras_bigdata.packing.calls.request import PackRequest
+from keras_bigdata.packing.forms.decided_forms import STORED
+from keras_bigdata.packing.planning.plan import PackPlan
+from keras_bigdata.packing.state.pack_state import clear_stop, lock_pack, pack_target, remove_pack
+from keras_bigdata.packing.workers.parallel import write_shards
+from keras_bigdata.shards.index.shard_index import ShardIndex, ShardInfo
+from keras_bigdata.shards.index.shard_names import shard_number
+from keras_bigdata.storage.paths.joined_places import JoinedPlaces
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.writing.writable import check_writable
 
 # Shards are written here, and moved to their places when they are found to be the same as before.
 _STAGE = ".repairing"

@@ -16,17 +16,17 @@ from keras_bigdata.integrity.report import Fault, Repair
 from keras_bigdata.integrity.set_files import SetFiles, checked_directory, list_files
 from keras_bigdata.integrity.verify import find_faults
 from keras_bigdata.progress import Verbose, checked_verbose, summarize
-from keras_bigdata.shards.class_counts import count_in_shards
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex, ShardInfo
-from keras_bigdata.shards.one_set import Reading, checked_layout
-from keras_bigdata.shards.removed_shards import (
+from keras_bigdata.shards.fields.roles import Roles, as_structure
+from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex, ShardInfo
+from keras_bigdata.shards.index.shard_names import shard_number
+from keras_bigdata.shards.opening.one_set import Reading, checked_layout
+from keras_bigdata.shards.opening.removed_shards import (
     removed_shards,
     split_incomplete,
     with_removed,
 )
-from keras_bigdata.shards.roles import Roles, as_structure
-from keras_bigdata.shards.shard_names import shard_number
-from keras_bigdata.storage.place import absolute_place, check_options_used
+from keras_bigdata.shards.reading.class_counts import count_in_shards
+from keras_bigdata.storage.paths.place import absolute_place, check_options_used
 
 
 def repair(

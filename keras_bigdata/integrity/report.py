@@ -9,8 +9,8 @@ from pathlib import Path
 
 from keras_bigdata.integrity.row_names import RowName, describe_row
 from keras_bigdata.representation import format_bytes, format_count, html_table, shorten
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 
 @dataclass(frozen=True, slots=True, repr=False)

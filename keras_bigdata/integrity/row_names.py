@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from keras_bigdata.representation import shorten
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.metadata_columns import FILE, ROW
-from keras_bigdata.shards.read_column import read_column
+from keras_bigdata.shards.fields.metadata_columns import FILE, ROW
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.shards.reading.read_column import read_column
 
 # The file of a row, its number in the source, or `None` if the shards record neither.
 RowName: TypeAlias = str | int | None

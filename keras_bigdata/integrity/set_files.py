@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.index import INDEX_NAME
-from keras_bigdata.shards.pickle_files import (
+from keras_bigdata.shards.index.shard_index import INDEX_NAME
+from keras_bigdata.shards.index.unfinished import Unfinished, find_unfinished
+from keras_bigdata.shards.opening.pickle_files import (
     has_index,
     missing_path_error,
     names_among,
@@ -20,10 +21,9 @@ from keras_bigdata.shards.pickle_files import (
     temporary_names,
 )
 from keras_bigdata.shards.shards import Shards
-from keras_bigdata.shards.unfinished import Unfinished, find_unfinished
-from keras_bigdata.storage.listed_sizes import has_listing
-from keras_bigdata.storage.place import absolute_place, check_options_used
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.listed_sizes import has_listing
+from keras_bigdata.storage.paths.place import absolute_place, check_options_used
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 
 @dataclass(frozen=True, slots=True)

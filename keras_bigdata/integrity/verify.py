@@ -26,10 +26,10 @@ from keras_bigdata.integrity.compare_sets import compare_sets
 from keras_bigdata.integrity.report import Fault, Report
 from keras_bigdata.integrity.set_files import SetFiles, checked_directories, list_files
 from keras_bigdata.progress import Verbose, checked_verbose, summarize, track
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.one_set import Reading, checked_layout
-from keras_bigdata.shards.pickle_files import pickle_names
-from keras_bigdata.shards.scan import open_shards
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.shards.opening.one_set import Reading, checked_layout
+from keras_bigdata.shards.opening.pickle_files import pickle_names
+from keras_bigdata.shards.opening.scan import open_shards
 
 # More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2

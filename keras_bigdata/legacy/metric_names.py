@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.callbacks._monitor import infer_mode
+from keras_bigdata.callbacks.shared.monitor import infer_mode
 from keras_bigdata.old_keras.metric_groups import METRIC_GROUPS
 
 # Separate metrics, which never had a short name.

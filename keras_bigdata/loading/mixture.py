@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any, Literal, NoReturn, cast
 
 from keras_bigdata.arguments import checked_bool, checked_int
-from keras_bigdata.loading.corrupt_shards_of_sets import CorruptShardsOfSets
-from keras_bigdata.loading.describe import describe_part
-from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.loading.mixture_loader import MixtureConfig
-from keras_bigdata.loading.mixture_server import MixtureServer
-from keras_bigdata.loading.part_argument import check_padding, checked_part
-from keras_bigdata.loading.proportions import checked_weights
+from keras_bigdata.loading.epochs.describe import describe_part
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
+from keras_bigdata.loading.mixtures.corrupt_shards_of_sets import CorruptShardsOfSets
+from keras_bigdata.loading.mixtures.mixture_loader import MixtureConfig
+from keras_bigdata.loading.mixtures.mixture_server import MixtureServer
+from keras_bigdata.loading.order.proportions import checked_weights
+from keras_bigdata.loading.parts.part_argument import check_padding, checked_part
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.representation import html_table, shorten
-from keras_bigdata.shards.different_classes import different_classes
-from keras_bigdata.shards.roles import Roles, Structure
+from keras_bigdata.shards.fields.roles import Roles, Structure
+from keras_bigdata.shards.reading.different_classes import different_classes
 
 
 class Mixture(EpochDataset):

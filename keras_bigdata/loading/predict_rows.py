@@ -14,8 +14,8 @@ from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.keras_internals.distribution import is_joint_distribution_active
 from keras_bigdata.loading.sequence import ShardSequence
 from keras_bigdata.representation import html_table, list_some
-from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.shard_columns import check_columns
+from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.selecting.shard_columns import check_columns
 from keras_bigdata.shards.shards import Shards
 
 Array = npt.NDArray[Any]

@@ -9,21 +9,21 @@ from typing import Any, Literal
 from keras_bigdata.arguments import checked_bool, checked_int
 from keras_bigdata.errors import ShardError
 from keras_bigdata.images.crops import Crop
-from keras_bigdata.loading.batch_loader import BatchTransform, LoaderConfig, checked_options
-from keras_bigdata.loading.class_rows import rows_to_balance
-from keras_bigdata.loading.class_sample_weights import ClassSampleWeights
-from keras_bigdata.loading.class_weights import balanced_class_weights
-from keras_bigdata.loading.corrupt_shards import SkippedShard
-from keras_bigdata.loading.decode_options import checked_decode
-from keras_bigdata.loading.describe import summarize
-from keras_bigdata.loading.epoch_dataset import EpochDataset
-from keras_bigdata.loading.epoch_plan import Shuffle
-from keras_bigdata.loading.epoch_server import EpochServer
+from keras_bigdata.loading.batches.batch_loader import BatchTransform, LoaderConfig, checked_options
+from keras_bigdata.loading.batches.corrupt_shards import SkippedShard
+from keras_bigdata.loading.classes.class_sample_weights import ClassSampleWeights
+from keras_bigdata.loading.classes.class_weights import balanced_class_weights
+from keras_bigdata.loading.epochs.describe import summarize
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
+from keras_bigdata.loading.epochs.epoch_server import EpochServer
 from keras_bigdata.loading.open_with_roles import fed_fields, open_with_roles
-from keras_bigdata.loading.part_argument import check_padding, checked_part
-from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.one_set import Reading
-from keras_bigdata.shards.roles import Roles, Structure
+from keras_bigdata.loading.order.class_rows import rows_to_balance
+from keras_bigdata.loading.order.epoch_plan import Shuffle
+from keras_bigdata.loading.parts.part_argument import check_padding, checked_part
+from keras_bigdata.loading.rows.decode_options import checked_decode
+from keras_bigdata.shards.fields.roles import Roles, Structure
+from keras_bigdata.shards.index.shard_index import Field, ShardIndex
+from keras_bigdata.shards.opening.one_set import Reading
 from keras_bigdata.shards.shards import Shards
 
 

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError, ShardError
-from keras_bigdata.packing.fingerprint import differences
-from keras_bigdata.packing.pack_records import (
+from keras_bigdata.packing.calls.pack_records import (
     APPENDED_KEY,
     PackRecord,
     next_shard,
     pack_records,
 )
-from keras_bigdata.packing.plan import PackPlan
-from keras_bigdata.packing.renumbering import (
+from keras_bigdata.packing.identity.fingerprint import differences
+from keras_bigdata.packing.planning.plan import PackPlan
+from keras_bigdata.packing.planning.renumbering import (
     Renumbering,
     extend_classes,
     extend_words,
@@ -26,11 +26,11 @@ from keras_bigdata.packing.renumbering import (
     renumber_labels,
     renumber_tokens,
 )
-from keras_bigdata.packing.shard_record import ShardRecord
-from keras_bigdata.shards.class_counts import add_counts
-from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.roles import Roles, field_names
-from keras_bigdata.shards.standard_fields import TEXTS
+from keras_bigdata.packing.state.shard_record import ShardRecord
+from keras_bigdata.shards.fields.roles import Roles, field_names
+from keras_bigdata.shards.fields.standard_fields import TEXTS
+from keras_bigdata.shards.index.shard_index import Field, ShardIndex
+from keras_bigdata.shards.reading.class_counts import add_counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_choice
-from keras_bigdata.packing.warp import read_image, warp_array
-from keras_bigdata.shards.standard_fields import MASKS
+from keras_bigdata.packing.samples.warp import read_image, warp_array
+from keras_bigdata.shards.fields.standard_fields import MASKS
 
 Sample: TypeAlias = "dict[str, Any]"
 FillMode: TypeAlias = Literal["nearest", "constant", "reflect", "wrap"]

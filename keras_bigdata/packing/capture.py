@@ -12,21 +12,21 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.batch_fields import check_batch, flatten_batch
-from keras_bigdata.packing.batch_source import NOTHING_KEPT, BatchSource
-from keras_bigdata.packing.output_directory import output_directory
-from keras_bigdata.packing.plan import SHARD_BYTES, default_shard_samples
-from keras_bigdata.packing.samples import Array
-from keras_bigdata.packing.shard_buffer import ShardBuffer
-from keras_bigdata.packing.stored_form import StoredForm
+from keras_bigdata.packing.capturing.batch_fields import check_batch, flatten_batch
+from keras_bigdata.packing.capturing.batch_source import NOTHING_KEPT, BatchSource
+from keras_bigdata.packing.capturing.shard_buffer import ShardBuffer
+from keras_bigdata.packing.planning.plan import SHARD_BYTES, default_shard_samples
+from keras_bigdata.packing.samples.samples import Array
+from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.packing.state.output_directory import output_directory
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize, track
-from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.shard_file import describe_fields
-from keras_bigdata.shards.writer import ShardWriter
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.writable import writable_place
+from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.shard_index import Field, ShardIndex
+from keras_bigdata.shards.writing.shard_file import describe_fields
+from keras_bigdata.shards.writing.writer import ShardWriter
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.writing.writable import writable_place
 
 # Share of the initially free disk space that a source of unknown length may take.
 _MAX_DISK_SHARE = 0.9

@@ -12,9 +12,14 @@ from keras_bigdata.arguments import checked_bool, checked_choice, checked_int
 from keras_bigdata.errors import PackError, ShardError
 from keras_bigdata.images.open_image import quiet_pillow
 from keras_bigdata.packing.append import Append
-from keras_bigdata.packing.manifest import CONTINUE
-from keras_bigdata.packing.pack_call import PackCall
-from keras_bigdata.packing.pack_state import (
+from keras_bigdata.packing.calls.pack_call import PackCall
+from keras_bigdata.packing.calls.request import PackRequest
+from keras_bigdata.packing.planning.plan import PackPlan, list_rows
+from keras_bigdata.packing.samples.samples import AugmentFunction
+from keras_bigdata.packing.sources.base import Source
+from keras_bigdata.packing.sources.tables.problems import describe_counts
+from keras_bigdata.packing.state.manifest import CONTINUE
+from keras_bigdata.packing.state.pack_state import (
     begin_pack,
     finish_pack,
     lock_pack,
@@ -22,19 +27,14 @@ from keras_bigdata.packing.pack_state import (
     recorded_forms,
     save_index,
 )
-from keras_bigdata.packing.parallel import write_shards
-from keras_bigdata.packing.plan import PackPlan, list_rows
-from keras_bigdata.packing.request import PackRequest
-from keras_bigdata.packing.samples import AugmentFunction
-from keras_bigdata.packing.shard_record import ShardRecord
-from keras_bigdata.packing.sources.base import Source
-from keras_bigdata.packing.sources.problems import describe_counts
+from keras_bigdata.packing.state.shard_record import ShardRecord
+from keras_bigdata.packing.workers.parallel import write_shards
 from keras_bigdata.progress import Verbose, checked_verbose, note, summarize
 from keras_bigdata.representation import format_count
-from keras_bigdata.shards.class_counts import add_counts
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.writable import writable_place
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.shards.reading.class_counts import add_counts
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.writing.writable import writable_place
 
 
 def pack(

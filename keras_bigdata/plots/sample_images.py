@@ -10,7 +10,7 @@ import numpy as np
 from keras_bigdata.errors import ShardError
 from keras_bigdata.images.crops import Resize
 from keras_bigdata.loading.sequence import ShardSequence
-from keras_bigdata.shards.entries import Field
+from keras_bigdata.shards.fields.entries import Field
 from keras_bigdata.shards.shards import Shards
 
 # Size of images whose size differs from row to row.

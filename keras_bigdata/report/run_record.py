@@ -10,8 +10,8 @@ from typing import Any
 
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.files import replace_file
-from keras_bigdata.storage.place import as_place
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 VERSION = 1
 FILE = "run.json"

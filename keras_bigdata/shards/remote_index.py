@@ -10,11 +10,11 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.files import local_path
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.storage.joined_places import JoinedPlaces
-from keras_bigdata.storage.place import Place
-from keras_bigdata.storage.remote_path import CacheSettings
-from keras_bigdata.storage.storage_options import StorageOptions
+from keras_bigdata.shards.index.shard_index import ShardIndex
+from keras_bigdata.storage.paths.joined_places import JoinedPlaces
+from keras_bigdata.storage.paths.place import Place
+from keras_bigdata.storage.paths.remote_path import CacheSettings
+from keras_bigdata.storage.urls.storage_options import StorageOptions
 
 
 def cache_settings(

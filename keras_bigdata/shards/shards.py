@@ -14,23 +14,23 @@ from keras_bigdata.arguments import checked_bool, checked_names, checked_rows
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, checked_verbose, track
 from keras_bigdata.representation import format_count, html_table, list_some, shorten
-from keras_bigdata.shards.divisible import Divisible, Integers, Mask
-from keras_bigdata.shards.index import Field, ShardIndex
-from keras_bigdata.shards.matching_rows import MatchingRows
-from keras_bigdata.shards.one_set import Reading
-from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.read_ahead import map_ahead
+from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.index.shard_index import Field, ShardIndex
+from keras_bigdata.shards.opening.one_set import Reading
+from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.reading.read_ahead import map_ahead
 from keras_bigdata.shards.remote_index import cache_settings, with_cache
-from keras_bigdata.shards.scan import open_shards
-from keras_bigdata.shards.selected_columns import ColumnJoiner, read_rows
-from keras_bigdata.shards.selection import Selection
-from keras_bigdata.shards.shard_columns import (
+from keras_bigdata.shards.selecting.divisible import Divisible, Integers, Mask
+from keras_bigdata.shards.selecting.matching_rows import MatchingRows
+from keras_bigdata.shards.selecting.selected_columns import ColumnJoiner, read_rows
+from keras_bigdata.shards.selecting.selection import Selection
+from keras_bigdata.shards.selecting.shard_columns import (
     Column,
     check_columns,
     describe_function,
 )
+from keras_bigdata.shards.selecting.strata import number_column_groups, number_strata
 from keras_bigdata.shards.still_current import check_still_current
-from keras_bigdata.shards.strata import number_column_groups, number_strata
 
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.shards.index import INDEX_NAME, ShardIndex
-from keras_bigdata.storage.joined_places import JoinedPlaces
-from keras_bigdata.storage.listed_sizes import check_unchanged
-from keras_bigdata.storage.place import Place
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
+from keras_bigdata.storage.paths.joined_places import JoinedPlaces
+from keras_bigdata.storage.paths.listed_sizes import check_unchanged
+from keras_bigdata.storage.paths.place import Place
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 _MAX_CONFIRMED = 32
 

@@ -42,7 +42,7 @@ def test_a_part_is_copied_once_and_removed(url, tmp_path, monkeypatch):
 def test_a_damaged_shard_is_an_error_and_nothing_is_left(url, tmp_path, monkeypatch):
     shards = Shards(url, cache=tmp_path / "cache")
     index = replace(shards.index, checksums=shards.index.checksums + 1)
-    monkeypatch.setattr("keras_bigdata.storage.fetch._CHECKSUM_ATTEMPTS", 1)
+    monkeypatch.setattr("keras_bigdata.storage.copies.fetch._CHECKSUM_ATTEMPTS", 1)
     with pytest.raises(CorruptShardError, match=url), copied_shards(index):
         pass
     assert list((tmp_path / "cache").iterdir()) == []

@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from keras_bigdata import ScoreLog
-from keras_bigdata.callbacks import _best_weights_file
+from keras_bigdata.callbacks.best_weights import best_weights_file as _best_weights_file
 from keras_bigdata.files import TEMPORARY_PREFIX, remove_leftovers, replace_file
 from tests.helpers.paths import ROOT
 from tests.helpers.small_models import TinyModel, best_callback, classifier, run_epochs

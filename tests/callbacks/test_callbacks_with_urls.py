@@ -17,9 +17,9 @@ from keras_bigdata import (
     WeightedValidation,
     pack,
 )
-from keras_bigdata.callbacks._best_weights_file import read_record
-from keras_bigdata.storage import request
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.callbacks.best_weights.best_weights_file import read_record
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.requests import request
 from tests.helpers.small_models import (
     TinyModel,
     assert_results,

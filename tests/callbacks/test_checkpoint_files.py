@@ -11,12 +11,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bigdata.callbacks import (
-    _checkpoint_directory,
-    _checkpoint_file,
-)
-from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
-from keras_bigdata.callbacks._checkpoint_schedule import CheckpointSchedule
+from keras_bigdata.callbacks.resuming import checkpoint_directory as _checkpoint_directory
+from keras_bigdata.callbacks.resuming import checkpoint_file as _checkpoint_file
+from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
+from keras_bigdata.callbacks.resuming.checkpoint_schedule import CheckpointSchedule
 from tests.helpers.tiny_training import Kill, tiny_fit
 
 # ---- Files
@@ -228,7 +226,9 @@ def test_a_directory_that_cannot_be_written_is_found_before_training(tmp_path, s
 
 def test_by_default_checkpoints_take_one_percent_of_the_time(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("keras_bigdata.callbacks._checkpoint_schedule.time.monotonic", lambda: now)
+    monkeypatch.setattr(
+        "keras_bigdata.callbacks.resuming.checkpoint_schedule.time.monotonic", lambda: now
+    )
     schedule = CheckpointSchedule(None)
     assert schedule.is_due(0)
     schedule.restart(0.001)

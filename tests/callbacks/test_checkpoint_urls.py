@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ResumeTraining, ShardSequence, StorageError
-from keras_bigdata.callbacks import _checkpoint_owner
-from keras_bigdata.callbacks._checkpoint_file import encode
-from keras_bigdata.callbacks._checkpoint_url import checkpoints_in
-from keras_bigdata.storage import request
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.callbacks.resuming import checkpoint_owner as _checkpoint_owner
+from keras_bigdata.callbacks.resuming.checkpoint_file import encode
+from keras_bigdata.callbacks.resuming.checkpoint_url import checkpoints_in
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.requests import request
 from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny_fit
 
@@ -249,7 +249,7 @@ def test_uploads_take_at_most_a_tenth_of_the_time(url, monkeypatch):
     checkpoints._upload_seconds = 0
     now = iter([100.0, 130.0])
     monkeypatch.setattr(
-        "keras_bigdata.callbacks._checkpoint_url.time.perf_counter", lambda: next(now)
+        "keras_bigdata.callbacks.resuming.checkpoint_url.time.perf_counter", lambda: next(now)
     )
     assert write_all(checkpoints, {"n": 1}) is None
     assert checkpoints.write_seconds == pytest.approx(3.0)  # the interval is 100 times that

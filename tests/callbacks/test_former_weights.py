@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping
-from keras_bigdata.callbacks._best_weights_file import read_record
+from keras_bigdata.callbacks.best_weights.best_weights_file import read_record
 from tests.helpers.small_models import shared_classifier
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from keras_bigdata.callbacks._input_advice import InputSettings, advice, find_limit
+from keras_bigdata.callbacks.waiting.input_advice import InputSettings, advice, find_limit
 
 SETTINGS = InputSettings(
     workers=2,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_bigdata.callbacks._input_waiting import WaitingMeter, waiting_seconds
-from keras_bigdata.loading.deliveries import Delivery
+from keras_bigdata.callbacks.waiting.input_waiting import WaitingMeter, waiting_seconds
+from keras_bigdata.loading.epochs.deliveries import Delivery
 
 HERE, THERE = 1, 2
 

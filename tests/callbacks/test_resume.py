@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
+from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
 from tests.helpers.paths import ROOT
 from tests.helpers.programs import environment_of
 from tests.helpers.resumed_training import prepare, run

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Mixture, ResumeTraining, ShardSequence
-from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
-from keras_bigdata.callbacks._short_epoch import ShortEpoch
+from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
+from keras_bigdata.callbacks.resuming.short_epoch import ShortEpoch
 from tests.conftest import ROLES
 from tests.helpers.paths import ROOT
 from tests.helpers.programs import environment_of

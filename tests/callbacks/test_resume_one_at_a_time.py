@@ -12,7 +12,7 @@ import keras
 import pytest
 
 from keras_bigdata import ShardSequence
-from keras_bigdata.callbacks._checkpoint_directory import CheckpointDirectory
+from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
 from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny, tiny_fit
 

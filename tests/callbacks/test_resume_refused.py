@@ -8,10 +8,8 @@ import keras
 import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping, ResumeTraining, ScoreLog, ShardSequence
-from keras_bigdata.callbacks import (
-    _resumable_fit,
-    resume_training,
-)
+from keras_bigdata.callbacks import resume_training
+from keras_bigdata.callbacks.resuming import resumable_fit as _resumable_fit
 from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, shared_tiny, tiny, tiny_fit
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bigdata.callbacks import _metric_states
+from keras_bigdata.callbacks.validation import metric_states as _metric_states
 from tests.helpers.small_models import (
     Chain,
     LargestError,

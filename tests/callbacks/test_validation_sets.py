@@ -9,7 +9,7 @@ import pytest
 
 from keras_bigdata import ShardSequence, WeightedValidation
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.writer import ShardWriter
+from keras_bigdata.shards.writing.writer import ShardWriter
 from tests.helpers.small_models import (
     Chain,
     assert_results,

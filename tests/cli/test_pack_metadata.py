@@ -10,7 +10,7 @@ import pytest
 
 from keras_bigdata import ShardIndex
 from keras_bigdata.cli import main
-from keras_bigdata.shards.read_column import read_column
+from keras_bigdata.shards.reading.read_column import read_column
 from tests.helpers.image_files import write_image
 
 ROWS = 24

@@ -8,7 +8,7 @@ import pytest
 
 from keras_bigdata import Arrays, ShardIndex, pack
 from keras_bigdata.cli import main
-from keras_bigdata.packing import disk_rate, storage_cost
+from keras_bigdata.packing.forms import disk_rate, storage_cost
 from tests.helpers.image_files import write_image
 
 

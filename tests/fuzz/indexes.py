@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata import BigDataError, ShardIndex
-from keras_bigdata.shards.index import INDEX_NAME, Field, ShardInfo
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.shard_index import INDEX_NAME, Field, ShardInfo
 from tests.fuzz.check import Finding, guarded
 
 NAMES = [

@@ -24,15 +24,15 @@ import aiohttp  # noqa: F401 - the children need not import it
 import fsspec  # noqa: F401
 
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.storage import advisory_lock
-from keras_bigdata.storage.cache_entry import (
+from keras_bigdata.storage.cache import advisory_lock
+from keras_bigdata.storage.cache.cache_entry import (
     SUBDIRECTORY,
     downloaded_entry,
     entry_name,
     parse_entry,
 )
-from keras_bigdata.storage.open_copy import OpenCopy, open_copy
-from keras_bigdata.storage.remote_path import CacheSettings, RemotePath
+from keras_bigdata.storage.cache.open_copy import OpenCopy, open_copy
+from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 
 WINDOW = 2
 PROCESSES = 3

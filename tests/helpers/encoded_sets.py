@@ -12,8 +12,8 @@ import skimage.data
 from PIL import Image
 
 from keras_bigdata import ShardIndex, ShardWriter, pack
-from keras_bigdata.packing.stored_form import StoredForm
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.shards.fields.roles import Roles
 
 ROWS, SIZE = 90, (24, 32)
 

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from keras_bigdata.loading import open_files
+from keras_bigdata.loading.rows import open_files
 
 VARIABLE = "TEST_FAULTY_DISK"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_bigdata.callbacks._best_weights_file import BestRecord, write_best
+from keras_bigdata.callbacks.best_weights.best_weights_file import BestRecord, write_best
 from keras_bigdata.files import remove_leftovers
 
 KILLS = 20  # raise it to search by hand

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata import Ragged, ShardIndex
-from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.shards.reading.read_column import read_ragged
 
 
 def stored_rows(index: ShardIndex, name: str, variant: int = 0) -> list[np.ndarray]:

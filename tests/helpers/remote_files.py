@@ -8,9 +8,9 @@ from pathlib import Path
 
 import fsspec
 
-from keras_bigdata.storage.cache_entry import SUBDIRECTORY, entry_name
-from keras_bigdata.storage.open_copy import open_copy
-from keras_bigdata.storage.remote_path import CacheSettings, RemotePath
+from keras_bigdata.storage.cache.cache_entry import SUBDIRECTORY, entry_name
+from keras_bigdata.storage.cache.open_copy import open_copy
+from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 
 
 def content(number: int, size: int = 1000) -> bytes:

@@ -23,8 +23,8 @@ import skimage.data
 from PIL import Image
 
 from keras_bigdata import InputReport, Resize, ShardSequence, ShardWriter, pack
-from keras_bigdata.packing.stored_form import StoredForm
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.faulty_disk import FaultyDisk
 
 BATCHES = 60

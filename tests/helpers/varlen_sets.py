@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_bigdata import ShardIndex, ShardWriter
-from keras_bigdata.packing.stored_form import StoredForm
+from keras_bigdata.packing.samples.stored_form import StoredForm
 
 
 def ragged_rows(start: int, stop: int) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import pytest
 from keras_bigdata import Arrays, ImageTable, ShardIndex, pack, verify
 from keras_bigdata.cli import main
 from keras_bigdata.integrity.row_names import describe_row, name_rows
-from keras_bigdata.shards.writer import ShardWriter
+from keras_bigdata.shards.writing.writer import ShardWriter
 from tests.helpers.image_files import write_image
 
 

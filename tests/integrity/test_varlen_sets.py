@@ -19,8 +19,8 @@ from keras_bigdata import (
     verify,
 )
 from keras_bigdata.files import file_checksum
-from keras_bigdata.shards.read_column import read_ragged
-from keras_bigdata.shards.shard_file import write_shard
+from keras_bigdata.shards.reading.read_column import read_ragged
+from keras_bigdata.shards.writing.shard_file import write_shard
 from tests.helpers.packs import read_files
 from tests.helpers.varlen_sets import (
     EncodedImages,

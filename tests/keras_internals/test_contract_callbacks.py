@@ -315,7 +315,7 @@ def test_load_weights_warns_of_another_optimizer(tmp_path):
 
 
 def test_a_csv_logger_appends_to_the_file_that_is_restored(tmp_path):
-    from keras_bigdata.callbacks._callback_states import read_csv_logger, restore_csv_logger
+    from keras_bigdata.callbacks.shared.callback_states import read_csv_logger, restore_csv_logger
 
     def logger():
         return keras.callbacks.CSVLogger(tmp_path / "a.csv", separator=";")

@@ -19,8 +19,8 @@ from keras_bigdata import (
     ShardSequence,
     pack,
 )
-from keras_bigdata.loading.balance import BalancedPlan
-from keras_bigdata.loading.class_rows import ClassRows, VariantRows, read_class_rows
+from keras_bigdata.loading.order.balance import BalancedPlan
+from keras_bigdata.loading.order.class_rows import ClassRows, VariantRows, read_class_rows
 from tests.conftest import rows_of
 from tests.helpers.recording import EpochIds, recording_model
 

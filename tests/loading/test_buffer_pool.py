@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from keras_bigdata.loading.buffer_pool import ALIGNMENT, SMALL_BYTES, BufferPool, aligned_empty
+from keras_bigdata.loading.rows.buffer_pool import ALIGNMENT, SMALL_BYTES, BufferPool, aligned_empty
 
 
 @pytest.mark.parametrize("nbytes", [1, 63, 64, 100_000])

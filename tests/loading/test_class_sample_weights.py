@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardError, ShardSequence, WeightedValidation
-from keras_bigdata.callbacks._training_state import _data_identity
+from keras_bigdata.callbacks.resuming.training_state import _data_identity
 from tests.helpers.bare_pickles import dump
 from tests.helpers.transforms import double_labels, identity
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, ShardError, ShardSequence, ShardWriter, pack
-from keras_bigdata.loading import class_weights
-from keras_bigdata.loading.class_forms import ClassCounter
+from keras_bigdata.loading.classes import class_weights
+from keras_bigdata.loading.classes.class_forms import ClassCounter
 from tests.conftest import ROLES
 from tests.helpers.bare_pickles import dump
 

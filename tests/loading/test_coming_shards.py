@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from keras_bigdata.loading.coming_shards import ComingShards
-from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.loading.fetching.coming_shards import ComingShards
+from keras_bigdata.loading.order.epoch_plan import EpochPlan
 
 SAMPLES = np.array([7, 3, 9, 5, 8, 4, 6, 10, 2, 6, 7])
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_bigdata.loading import copy_into as module
-from keras_bigdata.loading.copy_into import copy_into
-from keras_bigdata.loading.preadv import read_into
+from keras_bigdata.loading.rows import copy_into as module
+from keras_bigdata.loading.rows.copy_into import copy_into
+from keras_bigdata.loading.rows.preadv import read_into
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 20_000, dtype=np.uint8)
 

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from keras_bigdata import ShardSequence
-from keras_bigdata.loading.dataset_origin import dataset_origin
+from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
 from tests.conftest import ROLES
 
 tf = pytest.importorskip("tensorflow")

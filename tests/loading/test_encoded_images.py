@@ -20,7 +20,7 @@ from keras_bigdata import (
     ShardSequence,
     predict_rows,
 )
-from keras_bigdata.loading.row_draws import row_draws
+from keras_bigdata.loading.rows.row_draws import row_draws
 from tests.helpers.encoded_sets import ROWS, SIZE, file_of, pack_images, pixels_of
 
 CROP = RandomResizedCrop((10, 12))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.loading.order.epoch_plan import EpochPlan
 from keras_bigdata.permutation import permutation, permutation_at
 
 MODES = ["window", "shards", "global", None]

@@ -214,7 +214,7 @@ def test_train_on_batch_learns_as_fit_does(directory):
 
 
 def test_the_next_epoch_is_read_ahead_across_the_boundary(directory, monkeypatch):
-    from keras_bigdata.loading.batch_loader import BatchLoader
+    from keras_bigdata.loading.batches.batch_loader import BatchLoader
 
     here = []
     load = BatchLoader.load

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, ShardError, ShardSequence
-from keras_bigdata.loading import open_files
+from keras_bigdata.loading.rows import open_files
 from tests.helpers.faulty_disk import VARIABLE, FaultyDisk, through_faulty_disk
 from tests.helpers.wide_shards import (
     BAD,

@@ -11,7 +11,7 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Mixture, Shards, ShardSequence, ShardWriter, StorageError
-from keras_bigdata.loading import ranged_reader
+from keras_bigdata.loading.rows import ranged_reader
 from tests.helpers.store import Store, wait_until
 
 pytest.importorskip("fsspec")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence
-from keras_bigdata.loading import batch_prefetch
+from keras_bigdata.loading.prefetching import batch_prefetch
 from tests.helpers.recording import recording_model
 
 

@@ -21,7 +21,7 @@ from keras_bigdata import (
     WeightedValidation,
     pack,
 )
-from keras_bigdata.loading.proportions import Proportions, checked_weights
+from keras_bigdata.loading.order.proportions import Proportions, checked_weights
 from tests.conftest import ROLES, rows_of
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.reused import reused

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Mixture, RandomResizedCrop, ShardSequence
-from keras_bigdata.loading import part_argument
-from keras_bigdata.loading.batch_parts import Part
-from keras_bigdata.loading.mixture_parts import PartOfSets
+from keras_bigdata.loading.mixtures.mixture_parts import PartOfSets
+from keras_bigdata.loading.parts import part_argument
+from keras_bigdata.loading.parts.batch_parts import Part
 from tests.helpers.encoded_sets import pack_images
 from tests.loading.test_parts import epoch_of
 

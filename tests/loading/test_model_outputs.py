@@ -9,8 +9,8 @@ import pytest
 
 from keras_bigdata import ShardSequence
 from keras_bigdata.keras_internals.fit import calling_model
-from keras_bigdata.loading import epoch_server
-from keras_bigdata.loading.model_outputs import check_outputs
+from keras_bigdata.loading.epochs import epoch_server
+from keras_bigdata.loading.epochs.model_outputs import check_outputs
 from tests.helpers.appended_sets import pack_first, pack_more
 
 

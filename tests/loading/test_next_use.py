@@ -9,8 +9,8 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Shards, ShardSequence
-from keras_bigdata.loading.next_use import needed_in_process
-from keras_bigdata.storage.cache_entry import entry_name
+from keras_bigdata.loading.fetching.next_use import needed_in_process
+from keras_bigdata.storage.cache.cache_entry import entry_name
 from tests.helpers.store import Store
 
 pytest.importorskip("fsspec")

@@ -9,7 +9,7 @@ import pytest
 import keras_bigdata as kb
 from keras_bigdata import ShardSequence
 from keras_bigdata.keras_internals.processes import Processes
-from keras_bigdata.loading.part_warnings import PartWarnings
+from keras_bigdata.loading.epochs.part_warnings import PartWarnings
 
 ROWS = 13  # a batch of 8 rows and one of 5
 TARGETS = {

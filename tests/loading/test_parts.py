@@ -5,9 +5,9 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, ShardSequence
-from keras_bigdata.loading import epoch_plan
-from keras_bigdata.loading.batch_parts import Part
-from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.loading.order import epoch_plan
+from keras_bigdata.loading.order.epoch_plan import EpochPlan
+from keras_bigdata.loading.parts.batch_parts import Part
 from keras_bigdata.permutation import permutation_at
 
 ROWS = 101

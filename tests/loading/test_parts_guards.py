@@ -8,7 +8,7 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Mixture, Shards, ShardSequence, predict_rows
-from keras_bigdata.loading import part_argument
+from keras_bigdata.loading.parts import part_argument
 from tests.loading.test_parts import epoch_of
 
 ROWS = 40

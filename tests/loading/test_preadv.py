@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_bigdata.loading import preadv
+from keras_bigdata.loading.rows import preadv
 
 
 @pytest.fixture(scope="module")

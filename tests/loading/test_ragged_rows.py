@@ -17,8 +17,8 @@ from keras_bigdata import (
     ShardWriter,
     predict_rows,
 )
-from keras_bigdata.loading.bucket_plan import BucketPlan
-from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.loading.order.bucket_plan import BucketPlan
+from keras_bigdata.loading.order.epoch_plan import EpochPlan
 from tests.helpers.encoded_sets import ragged_rows, write_ragged
 
 ROWS = ragged_rows(330)

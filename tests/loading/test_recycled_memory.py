@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence, ShardWriter
-from keras_bigdata.loading import buffer_pool
+from keras_bigdata.loading.rows import buffer_pool
 from tests.helpers import transforms
 from tests.helpers.recording import Recording
 

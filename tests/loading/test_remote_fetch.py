@@ -12,8 +12,8 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, CorruptShardError, Mixture, Shards, ShardSequence, StorageError
-from keras_bigdata.loading import planned_fetch, shared_downloads
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.loading.fetching import planned_fetch, shared_downloads
+from keras_bigdata.shards.index.shard_index import ShardIndex
 from tests.helpers.store import Store, wait_until
 
 pytest.importorskip("fsspec")
@@ -203,7 +203,7 @@ def test_threads_that_need_the_same_shard_wait_for_one_download(directory, store
 def test_an_error_is_raised_when_the_shard_is_needed_with_its_url(
     workers, directory, store, monkeypatch
 ):
-    monkeypatch.setattr("keras_bigdata.storage.request.PAUSES", (0.001,))
+    monkeypatch.setattr("keras_bigdata.storage.requests.request.PAUSES", (0.001,))
     url = store.upload(directory)
     sequence = ShardSequence(
         url, 10, shuffle=None, window_shards=3, workers=workers, on_corrupt="skip"

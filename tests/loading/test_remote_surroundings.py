@@ -88,8 +88,8 @@ def test_a_forked_child_uses_threads_of_its_own(directory, store):
 CHILD = """
 import sys, threading, time
 import fsspec
-from keras_bigdata.loading.planned_fetch import PlannedFetch
-from keras_bigdata.shards.index import ShardIndex
+from keras_bigdata.loading.fetching.planned_fetch import PlannedFetch
+from keras_bigdata.shards.index.shard_index import ShardIndex
 
 fs = fsspec.filesystem("memory")
 fs.put(sys.argv[1], "memory://bucket/set", recursive=True)

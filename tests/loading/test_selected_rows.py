@@ -23,10 +23,10 @@ from keras_bigdata import (
     pack,
 )
 from keras_bigdata.bench.measure import _select_shards, _spread_places
-from keras_bigdata.callbacks._requested_roles import RequestedRoles
-from keras_bigdata.callbacks._validation_data import open_set
-from keras_bigdata.loading import open_files
-from keras_bigdata.loading.epoch_plan import EpochPlan
+from keras_bigdata.callbacks.validation.requested_roles import RequestedRoles
+from keras_bigdata.callbacks.validation.validation_data import open_set
+from keras_bigdata.loading.order.epoch_plan import EpochPlan
+from keras_bigdata.loading.rows import open_files
 from tests.conftest import ROLES, rows_of, write_shards
 from tests.helpers.matrix import all_pairs
 from tests.helpers.recording import EpochIds, recording_model

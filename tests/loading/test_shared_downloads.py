@@ -12,9 +12,9 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, ShardSequence
-from keras_bigdata.loading.shared_downloads import RemoteFile, download
-from keras_bigdata.storage import open_copy
-from keras_bigdata.storage.place import as_place
+from keras_bigdata.loading.fetching.shared_downloads import RemoteFile, download
+from keras_bigdata.storage.cache import open_copy
+from keras_bigdata.storage.paths.place import as_place
 from tests.helpers.store import Store
 
 pytest.importorskip("fsspec")
@@ -103,7 +103,7 @@ def test_files_of_tiny_shards_that_are_read_together_are_not_all_open(tmp_path, 
     """Several batches are read together, which lie in more shards than two windows have."""
     rows = np.arange(400)
     kb.pack(Arrays(x=rows, labels=rows), tmp_path / "set", shard_samples=2, verbose=0)
-    monkeypatch.setattr("keras_bigdata.loading.planned_fetch.max_open_files", lambda: 40)
+    monkeypatch.setattr("keras_bigdata.loading.fetching.planned_fetch.max_open_files", lambda: 40)
     before, most, found = len(os.listdir("/proc/self/fd")), 0, []
     sequence = ShardSequence(store.upload(tmp_path / "set"), 10, seed=1, shuffle="shards")
     for index in range(len(sequence)):

@@ -8,8 +8,8 @@ import keras
 import pytest
 
 from keras_bigdata import ShardSequence, TextTable, pack
-from keras_bigdata.loading.epoch_warnings import warn_of_unweighted_metrics
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.loading.epochs.epoch_warnings import warn_of_unweighted_metrics
+from keras_bigdata.shards.fields.roles import Roles
 
 
 @pytest.fixture

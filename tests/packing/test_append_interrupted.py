@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keras_bigdata import PackError, ShardIndex, ShardSequence, pack, verify
-from keras_bigdata.packing import resume_state
+from keras_bigdata.packing.state import resume_state
 from tests.helpers.appended_sets import pack_first, pack_more, source_of
 from tests.helpers.packs import read_files, wait_for
 
@@ -27,7 +27,7 @@ def interrupted(packed: Path, monkeypatch) -> Path:
         original(directory, record)
 
     with monkeypatch.context() as patch:
-        patch.setattr("keras_bigdata.packing.shard_jobs.write_record", fail)
+        patch.setattr("keras_bigdata.packing.workers.shard_jobs.write_record", fail)
         with pytest.raises(PackError, match="no space left"):
             pack_more(packed)
     assert (packed / ".packing" / "manifest.json").exists()

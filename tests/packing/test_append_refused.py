@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, PackError, ShardIndex, TextTable, capture, pack
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.appended_sets import pack_more
 from tests.helpers.packs import read_files, read_rows
 

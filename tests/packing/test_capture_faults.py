@@ -233,7 +233,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_bigdata.shards.writer.write_shard", full)
+    monkeypatch.setattr("keras_bigdata.shards.writing.writer.write_shard", full)
     with pytest.raises(PackError, match=r"cannot be written: .*No space left"):
         capture(batches(), tmp_path / "s")
     assert is_empty(tmp_path / "s")

@@ -13,11 +13,12 @@ import pytest
 from joblib.parallel import ThreadingBackend
 
 from keras_bigdata import PackError, pack
-from keras_bigdata.packing import cluster, cluster_run
-from keras_bigdata.packing.cluster_run import ClusterRun
-from keras_bigdata.packing.manifest import CONTINUE
-from keras_bigdata.packing.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
-from keras_bigdata.shards.unfinished import UNFINISHED
+from keras_bigdata.packing.state import cluster_run
+from keras_bigdata.packing.state.cluster_run import ClusterRun
+from keras_bigdata.packing.state.manifest import CONTINUE
+from keras_bigdata.packing.workers import cluster
+from keras_bigdata.packing.workers.shard_jobs import JobSettings, ShardJob, run_job_list, run_jobs
+from keras_bigdata.shards.index.unfinished import UNFINISHED
 from tests.helpers.packs import read_files
 from tests.packing.small_sources import Numbers, open_table
 
@@ -131,7 +132,7 @@ def test_workers_that_end_are_replaced_unless_all_do(
             raise ActorDiedError("The actor died unexpectedly")
         return run_job_list(settings, jobs)
 
-    monkeypatch.setattr("keras_bigdata.packing.parallel.run_job_list", run_or_die)
+    monkeypatch.setattr("keras_bigdata.packing.workers.parallel.run_job_list", run_or_die)
     if deaths > 3:
         with pytest.raises(
             PackError, match=f"before their shards were done.*{re.escape(CONTINUE)}"

@@ -15,8 +15,8 @@ import pytest
 
 from keras_bigdata import PackError, ShardIndex, pack
 from keras_bigdata.cli import main
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.storage_options import StorageOptions
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.urls.storage_options import StorageOptions
 from tests.helpers.dask_processes import SlowNumbers, ray_of_two
 from tests.helpers.packs import read_files, wait_for
 from tests.helpers.packs_in_stores import read_store

@@ -17,7 +17,7 @@ import pytest
 
 from keras_bigdata import Arrays, PackError, pack
 from keras_bigdata.packing.augment import Augment, brightness, rotate
-from keras_bigdata.packing.fingerprint import differences
+from keras_bigdata.packing.identity.fingerprint import differences
 from tests.helpers.paths import ROOT
 from tests.packing.small_sources import Numbers
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_bigdata.packing.function_fingerprint import describe_function
-from keras_bigdata.packing.function_source import source_text
+from keras_bigdata.packing.identity.function_fingerprint import describe_function
+from keras_bigdata.packing.identity.function_source import source_text
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def test_lambdas_on_one_line_differ_without_columns(tmp_path: Path):
     """`python -X no_debug_ranges` does not know where in the line a lambda is."""
     script = tmp_path / "script.py"
     script.write_text(
-        "from keras_bigdata.packing.function_fingerprint import describe_function as describe\n"
+        "from keras_bigdata.packing.identity import function_fingerprint\n"
+        "describe = function_fingerprint.describe_function\n"
         "f, g = lambda s, r: s, lambda s, r: r\n"
         "assert 'bytecode' in describe(f), describe(f)\n"
         "assert describe(f) != describe(g)\n"
@@ -326,7 +327,7 @@ def test_library_code_among_the_values_is_represented_by_its_name():
 
 
 def test_large_arrays_are_represented_by_some_rows(monkeypatch):
-    monkeypatch.setattr("keras_bigdata.packing.function_fingerprint.HASHED_BYTES", 1000)
+    monkeypatch.setattr("keras_bigdata.packing.identity.function_fingerprint.HASHED_BYTES", 1000)
     array = np.arange(5000)
     before = describe_function(Noise(array.copy()))
     array[0] = -1

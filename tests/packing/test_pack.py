@@ -19,9 +19,9 @@ from keras_bigdata import (
     pack,
     repair,
 )
-from keras_bigdata.packing.plan import default_shard_samples
-from keras_bigdata.shards.index import Field
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.packing.planning.plan import default_shard_samples
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.shard_index import Field
 from tests.helpers.packs import read_files, read_rows
 from tests.packing.conftest import PHOTOS
 from tests.packing.small_sources import Numbers, add_noise, open_table

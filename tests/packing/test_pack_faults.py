@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from keras_bigdata import PackError, ShardIndex, files, pack
-from keras_bigdata.packing import resume_state
-from keras_bigdata.packing.manifest import CONTINUE
-from keras_bigdata.shards import shard_file
+from keras_bigdata.packing.state import resume_state
+from keras_bigdata.packing.state.manifest import CONTINUE
+from keras_bigdata.shards.writing import shard_file
 from tests.helpers.packs import is_running, read_files, wait_for
 from tests.helpers.paths import ROOT
 
@@ -112,9 +112,9 @@ def test_a_kill_before_and_after_each_write(tmp_path: Path, expected):
             from pathlib import Path
             sys.path.insert(0, sys.argv[2])
             from keras_bigdata import files
-            from keras_bigdata.packing import shard_jobs
-            from keras_bigdata.shards import shard_file
-            from keras_bigdata.shards.index import ShardIndex
+            from keras_bigdata.packing.workers import shard_jobs
+            from keras_bigdata.shards.writing import shard_file
+            from keras_bigdata.shards.index.shard_index import ShardIndex
             from tests.helpers.packs import read_files
             from tests.packing.test_pack_faults import packed
 
@@ -209,7 +209,7 @@ def test_a_write_that_fails_costs_nothing(tmp_path: Path, monkeypatch, expected,
         with monkeypatch.context() as patch:
             patch.setattr(holder, name, failing, raising=name != "open")
             if call == "record":
-                from keras_bigdata.packing import shard_jobs
+                from keras_bigdata.packing.workers import shard_jobs
 
                 patch.setattr(shard_jobs, "write_record", failing)
             with pytest.raises(PackError) as caught:

@@ -20,7 +20,7 @@ import pytest
 
 from keras_bigdata import ShardIndex, pack
 from keras_bigdata.cli import main
-from keras_bigdata.packing.manifest import CONTINUE
+from keras_bigdata.packing.state.manifest import CONTINUE
 from tests.helpers.packs import is_running, read_files, wait_for
 from tests.helpers.paths import ROOT
 
@@ -93,7 +93,7 @@ def test_ctrl_c_outside_joblib_prints_nothing_of_joblib(
         "between two results": ("track", track),
     }[place]
     with monkeypatch.context() as patch:
-        patch.setattr(f"keras_bigdata.packing.parallel.{name}", function)
+        patch.setattr(f"keras_bigdata.packing.workers.parallel.{name}", function)
         try:
             pack(SlowRows(), out, shard_samples=2, workers=2, verbose=0)
         except KeyboardInterrupt as error:

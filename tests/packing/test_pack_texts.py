@@ -12,8 +12,8 @@ import pytest
 
 from keras_bigdata import PackError, Ragged, ShardIndex, TextTable, pack, repair
 from keras_bigdata.cli import main
-from keras_bigdata.packing.stored_form import StoredForm
-from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.shards.reading.read_column import read_ragged
 from tests.helpers.image_files import write_image
 from tests.helpers.packs import read_files
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from keras_bigdata import Arrays, PackError, Ragged, ShardIndex, pack
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.packs import read_files
 from tests.helpers.ragged_rows import assert_same, stored_rows
 

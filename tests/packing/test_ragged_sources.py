@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, PackError, Ragged, pack
-from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.shards.reading.read_column import read_ragged
 from tests.helpers.packs import read_files
 from tests.helpers.ragged_rows import assert_same, stored_rows
 

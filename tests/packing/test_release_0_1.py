@@ -13,10 +13,10 @@ import pytest
 
 from keras_bigdata import PackError, ShardIndex, pack, repair
 from keras_bigdata.packing.augment import Augment, flip, rotate
-from keras_bigdata.packing.function_source import code_digest
-from keras_bigdata.packing.release_0_1 import match_record
+from keras_bigdata.packing.identity.function_source import code_digest
+from keras_bigdata.packing.identity.release_0_1 import match_record
 from keras_bigdata.shards.pickles import read_columns
-from keras_bigdata.shards.shard_file import write_shard
+from keras_bigdata.shards.writing.shard_file import write_shard
 from tests.helpers.packs import read_files
 from tests.packing.small_sources import Numbers, add_noise
 

@@ -21,14 +21,14 @@ from keras_bigdata import (
     StorageError,
     pack,
 )
-from keras_bigdata.packing.manifest import CONTINUE
-from keras_bigdata.packing.remote_pack import RemotePack
-from keras_bigdata.shards import shard_file
-from keras_bigdata.storage import lease
-from keras_bigdata.storage.lease import Lease, LeaseHeldError
-from keras_bigdata.storage.lease_holder import LeaseHolder
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.storage_options import StorageOptions
+from keras_bigdata.packing.state.manifest import CONTINUE
+from keras_bigdata.packing.state.remote_pack import RemotePack
+from keras_bigdata.shards.writing import shard_file
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.urls.storage_options import StorageOptions
+from keras_bigdata.storage.writing import lease
+from keras_bigdata.storage.writing.lease import Lease, LeaseHeldError
+from keras_bigdata.storage.writing.lease_holder import LeaseHolder
 from tests.helpers.packs import read_files
 from tests.helpers.packs_in_stores import read_store
 from tests.packing.small_sources import Numbers

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from keras_bigdata import PackError, ShardIndex, pack
-from keras_bigdata.packing.manifest import CONTINUE
+from keras_bigdata.packing.state.manifest import CONTINUE
 from tests.helpers.packs import is_running, read_files, wait_for
 from tests.packing.conftest import PHOTOS
 from tests.packing.small_sources import Numbers, break_photos, open_table

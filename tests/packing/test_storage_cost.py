@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 
 from keras_bigdata import PackError
-from keras_bigdata.packing import disk_rate, storage_cost
-from keras_bigdata.packing.disk_rate import measure_disk_rate
+from keras_bigdata.packing.forms import disk_rate, storage_cost
+from keras_bigdata.packing.forms.disk_rate import measure_disk_rate
+from keras_bigdata.packing.forms.storage_cost import (
+    FormCost,
+    StorageCost,
+    measure_storage,
+    memory_bytes,
+)
+from keras_bigdata.packing.forms.storage_estimate import estimate_storage
+from keras_bigdata.packing.forms.store_choice import choose_store, spread
 from keras_bigdata.packing.sources.arrays import Arrays
-from keras_bigdata.packing.storage_cost import FormCost, StorageCost, measure_storage, memory_bytes
-from keras_bigdata.packing.storage_estimate import estimate_storage
-from keras_bigdata.packing.store_choice import choose_store, spread
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import RemotePath
 from tests.helpers.image_files import write_image
 
 # A million images of 128x128 on a slow disk.

@@ -21,10 +21,11 @@ from keras_bigdata import (
     repair,
 )
 from keras_bigdata.integrity.repack import Repacker
-from keras_bigdata.packing import decided_forms, plan
+from keras_bigdata.packing.forms import decided_forms
+from keras_bigdata.packing.forms.store_choice import StoreChoice
+from keras_bigdata.packing.planning import plan
 from keras_bigdata.packing.sources.image_rows import ImageRows
-from keras_bigdata.packing.store_choice import StoreChoice
-from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.shards.reading.read_column import read_ragged
 from tests.helpers.packs import read_files
 from tests.packing.small_sources import break_photos, open_table
 

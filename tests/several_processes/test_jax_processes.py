@@ -11,7 +11,7 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays
-from keras_bigdata.callbacks._best_weights_file import read_record
+from keras_bigdata.callbacks.best_weights.best_weights_file import read_record
 from tests.helpers.process_groups import ProcessGroup, run_together
 
 pytest.importorskip("jax")

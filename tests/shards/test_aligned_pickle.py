@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keras_bigdata.shards.pickles import StoredArray, find_arrays
-from keras_bigdata.shards.shard_file import write_shard
+from keras_bigdata.shards.writing.shard_file import write_shard
 
 sizes = st.one_of(st.integers(0, 200), st.integers(65_000, 66_000), st.just(300_000))
 

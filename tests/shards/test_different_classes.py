@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_bigdata import ShardIndex
-from keras_bigdata.shards.different_classes import different_classes
-from keras_bigdata.shards.index import Field
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.shard_index import Field
+from keras_bigdata.shards.reading.different_classes import different_classes
 
 
 def index_of(directory="train", targets="labels", **metadata):

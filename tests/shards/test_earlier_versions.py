@@ -25,8 +25,8 @@ import pytest
 
 import keras_bigdata
 from keras_bigdata import ShardIndex, ShardSequence, verify
+from keras_bigdata.shards.fields.roles import Roles
 from keras_bigdata.shards.pickles import read_columns
-from keras_bigdata.shards.roles import Roles
 
 WRITTEN_BY_0_1 = Path(__file__).parent / "data" / "written_by_0_1"
 

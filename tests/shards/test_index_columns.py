@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_bigdata import CorruptShardError, ShardIndex
-from keras_bigdata.shards.index import Field
-from keras_bigdata.shards.index_columns import (
+from keras_bigdata.shards.index.index_columns import (
     pack_column,
     pack_names,
     unpack_column,
     unpack_names,
 )
+from keras_bigdata.shards.index.shard_index import Field
 
 
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(1, 300)), max_size=20))

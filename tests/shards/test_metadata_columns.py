@@ -28,14 +28,14 @@ from keras_bigdata import (
     repair,
     verify,
 )
-from keras_bigdata.shards.read_column import read_column
-from keras_bigdata.shards.varlen import (
+from keras_bigdata.shards.fields.varlen import (
     as_text_array,
     check_offsets,
     decode_texts_of_rows,
     encode_texts_of_rows,
     join_texts,
 )
+from keras_bigdata.shards.reading.read_column import read_column
 from tests.helpers.image_files import write_image
 
 TABLE = {
@@ -156,7 +156,7 @@ def test_writers_and_captures_number_their_rows(tmp_path):
 
 def test_an_unfinished_pack_without_columns_is_written_again(tmp_path, monkeypatch):
     """Of a release before them."""
-    from keras_bigdata.packing import plan
+    from keras_bigdata.packing.planning import plan
 
     source = Arrays(x=np.arange(12.0))
     with monkeypatch.context() as patched:

@@ -18,6 +18,7 @@ import pytest
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.shards.opening.scan import open_shards
 from keras_bigdata.shards.pickles import (
     StoredArray,
     compression,
@@ -25,7 +26,6 @@ from keras_bigdata.shards.pickles import (
     read_array,
     read_fields,
 )
-from keras_bigdata.shards.scan import open_shards
 
 
 def _lz4(data: bytes) -> bytes:

@@ -20,11 +20,11 @@ from keras_bigdata import (
     UnsafePickleError,
     verify,
 )
-from keras_bigdata.shards.index import DECODED
+from keras_bigdata.shards.fields.ragged import offsets_problem
+from keras_bigdata.shards.fields.varlen import check_offsets
+from keras_bigdata.shards.index.shard_index import DECODED
 from keras_bigdata.shards.pickles import find_arrays
-from keras_bigdata.shards.ragged import offsets_problem
-from keras_bigdata.shards.read_column import read_ragged
-from keras_bigdata.shards.varlen import check_offsets
+from keras_bigdata.shards.reading.read_column import read_ragged
 from tests.helpers.pickle_bytes import array, assert_refused, dic, num, raw, tup, write
 from tests.helpers.pickle_bytes import dtype as dtype_of
 from tests.shards.test_pickles_lies import LIES

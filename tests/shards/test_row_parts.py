@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_bigdata.shards.group_numbers import join_groups, number_given_groups, number_groups
-from keras_bigdata.shards.row_parts import assign_parts
+from keras_bigdata.shards.selecting.group_numbers import (
+    join_groups,
+    number_given_groups,
+    number_groups,
+)
+from keras_bigdata.shards.selecting.row_parts import assign_parts
 
 shares_of_parts = st.one_of(
     st.integers(2, 6).map(lambda k: [1 / k] * k),

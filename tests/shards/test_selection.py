@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_bigdata.shards.selection import Selection, selection_difference
+from keras_bigdata.shards.selecting.selection import Selection, selection_difference
 
 masks = st.lists(st.lists(st.booleans(), max_size=40), max_size=8)
 

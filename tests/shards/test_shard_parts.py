@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_bigdata import Arrays, ShardError, Shards, pack
-from keras_bigdata.shards.selection import Selection
+from keras_bigdata.shards.selecting.selection import Selection
 
 ROWS = 120
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_bigdata import Arrays, CorruptShardError, ShardError, ShardIndex, Shards, pack, verify
-from keras_bigdata.shards import shard_columns
+from keras_bigdata.shards.selecting import shard_columns
 from tests.conftest import write_shards
 
 SIZES = [7, 1, 12, 30, 5]

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, ShardError, ShardSequence
+from keras_bigdata.shards.opening.scan import open_shards
 from keras_bigdata.shards.pickles import find_arrays
-from keras_bigdata.shards.scan import open_shards
 from tests.helpers.pickle_bytes import dump, limited_memory, nothing_runs, write
 
 X, Y = np.arange(48.0).reshape(12, 4), np.arange(12) % 3

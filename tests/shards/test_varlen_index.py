@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keras_bigdata import Arrays, CorruptShardError, ShardIndex, pack
 from keras_bigdata.errors import ShardError
-from keras_bigdata.shards.read_column import read_ragged
+from keras_bigdata.shards.reading.read_column import read_ragged
 from tests.helpers.varlen_sets import EncodedImages, write_ragged
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardError, ShardIndex, ShardWriter
-from keras_bigdata.shards.class_counts import MAX_CLASSES, add_counts, count_classes
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.opening.scan import open_shards
 from keras_bigdata.shards.pickles import find_arrays, read_array
-from keras_bigdata.shards.roles import Roles
-from keras_bigdata.shards.scan import open_shards
-from keras_bigdata.shards.shard_file import write_shard
+from keras_bigdata.shards.reading.class_counts import MAX_CLASSES, add_counts, count_classes
+from keras_bigdata.shards.writing.shard_file import write_shard
 
 
 def make_arrays(rows: int = 5, seed: int = 0) -> dict[str, np.ndarray]:

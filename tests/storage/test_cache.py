@@ -10,11 +10,11 @@ import zlib
 import pytest
 
 from keras_bigdata import CorruptShardError, StorageError
-from keras_bigdata.storage import cached_copy
-from keras_bigdata.storage.cache_bytes import check_cache_bytes
-from keras_bigdata.storage.cache_entry import SUBDIRECTORY, folder_of, temporary_name
-from keras_bigdata.storage.open_copy import open_copy
-from keras_bigdata.storage.remote_path import CacheSettings
+from keras_bigdata.storage.cache import cached_copy
+from keras_bigdata.storage.cache.cache_bytes import check_cache_bytes
+from keras_bigdata.storage.cache.cache_entry import SUBDIRECTORY, folder_of, temporary_name
+from keras_bigdata.storage.cache.open_copy import open_copy
+from keras_bigdata.storage.paths.remote_path import CacheSettings
 from tests.helpers.remote_files import RemoteFiles, content, files_of, later
 
 

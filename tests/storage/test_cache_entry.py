@@ -2,14 +2,14 @@
 
 import pytest
 
-from keras_bigdata.storage.cache_entry import (
+from keras_bigdata.storage.cache.cache_entry import (
     downloaded_entry,
     entry_name,
     folder_of,
     parse_entry,
     temporary_name,
 )
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 
 @pytest.mark.parametrize(

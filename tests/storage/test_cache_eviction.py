@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from keras_bigdata.storage.cache_entry import entry_name
-from keras_bigdata.storage.cache_eviction import IDLE_SECONDS, eviction_order
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.cache.cache_entry import entry_name
+from keras_bigdata.storage.cache.cache_eviction import IDLE_SECONDS, eviction_order
+from keras_bigdata.storage.paths.remote_path import RemotePath
 from tests.helpers.remote_files import RemoteFiles, content, files_of
 
 
@@ -150,7 +150,7 @@ def test_two_trainings_share_a_cache(monkeypatch, tmp_path):
 
 
 def test_the_order_of_many_entries_is_made_for_a_share_of_the_downloads_only(monkeypatch, tmp_path):
-    from keras_bigdata.storage import cache_directory
+    from keras_bigdata.storage.cache import cache_directory
 
     orders = []
     original = cache_directory.eviction_order

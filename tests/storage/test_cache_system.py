@@ -14,10 +14,10 @@ import os, signal, sys, threading, time, zlib
 from pathlib import Path
 import fsspec
 from keras_bigdata.errors import StorageError
-from keras_bigdata.storage.cache_directory import cache_directory
-from keras_bigdata.storage.cache_entry import entry_name
-from keras_bigdata.storage.open_copy import open_copy
-from keras_bigdata.storage.remote_path import CacheSettings, RemotePath
+from keras_bigdata.storage.cache.cache_directory import cache_directory
+from keras_bigdata.storage.cache.cache_entry import entry_name
+from keras_bigdata.storage.cache.open_copy import open_copy
+from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 
 data = {n: bytes([n]) * 300_000 for n in range(8)}
 for n in data:

@@ -4,11 +4,12 @@ import fsspec
 import pytest
 
 from keras_bigdata import StorageError
-from keras_bigdata.storage import filesystem, request
-from keras_bigdata.storage.driver_errors import is_final, missing_file_hides, status_of
-from keras_bigdata.storage.place import as_place
-from keras_bigdata.storage.request import TransferError
-from keras_bigdata.storage.storage_options import StorageOptions
+from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.requests import request
+from keras_bigdata.storage.requests.driver_errors import is_final, missing_file_hides, status_of
+from keras_bigdata.storage.requests.request import TransferError
+from keras_bigdata.storage.urls import filesystem
+from keras_bigdata.storage.urls.storage_options import StorageOptions
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_listing_of_hugging_face_has_the_spelling_of_the_driver(monkeypatch):
             return {f"{path}/x.pkl": {"name": f"{path}/x.pkl", "size": 5, "blob_id": "1"}}
 
     monkeypatch.setattr(
-        "keras_bigdata.storage.remote_path.open_filesystem", lambda url, options: Driver()
+        "keras_bigdata.storage.paths.remote_path.open_filesystem", lambda url, options: Driver()
     )
     place = as_place("hf://datasets/me/set/a", "url")
     assert place.list_files() == {"x.pkl": (5, "blob_id 1")}

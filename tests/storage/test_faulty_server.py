@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, StorageError
-from keras_bigdata.storage import fetch, filesystem, request
-from keras_bigdata.storage.open_copy import open_copy
-from keras_bigdata.storage.place import as_place
+from keras_bigdata.storage.cache.open_copy import open_copy
+from keras_bigdata.storage.copies import fetch
+from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.requests import request
+from keras_bigdata.storage.urls import filesystem
 from tests.helpers.web_server import Faults
 
 CONTENT = np.random.default_rng(0).bytes(100_000)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from keras_bigdata.storage.place import as_place
+from keras_bigdata.storage.paths.place import as_place
 from tests.helpers.paths import ROOT
 
 
@@ -46,8 +46,8 @@ def test_a_program_ends_quietly_while_requests_are_running(web, tmp_path):
     program.write_text(
         f"""
 import threading, time
-from keras_bigdata.storage import fetch
-from keras_bigdata.storage.place import as_place
+from keras_bigdata.storage.copies import fetch
+from keras_bigdata.storage.paths.place import as_place
 
 path = as_place({web.url!r}, "url") / "x"
 for _ in range(8):

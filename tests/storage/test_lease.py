@@ -10,10 +10,10 @@ import time
 import fsspec
 import pytest
 
-from keras_bigdata.storage import conditional_write
-from keras_bigdata.storage.lease import Lease, LeaseHeldError, LeaseLostError
-from keras_bigdata.storage.lease_holder import LeaseHolder
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.requests import conditional_write
+from keras_bigdata.storage.writing.lease import Lease, LeaseHeldError, LeaseLostError
+from keras_bigdata.storage.writing.lease_holder import LeaseHolder
 
 MEMORY = fsspec.filesystem("memory")
 
@@ -61,7 +61,7 @@ def test_that_of_another_machine_is_taken_when_it_has_expired(leases):
 
 def test_that_of_a_killed_process_of_this_machine_is_taken_at_once(leases):
     code = (
-        "import os, sys; from keras_bigdata.storage.lease_holder import LeaseHolder\n"
+        "import os, sys; from keras_bigdata.storage.writing.lease_holder import LeaseHolder\n"
         "sys.stdout.write(LeaseHolder(float('1e11')).to_bytes().decode()); sys.stdout.flush()\n"
         "sys.stdin.read()"
     )

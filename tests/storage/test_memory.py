@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from keras_bigdata.storage import memory
-from keras_bigdata.storage.memory import MemoryReader, allocate
+from keras_bigdata.storage.copies import memory
+from keras_bigdata.storage.copies.memory import MemoryReader, allocate
 
 MIB = 2**20
 

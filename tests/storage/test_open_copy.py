@@ -4,8 +4,8 @@ import os
 import threading
 import weakref
 
-from keras_bigdata.storage.open_copy import OpenCopy
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.cache.open_copy import OpenCopy
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 
 def test_a_weak_reference_never_returns_a_copy_that_is_being_closed(tmp_path, monkeypatch):

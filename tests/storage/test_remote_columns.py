@@ -7,10 +7,10 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Ragged, ShardIndex, Shards, ShardSequence
-from keras_bigdata.shards import read_ahead
-from keras_bigdata.shards.read_ahead import largest_bytes, map_ahead
-from keras_bigdata.storage.near_ranges import read_near_ranges
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.shards.reading import read_ahead
+from keras_bigdata.shards.reading.read_ahead import largest_bytes, map_ahead
+from keras_bigdata.storage.paths.near_ranges import read_near_ranges
+from keras_bigdata.storage.paths.remote_path import RemotePath
 from tests.helpers.remote_sets import Requests, packed_url, remove
 
 pytest.importorskip("fsspec")

@@ -21,9 +21,9 @@ from keras_bigdata import (
     verify,
 )
 from keras_bigdata.representation import shorten
-from keras_bigdata.storage.joined_places import JoinedPlaces
-from keras_bigdata.storage.place import as_place
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.joined_places import JoinedPlaces
+from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.paths.remote_path import RemotePath
 from tests.helpers.image_files import write_image
 from tests.helpers.remote_sets import Requests, packed_url, remove, upload
 

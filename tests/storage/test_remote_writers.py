@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import PackError, ShardError, ShardIndex, ShardWriter, StorageError, capture
-from keras_bigdata.storage.lease import Lease
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.writing.lease import Lease
 from tests.helpers.packs import read_files
 from tests.helpers.packs_in_stores import read_store
 
@@ -89,7 +89,9 @@ def test_batches_are_captured(url, tmp_path):
 def test_of_a_capture_that_fails_nothing_stays(url, monkeypatch, killed, capsys):
     with monkeypatch.context() as patch:
         if killed:  # nothing is removed by a process that is killed, but its lease ends
-            patch.setattr("keras_bigdata.packing.remote_output._remove_own_files", lambda _: None)
+            patch.setattr(
+                "keras_bigdata.packing.state.remote_output._remove_own_files", lambda _: None
+            )
         with pytest.raises(PackError, match="the generator is broken"):
             capture(batches(fail_after=2), url, shard_samples=8)
     if not killed:

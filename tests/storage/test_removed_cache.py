@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from keras_bigdata.storage import advisory_lock
+from keras_bigdata.storage.cache import advisory_lock
 from tests.helpers.remote_files import RemoteFiles, content
 
 

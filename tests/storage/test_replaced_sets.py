@@ -9,8 +9,8 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, CorruptShardError, Shards, ShardSequence
-from keras_bigdata.loading import open_files
-from keras_bigdata.storage import listed_sizes
+from keras_bigdata.loading.rows import open_files
+from keras_bigdata.storage.paths import listed_sizes
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -11,8 +11,8 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, ShardIndex, Shards, ShardSequence, StorageError
-from keras_bigdata.storage import request
-from keras_bigdata.storage.place import as_place
+from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.requests import request
 from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,10 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import ShardIndex, StorageError
-from keras_bigdata.storage import filesystem, request
-from keras_bigdata.storage.place import as_place
-from keras_bigdata.storage.storage_options import StorageOptions
+from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.requests import request
+from keras_bigdata.storage.urls import filesystem
+from keras_bigdata.storage.urls.storage_options import StorageOptions
 from tests.helpers.s3_server import S3Server
 from tests.helpers.web_server import Faults
 

@@ -7,7 +7,9 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Shards, ShardSequence
-from keras_bigdata.storage import fetch, filesystem, request
+from keras_bigdata.storage.copies import fetch
+from keras_bigdata.storage.requests import request
+from keras_bigdata.storage.urls import filesystem
 from tests.helpers.web_server import Faults
 
 

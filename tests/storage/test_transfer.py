@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from keras_bigdata import StorageError
-from keras_bigdata.storage import remote_path, request
-from keras_bigdata.storage.private_file import private_file
-from keras_bigdata.storage.ranged_file import RangedFile
-from keras_bigdata.storage.remote_path import RemotePath
-from keras_bigdata.storage.transfer import download, list_names, probe_writable
-from keras_bigdata.storage.writable import output_place
+from keras_bigdata.storage.copies.ranged_file import RangedFile
+from keras_bigdata.storage.copies.transfer import download, list_names, probe_writable
+from keras_bigdata.storage.paths import remote_path
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.requests import request
+from keras_bigdata.storage.writing.private_file import private_file
+from keras_bigdata.storage.writing.writable import output_place
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from keras_bigdata.storage.upload_directory import remove_upload_leftovers, upload_directory
+from keras_bigdata.storage.writing.upload_directory import remove_upload_leftovers, upload_directory
 
 
 @pytest.fixture(autouse=True)

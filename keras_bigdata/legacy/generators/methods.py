@@ -39,7 +39,7 @@ from keras_bigdata.legacy.generators.source_callbacks import begin_training
 from keras_bigdata.legacy.generators.validation import Validation
 from keras_bigdata.legacy.metric_names import MetricAliases
 from keras_bigdata.legacy.models.metric_order import in_old_order
-from keras_bigdata.loading.epoch_dataset import EpochDataset
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 
 
 def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,7 @@ from keras_bigdata.callbacks.resume_training import ResumeTraining
 from keras_bigdata.legacy.generators.arguments import FitArguments
 from keras_bigdata.legacy.generators.batch_stream import is_sequence, is_source
 from keras_bigdata.legacy.metric_names import MetricAliases
-from keras_bigdata.loading.epoch_dataset import EpochDataset
+from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 
 
 def has_resume_training(callbacks: list[Any]) -> bool:

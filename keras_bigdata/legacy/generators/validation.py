@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.callbacks._validation_data import ArrayBatches
+from keras_bigdata.callbacks.validation.validation_data import ArrayBatches
 from keras_bigdata.legacy.generators.arguments import FitArguments
 from keras_bigdata.legacy.generators.batch_arrays import count_rows
 from keras_bigdata.legacy.generators.batch_conversion import training_batch_function

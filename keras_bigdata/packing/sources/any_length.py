@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.packing.sources.base import RowShape
-from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.ragged import Ragged
+from keras_bigdata.shards.fields.ragged import Ragged
 
 # Rows of one shape, or of any length.
 Column: TypeAlias = "npt.NDArray[Any] | Ragged"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_row
+from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.packing.sources.any_length import (
     Column,
     forms_of_columns,
@@ -20,7 +21,7 @@ from keras_bigdata.packing.sources.any_length import (
     select_rows,
 )
 from keras_bigdata.packing.sources.base import RowShape, Source
-from keras_bigdata.packing.sources.labels import (
+from keras_bigdata.packing.sources.tables.labels import (
     NO_CLASS,
     check_class_numbers,
     class_numbers,
@@ -29,19 +30,18 @@ from keras_bigdata.packing.sources.labels import (
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.field_rows import (
+from keras_bigdata.shards.fields.field_rows import (
     as_rows,
     check_weight_roles,
     list_target_problem,
     ragged_names,
 )
-from keras_bigdata.shards.field_values import numeric_problem
-from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.roles import Roles, as_structure, field_names
-from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
-from keras_bigdata.shards.standard_fields import LABELS
+from keras_bigdata.shards.fields.field_values import numeric_problem
+from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.fields.roles import Roles, as_structure, field_names
+from keras_bigdata.shards.fields.standard_fields import LABELS
+from keras_bigdata.shards.selecting.row_split import BLOCK_BYTES, combine_labels, number_labels
 
 # The fingerprint covers all values of fields up to this size, which takes some 40 ms.
 HASHED_BYTES = 64 * 1024**2

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_rows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import format_shape, html_table, list_some
-from keras_bigdata.shards.divisible import Divisible, Integers, Mask
-from keras_bigdata.shards.group_numbers import join_groups, number_given_groups
-from keras_bigdata.shards.roles import Roles, field_names
-from keras_bigdata.shards.row_split import split_rows
-from keras_bigdata.shards.strata import AUTO, number_strata
+from keras_bigdata.shards.fields.roles import Roles, field_names
+from keras_bigdata.shards.selecting.divisible import Divisible, Integers, Mask
+from keras_bigdata.shards.selecting.group_numbers import join_groups, number_given_groups
+from keras_bigdata.shards.selecting.row_split import split_rows
+from keras_bigdata.shards.selecting.strata import AUTO, number_strata
 
 # `None` stands for a dimension that differs from row to row.
 RowShape: TypeAlias = "tuple[int | None, ...]"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.packing.sources.arrays import default_roles
-from keras_bigdata.shards.standard_fields import LABELS
+from keras_bigdata.shards.fields.standard_fields import LABELS
 
 
 def is_dataset(source: Any) -> bool:

@@ -10,9 +10,9 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.images.open_image import COLORS, Color
 from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
-from keras_bigdata.packing.sources.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.image_rows import ImageRows
-from keras_bigdata.packing.sources.image_store import Store, checked_store
+from keras_bigdata.packing.sources.images.class_folders import ClassFolders, choose_folders
+from keras_bigdata.packing.sources.images.image_store import Store, checked_store
 
 
 class FrameFolder(ImageRows):

@@ -14,24 +14,25 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import RowShape, Source
-from keras_bigdata.packing.sources.hdf5_columns import (
+from keras_bigdata.packing.sources.hdf5_files.hdf5_columns import (
     HDF5Texts,
     check_numbers,
     describe_ragged_target,
     read_labels,
 )
-from keras_bigdata.packing.sources.hdf5_file import HDF5File
-from keras_bigdata.packing.sources.hdf5_vlen import parts_of
-from keras_bigdata.packing.sources.labels import (
+from keras_bigdata.packing.sources.hdf5_files.hdf5_file import HDF5File
+from keras_bigdata.packing.sources.hdf5_files.hdf5_vlen import parts_of
+from keras_bigdata.packing.sources.tables.labels import (
     NO_CLASS,
     class_numbers,
     label_problem,
     resolve_classes,
     sort_classes,
 )
-from keras_bigdata.packing.sources.tokens import (
+from keras_bigdata.packing.sources.texts.tokens import (
     Tokens,
     check_without_texts,
     choose_vocabulary,
@@ -39,11 +40,10 @@ from keras_bigdata.packing.sources.tokens import (
     describe_long_texts,
     encode,
 )
-from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.field_rows import check_weight_roles
-from keras_bigdata.shards.roles import field_names
-from keras_bigdata.shards.row_split import BLOCK_BYTES, combine_labels, number_labels
+from keras_bigdata.shards.fields.field_rows import check_weight_roles
+from keras_bigdata.shards.fields.roles import field_names
+from keras_bigdata.shards.selecting.row_split import BLOCK_BYTES, combine_labels, number_labels
 
 Array = npt.NDArray[Any]
 

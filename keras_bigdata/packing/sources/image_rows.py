@@ -17,19 +17,19 @@ from keras_bigdata.files import local_path
 from keras_bigdata.images.full_range import StoredKind, load_pixels, read_stored
 from keras_bigdata.images.open_image import CHANNELS, Color
 from keras_bigdata.images.resizing import Form
+from keras_bigdata.packing.forms.store_choice import StoreChoice, choose_store
+from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.packing.sources.base import RowShape
-from keras_bigdata.packing.sources.frames import load_frames, read_first_frame
-from keras_bigdata.packing.sources.image_files import read_image_file
-from keras_bigdata.packing.sources.image_store import AUTO, ImageStore
-from keras_bigdata.packing.sources.masks import load_mask
+from keras_bigdata.packing.sources.images.frames import load_frames, read_first_frame
+from keras_bigdata.packing.sources.images.image_files import read_image_file
+from keras_bigdata.packing.sources.images.image_store import AUTO, ImageStore
+from keras_bigdata.packing.sources.images.masks import load_mask
 from keras_bigdata.packing.sources.table_rows import Column, TableRows
-from keras_bigdata.packing.store_choice import StoreChoice, choose_store
-from keras_bigdata.packing.stored_form import StoredForm
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.metadata_columns import FILE, check_kept_names
-from keras_bigdata.shards.roles import Structure
-from keras_bigdata.shards.row_split import groups_of_items
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.shards.fields.metadata_columns import FILE, check_kept_names
+from keras_bigdata.shards.fields.roles import Structure
+from keras_bigdata.shards.selecting.row_split import groups_of_items
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 # Rows whose files decide which kind of numbers a source holds: the first readable one.
 _KIND_FILES = 16

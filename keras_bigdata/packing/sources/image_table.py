@@ -10,23 +10,27 @@ from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.files import local_path
 from keras_bigdata.images.open_image import COLORS, Color
 from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
-from keras_bigdata.packing.sources.class_filter import filter_table
-from keras_bigdata.packing.sources.file_names import file_names, pattern_columns
 from keras_bigdata.packing.sources.image_rows import ImageRows
-from keras_bigdata.packing.sources.image_store import Store, checked_store
-from keras_bigdata.packing.sources.input_fields import (
+from keras_bigdata.packing.sources.images.image_store import Store, checked_store
+from keras_bigdata.packing.sources.images.masks import checked_mask_values
+from keras_bigdata.packing.sources.tables.class_filter import filter_table
+from keras_bigdata.packing.sources.tables.file_names import file_names, pattern_columns
+from keras_bigdata.packing.sources.tables.input_fields import (
     InputColumns,
     check_distinct,
     input_fields,
     input_roles,
 )
-from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
-from keras_bigdata.packing.sources.masks import checked_mask_values
-from keras_bigdata.packing.sources.numbers import number_columns, read_inputs
-from keras_bigdata.packing.sources.problems import Problems, merge_problems
-from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
-from keras_bigdata.packing.sources.table import read_columns
-from keras_bigdata.packing.sources.targets import (
+from keras_bigdata.packing.sources.tables.kept_columns import checked_keep, read_kept
+from keras_bigdata.packing.sources.tables.numbers import number_columns, read_inputs
+from keras_bigdata.packing.sources.tables.problems import Problems, merge_problems
+from keras_bigdata.packing.sources.tables.row_weights import (
+    read_weights,
+    weigh_targets,
+    weight_columns,
+)
+from keras_bigdata.packing.sources.tables.table import read_columns
+from keras_bigdata.packing.sources.tables.targets import (
     LabelColumns,
     Missing,
     TargetColumns,
@@ -36,10 +40,10 @@ from keras_bigdata.packing.sources.targets import (
     target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.text_columns import read_texts
-from keras_bigdata.packing.sources.text_length import TextLength
-from keras_bigdata.packing.sources.tokens import check_without_texts
-from keras_bigdata.shards.standard_fields import NUMBERS, TEXTS
+from keras_bigdata.packing.sources.texts.text_columns import read_texts
+from keras_bigdata.packing.sources.texts.text_length import TextLength
+from keras_bigdata.packing.sources.texts.tokens import check_without_texts
+from keras_bigdata.shards.fields.standard_fields import NUMBERS, TEXTS
 
 
 class ImageTable(ImageRows):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.shards.field_values import as_array
+from keras_bigdata.shards.fields.field_values import as_array
 
 
 class SampleList:

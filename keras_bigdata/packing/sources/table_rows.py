@@ -13,17 +13,17 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.packing.sources.base import RowShape, Source
-from keras_bigdata.packing.sources.problems import Problems
-from keras_bigdata.packing.sources.row_weights import RowWeights, check_weight_fields
-from keras_bigdata.packing.sources.text_length import VARIABLE, RowLength
-from keras_bigdata.packing.sources.tokens import describe_empty_texts
-from keras_bigdata.packing.stored_form import StoredForm
+from keras_bigdata.packing.sources.tables.problems import Problems
+from keras_bigdata.packing.sources.tables.row_weights import RowWeights, check_weight_fields
+from keras_bigdata.packing.sources.texts.text_length import VARIABLE, RowLength
+from keras_bigdata.packing.sources.texts.tokens import describe_empty_texts
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import format_count
-from keras_bigdata.shards.metadata_columns import check_kept_names
-from keras_bigdata.shards.ragged import Ragged
-from keras_bigdata.shards.roles import Roles, Structure, field_names
+from keras_bigdata.shards.fields.metadata_columns import check_kept_names
+from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.fields.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
 # One entry per row: an array, or tokens of any length.

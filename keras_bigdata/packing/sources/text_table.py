@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_bigdata.packing.sources.class_filter import filter_table
-from keras_bigdata.packing.sources.input_fields import (
+from keras_bigdata.packing.sources.table_rows import TableRows
+from keras_bigdata.packing.sources.tables.class_filter import filter_table
+from keras_bigdata.packing.sources.tables.input_fields import (
     InputColumns,
     check_distinct,
     input_fields,
     input_roles,
 )
-from keras_bigdata.packing.sources.kept_columns import checked_keep, read_kept
-from keras_bigdata.packing.sources.numbers import number_columns, read_inputs
-from keras_bigdata.packing.sources.problems import merge_problems
-from keras_bigdata.packing.sources.row_weights import read_weights, weigh_targets, weight_columns
-from keras_bigdata.packing.sources.table import read_columns
-from keras_bigdata.packing.sources.table_rows import TableRows
-from keras_bigdata.packing.sources.targets import (
+from keras_bigdata.packing.sources.tables.kept_columns import checked_keep, read_kept
+from keras_bigdata.packing.sources.tables.numbers import number_columns, read_inputs
+from keras_bigdata.packing.sources.tables.problems import merge_problems
+from keras_bigdata.packing.sources.tables.row_weights import (
+    read_weights,
+    weigh_targets,
+    weight_columns,
+)
+from keras_bigdata.packing.sources.tables.table import read_columns
+from keras_bigdata.packing.sources.tables.targets import (
     LabelColumns,
     Missing,
     TargetColumns,
@@ -27,9 +31,9 @@ from keras_bigdata.packing.sources.targets import (
     target_fields,
     used_columns,
 )
-from keras_bigdata.packing.sources.text_columns import read_texts
-from keras_bigdata.packing.sources.text_length import TextLength
-from keras_bigdata.shards.standard_fields import NUMBERS, TEXTS
+from keras_bigdata.packing.sources.texts.text_columns import read_texts
+from keras_bigdata.packing.sources.texts.text_length import TextLength
+from keras_bigdata.shards.fields.standard_fields import NUMBERS, TEXTS
 
 
 class TextTable(TableRows):

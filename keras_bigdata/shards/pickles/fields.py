@@ -32,7 +32,7 @@ from keras_bigdata.shards.pickles.two_readings import check_not_samples, describ
 _GROWTH = 4
 _CONSTANT = 4 << 20
 
-# The keys of rows of any length: see `shards/varlen.py`.
+# The keys of rows of any length: see `shards/fields/varlen.py`.
 _VARLEN_KEYS = ("values", "offsets")
 
 # No pickle of columns has as many fields. A pickle of samples may have, and a hostile one.
@@ -41,7 +41,7 @@ MAX_FIELDS = 10_000
 
 @dataclass(frozen=True)
 class StoredVarlen:
-    """Rows of any length: see `shards/varlen.py`.
+    """Rows of any length: see `shards/fields/varlen.py`.
 
     Args:
         values: where the values lie, or the array where it had to be decoded.

@@ -16,9 +16,9 @@ from keras_bigdata.shards.pickles.compression import CompressedSource, detect_fo
 from keras_bigdata.shards.pickles.fields import PickleContents, find_fields
 from keras_bigdata.shards.pickles.opcodes import parse
 from keras_bigdata.shards.pickles.source import ByteSource, StoredArray, view_as_array
-from keras_bigdata.storage.near_ranges import read_near_ranges
-from keras_bigdata.storage.open_copy import OpenCopy
-from keras_bigdata.storage.remote_path import RemotePath
+from keras_bigdata.storage.cache.open_copy import OpenCopy
+from keras_bigdata.storage.paths.near_ranges import read_near_ranges
+from keras_bigdata.storage.paths.remote_path import RemotePath
 
 _PIECE = 16 << 20
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, PackError
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
 
 
 def test_arrays_row_by_row(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_bigdata import FrameFolder, ImageTable, PackError, ShardSequence, pack
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
 
 
 @pytest.fixture

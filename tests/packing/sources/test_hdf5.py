@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import HDF5Table, PackError, ShardSequence, pack
-from keras_bigdata.packing.sources import hdf5, hdf5_file
+from keras_bigdata.packing.sources import hdf5
+from keras_bigdata.packing.sources.hdf5_files import hdf5_file
 
 ROWS = 97
 SIDE = 6

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import HDF5Table, PackError, pack
-from keras_bigdata.packing.sources import hdf5_origin
+from keras_bigdata.packing.sources.hdf5_files import hdf5_origin
 from tests.helpers.packs import read_rows
 
 ROWS = 12

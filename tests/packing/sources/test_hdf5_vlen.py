@@ -13,9 +13,10 @@ import pytest
 
 from keras_bigdata import HDF5Table, PackError, pack
 from keras_bigdata.cli.main import main
-from keras_bigdata.packing.sources import hdf5, hdf5_file
-from keras_bigdata.shards.index import ShardIndex
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.packing.sources import hdf5
+from keras_bigdata.packing.sources.hdf5_files import hdf5_file
+from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.index.shard_index import ShardIndex
 from tests.helpers.packs import read_files
 from tests.helpers.ragged_rows import assert_same, stored_rows
 

@@ -16,7 +16,7 @@ from skimage.io import imsave
 from keras_bigdata import PackError
 from keras_bigdata.images.limits import too_large
 from keras_bigdata.images.open_image import quiet_pillow
-from keras_bigdata.packing.sources.image_files import read_image_file
+from keras_bigdata.packing.sources.images.image_files import read_image_file
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 

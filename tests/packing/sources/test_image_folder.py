@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_bigdata import ImageFolder, PackError
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.image_files import write_image
 
 SIZE = (4, 6)

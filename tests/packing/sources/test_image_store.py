@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import FrameFolder, ImageFolder, ImageTable
-from keras_bigdata.packing.stored_form import StoredForm
+from keras_bigdata.packing.samples.stored_form import StoredForm
 from tests.helpers.image_files import write_image
 
 SIZE = (8, 8)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from keras_bigdata import ImageTable, PackError, ShardWriter
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.image_files import write_image
 
 SIZE = (4, 6)

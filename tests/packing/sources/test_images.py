@@ -314,7 +314,7 @@ def test_a_pipe_or_device_is_refused_at_once(tmp_path: Path):
     import os
 
     from keras_bigdata import ImageTable, TextTable, pack
-    from keras_bigdata.packing.sources.masks import load_mask
+    from keras_bigdata.packing.sources.images.masks import load_mask
 
     os.mkfifo(tmp_path / "a.png")
     os.mkfifo(tmp_path / "a.npy")

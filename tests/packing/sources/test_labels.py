@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, PackError
-from keras_bigdata.packing.sources.labels import clean_labels
+from keras_bigdata.packing.sources.tables.labels import clean_labels
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from PIL import Image
 from skimage import data
 
 from keras_bigdata import ImageTable, PackError, ShardSequence, pack
-from keras_bigdata.packing.sources.masks import load_mask
-from keras_bigdata.shards.roles import Roles
+from keras_bigdata.packing.sources.images.masks import load_mask
+from keras_bigdata.shards.fields.roles import Roles
 
 SIZE = (32, 48)
 

@@ -13,7 +13,7 @@ from keras_bigdata import FrameFolder, ImageFolder, ImageTable, PackError, pack
 from keras_bigdata.cli import main
 from keras_bigdata.images.load_image import load_image
 from keras_bigdata.images.resizing import Form, place
-from keras_bigdata.packing.sources.masks import load_mask
+from keras_bigdata.packing.sources.images.masks import load_mask
 from tests.helpers.image_files import write_image
 
 

@@ -23,7 +23,7 @@ from keras_bigdata import (
     encode_texts,
     pack,
 )
-from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, encode_ragged
+from keras_bigdata.packing.sources.texts.tokens import build_vocabulary, encode, encode_ragged
 from tests.helpers.image_files import write_image
 
 TEXTS = ["A red cup", "the cup, the saucer", "", "It's café time " * 40, None, "red"]

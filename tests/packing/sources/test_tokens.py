@@ -21,7 +21,7 @@ from keras_bigdata import (
     encode_texts,
     pack,
 )
-from keras_bigdata.packing.sources.tokens import build_vocabulary, encode, split_words
+from keras_bigdata.packing.sources.texts.tokens import build_vocabulary, encode, split_words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""What loads batches by their position: threads (`worker_threads`) or processes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from keras_bigdata.loading.batches.batch_loader import BatchLoader
+from keras_bigdata.loading.rows.row_reader import Batch
+
+
+class PendingBatch(Protocol):
+    """A batch that is being loaded."""
+
+    def result(self) -> Batch:
+        """Waits for the batch and returns it."""
+
+    def cancel(self) -> bool:
+        """Drops the batch if it is not being loaded yet; returns whether it was dropped."""
+
+
+class BatchProvider(Protocol):
+    """Loads batches by their position in the stream."""
+
+    def load_now(self, position: int) -> PendingBatch:
+        """Loads a batch that a caller is waiting for."""
+
+    def submit(self, position: int) -> PendingBatch:
+        """Starts to load a batch that will be requested later."""
+
+    def close(self) -> None:
+        """Ends threads and processes."""
+
+
+class LoadedByCaller:
+    """A batch that is loaded by the thread that waits for it."""
+
+    def __init__(self, loader: BatchLoader, position: int) -> None:
+        self._loader = loader
+        self._position = position
+
+    def result(self) -> Batch:
+        """Loads the batch and returns it."""
+        self._loader.reader.resume()  # a pause must not hold up a batch that is waited for
+        return self._loader.load(self._position)
+
+    def cancel(self) -> bool:
+        """Does nothing: there is nothing to drop."""
+        return False

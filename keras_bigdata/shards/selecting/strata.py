@@ -1,0 +1,97 @@
+"""The strata and the groups of rows, by which they are divided into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_bigdata.arguments import checked_names
+from keras_bigdata.shards.reading.class_counts import MAX_CLASSES
+from keras_bigdata.shards.selecting.group_numbers import number_given_groups, number_groups
+from keras_bigdata.shards.selecting.row_split import combine_labels, number_labels
+
+Integers = npt.NDArray[np.integer[Any]]
+# Column -> its values, in parts.
+Blocks = Callable[[str], Iterator[npt.NDArray[Any]]]
+
+# The value of `stratify` that stands for the classes of the data.
+AUTO = "auto"
+
+
+def number_strata(
+    stratify: str | Iterable[str] | None,
+    automatic: Sequence[str],
+    blocks: Blocks,
+    rows: int,
+) -> Integers:
+    """Returns an integer for each row, from 0, the same for the same combination of labels.
+
+    Args:
+        stratify: name or names of columns; `"auto"` for `automatic`; `None` for one stratum.
+        automatic: the columns that `"auto"` stands for.
+        blocks: returns the values of a column in parts.
+        rows: number of rows.
+
+    Raises:
+        TypeError: if `stratify` is something else.
+        ValueError: if a column does not hold labels, or there are more than 10,000 different ones.
+    """
+    if stratify is None:
+        return np.zeros(rows, np.uint16)
+    names = automatic if stratify == AUTO else checked_names(stratify, "stratify")
+    columns: list[Integers | None] = []
+    for name in names:
+        try:
+            numbers: Integers | None = number_labels(blocks(name), rows)
+        except ValueError as error:
+            raise ValueError(f"`stratify`: the column {name!r} {error}.") from error
+        if numbers is None and stratify != AUTO:
+            numbers = _number_texts(name, blocks, rows)
+        columns.append(numbers)
+    combined = combine_labels(columns, rows)
+    if len(columns) > 1:
+        count = int(combined.max(initial=0)) + 1
+        if count > MAX_CLASSES:
+            raise ValueError(
+                f"`stratify` has {count:,} different combinations of labels, more than "
+                f"{MAX_CLASSES:,}. Name fewer columns. Received: stratify={tuple(names)}"
+            )
+    return combined.astype(np.uint16, copy=False)
+
+
+def number_column_groups(groups: Any, blocks: Blocks, rows: int) -> Integers | None:
+    """Returns the group number of each row, from 0; `None` if each row is its own group.
+
+    Args:
+        groups: name of a column; or an array-like with one value per row; or `None`.
+        blocks: returns the values of a column in parts.
+        rows: number of rows.
+
+    Raises:
+        TypeError, ValueError: if the values do not name groups.
+    """
+    if groups is None:
+        return None
+    if not isinstance(groups, str):
+        return number_given_groups(groups, rows)
+    try:
+        return number_groups(blocks(groups), rows)
+    except ValueError as error:
+        raise ValueError(f"`groups`: the column {groups!r} {error}.") from error
+
+
+def _number_texts(name: str, blocks: Blocks, rows: int) -> Integers:
+    """Returns numbers for a column of texts, or raises the error for one that is not of labels."""
+    first = next(blocks(name))
+    if first.dtype.kind in "US":
+        numbers = number_groups(blocks(name), rows, MAX_CLASSES, with_empty=True)
+        if numbers is not None:
+            return numbers
+    raise ValueError(
+        f"`stratify`: the column {name!r} ({first.dtype}, row shape {first.shape[1:]}) does not "
+        "hold labels: integers, booleans, texts, or rows of 0 and 1, with at most "
+        f"{MAX_CLASSES:,} different ones. Leave it out, or divide its values into a few classes."
+    )

@@ -1,0 +1,108 @@
+"""A path or URL that a user passes -> `pathlib.Path` or `RemotePath`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import numpy.typing as npt
+
+from keras_bigdata.checksum import crc32
+from keras_bigdata.files import local_path
+from keras_bigdata.storage.paths.joined_places import JoinedPlaces
+from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.urls.storage_options import StorageOptions
+from keras_bigdata.storage.urls.url import LOCAL_SCHEMES, checked_url, is_remote, scheme_of
+
+# Where a set of shards lies.
+Place: TypeAlias = Path | RemotePath | JoinedPlaces
+
+
+def as_place(
+    value: Any, argument: str, storage_options: Mapping[str, Any] | None = None
+) -> Path | RemotePath:
+    """Returns a path on this machine or a URL as an object with which files are opened.
+
+    Args:
+        value: a path, a URL, or a `RemotePath`, to which the options are added.
+        argument: its name, for the messages.
+        storage_options: the options of the driver of a URL. Defaults to `None`.
+
+    Raises:
+        TypeError: if it is neither a string nor a path object.
+        ValueError: if it is empty, not a valid URL, or has options but is not a URL.
+    """
+    if isinstance(value, RemotePath):
+        return value
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if isinstance(text, str) and is_remote(text):
+        if isinstance(value, os.PathLike):
+            raise ValueError(
+                f"`{argument}` is a URL in a path object, which makes one slash of two. Pass it "
+                f"as a string. Received: {argument}={value!r}"
+            )
+        return RemotePath(checked_url(text, argument), StorageOptions(storage_options))
+    if isinstance(text, str) and scheme_of(text) in LOCAL_SCHEMES and "://" in text:
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise ValueError(
+                f"`{argument}` names a file of another machine ({parts.netloc!r}). Three slashes "
+                f"follow 'file:' for one of this machine. Received: {argument}={text!r}"
+            )
+        value = unquote(parts.path)
+    StorageOptions(storage_options)
+    return local_path(value, argument)
+
+
+def local_place(place: Place, what: str) -> Path:
+    """Returns the place of a set that must lie on this machine.
+
+    Args:
+        place: the place.
+        what: what needs it there, for the message, such as `"repair"`.
+
+    Raises:
+        ValueError: if it is behind a URL.
+    """
+    if isinstance(place, Path):
+        return place
+    raise ValueError(
+        f"{place}: {what} works on directories of this machine. Copy the set to a local directory, "
+        "and copy the result back."
+    )
+
+
+def check_options_used(storage_options: Mapping[str, Any] | None, *places: Place | None) -> None:
+    """Checks that options of drivers are passed together with a URL.
+
+    Raises:
+        ValueError: if there are options, and all places are directories of this machine.
+    """
+    local = [place for place in places if isinstance(place, Path)]
+    if storage_options is not None and len(local) == len([each for each in places if each]):
+        raise ValueError(
+            f"{', '.join(map(str, local))}: `storage_options` is for URLs, and this is a directory "
+            "of this machine."
+        )
+
+
+def absolute_place(
+    value: Any, argument: str, storage_options: Mapping[str, Any] | None = None
+) -> Path | RemotePath:
+    """Returns the same, with a local path made absolute: the working directory may change."""
+    place = as_place(value, argument, storage_options)
+    return place if isinstance(place, RemotePath) else Path(os.path.abspath(place))
+
+
+def of_set(place: Place, checksums: npt.NDArray[Any]) -> Place:
+    """Returns a place as the directory of a set whose shards have some checksums.
+
+    The files of a remote set that is packed again are then those of another set.
+    """
+    if not isinstance(place, RemotePath):
+        return place
+    return replace(place, set_version=crc32(checksums.tobytes()))
