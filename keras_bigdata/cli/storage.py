@@ -38,7 +38,7 @@ def add_storage_options(estimate: Any, parse_size: Any) -> None:
 
 def run_storage(arguments: argparse.Namespace) -> None:
     """Prints what the forms cost, and which of them is read fastest."""
-    from keras_bigdata.packing.forms.storage_estimate import estimate_storage
+    from keras_bigdata.packing.storage_estimate import estimate_storage
 
     cost = estimate_storage(
         arguments.directory,

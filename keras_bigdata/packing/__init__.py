@@ -3,9 +3,9 @@
 Each package uses only those above it:
 
 samples      row of a source -> sample
+forms        how fields are stored, and what that costs
 sources      the rows: tables, image files, HDF5 files, arrays
 identity     whether two calls write the same bytes
-forms        how fields are stored, and what that costs
 state        the state of an unfinished pack
 calls        a call, and whether it is done already
 planning     which rows form which shard
@@ -13,5 +13,6 @@ workers      writes the shards
 capturing    batches of a generator -> shards
 
 On top of them, what users call: pack (`pack`), append (a source that is added to a packed set),
-capture (`capture`) and augment (ready-made augmentation).
+capture (`capture`), augment (ready-made augmentation) and storage_estimate (what the forms of
+stored images would cost).
 """

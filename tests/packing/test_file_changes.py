@@ -167,9 +167,10 @@ def test_shards_of_files_that_were_corrected_are_written_again(folder: Path, tmp
 
 def test_many_files_are_compared_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from keras_bigdata.packing.identity import file_changes
+    from keras_bigdata.packing.sources import many_files
 
     monkeypatch.setattr(file_changes, "MAX_GROUPS", 4)
-    monkeypatch.setattr(file_changes, "_FEW_FILES", 3)
+    monkeypatch.setattr(many_files, "_FEW_FILES", 3)
     paths = []
     for number in range(10):
         path = tmp_path / f"{number}"
@@ -189,6 +190,7 @@ def test_many_files_are_compared_in_groups(tmp_path: Path, monkeypatch: pytest.M
 
 def test_what_is_recorded_does_not_grow_with_the_files():
     from keras_bigdata.packing.identity import file_changes
+    from keras_bigdata.packing.sources import many_files
 
     recorded = file_changes.record_files([f"/none/{number}" for number in range(10_000)])
     assert len(json.dumps(recorded)) < 50_000

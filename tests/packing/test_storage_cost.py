@@ -19,9 +19,9 @@ from keras_bigdata.packing.forms.storage_cost import (
     measure_storage,
     memory_bytes,
 )
-from keras_bigdata.packing.forms.storage_estimate import estimate_storage
 from keras_bigdata.packing.forms.store_choice import choose_store, spread
 from keras_bigdata.packing.sources.arrays import Arrays
+from keras_bigdata.packing.storage_estimate import estimate_storage
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from tests.helpers.image_files import write_image
 

@@ -10,26 +10,20 @@ import base64
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
+
+from keras_bigdata.packing.sources.many_files import map_files
 
 # Files up to this number are told apart one by one.
 MAX_GROUPS = 4_096
 
 _DIGEST_BYTES = 4
 
-# On network file systems, a request for the status of a file waits for the server. The requests of
-# these threads wait together.
-_THREADS = 16
-_FEW_FILES = 2_000
-
 # Sizes and times of a file, or of the files in a folder; empty if it cannot be read.
 _Status = tuple[bytes, bytes]
 _UNKNOWN: _Status = (b"", b"")
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +86,6 @@ def compare_files(recorded: Any, paths: Sequence[str]) -> FileChanges:
     return FileChanges(edited=f"{changed} (same size, another modification time)")
 
 
-def average_size(paths: Sequence[str]) -> int:
-    """Returns the average size of files in bytes, rounded; those that are missing do not count."""
-    sizes = [size for size in _map_files(_size, paths) if size]
-    return round(sum(sizes) / len(sizes)) if sizes else 0
-
-
 def _group_size(count: int) -> int:
     return -(-count // MAX_GROUPS)
 
@@ -112,27 +100,7 @@ def _digest_groups(status: Sequence[_Status], size: int) -> Iterator[_Status]:
 
 
 def _read_status(paths: Sequence[str]) -> list[_Status]:
-    return _map_files(_status, paths)
-
-
-def _map_files(function: Callable[[str], _Result], paths: Sequence[str]) -> list[_Result]:
-    """Returns the results of a function for each path; of many, in threads."""
-    if len(paths) <= _FEW_FILES:
-        return list(map(function, paths))
-    with ThreadPoolExecutor(_THREADS) as executor:
-        parts = [paths[start : start + 500] for start in range(0, len(paths), 500)]
-        return [
-            result
-            for part in executor.map(lambda p: list(map(function, p)), parts)
-            for result in part
-        ]
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
+    return map_files(_status, paths)
 
 
 def _status(path: str) -> _Status:

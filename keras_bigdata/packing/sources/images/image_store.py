@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.images.open_image import CHANNELS, Color
 from keras_bigdata.images.resizing import Form, checked_size
-from keras_bigdata.packing.identity.file_changes import average_size
 from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.packing.sources.many_files import average_size
 from keras_bigdata.shards.fields.entries import FILE_CODEC
 
 Store: TypeAlias = Literal["pixels", "jpeg", "png", "file", "auto"]

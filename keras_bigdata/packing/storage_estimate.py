@@ -50,7 +50,7 @@ def estimate_storage(
     Example:
 
     ```python
-    from keras_bigdata.packing.forms.storage_estimate import estimate_storage
+    from keras_bigdata.packing.storage_estimate import estimate_storage
 
     cost = estimate_storage("flowers", (128, 128))
     print(cost.forms["jpeg"].image_bytes, cost.limit("jpeg"))
