@@ -316,7 +316,12 @@ def test_verbose_reaches_every_progress_display(packed, shards, monkeypatch, ver
         return items
 
     pack(make_source(start=200), packed.parent / "other")
-    modules = ("integrity.verify", "integrity.duplicates", "shards.class_counts", "shards.scan")
+    modules = (
+        "integrity.verify",
+        "integrity.duplicates",
+        "shards.reading.class_counts",
+        "shards.opening.scan",
+    )
     for module in modules:
         monkeypatch.setattr(f"keras_bigdata.{module}.track", record)
     verify(packed, packed.parent / "other", verbose=verbose)
