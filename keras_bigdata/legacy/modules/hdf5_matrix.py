@@ -14,7 +14,7 @@ class HDF5Matrix:
     """Rows of an HDF5 dataset, read when they are indexed.
 
     Keras 3 reads all rows into memory when a model gets it, because it takes only arrays. Data that
-    does not fit there is packed once (`keras_bigdata.packing.hdf5`) and read in batches.
+    does not fit there is packed once (`keras_bigdata.HDF5Table`) and read in batches.
 
     Args:
         datapath: path of the HDF5 file.
