@@ -161,15 +161,24 @@ class Script:
             if owner.star_import_name(node):
                 meaning = own_names.meaning_of_star_name(owner, node.value)
                 return canonical_name(meaning) if isinstance(meaning, str) else ""
-        if isinstance(node, cst.Attribute) and dotted_name(node):
-            first: cst.BaseExpression = node
-            while isinstance(first, cst.Attribute):
-                first = first.value
-            base = self.owner(node).star_import_name(first)
-            module = own_names.star_module(self.owner(node), base) if base else ""
-            rest = dotted_name(node).partition(".")[2]
+        if isinstance(node, cst.Attribute):
+            module, _, rest = self.attribute_of_star_name(node).partition(":")
             return canonical_name(f"{canonical_name(module)}.{rest}") if module else ""
         return ""
+
+    def attribute_of_star_name(self, node: cst.CSTNode) -> str:
+        """Returns such as `tensorflow:keras.layers.Dense` if `import *` bound the module as `tf`.
+
+        Returns `""` for other nodes.
+        """
+        first = node
+        while isinstance(first, cst.Attribute):
+            first = first.value
+        if first is node or not isinstance(node, cst.Attribute) or not dotted_name(node):
+            return ""
+        base = self.owner(node).star_import_name(first)
+        module = own_names.star_module(self.owner(node), base) if base else ""
+        return f"{module}:{dotted_name(node).partition('.')[2]}" if module else ""
 
     def keras_name(self, node: cst.CSTNode) -> str:
         """Returns the last part of a full name in Keras, such as `Dense`; `""` for other nodes."""

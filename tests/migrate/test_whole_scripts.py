@@ -205,6 +205,17 @@ STATEMENTS = [
 ]
 
 
+def test_tf_keras_through_a_star_import_shows_keras_2_in_the_first_run():
+    """`import tensorflow as tf`, which the first run adds, decided the call in the second run."""
+    content = b"""from keras.callbacks import *
+c = tf.keras.callbacks.ModelCheckpoint('w.h5')
+m.fit_generator(it, 10, 3)
+"""
+    first = migrate_text(content)
+    assert b"legacy.fit_generator(m, it, 10, 3)" in first.content
+    assert migrate_text(first.content).content == first.content
+
+
 @pytest.mark.parametrize("examples", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_any_script_is_migrated_once(examples):
     @settings(max_examples=examples, deadline=None)
