@@ -43,7 +43,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from hypothesis import settings
 
         # Half of the usual number. `--hypothesis-profile default` runs the 100 examples.
-        settings.register_profile("half", max_examples=50)
+        # In CI the examples are the same for the same code: what passed there once passes again.
+        settings.register_profile("half", max_examples=50, derandomize="CI" in os.environ)
         settings.load_profile("half")
     if hands_out or os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         return
@@ -53,6 +54,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     # More threads would only wait for one another, and for the other process of the tests.
     tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks all but n cases of a test with `quick_cases(n)`, evenly spread, as slow."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("quick_cases"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for same in cases.values():
+        (count,) = same[0].get_closest_marker("quick_cases").args
+        quick = set(np.linspace(0, len(same) - 1, count).round())
+        for number, item in enumerate(same):
+            if number not in quick:
+                item.add_marker(pytest.mark.slow)
+                item.add_marker(pytest.mark.every_backend)
 
 
 def pytest_collection_finish() -> None:

@@ -48,6 +48,7 @@ def test_on_another_backend(backend):
     tests = Path(__file__).parent
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        + ["-m", "not slow or every_backend"]
         + [str(tests / file) for file in FILES],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=tests.parent,

@@ -128,6 +128,7 @@ def workspace(tmp_path, files, monkeypatch) -> dict[str, Any]:
     }
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs(code, workspace):
     users = ("model.fit(train", "model.train_on_batch", "bench(", 'Shards("shards/train")')

@@ -209,6 +209,7 @@ def test_a_directory_is_not_a_file(tmp_path):
         best_callback(tmp_path)
 
 
+@pytest.mark.slow
 def test_fit_restores_the_weights_and_leaves_the_optimizer(tmp_path):
     model = shared_dropout_model()
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "val_loss", patience=2)

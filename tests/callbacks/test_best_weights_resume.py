@@ -49,6 +49,7 @@ def test_resuming_goes_on_with_the_wait_of_a_baseline(tmp_path):
     assert run_epochs(best, [0.5, 0.5], first_epoch=3)[1] == 1
 
 
+@pytest.mark.slow
 def test_resuming_restores_from_the_file_if_nothing_was_better(tmp_path):
     model = shared_dropout_model()
     path = tmp_path / "best.weights.h5"

@@ -198,6 +198,7 @@ def sets(directory, tmp_path):
     return found
 
 
+@pytest.mark.slow
 def test_sets_behind_urls_are_evaluated_like_those_in_directories(sets, tmp_path):
     model = shared_classifier()
     (a, a_url), (b, b_url) = sets["a"], sets["b"]

@@ -71,6 +71,7 @@ class Call(keras.callbacks.Callback):
         pass
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_as_if_never_killed(tmp_path, url, shards):
     data = shards([40])
     expected, whole = tiny_fit(tmp_path / "whole", data)

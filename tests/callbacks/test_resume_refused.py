@@ -49,6 +49,8 @@ def test_other_data_is_refused_with_both_values(begun, shards):
         tiny_fit(begun[0], shards([21, 19]))
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_class_weights_that_were_left_out_are_refused_with_both_values(tmp_path, shards):
     data = shards([20])
 

@@ -99,6 +99,7 @@ def begun(tmp_path_factory, data):
     return folder
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_setting_is_refused_with_both_values(name, begun, data):
     changed, match = CHANGES[name]
@@ -106,6 +107,7 @@ def test_a_changed_setting_is_refused_with_both_values(name, begun, data):
         train(changed(), begun, data)
 
 
+@pytest.mark.slow
 def test_other_class_weights_of_fit_are_refused_with_both_values(tmp_path, data):
     def fit(weights, epochs, **arguments):
         sequence = ShardSequence(data, 8, workers=0, seed=1, **ROLES)
@@ -138,6 +140,7 @@ def scaled(scale):
     return lambda y_true, y_pred: scale * keras.ops.square(y_true - y_pred)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [keras.losses.Huber, Scaled, scaled])
 def test_other_arguments_of_the_same_loss_are_refused_with_both_values(tmp_path, data, loss):
     train(compiled(optimizers.SGD(0.001), loss(1.0)), tmp_path, data, 1)
@@ -163,6 +166,7 @@ def test_the_same_loss_in_other_words_is_the_same(begun, data):
         train(compiled(optimizers.SGD(0.001), loss), begun, data)
 
 
+@pytest.mark.slow
 def test_what_a_scheduler_changed_is_restored_and_not_refused(tmp_path, data):
     def halve():
         return [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)]
@@ -191,6 +195,7 @@ def test_after_an_exception_the_same_model_goes_on_with_its_rate(tmp_path, data)
         train(model, tmp_path, data, 5, [halve])
 
 
+@pytest.mark.slow
 def test_new_settings_are_used_on_request(tmp_path, data):
     folder = tmp_path / "c"
     train(compiled(optimizers.Adam(0.001)), folder, data, 4, stop_at=2)

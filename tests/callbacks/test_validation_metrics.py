@@ -335,6 +335,7 @@ def test_states_of_metrics_outside_variables_are_kept_between_sets():
     assert_results(logs, model.evaluate(Chain(sets), verbose=0, return_dict=True))
 
 
+@pytest.mark.slow
 def test_where_groups_of_metrics_are_not_seen_all_sets_are_evaluated_again(
     with_largest_errors, monkeypatch
 ):

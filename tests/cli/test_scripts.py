@@ -49,6 +49,7 @@ def test_faults(shards, capsys):
     assert found["faults"][0]["remedy"]
 
 
+@pytest.mark.slow
 def test_times(shards, tmp_path, capsys):
     options = ["--epochs", "4", "--pack-seconds", "10", "--samples-per-second", "20"]
     found = run(capsys, "estimate", shards, *options, "--json")

@@ -34,6 +34,7 @@ def one_block(text: str) -> Block:
     return block
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 @pytest.mark.filterwarnings("ignore:.*best.former")
 def test_a_block_of_python_runs(block, folder, monkeypatch):

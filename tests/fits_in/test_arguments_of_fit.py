@@ -109,6 +109,7 @@ def test_image_dataset_from_directory_keeps_its_class_names(tmp_path: Path):
     assert seen == expected
 
 
+@pytest.mark.slow
 def test_preprocessing_of_keras_applications_as_a_transform(tmp_path: Path):
     preprocess = keras.applications.mobilenet_v2.preprocess_input  # changes floats in place
     images = np.random.default_rng(0).integers(0, 256, (ROWS, 2, 2, 3)).astype("uint8")

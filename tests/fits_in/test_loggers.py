@@ -32,6 +32,7 @@ def callbacks_around(directory: Path, logger: keras.callbacks.Callback) -> list[
     return [WeightedValidation(directory / "train"), logger, best]
 
 
+@pytest.mark.slow
 def test_a_tracker_receives_what_the_validation_writes(tmp_path: Path):
     train = in_order(pack_rows(tmp_path / "train"))
     tracker = Tracker()

@@ -214,6 +214,7 @@ def test_pickles_are_checked_in_natural_order(tmp_path):
     assert files == ["1.pkl", "2.pkl", "10.pkl"]
 
 
+@pytest.mark.slow
 def test_the_rows_of_variants_are_counted_once(tmp_path, capsys):
     source = Arrays(x=np.arange(6.0)[:, None], labels=[0, 1] * 3)
     pack(source, tmp_path, variants=3, augment=lambda sample, rng: sample, shard_samples=2)

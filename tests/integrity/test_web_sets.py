@@ -35,6 +35,7 @@ def web(tmp_path):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_set_of_a_web_server_is_verified(web, tmp_path, capsys):
     report = verify(web, verbose=0)
     assert report.ok

@@ -113,6 +113,7 @@ def test_in_train_phase_of_a_layer(K):
     np.testing.assert_allclose(model.predict(ROWS, verbose=0), ROWS, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_custom_losses_and_metrics_give_the_old_figures(K):
     """Integers of shape (rows,) as targets of one output, as from `flow_from_directory`."""
 

@@ -27,6 +27,7 @@ def batches():
         yield X[:4], Y[:4]
 
 
+@pytest.mark.slow
 def test_validation_data_and_params(installed):
     look = Look()
     plain = model()

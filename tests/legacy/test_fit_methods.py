@@ -62,6 +62,7 @@ def test_keras_1_trains_ten_epochs_by_default_if_it_is_asked_for(installed):
     assert len(regression().fit(X, Y, verbose=0).epoch) == 1
 
 
+@pytest.mark.slow
 def test_sequences_and_generators_are_read_as_keras_2_did(installed):
     model = classifier(run_eagerly=True)
     history = model.fit(
@@ -157,6 +158,7 @@ def test_one_batch(installed):
     np.testing.assert_allclose(one.get_weights()[0], other.get_weights()[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_plain_calls_give_the_figures_of_keras_3(installed):
     from keras_bigdata.legacy import patching
 

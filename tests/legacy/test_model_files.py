@@ -40,6 +40,7 @@ def test_any_name(model, tmp_path):
         model.save(str(tmp_path / "model"), overwrite=False)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 def test_training_continues_from_a_file(model, tmp_path):
     def train(one):

@@ -62,6 +62,7 @@ def test_loss_weights_of_one_loss(installed):
         two_outputs(loss_weights={"c": 1})
 
 
+@pytest.mark.slow
 def test_weights_of_classes_and_rows_of_several_outputs(installed):
     weights = np.where(Y, 3.0, 1.0)
     ones = np.ones(8)
@@ -78,6 +79,7 @@ def test_weights_of_classes_and_rows_of_several_outputs(installed):
         assert history["loss"] == pytest.approx([expected[0]])
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("count", [1, 2])
 def test_targets_and_sample_weights_by_the_names_of_outputs(installed, count):
     keras.utils.set_random_seed(0)

@@ -20,6 +20,7 @@ def autoencoder():
     return keras.Model(inputs, outputs), inputs, code, outputs
 
 
+@pytest.mark.slow
 def test_a_loss_of_tensors_of_the_model_trains_it(installed):
     from keras import backend as K
 

@@ -39,6 +39,7 @@ class ChangingLength(OldSequence):
         self.ended += 1
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("lengths", [[2, 3, 4], [4, 3, 2]])
 @pytest.mark.parametrize(
     "reading",
@@ -87,6 +88,7 @@ def test_a_shard_sequence_serves_its_own_epochs(model, shards, workers):
     assert ids.epochs == expected
 
 
+@pytest.mark.slow
 def test_results_of_weighted_validation_have_both_names(tmp_path):
     model = classifier()
     stop = keras.callbacks.EarlyStopping("val_acc", patience=5)

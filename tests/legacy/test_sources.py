@@ -120,6 +120,8 @@ def test_something_like_a_sequence_is_one(model):
     assert numbers(model.take()) == [0, 1] * 2
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_parts_of_a_batch_that_are_not_inputs_of_the_model_are_left_out(installed):
     """A generator that adds the texts of its images, for a callback, as in Keras 1 and 2."""
     image, length = keras.Input((3,), name="image"), keras.Input((1,), name="length")

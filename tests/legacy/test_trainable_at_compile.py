@@ -38,6 +38,7 @@ def changes(model, train):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A frozen BatchNormalization")
 def test_the_usual_script_of_a_gan(gan):
     discriminator, generator, both = gan

@@ -154,6 +154,7 @@ def test_an_output_without_weights_counts_as_without_them(directory):
 # ---- Every way to the batches
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("targets", ["labels", "one_hot", "masks", "deep_masks"])
 def test_all_ways_serve_the_same_weights(directory, targets):
     batches = list(sequence(directory, targets, workers=0))

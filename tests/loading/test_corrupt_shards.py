@@ -48,6 +48,7 @@ def epoch_of(sequence):
     return [ids.tolist() for _, ids in batches]
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("shuffle", ["window", "shards", "global", None])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_other_rows_stand_in_and_shapes_stay(packed, shuffle, workers):

@@ -39,6 +39,7 @@ def train(request, shards):
     return kind(shards(SIZES), 10, **ROLES, seed=5, **settings)
 
 
+@pytest.mark.quick_cases(2)
 def test_an_epoch_begins_at_the_batch_of_a_loaded_state(train):
     whole = [[train.batch_of(e, i)[1].tolist() for i in range(11)] for e in range(3)]
     dataset = train.as_dataset()
@@ -64,6 +65,7 @@ def test_a_state_with_another_seed_is_served(train):
     assert ids_of(dataset) == [other.batch_of(0, i)[1].tolist() for i in range(2, 11)]
 
 
+@pytest.mark.quick_cases(2)
 def test_an_iterator_that_was_left_does_not_end_the_epoch_of_another(train):
     dataset = train.as_dataset()
     left = iter(dataset)
@@ -92,6 +94,7 @@ def test_the_batch_that_builds_a_model_is_not_an_epoch(shards, batch_size):
     assert train.epoch == 2
 
 
+@pytest.mark.quick_cases(2)
 def test_the_sequence_of_a_dataset_is_found_through_what_keeps_its_batches(train):
     dataset = train.as_dataset()
     origin = dataset_origin(dataset)

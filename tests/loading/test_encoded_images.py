@@ -46,6 +46,7 @@ def same(one, other):
     )
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     "options",
     [
@@ -108,6 +109,7 @@ def test_crops_do_not_depend_on_workers_batches_or_the_order_of_requests(sets, c
     assert len(crops) == ROWS
 
 
+@pytest.mark.slow
 def test_crops_differ_between_epochs_seeds_and_occurrences(sets):
     def first_crops(epoch=0, seed=2):
         sequence = ShardSequence(sets["png"], ROWS, seed=seed, shuffle=None, decode=CROP)
@@ -191,6 +193,7 @@ def brighter(batch, rng):
     return {**batch, "images": batch["images"] // 2 + 100}
 
 
+@pytest.mark.slow
 def test_a_mixture_of_forms_has_images_of_one_size(sets):
     jpeg = ShardSequence(sets["jpeg"], 8, seed=1, inputs="images", targets="id", decode=CROP)
     files = ShardSequence(sets["file"], 8, seed=2, inputs="images", targets="id", decode=CROP)

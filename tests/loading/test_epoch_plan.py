@@ -201,6 +201,7 @@ def test_the_last_window_is_not_a_single_shard(shards, sizes):
     assert start == len(found)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("shuffle", MODES)
 def test_drop_leaves_out_rows_of_small_shards_no_more_often(shuffle):
     sizes = np.array([50, 10, 50, 50, 10, 50, 50, 10])

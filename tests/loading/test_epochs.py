@@ -173,6 +173,7 @@ def test_a_count_that_is_none(directory, count):
         sequence(directory).epochs(count)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("built", "broken_off"), [(False, False), (True, True)])
 def test_loops_and_fits_take_turns(directory, built, broken_off):
     train = sequence(directory)

@@ -49,6 +49,7 @@ def planned(directory, batch_size, epochs, **settings):
     return ids
 
 
+@pytest.mark.quick_cases(4)
 @all_pairs(shuffle=MODES, fit_shuffle=[True, False], batch_size=BATCH_SIZES, workers=[0, 1, 2, 4])
 def test_once_per_epoch_in_threads(shards, model, shuffle, fit_shuffle, batch_size, workers):
     directory = shards(SIZES[:5])
@@ -110,6 +111,7 @@ def test_once_per_epoch_in_processes_any_way(shards, model, shuffle, fit_shuffle
         assert epochs == planned(directory, batch_size, 2, **settings)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("shuffle", MODES)
 def test_processes_without_a_transform_read_in_threads(shards, model, shuffle):
     data = ShardSequence(
@@ -119,6 +121,7 @@ def test_processes_without_a_transform_read_in_threads(shards, model, shuffle):
     assert [sorted(ids) for ids in epochs] == [list(range(TOTAL))] * 2
 
 
+@pytest.mark.quick_cases(2)
 @all_pairs(batches=[1, 2, 3, 20], built=[True, False], validate=[True, False], workers=[0, 2])
 def test_two_fits_of_short_epochs(shards, batches, built, validate, workers):
     total = 6 * batches - 1
@@ -133,6 +136,7 @@ def test_two_fits_of_short_epochs(shards, batches, built, validate, workers):
     assert data.epoch == 5
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_a_stopped_epoch_is_served_again(shards, workers):
     class StopAt(keras.callbacks.Callback):
@@ -173,6 +177,7 @@ def test_steps_per_epoch_goes_on_where_the_last_epoch_stopped(shards, model, shu
     assert stream == expected
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("shuffle", MODES)
 def test_drop_serves_at_most_once_and_other_rows_each_epoch(shards, model, shuffle):
     data = ShardSequence(

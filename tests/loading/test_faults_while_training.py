@@ -187,6 +187,7 @@ def test_a_stale_file_that_has_changed_is_an_error(wide, disk):
         data[0]
 
 
+@pytest.mark.slow
 def test_a_slow_disk_is_waited_for(tmp_path, model, disk):
     data = sequence(write_wide_shards(tmp_path / "wide", 8), workers=2)
     disk.delay = 0.05

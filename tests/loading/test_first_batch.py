@@ -223,6 +223,7 @@ def test_a_shard_that_is_gone_is_found_out_by_its_download(directory, store):
     assert min(np.concatenate(labels)) >= 60
 
 
+@pytest.mark.slow
 def test_no_row_of_a_damaged_shard_is_served_before_it_is_skipped(directory, store):
     url = store.upload(directory)
     sequence = ShardSequence(url, 8, seed=1, window_shards=4, workers=0, on_corrupt="skip")

@@ -11,6 +11,7 @@ from keras_bigdata.loading.prefetching import batch_prefetch
 from tests.helpers.recording import recording_model
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("shuffle", ["window", "global"])
 def test_fit_that_shuffles_gets_the_batches_in_the_order_of_the_plan(shards, shuffle):
     arguments = {"batch_size": 8, "inputs": "x", "targets": "id", "seed": 3, "shuffle": shuffle}

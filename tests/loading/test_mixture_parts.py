@@ -66,6 +66,7 @@ def check_parts(whole, parts, epochs=2):
                 assert len(joined[0]) == rows
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize(
     ("weights", "set_options", "options"),
@@ -194,6 +195,7 @@ def ragged(tmp_path_factory):
     return paths
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 3}, {"weights": (9, 1)}], ids=str)
 def test_parts_of_a_mixture_of_rows_of_any_length_are_padded_as_one_batch(ragged, options):
     options = {"weights": (1, 1), **options}

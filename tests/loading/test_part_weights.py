@@ -37,6 +37,7 @@ def directory(tmp_path_factory):
     return path
 
 
+@pytest.mark.quick_cases(5)
 @pytest.mark.parametrize("size", [2, 4, 8])
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_loss_of_a_padded_batch_is_that_of_its_rows(directory, target, size):

@@ -49,6 +49,7 @@ def joined(directory, size, **options):
     return epochs
 
 
+@pytest.mark.quick_cases(5)
 @pytest.mark.parametrize("size", [2, 4, 8])
 @pytest.mark.parametrize(
     "options",

@@ -140,6 +140,8 @@ def text_model():
     return model
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_fit_takes_batches_of_every_length_when_the_first_two_are_equally_long(tmp_path):
     """On TensorFlow, equal lengths of the first two batches would be those of all."""
     rows = [np.ones(4, np.int32)] * 32 + [np.full(n, 2, np.int32) for n in range(1, 33)]

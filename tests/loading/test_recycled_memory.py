@@ -136,6 +136,7 @@ def checking():
     return model
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("arguments", [{}, {"max_queue_size": 1}, {"last_batch": "drop"}])
 def test_what_a_model_trains_on_never_changes(poisoned, directory, checking, arguments):
     train = ShardSequence(directory, batch_size=30, window_shards=3, seed=1, **arguments)

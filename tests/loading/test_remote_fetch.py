@@ -73,6 +73,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_batches_are_those_of_the_directory_over_two_epochs(name, directory, store, tmp_path):
     options = {"seed": 3, "window_shards": 3, **OPTIONS[name]}
@@ -219,6 +220,7 @@ def test_an_error_is_raised_when_the_shard_is_needed_with_its_url(
     sequence.server.prefetcher.release()
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("kind", ["gone", "damaged"])
 def test_a_missing_or_damaged_shard_is_skipped_or_raised(kind, directory, store):
     url, name = store.upload(directory), "shard-00003.pkl"

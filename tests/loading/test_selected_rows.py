@@ -123,6 +123,7 @@ def test_selected_rows_once_per_epoch(
     assert epoch_of(data.unshuffled()) == rows.tolist()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     rows=st.lists(st.integers(0, TOTAL - 1), min_size=1, unique=True),
@@ -171,6 +172,7 @@ def test_all_rows_selected_are_served_as_without_a_selection(directory):
 # ---- fit
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("shuffle", "processes"), [("window", False), ("global", True)])
 def test_a_fit_trains_on_the_selected_rows(directory, shuffle, processes):
     rows = SELECTIONS["most"]

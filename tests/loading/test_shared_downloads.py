@@ -51,6 +51,7 @@ def test_a_copy_is_never_given_to_a_thread_while_it_is_being_closed(tmp_path, st
     assert again.open().read() == bytes(1000)
 
 
+@pytest.mark.slow
 def test_a_second_sequence_uses_hundreds_of_copies_that_are_open(tmp_path, store, caplog):
     rows = np.arange(500)
     kb.pack(Arrays(x=rows, labels=rows % 3), tmp_path / "set", shard_samples=2, verbose=0)
@@ -99,6 +100,7 @@ def test_shards_in_memory_take_no_descriptors(tmp_path, store):
     sequence.server.prefetcher.release()
 
 
+@pytest.mark.slow
 def test_files_of_tiny_shards_that_are_read_together_are_not_all_open(tmp_path, store, monkeypatch):
     """Several batches are read together, which lie in more shards than two windows have."""
     rows = np.arange(400)

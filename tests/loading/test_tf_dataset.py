@@ -79,6 +79,7 @@ def test_take_and_repeat(shards):
     assert got == epoch_ids(directory, 0) + epoch_ids(directory, 1)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("transform", [None, lambda batch, rng: batch])
 def test_the_epoch_has_ended_when_fit_returns(shards, transform):
     """Also if ending it takes a while: a thread of TensorFlow ended it after `fit` returned."""

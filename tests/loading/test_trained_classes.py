@@ -56,6 +56,7 @@ def test_evaluate_after_training_is_warned_of(sets):
     assert not warnings_of_classes(lambda: untrained.evaluate(data, verbose=0))
 
 
+@pytest.mark.slow
 def test_equal_class_numbers_and_sets_that_were_accepted_are_not_warned_of(sets):
     train = ShardSequence(sets / "abc", 4)
     same = ShardSequence(sets / "ab", 4).unshuffled()

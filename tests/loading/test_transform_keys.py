@@ -65,6 +65,8 @@ def test_they_are_the_same_as_a_dataset_of_tensorflow(texts):
             np.testing.assert_array_equal(np.asarray(tensor), array)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_a_language_model_trains_on_tokens_and_the_next_ones(texts):
     model = keras.Sequential(
         [keras.Input((4,), dtype="int32"), keras.layers.Embedding(50, 4), keras.layers.Dense(50)]
@@ -141,6 +143,8 @@ def test_another_dtype_or_rank_in_a_later_batch_is_refused(texts, change, worker
         list(data)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_worker_processes_that_differ_from_each_other_are_refused(texts, tmp_path):
     """The batches of each process are alike."""
     first = tmp_path / "first"

@@ -77,6 +77,7 @@ def test_info_has_the_average_bytes_of_a_row(tmp_path, index, capsys):
     assert "any number of bytes per row" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_file_is_compared_with_the_index_when_it_is_opened(tmp_path):
     pack(RaggedNumbers(), tmp_path / "a", shard_samples=10)
     index = ShardIndex.load(tmp_path / "a")

@@ -174,6 +174,7 @@ def test_deeply_nested_and_long_files(tmp_path, capsys):
     assert "nested too deeply" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_hundreds_of_equal_notes_are_one():
     calls = "".join(f"y{n} = m.predict_generator(*args)\n" for n in range(200))
     (note,) = migrate_text(calls.encode()).notes

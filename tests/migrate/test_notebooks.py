@@ -69,6 +69,7 @@ def changed_lines(before: bytes, after: bytes) -> list[str]:
     return [json.loads(line.strip().removesuffix(",")) for line in new]
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     "form",
     [

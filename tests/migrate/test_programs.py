@@ -99,6 +99,7 @@ def test_a_module_that_two_programs_share_is_changed_only_if_both_agree(tmp_path
     assert "which is 'acc' and 'accuracy'. Write 'val_acc' or 'val_accuracy'" in message
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     ("imports", "is_known"),
     [

@@ -16,6 +16,7 @@ from tests.migrate.migrated import messages, migrated, new_lines, notes
 # ---- Whole scripts
 
 
+@pytest.mark.quick_cases(5)
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_second_run_changes_nothing_and_says_the_same(name):
     first = migrated(SCRIPTS[name])

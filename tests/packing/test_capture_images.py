@@ -79,6 +79,7 @@ def image_and_mask():
     return zip(*flows, strict=False)
 
 
+@pytest.mark.slow
 @LEGACY_SCIPY
 def test_image_and_mask_pairs_train(tmp_path):
     with pytest.raises(ValueError, match="a zip that never ends needs `steps`"):

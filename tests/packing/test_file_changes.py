@@ -190,7 +190,6 @@ def test_many_files_are_compared_in_groups(tmp_path: Path, monkeypatch: pytest.M
 
 def test_what_is_recorded_does_not_grow_with_the_files():
     from keras_bigdata.packing.identity import file_changes
-    from keras_bigdata.packing.sources import many_files
 
     recorded = file_changes.record_files([f"/none/{number}" for number in range(10_000)])
     assert len(json.dumps(recorded)) < 50_000

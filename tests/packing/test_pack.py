@@ -169,6 +169,7 @@ def test_the_bytes_do_not_depend_on_the_workers(photos: Path, tmp_path: Path, ba
     assert read_files(tmp_path / "threads") == read_files(tmp_path / "one")
 
 
+@pytest.mark.slow
 def test_a_custom_source_and_function_in_processes(tmp_path: Path):
     options: dict[str, Any] = {"shard_samples": 3, "variants": 2, "augment": add_noise}
     pack(Numbers(), tmp_path / "one", workers=1, **options)

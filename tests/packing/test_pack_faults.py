@@ -190,6 +190,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", CALLS)
 def test_a_write_that_fails_costs_nothing(tmp_path: Path, monkeypatch, expected, call, fault):

@@ -67,6 +67,7 @@ def test_ctrl_c_while_processes_pack(
     assert read_files(out) == read_files(tmp_path / "at once")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["before the first result", "between two results"])
 def test_ctrl_c_outside_joblib_prints_nothing_of_joblib(
     tmp_path: Path, monkeypatch, caplog, recwarn, place: str
@@ -143,6 +144,7 @@ def test_ctrl_c_on_the_command_line_is_no_traceback(tmp_path: Path, monkeypatch,
 # Two packs
 
 
+@pytest.mark.slow
 def test_of_two_packs_that_begin_at_once_one_is_refused(tmp_path: Path):
     script = tmp_path / "two.py"
     script.write_text(

@@ -52,6 +52,7 @@ def workspace(tmp_path_factory):
     }
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(("code", "member"), EXAMPLES)
 def test_example_draws(code, member, workspace, render, monkeypatch):
     monkeypatch.chdir(workspace["folder"])

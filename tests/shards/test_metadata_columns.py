@@ -62,6 +62,7 @@ def columns_of(index: ShardIndex, name: str) -> list[Any]:
     return np.concatenate([read_column(index, shard, name) for shard in range(len(index))]).tolist()
 
 
+@pytest.mark.slow
 def test_rows_know_their_number_in_the_source(tmp_path):
     source = Arrays(x=np.arange(20.0), labels=np.arange(20) % 2)
     index = pack(source, tmp_path / "all", shard_samples=7)

@@ -118,6 +118,7 @@ def test_arrays_of_a_large_shard_are_not_read(tmp_path, protocol):
         find_arrays(path)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_long_lists_take_little_memory(tmp_path, protocol):
     for value in (list(range(10_000)), [i / 7 for i in range(10_000)]):

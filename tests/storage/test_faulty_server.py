@@ -38,6 +38,7 @@ def attempts(web):
     return len(web.requests)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "faults",
     [
@@ -62,6 +63,7 @@ def test_repetition_ends_and_the_error_names_the_url(web, file):
     assert attempts(web) == 5
 
 
+@pytest.mark.slow
 def test_silence_ends_an_attempt(web, file):
     web.faults = Faults(stall=1.0, stall_seconds=30)
     start = time.monotonic()
@@ -70,6 +72,7 @@ def test_silence_ends_an_attempt(web, file):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.slow
 def test_a_trickle_ends_after_the_time_limit(web, file, monkeypatch):
     monkeypatch.setattr(request, "TIMEOUT", 0.4)
     monkeypatch.setattr(request, "PAUSES", (0.01,))

@@ -18,6 +18,7 @@ def read_in_child(path, pipe):
     pipe.send(data)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process with threads")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_and_its_parent_go_on_reading(web):

@@ -68,6 +68,7 @@ def test_more_is_never_held_than_was_in_use_at_one_time():
     del held
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_keeps_what_the_parent_writes_over():

@@ -88,6 +88,7 @@ def test_a_running_sequence_never_serves_the_new_set_and_a_new_one_does(
     np.testing.assert_array_equal(served(again), np.arange(1000, 1000 + ROWS))
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("lifetime", [0.0, 30.0])
 def test_columns_of_a_replaced_set_are_not_those_of_the_new_one(
     remote, sets, monkeypatch, lifetime

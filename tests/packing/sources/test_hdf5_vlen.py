@@ -73,6 +73,7 @@ def test_they_are_packed_as_rows_of_any_length(path: Path, tmp_path: Path, worke
     assert read_files(one.directory) == read_files(index.directory)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("read_bytes", [1, 64, 500, 4 << 20])
 def test_any_size_of_reads_gives_the_same_rows(
     path: Path, monkeypatch: pytest.MonkeyPatch, read_bytes: int

@@ -15,6 +15,7 @@ from keras_bigdata.images.resizing import Form, Interpolation, Resize
 PHOTO = Path(skimage.__file__).parent / "data" / "rocket.jpg"
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
 def test_a_size_that_is_not_a_multiple_does_not_move_the_image(
