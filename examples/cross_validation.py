@@ -8,7 +8,7 @@ with some of them in the training set and others in the validation set, the accu
 high. The script packs all crops once, and keeps the tile as a column. Then it trains one model per
 fold on the rows of four fifths of the tiles, without packing again, and prints the mean and the
 standard deviation of the accuracy on the other rows. It downloads nothing and takes about 15
-seconds on two cores.
+seconds on two cores. Its files are removed at the end, unless FOLDER is passed.
 """
 
 import sys
@@ -95,4 +95,8 @@ def main(folder: Path, epochs: int = 6) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="cross-validation-")))
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory(prefix="cross-validation-") as temporary:
+            main(Path(temporary))

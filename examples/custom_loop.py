@@ -5,7 +5,8 @@
 `for x, y in train:` is one epoch, with each row once. The next loop is the next epoch, in another
 order. The following batches are read ahead. An epoch whose loop stops early is repeated from its
 start. The script trains the same network twice, with `train_on_batch` and with a training step
-written for TensorFlow, JAX or PyTorch, and validates in a loop. It takes about 10 seconds.
+written for TensorFlow, JAX or PyTorch, and validates in a loop. It takes about 10 seconds. Its
+files are removed at the end, unless FOLDER is passed.
 """
 
 import sys
@@ -152,4 +153,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="custom-loop-")))
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory(prefix="custom-loop-") as temporary:
+            main(Path(temporary))

@@ -5,7 +5,7 @@
 The script writes crops of different sizes of the photographs in scikit-image as JPEG files. They
 are packed three times: as pixels of one size, as JPEG of that size, and as the files themselves.
 From the files, another part of each image is decoded in each epoch. It downloads nothing and takes
-about 30 seconds on two cores.
+about 30 seconds on two cores. Its files are removed at the end, unless FOLDER is passed.
 """
 
 import sys

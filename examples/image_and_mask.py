@@ -6,8 +6,9 @@ The script segments the coins image of scikit-image once with a watershed. It pa
 left side and their masks in K variants, in which an image and its mask are rotated, shifted, zoomed
 and flipped in the same way and the image is brightened. A small U-Net learns from them in plain
 `fit` to find the coins on the right side. The script prints the intersection over union there, and
-that of the best threshold on brightness, and writes some pairs as an image, `pairs.png`. It
-downloads nothing and takes about 20 seconds on two cores.
+that of the best threshold on brightness. With FOLDER, it writes some pairs as an image,
+`pairs.png`, there, and its files stay; otherwise they are removed at the end. It downloads nothing
+and takes about 20 seconds on two cores.
 """
 
 import argparse
@@ -78,7 +79,7 @@ def draw_pairs(shards: Path, file: Path) -> None:
     io.imsave(file, np.vstack(rows)[:, :, 0].astype(np.uint8), check_contrast=False)
 
 
-def main(folder: Path, epochs: int, variants: int) -> None:
+def main(folder: Path, epochs: int, variants: int, drawing: Path | None) -> None:
     keras.utils.set_random_seed(1)
     images, masks = segment_coins()
     boundary = images.shape[1] * 2 // 3
@@ -99,7 +100,8 @@ def main(folder: Path, epochs: int, variants: int) -> None:
         masks="masks",
     )
     index = pack(train, folder / "shards", variants=variants, augment=augment, workers=2)
-    draw_pairs(folder / "shards", folder / "pairs.png")
+    if drawing is not None:
+        draw_pairs(folder / "shards", drawing)
     print(f"{len(train)} pairs in {variants} variants, {index.sizes.sum() / 1e6:.1f} MB on disk")
 
     best = BestWeightsEarlyStopping(folder / "best.weights.h5", "val_coin_iou", patience=10)
@@ -123,5 +125,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--variants", type=int, default=8)
     arguments = parser.parse_args()
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="image-and-mask-"))
-    main(folder, arguments.epochs, arguments.variants)
+    with tempfile.TemporaryDirectory(prefix="image-and-mask-") as temporary:
+        folder = arguments.folder or Path(temporary)
+        drawing = None if arguments.folder is None else folder / "pairs.png"
+        main(folder, arguments.epochs, arguments.variants, drawing)

@@ -8,7 +8,8 @@ batch takes less than a millisecond and the cost is largest; the same with a `tr
 and with `InputReport`, in one process, every other round in the opposite order. It prints the time
 of an epoch, and the ratio: its median over the rounds, the lowest and the highest one. A ratio of
 1.01 is a cost of 1%. Other programs should be idle: differences between rounds are as large as the
-cost. It downloads nothing and takes about two minutes on two cores.
+cost. It downloads nothing and takes about two minutes on two cores. Its files are removed at the
+end, unless FOLDER is passed.
 """
 
 import argparse

@@ -5,7 +5,8 @@
 It uses images in class folders, `ImageDataGenerator`, `fit_generator` with its old arguments,
 `.hdf5` checkpoints with `{val_acc:.2f}` in their names, and `history.history["acc"]`. Keras 3 has
 none of these. The script does not import keras_bigdata. Its images are crops of those in
-scikit-image. It takes about 15 seconds on two cores.
+scikit-image. It takes about 15 seconds on two cores. Its files are removed at the end, unless
+FOLDER is passed.
 """
 
 import os
@@ -37,7 +38,8 @@ def write_images(folder, count, seed):
             io.imsave(os.path.join(folder, name, "%03d.png" % i), crop, check_contrast=False)  # noqa: UP031
 
 
-folder = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()
+temporary = tempfile.TemporaryDirectory()
+folder = sys.argv[1] if len(sys.argv) > 1 else temporary.name
 np.random.seed(7)
 write_images(os.path.join(folder, "train"), nb_train_samples, 0)
 write_images(os.path.join(folder, "validation"), nb_validation_samples, 1)
@@ -101,3 +103,4 @@ predicted = best.predict_generator(validation_generator)[:, 0] > 0.5
 predicted_acc = np.mean(predicted == validation_generator.classes)
 print("best: %.3f, by predict_generator %.3f" % (acc, predicted_acc))  # noqa: UP031
 model.save_weights(os.path.join(folder, "first_try.h5"))
+temporary.cleanup()

@@ -5,8 +5,9 @@
 The script writes crops of photographs and textures of scikit-image as image files, packs them once
 and trains a small model on four fifths of them. `predict_rows` returns the predictions together
 with the columns of their rows, such as the file of each image. The script prints the files with a
-wrong prediction, and draws their images next to each other as `mistakes.png` in FOLDER. It
-downloads nothing and takes about 10 seconds on two cores.
+wrong prediction. With FOLDER, it draws their images next to each other as `mistakes.png` there, and
+its files stay; otherwise they are removed at the end. It downloads nothing and takes about 10
+seconds on two cores.
 """
 
 import sys
@@ -68,7 +69,7 @@ def draw_images(files: list[Path], target: Path) -> None:
     sheet.save(target)
 
 
-def main(folder: Path, epochs: int = 4) -> None:
+def main(folder: Path, drawing: Path | None = None, epochs: int = 4) -> None:
     keras.utils.set_random_seed(1)
     write_crops(folder / "photos")
     pack(ImageFolder(folder / "photos", size=(CROP, CROP)), folder / "shards", workers=1)
@@ -84,10 +85,14 @@ def main(folder: Path, epochs: int = 4) -> None:
         print(f"{file}: predicted as {names[number]}")
     wrong = [folder / "photos" / file for file in result["file"][is_wrong]]
     print(f"{len(wrong)} of {len(val)} images have a wrong prediction")
-    if wrong:
-        draw_images(wrong, folder / "mistakes.png")
-        print(f"they are drawn in {folder / 'mistakes.png'}")
+    if wrong and drawing is not None:
+        draw_images(wrong, drawing)
+        print(f"they are drawn in {drawing}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="inspect-")))
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]), Path(sys.argv[1]) / "mistakes.png")
+    else:
+        with tempfile.TemporaryDirectory(prefix="inspect-") as temporary:
+            main(Path(temporary))

@@ -6,8 +6,9 @@ The script packs three textures of scikit-image, trains in one process, and then
 `part="auto"`: JAX joins the halves to the same batches, so that the weights are equal but for
 rounding. (Adam would enlarge the rounding: it divides gradients that are nearly 0 by their size.)
 The two processes run on this machine and talk to each other over its loopback address; on several
-machines each runs the same lines with the address of the first one. It needs JAX
-(`pip install jax`), downloads nothing and takes about 50 seconds on two cores.
+machines each runs the same lines with the address of the first one. It needs JAX (`pip install
+jax`), downloads nothing and takes about 50 seconds on two cores. Its files are removed at the end,
+unless FOLDER is passed.
 """
 
 import os

@@ -261,6 +261,6 @@ def _flat_array(rows: Any) -> npt.NDArray[Any] | None:
 
 
 def _shown(value: Any) -> str:
-    """The `repr` of a value, which may be a large object."""
+    """Returns the `repr` of a value, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."

@@ -58,10 +58,10 @@ class DaemonThreads:
         return future
 
     def shutdown(self, timeout: float = 0.0) -> None:
-        """Cancels what has not begun, and ends the threads after their current work.
+        """Cancels the calls that have not begun, and ends the threads after their current call.
 
         Args:
-            timeout: maximum time in seconds to wait for the current work. Defaults to `0.0`.
+            timeout: maximum time in seconds to wait for the current calls. Defaults to `0.0`.
         """
         with self._lock:
             self._closed = True

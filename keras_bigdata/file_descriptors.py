@@ -1,4 +1,4 @@
-"""Calls functions again after the process ran out of file descriptors, or if one is stale."""
+"""Calls a function again if the process ran out of file descriptors, or if a file is stale."""
 
 from __future__ import annotations
 

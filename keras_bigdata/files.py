@@ -19,15 +19,17 @@ from keras_bigdata.checksum import crc32
 # Every temporary name starts with this, so that leftovers of a killed process can be recognised.
 TEMPORARY_PREFIX = ".tmp-"
 
-# A scheme has at least two letters here: "C:/data" is a path on Windows. `pathlib` makes one slash
-# of the two. The scheme of a known store makes a mistyped URL also without slashes: "gs:bucket/x".
-# A directory of such a name is "./gs:bucket/x".
+# A text is a URL if it begins with a scheme of at least two letters, because "C:/data" is a path on
+# Windows, and one slash, because `pathlib` replaces two slashes by one. After the scheme of a known
+# store, a slash is not needed: "gs:bucket/x" is a mistyped URL. A directory of that name can be
+# passed as "./gs:bucket/x".
 _URL = re.compile(
     r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+:/"
     r"|(?:s3a?|gc?s|az|abfss?|hf|https?):(?=.)",
     re.IGNORECASE,
 )
 
+# Number of times that `replace_file` tries to write a file.
 _ATTEMPTS = 5
 
 _TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{8}}-(.+)", re.DOTALL)
@@ -43,8 +45,8 @@ def local_path(path: Any, argument: str) -> Path:
     """Returns a path on this machine as a `pathlib.Path`.
 
     Args:
-        path: what was given: a string or a path object.
-        argument: its name, for the messages.
+        path: the value that was passed: a string or a path object.
+        argument: name of the argument, for the messages.
 
     Raises:
         TypeError: if it is neither a string nor a path object.
@@ -201,6 +203,26 @@ def file_checksum(path: str | os.PathLike[str]) -> int:
     return checksum
 
 
+def descriptor_checksum(descriptor: int, stop: int, *, begin: int = 0, checksum: int = 0) -> int:
+    """Returns the CRC-32 of an open file, up to a position.
+
+    Args:
+        descriptor: the file.
+        stop: the position.
+        begin: the position from which on bytes are read. Defaults to `0`.
+        checksum: CRC-32 of the bytes before `begin`, which the result continues. Defaults to `0`.
+    """
+    block = bytearray(min(_BLOCK, max(stop - begin, 1)))
+    view = memoryview(block)
+    while begin < stop:
+        count = os.preadv(descriptor, [view[: stop - begin]], begin)
+        if not count:
+            break
+        checksum = crc32(view[:count], checksum)
+        begin += count
+    return checksum
+
+
 def drop_from_page_cache(fd: int, size: int) -> bool:
     """Drops a file from the page cache. Returns whether four positions in it are not cached.
 
@@ -277,6 +299,12 @@ def walk_directory(
         folders.sort()
         yield folder, folders, sorted(names)
         folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Returns a key that sorts names by the numbers in them: 1, 2, 10 and not 1, 10, 2."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def lock_file(path: str | os.PathLike[str]) -> int:
@@ -356,9 +384,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Returns a key that sorts names by the numbers in them: 1, 2, 10 and not 1, 10, 2."""
-    parts = re.split(r"([0-9]+)", name)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name

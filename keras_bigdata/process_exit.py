@@ -41,7 +41,9 @@ def call_at_main_thread_end(function: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def finished_before_exit() -> Iterator[None]:
-    """Work in a daemon thread that the end of the process waits for, up to 2 seconds.
+    """Makes the process wait at its end for the block, which runs in a daemon thread.
+
+    It waits up to 2 seconds.
 
     CPython ends a daemon thread by unwinding its stack when it needs the GIL after finalization has
     begun. If a frame of C++ is on that stack, the process may be aborted
@@ -60,7 +62,7 @@ def finished_before_exit() -> Iterator[None]:
         yield
     finally:
         with _changed:
-            # Not there in a child that the work has forked.
+            # It is missing in a child process that the block has forked.
             _working.discard(thread)
             _changed.notify_all()
 
@@ -77,13 +79,13 @@ def run_before_executors_wait() -> None:
     Without it: at its end the process waits until the batches that were submitted to worker
     processes, up to `max_queue_size`, have been loaded.
     """
-    # A program that ends already raises RuntimeError: its executors have been waited for.
+    # Raises RuntimeError in a program that is ending: its executors have been waited for.
     with contextlib.suppress(AttributeError, RuntimeError):
         threading._register_atexit(_call_all)  # type: ignore[attr-defined]
 
 
 def _register() -> None:
-    """Registers the functions below, once per process."""
+    """Registers `_call_all` and `_finalize`, once per process."""
     global _registered  # noqa: PLW0603 - once per process
     with _changed:
         if _registered:
@@ -95,12 +97,14 @@ def _register() -> None:
 
 
 def _call_all() -> None:
+    """Calls the registered functions, when the main thread has ended."""
     _exiting.set()
     for function in list(_functions):
         function()
 
 
 def _finalize() -> None:
+    """Waits for the blocks of `finished_before_exit`, when the process ends."""
     global _finalizing  # noqa: PLW0603
     _call_all()
     with _changed:

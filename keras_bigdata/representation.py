@@ -44,8 +44,8 @@ def format_shape(shape: Sequence[int | None]) -> str:
 def shorten(text: object, limit: int = MAX_CHARACTERS) -> str:
     """Returns an object as text of at most `limit` characters.
 
-    A longer one ends in `...`. Of a URL, the middle is left out: its beginning is the store, and
-    its end the name of the set.
+    A longer text ends in `...`. In a URL the middle is left out, because the beginning names the
+    store and the end names the set.
     """
     text = str(text)
     if len(text) <= limit:

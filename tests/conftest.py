@@ -1,4 +1,4 @@
-"""Data that many tests share: shards written by plain code, without our writer."""
+"""Settings and fixtures of all tests, and shards that are written by plain pickle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from tests.helpers.web_server import WebServer
 # time; `pytest_collection_finish` turns the collector on.
 gc.disable()
 
-# A run in the background inherits SIGINT ignored, and would hand that on to the tests of Ctrl-C.
+# A run in the background inherits that SIGINT is ignored. The programs of the tests of Ctrl-C would
+# inherit it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
@@ -34,8 +35,8 @@ ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Sets up hypothesis, and TensorFlow for small models, in the processes that run tests.
 
-    The process that hands tests out to others does not import TensorFlow: that takes 5 seconds, in
-    which the others wait.
+    The process that distributes the tests does not import TensorFlow: that takes 5 seconds, in
+    which the others would wait.
     """
     options = session.config.option
     hands_out = getattr(options, "dist", "no") != "no"
@@ -73,9 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keeps the garbage collector from walking TensorFlow and 3,500 tests again and again.
+    """Keeps the garbage collector from walking TensorFlow and all tests again and again.
 
-    It took a sixth of the time of tests with a `fit`.
+    That took a sixth of the time of tests with a `fit`.
     """
     gc.collect()
     gc.freeze()
@@ -84,7 +85,7 @@ def pytest_collection_finish() -> None:
 
 
 def write_shards(directory: Path, sizes: Sequence[int], protocol: int = 4) -> Path:
-    """Bare pickles of {"x", "id"}; ids count on over the files."""
+    """Writes pickles of {"x", "id"} without an index; the ids continue from file to file."""
     directory.mkdir(parents=True, exist_ok=True)
     start = 0
     for number, size in enumerate(sizes):
@@ -97,13 +98,13 @@ def write_shards(directory: Path, sizes: Sequence[int], protocol: int = 4) -> Pa
 
 
 def rows_of(ids: np.ndarray) -> np.ndarray:
-    """Inputs that tell the id of their row."""
+    """Returns inputs that contain the id of their row."""
     return np.stack([ids, ids % 7, ids * 0 + 1], axis=1).astype(np.float32)
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Callable[..., Path]:
-    """`shards(sizes, protocol=4)` gives a new directory of bare pickles."""
+    """`shards(sizes, protocol=4)` returns a new directory of pickles without an index."""
     count = 0
 
     def make(sizes: Sequence[int], protocol: int = 4) -> Path:

@@ -55,15 +55,15 @@ MAY_IMPORT = {
         *("daemon_threads", "file_descriptors", "images", "process_exit", "representation"),
         *("shards", "storage"),
     ],
-    "callbacks": [
-        *("arguments", "files", "keras_internals", "loading", "report", "shards", "storage"),
-    ],
     "bench": [
         *("arguments", "bounded_map", "files", "loading", "permutation", "progress"),
         *("representation", "shards", "storage"),
     ],
     "plots": ["arguments", "bench", "images", "loading", "shards"],
     "report": ["files", "plots", "representation", "shards", "storage"],
+    "callbacks": [
+        *("arguments", "files", "keras_internals", "loading", "report", "shards", "storage"),
+    ],
     "old_keras": [],
     "migrate": ["files", "old_keras"],
     "legacy": ["bounded_map", "callbacks", "files", "keras_internals", "loading", "old_keras"],

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from skimage import io
 
-from tests.helpers.packs import wait_for
 from tests.helpers.paths import ROOT
+from tests.helpers.waiting import wait_for
 
 EXAMPLES = ROOT / "examples"
 

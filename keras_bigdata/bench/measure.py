@@ -26,7 +26,7 @@ from keras_bigdata.shards.opening.one_set import Reading
 from keras_bigdata.shards.selecting.selection import Selection
 from keras_bigdata.shards.shards import Shards
 
-# Maximum size of what is measured by default. That of a remote set is transferred.
+# Default maximum size of the shards that are measured. Those of a remote set are transferred.
 _LOCAL_BYTES = 2**30
 _REMOTE_BYTES = 2**28
 
@@ -51,14 +51,14 @@ def bench(
     the CPU shares the cores with the input pipeline, which then delivers less. Other programs
     should be idle.
 
-    Of a set behind a URL, these shards are copied once to this machine, by which the store is
-    measured. Everything else is measured on the copies, as in epochs that a cache serves. They are
-    in the directory of the `cache` of the `Shards`, or else in that for temporary files, and are
-    removed at the end.
+    If the set is behind a URL, these shards are copied once to this machine, which measures the
+    store. Everything else is measured on the copies, as in epochs that a cache serves. The copies
+    are in the directory of the `cache` of the `Shards`, or else in the directory for temporary
+    files, and are removed at the end.
 
     Args:
         shards: a directory of shards or its URL, paths of shard files, a `ShardIndex`, or a
-            `Shards`, of which the selected rows are measured.
+            `Shards`, whose selected rows are measured.
         batch_size: rows per batch. Defaults to `32`.
         inputs: fields that are inputs, for pickles without an index. Defaults to `None`: those
             that the index names.
@@ -176,7 +176,7 @@ def _measure(
 
 
 def _check_shapes(sequence: ShardSequence) -> None:
-    """Refuses rows of any size, of which no arrays in memory can be made to compare with.
+    """Refuses rows of any size, because the arrays in memory to compare with need one shape.
 
     Raises:
         ShardError: if a field of a role has such rows.

@@ -20,8 +20,8 @@ class Rates:
             limit for any `PyDataset`.
         memory: `fit` on shuffled arrays in memory.
         disk: reading the files from start to end with none of them in the page cache, or `None`
-            if they could not be dropped from the page cache. Of a remote set it is copying the
-            shards from the store.
+            if they could not be dropped from the page cache. The shards of a remote set are
+            copied from the store instead.
         row_bytes: bytes per sample of the fields in use.
         file_bytes: bytes of the files per sample, including fields that are not used.
         shards: number of measured shards, a part of a large set.

@@ -24,7 +24,7 @@ _BATCHES = 64
 # An order is good enough if a batch has this share of the shards that it has after a full shuffle.
 _ENOUGH = 0.8
 
-# Labels are not read if they lie in more shards.
+# Labels are not read if the set has more shards.
 _MAX_SHARDS_OF_LABELS = 20_000
 
 
@@ -42,7 +42,7 @@ class ShuffleQuality:
         shuffle: as in `ShardSequence`.
         window_shards: number of shards in the largest window; 1 without windows.
         batches: number of batches that were looked at.
-        shards_per_batch: number of different shards of which a batch has rows, on average.
+        shards_per_batch: average number of different shards that the rows of a batch are in.
         full_shards_per_batch: the same after a shuffle of all rows, as expected.
         distance: how far two rows that are stored next to each other lie apart in an epoch, in
             rows, as expected.
@@ -74,7 +74,7 @@ class ShuffleQuality:
 
     @property
     def sufficient_window(self) -> int:
-        """Smallest window after which a batch has rows of 80% of the shards of a full shuffle."""
+        """Smallest window with which a batch has rows of 80% of the shards of a full shuffle."""
         # Windows have nearly the same size, so their number counts: with windows of at most 28
         # shards, 50 shards are 25 + 25.
         low, high = 1, self.shards
@@ -179,7 +179,7 @@ def shuffle_quality(
     """Computes how well an order mixes the rows of a set.
 
     It computes the rows of 64 batches and reads no shard, except for the labels of these rows if
-    the target is a class number and the set is on this machine and of at most 20,000 shards.
+    the target is a class number, and the set is on this machine and has at most 20,000 shards.
 
     Args:
         shards: a directory of shards, its URL, or a `Shards`.
@@ -292,7 +292,7 @@ def _share_drawn(rows: float, total: float, batch_size: int) -> float:
 
 
 def _full_shards(samples: Int64Array, batch_size: int) -> float:
-    """Returns the expected number of shards of which a batch has rows after a full shuffle."""
+    """Returns how many shards the rows of a batch are in after a full shuffle, as expected."""
     total = int(samples.sum())
     sizes, counts = np.unique(samples, return_counts=True)
     shares = [_share_drawn(size, total, batch_size) for size in sizes.tolist()]

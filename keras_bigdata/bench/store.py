@@ -19,7 +19,7 @@ from keras_bigdata.storage.copies.fetch import fetch
 from keras_bigdata.storage.paths.joined_places import JoinedPlaces
 from keras_bigdata.storage.paths.place import Place
 
-# Shards that are copied at one time; each in pieces by several connections, if it is large.
+# Shards that are copied at one time. A large one is copied in pieces by several connections.
 _SHARDS_AT_ONCE = 8
 
 
@@ -27,14 +27,15 @@ _SHARDS_AT_ONCE = 8
 def copied_shards(part: ShardIndex) -> Iterator[tuple[ShardIndex, float | None]]:
     """Copies remote shards to this machine, for as long as the block runs.
 
-    They are copied to the directory of the cache of the set, or else to that for temporary files.
+    They are copied to the directory of the cache of the set, or else to the directory for temporary
+    files, with the checksums and the number of connections of training.
 
     Args:
-        part: the shards; those of them that lie on this machine are not measured.
+        part: the shards. Those that lie on this machine are not measured.
 
     Yields:
-        The index of the copies, and the samples per second of the store: checked as in training,
-        and by as many connections. Of a set on this machine its own index, and `None`.
+        The index of the copies, and the samples per second of the store. A set on this machine is
+        not copied: its own index, and `None`.
 
     Raises:
         ShardError: if they do not fit on the disk.

@@ -6,7 +6,8 @@ main        the parser, error messages, exit status (__main__)
 pack        `pack images`, `pack texts`, `pack hdf5`, `pack generator` (pack_options, load_function)
 info        `info`
 integrity   `verify` and `repair`
-bench       `bench` and `estimate` (storage: `estimate` of image files)
+bench       `bench`
+estimate    `estimate` (storage_estimate: `estimate` of image files)
 migrate     `migrate`
 report      `report`
 show        `show`

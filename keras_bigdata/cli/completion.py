@@ -8,7 +8,7 @@ from typing import Any
 
 _SHELLS = ("bash", "zsh", "tcsh")
 
-# By the names in the help: what a shell should complete with names of files.
+# Metavars of arguments that a shell completes with names of files, or of directories.
 _FILES = ("FILE", "SOURCE", "CSV")
 _DIRECTORIES = ("DIR", "DIR2", "RUN", "OUTPUT", "CACHE")
 

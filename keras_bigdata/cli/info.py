@@ -42,7 +42,7 @@ def add_info(commands: Any) -> None:
 
 def run_info(arguments: argparse.Namespace) -> None:
     """Prints what the index says, or what a scan of the pickles finds."""
-    from keras_bigdata.shards.opening.scan import open_shards
+    from keras_bigdata.shards.opening.open_shards import open_shards
 
     index = open_shards(
         arguments.directory,

@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Sequence
 
 from keras_bigdata import __version__
-from keras_bigdata.cli.bench import add_bench, add_estimate
+from keras_bigdata.cli.bench import add_bench
 from keras_bigdata.cli.completion import add_completion, subcommands
+from keras_bigdata.cli.estimate import add_estimate
 from keras_bigdata.cli.info import add_info
 from keras_bigdata.cli.integrity import add_repair, add_verify
 from keras_bigdata.cli.migrate import add_migrate

@@ -31,8 +31,13 @@ _NAME = re.compile(r"`(\w+)(?:\[[^\]`]*\])?`")
 _VALUE = re.compile(r"(?<![\w./\\(])(\w+)=(\"[^\"]*\"|'[^']*'|-?[\w.]+|\([^)]*\)|\[[^\]]*\])")
 
 
+def option_name(argument: str) -> str:
+    """Returns the option for an argument of the same name, such as `--mask-values`."""
+    return f"--{argument.replace('_', '-')}"
+
+
 def in_options(message: str, parsed: argparse.Namespace) -> str:
-    """Returns a message in which arguments are options: `--delimiter ';'` for `delimiter=';'`.
+    """Returns a message with options in place of arguments: `--delimiter ';'` for `delimiter=';'`.
 
     Args:
         message: the message of an exception.
@@ -44,7 +49,7 @@ def in_options(message: str, parsed: argparse.Namespace) -> str:
         option = name if name in known else _OPTIONS.get(name)
         if option is None or option not in known:
             return None
-        return _POSITIONALS.get(option) or f"--{option.replace('_', '-')}"
+        return _POSITIONALS.get(option) or option_name(option)
 
     def replace_name(match: re.Match[str]) -> str:
         return find(match[1]) or match[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_bigdata.cli.argument_types import parse_integers, parse_size
 from keras_bigdata.cli.formatting import print_packed
-from keras_bigdata.cli.option_names import argument_errors
+from keras_bigdata.cli.option_names import argument_errors, option_name
 from keras_bigdata.cli.pack_options import (
     add_column_options,
     add_output,
@@ -62,8 +62,8 @@ def add_pack_images(kinds: Any) -> None:
         "--resize",
         choices=("stretch", "pad", "crop"),
         default="stretch",
-        help="stretch images to the size, or keep their aspect ratio: pad them with zeros, or crop "
-        "their middle (default: stretch)",
+        help="stretch images to the size, or keep their aspect ratio: pad them with zeros, or cut "
+        "out their middle (default: stretch)",
     )
     images.add_argument(
         "--interpolation",
@@ -160,7 +160,7 @@ def _image_source(arguments: argparse.Namespace) -> Any:
         unused = [name for name in _TABLE_OPTIONS if getattr(arguments, name) is not None]
         if unused:
             raise ValueError(
-                f"--{unused[0].replace('_', '-')} is for a CSV file, but {arguments.source} is a "
+                f"{option_name(unused[0])} is for a CSV file, but {arguments.source} is a "
                 "directory, whose subdirectories are the classes. Leave the option out, or name "
                 "a CSV file."
             )

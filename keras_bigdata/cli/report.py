@@ -35,7 +35,7 @@ def add_report(commands: Any) -> None:
 
 def run_report(arguments: argparse.Namespace) -> None:
     """Writes the page and prints its name."""
-    from keras_bigdata.report.page import report_page
+    from keras_bigdata.report.training_page import report_page
 
     options = checked_options(arguments, arguments.directory)
     page = report_page(arguments.directory, options)

@@ -14,7 +14,7 @@ _TIMEOUT = 20
 
 
 def add_scheduler(kind: Any) -> None:
-    """Adds the option."""
+    """Adds the option `--scheduler`."""
     kind.add_argument(
         "--scheduler",
         metavar="ADDRESS",

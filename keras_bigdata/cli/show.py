@@ -82,7 +82,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def _figures(found: SampleImages) -> dict[str, Any]:
-    """Returns what is known about the images. The size is that in the set, if it has one size."""
+    """Returns what is known about the images. The size is `None` if it differs from row to row."""
     unknown: list[Any] = [None] * len(found.images)
     height, width = (None, None) if found.is_resized else found.images.shape[1:3]
     return {

@@ -16,10 +16,10 @@ def add_shuffle_report(commands: Any) -> None:
     report = commands.add_parser(
         "shuffle-report",
         help="compute how well an order mixes the rows, and which window would be enough",
-        description="Prints of how many shards a batch has rows, and how far rows that are stored "
-        "next to each other lie apart in an epoch, both against a shuffle of all rows; the share "
-        "of batches of one class; and which window or shard size would be enough. Only labels are "
-        "read, and they only from directories on this machine.",
+        description="Prints how many shards the rows of a batch are in, and how far rows that are "
+        "stored next to each other lie apart in an epoch, both compared with a shuffle of all "
+        "rows; the share of batches of one class; and which window or shard size would be enough. "
+        "Only labels are read, and only from directories on this machine.",
         epilog="Example: keras-bigdata shuffle-report shards/train --batch-size 64 --window 12",
     )
     report.add_argument("directory", metavar="DIR", help="directory of shards, or its URL")

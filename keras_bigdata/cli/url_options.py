@@ -74,6 +74,18 @@ def checked_options(
     return options
 
 
+def open_with_cache(arguments: argparse.Namespace) -> Any:
+    """Returns the `Shards` of a URL, with the options of its driver and the local cache."""
+    from keras_bigdata.shards.shards import Shards
+
+    return Shards(
+        arguments.directory,
+        cache=arguments.cache,
+        cache_bytes=arguments.cache_bytes,
+        storage_options=storage_options(arguments),
+    )
+
+
 def check_local(arguments: argparse.Namespace, directory: str) -> None:
     """Refuses the options of URLs for a directory of this machine.
 

@@ -1,6 +1,6 @@
-"""`Resize`, `CenterCrop`, `RandomResizedCrop`: which part of an image becomes one of a batch.
+"""`Resize`, `CenterCrop`, `RandomResizedCrop`: which part of an image is decoded for a batch.
 
-They are named, and cut, as in torchvision.transforms.v2.
+Their names and the parts that they cut are those of torchvision.transforms.v2.
 """
 
 from __future__ import annotations

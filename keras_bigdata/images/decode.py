@@ -76,8 +76,8 @@ def decode_rows(
 ) -> int:
     """Decodes JPEG images that this package encoded, as many as simplejpeg decodes without error.
 
-    Between two images the GIL is held, for which the trainer waits, so there is one loop and
-    nothing in it that is not needed.
+    The GIL is held between two images, and the thread that trains may wait for it: the loop does
+    nothing that is not needed.
 
     Args:
         content: memory that holds all images.
@@ -86,7 +86,7 @@ def decode_rows(
 
     Returns:
         The number of images that were decoded. The next one has to be decoded by `decode_into`,
-        which says what is wrong with it.
+        whose error states what is wrong with it.
     """
     module = simplejpeg()
     if module is None:
@@ -159,8 +159,8 @@ def _place(pixels: Pixels, reduction: int, placement: Placement, out: Pixels) ->
 
     Args:
         pixels: the image, possibly reduced.
-        reduction: by how much. A reduced pixel is one of so many rows and columns, the last ones
-            of fewer.
+        reduction: the rows and columns of the whole image that a pixel stands for. The last pixels
+            may stand for fewer.
         placement: the part, in pixels of the whole image.
         out: the array.
     """
@@ -185,7 +185,7 @@ def _place(pixels: Pixels, reduction: int, placement: Placement, out: Pixels) ->
 
 
 def _reduction(placement: Placement) -> int:
-    """Returns by how much a JPEG file may be reduced while it is decoded."""
+    """Returns the factor by which a JPEG file may be reduced while it is decoded."""
     ratio = min(
         length / (_REDUCING_GAP * size)
         for length, size in zip(placement.box[2:], placement.size, strict=True)

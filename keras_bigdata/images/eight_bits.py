@@ -64,9 +64,9 @@ def image_from_array(values: npt.NDArray[Any]) -> Image.Image:
 
 
 def _check_range(original: npt.NDArray[Any], scaled: npt.NDArray[Any], full: float) -> None:
-    """Refuses an image of which the scale of 8 bits leaves less than 17 levels.
+    """Refuses an image that would keep at most 17 levels in 8 bits.
 
-    Data of 12 bits in a file of 16, for example: an image of 0 to 4,095 would be almost black.
+    An example is 12-bit data in a 16-bit file: values of 0 to 4,095 would be almost black.
     """
     largest = float(original.max())
     if largest * _UNUSED_RANGE >= full:
@@ -75,10 +75,10 @@ def _check_range(original: npt.NDArray[Any], scaled: npt.NDArray[Any], full: flo
     before, after = len(np.unique(original)), len(np.unique(scaled))
     if before > after:
         raise PackError(
-            f"its values are {original.dtype} up to {largest:g} of {full:g}, and of {before:,} "
-            f"different ones {after} would remain in 8 bits. If they have fewer bits than the file "
-            f"({_USUAL_BITS}), multiply them to fill its range; if the image is as dark as that, "
-            f'save it with 8 bits. To keep its values, pass dtype="{wider}"'
+            f"its values are {original.dtype} up to {largest:g} of {full:g}, and only {after} of "
+            f"{before:,} different values would remain in 8 bits. If they have fewer bits than the "
+            f"file ({_USUAL_BITS}), multiply them to fill its range; if the image is as dark as "
+            f'that, save it with 8 bits. To keep its values, pass dtype="{wider}"'
         )
 
 

@@ -205,7 +205,7 @@ def _to_channels(values: Array, color: Color) -> Array:
 def _on_white(values: Array) -> Array:
     if values.dtype not in (np.uint8, np.uint16):
         raise PackError(
-            f"it has transparent parts and {values.dtype} values, of which white is unknown. Save "
+            f"it has transparent parts and {values.dtype} values, whose white is unknown. Save "
             "it without the alpha channel"
         )
     white = np.iinfo(values.dtype).max

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-_JPEG = b"\xff\xd8\xff"
+from keras_bigdata.images.jpeg import SIGNATURE
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 # JPEG markers: those that begin a frame and hold its size, and those without a length.
@@ -25,7 +26,7 @@ _GRAYSCALE_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "F")
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What the header of an image file says.
+    """The properties that the header of an image file states.
 
     Args:
         format: `"jpeg"`, `"png"`, or the name of another format.
@@ -61,7 +62,7 @@ def read_header(content: memoryview) -> ImageHeader | None:
         The header; `None` if the bytes are not an image of a known format.
     """
     start = bytes(content[:8])
-    if start.startswith(_JPEG):
+    if start.startswith(SIGNATURE):
         return _read_jpeg(content)
     if start == _PNG:
         return _read_png(content)

@@ -12,7 +12,7 @@ from typing import Any
 
 SIGNATURE = b"\xff\xd8\xff"
 
-# Of the segments that may say that the image is to be turned: Exif, and XMP if it names this.
+# Segments that may state an orientation: Exif, and XMP if it contains this name.
 _EXIF = b"Exif\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_ORIENTATION = b"tiff:Orientation"

@@ -1,4 +1,4 @@
-"""The largest image that is decoded, so that a small file cannot ask for all of the memory."""
+"""The largest image that is decoded, so that a small file cannot claim all of the memory."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ def load_image(
     The image is made upright according to its EXIF orientation. By default it is stretched to the
     size; its aspect ratio is not kept. Transparent images are composited on white, as by
     `skimage.color.rgba2rgb`. 16-bit values are scaled to 8 bits, and floats are expected in the
-    range 0 to 1; a file that uses less than a sixteenth of that range is refused, because less
-    than 17 levels would remain. Grayscale is the luma of ITU-R 601 (0.299 R + 0.587 G + 0.114 B),
+    range 0 to 1; a file that uses less than a sixteenth of that range is refused, because at
+    most 17 levels would remain. Grayscale is the luma of ITU-R 601 (0.299 R + 0.587 G + 0.114 B),
     as in `keras.utils.load_img`. Only the first frame of an animation is read.
 
     Args:
@@ -84,7 +84,7 @@ def load_image(
 def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> Pixels:
     mode = "RGB" if color == "rgb" else "L"
     orientation, reduced_size = 1, None
-    # Averaged before, the nearest pixel would not be one of the file.
+    # A reduction averages pixels, so the nearest one would not be a pixel of the file.
     gap = None if form.interpolation == "nearest" else _REDUCING_GAP
     try:
         opened = open_image(path)
@@ -116,7 +116,7 @@ def _load(path: ImageFile, size: tuple[int, int], color: Color, form: Form) -> P
 
 
 def _decoding_gap(full_size: tuple[int, int], size: tuple[int, int], form: Form) -> float:
-    """Returns how many times as large as the result a JPEG file is decoded at least."""
+    """Returns the minimum size of a decoded JPEG file, as a multiple of the result."""
     is_large = min(full_size) >= _LARGE_REDUCTION * max(size)
     return _LARGE_REDUCTION_GAP if is_large and form.interpolation == "bilinear" else _REDUCING_GAP
 

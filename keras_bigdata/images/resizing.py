@@ -1,4 +1,4 @@
-"""How an image becomes one of the size asked for: stretched, padded or cropped."""
+"""How an image is brought to a given size: stretched, padded or cropped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_bigdata.arguments import checked_choice, checked_int
 
-Resize: TypeAlias = Literal["stretch", "pad", "crop"]
+ResizeMode: TypeAlias = Literal["stretch", "pad", "crop"]
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 PixelDtype: TypeAlias = Literal["uint8", "uint16", "float32"]
 
@@ -60,7 +60,7 @@ class Form:
             `"uint8"`.
     """
 
-    resize: Resize = "stretch"
+    resize: ResizeMode = "stretch"
     interpolation: Interpolation = "bilinear"
     dtype: PixelDtype = "uint8"
 
@@ -82,7 +82,7 @@ _DEFAULT = Form()
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class ResizedPart:
     """Which part of an image is resized, and to which size.
 
     Args:
@@ -93,9 +93,9 @@ class Placement:
     size: tuple[int, int]
     share: tuple[float, float] = (1.0, 1.0)
 
-    def swapped(self) -> Placement:
+    def swapped(self) -> ResizedPart:
         """Returns the placement with height and width exchanged."""
-        return Placement(self.size[::-1], self.share[::-1])
+        return ResizedPart(self.size[::-1], self.share[::-1])
 
     def apply(
         self,
@@ -127,8 +127,8 @@ class Placement:
         return image.resize(target, resample, box, reducing_gap)
 
 
-def place(full: tuple[int, int], size: tuple[int, int], resize: Resize) -> Placement:
-    """Returns how an image is placed on one of another size.
+def place(full: tuple[int, int], size: tuple[int, int], resize: ResizeMode) -> ResizedPart:
+    """Returns which part of an image is resized, and to which size.
 
     Args:
         full: `(height, width)` of the image, upright.
@@ -136,7 +136,7 @@ def place(full: tuple[int, int], size: tuple[int, int], resize: Resize) -> Place
         resize: `"stretch"`, `"pad"` or `"crop"`.
     """
     if resize == "stretch":
-        return Placement(size)
+        return ResizedPart(size)
     ratios = [target / length for target, length in zip(size, full, strict=True)]
     if resize == "pad":
         scale = min(ratios)
@@ -144,13 +144,13 @@ def place(full: tuple[int, int], size: tuple[int, int], resize: Resize) -> Place
             min(target, max(1, round(length * scale)))
             for target, length in zip(size, full, strict=True)
         )
-        return Placement((height, width))
+        return ResizedPart((height, width))
     scale = max(ratios)
-    return Placement(size, (ratios[0] / scale, ratios[1] / scale))
+    return ResizedPart(size, (ratios[0] / scale, ratios[1] / scale))
 
 
 def pad_to(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    """Returns an array in the middle of one of zeros; the array itself if it has the size.
+    """Pads an image with zeros on all sides to a size; returns it unchanged if it has the size.
 
     Args:
         pixels: Array of shape `(height, width, ...)`.
@@ -166,7 +166,7 @@ def pad_to(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
 
 
 def resampling_filter(
-    interpolation: Interpolation, full: tuple[int, int], placement: Placement
+    interpolation: Interpolation, full: tuple[int, int], placement: ResizedPart
 ) -> Image.Resampling:
     """Returns the filter for an image of a size, as it is in its file, and its placement."""
     if interpolation != "bilinear":

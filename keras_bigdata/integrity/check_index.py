@@ -1,4 +1,4 @@
-"""Checks what an index says as a whole: the names of its shards, and the numbers of its classes."""
+"""Checks an index as a whole: the names of its shards, and how many rows each class has."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def load_index(files: SetFiles, report: Report) -> ShardIndex | None:
     return None
 
 
-def packed_remedy(index: ShardIndex) -> str:
-    """Returns the remedy for a damaged shard of a packed set."""
+def shard_remedy(index: ShardIndex) -> str:
+    """Returns the remedy for a damaged shard of a set with an index."""
     if index.provenance.get("source"):
         return (
             "Restore the file from a copy, or pack it again from its source: keras_bigdata.repair("

@@ -141,10 +141,10 @@ def _format_fields(fields: Iterable[tuple[str, Any, tuple[int | None, ...]]]) ->
     return ", ".join(texts) or "none"
 
 
-def read_differently(
+def find_other_reading(
     directory: Path, pickles: Iterable[UnindexedPickle], used: Sequence[str]
 ) -> tuple[str, str] | None:
-    """Returns the second way in which the pickles of a directory can be read.
+    """Finds a second way in which the pickles of a directory can be read.
 
     Args:
         directory: the directory.
@@ -152,7 +152,7 @@ def read_differently(
         used: as in `open_shards`.
 
     Returns:
-        A file or directory and the reason; `None` if there is one reading only.
+        A file or directory, and why it can be read in two ways; `None` if there is only one way.
     """
     layouts = {
         pickle.path.relative_to(directory).as_posix(): pickle.layout

@@ -23,8 +23,8 @@ from keras_bigdata.shards.reading.read_column import (
 from keras_bigdata.storage.cache.open_copy import OpenCopy, open_copy
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
-# Times that a remote shard is read whose checksum differs: two readings that agree are what the
-# store holds.
+# Maximum number of times that a remote shard is read if its checksum differs. Two readings that
+# agree show what the store holds.
 _READINGS = 4
 
 # Kind, expected, found.

@@ -23,9 +23,9 @@ _READ_ONLY = ("http", "https")
 class Quarantine:
     """The files of a set that are no longer used.
 
-    A directory renames them. A store does not rename: there they are copied before the index is
-    written, so that a store that refuses it refuses the whole repair, and removed from their former
-    place when it is written and the copy is complete.
+    In a directory they are renamed. A store cannot rename, so they are copied before the index is
+    written: if the store refuses the copy, the repair ends before anything else was changed. They
+    are removed from their former place after the index was written.
 
     Args:
         files: the files of the set.
@@ -36,11 +36,12 @@ class Quarantine:
         self._copies: dict[str, RemotePath] = {}
 
     def prepare(self, names: Sequence[str], *, kept: Sequence[str] = ()) -> None:
-        """Copies files that are to be moved, if the place needs that, and others that are kept.
+        """Copies the files that `move` will move within a store, and files that stay in place.
 
         Args:
-            names: the files that `move` is called with; those that do not exist are left out.
-            kept: files that are copied, because they are replaced afterwards.
+            names: the files that `move` will be called with; those that do not exist are left out.
+            kept: files that stay in place and are replaced afterwards. They are copied in a
+                directory too.
 
         Raises:
             StorageError: if the store refuses it. Nothing was changed but the copies.
@@ -59,7 +60,7 @@ class Quarantine:
         """Moves files that `prepare` was called with; those that do not exist are left out.
 
         Returns:
-            A sentence about each file that remains where it was as well.
+            A sentence about each file that could not be removed from its former place.
         """
         directory = self._files.directory
         if isinstance(directory, Path):
@@ -83,7 +84,7 @@ class Quarantine:
         return left
 
     def set_aside(self, name: str) -> None:
-        """Moves a file that is replaced next; copies it in a store, which replaces it atomically.
+        """Moves a file that is replaced next; in a store, copies it, as it is replaced atomically.
 
         A file that does not exist is left out.
         """
@@ -116,11 +117,11 @@ class Quarantine:
         return copy
 
 
-def check_writable(directory: Path | RemotePath) -> None:
-    """Refuses a place where nothing can be written.
+def check_not_web_server(directory: Path | RemotePath) -> None:
+    """Checks that a set is not on a web server, where nothing can be written.
 
     Raises:
-        ShardError: if it is a web server.
+        ShardError: if it is.
     """
     if isinstance(directory, RemotePath) and directory.scheme in _READ_ONLY:
         raise ShardError(

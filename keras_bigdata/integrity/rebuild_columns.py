@@ -23,8 +23,8 @@ def separate_columns(
 ) -> tuple[dict[str, Field], dict[str, Field], list[ShardInfo]]:
     """Separates metadata columns from fields.
 
-    `row` is one in packed shards, and so are texts. Numbers that were kept look like fields, unless
-    `like` has them as columns.
+    `row` and texts are always metadata columns of packed shards. Columns of numbers look like
+    fields, unless `like` has them as columns.
 
     Args:
         directory: directory of the shards.
@@ -34,7 +34,7 @@ def separate_columns(
         texts: names of the columns of texts.
 
     Returns:
-        `(fields, columns, infos)`: the last with the places of texts.
+        `(fields, columns, infos)`: the shards with the byte offsets of the columns.
     """
     layouts = [read_layout(directory / info.name) for info in infos]
     known = {ROW: Field(ROW, np.dtype(np.int64), ()), **(like.columns if like is not None else {})}

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import CorruptShardError, ShardError
-from keras_bigdata.integrity.check_pickles import check_pickles, read_differently
+from keras_bigdata.integrity.check_pickles import check_pickles, find_other_reading
 from keras_bigdata.integrity.rebuild_columns import separate_columns
 from keras_bigdata.integrity.rebuild_varlen import find_varlen_fields
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.integrity.verify import read_unindexed
 from keras_bigdata.packing.calls.pack_records import APPENDED_KEY, pack_records
-from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.packing.sources.default_roles import default_roles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.fields.entries import TEXT_CODEC, Field, format_fields
 from keras_bigdata.shards.fields.roles import Roles
@@ -91,10 +91,10 @@ def rebuild_index(
     sound = [pickle for pickle in pickles if str(pickle.path) not in faulty]
     if not sound:
         return rebuilt
-    # Packed shards hold rows, whatever their shapes look like.
+    # Packed shards always hold rows. Other pickles may be samples, one per file.
     is_packed = all(shard_number(pickle.path.name) for pickle in sound)
     if layout is None and not is_packed:
-        second_reading = read_differently(directory, sound, roles.names)
+        second_reading = find_other_reading(directory, sound, roles.names)
         if second_reading is not None:
             raise ShardError(": ".join(second_reading))
     former = _salvage_metadata(directory)
@@ -237,7 +237,7 @@ def _salvage_metadata(directory: Path) -> dict[str, Any]:
 
 
 def _salvage_fields(content: dict[str, Any]) -> dict[str, Field]:
-    """Returns the fields and columns of which the entries are valid."""
+    """Returns the fields and columns whose entries are valid."""
     salvaged = {}
     for key, parse in (("fields", parse_field), ("columns", parse_column)):
         entries = content.get(key)

@@ -1,4 +1,4 @@
-"""Finds what rows of varying size hold whose index is lost: images, texts or numbers."""
+"""Finds what rows of varying size are if the index is lost: images, texts or numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keras_bigdata.shards.pickles import read_varlen
 _BYTES = np.dtype(np.uint8)
 _DEPTH = 8
 
-# Characters that texts do not have, and small numbers are.
+# Control characters: bytes that texts do not have, but small numbers do.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -43,7 +43,7 @@ class _Rows:
         self.is_utf8 &= is_utf8
         self.has_control |= has_control
         if is_utf8 and not has_control:
-            return  # no image: their headers hold other bytes
+            return  # not images: the headers of images contain such bytes
         found = [header for header in row_headers(values, offsets) if header is not None]
         self.images += len(found)
         self.headers |= set(found)
@@ -94,7 +94,7 @@ def find_varlen_fields(
 
 
 def _kind(layout: Layout, name: str) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Returns dtype and shape of the values of a name, or `None` if they are no rows."""
+    """Returns dtype and shape of the values of a name, or `None` if they are not rows."""
     places = layout.varlen.get(name)
     if places is None or not has_rows(places):
         return None
@@ -122,7 +122,7 @@ def _numbers(
 def _decide(
     name: str, rows: _Rows, former: Field | None, is_used: bool, notes: list[str]
 ) -> Field | None:
-    """Returns what rows of bytes are; `None` if they can be read in several ways."""
+    """Returns the field that rows of bytes are; `None` if they can be read in several ways."""
     if former is not None and not former.is_encoded:
         return former
     if rows.images == rows.rows:

@@ -1,4 +1,4 @@
-"""Shards written again from the source that they were packed from."""
+"""Writes shards again from the source that they were packed from."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from keras_bigdata.packing.forms.decided_forms import STORED
 from keras_bigdata.packing.planning.plan import PackPlan
 from keras_bigdata.packing.state.pack_state import clear_stop, lock_pack, pack_target, remove_pack
 from keras_bigdata.packing.workers.parallel import write_shards
+from keras_bigdata.representation import list_some
 from keras_bigdata.shards.index.shard_index import ShardIndex, ShardInfo
 from keras_bigdata.shards.index.shard_names import shard_number
 from keras_bigdata.storage.paths.joined_places import JoinedPlaces
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.writing.writable import check_writable
 
-# Shards are written here, and moved to their places when they are found to be the same as before.
+# Folder in which shards are written. They are moved to their places if they are the same as before.
 _STAGE = ".repairing"
 
 # Arguments of `pack` that the index records, besides `augment`.
 _RECORDED = ("shard_samples", "shuffle", "seed", "variants")
 
 # Maximum number of shards that a message lists.
-_LISTED_SHARDS = 5
+_LISTED = 5
 
 
 class Repacker:
@@ -91,7 +92,8 @@ class Repacker:
             names = [info.name for info in lost if info.source == record.number]
             if names and record.number != self._record.number:
                 others.append(
-                    f"{_list_names(names)}: needs {record.describe()}. Call `repair` again with it"
+                    f"{list_some(names, _LISTED)}: needs {record.describe()}. Call `repair` again "
+                    "with it"
                 )
         return own, others
 
@@ -100,7 +102,7 @@ class Repacker:
     ) -> dict[str, Path | RemotePath]:
         """Writes some shards into a separate folder, and compares them with the index.
 
-        Behind a URL that folder is in the store too, where workers on any machine can write.
+        Behind a URL, that folder is in the store too, so that workers on any machine can write.
 
         Args:
             expected: the shards, as the index has (or had) them.
@@ -129,10 +131,11 @@ class Repacker:
                     renumbering=renumbering,
                 )
             if numbers[0] < 0 or numbers[-1] >= len(plan.shards):
+                names = list_some([info.name for info in expected], _LISTED)
                 raise PackError(
-                    f"{directory}: the index records that {_list_names([i.name for i in expected])}"
-                    f" were written from {record.describe()}, which has {len(plan.shards)} shards "
-                    f"from number {record.first_shard}. Restore the index from a copy."
+                    f"{directory}: the index records that {names} were written from "
+                    f"{record.describe()}, which has {len(plan.shards)} shards from number "
+                    f"{record.first_shard}. Restore the index from a copy."
                 )
             records = write_shards(
                 plan, self._request.source, target, skip=skip, workers=workers, numbers=numbers
@@ -143,8 +146,8 @@ class Repacker:
             self.clear()
             raise PackError(
                 f"{directory}: the source now returns different data than when it was packed, for "
-                f"{_list_names(different)}. Its files or the programs that "
-                "read them have changed. Nothing was replaced: restore the shards from a copy, "
+                f"{list_some(different, _LISTED)}. Its files or the programs that read them have "
+                "changed. Nothing was replaced: restore the shards from a copy, "
                 "continue without them, or pack the source again."
             )
         return {info.name: stage / info.name for info in expected}
@@ -167,11 +170,6 @@ class Repacker:
         """Removes the folder that `write` used, with other variants of the shards."""
         with contextlib.suppress(OSError, StorageError):
             remove_pack(self._target)
-
-
-def _list_names(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > _LISTED_SHARDS else ""
-    return f"{', '.join(names[:_LISTED_SHARDS])}{more}"
 
 
 def _recorded_arguments(index: ShardIndex, record: PackRecord) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from keras_bigdata.arguments import checked_bool
 from keras_bigdata.errors import CorruptShardError, PackError, ShardError
-from keras_bigdata.integrity.copied_set import rebuild_remote_index
-from keras_bigdata.integrity.quarantine import QUARANTINE, Quarantine, check_writable
+from keras_bigdata.integrity.quarantine import QUARANTINE, Quarantine, check_not_web_server
 from keras_bigdata.integrity.rebuild_index import rebuild_index
+from keras_bigdata.integrity.rebuild_remote_index import rebuild_remote_index
 from keras_bigdata.integrity.report import Fault, Repair
 from keras_bigdata.integrity.set_files import SetFiles, checked_directory, list_files
 from keras_bigdata.integrity.verify import find_faults
@@ -59,9 +59,9 @@ def repair(
       `like`, or from the readable part of the old index; `notes` lists what is
       missing.
 
-    At any instant the directory holds a complete index that agrees with its files as well as
-    before: a repair that was stopped is completed by the same call. Do not run two repairs at a
-    time.
+    At any instant the directory holds a complete index that agrees with its files at least as well
+    as before the repair. If a repair was stopped, the same call completes it. Do not run two
+    repairs at a time.
 
     Behind a URL, damaged files are copied to `quarantine/` within the store, the index is written
     by one request, and only then they are removed from their former place. To create a lost index,
@@ -114,7 +114,7 @@ def repair(
     folder = checked_directory(directory, "directory", storage_options)
     like_place = None if like is None else absolute_place(like, "like", storage_options)
     check_options_used(storage_options, folder, like_place)
-    check_writable(folder)
+    check_not_web_server(folder)
     files = list_files(folder)
     roles = Roles(
         as_structure(inputs, "inputs"),

@@ -167,7 +167,7 @@ class Repair:
         steps: descriptions of the steps, in order. Defaults to `[]`.
         removed: shard name -> rows that are no longer served, `None` if their number is unknown.
             Defaults to `{}`.
-        notes: what could not be restored. Defaults to `[]`.
+        notes: what could not be restored, and what remains to be done. Defaults to `[]`.
         done: whether the steps were carried out. Defaults to `False`.
         index: the index after the repair. Defaults to `None`.
 

@@ -112,7 +112,7 @@ def checked_directories(
     """Returns two directories as `checked_directory` does; the second may be `None`.
 
     Raises:
-        ValueError: if there are options, and none of them is a URL.
+        ValueError: if there are options, and neither directory is a URL.
     """
     one = checked_directory(first, argument, storage_options)
     two = None if second is None else checked_directory(second, second_argument, storage_options)

@@ -18,9 +18,9 @@ from keras_bigdata.integrity.check_index import (
     check_names,
     check_removed,
     load_index,
-    packed_remedy,
+    shard_remedy,
 )
-from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles, read_differently
+from keras_bigdata.integrity.check_pickles import UnindexedPickle, check_pickles, find_other_reading
 from keras_bigdata.integrity.check_shard import check_shard
 from keras_bigdata.integrity.compare_sets import compare_sets
 from keras_bigdata.integrity.report import Fault, Report
@@ -28,8 +28,8 @@ from keras_bigdata.integrity.set_files import SetFiles, checked_directories, lis
 from keras_bigdata.progress import Verbose, checked_verbose, summarize, track
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.shards.opening.one_set import Reading, checked_layout
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.opening.pickle_files import pickle_names
-from keras_bigdata.shards.opening.scan import open_shards
 
 # More threads are not faster: one computes checksums at 4 GB/s, and disks are slower.
 _THREADS = 2
@@ -203,7 +203,7 @@ def _check_shards(
     index: ShardIndex, files: SetFiles, report: Report, trust: bool, verbose: Verbose
 ) -> list[int]:
     """Reports the faults of the shards; returns the numbers of those without one."""
-    faults = find_faults(index, files, packed_remedy(index), trust=trust, verbose=verbose)
+    faults = find_faults(index, files, shard_remedy(index), trust=trust, verbose=verbose)
     sound = [shard for shard in range(len(index)) if shard not in faults]
     report.faults += faults.values()
     report.shards = len(index)
@@ -239,7 +239,7 @@ def _check_unindexed(
     remedy = "Restore the file or write it again, or move it out of the directory."
     faults, report.rows = check_pickles(pickles, fields, remedy)
     report.faults += faults
-    second_reading = read_differently(folder, pickles, fields) if layout is None else None
+    second_reading = find_other_reading(folder, pickles, fields) if layout is None else None
     if second_reading is not None:
         file, reason = second_reading
         reason, _, remedy = reason.partition(". ")

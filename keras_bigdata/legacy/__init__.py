@@ -1,21 +1,23 @@
 """`fit_generator` and the other generator methods of Keras 1 and Keras 2, on Keras 3.
 
 installation     `install()`, topic by topic (__main__: runs a script with it)
-patching         changes Keras, once, and takes it back in tests
+patching         changes Keras, once, and undoes the changes in tests
 generators/      the generator methods: old arguments, sources, epochs, validation
 models/          methods of models
-layers/          the arguments of Keras 1, and layers that Keras 3 does not have; own layers
+layers/          arguments of Keras 1, layers that Keras 3 does not have, custom layers
 backend/         `keras.backend`
 modules/         modules that Keras 3 does not have
-stand_ins        what explains itself when it is used
+stand_ins        stand-ins for removed names, which raise an explanation when they are used
 custom_metrics   metrics that are functions of the script
-callbacks        the old arguments of two callbacks
-callback_arguments    those of the others, and `lr` in the logs
+function_code    the names and values that a function of the script uses
+callbacks        `ModelCheckpoint` and `TensorBoard` with their old arguments
+callback_arguments    old arguments of other callbacks, and `lr` in the logs
 optimizers/      old arguments and default values of optimizers, `lr`, `decay`
 training/        `trainable` at `compile`, frozen BatchNormalization, what callbacks see
-calling_script   which Keras a script was written for
+calling_script   the Keras that a script was written for
 metric_names     `acc` and `accuracy`
 data_arguments   old arguments of functions that load and prepare data
+renamed_arguments     functions that take arguments under their old names too
 
 The public names are loaded when they are first used, and Keras with them.
 """

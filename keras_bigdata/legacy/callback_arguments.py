@@ -21,7 +21,7 @@ def install() -> None:
 def _with_epsilon(initialize: Any) -> Any:
     @functools.wraps(initialize)
     def initialize_with_epsilon(self: Any, *args: Any, **kwargs: Any) -> None:
-        if "epsilon" in kwargs:  # Keras 3 ignores it without a word
+        if "epsilon" in kwargs:  # Keras 3 ignores it without a warning
             if "min_delta" in kwargs:
                 raise TypeError(
                     "ReduceLROnPlateau got one argument twice: as `epsilon` and as `min_delta`."

@@ -11,7 +11,7 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES
 from keras_bigdata.legacy.metric_names import add_aliases, resolve_auto_mode
-from keras_bigdata.legacy.models import weights_files
+from keras_bigdata.legacy.models import model_files, weights_files
 from keras_bigdata.legacy.patching import replace
 
 
@@ -132,7 +132,7 @@ class _ModelWithAnyFileName:
         return getattr(self._model, name)
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:
-        weights_files.save_model(filepath, self._model.save)
+        model_files.save_under_exact_name(filepath, self._model.save)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         weights_files.save_weights(self._model, filepath, self._model.save_weights)

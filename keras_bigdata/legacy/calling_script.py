@@ -1,7 +1,7 @@
-"""Which Keras the script that makes a call was written for, as far as its imports show it.
+"""Determines which Keras the calling script was written for: by its text, and by `install(keras=)`.
 
-Some defaults of Keras 2 were others in `keras` than in `tensorflow.keras`. In Keras 3 both names
-lead to the same classes, so only the text of the script tells them apart.
+Some defaults of Keras 2 differed between `keras` and `tensorflow.keras`. In Keras 3 both names lead
+to the same classes, so only the text of the script shows which one it uses.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ _TENSORFLOW_KERAS = re.compile(
     r"|\b(?:tf|tensorflow)\.keras\b",
     re.MULTILINE,
 )
-# Names that the package `keras` had before Keras 3 only, and `tensorflow.keras` in part.
+# Names that the package `keras` had only before Keras 3. `tensorflow.keras` had some of them.
 _OLD_NAMES = re.compile(
     r"\b(?:(?:fit|evaluate|predict)_generator|nb_epoch|samples_per_epoch|nb_val_samples|border_mode"
     r"|subsample|dim_ordering|[WUb]_regularizer|np_utils|Convolution[123]D)\b"
     r"|\bkeras\.layers\.(?:core|convolutional|normalization|pooling|recurrent|embeddings)\b"
 )
-# Keras and this package, and those that call one for the other.
+# Keras, its backends and packages through which Keras and this package call each other.
 _NOT_SCRIPTS = {"keras", "keras_bigdata", "tensorflow", "torch", "jax", "numpy", "functools"}
-_runs_old_script = [False]
 _INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
+
+_runs_old_script = [False]
+_default_keras_version = 2
 
 
 def keras_root() -> KerasRoot:
@@ -50,15 +52,36 @@ def keras_root() -> KerasRoot:
 
 
 def set_runs_old_script(value: bool) -> None:
-    """Sets whether the user runs an old script, and has not said for which version it is."""
+    """Sets whether the user runs an old script without naming the version of Keras it is for."""
     _runs_old_script[0] = value
+
+
+def set_default_keras_version(keras: int) -> None:
+    """Sets the version of Keras that calls are read for if their arguments do not show one.
+
+    Args:
+        keras: 1, where positional step counts are numbers of samples, or 2, where they are numbers
+            of batches.
+
+    Raises:
+        ValueError: if `keras` is another number.
+    """
+    global _default_keras_version  # noqa: PLW0603
+    if keras not in (1, 2):
+        raise ValueError(f"`keras` must be 1 or 2. Received: keras={keras!r}")
+    _default_keras_version = keras
+
+
+def default_keras_version() -> int:
+    """Returns the version that `set_default_keras_version` has set, initially 2."""
+    return _default_keras_version
 
 
 def is_for_keras_1_or_2() -> bool:
     """Whether the calling script was written for `keras` 1 or 2.
 
-    It is if it was run as such a script, imports `keras`, and uses names that `keras` had before
-    Keras 3 only.
+    This is the case if it was run as an old script, imports `keras`, and uses names that `keras`
+    had only before Keras 3.
     """
     frame = _script_frame()
     if not _runs_old_script[0] or frame is None or _INSTALLED.search(frame.f_code.co_filename):

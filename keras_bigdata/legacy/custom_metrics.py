@@ -1,9 +1,9 @@
-"""Metrics that are functions of the script get the targets as Keras 2 passed them.
+"""Passes targets to metrics that are functions of the script as Keras 2 did.
 
-Keras 2 turned targets into the dtype of the outputs, and the shape (rows,) into (rows, 1). Keras 3
-does so for losses and for its own metrics only: the product of targets (rows,) and outputs
-(rows, 1) has the shape (rows, rows), so that precision, recall or dice would be wrong without an
-error.
+Keras 2 cast targets to the dtype of the outputs, and reshaped (rows,) to (rows, 1). Keras 3 does so
+only for losses and for its own metrics. In a function of the script, the product of targets (rows,)
+and outputs (rows, 1) has the shape (rows, rows), so that precision, recall or dice would be wrong
+without an error.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bigdata.legacy.function_code import outer_values, used_names
 from keras_bigdata.legacy.patching import wrap
 
 
 def install() -> None:
-    """Changes the targets for such functions."""
+    """Makes `MeanMetricWrapper` convert the targets for such functions."""
     wrap(keras.metrics.MeanMetricWrapper, "update_state", _with_old_targets)
 
 
@@ -48,7 +49,7 @@ def _as_in_keras_2(y_true: Any, y_pred: Any) -> Any:
 
 
 def _is_old_function(function: Any) -> bool:
-    """Whether a function is of the script, and not written with `keras.ops` of Keras 3."""
+    """Whether a function belongs to the script and does not use `keras.ops` of Keras 3."""
     while isinstance(function, functools.partial):
         function = function.func
     if not isinstance(function, types.FunctionType | types.MethodType):
@@ -65,10 +66,8 @@ def _uses_ops(function: Any, seen: set[Any]) -> bool:
     if code is None or code in seen:
         return False
     seen.add(code)
-    names = set(_names_in(code))
-    values = [function.__globals__[name] for name in names if name in function.__globals__]
-    values += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    if "ops" in names or any(value is ops for value in values):
+    values = outer_values(function).values()
+    if "ops" in used_names(code) or any(value is ops for value in values):
         return True
     for value in values:
         if isinstance(value, types.FunctionType):
@@ -79,16 +78,3 @@ def _uses_ops(function: Any, seen: set[Any]) -> bool:
             if value.__module__ == function.__module__ and _uses_ops(value, seen):
                 return True
     return False
-
-
-def _names_in(code: types.CodeType) -> list[str]:
-    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    return [*code.co_names, *(name for one in inner for name in _names_in(one))]
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        _ = cell.cell_contents
-    except ValueError:
-        return False
-    return True

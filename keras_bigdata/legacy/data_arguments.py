@@ -11,15 +11,15 @@ from typing import Any
 
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES
 from keras_bigdata.legacy.patching import add_name, wrap
+from keras_bigdata.legacy.renamed_arguments import with_old_names
 from keras_bigdata.old_keras.data_arguments import (
     ITERATOR_ATTRIBUTES,
     RENAMED_ARGUMENTS,
 )
-from keras_bigdata.old_keras.layers import DATA_FORMATS
 
 
 def install() -> None:
-    """Lets the functions take the old arguments, and gives iterators their old attributes."""
+    """Makes the functions take the old arguments, and adds the old attributes of iterators."""
     for root in KERAS_MODULES:
         for module_name, functions in RENAMED_ARGUMENTS.items():
             module = _module(f"{root}.{module_name}")
@@ -51,7 +51,7 @@ def _take_old_arguments(module: Any, name: str, arguments: Mapping[str, str]) ->
     renamed = {old: new for old, new in arguments.items() if old not in known}
 
     def wrapper(former: Any) -> Any:
-        return _with_old_arguments(former, name, renamed)
+        return with_old_names(former, name, renamed)
 
     if inspect.isclass(function):
         wrap(function, "__init__", wrapper)
@@ -61,22 +61,8 @@ def _take_old_arguments(module: Any, name: str, arguments: Mapping[str, str]) ->
         wrap(module, name, wrapper)
 
 
-def _with_old_arguments(function: Any, name: str, arguments: Mapping[str, str]) -> Any:
-    @functools.wraps(function)
-    def with_old_arguments(*args: Any, **kwargs: Any) -> Any:
-        for old in arguments.keys() & kwargs.keys():
-            new = arguments[old]
-            if new in kwargs:
-                raise TypeError(f"{name} got `{new}` twice: also as `{old}`.")
-            value = kwargs.pop(old)
-            kwargs[new] = DATA_FORMATS.get(value, value) if old == "dim_ordering" else value
-        return function(*args, **kwargs)
-
-    return with_old_arguments
-
-
 def _with_dtype(to_categorical: Any) -> Any:
-    """Lets `to_categorical` take the third argument of Keras 2."""
+    """Makes `to_categorical` take the third argument of Keras 2, `dtype`."""
 
     @functools.wraps(to_categorical)
     def to_categorical_of_dtype(*args: Any, **kwargs: Any) -> Any:

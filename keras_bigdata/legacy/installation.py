@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics, data_arguments
-from keras_bigdata.legacy.backend import names as backend_names
-from keras_bigdata.legacy.generators.arguments import set_default_keras_version
+from keras_bigdata.legacy.backend import installation as backend_functions
+from keras_bigdata.legacy.calling_script import set_default_keras_version
 from keras_bigdata.legacy.layers import (
     activity_regularizers,
     base_layer,
@@ -37,10 +37,10 @@ from keras_bigdata.legacy.models import (
 )
 from keras_bigdata.legacy.modules import old_modules, preprocessing, tensorflow_1
 from keras_bigdata.legacy.optimizers import arguments as optimizer_arguments
-from keras_bigdata.legacy.optimizers import learning_rate, shared
+from keras_bigdata.legacy.optimizers import learning_rate, shared_optimizers
 from keras_bigdata.legacy.training import (
+    binary_accuracy,
     callback_data,
-    compiled_metrics,
     frozen_statistics,
     trainable_at_compile,
     weighted_losses,
@@ -66,7 +66,7 @@ _TOPICS = (
     callbacks,
     data_arguments,
     callback_arguments,
-    backend_names,
+    backend_functions,
     custom_metrics,
     preprocessing,
     base_layer,
@@ -80,12 +80,12 @@ _TOPICS = (
     constraints,
     optimizer_arguments,
     learning_rate,
-    shared,
+    shared_optimizers,
     frozen_statistics,
     trainable_at_compile,
     weighted_losses,
     callback_data,
-    compiled_metrics,
+    binary_accuracy,
     custom_layers,
     ignored_arguments,
     tensorflow_1,
@@ -105,23 +105,23 @@ def install(keras: int | None = None) -> None:
     - `ModelCheckpoint` and `TensorBoard` in `keras.callbacks` and `tf.keras.callbacks` take the
       arguments of Keras 1 and 2.
     - `ImageDataGenerator` is in `keras.preprocessing.image` again, and its iterators have `next()`;
-      all modules and names of Keras 1.2.2 and 2.2.4 can be imported, and what cannot be given
-      explains itself when it is used.
+      all modules and names of Keras 1.2.2 and 2.2.4 can be imported, and names without a
+      replacement raise an error with an explanation when they are used.
     - Layers take the arguments of Keras 1 (`Convolution2D(8, 3, 3, border_mode="same")`,
       `LSTM(output_dim=32, dropout_W=0.2)`), and layers that were removed are there again (`Merge`,
       `MaxoutDense`, `Highway`, `LocallyConnected2D`).
     - Optimizers take `lr=`, `decay=` and the positional arguments of Keras 1 and 2, and have `.lr`.
-    - What was trainable at `compile` is trained, as in Keras 1 and 2.
+    - Weights that were trainable at `compile` are trained, as in Keras 1 and 2.
     - In a script that imports `keras`, and not `tensorflow.keras`, the defaults are those of that
       package: learning rates and `epsilon` of optimizers, gates of LSTM and GRU, frozen
       BatchNormalization with the statistics of the batch, `accuracy` of binary losses, losses
       divided by the number of weights that are not zero, regularizers of activities summed over
-      the batch. A warning names each with its other value.
+      the batch. A warning names each of these defaults and its value in Keras 3.
     - Models are saved and loaded under any name; callbacks have `validation_data` and the old
-      `params`; own layers may call `add_weight` by position and assign `trainable_weights`.
+      `params`; custom layers may call `add_weight` by position and assign `trainable_weights`.
     - `keras.backend` has its old functions, for symbolic tensors too, and losses and metrics that
-      are written with them get the targets as Keras 2 passed them. Sessions of TensorFlow 1 do
-      nothing but apply their settings.
+      are written with them receive the targets as in Keras 2. Sessions of TensorFlow 1 only apply
+      their settings.
 
     Call it before the script imports names from Keras, or run the script with
     `python -m keras_bigdata.legacy script.py`. Calling it again has no further effect.

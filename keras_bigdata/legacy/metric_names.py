@@ -95,7 +95,7 @@ class MetricAliases(keras.callbacks.Callback):
 
 
 class _AliasesOfEpoch(keras.callbacks.Callback):
-    """Adds the other names of what the callback before it has written into the logs of an epoch.
+    """Adds the other names of metrics that the callback before it wrote to the logs of an epoch.
 
     Args:
         aliases: the callback that adds the names.
@@ -118,7 +118,7 @@ class _AliasesOfEpoch(keras.callbacks.Callback):
 
 
 def resolve_auto_mode(model: Any, monitor: str, warn: bool = True) -> str:
-    """Returns `"max"` or `"min"`, as Keras 3 knows it or else by the rule of Keras 2.
+    """Returns `"max"` or `"min"`: what Keras 3 infers, or else the result of the rule of Keras 2.
 
     Args:
         model: the model that has the metric.

@@ -1,13 +1,11 @@
-"""Replaces names in Keras by old ones, once each, and can take all of it back.
+"""Replaces attributes of Keras, once each, and can undo all replacements.
 
 Every change that `install()` makes goes through here. So a second `install()` changes nothing, and
-a test can leave Keras as it was.
+a test can restore Keras.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -59,26 +57,6 @@ def wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
         replace(owner, name, new)
 
 
-def like(former: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Returns a decorator that gives a method the name, docstring and signature of another.
-
-    `functools.wraps` is not enough for `__init__` of a layer: Keras asks for its signature in two
-    ways, one of which does not follow `__wrapped__`.
-
-    Args:
-        former: the method that is replaced.
-    """
-
-    def decorate(method: Any) -> Any:
-        signature = inspect.signature(former)
-        method = functools.wraps(former)(method)
-        del method.__wrapped__
-        method.__signature__ = signature
-        return method
-
-    return decorate
-
-
 def defining_class(owner: type, name: str) -> type:
     """Returns the class that defines a method of a class.
 
@@ -95,14 +73,14 @@ def add_name(owner: Any, name: str, value: Any) -> None:
 
 
 def add_module(name: str, module: ModuleType) -> ModuleType:
-    """Makes a module importable under a name that is free; returns the one under that name."""
+    """Makes a module importable under a name that is free. Returns the module with that name."""
     if name not in sys.modules:
         sys.modules[name] = _added_modules[name] = module
     return sys.modules[name]
 
 
 def replace_module(name: str, module: ModuleType) -> None:
-    """Makes a module importable under a name in the place of the one that has it, if any."""
+    """Makes a module importable under a name, in place of the module with that name, if any."""
     if name not in _added_modules:
         former = sys.modules.get(name)
         if former is not None and former is not module:
@@ -111,7 +89,7 @@ def replace_module(name: str, module: ModuleType) -> None:
 
 
 def restore_all() -> None:
-    """Takes back every change, in the opposite order. For tests."""
+    """Undoes every change, in reverse order. For tests."""
     for (_, name), (owner, former) in reversed(_former.items()):
         if former is _MISSING:
             delattr(owner, name)

@@ -1,4 +1,4 @@
-"""What stands in for a removed class or function, and explains itself when it is used."""
+"""Stand-ins for removed classes and functions, which raise an explanation when they are used."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def explaining(name: str, advice: str = "") -> Any:
 
 
 def is_explaining(value: Any) -> bool:
-    """Whether a value only explains itself."""
+    """Whether a value is a stand-in of `explaining`."""
     return isinstance(value, _Explaining)

@@ -9,7 +9,7 @@ from keras_bigdata.shards.fields.entries import Field, format_fields
 from keras_bigdata.shards.fields.roles import Roles, as_structure
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.shards.opening.one_set import Reading
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.shards import Shards
 
 # Largest size of a number that Keras takes, by kind of dtype. It has no text, dates or structures.

@@ -3,8 +3,8 @@
 script_files     files -> diffs, or changed files (input_files: which files)
 migration        code -> new code and notes: parsed, changed by all rules, and written
 program          scripts that are read together (module_files: where imported modules are)
-script           the script as the rules see it (keras_version, new_imports; own_names: names
-                 that come through own modules)
+script           the script as the rules see it (keras_version, new_imports; program_names: names
+                 that come through modules of the program)
 notebook         notebooks as programs (cell_code: lines of IPython; json_spans: where values are)
 notes            one note instead of many equal ones
 python_2         what to do with a file that is not Python 3

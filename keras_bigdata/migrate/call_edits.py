@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import libcst as cst
 
-# The column of arguments with which no line can be aligned.
+# The column of arguments with which no line is aligned.
 NO_COLUMN = 1_000_000
 
 CallEdit = Callable[[cst.Call], cst.Call]
@@ -132,6 +132,16 @@ def remove_keyword(call: cst.Call, keyword: str) -> cst.Call:
             whitespace_after_arg=_join(between, end) if _comments(between) else end,
         )
     return call.with_changes(args=args)
+
+
+def remover(keyword: str) -> CallEdit:
+    """Returns an edit that removes a keyword argument."""
+    return lambda call: remove_keyword(call, keyword)
+
+
+def appender(keyword: str, code: str) -> CallEdit:
+    """Returns an edit that appends a keyword argument."""
+    return lambda call: append_keyword(call, keyword, code)
 
 
 def method_to_function(call: cst.Call, function: str, column: int, new_column: int) -> cst.Call:

@@ -1,4 +1,4 @@
-"""Where the values of a JSON text are, so that some can be replaced and all others kept."""
+"""Finds the positions of values in a JSON text, so that some can be replaced and others kept."""
 
 from __future__ import annotations
 

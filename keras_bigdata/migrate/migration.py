@@ -1,4 +1,4 @@
-"""The migration of the text of one script."""
+"""Migrates the text of scripts, notebooks and programs with all rules."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from keras_bigdata.migrate.rules import (
     fit_calls,
     generator_calls,
     imports,
+    iterator_classes,
     layers,
     losses_of_tensors,
     metric_names,
-    model_code,
+    model_constructors,
     model_methods,
     optimizer_defaults,
     optimizers,
@@ -50,7 +51,8 @@ _RULES = (
     metric_names.plan,
     layers.plan,
     regularizers.plan,
-    model_code.plan,
+    model_constructors.plan,
+    iterator_classes.plan,
     optimizer_defaults.plan,
     refused_arguments.plan,
     silent_changes.plan,
@@ -177,9 +179,9 @@ def migrate_program(
 ) -> dict[Path, Migration | Exception]:
     """Migrates files that may import each other.
 
-    Files that import each other are read as one program: names of Keras that come through own
-    modules are known, and so are the metrics that another file compiles. Modules that are imported
-    but not given are read and not changed; a note names those that need changes too.
+    Files that import each other are read as one program: names of Keras that come through modules
+    of the program are known, and so are the metrics that another file compiles. Modules that are
+    imported but not given are read and not changed; a note names those that need changes too.
 
     Args:
         contents: Python files and notebooks (`.ipynb`), by their absolute paths.

@@ -119,7 +119,7 @@ class Programs:
                     yield source, node, found
 
     def _link(self, program: Mapping[Path, Source]) -> None:
-        """Tells each script of a program which others it belongs together with."""
+        """Sets the program of each script, and the function that finds its modules."""
         reached = {path: self._reached(path) for path in program}
         for path, source in program.items():
             if source.script is None:

@@ -19,11 +19,11 @@ from libcst.metadata import (
     ScopeProvider,
 )
 
-from keras_bigdata.migrate import own_names
+from keras_bigdata.migrate import program_names
 from keras_bigdata.migrate.call_edits import NO_COLUMN
 from keras_bigdata.migrate.dotted_names import dotted_name
 from keras_bigdata.migrate.new_imports import NewImports
-from keras_bigdata.migrate.syntax_tree import imported_modules, parse, walk
+from keras_bigdata.migrate.syntax_tree import imported_module_nodes, parse, walk
 from keras_bigdata.old_keras.locations import canonical_name
 
 Node = TypeVar("Node", bound=cst.CSTNode)
@@ -96,7 +96,7 @@ class Script:
         self.nodes = list(walk(self.module))
         self.calls = self.all(cst.Call)
         self.star_modules = [
-            own_names.module_name(node)
+            program_names.module_name(node)
             for node in self.all(cst.ImportFrom)
             if isinstance(node.names, cst.ImportStar)
         ]
@@ -126,7 +126,7 @@ class Script:
         return any(
             (canonical_name(dotted_name(name)) + ".").startswith("keras.")
             for node in self.nodes
-            for name in imported_modules(node)
+            for name in imported_module_nodes(node)
         ) or any(
             self.full_name(node).startswith("keras.")
             for kind in (cst.Attribute, cst.Name)
@@ -159,7 +159,7 @@ class Script:
         if isinstance(node, cst.Name):
             owner = self.owner(node)
             if owner.star_import_name(node):
-                meaning = own_names.meaning_of_star_name(owner, node.value)
+                meaning = program_names.meaning_of_star_name(owner, node.value)
                 return canonical_name(meaning) if isinstance(meaning, str) else ""
         if isinstance(node, cst.Attribute):
             module, _, rest = self.attribute_of_star_name(node).partition(":")
@@ -167,9 +167,10 @@ class Script:
         return ""
 
     def attribute_of_star_name(self, node: cst.CSTNode) -> str:
-        """Returns such as `tensorflow:keras.layers.Dense` if `import *` bound the module as `tf`.
+        """Returns the full name of an attribute of a module that `import *` bound.
 
-        Returns `""` for other nodes.
+        A colon follows the module, as in `tensorflow:keras.layers.Dense` for
+        `tf.keras.layers.Dense`. Returns `""` for other nodes.
         """
         first = node
         while isinstance(first, cst.Attribute):
@@ -177,7 +178,7 @@ class Script:
         if first is node or not isinstance(node, cst.Attribute) or not dotted_name(node):
             return ""
         base = self.owner(node).star_import_name(first)
-        module = own_names.star_module(self.owner(node), base) if base else ""
+        module = program_names.star_module(self.owner(node), base) if base else ""
         return f"{module}:{dotted_name(node).partition('.')[2]}" if module else ""
 
     def keras_name(self, node: cst.CSTNode) -> str:
@@ -192,8 +193,8 @@ class Script:
         """
         if not isinstance(node, cst.Name) or not self.star_modules or self.is_bound(node.value):
             return ""
-        meaning = own_names.meaning_of_star_name(self, node.value)
-        return "" if isinstance(meaning, own_names.OwnName) else node.value
+        meaning = program_names.meaning_of_star_name(self, node.value)
+        return "" if isinstance(meaning, program_names.ProgramName) else node.value
 
     def written_name(self, node: cst.CSTNode) -> str:
         """Returns the full name of an imported object, in the form of the import statement.
@@ -203,20 +204,20 @@ class Script:
         that the program creates, such as a method of a model.
         """
         meaning = self._meaning(node)
-        if isinstance(meaning, own_names.OwnName):
+        if isinstance(meaning, program_names.ProgramName):
             if meaning.attributes and meaning.is_variable:
                 return ""
             return self._imported_name(node)
         return meaning or ""
 
-    def _meaning(self, node: cst.CSTNode) -> own_names.Meaning:
+    def _meaning(self, node: cst.CSTNode) -> program_names.Meaning:
         """Returns what a name or a chain of attributes stands for."""
         if not dotted_name(node):
             return None
         owner = self.owner(node)
         written = owner._imported_name(node)
         if written:
-            return own_names.meaning_of_import(owner, written)
+            return program_names.meaning_of_import(owner, written)
         return None
 
     def _imported_name(self, node: cst.CSTNode) -> str:
@@ -271,8 +272,8 @@ class Script:
         if meaning is None and isinstance(node, cst.Name) and self.star_modules:
             owner = self.owner(node)
             if not owner.is_bound(node.value):
-                meaning = own_names.meaning_of_star_name(owner, node.value)
-        if isinstance(meaning, own_names.OwnName) and not meaning.attributes:
+                meaning = program_names.meaning_of_star_name(owner, node.value)
+        if isinstance(meaning, program_names.ProgramName) and not meaning.attributes:
             value = meaning.script._global_value(meaning.name)
             return node if value is None else value
         return node

@@ -19,10 +19,10 @@ from keras_bigdata.migrate.module_files import ModuleFiles
 
 @dataclass(frozen=True, slots=True)
 class FileResults:
-    """What happened to the files.
+    """The outcome of `migrate_files`.
 
     Attributes:
-        succeeded: whether every file could be read, parsed as Python 3 and, if asked for, written.
+        succeeded: whether every file could be read, parsed as Python 3 and, with `write`, written.
         num_changed: the number of files that were changed or, without writing, need changes.
     """
 

@@ -85,7 +85,7 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         yield from walk(child)
 
 
-def imported_modules(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def imported_module_nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """Yields the names of the modules that a statement imports, or may import as attributes."""
     if isinstance(node, cst.Import):
         yield from (alias.name for alias in node.names)

@@ -25,8 +25,7 @@ class Rewritten:
     """A call that becomes another expression.
 
     Attributes:
-        parameters: the old parameters; `axis=-1` has a default value, `name?` is dropped and must
-            not be passed.
+        parameters: the old parameters; `axis=-1` has a default value.
         expression: the new text. `{x}` is an argument, `ops` is `keras.ops`.
     """
 
@@ -154,7 +153,7 @@ ops.arange({start}, {stop}, {step}, dtype={dtype})
         """),
 }
 
-# Advice on the others. It follows the name of the function in a message.
+# Advice on the other functions. It follows the name of the function in a message.
 _PADDING = "was removed: write keras.ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))."
 _POOL = (
     "was removed: write keras.ops.max_pool(x, pool_size, strides, padding) or, for "
@@ -275,20 +274,20 @@ REMOVED: dict[str, str] = {
         "was removed: write keras.Variable(keras.random.uniform(shape, low, high))."
     ),
     "random_normal": (
-        "moved: write keras.random.normal. A number as `seed` gives the same numbers every "
-        "time: pass a keras.random.SeedGenerator."
+        "moved: write keras.random.normal. An integer `seed` returns the same numbers at "
+        "each call: pass a keras.random.SeedGenerator."
     ),
     "random_uniform": (
-        "moved: write keras.random.uniform. A number as `seed` gives the same numbers every "
-        "time: pass a keras.random.SeedGenerator."
+        "moved: write keras.random.uniform. An integer `seed` returns the same numbers at "
+        "each call: pass a keras.random.SeedGenerator."
     ),
     "truncated_normal": (
-        "moved: write keras.random.truncated_normal. A number as `seed` gives the same numbers "
-        "every time: pass a keras.random.SeedGenerator."
+        "moved: write keras.random.truncated_normal. An integer `seed` returns the same numbers at "
+        "each call: pass a keras.random.SeedGenerator."
     ),
     "dropout": (
-        "moved: write keras.random.dropout. A number as `seed` gives the same numbers every "
-        "time: pass a keras.random.SeedGenerator."
+        "moved: write keras.random.dropout. An integer `seed` returns the same numbers at "
+        "each call: pass a keras.random.SeedGenerator."
     ),
     "relu": (
         "moved: write keras.ops.relu(x), keras.ops.leaky_relu(x, alpha), or, for max_value, "

@@ -15,13 +15,6 @@ INITIALIZERS = _split(
     "uniform normal lecun_uniform glorot_normal glorot_uniform he_normal he_uniform orthogonal "
     "identity zero one"
 )
-# Initializers of Keras 1 under names that `keras.initializers` has.
-INITIALIZER_NAMES = {
-    "uniform": "random_uniform",
-    "normal": "random_normal",
-    "zero": "zeros",
-    "one": "ones",
-}
 DATA_FORMATS = {"th": "channels_first", "tf": "channels_last", "default": None}
 CONSTRAINT_NAMES = {
     "maxnorm": "max_norm",
@@ -76,7 +69,7 @@ class OldLayer:
     """A layer of Keras 1.
 
     Attributes:
-        target: the class that it is now.
+        target: the name of its class in Keras 3, or in `keras_bigdata.legacy.layers`.
         positions: its arguments in Keras 1, in their order.
         renamed: the arguments that have another name in Keras 3, with that name.
         kernel: the arguments that are one argument `kernel_size` in Keras 3.
@@ -167,8 +160,6 @@ _SIDES = "nb_row nb_col"
 _DIMS = "kernel_dim1 kernel_dim2 kernel_dim3"
 _CONV_1D = f"nb_filter filter_length {_START} subsample_length"
 _CONV_2D = f"nb_filter {_SIDES} {_START} subsample"
-# `Recurrent` took its arguments by name, but for `weights`.
-_RECURRENT = "return_sequences go_backwards stateful unroll consume_less input_dim input_length"
 _GATES = "W_regularizer U_regularizer b_regularizer dropout_W dropout_U"
 
 LAYERS: dict[str, OldLayer] = {
@@ -345,8 +336,8 @@ LAYERS: dict[str, OldLayer] = {
 # Layers whose arguments `input_length` and `input_dim` together are the shape of the input.
 SEQUENCE_LAYERS = _split("Conv1D LocallyConnected1D SimpleRNN GRU LSTM TimeDistributedDense")
 
-# Arguments that have another default in Keras 1 than in Keras 3, as Keras 3 calls both. The values
-# are names of Keras 1.
+# Default values of Keras 1 that differ from those of Keras 3, by the names of arguments in Keras 3.
+# Initializers and activations have their names in Keras 1.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "GRU": {
         "recurrent_activation": "hard_sigmoid",

@@ -1,7 +1,7 @@
 """The arguments and default values of optimizers in Keras 1 and 2.
 
-The package `keras` had them to the end (2.3); `tensorflow.keras` 2 had those of Keras 3, except for
-`lr` and `decay`.
+The package `keras` had them until its last release before 3 (2.3). `tensorflow.keras` 2 had those
+of Keras 3, except for `lr` and `decay`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEW_POSITIONS: dict[str, tuple[str, ...]] = {
 
 OPTIMIZERS = tuple(POSITIONS)
 
-# The default learning rates in `keras` that are others in `tensorflow.keras` 2 and Keras 3.
+# Default learning rates of `keras` that differ from those of `tensorflow.keras` 2 and Keras 3.
 LEARNING_RATES = {"Adadelta": 1.0, "Adagrad": 0.01, "Adamax": 0.002, "Nadam": 0.002}
 NEW_LEARNING_RATE = 0.001
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-# From the imports of each module in Keras 1.2.2 and 2.2.4, as the table of public names. Left out:
-# internal functions, what Python 3 has built in (`zip` of six), and `copy`, `time`, `random` and
-# `warnings`, because `from copy import copy` before the star is more frequent than their use after
-# it.
+# From the imports of each module in Keras 1.2.2 and 2.2.4, as are the tables of public names. Left
+# out: internal functions, names that Python 3 has built in (`zip` of six), and `copy`, `time`,
+# `random` and `warnings`, because `from copy import copy` before the star is more frequent than
+# their use after it.
 _TABLE = """
     keras.activations: K Layer deserialize_keras_object six;
     keras.applications.audio_conv_utils keras.initializations keras.utils.conv_utils
@@ -91,7 +91,7 @@ _TABLE = """
     keras.wrappers.scikit_learn: Sequential inspect np to_categorical;
     """
 
-# Full name of what stands for a name; Keras's other names are classes and functions.
+# The full names of modules and their members; all other names are classes and functions of Keras.
 _MEANINGS = {
     "K": "keras.backend",
     "np": "numpy",

@@ -2,17 +2,22 @@
 
 Each package uses only those above it:
 
-samples      row of a source -> sample
+samples      rows of a source as samples: dicts of checked and augmented arrays
 forms        how fields are stored, and what that costs
-sources      the rows: tables, image files, HDF5 files, arrays
+sources      the sources: tables, image files, HDF5 files, arrays
 identity     whether two calls write the same bytes
 state        the state of an unfinished pack
-calls        a call, and whether it is done already
+calls        a call of `pack`, and whether it is done already
 planning     which rows form which shard
-workers      writes the shards
+workers      writes the shards in parallel
 capturing    batches of a generator -> shards
 
-On top of them, what users call: pack (`pack`), append (a source that is added to a packed set),
-capture (`capture`), augment (ready-made augmentation) and storage_estimate (what the forms of
-stored images would cost).
+On top of them:
+
+pack               `pack`
+append             adds a source to a packed set
+capture            `capture`
+storage_estimate   estimates what the forms of stored images cost
+
+augment (`Augment`, ready-made augmentation) uses samples only, and is used by identity.
 """

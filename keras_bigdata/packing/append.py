@@ -1,4 +1,4 @@
-"""What a source adds to a packed set: shards, classes, words, and the record of its pack."""
+"""Adds a source to a packed set: its shards, classes and words, and the record of its pack."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _check_forms(index: ShardIndex, plan: PackPlan) -> None:
 
 
 def _recorded_forms(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the record of a pack says of the quality of images."""
+    """Returns the quality of images that the record of a pack has."""
     source = content.get("source")
     quality = source.get("quality") if isinstance(source, Mapping) else None
     forms = content.get("forms") or ({} if quality is None else {"quality": quality})

@@ -1,4 +1,4 @@
-"""`capture`: the batches of an existing generator -> shards and their index."""
+"""`capture`: writes the batches of an existing generator as shards and their index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pack`: any source of samples -> shards and their index."""
+"""`pack`: writes any source of samples as shards and their index."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ def pack(
     - sizes and modification times of the files that images, HDF5 datasets and large memory maps
       are read from, but not their content. If the sizes are the same and *all* files have another
       time, as after a copy, the call is the same and a note says so; if only some have, they count
-      as edited. Files that are gone do not count, nor those of an index of an earlier release,
-      which has no times. An unfinished pack writes the shards of changed files again;
-    - of `augment` the source text without comments, default values, variables of enclosing
-      functions, arguments of a `functools.partial`, and attributes of an object, but not what it
-      calls or reads by global names. Code that was typed into Python or run by `exec` has no text:
-      its bytecode is compared, which differs between versions of Python. If `augment` has a
-      method `fingerprint()`, only its result (JSON) is compared. A record of release 0.1 is
+      as edited. Files that no longer exist do not count, nor those in an index of an earlier
+      release, which has no times. An unfinished pack writes the shards of changed files again;
+    - the function `augment`: its source text without comments, default values, variables of
+      enclosing functions, arguments of a `functools.partial`, and attributes of an object, but not
+      what it calls or reads by global names. Code that was typed into Python or run by `exec` has
+      no text: its bytecode is compared, which differs between versions of Python. If `augment` has
+      a method `fingerprint()`, only its result (JSON) is compared. A record of release 0.1 is
       compared by name and bytecode; if only the bytecode differs, a finished pack is accepted with
       a note.
 
     Delete the directory if something else has changed.
 
     How fields of varying size are stored is decided when a pack begins, and recorded in
-    `index.provenance["stored"]`: what `store="auto"` of a source of images has chosen, and the
-    average size of a row, from which the rows of a shard follow. A pack that continues keeps it,
+    `index.provenance["stored"]`: the form that `store="auto"` of a source of images has chosen, and
+    the average size of a row, which determines the rows of a shard. A pack that continues keeps it,
     also if files have other sizes by then, and so does `repair`.
 
     The work is done by joblib: in threads for arrays and for up to 4,000 images, if there is no

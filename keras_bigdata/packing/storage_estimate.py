@@ -1,4 +1,4 @@
-"""What the forms of stored images cost, of the image files in a folder."""
+"""Estimates what the forms of stored images cost, for the image files in a folder."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ mistakes    images that a model classifies wrongly
 classes     how many rows each class has
 shuffle     how well an order mixes the rows
 
-Each takes the axes to draw on, makes new ones if there are none, and returns them. They use no
-colour that is needed to read them. Used by all: drawing. terminal_images shows images where there
-is no matplotlib.
+Each function takes the axes to draw on, creates new ones if there are none, and returns them. All
+plots can be read without colours. They use drawing. terminal_images shows images where matplotlib
+is not installed.
 """
 
 from __future__ import annotations

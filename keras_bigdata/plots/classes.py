@@ -17,7 +17,7 @@ def classes(shards: Any, field: str | None = None, *, axes: Any = None) -> Any:
     """Draws how many rows each class has.
 
     Args:
-        shards: a directory of shards, its URL, or a `Shards`; of a selection its rows are counted.
+        shards: a directory of shards, its URL, or a `Shards`, whose selected rows are counted.
         field: name of the field of class numbers. Defaults to `None`: the target.
         axes: `matplotlib.axes.Axes` to draw on. Defaults to `None`: those of a new figure.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-# Dark enough on white, light enough on black; told apart by their line styles in print.
+# Dark enough on white and light enough on black. In print, lines differ by their styles.
 INK = "#1f4e79"
 ACCENT = "#c8641e"
 LIGHT = "#b8c7d6"
@@ -40,7 +40,7 @@ def new_axes(axes: Any, size: tuple[float, float] = (7.0, 4.0)) -> Any:
 
 
 def tidy(axes: Any, *, title: str, x: str, y: str, whole_x: bool = False) -> None:
-    """Writes the title and the names of the axes, and removes what carries no data.
+    """Writes the title and the names of the axes, and removes lines that show no data.
 
     Args:
         axes: the axes.
@@ -96,7 +96,7 @@ def draw_images(axes: Any, images: Sequence[Any], captions: Sequence[str], colum
 
 
 def cut_line(line: str, limit: int = 18) -> str:
-    """Returns a line of at most some characters; of a longer one, the middle is left out."""
+    """Returns a line, shortened in its middle if it has more characters than `limit`."""
     if len(line) <= limit:
         return line
     end = max(1, limit // 2)

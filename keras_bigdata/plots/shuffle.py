@@ -13,9 +13,9 @@ _POINTS = 200
 
 
 def shuffle(quality: ShuffleQuality, *, axes: Any = None) -> Any:
-    """Draws of how many shards a batch has rows, against the size of the window.
+    """Draws how many shards the rows of a batch are in, against the size of the window.
 
-    The order in use, a full shuffle, and the window that comes close to it are marked.
+    The order in use, a full shuffle, and the smallest window that comes close to it are marked.
 
     Args:
         quality: what `shuffle_quality` returned.

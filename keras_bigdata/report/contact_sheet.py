@@ -18,7 +18,7 @@ from keras_bigdata.report.document import html_document
 from keras_bigdata.representation import format_count
 from keras_bigdata.shards.shards import Shards
 
-# Larger images are made smaller: a page of 24 photographs should be read in a second.
+# Larger images are made smaller, so that a page of 24 photographs is loaded in a second.
 _MAX_SIDE = 320
 
 
@@ -77,8 +77,8 @@ def contact_sheet_page(
 
 
 def _data_url(image: Any) -> str:
-    picture = Image.fromarray(to_uint8(np.asarray(image)))
-    picture.thumbnail((_MAX_SIDE, _MAX_SIDE))
+    thumbnail = Image.fromarray(to_uint8(np.asarray(image)))
+    thumbnail.thumbnail((_MAX_SIDE, _MAX_SIDE))
     file = io.BytesIO()
-    picture.save(file, "png")
+    thumbnail.save(file, "png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

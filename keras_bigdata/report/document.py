@@ -1,4 +1,4 @@
-"""What stands around the content of a page."""
+"""The HTML around the content of a page."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_bigdata.plots.drawing import ACCENT, INK, LINE_COLORS
 
-# Colours of the plots -> those of the page, which differ in the dark.
+# Colours of the plots -> those of the page, which differ in dark mode.
 _COLORS = {
     re.compile("#(000000|333333|4d4d4d)"): "currentColor",
     re.compile("#d9d9d9"): "var(--rule)",
@@ -25,9 +25,9 @@ def svg(draw: Callable[[], Any], number: int, description: str) -> str:
     """Returns a plot as an SVG element.
 
     Args:
-        draw: makes the axes.
-        number: of the figure in its page, so that its identifiers differ from those of others.
-        description: what it shows, for readers who do not see it.
+        draw: function that draws the plot and returns the axes.
+        number: number of the figure in its page, which makes its identifiers unique.
+        description: text for readers who cannot see the plot.
     """
     from matplotlib import pyplot, rc_context
 

@@ -46,7 +46,7 @@ def read_run(
         storage_options: options of the fsspec driver of a URL. Defaults to `None`.
 
     Raises:
-        BigDataError: if there is no record, or if it is not one.
+        BigDataError: if there is no record, or if the file is not one.
         StorageError: if it cannot be read.
     """
     place = as_place(directory, "directory", storage_options)

@@ -1,4 +1,4 @@
-"""How a report looks: on a phone, in the dark, on paper."""
+"""The CSS of the pages: for screens, phones, dark mode and paper."""
 
 from __future__ import annotations
 

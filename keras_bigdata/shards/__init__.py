@@ -10,6 +10,9 @@ writing      writes shards and their index: `ShardWriter`
 opening      opens pickles without an index, and several directories as one set
 selecting    which rows of a set are used
 
-On top of them, shards (`Shards`: a set and the rows of it that are used; remote_index and
-still_current: the options of a remote set, and whether it has been replaced).
+On top of them:
+
+shards          `Shards`: a set of shards, and which of its rows are used
+remote_index    the driver and cache with which the files of a remote set are read
+still_current   checks that a remote set was not replaced while it was read
 """

@@ -1,4 +1,4 @@
-"""The options with which the index of a remote set reads its files: driver and cache."""
+"""Sets the options with which the files of a remote set are read: driver and cache."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cache_settings(
     return CacheSettings(os.path.abspath(local_path(cache, "cache")), cache_bytes)
 
 
-def with_cache(
+def with_remote_options(
     index: ShardIndex, cache: CacheSettings | None, storage_options: Mapping[str, Any] | None
 ) -> ShardIndex:
     """Returns an index whose remote files are read with other options.

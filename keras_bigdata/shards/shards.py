@@ -1,4 +1,4 @@
-"""`Shards`: a set of shards and the rows of it that are used."""
+"""`Shards`: a set of shards, and which of its rows are used."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from keras_bigdata.representation import format_count, html_table, list_some, sh
 from keras_bigdata.shards.fields.ragged import Ragged
 from keras_bigdata.shards.index.shard_index import Field, ShardIndex
 from keras_bigdata.shards.opening.one_set import Reading
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.reading.read_ahead import map_ahead
-from keras_bigdata.shards.remote_index import cache_settings, with_cache
+from keras_bigdata.shards.remote_index import cache_settings, with_remote_options
 from keras_bigdata.shards.selecting.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.selecting.matching_rows import MatchingRows
 from keras_bigdata.shards.selecting.selected_columns import ColumnJoiner, read_rows
@@ -27,7 +27,7 @@ from keras_bigdata.shards.selecting.selection import Selection
 from keras_bigdata.shards.selecting.shard_columns import (
     Column,
     check_columns,
-    describe_function,
+    function_name,
 )
 from keras_bigdata.shards.selecting.strata import number_column_groups, number_strata
 from keras_bigdata.shards.still_current import check_still_current
@@ -37,7 +37,7 @@ Int64Array = npt.NDArray[np.int64]
 
 
 class Shards(Divisible):
-    """A set of shards and the rows of it that are used: which rows, for `ShardSequence`.
+    """A set of shards, and which of its rows a `ShardSequence` uses.
 
     Immutable: `where`, `rows` and the others return a new `Shards`, whose rows are among those of
     the former one. A selection takes one bit per row; files are never copied. The order of a
@@ -105,13 +105,13 @@ class Shards(Divisible):
             self._index = open_shards(
                 shards, storage_options=storage_options, layout=layout, trust=self._trust
             )
-        self._index = with_cache(self._index, settings, storage_options)
+        self._index = with_remote_options(self._index, settings, storage_options)
 
     @classmethod
     def of_index(
         cls, index: ShardIndex, selection: Selection | None, *, trust: bool = False
     ) -> Shards:
-        """Returns the rows of an index that a selection of its first variant names."""
+        """Creates the `Shards` of an index and a selection of its first variant."""
         shards = cls(index, trust=trust)
         shards._selection = selection
         return shards
@@ -205,9 +205,9 @@ class Shards(Divisible):
         verbose = checked_verbose(verbose)
         shards = self._first_variant
         matching = MatchingRows(self._index, shards, self._rows_of, function, trust=self._trust)
-        # In order: `_narrowed` asks for each shard once, from the first one on.
+        # `_narrowed` requests each shard once, from the first one on.
         found = iter(track(matching, len(shards), "Selecting rows", verbose=verbose))
-        description = f"where({describe_function(function)})"
+        description = f"where({function_name(function)})"
         narrowed = self._narrowed(lambda position: next(found), description)
         check_still_current(self._index)
         return narrowed
@@ -340,7 +340,7 @@ class Shards(Divisible):
 
     @cached_property
     def _counts(self) -> Int64Array:
-        """Returns the number of selected rows of each shard of the first variant."""
+        """The number of selected rows of each shard of the first variant."""
         if self._selection is not None:
             return self._selection.counts
         return self._index.samples[self._first_variant]

@@ -1,4 +1,4 @@
-"""Checks, after parts of remote shards were read, that they were those of the index."""
+"""Checks that a remote set was not replaced while parts of its shards were read."""
 
 from __future__ import annotations
 

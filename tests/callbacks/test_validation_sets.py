@@ -179,7 +179,7 @@ def test_dicts_of_arrays_with_roles_given():
         WeightedValidation({"labels": y})
 
 
-def test_bare_pickles_with_roles_given(shards):
+def test_pickles_without_an_index_with_roles(shards):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

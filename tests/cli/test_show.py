@@ -13,8 +13,8 @@ from keras_bigdata import Arrays, ImageFolder, pack
 from keras_bigdata.cli.main import main
 from keras_bigdata.plots.drawing import cut_line
 from keras_bigdata.plots.terminal_images import image_grid, image_text
+from tests.helpers.html_checker import Checker
 from tests.helpers.image_files import write_image
-from tests.report.test_page import Checker
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A small packed set, and rows that are appended to it."""
+"""Packs a small set, and appends rows to it."""
 
 from __future__ import annotations
 

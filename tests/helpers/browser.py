@@ -88,12 +88,6 @@ def examine_page(page: str, directory: Path, *, width: int, dark: bool) -> dict:
     return found
 
 
-def take_screenshot(file: Path, output: Path, *, width: int, height: int, dark: bool) -> None:
-    """Writes a picture of a page, to look at."""
-    size = f"--window-size={width},{height}"
-    _run(output.parent, dark, f"--screenshot={output}", size, file.resolve().as_uri())
-
-
 def _run(directory: Path, dark: bool, *arguments: str) -> subprocess.CompletedProcess[str]:
     assert BROWSER is not None
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""A Dask cluster on this machine, Ray with two workers, and a source that shows who reads it."""
+"""A Dask cluster on this machine, Ray with two workers, and a source that records its readers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.packs import wait_for
 from tests.helpers.paths import ROOT
+from tests.helpers.waiting import wait_for
 from tests.packing.small_sources import Numbers
 
 

@@ -1,7 +1,6 @@
-"""A disk that is slow or answers errors, put under the one place where training reads files.
+"""A disk that is slow or returns errors, in place of the functions with which training reads files.
 
-Worker processes have it too if they run `through_faulty_disk`: it looks for a file that says what
-is wrong.
+Worker processes have it too if they run `through_faulty_disk`, which reads the errors from a file.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ VARIABLE = "TEST_FAULTY_DISK"
 
 
 class FaultyDisk:
-    """Replaces `open_to_read` and `read_into` until it is removed."""
+    """Replaces `open_to_read` and `read_into` until `remove` is called."""
 
     def __init__(self):
         self.faults = {}  # file name -> errno
@@ -38,11 +37,11 @@ class FaultyDisk:
         open_files.open_to_read, open_files.read_into = self._real
 
     def fail(self, name, number):
-        """Every read of a file answers an error from now on."""
+        """Makes every read of a file fail with an error number from now on."""
         self.faults[name] = number
 
     def go_stale(self):
-        """Descriptors that are open now answer ESTALE, new ones do not."""
+        """Makes reads of the descriptors that are open now fail with ESTALE; new ones work."""
         with self._lock:
             self._stale = set(self._of)
 
@@ -67,11 +66,11 @@ _of_this_process = []
 
 
 def through_faulty_disk(batch, rng):
-    """A transform that changes nothing, but the disk of the process that runs it."""
+    """Returns the batch unchanged, and makes the disk of its worker process fail."""
     if VARIABLE in os.environ:
         if not _of_this_process:
             _of_this_process.append(FaultyDisk())
         with contextlib.suppress(FileNotFoundError):
-            told = json.loads(Path(os.environ[VARIABLE]).read_text())
-            _of_this_process[0].faults.update(told)
+            faults = json.loads(Path(os.environ[VARIABLE]).read_text())
+            _of_this_process[0].faults.update(faults)
     return batch

@@ -1,4 +1,4 @@
-"""Programs that tests start in a process group of their own, and look at from outside."""
+"""Programs that tests start in a process group of their own, and watch from outside."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from tests.helpers.paths import ROOT
 
 
 def program(tmp_path, text):
+    """Writes a program and returns its path."""
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(text))
     return path
 
 
 def started(path, *arguments, backend=None, **options):
+    """Starts a program and returns its process, which leads a new process group."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if backend:
         environment["KERAS_BACKEND"] = backend
@@ -37,7 +39,7 @@ def started(path, *arguments, backend=None, **options):
 
 
 def ended(process, seconds):
-    """What it told, and how long it took."""
+    """Returns standard output, standard error and the seconds until a process ended."""
     start = time.monotonic()
     try:
         out, error = process.communicate(timeout=seconds)
@@ -49,7 +51,7 @@ def ended(process, seconds):
 
 
 def group(leader):
-    """The processes of a group that are alive."""
+    """Returns the ids of the processes of a group that are alive."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -62,7 +64,7 @@ def group(leader):
 
 
 def none_left(leader, seconds=3):
-    """Whether the processes of a group end, and unlink their semaphores."""
+    """Returns whether the processes of a group end in time, and unlink their semaphores."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         shared = [name for name in os.listdir("/dev/shm") if f"-{leader}-" in name]
@@ -75,7 +77,7 @@ def none_left(leader, seconds=3):
 def environment_of(backend: str, folder: Path) -> dict[str, str]:
     """Returns the environment of programs that run one after the other on a backend.
 
-    What JAX compiles for one of them lies in the folder for the next one.
+    JAX keeps compiled functions in the folder, so that the next program does not compile them.
     """
     return {
         **os.environ,

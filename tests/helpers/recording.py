@@ -1,4 +1,4 @@
-"""A Keras model that tells which samples its train step saw, on every backend."""
+"""A Keras model that records which samples its train step received, on every backend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Recording(keras.Model):
-    """Trains a Dense layer for real; `seen` has the targets (ids) of each batch trained."""
+    """Trains a Dense layer; `seen` has the targets (ids) of each batch that it was trained on."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -38,7 +38,7 @@ class Recording(keras.Model):
         return super().train_step(*arguments)
 
     def take(self) -> list[list[int]]:
-        """What was seen since the last call."""
+        """Returns the ids of each batch since the last call."""
         if keras.backend.backend() == "jax":
             import jax
 
@@ -48,7 +48,7 @@ class Recording(keras.Model):
 
 
 def recording_model(built: bool) -> Recording:
-    """Returns a compiled model; a built one is shared, which saves 0.7 s of tracing a `fit`."""
+    """Returns a compiled model. A built one is shared, which saves 0.7 s of tracing per `fit`."""
     if not built:
         return _compiled()
     model = _built()
@@ -70,7 +70,7 @@ def _built() -> Recording:
 
 
 class EpochIds(keras.callbacks.Callback):
-    """The ids trained in each epoch, in order."""
+    """Records the ids that were trained in each epoch, in order."""
 
     def __init__(self) -> None:
         super().__init__()

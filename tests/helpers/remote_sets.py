@@ -34,13 +34,6 @@ def remove(url: str) -> None:
         store.rm(url, recursive=True)
 
 
-def read_all(url: str) -> dict[str, bytes]:
-    """Returns the content of each file below a URL."""
-    store = fsspec.filesystem("memory")
-    root = store._strip_protocol(url)
-    return {name.removeprefix(f"{root}/"): store.cat_file(name) for name in store.find(root)}
-
-
 def packed_url(tmp_path: Path, source, name: str = "set", **options) -> str:
     """Packs a source and returns the URL of a copy in the memory store."""
     kb.pack(source, tmp_path / name, verbose=0, **{"shuffle": False, **options})

@@ -132,7 +132,7 @@ def run(
     feed="sequence",
     **arguments,
 ):
-    """Runs the script that is resumed. Returns what must be the same after any kills.
+    """Runs the training that is resumed. Returns the state that must be the same after any kills.
 
     `validation`: by `WeightedValidation` if `False`, by `fit` if `True`, none if `None`.
     `feed`: whether `fit` receives the sequence or its `as_dataset()`: "sequence" or "dataset".

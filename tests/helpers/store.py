@@ -19,7 +19,7 @@ class Store:
         requests: (name of the file, start, end) of each request for content, in order.
         delay: seconds that a request for content takes.
         broken: names of files of which requests fail with a network error.
-        gone: names of files that do not exist any more.
+        removed: names of files that do not exist any more.
         changed: name -> function that changes the bytes of each answer.
         gate: while it is cleared, requests for whole shards or their pieces wait.
         busiest: the most requests at one time.
@@ -29,7 +29,7 @@ class Store:
         self.requests: list[tuple[str, int | None, int | None]] = []
         self.delay = 0.0
         self.broken: set[str] = set()
-        self.gone: set[str] = set()
+        self.removed: set[str] = set()
         self.changed: dict = {}
         self.gate = threading.Event()
         self.gate.set()
@@ -57,7 +57,7 @@ class Store:
                 time.sleep(self.delay)
                 if name in self.broken:
                     raise ConnectionResetError("the network is down")
-                if name in self.gone:
+                if name in self.removed:
                     raise FileNotFoundError(path)
                 content = original(fs, path, start, end, **options)
                 return self.changed[name](content, start) if name in self.changed else content
@@ -73,7 +73,7 @@ class Store:
         self.gate.set()
 
     def shards(self) -> list[str]:
-        """The names of the shards that were requested as a whole, in order."""
+        """Returns the names of the shards that were requested as a whole, in order."""
         return [name for name, start, _ in self.requests if name.endswith(".pkl") and not start]
 
     def upload(self, directory: Path) -> str:
@@ -83,11 +83,3 @@ class Store:
         url = f"memory://{self._buckets[-1]}{directory.name}"
         fsspec.filesystem("memory").put(str(directory), url, recursive=True)
         return url
-
-
-def wait_until(condition, seconds: float = 10.0) -> None:
-    """Waits until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)

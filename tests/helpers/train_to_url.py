@@ -4,7 +4,7 @@
 
 Everything that is shared between two runs lies behind the URL. `MOMENT` is "before" or "after" the
 store has received the object, "during" its upload in several parts, or "batch". `OBJECT` is a part
-of its name, or the number of a batch. Of checkpoints it is the second one of the process.
+of its name, or the number of a batch. If it is a checkpoint, the second one of the process counts.
 """
 
 from __future__ import annotations

@@ -11,19 +11,14 @@ import numpy as np
 from keras_bigdata import ShardSequence
 
 ROWS, SHARDS, BATCH = 20, 40, 16
-
-
 WIDE = 1100  # floats: rows that are read one by one
-
+BAD = 35  # the number of the shard that tests damage
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
-BAD = 35
-
-
 def write_wide_shards(directory, count=SHARDS, rows=ROWS, width=WIDE):
-    """Half of them in one subdirectory, half in another."""
+    """Writes shards, half of them in each of two subdirectories; returns the directory."""
     for number in range(count):
         ids = np.arange(number * rows, (number + 1) * rows, dtype=np.int32)
         path = directory / ("first" if number < count // 2 else "last") / f"{number:05d}.pkl"
@@ -40,7 +35,7 @@ def wide_model():
 
 
 class Recorded(ShardSequence):
-    """Notes what `fit` was given, and that every row is right."""
+    """Records the batches that `fit` receives, and checks every row."""
 
     def __getitem__(self, index):
         x, ids = super().__getitem__(index)
@@ -57,7 +52,7 @@ def sequence(directory, **arguments):
 
 
 class At(keras.callbacks.Callback):
-    """Does something in the first epoch, after some batches."""
+    """Calls a function in the first epoch, after some batches."""
 
     def __init__(self, do, batch=2):
         super().__init__()

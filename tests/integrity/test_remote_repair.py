@@ -11,7 +11,8 @@ from keras_bigdata import (
     repair,
     verify,
 )
-from tests.helpers.remote_sets import Requests, damage_url, packed_url, read_all, remove
+from tests.helpers.packs_in_stores import read_store
+from tests.helpers.remote_sets import Requests, damage_url, packed_url, remove
 from tests.integrity.small_sets import Numbers
 
 fsspec = pytest.importorskip("fsspec")
@@ -27,9 +28,9 @@ def url(tmp_path):
 
 def test_damaged_shards_are_removed_from_the_index_and_moved_aside(url, monkeypatch):
     damage_url(url)
-    before = read_all(url)
+    before = read_store(url)
     plan = repair(url, verbose=0)
-    assert read_all(url) == before
+    assert read_store(url) == before
     assert len(plan.steps) == 4
     assert "quarantine" not in plan.steps[2], "a missing file cannot be moved"
     requests = Requests(monkeypatch)
@@ -41,7 +42,7 @@ def test_damaged_shards_are_removed_from_the_index_and_moved_aside(url, monkeypa
     assert [name for name, _ in order].count("pipe_file") == 1
     assert max(i for i, each in enumerate(order) if each[0] == "cp_file") < written
     assert min(i for i, each in enumerate(order) if each[0] == "rm_file") > written
-    after = read_all(url)
+    after = read_store(url)
     for name in ("shard-00001.pkl", "shard-00004.pkl"):
         assert after[f"quarantine/{name}.quarantined"] == before[name]
         assert name not in after
@@ -52,7 +53,7 @@ def test_damaged_shards_are_removed_from_the_index_and_moved_aside(url, monkeypa
 
 def test_a_store_that_refuses_copies_is_left_as_it_was(url, monkeypatch):
     damage_url(url)
-    before = read_all(url)
+    before = read_store(url)
 
     def refuse(self, *arguments, **options):
         raise PermissionError("no copies")
@@ -60,7 +61,7 @@ def test_a_store_that_refuses_copies_is_left_as_it_was(url, monkeypatch):
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "cp_file", refuse)
     with pytest.raises(StorageError, match=r"shard-00001\.pkl: cannot be copied.*no copies"):
         repair(url, dry_run=False, verbose=0)
-    assert read_all(url) == before
+    assert read_store(url) == before
 
 
 def test_a_file_that_cannot_be_removed_is_named(url, monkeypatch):
@@ -78,7 +79,7 @@ def test_a_file_that_cannot_be_removed_is_named(url, monkeypatch):
 def test_an_unreachable_store_removes_nothing(url, monkeypatch):
     driver = type(fsspec.filesystem("memory"))
     original = driver.cat_file
-    before = read_all(url)
+    before = read_store(url)
 
     def cat_file(self, path, start=None, end=None, **options):
         if path.endswith("shard-00003.pkl"):
@@ -89,7 +90,7 @@ def test_an_unreachable_store_removes_nothing(url, monkeypatch):
         patch.setattr(driver, "cat_file", cat_file)
         with pytest.raises(StorageError, match="denied"):
             repair(url, dry_run=False, verbose=0)
-    assert read_all(url) == before
+    assert read_store(url) == before
 
 
 def test_a_web_server_is_refused_before_anything_is_read():
@@ -104,7 +105,7 @@ def test_a_lost_index_is_created_again(url, tmp_path):
     done = repair(url, like=like, dry_run=False, verbose=0)
     assert done.done
     assert str(tmp_path) not in str(done).replace(str(like), "")
-    files = read_all(url)
+    files = read_store(url)
     assert files["quarantine/index.json.quarantined"] == b"{"
     index, former = ShardIndex.load(url), ShardIndex.load(like)
     np.testing.assert_array_equal(index.checksums, former.checksums)

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from keras_bigdata.legacy.calling_script import set_default_keras_version
 from keras_bigdata.legacy.generators.arguments import (
     EpochLength,
     parse_evaluate_arguments,
     parse_fit_arguments,
-    set_default_keras_version,
 )
 
 # The parameters of `Model.fit_generator` after `self`, as they were released.

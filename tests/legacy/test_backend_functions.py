@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bigdata.legacy.backend import names
+from keras_bigdata.legacy.backend import installation
 from keras_bigdata.legacy.stand_ins import is_explaining
 from keras_bigdata.old_keras.public_names import all_names
 
@@ -155,7 +155,7 @@ def test_the_same_figures_for_symbolic_tensors(K):
 
 def test_functions_for_every_backend_are_those_of_tensorflow_too(K):
     """What is written with `keras.ops` gives the figures of TensorFlow's function."""
-    everywhere = names.backend_functions(None)
+    everywhere = installation.backend_functions(None)
     for name, arguments, _ in VALUES:
         if name in everywhere:
             one = computed(everywhere[name](*tensors(arguments)))

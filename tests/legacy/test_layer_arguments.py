@@ -10,8 +10,7 @@ import pytest
 
 from keras_bigdata import legacy
 from keras_bigdata.keras_internals.legacy import tf_keras_module
-from keras_bigdata.legacy import patching
-from keras_bigdata.legacy.generators import arguments as generator_arguments
+from keras_bigdata.legacy import calling_script, patching
 from keras_bigdata.legacy.layers import hard_sigmoid
 
 pytestmark = [
@@ -22,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture
 def keras_1(monkeypatch):
-    monkeypatch.setattr(generator_arguments, "_default_keras_version", 1)
+    monkeypatch.setattr(calling_script, "_default_keras_version", 1)
 
 
 def output_shape(layer, *shape):
@@ -208,7 +207,7 @@ def test_the_output_shape_of_a_deconvolution():
     for size, wanted in ((25, 25), (26, 26)):  # both give 12 again
         layer = layers().Deconvolution2D(3, 3, 3, (None, wanted, wanted, 3), subsample=(2, 2))
         assert layer(np.zeros((1, 12, 12, 2), np.float32)).shape == (1, size, size, 3)
-    with pytest.raises(ValueError, match=r"asks for an image of \(30, 30\)"):
+    with pytest.raises(ValueError, match=r"Received: images of size \(30, 30\)"):
         layers().Deconvolution2D(3, 3, 3, output_shape=(None, 30, 30, 3))(np.zeros((1, 12, 12, 2)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import legacy
-from keras_bigdata.legacy.generators.arguments import set_default_keras_version
+from keras_bigdata.legacy.calling_script import set_default_keras_version
 from tests.legacy.small_classifier import X, Y, classifier
 
 T = Y[:, None].astype("float32")

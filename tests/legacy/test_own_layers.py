@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata.legacy.layers import gates
-from keras_bigdata.legacy.training import compiled_metrics
+from keras_bigdata.legacy.training import binary_accuracy
 
 X = np.linspace(-1, 1, 8).reshape(4, 2).astype("float32")
 
@@ -104,7 +104,7 @@ def test_accuracy_of_several_binary_outputs(installed, monkeypatch):
     def difference(y_true, y_pred):
         return abs(y_true - y_pred)
 
-    monkeypatch.setattr(compiled_metrics, "keras_root", lambda: "keras")
+    monkeypatch.setattr(binary_accuracy, "keras_root", lambda: "keras")
     model = keras.Sequential([keras.Input((2,)), keras.layers.Activation("sigmoid")])
     with pytest.warns(UserWarning, match="accuracy of the single numbers"):
         model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])

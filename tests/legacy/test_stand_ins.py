@@ -22,7 +22,7 @@ def test_hdf5_matrix(tmp_path, installed):
     np.testing.assert_array_equal(x[[0, 3, 7]], rows[[2, 5, 9]] / 2)
     np.testing.assert_array_equal(x[np.array([1, 2])], rows[[3, 4]] / 2)
     for key in (8, [1, 8], slice(0, 9)):
-        with pytest.raises(IndexError, match="row 8 of 8"):
+        with pytest.raises(IndexError, match="row 8 is out of range: it has 8 rows"):
             x[key]
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     np.testing.assert_allclose(

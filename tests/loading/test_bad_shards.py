@@ -19,7 +19,7 @@ from keras_bigdata import (
     UnsafePickleError,
 )
 from tests.conftest import ROLES
-from tests.helpers.bare_pickles import dump, ids_of
+from tests.helpers.unindexed_pickles import dump, ids_of
 
 
 def test_directories_without_shards(tmp_path):
@@ -144,7 +144,7 @@ def test_a_shard_changed_between_opening_and_reading(big):
 
 
 def test_an_index_that_does_not_fit_its_shards(big):
-    from keras_bigdata.shards.opening.scan import open_shards
+    from keras_bigdata.shards.opening.open_shards import open_shards
 
     index = open_shards(big)
     index.save()
@@ -168,7 +168,7 @@ def test_an_error_names_the_file_through_fit(big):
 
 
 def test_a_directory_of_several_packed_sets_is_not_mixed(big, shards):
-    from keras_bigdata.shards.opening.scan import open_shards
+    from keras_bigdata.shards.opening.open_shards import open_shards
 
     open_shards(big).save()
     with pytest.raises(ShardError, match="Pass one of them"):

@@ -8,8 +8,8 @@ import pytest
 
 from keras_bigdata import ShardError, ShardSequence, WeightedValidation
 from keras_bigdata.callbacks.resuming.training_state import _data_identity
-from tests.helpers.bare_pickles import dump
 from tests.helpers.transforms import double_labels, identity
+from tests.helpers.unindexed_pickles import dump
 
 LABELS = np.array([0, 1, 0, 0, 2, 0, 1, 0, 0, 0])
 WEIGHTS = {0: 0.5, 1: 2.0, 2: 3.0}

@@ -90,7 +90,7 @@ FEW = """
 
 def test_many_more_shards_than_files_that_may_be_open(tmp_path):
     shards = write_shards(tmp_path / "shards", [4] * 3000)
-    from keras_bigdata.shards.opening.scan import open_shards
+    from keras_bigdata.shards.opening.open_shards import open_shards
 
     open_shards(shards).save()
     with started(program(tmp_path, FEW), shards, 12_000) as process:

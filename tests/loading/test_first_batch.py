@@ -12,7 +12,8 @@ import pytest
 import keras_bigdata as kb
 from keras_bigdata import Arrays, Mixture, Shards, ShardSequence, ShardWriter, StorageError
 from keras_bigdata.loading.rows import ranged_reader
-from tests.helpers.store import Store, wait_until
+from tests.helpers.store import Store
+from tests.helpers.waiting import wait_for
 
 pytest.importorskip("fsspec")
 
@@ -76,7 +77,7 @@ def test_the_first_run_of_a_tf_dataset_is_one_batch(directory, store):
     assert local.server.runs(0)[0] != range(0, 1)
     read = sequence.server.read_run(0, runs[0])
     assert_equal([part[0] for part in read], local.server.batch(0, 0))
-    wait_until(lambda: len(store.shards()) >= 2)  # the windows are on their way
+    wait_for(lambda: len(store.shards()) >= 2)  # the windows are on their way
     sequence.server.prefetcher.release()
 
 
@@ -92,7 +93,7 @@ def test_shards_that_arrive_first_are_used(directory, store):
     loader = sequence.server.prefetcher.loader
     run = threading.Thread(target=lambda: loader.read(loader.run_at(0)))
     run.start()
-    wait_until(lambda: len(store.shards()) >= 4)
+    wait_for(lambda: len(store.shards()) >= 4)
     threading.Timer(0.1, store.gate.set).start()
     started = time.monotonic()
     local = ShardSequence(directory, 8, seed=1, window_shards=4, workers=0)
@@ -215,7 +216,7 @@ def test_wrong_bytes_are_found(twice, directory, store):
 def test_a_shard_that_is_gone_is_found_out_by_its_download(directory, store):
     url = store.upload(directory)
     sequence = ShardSequence(url, 8, seed=1, window_shards=4, workers=0, on_corrupt="skip")
-    store.gone.update(sequence.index.names[:3])
+    store.removed.update(sequence.index.names[:3])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         labels = [sequence.server.batch(0, i)[1] for i in range(len(sequence))]

@@ -14,7 +14,8 @@ import keras_bigdata as kb
 from keras_bigdata import Arrays, CorruptShardError, Mixture, Shards, ShardSequence, StorageError
 from keras_bigdata.loading.fetching import planned_fetch, shared_downloads
 from keras_bigdata.shards.index.shard_index import ShardIndex
-from tests.helpers.store import Store, wait_until
+from tests.helpers.store import Store
+from tests.helpers.waiting import wait_for
 
 pytest.importorskip("fsspec")
 
@@ -116,7 +117,7 @@ def test_shards_are_fetched_in_the_order_in_which_the_plan_needs_them(
     # The current window and the next one. Without windows, 16 batches are read together, which lie
     # in 5 shards.
     count = 6 if shuffle == "window" else 10
-    wait_until(lambda: len(store.shards()) == count)
+    wait_for(lambda: len(store.shards()) == count)
     assert list(dict.fromkeys(started)) == needed_order(sequence, 80)[:count]
     assert store.busiest > 1
 
@@ -127,14 +128,14 @@ def test_the_next_epoch_begins_before_the_last_one_ends(directory, store):
     last = loader.num_batches - 1
     loader.read(loader.run_at(last))
     expected = needed_order(sequence, 3, last + 1)
-    wait_until(lambda: set(expected) <= set(store.shards()))
+    wait_for(lambda: set(expected) <= set(store.shards()))
     sequence.server.prefetcher.release()
     fixed = sequence.unshuffled()
     loader = fixed.server.prefetcher.loader
     store.requests.clear()
     loader.read(loader.run_at(last))
     first = loader.config.index.names[:2]
-    wait_until(lambda: set(first) <= set(store.shards()))
+    wait_for(lambda: set(first) <= set(store.shards()))
 
 
 def test_only_two_windows_are_held_and_they_are_dropped_when_passed(directory, store):
@@ -144,11 +145,11 @@ def test_only_two_windows_are_held_and_they_are_dropped_when_passed(directory, s
         sequence.server.batch(0, index)
         most = max(most, held(sequence))
     assert most <= 6
-    wait_until(lambda: not shared_downloads._running)
+    wait_for(lambda: not shared_downloads._running)
     gc.collect()
     assert len(shared_downloads._open) <= 6 + 1
     sequence.server.prefetcher.release()
-    wait_until(lambda: not shared_downloads._running)
+    wait_for(lambda: not shared_downloads._running)
     gc.collect()
     assert len(shared_downloads._open) == 0, "released: nothing is held"
 
@@ -171,7 +172,7 @@ def test_a_resumed_epoch_fetches_what_is_left_only(directory, store):
     sequence.load_state_dict(state)
     sequence.server.batch(0, 15), sequence.server.batch(0, 16)
     expected = needed_order(sequence, 6, 15)
-    wait_until(lambda: len(store.shards()) >= 6)
+    wait_for(lambda: len(store.shards()) >= 6)
     assert set(store.shards()) == set(expected)
 
 
@@ -225,7 +226,7 @@ def test_an_error_is_raised_when_the_shard_is_needed_with_its_url(
 def test_a_missing_or_damaged_shard_is_skipped_or_raised(kind, directory, store):
     url, name = store.upload(directory), "shard-00003.pkl"
     if kind == "gone":
-        store.gone.add(name)
+        store.removed.add(name)
     else:
         store.changed[name] = lambda content, start: content[:-9] + b"damaged!" + content[-1:]
     raising = ShardSequence(url, 10, seed=1, window_shards=3, workers=0)
@@ -281,11 +282,11 @@ def test_fetching_stops_when_a_sequence_is_released(directory, store):
     sequence = ShardSequence(store.upload(directory), 10, seed=1, window_shards=6)
     remote = sequence.server.prefetcher.loader.reader.files.remote
     remote.plan(range(20))
-    wait_until(lambda: len(store.shards()) >= 8)
+    wait_for(lambda: len(store.shards()) >= 8)
     sequence.server.prefetcher.release()
     begun = len(store.shards())
     store.gate.set()
-    wait_until(lambda: not shared_downloads._running)
+    wait_for(lambda: not shared_downloads._running)
     assert len(store.shards()) == begun <= 8, "what was not begun is not fetched"
     assert not remote._futures
 
@@ -295,7 +296,7 @@ def test_a_run_that_is_being_read_ends_when_the_sequence_is_released(directory, 
     sequence = ShardSequence(store.upload(directory), 3, seed=1, window_shards=3)
     sequence.server.batch(0, 0)  # the next windows are on their way
     sequence.server.prefetcher.release()
-    wait_until(lambda: not shared_downloads._running)
+    wait_for(lambda: not shared_downloads._running)
     begun = len(store.shards())
     time.sleep(0.4)
     assert len(store.shards()) == begun
@@ -305,12 +306,12 @@ def test_a_loader_that_is_not_used_any_more_stops_fetching(directory, store):
     store.gate.clear()
     loader = ShardSequence(store.upload(directory), 10, workers=0).server.config.loader()
     loader.reader.files.remote.plan(range(20))
-    wait_until(lambda: len(store.shards()) >= 8)
+    wait_for(lambda: len(store.shards()) >= 8)
     begun = len(store.shards())
     del loader
     gc.collect()
     store.gate.set()
-    wait_until(lambda: not shared_downloads._running)
+    wait_for(lambda: not shared_downloads._running)
     assert len(store.shards()) == begun
 
 

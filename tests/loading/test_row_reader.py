@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_bigdata.loading.rows.row_reader import RowReader
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 
 SIZES = [5, 0, 40, 17]
 

@@ -17,7 +17,7 @@ from keras_bigdata import (
     pack,
 )
 from tests.conftest import ROLES, rows_of
-from tests.helpers.bare_pickles import dump, ids_of
+from tests.helpers.unindexed_pickles import dump, ids_of
 
 # ---- Batches
 

@@ -18,7 +18,7 @@ from keras_bigdata import (
     ShardSequence,
 )
 from tests.conftest import ROLES
-from tests.helpers.bare_pickles import dump, ids_of
+from tests.helpers.unindexed_pickles import dump, ids_of
 
 # ---- Living with others
 

@@ -11,8 +11,8 @@ import pytest
 
 from keras_bigdata import ShardError, ShardSequence, ShardWriter
 from keras_bigdata.packing.augment import Augment, flip
-from tests.helpers.bare_pickles import dump
 from tests.helpers.transforms import shift_tokens
+from tests.helpers.unindexed_pickles import dump
 
 SETTINGS = {"inputs": "now", "targets": "next", "transform": shift_tokens, "seed": 1}
 SHARDS = (slice(6), slice(6, 10))

@@ -12,7 +12,8 @@ import pytest
 from keras_bigdata import PackError, ShardIndex, ShardSequence, pack, verify
 from keras_bigdata.packing.state import resume_state
 from tests.helpers.appended_sets import pack_first, pack_more, source_of
-from tests.helpers.packs import read_files, wait_for
+from tests.helpers.packs import read_files
+from tests.helpers.waiting import wait_for
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ import pytest
 
 from keras_bigdata import PackError, pack
 from tests.helpers.dask_processes import DaskProcesses, SlowNumbers
-from tests.helpers.packs import is_running, read_files, wait_for
+from tests.helpers.packs import read_files
 from tests.helpers.paths import ROOT
+from tests.helpers.waiting import is_running, wait_for
 
 pytestmark = [
     pytest.mark.slow,

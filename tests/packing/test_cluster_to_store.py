@@ -18,9 +18,10 @@ from keras_bigdata.cli import main
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.urls.storage_options import StorageOptions
 from tests.helpers.dask_processes import SlowNumbers, ray_of_two
-from tests.helpers.packs import read_files, wait_for
+from tests.helpers.packs import read_files
 from tests.helpers.packs_in_stores import read_store
 from tests.helpers.s3_server import S3Server
+from tests.helpers.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,

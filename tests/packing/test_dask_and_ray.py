@@ -14,7 +14,8 @@ from keras_bigdata import PackError, pack
 from keras_bigdata.cli import main
 from keras_bigdata.packing.workers import cluster
 from tests.helpers.dask_processes import DaskProcesses, SlowNumbers, ray_of_two
-from tests.helpers.packs import is_running, read_files, wait_for
+from tests.helpers.packs import read_files
+from tests.helpers.waiting import is_running, wait_for
 from tests.packing.small_sources import Numbers, open_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]

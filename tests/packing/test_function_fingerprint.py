@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keras_bigdata.files import natural_key
+from keras_bigdata.images.open_image import is_image_file
 from keras_bigdata.packing.identity.function_fingerprint import describe_function
 from keras_bigdata.packing.identity.function_source import source_text
 
@@ -324,6 +326,14 @@ def test_library_code_among_the_values_is_represented_by_its_name():
         "name": "dedent",
     }
     assert "source" in describe_function(textwrap.dedent)
+
+
+@pytest.mark.parametrize("function", [describe_function, natural_key, is_image_file])
+def test_code_of_every_part_of_this_package_is_represented_by_its_name(function):
+    assert describe_function(function) == {
+        "module": function.__module__,
+        "name": function.__name__,
+    }
 
 
 def test_large_arrays_are_represented_by_some_rows(monkeypatch):

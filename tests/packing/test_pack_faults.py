@@ -20,8 +20,9 @@ from keras_bigdata import PackError, ShardIndex, files, pack
 from keras_bigdata.packing.state import resume_state
 from keras_bigdata.packing.state.manifest import CONTINUE
 from keras_bigdata.shards.writing import shard_file
-from tests.helpers.packs import is_running, read_files, wait_for
+from tests.helpers.packs import read_files
 from tests.helpers.paths import ROOT
+from tests.helpers.waiting import is_running, wait_for
 
 
 class Rows:

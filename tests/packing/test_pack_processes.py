@@ -21,8 +21,9 @@ import pytest
 from keras_bigdata import ShardIndex, pack
 from keras_bigdata.cli import main
 from keras_bigdata.packing.state.manifest import CONTINUE
-from tests.helpers.packs import is_running, read_files, wait_for
+from tests.helpers.packs import read_files
 from tests.helpers.paths import ROOT
+from tests.helpers.waiting import is_running, wait_for
 
 # Ctrl-C
 

@@ -14,9 +14,10 @@ import pytest
 from keras_bigdata import Arrays, PackError, ShardIndex, StorageError, pack
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.urls.storage_options import StorageOptions
-from tests.helpers.packs import read_files, wait_for
+from tests.helpers.packs import read_files
 from tests.helpers.packs_in_stores import read_store, start_program
 from tests.helpers.s3_server import S3Server
+from tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

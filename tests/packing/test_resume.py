@@ -17,7 +17,8 @@ import pytest
 
 from keras_bigdata import PackError, ShardIndex, pack
 from keras_bigdata.packing.state.manifest import CONTINUE
-from tests.helpers.packs import is_running, read_files, wait_for
+from tests.helpers.packs import read_files
+from tests.helpers.waiting import is_running, wait_for
 from tests.packing.conftest import PHOTOS
 from tests.packing.small_sources import Numbers, break_photos, open_table
 

@@ -10,7 +10,7 @@ import pytest
 from keras_bigdata import Arrays, pack
 from keras_bigdata.report import contact_sheet_page, report_page
 from tests.helpers.browser import BROWSER, examine_page
-from tests.report.test_page import RUN
+from tests.report.small_run import RUN
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,7 +9,8 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays
-from tests.helpers.process_groups import ROOT, run_together
+from tests.helpers.paths import ROOT
+from tests.helpers.process_groups import run_together
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

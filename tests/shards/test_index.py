@@ -15,7 +15,7 @@ import pytest
 from keras_bigdata import CorruptShardError, ShardError, ShardIndex, __version__
 from keras_bigdata.shards.fields.roles import Roles, as_structure
 from keras_bigdata.shards.index.shard_index import INDEX_NAME, Field, ShardInfo
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from tests.helpers.pickle_bytes import nothing_runs
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from keras_bigdata import Arrays, ShardError, ShardSequence, pack, repair, verify
 from keras_bigdata.files import natural_key
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 
 X, Y = np.arange(48.0).reshape(12, 4), np.arange(12) % 3
 IMAGE = np.zeros((8, 8, 3), np.uint8)

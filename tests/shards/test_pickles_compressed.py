@@ -18,7 +18,7 @@ import pytest
 
 from keras_bigdata import ShardError, ShardSequence, UnsafePickleError
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.pickles import (
     StoredArray,
     compression,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, ShardError, ShardSequence
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.pickles import find_arrays
 from tests.helpers.pickle_bytes import dump, limited_memory, nothing_runs, write
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import CorruptShardError, Ragged, ShardError, ShardIndex, Shards, pack
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.reading.read_column import read_column, read_ragged
 from tests.helpers.varlen_sets import (
     EncodedImages,

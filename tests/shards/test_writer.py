@@ -13,7 +13,7 @@ import pytest
 
 from keras_bigdata import ShardError, ShardIndex, ShardWriter
 from keras_bigdata.shards.fields.roles import Roles
-from keras_bigdata.shards.opening.scan import open_shards
+from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.pickles import find_arrays, read_array
 from keras_bigdata.shards.reading.class_counts import MAX_CLASSES, add_counts, count_classes
 from keras_bigdata.shards.writing.shard_file import write_shard

@@ -14,8 +14,8 @@ import pytest
 
 from tests.helpers.paths import ROOT
 from tests.helpers.programs import ended
-from tests.helpers.range_server import range_server
 from tests.helpers.remote_files import content, files_of
+from tests.helpers.web_server import WebServer
 
 pytestmark = pytest.mark.slow
 SIZE = 200_000
@@ -54,9 +54,15 @@ def start(what, server, cache, max_bytes, *arguments):
     )
 
 
+def fetched(server):
+    """Returns the name of the file of each request for content."""
+    return [path[1:] for method, path, _ in server.requests if method == "GET"]
+
+
 def test_50_kills_lose_nothing_while_the_set_is_replaced(directory, tmp_path):
     max_bytes = 8 * SIZE
-    with range_server(directory, delay=0.005) as server:
+    with WebServer(directory) as server:
+        server.faults.latency = 0.005
         process = start("kill", server, tmp_path / "cache", max_bytes, 50)
         over = threading.Event()
 
@@ -84,33 +90,34 @@ def test_50_kills_lose_nothing_while_the_set_is_replaced(directory, tmp_path):
 
 def test_processes_that_want_the_same_files_fetch_them_once(directory, tmp_path):
     names = [f"{number}.pkl" for number in range(FILES)]
-    with range_server(directory, delay=0.05) as server:
+    with WebServer(directory) as server:
+        server.faults.latency = 0.05
         processes = [start("read", server, tmp_path / "cache", 0, *names) for _ in range(3)]
         for process in processes:
             _, error, _ = ended(process, 100)
             assert process.returncode == 0, error
-        requests = Counter(server.requests)
+        requests = Counter(fetched(server))
     assert {name: requests[name] for name in names} == dict.fromkeys(names, 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_download_is_taken_over_from_a_process_that_ends(directory, tmp_path, number):
-    with range_server(directory) as server:
+    with WebServer(directory) as server:
         first = start("read", server, tmp_path / "cache", 0, "0.pkl")
         assert first.stdout.readline() == "ready\n"
-        server.delay = 60.0
-        while "0.pkl" not in server.requests:
+        server.faults.latency = 60.0
+        while "0.pkl" not in fetched(server):
             assert first.poll() is None
             time.sleep(0.001)
         second = start("read", server, tmp_path / "cache", 0, "0.pkl")
-        server.delay = 0.0
+        server.faults.latency = 0.0
         assert second.stdout.readline() == "ready\n"
         time.sleep(0.5)
-        assert server.requests.count("0.pkl") == 1, "the second process waits for the first one"
+        assert fetched(server).count("0.pkl") == 1, "the second process waits for the first one"
         assert second.poll() is None
         os.kill(first.pid, number)
         first.communicate()
         _, error, _ = ended(second, 20)
     assert second.returncode == 0, error
-    assert server.requests.count("0.pkl") == 2
+    assert fetched(server).count("0.pkl") == 2
     assert len(files_of(tmp_path / "cache")) == 1

@@ -6,7 +6,7 @@ import pytest
 from keras_bigdata import StorageError
 from keras_bigdata.storage.paths.place import as_place
 from keras_bigdata.storage.requests import request
-from keras_bigdata.storage.requests.driver_errors import is_final, missing_file_hides, status_of
+from keras_bigdata.storage.requests.driver_errors import hidden_failure, is_final, status_of
 from keras_bigdata.storage.requests.request import TransferError
 from keras_bigdata.storage.urls import filesystem
 from keras_bigdata.storage.urls.storage_options import StorageOptions
@@ -106,7 +106,7 @@ def test_which_errors_are_final(error, final):
 def test_which_missing_files_are_missing(cause, missing):
     error = FileNotFoundError("x")
     error.__cause__ = cause
-    assert (missing_file_hides(error) is None) == missing
+    assert (hidden_failure(error) is None) == missing
 
 
 def test_a_status_404_of_any_driver_is_a_missing_file():

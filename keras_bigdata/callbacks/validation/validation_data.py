@@ -108,7 +108,7 @@ def _open_shards(
     storage_options: Mapping[str, Any] | None,
 ) -> Any:
     from keras_bigdata.loading.sequence import ShardSequence
-    from keras_bigdata.shards.opening.scan import open_shards
+    from keras_bigdata.shards.opening.open_shards import open_shards
 
     # Pickles without an index have no roles: they are scanned for the fields that were passed.
     used = requested.complete(Roles()).names if requested.inputs else ()

@@ -1,10 +1,11 @@
 """`keras.backend` of Keras 1 and 2: `from keras import backend as K`.
 
-On TensorFlow a function that `tf.keras.backend` still has is that one, with the old figures. For
-the other backends, and for symbolic tensors such as `layer.output`, it is written with `keras.ops`.
+On TensorFlow, functions that `tf.keras.backend` still has are used, because they return the same
+numbers as before. For other backends, and for symbolic tensors such as `layer.output`, the
+functions are written with `keras.ops`.
 
-names             `install()`: the functions in `keras.backend` and `tf.keras.backend`
-dispatch          chooses between TensorFlow's function and the one for every backend
+installation      `install()`: adds the functions to `keras.backend` and `tf.keras.backend`
+dispatch          chooses between TensorFlow's function and the one with `keras.ops`
 arithmetic        functions of each element, and comparisons
 reductions        sums, means and products of tensors
 arrays            shapes, joining, padding, indexing
@@ -18,6 +19,6 @@ control_flow      `switch`, `in_train_phase`, loops
 learning_phase    `learning_phase`, `set_learning_phase`
 functions         `function`, `placeholder`
 gradients         `gradients` of symbolic tensors
-sessions          sessions and graphs of TensorFlow 1 that do nothing
+sessions          sessions and graphs of TensorFlow 1, which only apply their settings
 image_format      `image_dim_ordering` of Keras 1
 """

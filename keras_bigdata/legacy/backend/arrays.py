@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_bigdata.legacy.backend.symbolic_shapes import SymbolicShape
+from keras_bigdata.old_keras.layers import DATA_FORMATS
 
 
 def int_shape(x: Any) -> tuple[int | None, ...]:
@@ -37,7 +38,7 @@ def count_params(x: Any) -> int:
 
 
 def reshape(x: Any, shape: Any) -> Any:
-    """Returns the elements in another shape; `None` and -1 are what is left."""
+    """Returns the elements in another shape; `None` and -1 stand for the remaining size."""
     return ops.reshape(x, tuple(-1 if size is None else size for size in shape))
 
 
@@ -108,7 +109,7 @@ def slice(x: Any, start: Any, size: Any) -> Any:
 
 
 def gather(reference: Any, indices: Any) -> Any:
-    """Returns the rows with these numbers."""
+    """Returns the rows at the indices."""
     return ops.take(reference, ops.cast(indices, "int32"), axis=0)
 
 
@@ -180,8 +181,9 @@ def asymmetric_spatial_2d_padding(
     dim_ordering: str = "default",
 ) -> Any:
     """Pads images with zeros: the name in Keras 1."""
-    data_format = {"th": "channels_first", "tf": "channels_last"}.get(dim_ordering)
-    return _pad_images(x, ((top_pad, bottom_pad), (left_pad, right_pad)), data_format)
+    return _pad_images(
+        x, ((top_pad, bottom_pad), (left_pad, right_pad)), DATA_FORMATS.get(dim_ordering)
+    )
 
 
 def resize_images(
@@ -189,7 +191,7 @@ def resize_images(
 ) -> Any:
     """Enlarges images by integer factors."""
     if data_format in ("th", "tf"):
-        data_format = "channels_first" if data_format == "th" else "channels_last"
+        data_format = str(DATA_FORMATS[data_format])
     first = 2 if data_format == "channels_first" else 1
     if interpolation == "nearest":
         x = ops.repeat(x, height_factor, axis=first)

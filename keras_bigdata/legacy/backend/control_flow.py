@@ -37,8 +37,8 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
         training = current_phase()
     if not isinstance(training, bool | int):
         return switch(training, x, alt)
-    x_is_symbolic = isinstance(x, keras.KerasTensor) or isinstance(alt, keras.KerasTensor)
-    if x_is_symbolic and not callable(x) and not callable(alt):
+    is_symbolic = isinstance(x, keras.KerasTensor) or isinstance(alt, keras.KerasTensor)
+    if is_symbolic and not callable(x) and not callable(alt):
         return _TrainPhase()(x, alt)
     return _value(x) if training else _value(alt)
 

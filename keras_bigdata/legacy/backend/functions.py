@@ -104,7 +104,7 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> F
 def tf_keras_function(
     inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any
 ) -> Function:
-    """Returns `function` as `tf.keras` had it: one output that is not in a list comes as it is."""
+    """Returns a `Function` as in `tf.keras`, which returns a single output without a list."""
     return _function(inputs, outputs, updates, returns_list=False)
 
 

@@ -1,4 +1,4 @@
-"""`gradients` of symbolic tensors, for pictures of what a network sees."""
+"""`gradients` of symbolic tensors, such as those for saliency maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     Args:
         loss: a symbolic tensor, which is summed.
         variables: the input of a model, `layer.output`, or a list of these. On TensorFlow also
-            tensors within a loss function, of which the loss was computed.
+            tensors within a loss function, from which the loss is computed.
 
     Raises:
         NotImplementedError: if one of them is not a symbolic tensor, such as a weight, or a tensor
@@ -99,7 +99,7 @@ class _Gradient(keras.layers.Layer):
                     leaf = x.detach().requires_grad_(True)
                     return torch.autograd.grad(loss_of(leaf), leaf)[0]
         raise NotImplementedError(
-            f"keras.backend.gradients: not on the backend {keras.backend.backend()}."
+            f"keras.backend.gradients is not implemented for {keras.backend.backend()}."
         )
 
     def compute_output_spec(self, inputs: Any) -> Any:

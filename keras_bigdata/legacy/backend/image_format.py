@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keras
 
-_FORMATS = {"th": "channels_first", "tf": "channels_last"}
+from keras_bigdata.old_keras.layers import DATA_FORMATS
+
+_FORMATS = {name: value for name, value in DATA_FORMATS.items() if value is not None}
 
 
 def image_dim_ordering() -> str:
@@ -28,7 +30,7 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 def normalize_data_format(value: str | None) -> str:
-    """Returns `"channels_first"` or `"channels_last"`; the setting for `None`."""
+    """Returns `"channels_first"` or `"channels_last"`; for `None`, the setting of Keras."""
     result = (value or keras.backend.image_data_format()).lower()
     if result not in _FORMATS.values():
         raise ValueError(f'data_format must be "channels_first" or "channels_last", got {value!r}.')

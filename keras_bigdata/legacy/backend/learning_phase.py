@@ -68,12 +68,12 @@ def set_learning_phase(value: int) -> None:
 
 
 def reset_learning_phase() -> None:
-    """Forgets the number that was set."""
+    """Removes the number that was set."""
     _phase[0] = None
 
 
 def install() -> None:
-    """Makes layers follow a phase that was set, and `clear_session` forget it."""
+    """Makes layers follow a phase that was set, and `clear_session` remove it."""
     reset_learning_phase()
     wrap(keras.Layer, "__call__", _with_fixed_phase)
     for owner in (keras.backend, keras.utils):

@@ -1,7 +1,8 @@
 """Random tensors and dropout, with `keras.random`.
 
-A seed was that of a stream: the second call drew other numbers than the first. In `keras.random` a
-number as seed gives the same numbers every time, so that each seed here has its own generator.
+In Keras 1 and 2 a seed started a stream: the second call drew other numbers than the first. In
+`keras.random` an integer as seed returns the same numbers at each call, so each seed has its own
+`SeedGenerator` here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def random_uniform(
     dtype: str | None = None,
     seed: int | None = None,
 ) -> Any:
-    """Returns evenly distributed numbers."""
+    """Returns uniformly distributed numbers."""
     return keras.random.uniform(shape, minval, maxval, dtype=dtype, seed=_seed(seed))
 
 
@@ -69,7 +70,7 @@ def random_uniform_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Any:
-    """Returns a variable with evenly distributed numbers."""
+    """Returns a variable with uniformly distributed numbers."""
     return variable(random_uniform(shape, low, high, dtype, seed), dtype, name)
 
 

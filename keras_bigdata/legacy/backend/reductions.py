@@ -83,12 +83,15 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def dot(x: Any, y: Any) -> Any:
-    """Sums over the last axis of `x` and the last but one of `y`."""
+    """Returns the products, summed over the last axis of `x` and the second-to-last of `y`."""
     return ops.dot(x, y)
 
 
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
-    """Sums over one axis of each tensor, row by row of the batch; (batch, 1) at least remains."""
+    """Returns the products of each row of a batch, summed over one axis of each tensor.
+
+    The result has at least the dimensions (batch, 1).
+    """
     x_rank, y_rank = len(x.shape), len(y.shape)
     if axes is None:
         axes = (x_rank - 1, y_rank - 1 if y_rank == 2 else y_rank - 2)
@@ -125,8 +128,8 @@ def _batch_matmul(x: Any, y: Any, x_axis: int, y_axis: int) -> Any:
         )
     warnings.warn(
         f"batch_dot with {x_rank} and {y_rank} axes multiplies the matrices of the last two axes, "
-        "as in Keras until 2.2.4; in Keras 2.3 the axes between are not common to both tensors. "
-        "keras.ops.einsum says which is meant.",
+        "as in Keras until 2.2.4; in Keras 2.3 the result has the other axes of both tensors. Use "
+        "keras.ops.einsum to choose.",
         stacklevel=3,
     )
     for _ in range(rank - x_rank):

@@ -1,4 +1,4 @@
-"""Sessions and graphs of TensorFlow 1: they translate settings, and Keras 3 needs nothing else."""
+"""Sessions and graphs of TensorFlow 1, which apply their settings and do nothing else."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _current: list[Any] = [None]
 _has_warned: list[bool] = [False]
 
 
-class Nothing:
+class NoOperation:
     """An operation without effect, such as the initialization of variables."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing: variables are initialized when they are made."""
+        """Does nothing: variables are initialized when they are created."""
 
 
 class Graph:
-    """The one graph of a program: there is nothing to choose."""
+    """The only graph of a program, which has no effect."""
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Graph]:
@@ -74,11 +74,11 @@ class Session:
         """Does nothing."""
 
     def run(self, fetches: Any, feed_dict: Any = None, **kwargs: Any) -> Any:
-        """Returns the values of tensors; `feed_dict` has the inputs of symbolic ones."""
-        if isinstance(fetches, Nothing) or fetches is None:
+        """Returns the values of tensors; `feed_dict` holds the inputs of symbolic ones."""
+        if isinstance(fetches, NoOperation) or fetches is None:
             return None
         wanted = list(fetches) if isinstance(fetches, list | tuple) else [fetches]
-        wanted = [get_value(x) if _is_concrete(x) else x for x in wanted]
+        wanted = [get_value(x) if _has_value(x) else x for x in wanted]
         if any(isinstance(x, keras.KerasTensor) for x in wanted):
             feed = dict(feed_dict or {})
             symbolic = [x for x in wanted if isinstance(x, keras.KerasTensor)]
@@ -88,7 +88,7 @@ class Session:
 
 
 def forget() -> None:
-    """Forgets the session that was set, and that sessions were warned of."""
+    """Removes the session that was set, and makes the next session warn again."""
     _current[0], _has_warned[0] = None, False
 
 
@@ -108,12 +108,12 @@ def manual_variable_initialization(value: bool) -> None:
     """Does nothing: variables are always initialized."""
 
 
-def _is_concrete(x: Any) -> bool:
-    return not isinstance(x, keras.KerasTensor | Nothing)
+def _has_value(x: Any) -> bool:
+    return not isinstance(x, keras.KerasTensor | NoOperation)
 
 
 def _apply(config: Any) -> str:
-    """Applies the settings of a `ConfigProto`; returns those that TensorFlow took too late."""
+    """Applies the settings of a `ConfigProto`. Returns those that could not be applied, as text."""
     if config is None:
         return ""
     import tensorflow as tf

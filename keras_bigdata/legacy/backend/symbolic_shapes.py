@@ -1,4 +1,4 @@
-"""The shape of a symbolic tensor, whose sizes may be known with the data only."""
+"""The shape of a symbolic tensor, whose sizes may only be known with the data."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def _with_symbolic_tensors(operator: Any) -> Any:
     @functools.wraps(operator)
     def operator_with_symbolic_tensors(self: Any, other: Any) -> Any:
         if isinstance(other, keras.KerasTensor):
-            return NotImplemented  # Python asks the symbolic tensor then.
+            return NotImplemented  # Python then calls the operator of the symbolic tensor.
         return operator(self, other)
 
     return operator_with_symbolic_tensors

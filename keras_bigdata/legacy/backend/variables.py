@@ -22,15 +22,15 @@ def variable(
         raise NotImplementedError(
             "keras.backend.variable: Keras 3 has no sparse variables. Pass value.toarray()."
         )
-    made = keras.Variable(
+    created = keras.Variable(
         ops.cast(value, dtype or keras.backend.floatx()),
         dtype=dtype or keras.backend.floatx(),
         trainable=False,
         name=name and name.replace("/", "_"),
     )
     if constraint is not None:
-        made.constraint = constraint
-    return made
+        created.constraint = constraint
+    return created
 
 
 def zeros(shape: Any, dtype: str | None = None, name: str | None = None) -> Any:
@@ -139,7 +139,7 @@ def _filled(fill: Any, shape: Any, dtype: str | None, name: str | None) -> Any:
 
 
 def _is_concrete(value: Any) -> bool:
-    """Whether a value is known now: not in a traced function, where no variable can be made."""
+    """Whether a value is known: not in a traced function, where no variable can be created."""
     if isinstance(value, keras.KerasTensor):
         return False
     try:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from keras_bigdata.legacy.calling_script import default_keras_version
+
 DEFAULT_QUEUE_SIZE = 10
 
 # Names that only Keras 1 had, and names that only Keras 2 had. `max_q_size` and `pickle_safe` are
@@ -63,7 +65,6 @@ _FIT_MIDDLE = ("class_weight", "max_queue_size", "workers", "use_multiprocessing
 # Models whose last training was called with the names of Keras 1. When they are evaluated, a
 # positional step count is a number of samples.
 _keras_1_models: weakref.WeakSet[Any] = weakref.WeakSet()
-_default_keras_version = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +127,6 @@ class FitArguments(EvaluateArguments):
         if self.steps is not None and self.steps.unit == "samples":
             params["nb_sample"] = params["samples"] = self.steps.max_batches
         return params
-
-
-def set_default_keras_version(keras: int) -> None:
-    """Sets the version of Keras whose positional step counts a call uses, if it does not show it.
-
-    Args:
-        keras: 1, where they count samples, or 2, where they count batches.
-
-    Raises:
-        ValueError: if `keras` is another number.
-    """
-    global _default_keras_version  # noqa: PLW0603
-    if keras not in (1, 2):
-        raise ValueError(f"`keras` must be 1 or 2. Received: keras={keras!r}")
-    _default_keras_version = keras
-
-
-def default_keras_version() -> int:
-    """Returns the version that `set_default_keras_version` has set, initially 2."""
-    return _default_keras_version
 
 
 def parse_fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> FitArguments:
@@ -273,7 +254,7 @@ def _counts_samples(meaning: str, kwargs: Mapping[str, Any], default: bool = Fal
             return name in _SAMPLE_COUNTS
     if _ONLY_KERAS_2 & set(kwargs):
         return False
-    return _is_keras_1(kwargs) or default or _default_keras_version == 1
+    return _is_keras_1(kwargs) or default or default_keras_version() == 1
 
 
 def _is_keras_1(kwargs: Mapping[str, Any]) -> bool:

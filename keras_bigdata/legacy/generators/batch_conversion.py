@@ -16,7 +16,7 @@ from keras_bigdata.legacy.generators.batch_arrays import (
     map_arrays,
 )
 from keras_bigdata.legacy.generators.class_weights import class_weight_function
-from keras_bigdata.legacy.models.model_outputs import class_weight_names, used_inputs
+from keras_bigdata.legacy.models.model_tensors import class_weight_names, used_inputs
 
 
 def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Batch]:
@@ -33,12 +33,12 @@ def training_batch_function(model: Any, class_weight: Any) -> Callable[[Any], Ba
         ValueError: if `class_weight` is not in a form that `fit_generator` takes.
     """
     names = list(getattr(model, "output_names", None) or ())
-    outputs_are_dict = isinstance(getattr(model, "output", None), dict) if names else True
+    takes_dict = isinstance(getattr(model, "output", None), dict) if names else True
     apply_class_weights = class_weight_function(class_weight, class_weight_names(model))
 
     def to_batch(raw: Any) -> Batch:
         batch = _training_batch(raw, model)
-        if not outputs_are_dict:
+        if not takes_dict:
             batch = _in_output_order(batch, names)
         return batch if apply_class_weights is None else apply_class_weights(batch)
 

@@ -75,8 +75,8 @@ def compute_sample_weights(y: Any, weights: ClassWeights) -> np.ndarray:
     if fractions:
         raise ValueError(
             "`class_weight` requires targets that are numbers of classes, 0, 1, ... Received "
-            f"targets with the values {fractions[:5]}. Without `class_weight` they are numbers to "
-            "predict."
+            f"targets with the values {fractions[:5]}. Remove `class_weight` if these are values "
+            "to predict (regression)."
         )
     unique, inverse = np.unique(classes.astype(int), return_inverse=True)
     missing = [int(number) for number in unique if int(number) not in weights]
@@ -172,7 +172,7 @@ def _weight_outputs(
 
 
 def _multiplied(sample_weight: Any, class_weight: np.ndarray) -> np.ndarray:
-    """Returns the product of both weights of each row, as Keras 2.3 did, with a fraction."""
+    """Returns the products of both weights of each row, as in Keras 2.3, as floats."""
     if sample_weight is None:
         return class_weight
     trailing = [1] * (sample_weight.ndim - 1)

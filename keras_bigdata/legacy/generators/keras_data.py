@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_bigdata.legacy.generators.batch_arrays import Batch, iterate_leaves, map_arrays
 from keras_bigdata.legacy.generators.batch_queue import BatchQueue
+from keras_bigdata.legacy.models import model_tensors
 
 # Keras also reads two batches to find out which dimensions vary.
 _NUM_INSPECTED = 2
@@ -105,10 +106,7 @@ def _batch_spec(model: Any, first_batches: list[Batch]) -> Any:
 
 def _model_shapes(model: Any, kind: str) -> dict[str, tuple[Any, ...]]:
     """Returns the shapes of the model's `inputs` or `outputs` by name, if they are defined."""
-    try:
-        tensors = list(getattr(model, kind, None) or ())
-    except (AttributeError, ValueError):
-        return {}
+    tensors = model_tensors.tensors(model, kind)
     names = getattr(model, "output_names", None) if kind == "outputs" else None
     if not names or len(names) != len(tensors):
         names = [tensor.name for tensor in tensors]

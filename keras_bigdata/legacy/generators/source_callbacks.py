@@ -26,7 +26,7 @@ def begin_training(
     for callback in callbacks:
         if any(callback is owner for owner in owners):
             if isinstance(vars(callback).get("on_train_begin"), _Begun):
-                del callback.on_train_begin  # of a training that failed before Keras's call
+                del callback.on_train_begin  # left by a training that failed before Keras called it
             callback.set_params(params)
             callback.set_model(model)
             callback.on_train_begin({})

@@ -5,7 +5,7 @@ values                the values of arguments: initializers, `hard_sigmoid`, dat
 constructors          the constructors of Keras's layers
 numpy_integers        NumPy integers as sizes
 old_names             names of classes that only scripts for Keras 1 use
-signatures            wrappers of constructors that Keras can look into
+signatures            wrappers of constructors whose signatures Keras can inspect
 base_layer            arguments that every layer took: `weights`, `batch_input_shape`
 removed_layers        adds the layers that Keras 3 does not have
 channels_first        convolutions with channels first on a CPU

@@ -27,8 +27,8 @@ def _with_summed_activities(initialize: Any) -> Any:
     @wraps_constructor(initialize)
     def initialize_with_sum(self: Any, *args: Any, **kwargs: Any) -> None:
         regularizer = keras.regularizers.get(kwargs.get("activity_regularizer"))
-        is_new = regularizer is None or isinstance(regularizer, SummedOverBatch)
-        if not is_new and keras_root() == "keras":
+        is_averaged = regularizer is not None and not isinstance(regularizer, SummedOverBatch)
+        if is_averaged and keras_root() == "keras":
             warnings.warn(
                 f"{type(self).__name__}: the loss of `activity_regularizer` is summed over the "
                 "rows of a batch, as in `keras` until 2.2; `keras` 2.3, tensorflow.keras 2 and "

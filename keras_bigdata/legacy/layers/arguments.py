@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from keras_bigdata.legacy.calling_script import is_for_keras_1_or_2, keras_root
-from keras_bigdata.legacy.generators.arguments import default_keras_version
+from keras_bigdata.legacy.calling_script import (
+    default_keras_version,
+    is_for_keras_1_or_2,
+    keras_root,
+)
 from keras_bigdata.legacy.layers import values
 from keras_bigdata.legacy.layers.numpy_integers import as_integers
 from keras_bigdata.old_keras.layers import (
@@ -36,7 +39,7 @@ _FORGET_BIASES = {"one": True, "ones": True, "zero": False, "zeros": False}
 
 
 def forget_calls() -> None:
-    """Forgets that calls of Keras 1 were seen."""
+    """Resets whether calls of Keras 1 were seen."""
     _seen.update(keras_1=False, warned=False)
 
 
@@ -105,15 +108,15 @@ def _check_kernel_sides(
     by_script: bool,
 ) -> None:
     args, kwargs = call
-    new = sorted(layer.only_new & set(kwargs))
+    new_arguments = sorted(layer.only_new & set(kwargs))
     sides = tuple(args[1 : 1 + len(layer.kernel)])
-    now = ", ".join(
+    as_keras_3 = ", ".join(
         f"{key}={value}"
         for key, value in zip(("kernel_size", "strides", "padding"), sides, strict=False)
     )
     readings = (
         f"{name}({args[0]!r}, {', '.join(map(str, sides))}): in Keras 1 the kernel is {sides}; in "
-        f"Keras 3 these are {now}. Write kernel_size={sides}, or {now}."
+        f"Keras 3 these are {as_keras_3}. Write kernel_size={sides}, or {as_keras_3}."
     )
     if by_script:
         warnings.warn(
@@ -127,14 +130,18 @@ def _check_kernel_sides(
             "`--keras 1`) reads it as in Keras 1.",
             stacklevel=4,
         )
-    elif new:
+    elif new_arguments:
         raise TypeError(
-            f"{readings} The call also has arguments that Keras 1 did not have: {', '.join(new)}."
+            f"{readings} The call also has arguments that Keras 1 did not have: "
+            f"{', '.join(new_arguments)}."
         )
 
 
 def _warn_of_recurrent_defaults(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """Warns once of `LSTM(32)` in a program that has calls of Keras 1: it shows no version."""
+    """Warns once of a call such as `LSTM(32)` in a program that has calls of Keras 1.
+
+    The call itself does not show the version that it was written for.
+    """
     has_default = "recurrent_activation" in DEFAULTS.get(name, {}) and len(args) < 3
     if _seen["warned"] or not _seen["keras_1"] or not has_default:
         return
@@ -205,7 +212,7 @@ def _join_kernel(name: str, layer: OldLayer, bound: dict[str, Any]) -> None:
 
 
 def _convert_removed(name: str, layer: OldLayer, bound: dict[str, Any]) -> None:
-    """Replaces the arguments that are not one argument of another name."""
+    """Converts the arguments that are not one argument under another name in Keras 3."""
     if name.startswith("Separable") and "init" in bound:
         bound["depthwise_initializer"] = bound["pointwise_initializer"] = bound.pop("init")
     if "forget_bias_init" in bound:

@@ -15,7 +15,7 @@ _BATCH_SHAPE = "_keras_bigdata_batch_shape"
 
 
 def install() -> None:
-    """Makes the constructors and `Sequential.add` accept them."""
+    """Makes the constructors and `Sequential.add` accept these arguments."""
     wrap(keras.Layer, "__init__", _with_old_arguments)
     wrap(keras.Sequential, "add", _with_batch_shapes)
 

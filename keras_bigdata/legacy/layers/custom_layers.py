@@ -1,4 +1,4 @@
-"""Layers that scripts for Keras 1 and 2 define themselves."""
+"""Custom layers of scripts for Keras 1 and 2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras_bigdata.old_keras.keras_2_layers import ADD_WEIGHT_1, ADD_WEIGHT_2
 
 
 def install() -> None:
-    """Makes own layers work that were written for Keras 1 and 2."""
+    """Makes custom layers work that were written for Keras 1 and 2."""
     layer = keras.layers.Layer
     wrap(layer, "add_weight", _add_weight)
     add_name(layer, "get_output_shape_for", _get_output_shape_for)
@@ -27,9 +27,9 @@ def install() -> None:
 def _add_weight(add_weight: Any) -> Any:
     @functools.wraps(add_weight)
     def add_weight_by_position(self: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs = {**_names(args, kwargs), **kwargs}
+        kwargs = {**_named_positions(args, kwargs), **kwargs}
         if isinstance(kwargs.get("name"), str):
-            kwargs["name"] = kwargs["name"].replace("/", "_")  # which Keras 3 does not allow
+            kwargs["name"] = kwargs["name"].replace("/", "_")  # Keras 3 allows no slash
         shape = kwargs.get("shape")
         if isinstance(shape, list | tuple):
             kwargs["shape"] = tuple(None if size is None else int(size) for size in shape)
@@ -38,7 +38,7 @@ def _add_weight(add_weight: Any) -> Any:
     return add_weight_by_position
 
 
-def _names(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _named_positions(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Returns the positional arguments of `add_weight` by name."""
     names: tuple[str, ...] = ADD_WEIGHT_1
     if args and isinstance(args[0], str):
@@ -85,7 +85,7 @@ def _compute_output_shape(compute_output_shape: Any) -> Any:
 
 
 def _set_weights(layer: Any, weights: Any, trainable: bool) -> None:
-    """Makes exactly these weights the trainable, or the other, weights of a layer."""
+    """Makes weights the trainable ones of a layer, or adds them to those that are not trained."""
     weights = list(weights)
     for weight in weights:
         if not isinstance(weight, keras.Variable):
@@ -101,7 +101,8 @@ def _set_weights(layer: Any, weights: Any, trainable: bool) -> None:
     if unknown:
         attribute = f"_weights_set_{len(known)}"
         setattr(layer, attribute, unknown)  # Keras tracks them
-    chosen = {id(weight) for weight in weights}
-    for weight in layer.weights:
-        if id(weight) not in chosen and weight.trainable == trainable:
-            weight.trainable = not trainable and weight.trainable
+    if trainable:
+        chosen = {id(weight) for weight in weights}
+        for weight in layer.weights:
+            if id(weight) not in chosen and weight.trainable:
+                weight.trainable = False

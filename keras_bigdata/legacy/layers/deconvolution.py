@@ -34,10 +34,10 @@ def _set_padding(layer: Any, input_shape: Any, sizes: tuple[Any, ...]) -> None:
             return
     layer.output_padding = former
     raise ValueError(
-        f"Deconvolution2D: output_shape asks for an image of {sizes}, but from an input of shape "
-        f"{tuple(input_shape)} the layer makes one of {_sizes(layer, input_shape)}. Pass an "
-        "`output_shape` that a convolution with the same kernel, strides and border_mode would "
-        "turn into the input."
+        f"Deconvolution2D: `output_shape` must be possible for an input of shape "
+        f"{tuple(input_shape)}. Received: images of size {sizes}, but the layer returns images of "
+        f"size {_sizes(layer, input_shape)}. Pass an `output_shape` that a convolution with the "
+        "same kernel, strides and border_mode would turn into the input."
     )
 
 

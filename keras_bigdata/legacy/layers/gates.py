@@ -1,7 +1,7 @@
-"""`hard_sigmoid`, and the default gates of LSTM and GRU, as they were.
+"""`hard_sigmoid`, and the default gates of LSTM and GRU, as in `keras` 1 and 2.
 
-`hard_sigmoid(x)` was 0.2 x + 0.5, cut to 0 and 1. In Keras 3 it is x / 6 + 0.5. It was the default
-`recurrent_activation` in `keras` 1 and 2, where GRU also had `reset_after=False`.
+`hard_sigmoid(x)` was 0.2 x + 0.5, clipped to 0 and 1. In Keras 3 it is x / 6 + 0.5. It was the
+default `recurrent_activation` in `keras` 1 and 2, where GRU also had `reset_after=False`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES, activations_module
 from keras_bigdata.legacy.calling_script import keras_root
+from keras_bigdata.legacy.layers.signatures import wraps_constructor
 from keras_bigdata.legacy.layers.values import hard_sigmoid
-from keras_bigdata.legacy.patching import like, replace, wrap
+from keras_bigdata.legacy.patching import replace, wrap
 from keras_bigdata.old_keras.keras_2_layers import HARD_GATES
 
-# Whether a model is loaded that Keras 3 saved, where the name has its present meaning.
+# Whether a model that Keras 3 saved is being loaded: `hard_sigmoid` then means that of Keras 3.
 _of_keras_3: ContextVar[bool] = ContextVar("of_keras_3", default=False)
 
 
 @contextlib.contextmanager
 def names_of_keras_3_if(condition: bool) -> Iterator[None]:
-    """Names of activations have their meaning of Keras 3 in the block, if a condition is true."""
+    """Gives names of activations their meaning in Keras 3 in the block, if a condition is true."""
     token = _of_keras_3.set(condition)
     try:
         yield
@@ -37,7 +38,7 @@ def names_of_keras_3_if(condition: bool) -> Iterator[None]:
 
 
 def install() -> None:
-    """Gives `hard_sigmoid`, LSTM and GRU their old meaning."""
+    """Makes `hard_sigmoid` and the defaults of LSTM and GRU those of `keras` 1 and 2."""
     wrap(activations_module(), "get", _get)
     for root in KERAS_MODULES:
         module = sys.modules.get(f"{root}.activations")
@@ -62,19 +63,17 @@ def _get(get: Any) -> Any:
 
 
 def _with_hard_gates(initialize: Any) -> Any:
-    @like(initialize)
+    @wraps_constructor(initialize)
     def initialize_with_hard_gates(self: Any, *args: Any, **kwargs: Any) -> None:
         name = next(cls.__name__ for cls in type(self).__mro__ if cls.__name__ in HARD_GATES)
         is_default = "recurrent_activation" not in kwargs and len(args) <= HARD_GATES[name]
-        is_old_gru = name.startswith("GRU") and "reset_after" not in kwargs
-        if is_default or is_old_gru:
-            root = keras_root()
-            if root == "keras":
-                if is_default and "inner_activation" not in kwargs:
-                    kwargs["recurrent_activation"] = hard_sigmoid
-                if is_old_gru:
-                    kwargs["reset_after"] = False
-                _warn_of_defaults(name)
+        has_default_reset = name.startswith("GRU") and "reset_after" not in kwargs
+        if (is_default or has_default_reset) and keras_root() == "keras":
+            if is_default and "inner_activation" not in kwargs:
+                kwargs["recurrent_activation"] = hard_sigmoid
+            if has_default_reset:
+                kwargs["reset_after"] = False
+            _warn_of_defaults(name)
         initialize(self, *args, **kwargs)
 
     return initialize_with_hard_gates

@@ -7,18 +7,19 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.patching import like, wrap
+from keras_bigdata.legacy.layers.signatures import wraps_constructor
+from keras_bigdata.legacy.patching import wrap
 from keras_bigdata.old_keras.keras_2_layers import IGNORED_KERNEL_ARGUMENTS
 
 
 def install() -> None:
-    """Makes separable convolutions take the arguments of `kernel`, which they do not have."""
+    """Makes separable convolutions take `kernel_initializer` and similar arguments, and warn."""
     for name in ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D"):
         wrap(getattr(keras.layers, name), "__init__", _without_kernel_arguments)
 
 
 def _without_kernel_arguments(initialize: Any) -> Any:
-    @like(initialize)
+    @wraps_constructor(initialize)
     def initialize_without_kernel_arguments(self: Any, *args: Any, **kwargs: Any) -> None:
         ignored = sorted(kwargs.keys() & IGNORED_KERNEL_ARGUMENTS)
         if ignored:

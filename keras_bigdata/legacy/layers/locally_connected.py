@@ -95,15 +95,10 @@ class _LocallyConnected(keras.Layer):
     def call(self, inputs: Any) -> Any:
         """Returns the outputs of all positions."""
         is_channels_first = self._is_channels_first()
+        sizes = self._output_sizes(inputs.shape)
         if is_channels_first:
             inputs = keras.ops.moveaxis(inputs, 1, -1)
         channels = inputs.shape[-1]
-        sizes = tuple(
-            (size - side) // stride + 1
-            for size, side, stride in zip(
-                inputs.shape[1:-1], self.kernel_size, self.strides, strict=True
-            )
-        )
         parts = []
         for offsets in itertools.product(*map(range, self.kernel_size)):
             slices = [

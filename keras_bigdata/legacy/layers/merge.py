@@ -185,7 +185,7 @@ class Merge(keras.Layer):
         return ops.expand_dims(product / norm, 1)
 
     def compute_output_spec(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
-        """Returns the shape of the outputs, as `output_shape` says or as it is inferred."""
+        """Returns the shape of the outputs: `output_shape`, or the inferred shape."""
         if not callable(self.mode) or self.merged_shape is None:
             return super().compute_output_spec(inputs, mask=mask, training=training)
         if callable(self.merged_shape):
@@ -228,7 +228,7 @@ class Merge(keras.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Merge:
-        """Returns a layer of a configuration."""
+        """Returns a layer from a configuration."""
         config = dict(config)
         for key in ("mode", "output_shape", "output_mask"):
             if isinstance(config[key], dict | list):
@@ -243,7 +243,7 @@ class Merge(keras.Layer):
 def input_sources(branch: Any) -> list[int]:
     """Returns identities of the inputs of a model, each once, in their order.
 
-    What stands in several branches has its inputs once, as in Keras 1.
+    The inputs of a model that is in several branches are passed once, as in Keras 1.
 
     Args:
         branch: a model, which may begin with a `Merge`, or a `Merge`.

@@ -10,7 +10,7 @@ import numpy as np
 from keras_bigdata.legacy.layers.signatures import wraps_constructor
 from keras_bigdata.legacy.patching import wrap
 
-# Layers whose other arguments are those of Keras 1; `arguments.convert_call` has the rest.
+# Layers whose arguments have not changed. `arguments.convert_call` converts those of all others.
 _UNCHANGED_LAYERS = (
     "DepthwiseConv2D",
     "Dot",
@@ -37,9 +37,10 @@ def _with_numpy_integers(initialize: Any) -> Any:
 
 
 def as_integers(value: Any) -> Any:
-    """Returns Python's integers for NumPy's, also in tuples and lists; other values as they are.
+    """Converts NumPy integers to Python integers, also in tuples and lists.
 
-    Keras 1 and 2 took NumPy integers for sizes of layers, and Keras 3 refuses them in most layers.
+    Other values are returned unchanged. Keras 1 and 2 took NumPy integers for sizes of layers, and
+    Keras 3 refuses them in most layers.
     """
     if isinstance(value, np.integer):
         return int(value)

@@ -38,17 +38,17 @@ def _l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
 
 
 def _activity_l1(l: float = 0.01) -> Any:  # noqa: E741 - the name in Keras 1
-    """Returns a regularizer of activities, whose sum over the batch was not divided."""
+    """Returns a regularizer of activities whose loss is summed over the batch."""
     return SummedOverBatch(keras.regularizers.L1(l))
 
 
 def _activity_l2(l: float = 0.01) -> Any:  # noqa: E741
-    """Returns a regularizer of activities, whose sum over the batch was not divided."""
+    """Returns a regularizer of activities whose loss is summed over the batch."""
     return SummedOverBatch(keras.regularizers.L2(l))
 
 
 def _activity_l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
-    """Returns a regularizer of activities, whose sum over the batch was not divided."""
+    """Returns a regularizer of activities whose loss is summed over the batch."""
     return SummedOverBatch(_l1l2(l1, l2))
 
 

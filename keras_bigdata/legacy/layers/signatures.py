@@ -1,4 +1,4 @@
-"""Wrappers of constructors that Keras can look into."""
+"""Wrappers of constructors whose signatures Keras can inspect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def wraps_constructor(initialize: Any) -> Callable[[Any], Any]:
     """Returns a decorator like `functools.wraps`, for a wrapper of a layer's `__init__`.
 
     Keras reads the arguments of a constructor with `inspect.getfullargspec`, which does not follow
-    wrappers but takes an explicit signature.
+    `__wrapped__` but uses an explicit `__signature__`.
 
     Args:
         initialize: the constructor that the wrapper calls.

@@ -12,7 +12,7 @@ from keras_bigdata.old_keras.layers import CONSTRAINT_NAMES, DATA_FORMATS
 
 @keras.saving.register_keras_serializable("keras_bigdata")  # type: ignore[untyped-decorator]
 def hard_sigmoid(x: Any) -> Any:
-    """Returns `0.2 * x + 0.5`, cut to 0 and 1, as Keras 1 and 2 computed it.
+    """Returns `0.2 * x + 0.5`, clipped to 0 and 1, as Keras 1 and 2 computed it.
 
     Keras 3 computes `x / 6 + 0.5`.
 
@@ -36,7 +36,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 @keras.saving.register_keras_serializable("keras_bigdata")
 class OldInitializer(keras.initializers.Initializer):
-    """An initializer that is a function of the shape, as Keras 1 called it.
+    """An initializer that calls a function of the shape, as Keras 1 did.
 
     Args:
         function: called with a shape, and with `name=None` if it takes `name`. It returns a
@@ -75,11 +75,11 @@ class OldInitializer(keras.initializers.Initializer):
 class SummedOverBatch(keras.regularizers.Regularizer):
     """A regularizer of activities whose loss is summed over the batch, as in Keras 1.
 
-    Keras 3 divides the loss of `activity_regularizer` by the number of rows; this one multiplies by
-    it.
+    Keras 3 divides the loss of `activity_regularizer` by the number of rows; this regularizer
+    multiplies its loss by the same number.
 
     Args:
-        regularizer: a regularizer, or a name of one.
+        regularizer: a regularizer, or the name of one.
 
     Example:
 
@@ -104,7 +104,7 @@ class SummedOverBatch(keras.regularizers.Regularizer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SummedOverBatch:
-        """Returns a regularizer of a configuration."""
+        """Returns a regularizer from a configuration."""
         return cls(keras.regularizers.deserialize(config["regularizer"]))
 
 
@@ -123,15 +123,15 @@ def convert(name: str, value: Any) -> Any:
     if name.endswith("activation"):
         return hard_sigmoid if isinstance(value, str) and value == "hard_sigmoid" else value
     if name == "activity_regularizer":
-        is_new = value is None or isinstance(value, SummedOverBatch)
-        return value if is_new else SummedOverBatch(value)
+        is_averaged = value is not None and not isinstance(value, SummedOverBatch)
+        return SummedOverBatch(value) if is_averaged else value
     if name.endswith("constraint"):
         return CONSTRAINT_NAMES.get(value, value) if isinstance(value, str) else value
     if name == "data_format":
         return DATA_FORMATS.get(value, value)
     if name == "padding" and isinstance(value, str) and value == "full":
         raise ValueError(
-            "border_mode='full' was supported by Theano only. The same result: "
+            "border_mode='full' was supported by Theano only. For the same result, add "
             "ZeroPadding2D((rows of the kernel - 1, columns of the kernel - 1)) before a "
             "convolution with border_mode='valid'."
         )

@@ -6,7 +6,7 @@ batch_methods        `train_on_batch`, `test_on_batch`, `predict_on_batch`
 array_data           arrays in the forms that old releases took
 compile_arguments    `compile`
 metric_order         `metrics_names` and the order of results
-model_outputs        names and shapes of inputs and outputs
+model_tensors        symbolic inputs and outputs, their names and shapes
 functional_arguments `Model(input=, output=)`
 removed_methods      `predict_classes`, `predict_proba`, `to_yaml`
 layer_shapes         `layer.output_shape`, `layer.get_output_at`

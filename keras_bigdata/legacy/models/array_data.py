@@ -10,33 +10,33 @@ import numpy as np
 
 from keras_bigdata.legacy.generators.batch_arrays import is_list_of_numbers
 from keras_bigdata.legacy.generators.class_weights import class_weight_function
-from keras_bigdata.legacy.models import model_outputs
+from keras_bigdata.legacy.models import model_tensors
 
 
 def inputs(model: Any, x: Any) -> Any:
-    """Returns inputs: lists of numbers as arrays, and the only one of a list without the list."""
-    return _arrays(model_outputs.used_inputs(model, x), model_outputs.shapes(model, "inputs"))
+    """Returns inputs with lists of numbers as arrays; a list of one input becomes that input."""
+    return _arrays(model_tensors.used_inputs(model, x), model_tensors.shapes(model, "inputs"))
 
 
 def targets(model: Any, y: Any) -> Any:
-    """Returns targets as `inputs` does.
+    """Returns targets, converted in the same way as inputs.
 
-    Keras 1 and 2 gave targets of shape `(rows,)` a second dimension. A loss of Keras 3 does it
-    itself, and metrics that are functions of the script get it by `custom_metrics`.
+    Keras 1 and 2 reshaped targets of shape `(rows,)` to `(rows, 1)`. A loss of Keras 3 does so
+    itself, and `custom_metrics` does it for metrics that are functions of the script.
 
-    A dict by the names of the outputs is put into their order: Keras 3 does not take it for one
-    output, nor a dict of sample weights with it ("KeyError: 0").
+    A dict whose keys are the names of the outputs becomes a list in their order. Keras 3 does not
+    take such a dict for one output, nor together with a dict of sample weights ("KeyError: 0").
     """
-    names = model_outputs.class_weight_names(model)
-    has_dict_outputs = isinstance(getattr(model, "output", None), dict) if names else True
-    if isinstance(y, dict) and not has_dict_outputs and set(y) == set(names):
+    names = model_tensors.class_weight_names(model)
+    takes_dict = isinstance(getattr(model, "output", None), dict) if names else True
+    if isinstance(y, dict) and not takes_dict and set(y) == set(names):
         y = [y[name] for name in names] if len(names) > 1 else y[names[0]]
-    return _arrays(y, model_outputs.shapes(model, "outputs"))
+    return _arrays(y, model_tensors.shapes(model, "outputs"))
 
 
 def sample_weights(model: Any, y: Any, weights: Any) -> Any:
     """Returns sample weights with the structure of the targets; outputs without any weigh 1."""
-    names = model_outputs.output_names(model)
+    names = model_tensors.output_names(model)
     if isinstance(weights, (list, tuple)):
         if len(weights) == 1 and not isinstance(y, (list, tuple, dict)):
             return weights[0] if hasattr(weights[0], "shape") else np.asarray(weights)
@@ -57,8 +57,20 @@ def sample_weights(model: Any, y: Any, weights: Any) -> Any:
     return weights
 
 
-def with_class_weights(model: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
-    """Returns `(sample_weight, class_weight)` of which Keras 3 takes both.
+def convert_targets(model: Any, arguments: dict[str, Any]) -> None:
+    """Converts the targets, the sample weights and the class weights in the arguments of a call."""
+    y = arguments["y"] = targets(model, arguments["y"])
+    weights = arguments.get("sample_weight")
+    if weights is not None:
+        weights = arguments["sample_weight"] = sample_weights(model, y, weights)
+    if arguments.get("class_weight") is not None:
+        arguments["sample_weight"], arguments["class_weight"] = _with_class_weights(
+            model, y, weights, arguments["class_weight"]
+        )
+
+
+def _with_class_weights(model: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
+    """Returns `(sample_weight, class_weight)` in forms that Keras 3 takes.
 
     Class weights of another form than a dict of class to weight become sample weights.
 
@@ -79,7 +91,7 @@ def with_class_weights(model: Any, y: Any, sample_weight: Any, class_weight: Any
     )
     if is_plain and class_weight and not isinstance(y, (list, tuple, dict)):
         return None, class_weight
-    weigh = class_weight_function(class_weight, model_outputs.class_weight_names(model))
+    weigh = class_weight_function(class_weight, model_tensors.class_weight_names(model))
     if weigh is None:
         return None, None
     as_arrays = _map(np.asarray, y)

@@ -41,7 +41,7 @@ def _on_batch(former: Any, method: str) -> Any:
             )
         arguments["x"] = array_data.inputs(self, arguments["x"])
         if arguments.get("y") is not None:
-            _convert_targets(self, arguments)
+            array_data.convert_targets(self, arguments)
         with contextlib.nullcontext() if resets_metrics else _kept_metrics(self):
             results = former(self, return_dict=True, **arguments)
         if as_dict or not isinstance(results, dict):
@@ -80,20 +80,9 @@ def _named(
     return {**named, **kwargs}
 
 
-def _convert_targets(model: Any, arguments: dict[str, Any]) -> None:
-    y = arguments["y"] = array_data.targets(model, arguments["y"])
-    weights = arguments.get("sample_weight")
-    if weights is not None:
-        weights = arguments["sample_weight"] = array_data.sample_weights(model, y, weights)
-    if arguments.get("class_weight") is not None:
-        arguments["sample_weight"], arguments["class_weight"] = array_data.with_class_weights(
-            model, y, weights, arguments["class_weight"]
-        )
-
-
 @contextlib.contextmanager
 def _kept_metrics(model: Any) -> Iterator[None]:
-    """Continues the metrics of the calls before, as `reset_metrics=False` did.
+    """Keeps the metrics of earlier calls within the block, as `reset_metrics=False` did.
 
     `train_on_batch` of Keras 3 calls `reset_metrics()` of the model.
     """

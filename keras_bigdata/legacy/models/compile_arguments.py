@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy.models.losses_of_tensors import with_tensors
-from keras_bigdata.legacy.models.model_outputs import output_names
-from keras_bigdata.legacy.patching import wrap
+from keras_bigdata.legacy.models.model_tensors import output_names
+from keras_bigdata.legacy.patching import defining_class, wrap
 from keras_bigdata.old_keras.method_arguments import IGNORED_COMPILE_ARGUMENTS
 
 # The parameters of Keras 3 after `optimizer` and `loss`. In Keras 1 and 2, `metrics` was first.
@@ -24,9 +24,7 @@ _KERAS_1_SEQUENTIAL = ("metrics", "sample_weight_mode")
 
 def install() -> None:
     """Makes `compile` take old arguments."""
-    # Where it is defined: loading compiles no model whose class has another `compile` than this.
-    owner = next(each for each in keras.Model.__mro__ if "compile" in vars(each))
-    wrap(owner, "compile", _compile)
+    wrap(defining_class(keras.Model, "compile"), "compile", _compile)
 
 
 def _compile(former: Any) -> Any:

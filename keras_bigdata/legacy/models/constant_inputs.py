@@ -1,6 +1,6 @@
 """`Input(tensor=values)`: an input of a model whose values are given with it.
 
-Keras 3 has no such inputs. Here it is an ordinary input that knows its values, and
+Keras 3 has no such inputs. Here it is an ordinary input whose values are kept in an attribute, and
 `keras.backend.function` passes them.
 """
 
@@ -24,12 +24,12 @@ def install() -> None:
 
 
 def values_of(tensor: Any) -> Any:
-    """Returns the values that a symbolic input was made with, `None` if it has none."""
+    """Returns the values that a symbolic input was created with, or `None`."""
     return getattr(tensor, _VALUES, None)
 
 
 def given_inputs(outputs: list[Any], known: list[Any]) -> list[Any]:
-    """Returns the inputs with values of which symbolic tensors are computed.
+    """Returns the inputs with given values from which symbolic tensors are computed.
 
     Args:
         outputs: symbolic tensors.

@@ -59,7 +59,7 @@ class MethodCall:
         take the forms of batches that a `Sequence` of Keras 2 may return.
         """
         x = self.arguments.get("x")
-        if is_dataset(x):
+        if is_keras_sequence(x):
             return bool(self.queue) or not called_dataset_constructor(x)
         return is_iterator(x) and not _is_array(x) and self.steps is not None
 
@@ -100,8 +100,8 @@ def parse(method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Method
     return call
 
 
-def is_dataset(x: Any) -> bool:
-    """Whether data are a `Sequence`: a `PyDataset`, or an object with the methods of one."""
+def is_keras_sequence(x: Any) -> bool:
+    """Whether data are a Keras `Sequence`: a `PyDataset`, or an object with the methods of one."""
     if isinstance(x, keras.utils.PyDataset):
         return True
     is_like_one = hasattr(type(x), "__getitem__") and hasattr(x, "on_epoch_end")

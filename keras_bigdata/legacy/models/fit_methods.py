@@ -8,13 +8,13 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.legacy.calling_script import default_keras_version
 from keras_bigdata.legacy.generators import methods
-from keras_bigdata.legacy.generators.arguments import default_keras_version
 from keras_bigdata.legacy.generators.batch_stream import is_iterator
 from keras_bigdata.legacy.generators.callback_lists import as_list, progress_bar
 from keras_bigdata.legacy.metric_names import MetricAliases
 from keras_bigdata.legacy.models import array_data
-from keras_bigdata.legacy.models.fit_arguments import MethodCall, is_dataset, parse
+from keras_bigdata.legacy.models.fit_arguments import MethodCall, is_keras_sequence, parse
 from keras_bigdata.legacy.models.metric_order import in_old_order
 from keras_bigdata.legacy.patching import wrap
 from keras_bigdata.old_keras.method_arguments import KERAS_1_DEFAULT_EPOCHS
@@ -28,7 +28,7 @@ _SHARED = {
     "evaluate": {"steps", "verbose", "callbacks"},
     "predict": {"steps", "verbose", "callbacks"},
 }
-# Arguments that say nothing about data that come in batches.
+# Arguments that have no effect on data that come in batches.
 _WITHOUT_EFFECT = {"validation_batch_size"}
 
 
@@ -108,7 +108,7 @@ def _is_inner_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _holds_arrays(x: Any) -> bool:
-    return x is not None and not is_dataset(x) and not is_iterator(x)
+    return x is not None and not is_keras_sequence(x) and not is_iterator(x)
 
 
 def _for_generator(call: MethodCall) -> dict[str, Any]:
@@ -167,14 +167,5 @@ def _convert_training_data(model: Any, arguments: dict[str, Any]) -> None:
 
 def _convert_arrays(model: Any, arguments: dict[str, Any]) -> None:
     arguments["x"] = array_data.inputs(model, arguments["x"])
-    y = arguments.get("y")
-    if y is None:
-        return
-    y = arguments["y"] = array_data.targets(model, y)
-    weights = arguments.get("sample_weight")
-    if weights is not None:
-        weights = arguments["sample_weight"] = array_data.sample_weights(model, y, weights)
-    if arguments.get("class_weight") is not None:
-        arguments["sample_weight"], arguments["class_weight"] = array_data.with_class_weights(
-            model, y, weights, arguments["class_weight"]
-        )
+    if arguments.get("y") is not None:
+        array_data.convert_targets(model, arguments)

@@ -11,14 +11,14 @@ from typing import Any, SupportsIndex
 import keras
 
 from keras_bigdata.keras_internals.legacy import functional_class
-from keras_bigdata.legacy.generators.arguments import default_keras_version
+from keras_bigdata.legacy.calling_script import default_keras_version
 from keras_bigdata.legacy.patching import replace, wrap
 
 # The layers that were removed from `model.layers`.
 _removed: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 _NUMBERED = re.compile(r"(.+)_([1-9]\d*)")
-# Names that Keras 1 and 2 gave to layers, and those of Keras 3, where they differ.
+# Default names of layers in Keras 1 and 2, and in Keras 3 where they differ.
 _PREFIXES = {
     "input": "input_layer",
     "model": "functional",
@@ -35,7 +35,7 @@ _PREFIXES = {
 
 
 def install() -> None:
-    """Makes `layers.pop()` remove a layer, and `get_layer` find names that Keras gave."""
+    """Makes `layers.pop()` remove a layer, and `get_layer` find the default names of layers."""
     wrap(keras.Model, "get_layer", _get_layer)
     functional = functional_class()
     if functional is not None:

@@ -71,7 +71,7 @@ class _ShapeOfLayer:
 
 def _tensor_getter(kind: str) -> Any:
     def get_at(self: Any, node_index: int) -> Any:
-        return _single(_call(self, kind, node_index))
+        return _single(_tensors_of_call(self, kind, node_index))
 
     get_at.__name__ = f"get_{kind}_at"
     get_at.__doc__ = (
@@ -82,14 +82,14 @@ def _tensor_getter(kind: str) -> Any:
 
 def _shape_getter(kind: str) -> Any:
     def get_shape_at(self: Any, node_index: int) -> Any:
-        return _shape(_call(self, kind, node_index))
+        return _shape(_tensors_of_call(self, kind, node_index))
 
     get_shape_at.__name__ = f"get_{kind}_shape_at"
     get_shape_at.__doc__ = f"Returns the {kind} shape of a call of the layer, counted from 0."
     return get_shape_at
 
 
-def _call(layer: Any, kind: str, node_index: int) -> list[Any]:
+def _tensors_of_call(layer: Any, kind: str, node_index: int) -> list[Any]:
     calls = _tensors(layer, kind)
     if not calls:
         raise RuntimeError(f"The layer {layer.name!r} has never been called.")

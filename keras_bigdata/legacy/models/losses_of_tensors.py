@@ -1,4 +1,6 @@
-"""Losses and metrics that use symbolic tensors of the model, as of a variational autoencoder.
+"""Losses and metrics that use symbolic tensors of the model.
+
+An example is the loss of a variational autoencoder:
 
 ```python
 def vae_loss(x, x_decoded):
@@ -22,9 +24,10 @@ from typing import Any
 import keras
 
 from keras_bigdata.keras_internals.legacy import functional_class
+from keras_bigdata.legacy.function_code import outer_values
 from keras_bigdata.legacy.patching import wrap
 
-# Model -> what its losses need. Attributes of a model would be saved with it.
+# Model -> the tensors that its losses need. Attributes of a model would be saved with it.
 _needed: weakref.WeakKeyDictionary[Any, _NeededTensors] = weakref.WeakKeyDictionary()
 
 
@@ -118,7 +121,7 @@ def _bound(
 
 
 def _problem(model: Any, tensors: list[Any]) -> str | None:
-    """Returns why a model cannot compute tensors, `None` if it can."""
+    """Returns why a model cannot compute tensors, or `None` if it can."""
     functional = functional_class()
     if functional is None or not isinstance(model, functional):
         return f"{type(model).__name__} is not one"
@@ -142,7 +145,7 @@ def _computing_tensors(call: Any) -> Any:
     return call_and_compute
 
 
-# ---- What a function uses
+# ---- The tensors that a function uses
 
 
 def _used_tensors(function: types.FunctionType) -> list[Any]:
@@ -155,36 +158,13 @@ def _used_tensors(function: types.FunctionType) -> list[Any]:
         if id(each) in seen:
             continue
         seen.add(id(each))
-        for value in _outer_values(each).values():
+        for value in outer_values(each).values():
             if isinstance(value, types.FunctionType):
                 if value.__globals__ is function.__globals__:  # another one of the script
                     pending.append(value)
             else:
                 found |= {id(tensor): tensor for tensor in _tensors_in(value)}
     return list(found.values())
-
-
-def _outer_values(function: types.FunctionType) -> dict[str, Any]:
-    """Returns the values of the names that a function uses and does not assign."""
-    values = {
-        name: function.__globals__[name]
-        for name in _names(function.__code__)
-        if name in function.__globals__
-    }
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            values[name] = cell.cell_contents
-        except ValueError:  # assigned later
-            continue
-    return values
-
-
-def _names(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names(constant)
-    return names
 
 
 def _tensors_in(value: Any) -> list[Any]:
@@ -218,7 +198,7 @@ def _with_values(
     )
     copied.__kwdefaults__ = function.__kwdefaults__
     done[id(function)] = copied
-    for name, value in _outer_values(function).items():
+    for name, value in outer_values(function).items():
         new = value
         if isinstance(value, types.FunctionType):
             if value.__globals__ is function.__globals__:

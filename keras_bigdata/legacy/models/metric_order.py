@@ -9,7 +9,7 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import compiled_metric_names
 from keras_bigdata.legacy.metric_names import metric_alias
-from keras_bigdata.legacy.models.model_outputs import output_names
+from keras_bigdata.legacy.models.model_tensors import output_names
 from keras_bigdata.legacy.patching import replace
 from keras_bigdata.old_keras.metric_groups import METRIC_GROUPS
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import sys
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -19,6 +19,7 @@ from keras_bigdata.files import atomic_path
 from keras_bigdata.keras_internals.legacy import KERAS_MODULES
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.gates import names_of_keras_3_if
+from keras_bigdata.legacy.models.weights_files import link_or_copy
 from keras_bigdata.legacy.patching import replace, wrap
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -43,6 +44,28 @@ def install() -> None:
     load_model = _load_model(keras.models.load_model)
     for module in modules:
         replace(module, "load_model", load_model)
+
+
+def save_under_exact_name(filepath: Any, save: Callable[[str], Any]) -> None:
+    """Writes the model to exactly `filepath`, as HDF5 unless the name ends in `.keras`.
+
+    Args:
+        filepath: the file; its directory is created.
+        save: called with the name of the file to write it with Keras 3, which chooses the format
+            by the name.
+    """
+    name = os.fspath(filepath)
+    if "://" in name or os.path.isdir(name):
+        save(name)
+        return
+    os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
+    with atomic_path(name) as temporary:
+        if name.endswith(_SUFFIXES):
+            save(str(temporary))
+        else:
+            with_suffix = temporary.with_name(f"{temporary.name}.h5")
+            save(str(with_suffix))
+            os.replace(with_suffix, temporary)
 
 
 def _defining_module(function: Any) -> str:
@@ -136,7 +159,7 @@ def _load_model(load_model: Any) -> Any:
         with names_of_keras_3_if(_is_of_keras_3(name)):
             if suffix:
                 with tempfile.TemporaryDirectory() as folder:
-                    path = _link(name, os.path.join(folder, f"model{suffix}"))
+                    path = link_or_copy(name, os.path.join(folder, f"model{suffix}"))
                     model = load_model(path, custom_objects, *args, **kwargs)
             else:
                 model = load_model(filepath, custom_objects, *args, **kwargs)
@@ -145,14 +168,6 @@ def _load_model(load_model: Any) -> Any:
         return model
 
     return load_model_from_anywhere
-
-
-def _link(name: str, path: str) -> str:
-    try:
-        os.symlink(os.path.abspath(name), path)
-    except OSError:  # on Windows, creating links requires a privilege
-        shutil.copyfile(name, path)
-    return path
 
 
 def _rebuild_optimizer(model: Any, name: str) -> None:
@@ -184,7 +199,7 @@ def _rebuild_optimizer(model: Any, name: str) -> None:
 
 
 def _short_losses() -> dict[str, Any]:
-    """Returns the losses with short names, as functions of these names: metrics keep theirs."""
+    """Returns the losses with short names, as functions of these names, which metrics keep."""
 
     def renamed(loss: Any, name: str) -> Any:
         def function(y_true: Any, y_pred: Any) -> Any:
@@ -199,7 +214,7 @@ def _short_losses() -> dict[str, Any]:
 
 
 def _is_of_keras_3(name: str) -> bool:
-    """Whether Keras 3 saved a model, by what the file says."""
+    """Whether Keras 3 saved a model, by the version in its file. Only HDF5 files may be older."""
     if not os.path.isfile(name) or not h5py.is_hdf5(name):
         return True
     with h5py.File(name) as file:

@@ -1,4 +1,4 @@
-"""`model.add_loss` with a symbolic tensor, as of a variational autoencoder.
+"""`model.add_loss` with a symbolic tensor, such as that of a variational autoencoder.
 
 Keras 3 takes losses in the `call` of a layer only. Here the tensor becomes a model from the inputs
 to the loss, which is called with each batch. Layers between them are computed a second time.
@@ -37,8 +37,8 @@ def _with_symbolic_losses(add_loss: Any) -> Any:
         for tensor in tensors:
             if len(tensor.shape):
                 raise ValueError(
-                    f"add_loss: a loss is one number, and this one has the shape {tensor.shape}: "
-                    "the mean or the sum of these numbers? Pass K.mean(loss) or K.sum(loss)."
+                    "add_loss: a loss must be a scalar. Received: a tensor of shape "
+                    f"{tensor.shape}. Pass K.mean(loss) or K.sum(loss)."
                 )
             _losses.setdefault(self, []).append(keras.Model(self.inputs, tensor))
 

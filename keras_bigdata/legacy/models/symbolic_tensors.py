@@ -1,4 +1,4 @@
-"""What old code reads from symbolic tensors: `x._keras_shape`, `x.shape.as_list()`."""
+"""Attributes of symbolic tensors that old code reads: `x._keras_shape`, `x.shape.as_list()`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def install() -> None:
 def _with_methods(former: Any) -> Any:
     def shape(self: Any) -> Any:
         found = former.fget(self)
-        # Keras passes its shapes to `build` and `compute_output_shape` of layers, which ask for
+        # Keras passes its shapes to `build` and `compute_output_shape` of layers, which check
         # `type(input_shape[0]) is tuple`, and to `keras.tree`, for which a subclass is a leaf.
         reader = sys._getframe(1).f_globals.get("__name__") or ""
         return found if reader.startswith(("keras.", "tensorflow.")) else _Shape(found)

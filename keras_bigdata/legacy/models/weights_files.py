@@ -1,4 +1,4 @@
-"""Models and weights under the file names of Keras 1 and 2: `.h5`, `.hdf5`, or any other."""
+"""Weights under the file names of Keras 1 and 2: `.h5`, `.hdf5`, or any other."""
 
 from __future__ import annotations
 
@@ -37,28 +37,6 @@ def save_weights(model: Any, filepath: Any, save: Callable[[str], Any]) -> None:
         save_weights_as_keras_2(file, model)
 
 
-def save_model(filepath: Any, save: Callable[[str], Any]) -> None:
-    """Writes the model to exactly `filepath`, as HDF5 unless the name ends in `.keras`.
-
-    Args:
-        filepath: the file; its directory is created.
-        save: called with the name of the file to write it with Keras 3, which chooses the format
-            by the name.
-    """
-    name = os.fspath(filepath)
-    if "://" in name or os.path.isdir(name):
-        save(name)
-        return
-    _make_parent_directory(name)
-    with atomic_path(name) as temporary:
-        if name.endswith(_MODELS):
-            save(str(temporary))
-        else:
-            with_suffix = temporary.with_name(f"{temporary.name}.h5")
-            save(str(with_suffix))
-            os.replace(with_suffix, temporary)
-
-
 def load_weights(filepath: Any, load: Callable[[str], Any]) -> Any:
     """Reads weights, also from an HDF5 file whose name has another suffix.
 
@@ -72,12 +50,16 @@ def load_weights(filepath: Any, load: Callable[[str], Any]) -> Any:
     if is_known or not os.path.isfile(name) or not h5py.is_hdf5(name):
         return load(name)
     with tempfile.TemporaryDirectory() as folder:
-        with_suffix = os.path.join(folder, "weights.h5")
-        try:
-            os.symlink(os.path.abspath(name), with_suffix)
-        except OSError:  # on Windows, creating links requires a privilege
-            shutil.copyfile(name, with_suffix)
-        return load(with_suffix)
+        return load(link_or_copy(name, os.path.join(folder, "weights.h5")))
+
+
+def link_or_copy(name: str, path: str) -> str:
+    """Makes a file available under another path, for a short time. Returns that path."""
+    try:
+        os.symlink(os.path.abspath(name), path)
+    except OSError:  # on Windows, creating links requires a privilege
+        shutil.copyfile(name, path)
+    return path
 
 
 def _make_parent_directory(name: str) -> None:

@@ -23,7 +23,7 @@ def recall(y_true: Any, y_pred: Any) -> Any:
 def fbeta_score(y_true: Any, y_pred: Any, beta: float = 1) -> Any:
     """Returns the weighted harmonic mean of precision and recall; 0 without positive targets."""
     if beta < 0:
-        raise ValueError(f"The lowest choosable beta is zero (only precision), got {beta}.")
+        raise ValueError(f"`beta` must be at least 0 (only precision). Received: beta={beta!r}")
     true, _, _ = _counts(y_true, y_pred)
     p, r = precision(y_true, y_pred), recall(y_true, y_pred)
     score = (1 + beta**2) * (p * r) / (beta**2 * p + r + keras.backend.epsilon())
@@ -46,7 +46,7 @@ def matthews_correlation(y_true: Any, y_pred: Any) -> Any:
 
 
 def _counts(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
-    """Returns how many are positive in the targets, in the predictions, and in both."""
+    """Returns the numbers of positive targets, of positive predictions, and of both."""
     y_true = ops.cast(y_true, y_pred.dtype)
     return tuple(
         ops.sum(ops.round(ops.clip(values, 0, 1))) for values in (y_true, y_pred, y_true * y_pred)

@@ -13,8 +13,8 @@ import numpy as np
 class HDF5Matrix:
     """Rows of an HDF5 dataset, read when they are indexed.
 
-    Keras 3 reads all rows into memory when a model gets it, because it takes only arrays. Data that
-    does not fit there is packed once (`keras_bigdata.HDF5Table`) and read in batches.
+    Keras 3 takes only arrays, so it reads all rows into memory when a model is trained on them.
+    Pack data that does not fit into memory (`keras_bigdata.HDF5Table`), and read it in batches.
 
     Args:
         datapath: path of the HDF5 file.
@@ -75,11 +75,15 @@ class HDF5Matrix:
             first = 0 if key.start is None else key.start
             stop = len(self) if key.stop is None else key.stop
             if stop + self.start > self.end:
-                raise IndexError(f"HDF5Matrix: row {stop - 1} of {len(self)}")
+                raise IndexError(
+                    f"HDF5Matrix: row {stop - 1} is out of range: it has {len(self)} rows."
+                )
             return self._normalized(self.data[first + self.start : stop + self.start])
         rows = np.asarray(key)
         if rows.size and rows.max() + self.start >= self.end:
-            raise IndexError(f"HDF5Matrix: row {rows.max()} of {len(self)}")
+            raise IndexError(
+                f"HDF5Matrix: row {rows.max()} is out of range: it has {len(self)} rows."
+            )
         chosen = (rows + self.start).tolist()
         return self._normalized(self.data[chosen])
 

@@ -1,4 +1,4 @@
-"""`keras.initializations` of Keras 1: functions that make a variable."""
+"""`keras.initializations` of Keras 1: functions that create a variable."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from keras_bigdata.legacy.patching import add_module, add_name, replace, replace
 from keras_bigdata.old_keras.locations import REMOVED_NAMES
 from keras_bigdata.old_keras.public_names import all_names, old_modules
 
-# Modules of tf.keras and of later releases of Keras 2, and incidental ones.
+# Modules of tf.keras and of later releases of Keras 2, and internal modules that scripts import.
 _LATER_MODULES = """
     keras.engine.base_layer_v1 keras.engine.functional keras.engine.input_spec
     keras.engine.keras_tensor keras.engine.training_utils keras.engine.training_arrays
@@ -41,11 +41,12 @@ _LATER_MODULES = """
     keras.utils.tf_utils keras.utils.losses_utils keras.utils.metrics_utils
     keras.utils.multi_gpu_utils keras.utils.vis_utils
     """
-# Names below which all of Keras was found; the last may be installed.
+# Packages from which all of Keras could be imported.
 _FORMER_ROOTS = (
     *("tensorflow.python.keras", "tensorflow.contrib.keras"),
     "tensorflow.contrib.keras.python.keras",
 )
+# Packages that held parts of Keras 2. They are replaced only if they are not installed.
 _SEPARATE_PACKAGES = {
     "keras_preprocessing": ("", "image", "sequence", "text"),
     "keras_applications": (
@@ -61,7 +62,7 @@ _PUBLIC = """
 
 
 class OldModule(types.ModuleType):
-    """A module whose names are found when they are used."""
+    """A module that finds the objects for its names when they are used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -111,7 +112,10 @@ def _module(name: str) -> types.ModuleType:
 
 
 def _add_star_names(modules: dict[str, types.ModuleType]) -> None:
-    """Adds them to the modules that exist; in `tensorflow.keras` a star bound public names only."""
+    """Adds the names that only `import *` bound to the modules of `keras` that exist.
+
+    In `tensorflow.keras`, `import *` bound public names only.
+    """
     for name, module in {**modules, "keras.backend": keras.backend}.items():
         if not isinstance(module, OldModule):
             for member in available_star_names(name):

@@ -1,4 +1,4 @@
-"""Finds what a name of an old module is today: a moved name, a stand-in, or an explanation."""
+"""Finds the object for a name of an old module: a moved object, a stand-in, or an explanation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_bigdata.old_keras.backend_functions import advice as backend_advice
 from keras_bigdata.old_keras.locations import REMOVED_NAMES, new_location
 from keras_bigdata.old_keras.star_names import star_names
 
-_ROOM = "keras_bigdata.legacy.modules"
+_PACKAGE = "keras_bigdata.legacy.modules"
 _STAND_INS = {
     "HDF5Matrix": ("hdf5_matrix", "HDF5Matrix"),
     "BaseWrapper": ("scikit_learn", "BaseWrapper"),
@@ -50,7 +50,7 @@ _LOSSES = {
     "msle": "mean_squared_logarithmic_error",
     "kld": "kl_divergence",
 }
-# Other names of the same thing: module and name in Keras 3.
+# Other names of the same object: module and name in Keras 3.
 _ALIASES = {
     **{old: ("keras.losses", new) for old, new in _LOSSES.items()},
     **{old.upper(): ("keras.losses", new) for old, new in _LOSSES.items()},
@@ -73,7 +73,7 @@ _ALIASES = {
     "objectives": ("keras", "losses"),
     "SequenceEnqueuer": ("keras.utils", "PyDataset"),
 }
-# Base classes that layers of scripts derive from, with a class that has them.
+# Base classes of custom layers, with a layer of Keras 3 that is derived from their successor.
 _BASES = {"_Merge": "Add", "_Conv": "Conv2D"}
 _PUBLIC_MODULES = (
     *("keras.layers", "keras.models", "keras.utils", "keras.losses", "keras.optimizers"),
@@ -94,7 +94,7 @@ _ADVICE = {
 
 
 def find(module: str, name: str) -> Any:
-    """Returns what stands for a name of an old module; it explains itself if nothing does.
+    """Returns the object for a name of an old module, or a stand-in that raises an explanation.
 
     Args:
         module: such as `keras.engine.topology`.
@@ -109,8 +109,8 @@ def find(module: str, name: str) -> Any:
     if name in _BASES and module.startswith("keras.layers."):
         return getattr(keras.layers, _BASES[name]).__base__
     if name in _STAND_INS:
-        place, attribute = _STAND_INS[name]
-        return getattr(importlib.import_module(f"{_ROOM}.{place}"), attribute)
+        file, attribute = _STAND_INS[name]
+        return getattr(importlib.import_module(f"{_PACKAGE}.{file}"), attribute)
     location = new_location(module, name)
     candidates = [location] if isinstance(location, tuple) else []
     if module.startswith("keras.backend"):

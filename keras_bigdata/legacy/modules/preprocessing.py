@@ -1,4 +1,4 @@
-"""`keras.preprocessing.image`, `.sequence` and `.text` as they were."""
+"""`keras.preprocessing.image`, `.sequence` and `.text` as in Keras 1 and 2."""
 
 from __future__ import annotations
 

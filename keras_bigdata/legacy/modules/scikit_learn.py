@@ -35,7 +35,7 @@ class BaseWrapper:
         self.check_params(sk_params)
 
     def check_params(self, params: dict[str, Any]) -> None:
-        """Raises a `ValueError` for arguments that nothing takes."""
+        """Raises a `ValueError` for arguments that neither `build_fn` nor the methods take."""
         known = {*_FIT.split(), *_PREDICT.split(), *_EVALUATE.split()}
         accepted = self._builder_parameters()
         for name in params:
@@ -43,7 +43,7 @@ class BaseWrapper:
                 raise ValueError(f"{name} is not a legal parameter")
 
     def get_params(self, **params: Any) -> dict[str, Any]:
-        """Returns the arguments that it was made with."""
+        """Returns the arguments of the constructor."""
         return {**copy.deepcopy(self.sk_params), "build_fn": self.build_fn}
 
     def set_params(self, **params: Any) -> BaseWrapper:
@@ -91,7 +91,7 @@ class BaseWrapper:
         return y
 
     def __sklearn_tags__(self) -> Any:
-        """Returns the tags that scikit-learn asks an estimator for."""
+        """Returns the tags that scikit-learn reads from an estimator."""
         utils: Any = importlib.import_module("sklearn.utils")
         is_classifier = self._estimator_type == "classifier"
         return utils.Tags(
@@ -156,7 +156,7 @@ class KerasClassifier(BaseWrapper):
 
 
 class KerasRegressor(BaseWrapper):
-    """A regressor."""
+    """A regressor: its targets are numbers."""
 
     _estimator_type = "regressor"
 

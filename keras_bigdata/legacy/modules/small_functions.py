@@ -65,7 +65,7 @@ def to_list(x: Any, allow_tuple: bool = False) -> list[Any]:
 
 
 def unpack_singleton(x: Any) -> Any:
-    """Returns the item of a list of one; another list is returned itself."""
+    """Returns the item of a list of one; any other list is returned unchanged."""
     return x[0] if len(x) == 1 else x
 
 
@@ -91,7 +91,7 @@ slice_X = slice_arrays
 
 
 def has_arg(fn: Any, name: str, accept_all: bool = False) -> bool:
-    """Whether a function has an argument; `accept_all`: or `**kwargs`."""
+    """Whether a function takes an argument by name; with `accept_all`, also by `**kwargs`."""
     parameters = inspect.signature(fn).parameters
     if name in parameters:
         return parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
@@ -162,7 +162,7 @@ def activity_l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
 def activity_regularizer(l1: float = 0.0, l2: float = 0.0) -> Any:
     """Returns a penalty for outputs: `ActivityRegularizer` of Keras 1.
 
-    Keras 3 divides it by the size of the batch; Keras 1 did not. This is warned of.
+    Keras 3 divides it by the size of the batch; Keras 1 did not. The function warns about it.
     """
     warnings.warn(
         "activity regularizers: Keras 3 divides the penalty by the number of rows in the batch, "

@@ -1,4 +1,4 @@
-"""What `from keras.layers import *` bound besides the layers: `np`, `K`, `regularizers`, ..."""
+"""Values of names that `from keras.layers import *` bound besides the layers: `np`, `K`, ..."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_bigdata.old_keras.star_names import meaning_of, star_names
 
 
 def available_star_names(module: str) -> list[str]:
-    """Returns those of the names that can be given here; `six` and `yaml` may not be installed.
+    """Returns the names that can be bound here: modules such as `six` may not be installed.
 
     Args:
         module: such as `keras.layers`.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import types
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from keras_bigdata.legacy.backend import sessions
 from keras_bigdata.legacy.patching import add_name, replace
+from keras_bigdata.legacy.renamed_arguments import with_old_names
 from keras_bigdata.legacy.stand_ins import explaining
 from keras_bigdata.old_keras.tensorflow_names import COMPATIBLE_NAMES, RENAMED_ARGUMENTS
 
@@ -43,7 +42,7 @@ def install() -> None:
     for module_name, functions in RENAMED_ARGUMENTS.items():
         module = importlib.import_module(module_name)
         for name, arguments in functions.items():
-            replace(module, name, _with_old_arguments(getattr(module, name), arguments))
+            replace(module, name, with_old_names(getattr(module, name), name, arguments))
     add_name(tf, "python", _InternalModule("tensorflow.python"))
 
 
@@ -55,25 +54,11 @@ def _sessions() -> dict[str, Any]:
         "get_default_graph": lambda: graph,
         "get_default_session": sessions.get_session,
         "reset_default_graph": keras.utils.clear_session,
-        "global_variables_initializer": sessions.Nothing,
-        "local_variables_initializer": sessions.Nothing,
-        "initialize_all_variables": sessions.Nothing,
-        "tables_initializer": sessions.Nothing,
+        "global_variables_initializer": sessions.NoOperation,
+        "local_variables_initializer": sessions.NoOperation,
+        "initialize_all_variables": sessions.NoOperation,
+        "tables_initializer": sessions.NoOperation,
     }
-
-
-def _with_old_arguments(function: Any, arguments: Mapping[str, str]) -> Any:
-    @functools.wraps(function)
-    def with_old_arguments(*args: Any, **kwargs: Any) -> Any:
-        for old in arguments.keys() & kwargs.keys():
-            if arguments[old] in kwargs:
-                raise TypeError(
-                    f"{function.__name__} got `{arguments[old]}` twice: also as `{old}`."
-                )
-            kwargs[arguments[old]] = kwargs.pop(old)
-        return function(*args, **kwargs)
-
-    return with_old_arguments
 
 
 class _InternalModule(types.ModuleType):

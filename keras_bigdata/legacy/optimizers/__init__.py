@@ -2,5 +2,5 @@
 
 arguments        old names and positions, and the default values that `keras` had
 learning_rate    `lr` as an attribute, and `decay`
-shared           one optimizer for several models
+shared_optimizers    one optimizer for several models
 """

@@ -9,8 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.calling_script import KerasRoot, keras_root
-from keras_bigdata.legacy.generators.arguments import default_keras_version
+from keras_bigdata.legacy.calling_script import KerasRoot, default_keras_version, keras_root
 from keras_bigdata.legacy.optimizers.learning_rate import set_decay
 from keras_bigdata.legacy.patching import wrap
 from keras_bigdata.old_keras.optimizers import (
@@ -107,7 +106,7 @@ def _position_names(name: str, root: KerasRoot, args: tuple[Any, ...]) -> tuple[
 
 
 def _set_defaults(name: str, root: KerasRoot, arguments: dict[str, Any]) -> None:
-    """Sets what `keras` 1 and 2 had as default values, and what had another meaning there."""
+    """Sets the default values of `keras` 1 and 2, and converts what had another meaning there."""
     if name in LEARNING_RATES and "learning_rate" not in arguments:
         old = LEARNING_RATES[name]
         if root == "keras":

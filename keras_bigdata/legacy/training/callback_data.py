@@ -1,4 +1,4 @@
-"""What callbacks could see in Keras 1 and 2: `validation_data`, and more in `params`.
+"""Data that callbacks had in Keras 1 and 2: `validation_data`, and more entries in `params`.
 
 `self.validation_data` is the list of inputs, targets and sample weights, and 0 (the learning phase)
 if the model has layers that behave differently in training, such as Dropout. It is known if the
@@ -18,7 +18,7 @@ import numpy as np
 
 from keras_bigdata.legacy.patching import add_name, replace, wrap
 
-# What `params` has in addition, in the current `fit`.
+# The additional entries of `params` in the current `fit`.
 _params: ContextVar[dict[str, Any] | None] = ContextVar("params", default=None)
 
 _FIT = (
@@ -32,7 +32,7 @@ _WITH_LEARNING_PHASE = ("Dropout", "Noise", "BatchNormalization")
 
 
 def install() -> None:
-    """Makes callbacks see the validation data and the old `params`."""
+    """Makes callbacks have the validation data and the old `params`."""
     callback = keras.callbacks.Callback
     add_name(callback, "validation_data", None)
     model = callback.model

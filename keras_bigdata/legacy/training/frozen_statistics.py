@@ -2,7 +2,7 @@
 
 It normalized with the mean and variance of the batch and left its moving averages as they were.
 `tensorflow.keras` 2 and Keras 3 use the moving averages. A discriminator that is frozen within a
-GAN gives other gradients then, and the training fails.
+GAN then has other gradients, and the training fails.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def batch_statistics_if(condition: bool) -> Iterator[None]:
-    """Frozen layers use the statistics of the batch within the block, if a condition is true."""
+    """Makes frozen layers use the statistics of the batch in the block, if a condition is true."""
     token = _uses_batch.set(condition)
     try:
         yield

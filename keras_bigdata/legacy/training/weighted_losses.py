@@ -1,4 +1,4 @@
-"""Losses of rows with weights of which some are zero, as in `keras` 1 and 2.
+"""Losses of batches in which some weights are zero, as in `keras` 1 and 2.
 
 `keras` divided the weighted loss of a batch by the number of weights that are not zero.
 `tensorflow.keras` 2 and Keras 3 divide it by the number of rows. Where no weight is zero, both are
@@ -66,7 +66,7 @@ def _warning_of_zeros(method: Any) -> Any:
 
 
 def _have_zeros(weights: Any) -> bool:
-    """Returns whether arrays or numbers among weights have zeros; batches are not looked into."""
+    """Whether arrays or numbers among weights have zeros. Batches of generators are not read."""
     return any(
         isinstance(each, (numbers.Number, np.ndarray)) and bool((np.asarray(each) == 0).any())
         for each in keras.tree.flatten(weights)
@@ -74,7 +74,7 @@ def _have_zeros(weights: Any) -> bool:
 
 
 def _scaled(weights: Any) -> Any:
-    """Returns weights whose mean is over those that are not zero."""
+    """Scales weights so that the mean over all rows is that over the weights that are not zero."""
     if weights is None:
         return None
     ops = keras.ops

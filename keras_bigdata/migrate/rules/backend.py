@@ -1,4 +1,4 @@
-"""Functions of `keras.backend`: changed where the meaning is the same, and noted elsewhere."""
+"""Functions of `keras.backend`: changed where the meaning is the same, noted elsewhere."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from keras_bigdata.old_keras.locations import canonical_name
 
 _NAMESPACE = "keras.backend."
 _NAME = "name"  # an argument that named a node of the graph
+_UNKNOWN = "was removed, and no replacement is known."
 
 
 def plan(script: Script) -> None:
@@ -33,7 +34,7 @@ def plan(script: Script) -> None:
             if name not in KEPT:
                 script.note(star_call, f"keras.backend.{name} {advice(name) or _UNKNOWN}")
     for node in script.all(cst.Attribute):
-        name = _lost_function(script, node)
+        name = _removed_function(script, node)
         if not name:
             continue
         call = script.parent(node)
@@ -45,10 +46,7 @@ def plan(script: Script) -> None:
             script.note(node, f"keras.backend.{name} {advice(name) or _UNKNOWN}")
 
 
-_UNKNOWN = "was removed, and no replacement is known."
-
-
-def _lost_function(script: Script, node: cst.Attribute) -> str:
+def _removed_function(script: Script, node: cst.Attribute) -> str:
     """Returns the name of a function that the backend of Keras 3 does not have, or `""`."""
     full = script.full_name(node)
     if not full.startswith(_NAMESPACE):
@@ -81,7 +79,7 @@ def _note_imports(script: Script) -> None:
 
 
 def _plan_call(script: Script, call: cst.Call, name: str) -> bool:
-    """Changes a call if its meaning is certain; returns whether it is."""
+    """Changes a call if its meaning is certain. Returns whether it is changed."""
     if name in ("image_dim_ordering", "set_image_dim_ordering"):
         return dim_ordering.plan_call(script, call, name)
     new = REPLACED.get(name)

@@ -63,7 +63,7 @@ def _plan_tensorboard(script: Script, call: cst.Call) -> None:
         if arg is None:
             continue
         if harmless is None or script.code(arg.value) == harmless:
-            script.edit(call, _remove(name))
+            script.edit(call, call_edits.remover(name))
         else:
             script.note(call, f"TensorBoard: Keras 3 has no `{name}`; remove it.")
     if len(call_edits.positional_args(call)) > 2:
@@ -72,7 +72,3 @@ def _plan_tensorboard(script: Script, call: cst.Call) -> None:
             "TensorBoard: the third positional argument was `batch_size` and is now "
             "`write_graph`. Pass arguments by name.",
         )
-
-
-def _remove(keyword: str) -> call_edits.CallEdit:
-    return lambda new: call_edits.remove_keyword(new, keyword)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
@@ -45,7 +43,7 @@ def _plan_positions(script: Script, call: cst.Call) -> None:
 def _plan_removed(script: Script, call: cst.Call) -> None:
     for name in IGNORED_COMPILE_ARGUMENTS:
         if name in call_edits.keyword_names(call):
-            script.edit(call, functools.partial(call_edits.remove_keyword, keyword=name))
+            script.edit(call, call_edits.remover(name))
     if "target_tensors" in call_edits.keyword_names(call):
         script.note(call, "compile: target_tensors was removed; pass the targets to `fit` as `y`.")
 

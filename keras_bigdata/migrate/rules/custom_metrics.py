@@ -1,4 +1,4 @@
-"""Functions that `compile(metrics=)` gets: they receive other targets than in Keras 2."""
+"""Metric functions of `compile`, which receive other targets than in Keras 2."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 
 _NOTE = (
-    "{name}: as a metric of a function, Keras 3 passes the targets as they are; Keras 2 cast them "
-    "to the dtype of the outputs and turned the shape (rows,) into (rows, 1). With outputs of the "
+    "{name}: Keras 3 passes the targets to a metric function unchanged; Keras 2 cast them to the "
+    "dtype of the outputs and reshaped (rows,) to (rows, 1). With outputs of the "
     "shape (rows, 1) and targets (rows,) the product is (rows, rows), without an error. Begin the "
     "function with {true} = keras.ops.cast(keras.ops.reshape({true}, keras.ops.shape({pred})), "
     "{pred}.dtype), or pass targets of that shape and dtype."
@@ -17,7 +17,7 @@ _NOTE = (
 
 
 def plan(script: Script) -> None:
-    """Notes functions that use both of their arguments, where they are defined."""
+    """Notes metric functions that do not convert their targets, where they are defined."""
     functions = {node.name.value: node for node in script.all(cst.FunctionDef)}
     noted = set()
     for call in script.calls:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
@@ -74,7 +72,7 @@ def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
     if _has_targets(script, call):
         # They had no effect on arrays.
         for name in sorted(names & _QUEUE_ARGUMENTS):
-            script.edit(call, functools.partial(call_edits.remove_keyword, keyword=name))
+            script.edit(call, call_edits.remover(name))
         return
     if unsupported or num_data != 1 or has_starred:
         removed = ", ".join(sorted(names & _QUEUE_ARGUMENTS))

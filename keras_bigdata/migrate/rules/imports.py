@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from keras_bigdata.migrate.dotted_names import dotted_name, name_node
-from keras_bigdata.migrate.own_names import star_module
+from keras_bigdata.migrate.program_names import star_module
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.locations import (
     REMOVED_NAMES,

@@ -1,4 +1,4 @@
-"""Values of layer arguments of Keras 1, as text."""
+"""Edits of the values of layer arguments of Keras 1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _FORGET_BIASES = {"one": "True", "zero": "False"}
 
 
 def value_of(script: Script, node: cst.BaseExpression) -> Any:
-    """Returns the number, string or tuple that an expression is known to be, or `UNKNOWN`."""
+    """Returns the number or string that an expression is known to be.
+
+    Returns `()` for any tuple or list, and `UNKNOWN` for other expressions.
+    """
     node = script.value_of(node)
     if isinstance(node, cst.Integer | cst.Float | cst.SimpleString):
         return node.evaluated_value
@@ -34,10 +37,10 @@ def argument(call: cst.Call, name: str, named: Mapping[int, str]) -> cst.Arg | N
     return call_edits.find_argument(call, name)
 
 
-def left_as_it_is(
+def unconverted_arguments(
     script: Script, call: cst.Call, layer: OldLayer, named: Mapping[int, str]
 ) -> set[str]:
-    """Returns the arguments that have no certain equivalent, and notes each.
+    """Returns the arguments that have no certain equivalent, and adds a note on each.
 
     They keep their names, which Keras 3 refuses.
     """
@@ -71,8 +74,8 @@ def _note(layer: str, name: str, value: Any, code: str) -> str:
         return f"write data_format={{'th': 'channels_first', 'tf': 'channels_last'}}[{code}]"
     if name == "mode" and layer == "BatchNormalization" and value not in (0, *_CLASSES_OF_MODES):
         return (
-            "Keras 3 has no modes. The classes SampleNormalization (mode 1) and "
-            "BatchStatisticsNormalization (mode 2) of keras_bigdata.legacy.layers are these"
+            "Keras 3 has no modes. Use SampleNormalization (mode 1) or "
+            "BatchStatisticsNormalization (mode 2) of keras_bigdata.legacy.layers"
         )
     if name == "forget_bias_init" and not (isinstance(value, str) and value in _FORGET_BIASES):
         return "Keras 3 has unit_forget_bias, which is True or False"
@@ -91,59 +94,51 @@ def conversions(
         value = value_of(script, arg.value)
         if name == "dim_ordering" and isinstance(value, str) and value in DATA_FORMATS:
             new = DATA_FORMATS[value]
-            steps.append(remover(name) if new is None else setter(name, name, repr(new)))
+            steps.append(
+                call_edits.remover(name) if new is None else _setter(name, name, repr(new))
+            )
         elif name in ("inner_activation", "activation") and value == "hard_sigmoid":
-            steps.append(setter(name, name, _hard_sigmoid(script)))
+            steps.append(_setter(name, name, _hard_sigmoid(script)))
         elif name == "activity_regularizer" and script.code(arg.value) != "None":
             local = script.new_imports.require("keras_bigdata.legacy.layers", "SummedOverBatch")
             code = script.code(arg.value)
             if not code.startswith(f"{local}("):
                 steps.append(_wrapper(name, local))
         elif name == "forget_bias_init" and isinstance(value, str) and value in _FORGET_BIASES:
-            steps.append(setter(name, "unit_forget_bias", _FORGET_BIASES[value]))
+            steps.append(_setter(name, "unit_forget_bias", _FORGET_BIASES[value]))
         elif (name, layer) in (("mode", "BatchNormalization"), ("dropout", "Embedding")):
             if value == 0 or value in _CLASSES_OF_MODES:
-                steps.append(remover(name))
+                steps.append(call_edits.remover(name))
             own_class = "DropoutEmbedding" if name == "dropout" else _CLASSES_OF_MODES.get(value)
             if value != 0 and own_class:
                 local = script.new_imports.require("keras_bigdata.legacy.layers", own_class)
                 steps.append(_caller(local))
         elif name == "init" and layer.startswith("Separable"):
             code = script.code(arg.value)
-            steps.append(setter(name, "depthwise_initializer", code))
-            steps.append(appender("pointwise_initializer", code))
+            steps.append(_setter(name, "depthwise_initializer", code))
+            steps.append(call_edits.appender("pointwise_initializer", code))
     return steps
 
 
 def default(script: Script, key: str, value: Any) -> list[call_edits.CallEdit]:
-    """Returns the edits that write a default value of Keras 1 down, if it is to be kept."""
+    """Returns the edits that pass a default value of Keras 1, if the call has to keep it."""
     if value == "hard_sigmoid":
-        return [appender(key, _hard_sigmoid(script))]
-    return [appender(key, repr(value))] if key == "reset_after" else []
+        return [call_edits.appender(key, _hard_sigmoid(script))]
+    return [call_edits.appender(key, repr(value))] if key == "reset_after" else []
 
 
 def _hard_sigmoid(script: Script) -> str:
-    # That of Keras 3 has another slope.
+    # `hard_sigmoid` of Keras 3 has another slope.
     return script.new_imports.require("keras_bigdata.legacy.layers", "hard_sigmoid")
 
 
-def remover(keyword: str) -> call_edits.CallEdit:
-    """Returns an edit that removes a keyword argument."""
-    return lambda call: call_edits.remove_keyword(call, keyword)
-
-
-def appender(keyword: str, code: str) -> call_edits.CallEdit:
-    """Returns an edit that appends a keyword argument."""
-    return lambda call: call_edits.append_keyword(call, keyword, code)
-
-
-def setter(old: str, new: str, code: str) -> call_edits.CallEdit:
+def _setter(old: str, new: str, code: str) -> call_edits.CallEdit:
     """Returns an edit that replaces the name and the value of a keyword argument."""
     return lambda call: replace_keyword(call, old, new, code)
 
 
 def _caller(function: str) -> call_edits.CallEdit:
-    """Returns an edit that calls another class."""
+    """Returns an edit that calls another class with the same arguments."""
     return lambda call: call.with_changes(func=cst.Name(function))
 
 

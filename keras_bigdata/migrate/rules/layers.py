@@ -37,20 +37,20 @@ _SAME_POSITIONS = {
 
 
 def plan(script: Script) -> None:
-    """Changes calls that have arguments of Keras 1, or notes what they are in Keras 3."""
+    """Changes calls that have arguments of Keras 1, or notes their names in Keras 3."""
     calls = [_Call(script, call, name) for call in script.calls if (name := _layer(script, call))]
-    # The generator rule reads these signs again in a second run, so they stay until it can decide.
-    is_fixed = has_signs_of_both(script) and any(
+    # The generator rule reads the signs again in a second run, so they stay until it can decide.
+    keeps_signs = has_signs_of_both(script) and any(
         _depends_on_version(script, call) for call in script.calls
     )
     version = version_of_script(script)
     hint = version == "1" or (
-        version == "" and not is_fixed and any(call.is_keras_1(False) for call in calls)
+        version == "" and not keeps_signs and any(call.is_keras_1(False) for call in calls)
     )
     for call in calls:
         call.note_weights()
         if call.is_keras_1(hint):
-            call.plan_keras_1(is_fixed)
+            call.plan_keras_1(keeps_signs)
         elif call.has_sides:
             script.note(call.node, call.readings())
         call.plan_sequence_shape()
@@ -125,18 +125,19 @@ class _Call:
         code = self.script.code
         rank = len(self.layer.kernel)
         sides = [code(arg.value) for arg in self.positional[1 : 1 + rank]]
-        now = ", ".join(
+        as_keras_3 = ", ".join(
             f"{key}={side}"
             for key, side in zip(("kernel_size", "strides", "padding"), sides, strict=False)
         )
         return (
-            f"{self.written}: in Keras 3 the positional arguments {', '.join(sides)} are {now}; in "
+            f"{self.written}: in Keras 3 the positional arguments {', '.join(sides)} are "
+            f"{as_keras_3}; in "
             f"Keras 1 they were the sides of the kernel. Write ({', '.join(sides)}) if they are "
-            f"the kernel, or {now}."
+            f"the kernel, or {as_keras_3}."
         )
 
     def note_weights(self) -> None:
-        """Notes `weights`."""
+        """Notes the argument `weights`."""
         if "weights" in self.keywords and self.name != "Embedding":
             arg = call_edits.find_argument(self.node, "weights")
             assert arg is not None
@@ -164,7 +165,7 @@ class _Call:
 
         self.script.edit(self.node, edit)
 
-    def plan_keras_1(self, is_fixed: bool) -> None:
+    def plan_keras_1(self, keeps_signs: bool) -> None:
         """Changes a call of Keras 1."""
         needs_edit = (
             self.has_sides
@@ -174,7 +175,7 @@ class _Call:
         if not needs_edit:
             return
         problem = self._problem()
-        if problem or is_fixed:
+        if problem or keeps_signs:
             problem = problem or (
                 "this file has signs of Keras 1 and of Keras 2. Name the step counts of its "
                 "generator calls (samples_per_epoch or steps_per_epoch), and run migrate again"
@@ -242,11 +243,13 @@ class _Call:
         if keywords & set(layer.kernel):
             steps.append(lambda call: layer_values.join_keywords(call, layer.kernel, "kernel_size"))
         for keyword in sorted(keywords & WITHOUT_EFFECT):
-            steps.append(layer_values.remover(keyword))
+            steps.append(call_edits.remover(keyword))
         steps += layer_values.conversions(self.script, self.node, self.name, keywords, named)
-        left = layer_values.left_as_it_is(self.script, self.node, layer, named)
+        unconverted = layer_values.unconverted_arguments(self.script, self.node, layer, named)
         renamed = {
-            old: new for old, new in layer.renamed.items() if old in keywords and old not in left
+            old: new
+            for old, new in layer.renamed.items()
+            if old in keywords and old not in unconverted
         }
         steps.append(lambda call: call_edits.rename_keywords(call, renamed))
         for key, value in DEFAULTS.get(self.name, {}).items():

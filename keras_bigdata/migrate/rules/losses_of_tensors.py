@@ -10,7 +10,7 @@ from keras_bigdata.migrate.syntax_tree import walk
 
 
 def plan(script: Script) -> None:
-    """Adds a note to each `compile` whose loss is such a function."""
+    """Notes each call of `compile` whose loss uses such tensors."""
     functions = {node.name.value: node for node in script.all(cst.FunctionDef)}
     tensors = _tensors(script)
     for call in script.calls:

@@ -7,14 +7,14 @@ import re
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
-from keras_bigdata.migrate.keras_version import version_of_script
+from keras_bigdata.migrate.keras_version import imports_keras_package, version_of_script
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.method_arguments import KERAS_1_DEFAULT_EPOCHS
 
 _MODEL_CLASSES = {"Sequential", "Model", "load_model", "model_from_json"}
 # Layers after the last Dense that keep the number of outputs.
 _KEEP_OUTPUTS = {"Activation", "Dropout", "Softmax", "BatchNormalization"}
-# Names that Keras gave to layers. In Keras 1 and 2, the first of a kind had the number 1.
+# Default names of layers. In Keras 1 and 2, the first layer of a kind had the number 1.
 _GIVEN_NAME = re.compile(
     r"(input|model|sequential|dense|dropout|flatten|activation|embedding|concatenate|add|lambda|"
     r"lstm|gru|bidirectional|conv[123]d|convolution[123]d|max_?pooling[123]d|"
@@ -30,7 +30,7 @@ _AT = {
 
 
 def plan(script: Script) -> None:
-    """Changes calls whose meaning is certain, or notes the new text."""
+    """Changes calls whose meaning is certain, or notes what to write instead."""
     if not script.uses_keras:
         return
     own = {node.name.value for node in script.all(cst.FunctionDef)}
@@ -40,8 +40,6 @@ def plan(script: Script) -> None:
         name = call.func.attr.value
         if name in _AT:
             _plan_node(script, call, name)
-        elif name == "__init__":
-            _plan_constructor(script, call)
         elif name in _PLANS and name not in own:
             _PLANS[name](script, call)
     for attribute in script.all(cst.Attribute):
@@ -197,23 +195,6 @@ def _plan_fit(script: Script, call: cst.Call) -> None:
 # ---- Models and layers
 
 
-def _plan_constructor(script: Script, call: cst.Call) -> None:
-    """Renames `super().__init__(input=, output=)` in a subclass of `Model`."""
-    assert isinstance(call.func, cst.Attribute)
-    if not call_edits.keyword_names(call) & {"input", "output"}:
-        return
-    base = call.func.value
-    calls_super = isinstance(base, cst.Call) and script.code(base.func) == "super"
-    node: cst.CSTNode = call
-    while not isinstance(node, cst.Module | cst.ClassDef):
-        node = script.parent(node)
-    bases = node.bases if isinstance(node, cst.ClassDef) else ()
-    is_model = any(script.keras_name(each.value) == "Model" for each in bases)
-    if is_model and (calls_super or script.keras_name(base) == "Model"):
-        names = {"input": "inputs", "output": "outputs"}
-        script.edit(call, lambda new: call_edits.rename_keywords(new, names))
-
-
 def _note_pop(script: Script, call: cst.Call) -> None:
     assert isinstance(call.func, cst.Attribute)
     owner = call.func.value
@@ -242,26 +223,15 @@ def _note_get_layer(script: Script, call: cst.Call) -> None:
         if other is not call
         for keyword in other.args
     )
-    if match is None or is_own or not any(m.split(".")[0] == "keras" for m in _modules(script)):
+    if match is None or is_own or not imports_keras_package(script):
         return
     number = int(match[2])
     new = match[1] if number == 1 else f"{match[1]}_{number - 1}"
     script.note(
         call,
-        f"get_layer: if Keras gave the name {name!r}, it is {new!r} or similar in Keras 3, which "
-        "does not number the first layer of a kind. Give the layer a name of its own.",
+        f"get_layer: if {name!r} is a default name, it is {new!r} or similar in Keras 3, which "
+        "does not number the first layer of a kind. Pass `name=` to the layer.",
     )
-
-
-def _modules(script: Script) -> set[str]:
-    """Returns the modules that the script imports, as it writes them."""
-    names = set()
-    for node in script.all(cst.ImportFrom):
-        if node.module is not None and not node.relative:
-            names.add(script.code(node.module))
-    for statement in script.all(cst.Import):
-        names |= {script.code(alias.name) for alias in statement.names}
-    return names
 
 
 def _plan_node(script: Script, call: cst.Call, name: str) -> None:

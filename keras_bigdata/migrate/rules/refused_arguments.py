@@ -48,7 +48,7 @@ def _plan_function(script: Script, call: cst.Call, name: str) -> None:
         script.edit(call, lambda new: new.with_changes(args=[]))
     elif name in _SEPARABLE:
         for keyword in sorted(call_edits.keyword_names(call) & IGNORED_KERNEL_ARGUMENTS):
-            script.edit(call, _remove(keyword))  # it had no effect
+            script.edit(call, call_edits.remover(keyword))  # it had no effect
 
 
 def _plan_method(script: Script, call: cst.Call, method: str) -> None:
@@ -59,11 +59,7 @@ def _plan_method(script: Script, call: cst.Call, method: str) -> None:
     elif method == "add_weight":
         _plan_add_weight(script, call)
     elif method == "save_weights" and "save_format" in call_edits.keyword_names(call):
-        script.edit(call, _remove("save_format"))
-
-
-def _remove(keyword: str) -> call_edits.CallEdit:
-    return lambda new: call_edits.remove_keyword(new, keyword)
+        script.edit(call, call_edits.remover("save_format"))
 
 
 def _note_class_weights(script: Script, call: cst.Call) -> None:
@@ -91,7 +87,7 @@ def _plan_load_img(script: Script, call: cst.Call) -> None:
     if grayscale.keyword is None and value not in ("True", "False"):
         return  # perhaps `color_mode`, which Keras 3 has there
     if value == "False" and grayscale.keyword is not None:
-        script.edit(call, _remove("grayscale"))
+        script.edit(call, call_edits.remover("grayscale"))
         return
     mode = {"True": "'grayscale'", "False": "'rgb'"}.get(
         value, f"'grayscale' if {value} else 'rgb'"
@@ -121,7 +117,7 @@ def _plan_save(script: Script, call: cst.Call) -> None:
         arg = call_edits.find_argument(call, "save_format")
         value = "" if arg is None else script.code(arg.value)
         if has_suffix:
-            script.edit(call, _remove("save_format"))
+            script.edit(call, call_edits.remover("save_format"))
         else:
             suffix = ".h5" if "h5" in value else ".keras"
             script.note(

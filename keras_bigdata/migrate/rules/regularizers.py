@@ -20,7 +20,7 @@ _FACTORS_OF_KERAS_1 = {"keras.regularizers.l1l2", "keras.regularizers.activity_l
 
 
 def plan(script: Script) -> None:
-    """Renames arguments, and writes defaults down that have changed."""
+    """Renames arguments, and passes default values that have changed."""
     for call in script.calls:
         name = script.full_name(call.func)
         renamed = _RENAMED.get(name, {})
@@ -36,7 +36,7 @@ def plan(script: Script) -> None:
                 continue
             if name in _FACTORS_OF_KERAS_1:
                 for key in missing:
-                    script.edit(call, _append(key))
+                    script.edit(call, call_edits.appender(key, "0.01"))
             elif missing:
                 script.note(
                     call,
@@ -47,7 +47,3 @@ def plan(script: Script) -> None:
 
 def _rename(names: dict[str, str]) -> call_edits.CallEdit:
     return lambda call: call_edits.rename_keywords(call, names)
-
-
-def _append(key: str) -> call_edits.CallEdit:
-    return lambda call: call_edits.append_keyword(call, key, "0.01")

@@ -1,4 +1,4 @@
-"""Code that runs on Keras 3 and computes something else than on `keras` 1 and 2."""
+"""Code that runs on Keras 3 but computes something else than on `keras` 1 and 2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WEIGHTED = {"fit", "evaluate", "train_on_batch", "test_on_batch"}
 
 
 def plan(script: Script) -> None:
-    """Adds one note for each kind, at its first place."""
+    """Adds one note for each kind of change, where it first occurs."""
     noted: set[str] = set()
     freezes = any(
         isinstance(target.target, cst.Attribute) and target.target.attr.value == "trainable"
@@ -35,8 +35,8 @@ def plan(script: Script) -> None:
         if text_of(node) == "hard_sigmoid" and script.uses_keras:
             script.note(
                 node,
-                "SILENT CHANGE: hard_sigmoid was 0.2 * x + 0.5 (cut to 0 and 1) in Keras 1 and 2 "
-                "and is x / 6 + 0.5 in Keras 3. For the former, define "
+                "SILENT CHANGE: hard_sigmoid was 0.2 * x + 0.5 (clipped to 0 and 1) in Keras 1 and "
+                "2 and is x / 6 + 0.5 in Keras 3. For the former, define "
                 "def hard_sigmoid(x): return keras.ops.clip(0.2 * x + 0.5, 0, 1) and pass the "
                 "function.",
             )
@@ -56,7 +56,7 @@ def _messages(
             name,
             f"SILENT CHANGE: {name} of `keras` 1 and 2 had recurrent_activation='hard_sigmoid' "
             f"(0.2 * x + 0.5){old} by default; Keras 3 has 'sigmoid'{new}. It trains similarly, "
-            "but weights that were saved by Keras 1 or 2 give other outputs.",
+            "but the outputs with weights that Keras 1 or 2 saved differ.",
         )
     if name == "BatchNormalization" and freezes:
         yield (

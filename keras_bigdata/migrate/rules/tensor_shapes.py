@@ -8,7 +8,7 @@ from keras_bigdata.migrate.script import Script
 
 
 def plan(script: Script) -> None:
-    """Changes them to what tuples have too: in Keras 3 the shape of a symbolic tensor is one."""
+    """Changes them to expressions for tuples, which the shapes of Keras 3 are."""
     if not script.uses_keras:
         return
     own = {node.name.value for node in script.all(cst.FunctionDef)}

@@ -19,7 +19,7 @@ _COLLECTIONS = {
 
 
 def plan(script: Script) -> None:
-    """Writes `tf.compat.v1` where names are there only, and renames arguments.
+    """Writes `tf.compat.v1` before names that only it has, and renames arguments.
 
     Names that TensorFlow 2 lacks are noted.
     """
@@ -44,7 +44,7 @@ def _plan_attribute(script: Script, node: cst.Attribute) -> None:
             "variables of Keras: use model.variables or model.trainable_variables.",
         )
     elif module == "tensorflow" and name == "contrib":
-        script.note(node, "tensorflow.contrib was removed, without a substitute in TensorFlow.")
+        script.note(node, "tensorflow.contrib was removed, and TensorFlow has no replacement.")
 
 
 def _plan_call(script: Script, call: cst.Call) -> None:

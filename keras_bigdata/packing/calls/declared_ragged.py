@@ -14,7 +14,7 @@ from keras_bigdata.packing.samples.samples import augment_sample, read_row
 from keras_bigdata.packing.samples.stored_form import StoredForm, declared_ragged
 from keras_bigdata.shards.fields.entries import Field
 
-# Rows whose average size decides how many a shard has.
+# Number of rows whose average size determines the rows of a shard.
 _SAMPLED_ROWS = 64
 
 
@@ -37,9 +37,8 @@ def measure_forms(
 ) -> dict[str, StoredForm]:
     """Returns the forms with the average size of rows of any length.
 
-    It is that of 64 rows, evenly spread, which are read for this; as the rows are the same each
-    time, so is the result. Nothing is read if the source declares the sizes itself, or if they are
-    not needed.
+    64 evenly spaced rows are read for this. They are the same rows each time, so the result is the
+    same too. Nothing is read if the source declares the sizes itself, or if they are not needed.
 
     Args:
         request: the source and how it is to be packed.

@@ -201,7 +201,7 @@ class PackCall:
 
 
 def _first_content(index: ShardIndex, fingerprint: Fingerprint) -> dict[str, Any]:
-    """Returns what the index records of the first pack."""
+    """Returns the record of the first pack in an index."""
     recorded = dict(index.provenance)
     if fingerprint.content["roles"] is not None:
         # Release 0.1 did not record the roles of the source; they are those of the index.

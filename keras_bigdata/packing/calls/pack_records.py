@@ -11,13 +11,13 @@ from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
 from keras_bigdata.shards.index.shard_names import shard_number
 from keras_bigdata.shards.opening.removed_shards import removed_shards
 
-# In `ShardIndex.provenance`: the packs that were appended, in order.
+# Key of the packs that were appended, in order, in `ShardIndex.provenance`.
 APPENDED_KEY = "appended"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackRecord:
-    """What an index records of one pack.
+    """The record of one pack in an index.
 
     Args:
         number: the number of the pack, as in `ShardInfo.source`.
@@ -34,7 +34,7 @@ class PackRecord:
         return {"number": self.number, "first_shard": self.first_shard, **self.content}
 
     def describe(self) -> str:
-        """Returns which source it was, in a few words."""
+        """Returns a short description of the source."""
         source = self.content.get("source")
         entries = source if isinstance(source, Mapping) else {}
         parts = [

@@ -1,4 +1,4 @@
-"""What is passed to `pack` as its source: taken, or refused with the name of what takes it."""
+"""Accepts the argument `source` of `pack`, or names the class or function that accepts it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def as_source(source: Any) -> Any:
 
 
 def _find_remedy(source: Any) -> str:
-    """Returns what takes an object that is not a source; empty if the object may be one."""
+    """Returns what accepts an object that is not a source; empty if the object may be one."""
     module = type(source).__module__.partition(".")[0]
     has_rows = hasattr(source, "__len__") and hasattr(source, "__getitem__")
     is_plain_iterator = not has_rows and any(

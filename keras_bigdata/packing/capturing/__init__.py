@@ -1,6 +1,6 @@
-"""Batches of a generator -> shards.
+"""Writes the batches of a generator as shards.
 
 batch_source   runs any object that produces batches
-batch_fields   batch -> named arrays, and the roles that restore it
-shard_buffer   rows of batches -> shards
+batch_fields   a batch -> named arrays, and the roles that restore it
+shard_buffer   collects rows of batches until a shard is full
 """

@@ -1,4 +1,4 @@
-"""A batch as Keras accepts it -> named arrays, and the roles that restore its structure."""
+"""Converts a batch to named arrays, and the roles that restore its structure."""
 
 from __future__ import annotations
 
@@ -90,7 +90,11 @@ def flatten_batch(
 def check_batch(
     roles: Roles, arrays: Mapping[str, Array | Ragged], first: Roles, fields: Mapping[str, Field]
 ) -> None:
-    """Raises `PackError` if a batch differs from the first one in more than the number of rows."""
+    """Checks that a batch differs from the first one in the number of rows only.
+
+    Raises:
+        PackError: if it differs in structure, dtypes or row shapes.
+    """
     if roles != first:
         raise PackError(
             f"the structure is {_format_roles(roles)}, but in the first batch it was "

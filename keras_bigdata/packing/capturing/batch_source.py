@@ -1,4 +1,4 @@
-"""Any object that produces batches, run batch by batch."""
+"""Runs any object that produces batches, batch by batch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ class BatchSource:
         self.is_endless = self.length is None if self._by_index else _is_endless(batches)
 
     def check_arguments(self, steps: int | None, variants: int) -> None:
-        """Raises `ValueError` if a run with these arguments could never be completed."""
+        """Checks that a run with these arguments can be completed.
+
+        Raises:
+            ValueError: if it would never end, or would need a second pass that does not exist.
+        """
         if steps is not None:
             return
         if self.is_endless:
@@ -129,10 +133,7 @@ class BatchSource:
                 return
 
     def _pass(self, number: int) -> Iterator[Any]:
-        """Yields the batches of one pass.
-
-        `yield from` would close a generator that its owner may want to continue with.
-        """
+        """Yields the batches of one pass."""
         if number:
             self._call_hook("on_epoch_end")
         self._call_hook("on_epoch_begin")
@@ -141,6 +142,7 @@ class BatchSource:
             for index in itertools.count() if length is None else range(length):
                 yield self._batches[index]
         elif hasattr(self._batches, "__iter__") or hasattr(self._batches, "__getitem__"):
+            # `yield from` would close a generator that its owner may want to continue with.
             for batch in self._batches:
                 yield batch
         else:

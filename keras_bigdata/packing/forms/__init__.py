@@ -1,6 +1,7 @@
 """How the fields of a pack are stored, and what that costs.
 
-storage_cost    bytes and seconds of the forms of images (disk_rate)
-store_choice    the form that `store="auto"` chooses
-decided_forms   the forms that were decided when packing began
+disk_rate       measures how fast a disk reads
+storage_cost    measures what the forms of stored images cost
+store_choice    chooses the form of `store="auto"`
+decided_forms   the forms that are decided when packing begins, and recorded
 """

@@ -1,10 +1,10 @@
 """How a pack stores its fields: decided when it begins, recorded, and kept when it continues.
 
-Some of it cannot be computed again later: what `store="auto"` has chosen, and the average size of
-rows, from which the rows of a shard follow, after a file is gone. The manifest of an unfinished
-pack and the index record it as `"stored"`:
+Two decisions cannot be repeated later, for example after a file was removed: the choice of
+`store="auto"`, and the average size of rows, which determines the rows of a shard. The manifest of
+an unfinished pack and the index record them as `"stored"`:
 
-- `store`: what `store="auto"` has chosen;
+- `store`: the form that `store="auto"` has chosen;
 - `row_bytes`: field -> average bytes of a stored row, where rows have no fixed size.
 """
 
@@ -32,7 +32,7 @@ class DecidedForms:
 
     Args:
         forms: field -> `StoredForm`.
-        store: what was chosen, if the source leaves it open. Defaults to `None`.
+        store: the form that was chosen, if the source leaves it open. Defaults to `None`.
         reason: why, if it was chosen now. Defaults to `""`.
     """
 
@@ -42,7 +42,7 @@ class DecidedForms:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What manifest and index record, as JSON; empty if all follows from the source."""
+        """The record for manifest and index, as JSON; empty if all forms follow from the source."""
         row_bytes = {
             name: form.row_bytes for name, form in self.forms.items() if form.row_bytes is not None
         }
@@ -52,7 +52,7 @@ class DecidedForms:
         }
 
     def notes(self) -> list[str]:
-        """Returns what `pack` reports of the forms."""
+        """Returns the notes that `pack` prints about the forms."""
         notes = [f'store="auto" chose "{self.store}": {self.reason}.'] if self.reason else []
         has_jpeg = any(form.codec == "jpeg" for form in self.forms.values())
         if has_jpeg and simplejpeg() is None:
@@ -85,7 +85,7 @@ def decide_forms(
         return DecidedForms(_with_recorded_sizes(forms_of(source), recorded))
     store, reason = _recorded_store(recorded), ""
     if store is None and fields is not None:
-        # Of fields that the set does not have, `append` reports the difference.
+        # `append` reports the fields that the set does not have.
         codecs = {fields[name].codec for name in source.image_fields if name in fields}
         store = "jpeg" if codecs == {"jpeg"} else "pixels"
     if store is None:

@@ -1,4 +1,4 @@
-"""What the forms of stored images cost: bytes, the disk, the decoder, and which of them binds."""
+"""Measures what the forms of stored images cost, and whether disk or decoder limits reading."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class StorageCost:
     def limit(self, form: str) -> str:
         """Returns what limits reading: `"disk"`, `"decoder"`, `"memory"` or `"unknown"`.
 
-        `"memory"` stands for pixels that stay in memory, which nothing but its speed limits.
+        `"memory"` stands for pixels that stay in memory, whose speed is the only limit.
         """
         disk, decoded = self.disk_images(form), self.decoded_images(form)
         if self.stays_in_memory(form):
@@ -238,7 +238,8 @@ def _measure_rate(decode: Callable[[bytes], Any], contents: Sequence[bytes]) -> 
     """Returns the images per second that a thread with a core of its own decodes."""
     rates = []
     for _ in range(_ROUNDS):
-        # Not the time that passes: other work on the machine would change the choice.
+        # CPU time of the thread: with the elapsed time, other work on the machine would change the
+        # choice.
         count, start = 0, time.thread_time()
         while time.thread_time() - start < _SECONDS:
             decode(contents[count % len(contents)])

@@ -1,4 +1,4 @@
-"""Chooses how images are stored, by a measurement: `store="auto"`."""
+"""Chooses how images are stored with `store="auto"`, by a measurement."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from keras_bigdata.packing.forms.storage_cost import measure_storage
 from keras_bigdata.packing.samples.samples import Array, read_row
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
-# Rows whose images are measured.
+# Number of rows whose images are measured.
 SAMPLE_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class StoreChoice:
-    """What was chosen, and why.
+    """The form that was chosen, and the reason.
 
     Args:
         store: `"pixels"` or `"jpeg"`.
-        reason: what was measured.
+        reason: the measured values, as text.
     """
 
     store: str

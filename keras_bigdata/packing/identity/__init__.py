@@ -1,7 +1,8 @@
 """Whether two calls of `pack` write the same bytes.
 
-fingerprint            the identity of a pack
-function_fingerprint   the part of a function in it (function_source: its source text)
-file_changes           sizes and times of the files of a source
+file_changes           sizes and times of the files of a source, recorded and compared
+function_source        the source text of a function, reduced to what determines its behaviour
+function_fingerprint   a function as JSON: its source text and the values that it holds
 release_0_1            how release 0.1 recorded functions
+fingerprint            the identity of a pack
 """

@@ -1,7 +1,7 @@
 """Sizes and modification times of the files of a source, recorded in constant space and compared.
 
-Files are put into at most 4,096 groups of neighbours. Of each group a digest of the sizes and one
-of the times is recorded: 43 KB in `index.json` for a million files, and the changed group is known.
+Files are put into at most 4,096 groups of neighbours. A digest of the sizes and one of the times is
+recorded for each group: 43 KB in `index.json` for a million files, and the changed group is known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from keras_bigdata.packing.sources.many_files import map_files
 
-# Files up to this number are told apart one by one.
+# Up to this number of files, each file is a group.
 MAX_GROUPS = 4_096
 
 _DIGEST_BYTES = 4
@@ -31,10 +31,10 @@ class FileChanges:
     """How the files of a source differ from those that were recorded.
 
     Args:
-        edited: which files have another size, or, if not all files have, another time.
-        touched: which files all have another time, as after a copy, and the same size.
-
-    Both are texts; empty if there are none.
+        edited: the files that have another size or, if only some of all files have it, another
+            time, as text; empty if there are none.
+        touched: the files, as text, if all have another time and the same size, as after a copy;
+            otherwise empty.
     """
 
     edited: str = ""
@@ -42,7 +42,7 @@ class FileChanges:
 
 
 def record_files(paths: Sequence[str]) -> dict[str, Any] | None:
-    """Returns what is recorded of files, as JSON; `None` if there are none.
+    """Returns the record of files, as JSON; `None` if there are none.
 
     Args:
         paths: files, and folders whose files count.
@@ -58,12 +58,12 @@ def record_files(paths: Sequence[str]) -> dict[str, Any] | None:
 
 
 def compare_files(recorded: Any, paths: Sequence[str]) -> FileChanges:
-    """Compares files with what was recorded of them.
+    """Compares files with their record.
 
-    Files that are not there any more are not compared: a finished pack does not need them.
+    Files that do not exist any more are not compared: a finished pack does not need them.
 
     Args:
-        recorded: what `record_files` returned, possibly in another release or on another machine.
+        recorded: the result of `record_files`, possibly of another release or on another machine.
         paths: the same files, in the same order.
     """
     if not isinstance(recorded, Mapping) or recorded.get("count") != len(paths) or not paths:

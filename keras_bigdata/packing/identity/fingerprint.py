@@ -2,16 +2,16 @@
 
 `index.json` and the manifest of an unfinished pack hold a fingerprint as JSON, with these entries:
 
-- `source`: what `source.fingerprint()` returns, or else class, number of rows and a digest of the
+- `source`: the result of `source.fingerprint()`, or else class, number of rows and a digest of the
   first row;
 - `arguments`: those of `pack` that determine the output; `augment` as `describe_function`
   describes it;
 - `roles`: those that the source declares, or `null`. Release 0.1 did not record them;
-- `forms`: how a source that is not of this package wants fields to be stored that are not stored
-  as arrays (see `stored_form`), if there are any. The size of a row is not one of these entries;
+- `forms`: how a custom source stores the fields that are not stored as arrays (see `stored_form`),
+  if there are any. The size of a row is not one of these entries;
 - `files`: sizes and times of the files that a source of this package reads, if it reads any (see
-  `file_changes`). They are compared apart from the other entries, and not with what earlier
-  releases have recorded, which lacks them.
+  `file_changes`). They are compared apart from the other entries, and not with records of earlier
+  releases, which lack them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Fingerprint:
         Args:
             source: the source.
             arguments: name -> value of the arguments that decide what is written.
-            roles: what the source declares.
+            roles: the roles that the source declares.
             read_first_row: reads the first row; called if the source has no `fingerprint()`, or if
                 its class has changed how the rows of a source of this package are read.
 
@@ -177,7 +177,7 @@ def _are_equal(before: Any, now: Any, key: str) -> bool:
                 for main in MAIN_MODULES:
                     if name.startswith(f"{main}.") and other.endswith(name.removeprefix(main)):
                         return True
-    # As JSON, where 1, 1.0 and true differ.
+    # Compared as JSON, where 1, 1.0 and true differ.
     return json.dumps(before, sort_keys=True) == json.dumps(now, sort_keys=True)
 
 

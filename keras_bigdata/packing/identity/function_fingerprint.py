@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+import keras_bigdata
 from keras_bigdata.packing.identity.function_source import code_digest, source_text
 from keras_bigdata.packing.samples.samples import Array
 
@@ -39,7 +40,7 @@ _MAX_DEPTH = 12
 # Their state changes with each number drawn, so it does not identify a call.
 _GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
 
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_PACKAGE = str(Path(keras_bigdata.__file__).parent) + os.sep
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib") + os.sep
 
 
@@ -145,7 +146,8 @@ class _Describer:
         try:
             description = self._describe(value)
             if len(_to_json(description)) > _MAX_LENGTH:
-                # Without modules: a digest cannot be compared with `__main__` left out.
+                # Without modules, because the names of modules in a digest cannot be compared, and
+                # `__main__` may stand for any of them.
                 anonymous = _Describer(False, self._path)._describe(value)
                 digest = _digest(_to_json(anonymous).encode())
                 description = {**self._name(type(value)), "digest": digest}

@@ -20,7 +20,7 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 # Tokens between statements.
 _BREAKS = (token.INDENT, token.DEDENT, token.NEWLINE)
-# Not the number of any token.
+# Differs from the numbers of all tokens.
 _DOCSTRING = -1
 
 

@@ -1,6 +1,6 @@
-"""Which rows form which shard, decided before the first one is written.
+"""Decides which rows form which shard, before the first one is written.
 
-row_columns   the metadata columns of the rows: `row`, `file`, and what a source keeps
-renumbering   class and word numbers of a source -> those of the set it is appended to
-plan          `PackPlan`
+row_columns   the metadata columns of the rows: `row`, `file`, and the kept columns
+renumbering   class and word numbers of a source -> those of the set that it is appended to
+plan          the plan of the shards, and the other content of the index: `PackPlan`
 """

@@ -25,8 +25,8 @@ from keras_bigdata.packing.samples.samples import (
     read_row,
 )
 from keras_bigdata.packing.samples.stored_form import StoredForm, is_untyped
-from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import Source
+from keras_bigdata.packing.sources.default_roles import default_roles
 from keras_bigdata.packing.sources.tables.labels import resolve_names
 from keras_bigdata.packing.sources.tables.problems import describe_counts
 from keras_bigdata.permutation import Rows, shuffled_rows
@@ -35,10 +35,11 @@ from keras_bigdata.shards.fields.metadata_columns import check_field_names, desc
 from keras_bigdata.shards.fields.roles import Roles
 from keras_bigdata.shards.index.shard_index import Field
 
-# Without `shard_samples`: large enough to be read at the disk's full speed, while 6 of them, the
-# window whose rows are mixed, fit in memory ...
+# Size of a shard without `shard_samples`: large enough to be read at the full speed of the disk,
+# while 6 of them, the window whose rows are mixed, fit in memory.
 SHARD_BYTES = 64 * 1024**2
-# ... but a small set is cut into several, for several workers to write, of at least this size.
+# A small set is cut into about `FEW_SHARDS` shards of at least this size, so that several workers
+# write it.
 SMALL_SHARD_BYTES = 4 * 1024**2
 FEW_SHARDS = 16
 
@@ -54,7 +55,7 @@ class PackPlan:
 
     Args:
         shards: the rows of each shard, in order: int64 arrays of row numbers in the source.
-        fields: name -> `Field` of what is stored, after `augment`.
+        fields: name -> `Field` as it is stored, after `augment`.
         columns: name -> `Field` of the metadata columns; empty if the rows are written without any,
             as releases before them did.
         roles: which fields are inputs, targets and sample weights.
@@ -71,7 +72,7 @@ class PackPlan:
             to. Defaults to `None`: their own.
         text_fields: the fields of token ids, as the source declares them. Defaults to `None`.
         forms: field -> `StoredForm`, as it was decided. Defaults to `{}`.
-        stored: what is recorded of these forms, as `DecidedForms.record`. Defaults to `{}`.
+        stored: the record of these forms, as `DecidedForms.record`. Defaults to `{}`.
     """
 
     shards: Sequence[Rows]
@@ -94,7 +95,7 @@ class PackPlan:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What manifest and index record of the pack: its fingerprint, and its stored forms."""
+        """The record of the pack for manifest and index: its fingerprint, and its stored forms."""
         stored = {STORED: dict(self.stored)} if self.stored else {}
         return {**self.fingerprint.content, **stored}
 

@@ -1,4 +1,4 @@
-"""Class and word numbers of a source -> those of the packed set that it is appended to."""
+"""Renumbers the classes and words of a source as in the packed set that it is appended to."""
 
 from __future__ import annotations
 

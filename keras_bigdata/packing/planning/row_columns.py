@@ -1,4 +1,4 @@
-"""The metadata columns of the rows that are packed: `row`, `file`, and what a source keeps."""
+"""The metadata columns of the rows that are packed: `row`, `file`, and the kept columns."""
 
 from __future__ import annotations
 

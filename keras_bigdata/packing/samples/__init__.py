@@ -1,6 +1,6 @@
-"""Row of a source -> sample.
+"""Rows of a source as samples.
 
 stored_form   how a field is stored: as an array, of any length, or encoded
-samples       rows as dicts of checked and augmented arrays
-warp          the geometric changes of an augmentation
+samples       reads rows as dicts of arrays, augments and checks them
+warp          applies the geometric changes of an augmentation to an image
 """

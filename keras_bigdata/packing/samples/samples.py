@@ -63,7 +63,11 @@ def augment_sample(
 
 
 def check_sample(sample: Mapping[str, Array], fields: Mapping[str, Field]) -> None:
-    """Raises `PackError` if a sample does not have the given fields, dtypes and shapes."""
+    """Checks that a sample has the given fields, dtypes and shapes.
+
+    Raises:
+        PackError: if it does not.
+    """
     if sample.keys() != fields.keys():
         raise PackError(f"the fields are {list(sample)}; in other rows they are {list(fields)}")
     for name, field in fields.items():
@@ -112,7 +116,7 @@ def _as_arrays(sample: Any) -> dict[str, Array]:
         try:
             arrays[name] = as_numbers(value)
         except ValueError as error:
-            # In one line, as all messages about rows; arrays have several.
+            # In one line, as all messages about rows are; the `repr` of an array has several.
             received = shorten(" ".join(repr(value).split()), _MAX_RECEIVED)
             raise PackError(f"field {name!r} {error}. Received: {received}") from error
     return arrays

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class StoredForm:
-    """How a source wants a field to be stored that is not stored as an array of equal rows.
+    """How a source stores a field that is not an array of equal rows.
 
     Args:
         codec: `"jpeg"` or `"png"`: rows are images, which are encoded when they are packed, after
@@ -29,10 +29,10 @@ class StoredForm:
             is stored unchanged. `None`: rows are numbers of any length.
         quality: quality of `"jpeg"`, 1 to 100. Defaults to `90`.
         padding: the number that fills rows of any length in a batch. Defaults to `0`.
-        row_bytes: average number of bytes of a stored row, from which the rows of a shard are
-            computed, so it must be the same on every machine; `None` if rows have one shape, or if
-            it is to be measured (see `declared_ragged`). Defaults to `None`.
-        channels: of `"file"`: 3 for color, 1 for grayscale. Defaults to `3`.
+        row_bytes: average number of bytes of a stored row. The rows of a shard are computed from
+            it, so it must be the same on every machine. `None` if rows have one shape, or if it is
+            to be measured (see `calls.declared_ragged`). Defaults to `None`.
+        channels: for `"file"`, 3 for color, 1 for grayscale. Defaults to `3`.
     """
 
     codec: str | None = None
@@ -42,7 +42,7 @@ class StoredForm:
     channels: int = 3
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what decides the bytes of a row, as the record of a pack holds it."""
+        """Returns the settings that determine the bytes of a row, for the record of a pack."""
         if self.codec == FILE_CODEC:
             return {"codec": self.codec, "channels": self.channels}
         if self.codec == "jpeg":
@@ -74,7 +74,7 @@ class StoredForm:
 
 
 def forms_of(source: Any) -> Mapping[str, StoredForm]:
-    """Returns the forms that a source wants, by field; those without one are stored as arrays.
+    """Returns the forms of the fields of a source; fields without one are stored as arrays.
 
     Raises:
         TypeError: if its attribute `ragged` is not a dict of field -> padding.
@@ -105,7 +105,7 @@ def declared_ragged(source: Any) -> dict[str, float]:
 
 
 def check_row(value: Array, field: Field) -> str | None:
-    """Returns what a value is and what it should be, if it is not a row of a field."""
+    """Returns how a value differs from the rows of a field; `None` if it does not."""
     dtype = value.dtype.newbyteorder("=")
     if field.codec == FILE_CODEC:
         fits = value.ndim == 1 and dtype == np.uint8

@@ -1,4 +1,4 @@
-"""A geometric change and a factor, applied to the array of one image or mask."""
+"""Applies a geometric change and a factor to the array of one image or mask."""
 
 from __future__ import annotations
 

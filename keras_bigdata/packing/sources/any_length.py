@@ -1,4 +1,4 @@
-"""Columns in memory whose rows have one shape, or any length."""
+"""Handles columns in memory whose rows have one shape, or any length."""
 
 from __future__ import annotations
 
@@ -42,20 +42,23 @@ def select_rows(column: Column, rows: Rows | None, *, copy: bool = False) -> Col
     return np.array(column) if copy else column
 
 
-def forms_of_columns(columns: Mapping[str, Column], rows: Rows | None) -> dict[str, StoredForm]:
+def forms_of_columns(
+    columns: Mapping[str, Column], rows: Rows | None = None
+) -> dict[str, StoredForm]:
     """Returns how the columns of any length are stored.
 
     Args:
         columns: field -> column.
-        rows: the selected rows; `None` for all.
+        rows: the selected rows. Defaults to `None`: all.
     """
     forms = {}
     for name, column in columns.items():
         if isinstance(column, Ragged):
             lengths = column.lengths if rows is None else column.lengths[rows]
             value_bytes = column.dtype.itemsize * math.prod(column.values.shape[1:])
-            # Of a row: the average size of its values, and its offset.
-            size = -(-int(lengths.sum()) * value_bytes // len(lengths)) + column.offsets.itemsize
+            # Bytes of a row: the average size of its values, and its offset.
+            average = -(-int(lengths.sum()) * value_bytes // max(1, len(lengths)))
+            size = average + column.offsets.itemsize
             forms[name] = StoredForm(padding=column.padding, row_bytes=size)
     return forms
 

@@ -21,6 +21,7 @@ from keras_bigdata.packing.sources.any_length import (
     select_rows,
 )
 from keras_bigdata.packing.sources.base import RowShape, Source
+from keras_bigdata.packing.sources.default_roles import default_roles
 from keras_bigdata.packing.sources.tables.labels import (
     NO_CLASS,
     check_class_numbers,
@@ -39,9 +40,9 @@ from keras_bigdata.shards.fields.field_rows import (
 )
 from keras_bigdata.shards.fields.field_values import numeric_problem
 from keras_bigdata.shards.fields.ragged import Ragged
-from keras_bigdata.shards.fields.roles import Roles, as_structure, field_names
+from keras_bigdata.shards.fields.roles import field_names
 from keras_bigdata.shards.fields.standard_fields import LABELS
-from keras_bigdata.shards.selecting.row_split import BLOCK_BYTES, combine_labels, number_labels
+from keras_bigdata.shards.selecting.label_numbers import BLOCK_BYTES, combine_labels, number_labels
 
 # The fingerprint covers all values of fields up to this size, which takes some 40 ms.
 HASHED_BYTES = 64 * 1024**2
@@ -288,11 +289,7 @@ class Arrays(Source):
             raise self._no_column(name, self._arrays)
         array = self._arrays[name]
         if isinstance(array, Ragged):
-            raise ValueError(
-                f"{type(self).__name__}: `groups` and `stratify` need one value per row, and the "
-                f"field {name!r} has rows of any length. As `groups`, pass an array with one value "
-                "per row instead."
-            )
+            raise self._ragged_column(name)
         return array if self._positions is None else array[self._positions]
 
     def _blocks(self, array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
@@ -318,42 +315,6 @@ class Arrays(Source):
                 f"Received in row {row}: {clean[row]!r}"
             )
         return np.asarray(numbers, np.int32)
-
-
-def default_roles(
-    fields: Iterable[str], inputs: Any = None, targets: Any = None, sample_weights: Any = None
-) -> Roles:
-    """Returns the roles passed; by default `labels` are the targets, other fields the inputs.
-
-    Args:
-        fields: The names of all fields.
-        inputs: Field name, or a (nested) tuple or dict of names. Defaults to `None`: every field
-            without another role, `images` and `texts` first.
-        targets: The same. Defaults to `None`: `labels`, if there is such a field.
-        sample_weights: The same. Defaults to `None`.
-
-    Raises:
-        ValueError: If a role names a field that does not exist.
-    """
-    available = list(fields)
-    if (
-        targets is None
-        and LABELS in available
-        and LABELS not in field_names(as_structure(inputs, "inputs"))
-    ):
-        targets = LABELS
-    y = as_structure(targets, "targets")
-    weights = as_structure(sample_weights, "sample_weights")
-    if inputs is None:
-        used = {*field_names(y), *field_names(weights)}
-        first = [name for name in ("images", "texts") if name in available]
-        rest = [name for name in dict.fromkeys([*first, *available]) if name not in used]
-        inputs = rest[0] if len(rest) == 1 else rest or None
-    roles = Roles(as_structure(inputs, "inputs"), y, weights)
-    unknown = [name for name in roles.names if name not in available]
-    if unknown:
-        raise ValueError(f"The roles name {unknown}, but the fields are {available}.")
-    return roles
 
 
 def _as_field(name: str, values: Any) -> Column:

@@ -1,4 +1,4 @@
-"""The base of the sources of this package: selections, splits, and a `repr` of constant length."""
+"""`Source`, the base of the sources of this package: selections, splits, and a short `repr`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Source(Divisible):
         ```
         """
         chosen = checked_rows(rows, len(self))
-        # Not `copy.copy`, for which `__getstate__` may copy the rows.
+        # `copy.copy` is not used, because it calls `__getstate__`, which may copy the rows.
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)
         part._positions = chosen if self._positions is None else self._positions[chosen]
@@ -160,7 +160,7 @@ class Source(Divisible):
         """
         if groups is not None or not (isinstance(stratify, str) and stratify == AUTO):
             return super().split(fraction, seed, stratify=stratify, groups=groups)
-        # The rows of such a split are those of the first release.
+        # This split returns the same rows as in the first release.
         first, second = split_rows(self._strata(), self._groups(), fraction, seed)
         return self.select(first), self.select(second)
 
@@ -176,7 +176,7 @@ class Source(Divisible):
         )
 
     def packing_notes(self) -> list[str]:
-        """Returns what `pack` reports of the source: what is left out, or may be unexpected."""
+        """Returns the notes that `pack` prints about the source, such as rows that are left out."""
         return []
 
     def source_files(self) -> Iterable[str]:
@@ -227,6 +227,13 @@ class Source(Divisible):
             f"{type(self).__name__}: there is no column {name!r} to group or stratify the rows by. "
             f"The columns are: {list_some(list(names)) or 'none'}. Columns of a table are there if "
             "`keep` names them. As `groups`, pass an array with one value per row instead."
+        )
+
+    def _ragged_column(self, name: str) -> ValueError:
+        return ValueError(
+            f"{type(self).__name__}: `groups` and `stratify` need one value per row, and the "
+            f"field {name!r} has rows of any length. As `groups`, pass an array with one value "
+            "per row instead."
         )
 
     def _count_rows(self) -> int:

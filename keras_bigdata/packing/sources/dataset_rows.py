@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.sources.arrays import default_roles
+from keras_bigdata.packing.sources.default_roles import default_roles
 from keras_bigdata.shards.fields.standard_fields import LABELS
 
 
@@ -67,7 +67,8 @@ class DatasetRows:
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between datasets with different rows."""
-        # `datasets` names its cache files by it. Without it, the rows are not compared.
+        # `datasets` names its cache files by this fingerprint. Without it, the rows are not
+        # compared.
         known = getattr(self._dataset, "_fingerprint", None)
         format_type = (getattr(self._dataset, "format", None) or {}).get("type")
         return {

@@ -9,7 +9,7 @@ from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.images.open_image import COLORS, Color
-from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
+from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, ResizeMode
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.images.image_store import Store, checked_store
@@ -71,7 +71,7 @@ class FrameFolder(ImageRows):
         frames: int,
         size: tuple[int, int],
         color: Color = "rgb",
-        resize: Resize = "stretch",
+        resize: ResizeMode = "stretch",
         interpolation: Interpolation = "bilinear",
         dtype: PixelDtype = "uint8",
         store: Store = "pixels",

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.samples.stored_form import StoredForm
-from keras_bigdata.packing.sources.arrays import default_roles
 from keras_bigdata.packing.sources.base import RowShape, Source
+from keras_bigdata.packing.sources.default_roles import default_roles
 from keras_bigdata.packing.sources.hdf5_files.hdf5_columns import (
     HDF5Texts,
     check_numbers,
@@ -35,7 +35,7 @@ from keras_bigdata.packing.sources.tables.labels import (
 from keras_bigdata.packing.sources.texts.tokens import (
     Tokens,
     check_without_texts,
-    choose_vocabulary,
+    choose_vocabulary_and_length,
     describe_empty_texts,
     describe_long_texts,
     encode,
@@ -43,7 +43,7 @@ from keras_bigdata.packing.sources.texts.tokens import (
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.fields.field_rows import check_weight_roles
 from keras_bigdata.shards.fields.roles import field_names
-from keras_bigdata.shards.selecting.row_split import BLOCK_BYTES, combine_labels, number_labels
+from keras_bigdata.shards.selecting.label_numbers import BLOCK_BYTES, combine_labels, number_labels
 
 Array = npt.NDArray[Any]
 
@@ -170,7 +170,9 @@ class HDF5Table(Source):
         self._notes: list[str] = []
         if text is not None:
             texts = HDF5Texts(self._file, text)
-            self.vocabulary, length = choose_vocabulary(texts, vocabulary, text_length, max_tokens)
+            self.vocabulary, length = choose_vocabulary_and_length(
+                texts, vocabulary, text_length, max_tokens
+            )
             self._tokens = encode(texts, self.vocabulary, length)
             self._notes = describe_long_texts(self._tokens, text_length, vocabulary)
         for name in self._datasets.values():
@@ -246,7 +248,7 @@ class HDF5Table(Source):
         return self._file.path
 
     def packing_notes(self) -> list[str]:
-        """Returns how many rows have a text that is cut, or that has no word."""
+        """Returns the notes that `pack` prints: texts that are cut, and texts without a word."""
         notes = [*super().packing_notes(), *self._notes]
         return notes if self._tokens is None else notes + describe_empty_texts(self._tokens)
 
@@ -317,11 +319,7 @@ class HDF5Table(Source):
         if name not in self._datasets:
             raise self._no_column(name, self._datasets)
         if name in self._ragged:
-            raise ValueError(
-                f"{type(self).__name__}: `groups` and `stratify` need one value per row, and the "
-                f"field {name!r} has rows of any length. As `groups`, pass an array with one value "
-                "per row instead."
-            )
+            raise self._ragged_column(name)
         return np.concatenate(list(self._blocks(self._datasets[name])))
 
     def _blocks(self, name: str) -> Iterator[Array]:

@@ -9,7 +9,7 @@ from keras_bigdata.arguments import checked_choice
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.images.open_image import COLORS, Color
-from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
+from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, ResizeMode
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.images.image_store import Store, checked_store
@@ -69,7 +69,7 @@ class ImageFolder(ImageRows):
         *,
         size: tuple[int, int] | None = None,
         color: Color = "rgb",
-        resize: Resize = "stretch",
+        resize: ResizeMode = "stretch",
         interpolation: Interpolation = "bilinear",
         dtype: PixelDtype = "uint8",
         store: Store = "pixels",

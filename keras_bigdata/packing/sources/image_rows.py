@@ -19,19 +19,21 @@ from keras_bigdata.images.open_image import CHANNELS, Color
 from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.forms.store_choice import StoreChoice, choose_store
 from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.packing.sources.any_length import Column
 from keras_bigdata.packing.sources.base import RowShape
 from keras_bigdata.packing.sources.images.frames import load_frames, read_first_frame
 from keras_bigdata.packing.sources.images.image_files import read_image_file
 from keras_bigdata.packing.sources.images.image_store import AUTO, ImageStore
 from keras_bigdata.packing.sources.images.masks import load_mask
-from keras_bigdata.packing.sources.table_rows import Column, TableRows
+from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.fields.metadata_columns import FILE, check_kept_names
 from keras_bigdata.shards.fields.roles import Structure
-from keras_bigdata.shards.selecting.row_split import groups_of_items
+from keras_bigdata.shards.selecting.group_numbers import groups_of_items
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
-# Rows whose files decide which kind of numbers a source holds: the first readable one.
+# Number of files that are tried: the first readable one decides which kind of numbers a source
+# holds.
 _KIND_FILES = 16
 
 
@@ -89,7 +91,7 @@ class ImageRows(TableRows):
         (self._field, first), *others = images.items()
         self._names = list(first)
         self._other_names = {field: list(other) for field, other in others}
-        # Of the source that parts were selected from, so that all parts hold the same kind.
+        # Determined before rows are selected, so that all parts of the source hold the same kind.
         read = read_stored if frames is None else read_first_frame
         self._kinds = {
             field: StoredKind([self._path(name) for name in column[:_KIND_FILES] if name], read)
@@ -102,7 +104,7 @@ class ImageRows(TableRows):
         self.color = color
         self.frames = frames
         kept = options.get("kept", {})
-        # The column of the images itself has one meaning only.
+        # The column of the images itself may be kept: both meanings are the same.
         if FILE in kept and kept[FILE].tolist() != self._names:
             check_kept_names([FILE], [FILE])
         super().__init__(columns or {}, inputs=inputs or self._field, targets=targets, **options)
@@ -175,7 +177,8 @@ class ImageRows(TableRows):
     def row_columns(self, rows: Rows) -> dict[str, Any]:
         """Returns the metadata columns of some rows: `file`, as the table or folder names it.
 
-        Of several images per row, `file` is that of the first, and `<field>_file` those of others.
+        With several images per row, `file` is that of the first, and `<field>_file` those of the
+        others.
         """
         others = {
             f"{field}_{FILE}": [names[row] for row in rows]

@@ -9,7 +9,7 @@ from typing import Any
 from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.files import local_path
 from keras_bigdata.images.open_image import COLORS, Color
-from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resize
+from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, ResizeMode
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images.image_store import Store, checked_store
 from keras_bigdata.packing.sources.images.masks import checked_mask_values
@@ -128,7 +128,7 @@ class ImageTable(ImageRows):
             average the pixels of a larger image. Masks are always resized to the nearest pixel.
             Defaults to `"bilinear"`.
         dtype: `"uint8"`, for which 16-bit values are scaled to 8 bits and floats must be 0 to 1; a
-            file of which less than 17 levels would remain is refused. `"uint16"` and `"float32"`
+            file of which at most 17 levels would remain is refused. `"uint16"` and `"float32"`
             keep the values of the files as they are, 0 to 255 of 8-bit files, and resize them in
             float32 (float64 is rounded to it); files of 8 bits, 16 bits and floats in one source
             are then refused, because their scales differ. Color PNG files of 16 bits cannot be read
@@ -209,7 +209,7 @@ class ImageTable(ImageRows):
         root: str | os.PathLike[str] | None = None,
         size: tuple[int, int] | None = None,
         color: Color = "rgb",
-        resize: Resize = "stretch",
+        resize: ResizeMode = "stretch",
         interpolation: Interpolation = "bilinear",
         dtype: PixelDtype = "uint8",
         store: Store = "pixels",

@@ -1,4 +1,4 @@
-"""Calls a function for each of many files, whose file system may answer slowly."""
+"""Calls a function for each of many files, in threads: a file system may answer slowly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Result = TypeVar("_Result")
 
 
 def map_files(function: Callable[[str], _Result], paths: Sequence[str]) -> list[_Result]:
-    """Returns the results of a function for each path; of many, in threads."""
+    """Returns the results of a function for each path; for many paths, in threads."""
     if len(paths) <= _FEW_FILES:
         return list(map(function, paths))
     with ThreadPoolExecutor(_THREADS) as executor:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,12 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.samples.stored_form import StoredForm
+from keras_bigdata.packing.sources.any_length import (
+    Column,
+    forms_of_columns,
+    row_shape,
+    select_rows,
+)
 from keras_bigdata.packing.sources.base import RowShape, Source
 from keras_bigdata.packing.sources.tables.problems import Problems
 from keras_bigdata.packing.sources.tables.row_weights import RowWeights, check_weight_fields
@@ -26,8 +32,6 @@ from keras_bigdata.shards.fields.ragged import Ragged
 from keras_bigdata.shards.fields.roles import Roles, Structure, field_names
 
 Array = npt.NDArray[Any]
-# One entry per row: an array, or tokens of any length.
-Column: TypeAlias = "Array | Ragged"
 
 # The kinds of dtype of columns that hold labels: `split` keeps their combinations in proportion.
 _LABEL_KINDS = "iu"
@@ -48,7 +52,7 @@ class TableRows(Source):
             `None`.
         lines: The line of each row in that table. Defaults to `None`.
         problems: Row -> column -> reason why the row cannot be packed. Defaults to `{}`.
-        notes: What `pack` reports of the source. Defaults to `()`.
+        notes: The notes that `pack` prints about the source. Defaults to `()`.
         kept: Metadata columns: name -> array of numbers or texts. Defaults to `{}`.
         left_out: The labels whose rows are left out. Defaults to `()`.
     """
@@ -106,11 +110,7 @@ class TableRows(Source):
     @property
     def stored_forms(self) -> Mapping[str, StoredForm]:
         """How `pack` stores the fields that are not arrays of equal rows: those of any length."""
-        return {
-            name: _form_of(column)
-            for name, column in self._columns.items()
-            if isinstance(column, Ragged)
-        }
+        return forms_of_columns(self._columns)
 
     @property
     def text_fields(self) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class TableRows(Source):
         return {name: column[rows] for name, column in self._kept.items()}
 
     def packing_notes(self) -> list[str]:
-        """Returns what is left out or changed, and how many rows have a text without a word."""
+        """Returns the notes that `pack` prints: changes, rows left out, texts without a word."""
         notes = [*super().packing_notes(), *self._notes]
         if self._weights is not None:
             notes += self._weights.notes(self._usable_rows())
@@ -141,7 +141,7 @@ class TableRows(Source):
         return notes
 
     def _keep_rows(self, rows: Rows) -> None:
-        self._columns = {name: _take(column, rows) for name, column in self._columns.items()}
+        self._columns = {name: select_rows(column, rows) for name, column in self._columns.items()}
         self._kept = {name: column[rows] for name, column in self._kept.items()}
         self._lines = None if self._lines is None else self._lines[rows]
         self._weights = None if self._weights is None else self._weights.select(rows)
@@ -167,7 +167,7 @@ class TableRows(Source):
                 rows.update(np.ascontiguousarray(part).tobytes())
         # Sources that keep nothing have the fingerprint that earlier releases recorded.
         for name, column in self._kept.items():
-            # Of a selection the texts may have another width, and are the same.
+            # In a selection the dtype of the texts may have another width; the texts are the same.
             is_text = column.dtype.kind in "UO"
             content = json.dumps(column.tolist()) if is_text else column.tobytes().hex()
             kind = "U" if is_text else column.dtype.kind
@@ -219,19 +219,10 @@ class TableRows(Source):
         return None if self._lines is None else self._table
 
     def _row_shapes(self) -> dict[str, RowShape]:
-        return {
-            name: (None, *column.values.shape[1:])
-            if isinstance(column, Ragged)
-            else column.shape[1:]
-            for name, column in self._columns.items()
-        }
+        return {name: row_shape(column) for name, column in self._columns.items()}
 
     def _row_location(self, row: int) -> str:
         return f"row {row}" if self._lines is None else f"{self._table}, line {self._lines[row]}"
-
-
-def _take(column: Column, rows: Rows) -> Column:
-    return column.take(rows) if isinstance(column, Ragged) else column[rows]
 
 
 def _arrays_of(column: Column) -> tuple[Array, ...]:
@@ -241,9 +232,3 @@ def _arrays_of(column: Column) -> tuple[Array, ...]:
 
 def _length_of(column: Column) -> RowLength:
     return VARIABLE if isinstance(column, Ragged) else int(column.shape[1])
-
-
-def _form_of(column: Ragged) -> StoredForm:
-    """Returns the form of rows of any length, with the average size of values and offset."""
-    size = -(-column.values.nbytes // max(1, len(column))) + column.offsets.itemsize
-    return StoredForm(padding=column.padding, row_bytes=size)

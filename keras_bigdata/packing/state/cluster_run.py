@@ -1,4 +1,4 @@
-"""What a worker of a cluster checks before it writes: target, files, versions, and that it may."""
+"""The checks that a worker of a cluster makes before it writes: versions, files, the target."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VISIBLE_SECONDS = 30.0
 # The packages on which the bytes of a shard depend.
 _PACKAGES = ("keras_bigdata", "numpy", "pillow", "simplejpeg", "scikit-image")
 
-# Files of a source that are looked at to find one that exists.
+# Number of files of a source that are tried to find one that exists.
 _PROBED_FILES = 10
 
 
@@ -90,7 +90,7 @@ class ClusterRun:
 
 
 def _is_visible(directory: Path) -> bool:
-    """Returns whether this worker sees what the machine that packs has written, waiting for it."""
+    """Waits for the files of the machine that packs. Returns whether this worker sees them."""
     end = time.monotonic() + _VISIBLE_SECONDS
     while (found := read_run(directory)) is None and time.monotonic() < end:
         time.sleep(0.5)

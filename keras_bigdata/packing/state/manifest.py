@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 
 CONTINUE = "Repeat the call to continue from there."
 
-# In the manifest: the number of the pack, as in `ShardInfo.source`. Earlier releases wrote none.
+# Key of the number of the pack, as in `ShardInfo.source`. Earlier releases wrote none.
 _NUMBER = "number"
 
 _RECORD_NAME = re.compile(r"shard-(\d{5,})\.json")
@@ -32,7 +32,7 @@ def manifest_text(fingerprint: Fingerprint, number: int, stored: Mapping[str, An
     Args:
         fingerprint: the identity of the pack.
         number: the number of the pack, as in `ShardInfo.source`.
-        stored: what is recorded of the stored forms of the fields.
+        stored: the record of the stored forms, as `DecidedForms.record`.
     """
     content = {**fingerprint.content, _NUMBER: number}
     if stored:
@@ -41,7 +41,7 @@ def manifest_text(fingerprint: Fingerprint, number: int, stored: Mapping[str, An
 
 
 def forms_in_manifest(content: bytes, fingerprint: Fingerprint) -> Any:
-    """Returns what a manifest of the same call has recorded of its stored forms, or `None`."""
+    """Returns the record of the stored forms in a manifest of the same call, or `None`."""
     try:
         recorded = json.loads(content)
         return None if fingerprint.changes_since(recorded) else recorded.get(STORED)
@@ -70,11 +70,11 @@ def check_content(
     is_append: bool,
     has_manifest: bool,
 ) -> None:
-    """Checks that a directory holds nothing but what a pack wrote.
+    """Checks that a directory holds only files of a pack.
 
     Args:
         directory: the directory, for the messages.
-        foreign: the names of what a pack did not write.
+        foreign: the names of files that a pack did not write.
         written: the names of shards and records that the index does not name.
         is_append: whether the directory is packed, and rows are appended.
         has_manifest: whether there is a manifest.
@@ -106,7 +106,7 @@ def check_manifest(
         directory: the directory of the shards, for the messages.
         content: the content of the manifest.
         fingerprint: the identity of the call.
-        stored: what it records of the stored forms of the fields.
+        stored: the record of the stored forms of the call.
 
     Raises:
         PackError: if it does not.
@@ -126,7 +126,7 @@ def check_manifest(
             "to continue, or pass another directory, or delete this one to start over."
         )
     if (recorded.get(STORED) or {}) != stored:
-        # It has begun since this call has decided how the fields are stored.
+        # That pack began after this call had decided how the fields are stored.
         raise PackError(f"{directory}: another process has packed here meanwhile. {CONTINUE}")
     if not fingerprint.is_certain(recorded):
         raise PackError(

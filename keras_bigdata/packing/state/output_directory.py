@@ -18,7 +18,7 @@ from keras_bigdata.shards.index.unfinished import WRITING
 from keras_bigdata.shards.writing.writer import ShardWriter
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
-# In the marker file of the `ShardWriter`: the files of a writer that was killed may be removed.
+# In the mark of the `ShardWriter`: if a writer with this mark was killed, its files may be removed.
 _MARK = b" (capture)"
 
 

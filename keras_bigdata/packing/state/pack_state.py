@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from keras_bigdata.packing.identity.fingerprint import Fingerprint
 from keras_bigdata.packing.state import resume_state
-from keras_bigdata.packing.state.remote_pack import RemotePack, fits
+from keras_bigdata.packing.state.remote_pack import RemotePack
 from keras_bigdata.packing.state.shard_record import ShardRecord
 from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
 from keras_bigdata.shards.index.unfinished import UNFINISHED
@@ -73,7 +73,7 @@ def begin_pack(
         number: the number of the pack, as in `ShardInfo.source`. Defaults to `0`.
         finished: the names of the index and the shards of the set that is appended to. Other files
             may lie next to them. Defaults to none.
-        stored: what is recorded of the stored forms of the fields. Defaults to `{}`.
+        stored: the record of the stored forms, as `DecidedForms.record`. Defaults to `{}`.
 
     Raises:
         PackError: if the target holds something else, such as an unfinished pack with another
@@ -86,7 +86,7 @@ def begin_pack(
 
 
 def recorded_forms(target: PackTarget, fingerprint: Fingerprint) -> Any:
-    """Returns what an unfinished pack of the same call has recorded of its stored forms."""
+    """Returns the record of the stored forms in an unfinished pack of the same call, or `None`."""
     if isinstance(target, Path):
         return resume_state.recorded_forms(target, fingerprint)
     return target.recorded_forms(fingerprint)
@@ -135,7 +135,7 @@ def finish_pack(target: PackTarget) -> None:
 
 
 def remove_pack(target: PackTarget) -> None:
-    """Removes what a pack has written; a directory too, unless it holds something else.
+    """Removes the files of a pack; a directory too, unless it holds something else.
 
     Raises:
         OSError: if a file cannot be removed, or if something else stays in a directory.
@@ -189,7 +189,7 @@ def read_record(
     """
     if isinstance(target, Path):
         return resume_state.read_record(target, number, files)
-    return fits(known, files)
+    return known if known is not None and known.has_same_files(files) else None
 
 
 def write_record(target: PackTarget, record: ShardRecord) -> None:

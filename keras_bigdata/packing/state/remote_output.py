@@ -19,7 +19,7 @@ from keras_bigdata.storage.copies.many_files import remove_files
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.writing.lease import Lease, LeaseHeldError, is_lease_name
 
-# The writer in the mark: the files of one that was killed may be removed.
+# The writer in the mark: if such a writer was killed, its files may be removed.
 _WRITER = "capture"
 
 
@@ -29,8 +29,8 @@ def remote_output(
 ) -> Iterator[Callable[..., ShardWriter]]:
     """Writes a set of shards to a URL, as `output_directory` does to a directory.
 
-    After an exception, what was written is removed if the store can still be reached; else the next
-    call removes it.
+    After an exception, the files that were written are removed if the store can still be reached;
+    otherwise the next call removes them.
 
     Args:
         place: the directory of the shards.
@@ -71,7 +71,7 @@ def _remove_leftovers(place: RemotePath, verbose: Verbose) -> None:
     """Removes the files that a killed capture left; refuses any others."""
     names = list(place.list_sizes())
     if all(_is_lease(name) for name in names):
-        return  # the writer takes it, if it has ended
+        return  # the writer takes the lease if it has ended
     foreign = [name for name in names if not (_is_own(name) or _is_lease(name))]
     if foreign or mark_of(place) != _WRITER:
         raise PackError(
@@ -96,7 +96,7 @@ def _remove_leftovers(place: RemotePath, verbose: Verbose) -> None:
 
 
 def _remove_own_files(place: RemotePath) -> None:
-    """Removes shards, index and mark; the mark last, by which they are recognized."""
+    """Removes shards, index and mark; the mark last, because it identifies the others."""
     names = [name for name in place.list_sizes() if _is_own(name)]
     mark = f"{WRITING}/{MARK}"
     remove_files([place / name for name in names if name != mark])

@@ -3,13 +3,13 @@
 It mirrors that of a directory: `<url>/.packing/manifest.json` holds the fingerprint of the call,
 and `<url>/.packing/shard-00007.json` records that shard 7 is uploaded in all variants. In
 `<url>/.packing/lease` are the leases of the process that packs. All are removed when the index is
-complete. The files are listed once, when the pack begins; the shards are not asked for one by one.
+complete. The files are listed once, when the pack begins; no request is sent for a single shard.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Set
 from typing import Any
 
 from keras_bigdata.errors import PackError, StorageError
@@ -45,7 +45,7 @@ class RemotePack:
 
     Args:
         place: the directory of the shards.
-        ticket: what a worker needs of the lease. Defaults to `None`: in the process that packs.
+        ticket: the ticket of the lease, in a worker. Defaults to `None`: in the process that packs.
     """
 
     def __init__(self, place: RemotePath, ticket: LeaseTicket | None = None) -> None:
@@ -79,7 +79,7 @@ class RemotePack:
         except LeaseHeldError as error:
             raise PackError(
                 f"{self}: is being packed by {error}. Wait for it, or end it first. (After a kill "
-                "the same call continues when the time is over, by the clock of this machine.)"
+                "the same call continues when that time has passed, by the clock of this machine.)"
             ) from error
         try:
             self._ticket = lease.ticket
@@ -123,7 +123,7 @@ class RemotePack:
         return self._records.get(number)
 
     def recorded_forms(self, fingerprint: Fingerprint) -> Any:
-        """Returns what an unfinished pack of the same call has recorded of its stored forms."""
+        """Returns the record of the stored forms in an unfinished pack of the same call."""
         content = self._read_manifest()
         return None if content is None else forms_in_manifest(content, fingerprint)
 
@@ -188,7 +188,7 @@ class RemotePack:
         path = self._state / record_name(record.number)
         path.write_bytes(record.to_json().encode())
 
-    # ----
+    # ---- The files of the state
 
     def _has(self, name: str) -> bool:
         return f"{UNFINISHED}/{name}" in self._sizes
@@ -224,9 +224,9 @@ class RemotePack:
             self._remove_state(sizes)
 
     def _remove_state(self, sizes: Mapping[str, int]) -> None:
-        """Removes records and the manifest, and leases that ended before that of this process.
+        """Removes records and manifest, and leases that ended before that of this process.
 
-        The manifest last: records without one would not be recognized.
+        The manifest is removed last: records without one would not be recognized.
         """
         manifest = f"{UNFINISHED}/{MANIFEST}"
         own = "" if self._ticket is None else f"{UNFINISHED}/{LEASES}/{self._ticket.path.name}"
@@ -253,7 +253,7 @@ def _is_state(name: str) -> bool:
 
 
 def _foreign_names(sizes: Mapping[str, int]) -> list[str]:
-    """Returns the names of what a pack did not write."""
+    """Returns the names of files that a pack did not write."""
     return [
         name
         for name in sizes
@@ -269,8 +269,3 @@ def _written_names(sizes: Mapping[str, int]) -> set[str]:
         if folder in ("", UNFINISHED) and (file.startswith("shard-") or name == INDEX_NAME):
             written.add(file)
     return written
-
-
-def fits(known: ShardRecord | None, files: Sequence[str]) -> ShardRecord | None:
-    """Returns a known record if the files of its rows are the same as then; else `None`."""
-    return known if known is not None and known.has_same_files(files) else None

@@ -1,4 +1,4 @@
-"""The state of an unfinished pack, from which the same call continues after an error or a kill.
+"""The state of an unfinished pack into a directory, from which the same call continues.
 
 `<directory>/.packing/manifest.json` holds the fingerprint of the call; `shard-00007.json` records
 that shard 7 is written in all variants. `.packing` is removed when the index is complete.
@@ -44,7 +44,8 @@ _RUN = "run"
 
 def write_record(directory: Path, record: ShardRecord) -> None:
     """Records that a shard is done; its files must be in place."""
-    # Not synced: a record that a kill has cut short is not JSON, and the shard is written again.
+    # The file is not synced: a record that a kill has cut short is not JSON, and the shard is
+    # written again.
     _record_path(directory, record.number).write_text(record.to_json(), "utf-8")
 
 
@@ -73,8 +74,8 @@ def read_record(directory: Path, number: int, files: Sequence[str] = ()) -> Shar
 def lock_pack(directory: Path, finished: Set[str] = frozenset()) -> Iterator[None]:
     """Creates the directory and locks it against other packs while the block runs.
 
-    If the block leaves neither a shard nor an index, everything created here is removed. In a
-    directory that holds something else, nothing but that is removed.
+    If the block leaves neither a shard nor an index, everything that was created here is removed.
+    Other files in the directory are not removed.
 
     Args:
         directory: the directory of the shards.
@@ -117,7 +118,7 @@ def begin_pack(
         number: the number of the pack, as in `ShardInfo.source`. Defaults to `0`.
         finished: the names of the index and the shards of the set that is appended to. Other files
             may lie next to them. Defaults to none.
-        stored: what is recorded of the stored forms of the fields. Defaults to `{}`.
+        stored: the record of the stored forms, as `DecidedForms.record`. Defaults to `{}`.
 
     Raises:
         PackError: if the directory holds something else, such as an unfinished pack with another
@@ -145,7 +146,7 @@ def begin_pack(
 
 
 def recorded_forms(directory: Path, fingerprint: Fingerprint) -> Any:
-    """Returns what an unfinished pack of the same call has recorded of its stored forms, or `None`.
+    """Returns the record of the stored forms in an unfinished pack of the same call, or `None`.
 
     Args:
         directory: the directory of the shards, which need not exist.
@@ -176,7 +177,7 @@ def clear_finished(directory: Path, numbers: Container[int]) -> None:
     except OSError:
         return
     if is_over:
-        # The manifest last: records without one would not be recognized.
+        # The manifest is removed last: records without one would not be recognized.
         for entry in state.glob("shard-*.json"):
             entry.unlink(missing_ok=True)
         manifest.unlink(missing_ok=True)
@@ -189,7 +190,7 @@ def finish_pack(directory: Path) -> None:
 
 
 def remove_pack(directory: Path) -> None:
-    """Removes what a pack has written; the directory too, unless it holds something else.
+    """Removes the files of a pack; the directory too, unless it holds something else.
 
     Raises:
         OSError: if a file cannot be removed, or if something else stays there.
@@ -261,7 +262,7 @@ def lock_directory(directory: Path, path: Path) -> int:
 
 
 def _foreign_names(directory: Path) -> list[str]:
-    """Returns the names of what a pack did not write, also in the directory of its state."""
+    """Returns the names of files that a pack did not write, also in the directory of its state."""
     foreign = [
         entry.name
         for entry in directory.iterdir()

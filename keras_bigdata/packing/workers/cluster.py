@@ -17,20 +17,21 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.packing.state.manifest import CONTINUE
 from keras_bigdata.packing.state.pack_state import PackTarget
 
-# A cluster that starts its workers when there is work needs about this long. In seconds.
+# Maximum time in seconds without a worker: clusters that start workers on demand need about this
+# long.
 NO_WORKER_SECONDS = 120.0
 
 # Interval in seconds at which the state of the cluster is read while no shard gets done.
 _POLL_SECONDS = 1.0
 
-# By name: Ray need not be installed.
+# Names, because Ray need not be installed.
 _RAY_ERRORS = ("RayActorError", "ActorDiedError", "ActorUnavailableError", "WorkerCrashedError")
 
 _ENDED = object()
 
 
 class WorkerLostError(PackError):
-    """Workers of a Ray cluster ended; Ray does not give their tasks to others."""
+    """Workers of a Ray cluster ended; Ray does not reassign their tasks."""
 
 
 def is_cluster_active() -> bool:
@@ -107,7 +108,7 @@ def run_watched(parallel: Any, calls: Iterable[Any], directory: PackTarget) -> I
         The results, in the order of completion.
 
     Raises:
-        WorkerLostError: if a worker ended whose tasks no other worker gets.
+        WorkerLostError: if a worker ended, and its tasks are not reassigned.
         PackError: if the cluster failed.
     """
     # Read in the thread of the caller: it depends on `joblib.parallel_config`.
@@ -196,7 +197,7 @@ def _cluster_error(error: BaseException, directory: PackTarget) -> PackError:
 
 
 def _failed_task(parallel: Any) -> BaseException | None:
-    """Returns the error of a task of which joblib is not told.
+    """Returns the error of a task that joblib does not report.
 
     `DaskDistributedBackend._collect` stores it in the future without a call of the callback
     (joblib 1.5 and 1.6). Without the private `_jobs_set`, which holds the tasks that are running,

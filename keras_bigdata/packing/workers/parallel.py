@@ -41,7 +41,7 @@ from keras_bigdata.progress import Verbose, note, track
 # file names. So a worker receives a few tasks of many shards, not one task for each shard.
 _TASKS_PER_WORKER = 4
 
-# A cluster fails if its workers end so many times without a shard in between.
+# A cluster has failed if its workers end this many times without a shard in between.
 _ATTEMPTS = 3
 
 
@@ -184,8 +184,7 @@ def _run_on_cluster(
 ) -> Generator[ShardRecord | PackError, None, None]:
     """Runs the jobs in the cluster of the active backend.
 
-    Dask gives the tasks of a worker that ended to another one. Ray does not: they are started
-    again here.
+    Dask reassigns the tasks of a worker that ended. Ray does not: they are started again here.
     """
     slots = count_slots(workers, settings.directory)
     # The workers run in directories of their own.

@@ -1,4 +1,4 @@
-"""Rows of a source -> one shard, in all variants. Runs in a worker."""
+"""Writes rows of a source as one shard, in all variants. Runs in a worker."""
 
 from __future__ import annotations
 
@@ -158,7 +158,8 @@ def _has_columns(settings: JobSettings, record: ShardRecord) -> bool:
 
 
 def _write_variants(settings: JobSettings, job: ShardJob, files: Sequence[str]) -> ShardRecord:
-    # Before they are read: a file that changes meanwhile differs from it.
+    # Recorded before the files are read: a file that changes meanwhile then differs from the
+    # record.
     recorded = record_files(files)
     skipped: list[dict[str, Any]] = []
     infos = []

@@ -4,8 +4,8 @@ roles              which fields are inputs, targets and sample weights
 standard_fields    the names that sources give to fields
 entries            the entries of an index: `Field`, `ShardInfo`
 varlen             rows of any length in a file: values and offsets
-ragged             `Ragged`: the same in memory
-metadata_columns   what describes a row and is never an input: `row`, `file`
-field_values       values of any kind -> the array of a field, or why not
-field_rows         the same for rows that may differ in length: `Ragged`
+ragged             `Ragged`: rows of any length in memory
+metadata_columns   columns that describe rows and are never inputs: `row`, `file`
+field_values       values of any kind -> the array of a field, or the reason why not
+field_rows         values of any kind -> the rows of a field, which may differ in length
 """

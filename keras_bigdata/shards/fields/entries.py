@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_bigdata.representation import format_bytes, format_count, html_table, shorten
 
-# How the values of a row are stored that is not an array of the field's dtype and shape: a text, or
-# the content of an image file. Rows of numbers of any length have no codec.
+# How a row is stored if it is not an array of the field's dtype and shape: as a text, or as the
+# content of an image file. Rows of numbers of any length have no codec.
 TEXT_CODEC = "utf-8"
 FILE_CODEC = "file"
 IMAGE_CODECS = ("jpeg", "png", FILE_CODEC)

@@ -1,4 +1,4 @@
-"""Values of any kind -> the rows of a field: an array, or `Ragged` if they differ in length."""
+"""Converts values of any kind to the rows of a field: an array, or `Ragged`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def as_rows(value: Any, known: Field | None = None) -> Array | Ragged:
     """Converts the values of a field, one per row.
 
     Args:
-        value: what `as_array` converts; `Ragged`, or a `tf.RaggedTensor`; or a list or an array of
-            Python objects, such as a column of a table, whose items are arrays or lists of numbers
-            of different length.
+        value: a value that `as_array` converts; `Ragged`, or a `tf.RaggedTensor`; or a list or an
+            array of Python objects, such as a column of a table, whose items are arrays or lists of
+            numbers of different length.
         known: the field in earlier shards or batches: if its rows are of any length, so are lists
             of rows that happen to have one length. Defaults to `None`.
 

@@ -1,4 +1,4 @@
-"""Values of any kind -> the array of a field, with every value as given, or the reason why not.
+"""Converts values of any kind to the array of a field, or reports the reason why it cannot.
 
 The reasons are the ends of sentences that begin with the name of the field.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-# Booleans, integers, floating-point and complex numbers: what a model takes.
+# Booleans, integers, floating-point and complex numbers, which models take.
 NUMERIC_KINDS = "biufc"
 
 

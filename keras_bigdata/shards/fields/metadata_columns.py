@@ -1,4 +1,4 @@
-"""Metadata columns: what describes a row, and is never an input of a model."""
+"""Metadata columns, which describe rows and are never inputs of a model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_field_names(names: Collection[str], columns: Collection[str] = (ROW, S
         columns: names of the metadata columns. Defaults to those that every shard has.
 
     Raises:
-        ValueError: if a name has two meanings, both of which the message has.
+        ValueError: if a name has two meanings; the message has both.
     """
     for name in names:
         if name in columns or name == SOURCE:
@@ -47,14 +47,14 @@ def check_field_names(names: Collection[str], columns: Collection[str] = (ROW, S
 
 
 def check_kept_names(names: Collection[str], columns: Collection[str] = (ROW, SOURCE)) -> None:
-    """Checks that no column that is kept would replace, or be lost to, one that is written anyway.
+    """Checks that no kept column has the name of a column that is written anyway.
 
     Args:
         names: names of the columns that are kept.
         columns: names of the columns that are written anyway. Defaults to those of every shard.
 
     Raises:
-        ValueError: if a name has two meanings, both of which the message has.
+        ValueError: if a name has two meanings; the message has both.
     """
     for name in names:
         if name in columns:
@@ -85,7 +85,7 @@ def as_column(values: Any, name: str) -> Array:
             )
         array = array.astype(np.str_)
     elif array.dtype.kind == "U" and not isinstance(values, np.ndarray):
-        # Of mixed values NumPy makes texts: 1 and "a" become "1" and "a".
+        # NumPy converts mixed values to texts: 1 and "a" become "1" and "a".
         others = sorted({type(value).__name__ for value in values if not isinstance(value, str)})
         if others:
             raise ValueError(
@@ -119,8 +119,8 @@ def stored_columns(
         columns: name -> array of numbers or texts.
         fields: the arrays that are pickled before them.
     """
-    # One object for equal dtypes, as a pickle refers back to objects: equal arrays are then written
-    # as equal bytes by any process.
+    # Equal dtypes are one object, because a pickle refers back to objects that it has: any process
+    # then writes equal arrays as equal bytes.
     dtypes = {array.dtype: array.dtype for array in fields}
 
     def stored(array: Array) -> Array:

@@ -59,13 +59,13 @@ class Ragged:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Any], dtype: Any = None, padding: float = 0) -> Ragged:
-        """Joins rows.
+        """Creates a `Ragged` from rows.
 
         Args:
             rows: one array or list of numbers per row, equal in all but the first dimension. Empty
                 lists have the dtype and shape of the others.
-            dtype: dtype of the values. Defaults to `None`: that of the rows, which must then be
-                the same in all arrays; of lists, the one that holds all of them.
+            dtype: dtype of the values. Defaults to `None`: that of the rows, which must be the same
+                for all arrays; for lists, the one that holds the values of all of them.
             padding: as in the constructor. Defaults to `0`.
 
         Raises:
@@ -148,7 +148,8 @@ class Ragged:
         offsets = np.zeros(len(chosen) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
         values = np.empty((int(offsets[-1]), *self.values.shape[1:]), self.dtype)
-        # Row by row: the position of each value would take eight times the memory of bytes.
+        # Copied row by row: an array of positions would take eight times the memory of rows of
+        # bytes.
         bounds = zip(starts.tolist(), offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
         for start, first, stop in bounds:
             values[first:stop] = self.values[start : start + stop - first]

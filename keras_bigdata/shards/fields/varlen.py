@@ -24,7 +24,8 @@ Array = npt.NDArray[Any]
 # Bytes of a character in an array of dtype `str`.
 _CHARACTER_BYTES = 4
 
-# Arrays of texts may be this large in any case, and else so many times as large as their texts.
+# An array of texts may have this size in any case, and otherwise this many times the size of its
+# texts.
 _SMALL_BYTES = 64 * 2**20
 _MAX_PADDING = 16
 
@@ -47,7 +48,7 @@ def encode_texts_of_rows(texts: Sequence[str] | Array) -> dict[str, Array]:
 
 
 def decode_texts_of_rows(values: Array, offsets: Array, where: str) -> Array:
-    """Returns the texts as an array, of dtype `str` or `object` as `as_text_array`.
+    """Returns the texts as an array, of dtype `str` or `object` (see `as_text_array`).
 
     Args:
         values: uint8 array.
@@ -81,7 +82,7 @@ def as_text_array(texts: Sequence[str]) -> Array:
 
 
 def join_texts(parts: Sequence[Array]) -> Array:
-    """Returns arrays of texts as one, of dtype `str` or `object` as `as_text_array`."""
+    """Joins arrays of texts to one, of dtype `str` or `object` (see `as_text_array`)."""
     rows = sum(map(len, parts))
     if any(part.dtype == object for part in parts):
         return np.concatenate([part.astype(object) for part in parts])
@@ -115,7 +116,7 @@ def check_offsets(offsets: Array, rows: int, size: int, where: str) -> None:
             f"{where}: the offsets are {offsets.dtype} {offsets.shape}, expected int64 "
             f"({rows + 1},). Restore the file, or write it again."
         )
-    # Not by `np.diff`: a difference of two lies may overflow, and be positive.
+    # `np.diff` is not used: the difference of two wrong offsets may overflow, and be positive.
     if offsets[0] != 0 or offsets[-1] != size or (offsets[1:] < offsets[:-1]).any():
         raise CorruptShardError(
             f"{where}: the offsets do not divide its {size:,} values into {rows:,} rows. Restore "

@@ -9,8 +9,8 @@ import numpy as np
 from keras_bigdata.shards.fields.entries import Field
 from keras_bigdata.shards.index.index_json import MAX_TOTAL, Int64Array
 
-# In `ShardIndex.offsets`: the field does not lie in the file as raw rows in native byte order, so
-# that the whole shard has to be decoded to read it.
+# Stands in `ShardIndex.offsets` for a field that does not lie in the file as raw rows in native
+# byte order: to read it, the whole shard has to be decoded.
 DECODED = -1
 
 # Encoded images expand at most this many times: PNG by 1,032, JPEG as it is written here by less.
@@ -51,7 +51,7 @@ def check_shard_columns(
     if (samples < 0).any() or (sizes < 0).any():
         raise ValueError("a shard has a negative size")
     if (source < 0).any():
-        raise ValueError("a shard has a negative number of its pack")
+        raise ValueError("the number of the pack of a shard is negative")
     # Their sums are computed in 64 bits.
     total = max(samples.sum(dtype=np.float64), sizes.sum(dtype=np.float64))
     if total > MAX_TOTAL:
@@ -102,13 +102,13 @@ def check_encoded_sizes(
 ) -> None:
     """Checks that the files are large enough to hold encoded images of the size of a field.
 
-    Memory for the decoded images is taken by the index: it must not ask for more than the files
-    justify.
+    The index determines how much memory is allocated for the decoded images. That must not be more
+    than the files can hold.
 
     Raises:
         ValueError: if they are not.
     """
-    stored = offsets != DECODED  # of a compressed file, the size says little
+    stored = offsets != DECODED  # a compressed file may expand further
     pixels = samples.astype(np.float64) * field.row_bytes
     if (stored & (pixels > MAX_EXPANSION * sizes.astype(np.float64))).any():
         raise ValueError(

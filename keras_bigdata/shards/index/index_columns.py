@@ -19,7 +19,7 @@ from keras_bigdata.shards.index.index_json import MAX_TOTAL, Int64Array, as_int_
 RUNS = "runs"
 
 # Shorter columns are lists, which are easier to read.
-_MIN_RUN_ROWS = 100
+_MIN_RUNS_LENGTH = 100
 
 # A name with a number, such as "train/shard-00007.pkl": what comes before it, the number, the rest.
 _NUMBERED = re.compile(r"(.*?\D|)(\d{1,15})(\D.*|)", re.DOTALL)
@@ -27,7 +27,7 @@ _NUMBERED = re.compile(r"(.*?\D|)(\d{1,15})(\D.*|)", re.DOTALL)
 
 def pack_column(values: Int64Array) -> Any:
     """Returns integers for JSON: `{"runs": [[value, count], ...]}` if that is much shorter."""
-    if len(values) < _MIN_RUN_ROWS:
+    if len(values) < _MIN_RUNS_LENGTH:
         return values.tolist()
     starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
     if len(starts) * 8 > len(values):
@@ -36,12 +36,12 @@ def pack_column(values: Int64Array) -> Any:
     return {RUNS: [list(run) for run in zip(values[starts].tolist(), counts.tolist(), strict=True)]}
 
 
-def unpack_column(packed: Any, rows: int) -> Int64Array:
+def unpack_column(packed: Any, shards: int) -> Int64Array:
     """Returns the integers that `pack_column` packed.
 
     Args:
         packed: the value from JSON.
-        rows: number of values that it must have. Nothing larger is allocated.
+        shards: number of values that it must have. Nothing larger is allocated.
 
     Raises:
         ValueError, TypeError: if it has another form or another number of values.
@@ -49,7 +49,7 @@ def unpack_column(packed: Any, rows: int) -> Int64Array:
     if not isinstance(packed, dict):
         return as_int_column(packed)
     values, counts = _read_runs(packed[RUNS], 2)
-    return np.repeat(as_int_column(values), _checked_counts(counts, rows))
+    return np.repeat(as_int_column(values), _checked_counts(counts, shards))
 
 
 def pack_names(names: list[str]) -> Any:
@@ -59,7 +59,7 @@ def pack_names(names: list[str]) -> Any:
     with `start`, followed by a number of at least that many digits, which increases by one from
     name to name, and by `end`.
     """
-    if len(names) < _MIN_RUN_ROWS:
+    if len(names) < _MIN_RUNS_LENGTH:
         return names
     runs: list[list[Any]] = []
     expected = None
@@ -78,12 +78,12 @@ def pack_names(names: list[str]) -> Any:
     return {RUNS: runs}
 
 
-def unpack_names(packed: Any, rows: int) -> list[str]:
+def unpack_names(packed: Any, shards: int) -> list[str]:
     """Returns the names that `pack_names` packed, which must lead to files below the directory."""
     if not isinstance(packed, dict):
         return check_names(packed)
     starts, numbers, digits, ends, counts = _read_runs(packed[RUNS], 5)
-    _checked_counts(counts, rows)
+    _checked_counts(counts, shards)
     names: list[str] = []
     for start, number, width, end, count in zip(starts, numbers, digits, ends, counts, strict=True):
         is_valid = type(start) is str and type(end) is str and type(number) is int
@@ -94,7 +94,7 @@ def unpack_names(packed: Any, rows: int) -> list[str]:
             or not 1 <= width <= 15
         ):
             raise ValueError("a run of names is not a text, a number, its digits and a text")
-        # A number changes nothing in where a path leads to.
+        # The number does not change where a path leads.
         check_names([f"{start}{number:0{width}d}{end}"])
         # Half the time of a format string, whose width would be read for each name.
         template = f"{start.replace('%', '%%')}%0{width}d{end.replace('%', '%%')}"
@@ -110,10 +110,10 @@ def _read_runs(runs: Any, size: int) -> list[list[Any]]:
     return [list(values) for values in zip(*runs, strict=True)] or [[] for _ in range(size)]
 
 
-def _checked_counts(counts: list[Any], rows: int) -> Int64Array:
+def _checked_counts(counts: list[Any], shards: int) -> Int64Array:
     if not all(type(count) is int and 0 < count <= MAX_TOTAL for count in counts):
         raise ValueError("the runs of a column have counts that are not positive integers")
     total = list(itertools.accumulate(counts))[-1] if counts else 0
-    if total != rows:
-        raise ValueError(f"the runs of a column have {total} entries for {rows} shards")
+    if total != shards:
+        raise ValueError(f"the runs of a column have {total} entries for {shards} shards")
     return as_int_column(counts)

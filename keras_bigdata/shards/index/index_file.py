@@ -1,4 +1,4 @@
-"""Reads and writes `index.json`: its format, its version, and what its errors say."""
+"""Reads and writes `index.json`: its format, its version, and the messages of its errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read_index_file(directory: Place) -> dict[str, Any]:
     """
     path = directory / INDEX_NAME
     try:
-        # As text: from bytes, json would guess the encoding and import it.
+        # Decoded first: from bytes, json would guess the encoding and import it.
         content = json.loads(path.read_bytes().decode("utf-8"))
     except PermissionError as error:  # it is not lost, and must not be written again
         raise ShardError(f"{path}: the index may not be read ({error.strerror}).") from error
@@ -82,7 +82,7 @@ def read_index_file(directory: Place) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def damage_reported(directory: Place) -> Iterator[None]:
-    """Raises a `CorruptShardError` in place of what damaged values of an index raise."""
+    """Raises `CorruptShardError` in place of the errors that damaged values of an index raise."""
     try:
         yield
     except (

@@ -1,4 +1,4 @@
-"""Checks of the values in an `index.json`, which may come from any origin.
+"""Checks and converts the values in an `index.json`, which may come from any origin.
 
 A refused value raises a `ValueError` or `TypeError`; the index adds the path to the message.
 """
@@ -91,7 +91,7 @@ def field_to_json(field: Field) -> dict[str, Any]:
 
 
 def parse_field(name: str, entry: Mapping[str, Any]) -> Field:
-    """Returns a field: an array in every row, or what is decoded or padded to one."""
+    """Returns a field whose rows are arrays, or are decoded or padded to arrays."""
     dtype = parse_dtype(entry["dtype"])
     codec, padding = entry.get("codec"), entry.get("padding", 0)
     sizes = entry["shape"]

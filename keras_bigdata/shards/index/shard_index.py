@@ -63,7 +63,7 @@ __all__ = [
     "ShardInfo",
 ]
 
-# In `ShardIndex.checksums`: unknown.
+# Stands for an unknown checksum in `ShardIndex.checksums`.
 NO_CHECKSUM = -1
 
 
@@ -89,8 +89,8 @@ class ShardIndex:
             process; never saved, because copying a file changes it. Defaults to `None`.
         skipped_fields: name -> reason, for arrays of scanned shards that cannot be used as
             fields. Defaults to `{}`.
-        columns: name -> `Field` of the metadata columns: what describes a row and is never an
-            input, such as its number in the source (`row`) and its `file`. Defaults to `{}`.
+        columns: name -> `Field` of the metadata columns, which describe rows and are never inputs,
+            such as the number in the source (`row`) and the `file`. Defaults to `{}`.
         row_offsets: per field or column of variable length, the byte position of the offsets of its
             rows in each shard. Defaults to `{}`.
         source: number of the pack that wrote each shard. Defaults to `None`: 0 for all.
@@ -314,7 +314,6 @@ class ShardIndex:
             ShardError: if the index was written by a newer release, or may not be read.
             StorageError: if a URL cannot be read.
         """
-        # Absolute: the working directory may change before a shard is read.
         place = absolute_place(directory, "directory", storage_options)
         content = read_index_file(place)
         with damage_reported(place):
@@ -338,24 +337,25 @@ class ShardIndex:
         }
         check_metadata(**metadata, writer=(writer := content.get("writer")))
         checksums = as_int_column(shards["crc32"])
-        rows = len(checksums)
+        count = len(checksums)
         offsets, row_offsets = shards["offset"], shards.get("row_offset", {})
+        source = unpack_column(shards["source"], count) if "source" in shards else None
         index = cls(
             directory=of_set(directory, checksums),
             fields=fields,
             columns=columns,
-            names=unpack_names(shards["name"], rows),
-            samples=unpack_column(shards["samples"], rows),
-            sizes=unpack_column(shards["bytes"], rows),
-            offsets={name: unpack_column(offsets[name], rows) for name in (*fields, *columns)},
+            names=unpack_names(shards["name"], count),
+            samples=unpack_column(shards["samples"], count),
+            sizes=unpack_column(shards["bytes"], count),
+            offsets={name: unpack_column(offsets[name], count) for name in (*fields, *columns)},
             row_offsets={
-                name: unpack_column(row_offsets[name], rows)
+                name: unpack_column(row_offsets[name], count)
                 for name, each in (fields | columns).items()
                 if each.is_varlen
             },
             checksums=checksums,
-            variant=unpack_column(shards["variant"], rows),
-            source=unpack_column(shards["source"], rows) if "source" in shards else None,  # type: ignore[arg-type]
+            variant=unpack_column(shards["variant"], count),
+            source=source,  # type: ignore[arg-type]
             roles=Roles.from_json(content["roles"]),
             variants=int(content["variants"]),
             writer_version=writer,

@@ -1,4 +1,4 @@
-"""What marks a directory whose writer has not finished, and what to do about it."""
+"""Recognizes a directory whose writer has not finished, and creates the error for it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """Opens pickles that have no index, or several directories as one set.
 
-removed_shards   shards that a repair removed from the index, which records them
-pickle_files     finds what a directory holds: an index, or pickles by their names
+removed_shards   the shards that a repair removed from the index
+pickle_files     finds the pickles in a directory by their names, and the index
 layout           the layout of one pickle: dtype, shape and place of each array
-found_fields     what can be a field in one pickle without an index
-one_set          whether pickles without an index can only be read as the rows of one set
+found_fields     finds the fields in one pickle without an index
+one_set          checks that pickles without an index can be read in one way only
 join             several directories of shards -> the index of one set
-scan             opens a set of shards: by its index, or by inspecting pickles that have none
+scan             creates the index of pickles that have none
+open_shards      opens a set of shards: by its index, or by scanning its pickles
 """

@@ -1,4 +1,4 @@
-"""What can be a field in one pickle without an index: arrays, and rows of any length."""
+"""Finds the fields in one pickle without an index: arrays, and rows of any length."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FoundField:
 
 
 def find_field(layout: Layout, name: str, known: Field | None = None) -> FoundField | str:
-    """Returns what can be a field of a name, or the reason why nothing can.
+    """Returns the field with a name in a pickle, or the reason why there is none.
 
     Args:
         layout: the layout of the file.
@@ -78,8 +78,8 @@ def _find_varlen(
     elif dtype == np.uint8 and len(shape) == 1:
         return (
             f"the bytes of {name!r} can be read in three ways: as texts, as the contents of image "
-            "files, or as numbers of any length. Only an index tells them apart: `repair` creates "
-            "one that is lost."
+            "files, or as numbers of any length. Only an index says which: `repair` creates one "
+            "that is lost."
         )
     elif dtype.kind not in NUMERIC_KINDS:
         return f"{name!r} holds rows of any length of {dtype}, which are not numbers."

@@ -1,4 +1,4 @@
-"""Several directories of shards -> the index of one set."""
+"""Joins the indexes of several directories of shards to the index of one set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keras_bigdata.storage.paths.remote_path import RemotePath
 
 _FIELDS = "the fields"
 
-# Number of differing values that a message shows of each list, before the first difference.
+# Number of equal values that a message shows of each list before the first difference.
 _BEFORE = 2
 
 
@@ -144,7 +144,7 @@ def _join_times(indexes: Sequence[ShardIndex]) -> Any:
 
 
 def _find_difference(first: ShardIndex, second: ShardIndex) -> tuple[str, str, str] | None:
-    """Returns what differs between two sets, and the text of both; `None` if they agree."""
+    """Returns the property in which two sets differ, and its text in both; `None` if they agree."""
     for (what, one), (_, other) in zip(_properties(first), _properties(second), strict=True):
         if one == other:
             continue

@@ -110,7 +110,7 @@ def find_difference(
         layout: the layout of the file.
 
     Returns:
-        What was expected and what was found, as texts; `None` if they agree.
+        The expected and the found layout, as texts; `None` if they agree.
     """
     field = index.fields.get(name) or index.columns[name]
     rows, offset = int(index.samples[shard]), int(index.offsets[name][shard])
@@ -172,7 +172,7 @@ def _format_array(name: str, array: ArrayPlace | None) -> str:
 def format_arrays(layout: Layout) -> str:
     """Returns the arrays with their dtypes and shapes as text, or what there is instead.
 
-    Of many arrays or other values, the first are named.
+    If there are many arrays or other values, only the first ones are named.
     """
     if not layout.arrays and not layout.varlen and layout.skipped_fields:
         others = list(layout.skipped_fields.items())[:_LISTED_OTHERS]

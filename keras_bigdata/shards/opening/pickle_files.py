@@ -1,4 +1,4 @@
-"""Finds what a directory holds: an index, or pickles by the ends of their names, in order."""
+"""Finds the index of a directory, or its pickles by the ends of their names, in natural order."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex, Shard
 from keras_bigdata.shards.index.shard_names import shard_number
 from keras_bigdata.storage.paths.place import Place
 
-# In `ShardIndex.provenance`.
+# Key of the removed shards in `ShardIndex.provenance`.
 REMOVED_KEY = "gone"
 
 

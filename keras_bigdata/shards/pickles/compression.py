@@ -1,4 +1,4 @@
-"""Compressed files: recognized, and decompressed while they are parsed.
+"""Recognizes compressed files, and decompresses them while they are parsed.
 
 A parser moves forwards: what it skips is decompressed and dropped, so that finding the arrays
 takes no memory. The file is decompressed as a whole only to read from it. The size to which it may

@@ -35,7 +35,7 @@ _CONSTANT = 4 << 20
 # The keys of rows of any length: see `shards/fields/varlen.py`.
 _VARLEN_KEYS = ("values", "offsets")
 
-# No pickle of columns has as many fields. A pickle of samples may have, and a hostile one.
+# A pickle of columns has fewer fields. A pickle of samples, or a hostile one, may have more.
 MAX_FIELDS = 10_000
 
 
@@ -151,9 +151,9 @@ def _end_problem(
     values: StoredArray | npt.NDArray[Any],
     offsets: StoredArray | npt.NDArray[Any],
 ) -> str | None:
-    """Returns why offsets do not end with the values; what follows them in the file is no row.
+    """Returns why the last offset is not the number of values; `None` if it is.
 
-    The other offsets are checked when they are read.
+    Other bytes of the file would be read as rows. The other offsets are checked when they are read.
     """
     if not offsets.shape[0] or offsets.dtype.kind not in "iu":
         return None

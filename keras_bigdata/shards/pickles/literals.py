@@ -21,7 +21,7 @@ Action = Callable[[Machine], None]
 MAX_INT_BYTES = 255
 MAX_DIGITS = 600
 
-# As Python writes them. pickle reads 010 as octal, and +1 as True.
+# Integers as Python writes them. pickle reads 010 as octal, and +1 as True.
 _INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]*)\Z")
 _BOOLS = {b"00": False, b"01": True}
 

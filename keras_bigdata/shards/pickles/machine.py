@@ -33,11 +33,11 @@ class Machine:
         stack: the values above the last mark.
         frames: the stacks below the open marks.
         below: number of values in `frames`.
-        memo: the memo, as far as its entries follow one another.
+        memo: the entries of the memo up to the first gap in their numbers.
         far_memo: the other entries of the memo.
         entries: number of entries in both.
         objects: number of objects created so far.
-        nested: number of containers in containers so far, as far as they are counted.
+        nested: number of containers so far that `count_nested` has counted.
         at: byte position of the current opcode.
     """
 
@@ -57,7 +57,7 @@ class Machine:
         """Returns the value of the pickle, after STOP."""
         if self.frames or len(self.stack) != 1:
             raise self.source.corrupt_error(
-                f"the pickle stops at byte {self.at} with its work undone"
+                f"the pickle stops at byte {self.at}, before its value is complete"
             )
         return self.stack[0]
 

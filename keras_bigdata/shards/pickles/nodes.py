@@ -128,7 +128,7 @@ class ArrayNode:
         shape: as the bytes lie in memory, before `axes`.
         order: the memory order of the bytes.
         payload: its bytes.
-        axes: how the axes are permuted afterwards. Defaults to `None`, not at all.
+        axes: how the axes are permuted afterwards. Defaults to `None`: they are not permuted.
     """
 
     ready: bool = False

@@ -98,7 +98,7 @@ def find_arrays(path: str | os.PathLike[str] | OpenCopy, *, trust: bool = False)
 def read_array(
     path_or_fd: str | os.PathLike[str] | RemotePath | OpenCopy | int, stored: StoredArray
 ) -> npt.NDArray[Any]:
-    """Reads the whole of a `StoredArray`.
+    """Reads a whole `StoredArray`.
 
     A file descriptor is left open and, where the system has `os.pread`, its position is not
     changed, so that threads may share a descriptor.
@@ -132,7 +132,10 @@ def read_array(
 def read_remote_arrays(
     path: RemotePath, stored: Mapping[str, StoredArray]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Reads arrays of a remote file as `read_array` does; those that are near by one request."""
+    """Reads arrays of a remote file as `read_array` does.
+
+    Arrays that lie close together are one request.
+    """
     ranges = [(each.offset, each.offset + each.nbytes) for each in stored.values()]
     try:
         parts = read_near_ranges(path, ranges)

@@ -1,8 +1,8 @@
 """Reads single columns of shards.
 
-read_ahead          reads columns of coming shards of a remote set ahead
-class_counts        number of rows of each class
-different_classes   how two sets differ in what class i or word i is
-readable_shard      a shard as a local file, wherever it lies
+read_ahead          reads columns of the coming shards of a remote set in threads
+class_counts        counts the rows of each class
+different_classes   compares how two sets number their classes and words
+readable_shard      opens a shard as a local file, also one behind a URL
 read_column         reads one field or metadata column of one shard
 """

@@ -1,4 +1,4 @@
-"""Reads columns of the coming shards of a remote set ahead, in threads."""
+"""Reads columns of the coming shards of a remote set in threads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def map_ahead(
 
     Args:
         function: reads columns of one shard; called by several threads at a time.
-        items: what it is called with.
+        items: the arguments with which it is called, one at a time.
         index: the shards.
         names: the columns that it reads, whose size bounds how far ahead they are read.
 
@@ -54,7 +54,7 @@ def map_ahead(
 
 
 def largest_bytes(index: ShardIndex, names: Iterable[str]) -> int:
-    """Returns at least how many bytes some columns of a shard take, of the largest one."""
+    """Returns about how many bytes some columns take in the shard where they take most."""
     total = np.zeros(len(index), np.int64)
     for name in names:
         field = index.fields.get(name) or index.columns.get(name)
@@ -73,7 +73,7 @@ def largest_bytes(index: ShardIndex, names: Iterable[str]) -> int:
 def _bytes_until_next(
     index: ShardIndex, name: str
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Returns the bytes from where values of a column begin to the next known array, or the end."""
+    """Returns the bytes from the values of a column to the next array in the index, or the end."""
     start = index.offsets[name]
     ends = index.sizes
     for other in (*index.offsets.values(), *index.row_offsets.values()):

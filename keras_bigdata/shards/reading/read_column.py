@@ -58,7 +58,7 @@ def read_column(
 
     Raises:
         CorruptShardError: if the file is missing, cut short or changed.
-        ShardError: if it is a field of varying row size, which is no array.
+        ShardError: if it is a field of varying row size, which is not an array.
     """
     rows = int(index.samples[shard])
     field = index.fields.get(name) or index.columns[name]
@@ -127,7 +127,7 @@ def _opened(
 
 
 def _check_size(path: Path | RemotePath, expected: int) -> None:
-    """Checks that a file has the size in the index: in another file, others lie at its offsets."""
+    """Checks that a file has the size in the index: in another file, its offsets are wrong."""
     try:
         size = listed_size(path) if isinstance(path, RemotePath) else os.stat(path).st_size
     except OSError as error:
@@ -167,7 +167,7 @@ def read_ragged(
 def read_parts(
     index: ShardIndex, shard: int, name: str, trust: bool, file: OpenCopy | None = None
 ) -> tuple[Array, Array]:
-    """Returns values and offsets of rows of varying size, of which the offsets are checked."""
+    """Returns values and offsets of rows of varying size. The offsets are checked."""
     field = index.fields.get(name) or index.columns[name]
     if is_decoded(index, shard, name):
         with _opened(index, shard, file) as opened:

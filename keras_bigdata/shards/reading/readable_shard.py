@@ -1,4 +1,4 @@
-"""A shard as a local file, wherever it lies."""
+"""Opens a shard as a local file, also one behind a URL."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Values of a column -> numbers of groups, the same for equal values."""
+"""Numbers the groups of rows: equal values of a column have one number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,22 +47,22 @@ def number_groups(
                     "rows"
                 )
         _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-        # In the order of the rows, whatever the values are and wherever the blocks are cut.
+        # Numbered in the order of the rows, which does not depend on the values or on the blocks.
         by_row = np.argsort(first)
-        of_different = np.empty(len(first), np.int32)
-        of_different[by_row] = [
+        numbers_of_values = np.empty(len(first), np.int32)
+        numbers_of_values[by_row] = [
             number_of_value.setdefault(value, len(number_of_value))
             for value in values[first[by_row]].tolist()
         ]
         if max_groups is not None and len(number_of_value) > max_groups:
             return None
-        numbers[start : start + len(values)] = of_different[inverse.reshape(-1)]
+        numbers[start : start + len(values)] = numbers_of_values[inverse.reshape(-1)]
         start += len(values)
     return numbers
 
 
 def number_given_groups(values: Any, rows: int) -> Int32Array:
-    """Returns group numbers for an array-like with one value per row, of a user.
+    """Returns group numbers for an array-like of a user, with one value per row.
 
     Raises:
         TypeError, ValueError: if it has another length, or values that do not name groups.
@@ -94,8 +94,8 @@ def number_given_groups(values: Any, rows: int) -> Int32Array:
 def join_groups(first: npt.ArrayLike, second: npt.ArrayLike) -> Int32Array:
     """Returns groups in which two rows are together if they are in `first` or in `second`.
 
-    Also through a chain of other rows: if rows 0 and 1 have the same file, and rows 1 and 2 the
-    same patient, all three are one group.
+    Rows are also together through a chain of others: if rows 0 and 1 have the same file, and rows 1
+    and 2 the same patient, all three are one group.
     """
     pair = [np.unique(np.asarray(groups), return_inverse=True)[1] for groups in (first, second)]
     numbers: npt.NDArray[np.int64] = pair[0].reshape(-1).copy()
@@ -107,6 +107,30 @@ def join_groups(first: npt.ArrayLike, second: npt.ArrayLike) -> Int32Array:
             numbers = smallest[groups.reshape(-1)]
         if np.array_equal(before, numbers):
             return np.unique(numbers, return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+
+def groups_of_items(columns: Sequence[Sequence[int]], items: int) -> Sequence[int]:
+    """Returns an integer for each row, the same for rows that are linked by common items.
+
+    Args:
+        columns: For each column, the number of the item in each row.
+        items: The number of different items.
+    """
+    if len(columns) == 1:
+        return columns[0]
+    parent = list(range(items))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for row in zip(*columns, strict=True):
+        first = root(row[0])
+        for item in row[1:]:
+            parent[root(item)] = first
+    return [root(item) for item in columns[0]]
 
 
 def _checked_block(block: npt.NDArray[Any]) -> npt.NDArray[Any]:

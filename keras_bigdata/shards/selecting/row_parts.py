@@ -1,4 +1,4 @@
-"""Rows -> any number of parts, with groups kept together and classes in the same proportion."""
+"""Divides rows into parts, with groups kept together and classes in the same proportion."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def assign_parts(
     each to the part whose rows then deviate least from its share (chi-square over the strata and
     the number of rows); groups of one row fill up what is missing. Every part receives a row.
 
-    Without groups it holds 5 bytes per row besides the strata (9 from 2^31 rows on); with groups
+    Without groups it needs 5 bytes per row besides the strata (9 from 2^31 rows on); with groups
     about 35.
 
     Args:
@@ -137,7 +137,7 @@ def _assign_rows(
     shares: Sequence[float],
     seed: int,
 ) -> None:
-    """Assigns single rows, each stratum in the proportion of what is missing in the parts.
+    """Assigns single rows; each stratum in the proportion of the rows that the parts lack.
 
     Args:
         parts: the part of each row, which is changed.

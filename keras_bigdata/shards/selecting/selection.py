@@ -21,7 +21,7 @@ _MIN_CACHED = 8
 
 _DIGEST_CHARACTERS = 16
 
-# Of each byte: the position of the first and of the last bit that is set.
+# The positions of the first and of the last bit that is set in each byte.
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
 _FIRST = _BITS.argmax(axis=1).astype(np.int64)
 _LAST = 7 - _BITS[:, ::-1].argmax(axis=1).astype(np.int64)
@@ -43,7 +43,7 @@ class Selection:
         samples: int64 array, the number of rows of each shard.
         counts: int64 array, the number of selected rows of each shard.
         description: how the rows were selected.
-        digest: text that is different for other rows.
+        digest: text that differs if other rows are selected.
 
     Example:
 
@@ -99,7 +99,7 @@ class Selection:
         return found
 
     def spans(self) -> tuple[Int64Array, Int64Array]:
-        """Returns the first selected row of each shard, and the row behind the last one.
+        """Returns the first selected row of each shard, and the row after the last one.
 
         Both are 0 for a shard without selected rows.
         """

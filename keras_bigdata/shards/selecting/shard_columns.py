@@ -24,7 +24,7 @@ from keras_bigdata.shards.reading.readable_shard import readable_shard
 Array = npt.NDArray[Any]
 Column: TypeAlias = "Array | Ragged"
 
-# Fields with larger rows are not described by a value or two, and take long to read.
+# Fields with larger rows do not describe a row by a few values, and take long to read.
 MAX_ROW_BYTES = 64
 
 
@@ -161,7 +161,7 @@ class ShardColumns(Mapping[str, Array]):
 
 
 def check_columns(index: ShardIndex, names: Iterable[str]) -> None:
-    """Checks that columns exist, of any size, and are no encoded images.
+    """Checks that columns, of any size, exist and are not encoded images.
 
     Raises:
         ShardError: if one does not; the message lists those that do.
@@ -186,7 +186,7 @@ def checked_mask(mask: Any, count: int, path: str) -> npt.NDArray[np.bool_]:
     """Returns the result of the function of `where`.
 
     Args:
-        mask: what it returned.
+        mask: the result.
         count: number of rows that it received.
         path: path of the shard.
 
@@ -214,8 +214,8 @@ def checked_mask(mask: Any, count: int, path: str) -> npt.NDArray[np.bool_]:
     return np.asarray(mask)
 
 
-def describe_function(function: Any) -> str:
-    """Returns the name of a function, and of a lambda the place where it stands."""
+def function_name(function: Any) -> str:
+    """Returns the name of a function; for a lambda, the place where it is defined."""
     name = getattr(function, "__name__", type(function).__name__)
     code = getattr(function, "__code__", None)
     if name == "<lambda>" and code is not None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras_bigdata.arguments import checked_names
 from keras_bigdata.shards.reading.class_counts import MAX_CLASSES
 from keras_bigdata.shards.selecting.group_numbers import number_given_groups, number_groups
-from keras_bigdata.shards.selecting.row_split import combine_labels, number_labels
+from keras_bigdata.shards.selecting.label_numbers import combine_labels, number_labels
 
 Integers = npt.NDArray[np.integer[Any]]
 # Column -> its values, in parts.
@@ -84,7 +84,11 @@ def number_column_groups(groups: Any, blocks: Blocks, rows: int) -> Integers | N
 
 
 def _number_texts(name: str, blocks: Blocks, rows: int) -> Integers:
-    """Returns numbers for a column of texts, or raises the error for one that is not of labels."""
+    """Returns numbers for a column of texts.
+
+    Raises:
+        ValueError: if the column does not hold labels.
+    """
     first = next(blocks(name))
     if first.dtype.kind in "US":
         numbers = number_groups(blocks(name), rows, MAX_CLASSES, with_empty=True)

@@ -81,7 +81,7 @@ def write_shard(
 def _prepare(
     arrays: Mapping[str, npt.ArrayLike | Ragged], columns: Mapping[str, Array], where: str
 ) -> tuple[dict[str, Array | dict[str, Array]], int]:
-    """Returns what a shard holds, and its rows; `where` is its file, for messages."""
+    """Returns the content of a shard and its number of rows; `where` is its file, for messages."""
     native = as_stored(arrays, where)
     rows = len(next(iter(native.values())))
     plain = {key: each for key, each in native.items() if not isinstance(each, Ragged)}
@@ -91,8 +91,11 @@ def _prepare(
         for key, each in native.items()
         if isinstance(each, Ragged)
     }
-    of_dtypes = [*plain.values(), *(part for each in ragged.values() for part in _arrays_of(each))]
-    described = stored_columns(columns, of_dtypes)
+    field_arrays = [
+        *plain.values(),
+        *(part for each in ragged.values() for part in _arrays_of(each)),
+    ]
+    described = stored_columns(columns, field_arrays)
     for column, array in columns.items():
         if len(array) != rows:
             raise ShardError(f"{where}: the column {column!r} has {len(array)} rows, not {rows}.")
@@ -143,8 +146,8 @@ def as_stored(
             f"{where}: a shard is written from a dict of arrays. Received: {type(arrays).__name__}"
         )
     native: dict[str, Array | Ragged] = {}
-    # A pickle refers back to objects that it holds already: one object for equal dtypes, so that
-    # equal arrays are written as equal bytes by any process.
+    # Equal dtypes are one object, because a pickle refers back to objects that it has: any process
+    # then writes equal arrays as equal bytes.
     dtypes: dict[np.dtype[Any], np.dtype[Any]] = {}
 
     def stored(array: Array) -> Array:
@@ -185,8 +188,8 @@ def _find_offsets(
     """Returns the byte position of each array in the file, as the reader finds it.
 
     Returns:
-        The positions of arrays, and of the values of what is stored as values and offsets; and the
-        positions of the offsets of the latter.
+        Field name -> position of its array, or of its values; and field name -> position of its
+        offsets, for fields that are stored as values and offsets.
     """
     contents = find_arrays(path)
     offsets, row_offsets = {}, {}

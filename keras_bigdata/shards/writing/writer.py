@@ -299,7 +299,7 @@ class ShardWriter:
 
 
 def _plain_names(names: Any, argument: str) -> Any:
-    """Returns names of classes or words as JSON holds them: NumPy's scalars become Python's."""
+    """Returns names of classes or words as plain JSON: NumPy scalars become Python values."""
     if isinstance(names, Mapping):
         return {field: _plain_names(part, argument) for field, part in names.items()}
     if isinstance(names, str | bytes):

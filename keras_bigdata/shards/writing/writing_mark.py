@@ -1,4 +1,4 @@
-"""What marks a directory while a `ShardWriter` writes to it, and keeps other writers away."""
+"""Marks a directory while a `ShardWriter` writes to it, and keeps other writers away."""
 
 from __future__ import annotations
 

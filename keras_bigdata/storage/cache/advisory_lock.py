@@ -80,7 +80,7 @@ def try_lock(descriptor: int, *, exclusive: bool) -> bool | None:
 def wait_for_lock(descriptor: int, *, exclusive: bool, seconds: float) -> bool | None:
     """Waits until a file is locked, as `try_lock` does; returns `False` after some time.
 
-    Not one blocking call: a process that is suspended keeps its locks.
+    It tries repeatedly instead of blocking, because a suspended process keeps its locks.
     """
     deadline = time.monotonic() + seconds
     pause, longest = _PAUSES

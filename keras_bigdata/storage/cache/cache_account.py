@@ -1,4 +1,4 @@
-"""What lies in a cache, and how many bytes that is."""
+"""The entries of a cache, and their size in bytes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from keras_bigdata.storage.cache.cache_entry import downloaded_entry, parse_entr
 
 _FOLDER = re.compile(r"[0-3][0-9a-f]")
 
-# The time of a directory has a resolution of 10 ms or better, on a few file systems of 2 seconds. A
-# directory that was changed so few seconds before it was listed may have been changed again since,
-# at the same time.
+# The modification time of a directory has a resolution of 10 ms or better, on a few file systems of
+# 2 seconds. If a directory was changed less than these many seconds before it was listed, a later
+# change may have the same modification time.
 _RESOLUTION = 0.05
 _COARSE_RESOLUTION = 2.5
 
@@ -41,8 +41,8 @@ class _Folder:
 class CacheAccount:
     """The entries of a cache and their sizes, without reading directories that did not change.
 
-    The sizes stand in the names. An unfinished download counts with its whole size, so its name
-    reserves the space. Files with other names do not count, and are not touched.
+    The sizes are part of the names. An unfinished download counts with its whole size, so its name
+    reserves the space. Files with other names do not count, and are not changed.
 
     Args:
         root: the directory that holds the folders of the cache.
@@ -91,7 +91,7 @@ class CacheAccount:
         ]
 
     def forget(self, folder: str, file: str) -> None:
-        """Removes a file that was deleted from the account."""
+        """Removes a deleted file from the account."""
         known = self._folders.get(folder)
         if known is None:
             return
@@ -101,7 +101,7 @@ class CacheAccount:
 
 
 def _is_past(time_ns: int, now: float) -> bool:
-    """Returns whether a change at `now` or later will have another time."""
+    """Returns whether a change at `now` or later will have another modification time."""
     resolution = _RESOLUTION if time_ns % 1_000_000 else _COARSE_RESOLUTION
     return time_ns / 1e9 < now - resolution
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from keras_bigdata.child_processes import call_in_forked_child
+from keras_bigdata.files import descriptor_checksum
 from keras_bigdata.storage.cache import advisory_lock
 from keras_bigdata.storage.cache.cache_account import CacheAccount
 from keras_bigdata.storage.cache.cache_entry import (
@@ -26,7 +27,6 @@ from keras_bigdata.storage.cache.cache_entry import (
 )
 from keras_bigdata.storage.cache.cache_eviction import NextUse, eviction_order
 from keras_bigdata.storage.cache.cache_sync import is_on_disk, mark_as_new, sync_later
-from keras_bigdata.storage.copies.fetch import descriptor_checksum
 
 # Maximum time in seconds to wait for the lock of the directory, which is held for milliseconds:
 # only a process that is suspended holds it longer.
@@ -77,8 +77,7 @@ class CacheDirectory:
     def open_entry(self, name: str, size: int) -> int | None:
         """Returns an open and locked entry, and notes that it was used; `None` if it is missing.
 
-        An entry without its content, by a power cut or because something else than the cache has
-        changed it, is removed.
+        An entry whose content a power cut or another program has changed is removed.
 
         Raises:
             OSError: if it cannot be read.
@@ -110,7 +109,7 @@ class CacheDirectory:
         """Returns whether an open entry has its content."""
         if found.st_size != size:
             return False
-        # In one process once, for file systems without permissions.
+        # The checksum is compared once per process, for file systems without permissions.
         if is_on_disk(found) or found.st_ino in self._whole:
             return True
         parsed = parse_entry(name)
@@ -142,7 +141,7 @@ class CacheDirectory:
             other = self._remove_leftovers(name)
             if other is not None:
                 return other
-            if os.path.lexists(self._path(name)):  # since the caller looked; its size is right
+            if os.path.lexists(self._path(name)):  # created after the caller looked it up
                 return advisory_lock.open_not_inherited(self._path(name), _READ)
             if max_bytes is not None and not self._make_room(name, size, max_bytes, next_use):
                 return None
@@ -252,7 +251,8 @@ class CacheDirectory:
         while free < too_much:
             each = next(order, None)
             if each is None:
-                # Nothing is removed in vain, but what exceeds a limit that was larger before.
+                # There is not enough room, so only the bytes above the limit are removed: the limit
+                # was larger before.
                 self._remove_entries(unused, too_much - size)
                 return False
             if self._is_unused(each):
@@ -278,7 +278,7 @@ class CacheDirectory:
             return 0.0
 
     def _remove_entries(self, names: Iterable[str], wanted: int) -> int:
-        """Removes unused entries of some bytes or more, if there are so many; returns the bytes."""
+        """Removes unused entries until `wanted` bytes are free, if possible. Returns the bytes."""
         removed = 0
         for name in names:
             if removed >= wanted:

@@ -16,7 +16,7 @@ SUBDIRECTORY = "keras_bigdata-cache"
 # Characters of the name of the remote file that are kept, so that people can read the names.
 _READABLE = 60
 
-# None begins with a dot, as temporary names do.
+# No name begins with a dot: temporary names do.
 _NAME = re.compile(
     r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}-([0-9a-f]{12})-([0-9a-f]{24})-([0-9a-f]{8})-([0-9]{1,18})"
 )
@@ -27,8 +27,8 @@ class EntryName:
     """The parts of the name of an entry.
 
     Args:
-        group: stands for the directory of the remote file, so for its set.
-        url: stands for the URL of the remote file.
+        group: hash of the URL of the directory of the remote file, the same for all files of a set.
+        url: hash of the URL of the remote file.
         checksum: CRC-32 of the content.
         size: size in bytes.
     """

@@ -13,10 +13,11 @@ from keras_bigdata.storage.cache.cache_entry import EntryName, parse_entry
 # fetches, so it must not wait for anything that waits for the cache.
 NextUse: TypeAlias = Callable[[str], float]
 
-# A set of which no entry was used for so many seconds is not trained on.
+# A set is not being trained on if none of its entries was used for this many seconds.
 IDLE_SECONDS = 3600.0
 
-_Known = tuple[float, str, int]
+# Priority, name and size of an entry that may be removed.
+_Candidate = tuple[float, str, int]
 
 
 def eviction_order(
@@ -43,7 +44,7 @@ def eviction_order(
         used_at: returns the time at which an entry was used last, by any process.
         now: the time in seconds.
     """
-    own: list[_Known] = []
+    own: list[_Candidate] = []
     foreseen: list[str] = [new]
     own_bytes = 0
     unforeseen: list[tuple[EntryName, str, int]] = []
@@ -61,26 +62,28 @@ def eviction_order(
     own.sort()  # the last one is needed latest
 
     urls = {parts.url for name in foreseen if unforeseen and (parts := parse_entry(name))}
-    superseded: list[_Known] = []
-    groups: dict[str, list[_Known]] = {}
+    superseded: list[_Candidate] = []
+    groups: dict[str, list[_Candidate]] = {}
     for parts, name, size in unforeseen:
-        known = (-used_at(name), name, size)
+        candidate = (-used_at(name), name, size)
         if parts.url in urls:
-            superseded.append(known)
+            superseded.append(candidate)
         else:
-            groups.setdefault(parts.group, []).append(known)
+            groups.setdefault(parts.group, []).append(candidate)
     for group in groups.values():
         group.sort()  # the last one was used least recently
     idle = [group for group in groups.values() if now + group[0][0] > IDLE_SECONDS]
     for _, name, _ in sorted(superseded, reverse=True):
         yield name
-    for _, name, _ in sorted((known for group in idle for known in group), reverse=True):
+    for _, name, _ in sorted((each for group in idle for each in group), reverse=True):
         yield name
     active = [group for group in groups.values() if now + group[0][0] <= IDLE_SECONDS]
     yield from _by_shares(own, own_bytes, active)
 
 
-def _by_shares(own: list[_Known], own_bytes: int, groups: list[list[_Known]]) -> Iterator[str]:
+def _by_shares(
+    own: list[_Candidate], own_bytes: int, groups: list[list[_Candidate]]
+) -> Iterator[str]:
     sizes = [sum(size for _, _, size in group) for group in groups]
     share = (own_bytes + sum(sizes)) / (1 + len(groups))
     while own or groups:

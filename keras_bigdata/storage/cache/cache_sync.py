@@ -1,8 +1,9 @@
 """Marks the entries of a cache that are on the disk, so that no power cut can have emptied them.
 
 A renamed file of the right size may lose its content in a power cut until it is synced, which takes
-as long as the disk needs to write it. A new entry is used at once; a thread syncs it, and takes
-away its write permission. An entry that still has it is compared with its checksum.
+as long as the disk needs to write it. A new entry is used at once; a thread syncs it, and removes
+its write permission. The content of an entry that still has this permission is compared with the
+checksum.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def sync_later(path: str) -> None:
 
 
 def _sync(path: str) -> None:
-    # Without a lock of the entry, which may be removed meanwhile. Errors: that, another owner, or a
-    # file system without permissions.
+    # The entry is not locked, so it may be removed meanwhile. That is one cause of an error; others
+    # are another owner of the file, and a file system without permissions.
     with contextlib.suppress(OSError):
         descriptor = advisory_lock.open_not_inherited(
             path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)

@@ -1,4 +1,4 @@
-"""Opens the copy of a remote file in a cache, which downloads it if it is missing."""
+"""Opens the copy of a remote file in a cache; downloads the file if it is missing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def open_cached(
 
     Returns:
         A descriptor that the caller closes, and that keeps the entry from being removed; `None` if
-        the cache has no room that may be freed.
+        no room for the file can be made in the cache.
 
     Raises:
         CorruptShardError: if the remote file does not exist, or is not the expected one.

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from types import TracebackType
 
 from keras_bigdata.checksum import crc32
+from keras_bigdata.files import descriptor_checksum
 from keras_bigdata.storage.cache.cache_eviction import NextUse
 from keras_bigdata.storage.cache.cached_copy import open_cached
-from keras_bigdata.storage.copies.fetch import descriptor_checksum, fetch
+from keras_bigdata.storage.copies.fetch import fetch
 from keras_bigdata.storage.copies.memory import Memory, MemoryReader, allocate
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
@@ -29,16 +30,17 @@ class _Descriptor:
             close(number)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        # An argument: when the interpreter ends, the name `os` may be None already.
+        # `close` is an argument because the name `os` may already be None when the interpreter
+        # ends.
         self.close(close)
 
 
 class OpenCopy:
     """An open local copy of a remote file. It is closed when nothing refers to it.
 
-    It has no `__del__` itself: while that of an object runs, a weak reference to it still returns
-    it, here closed, to other threads. Without one, weak references are dead before the descriptor
-    is closed.
+    The descriptor is closed by an object of its own, not by a `__del__` of this class: while
+    `__del__` runs, weak references still return the object to other threads, here with a closed
+    descriptor. Without `__del__`, weak references are dead before the descriptor is closed.
 
     Args:
         path: the remote file, for messages.
@@ -103,9 +105,9 @@ def open_copy(
 ) -> OpenCopy:
     """Returns a complete and checked local copy of a file, which is fetched if needed.
 
-    With `path.cache` it lies in the cache, and cannot be removed from it while it is open. It lies
-    in memory without a cache, without a checksum, which tells the versions of a file apart, and if
-    all other files in the cache are in use.
+    With `path.cache` the copy lies in the cache, and cannot be removed from it while it is open. It
+    lies in memory if there is no cache, if the checksum is unknown, which identifies the version of
+    the file, or if all other files in the cache are in use.
 
     Args:
         path: the remote file.
@@ -114,7 +116,7 @@ def open_copy(
         next_use: returns how soon this process needs an entry of the cache, given its name (see
             `cache_entry.entry_name`): 0.0 = in use now or next, larger = later, `math.inf` = not
             foreseen. It must not wait for a lock that is held while `open_copy` is called.
-            Defaults to `None`: what was not used for the longest time is removed first.
+            Defaults to `None`: the least recently used entry is removed first.
 
     Raises:
         CorruptShardError: if the remote file does not exist, or is not the expected one.

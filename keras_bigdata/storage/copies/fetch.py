@@ -14,6 +14,7 @@ from keras_bigdata.checksum import crc32
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import CorruptShardError
+from keras_bigdata.files import descriptor_checksum
 from keras_bigdata.storage.copies.memory import Memory
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.requests.request import IncompleteError
@@ -27,8 +28,6 @@ CONNECTIONS = 8
 
 # Times that a file is fetched again because its checksum differs.
 _CHECKSUM_ATTEMPTS = 3
-
-_BLOCK = 2**20
 
 _lock = threading.Lock()
 hold_during_fork(_lock)
@@ -83,13 +82,13 @@ def fetch(path: RemotePath, target: int | Memory, size: int, checksum: int | Non
 
 
 class _Received:
-    """Writes the pieces of a file where they belong, and computes the CRC-32 of all of them.
+    """Writes the pieces of a file at their positions, and computes the CRC-32 of all of them.
 
-    A piece is added to the checksum when all pieces before it are, mostly from memory that has just
-    been received: to read the file again would cost as much as to write it.
+    A piece is added to the checksum as soon as all pieces before it have been added, mostly from
+    the memory in which it was received: reading the file again would cost as much as writing it.
 
     Args:
-        target: as of `fetch`.
+        target: as for `fetch`.
 
     Attributes:
         checksum: CRC-32 of the pieces without a gap from the first byte on.
@@ -101,16 +100,16 @@ class _Received:
         self._lock = threading.Lock()
         self._end = 0
         self._is_advancing = False
-        # Start of a piece that waits for those before it -> its end, and its bytes. Of the first
-        # ones only: a file is not held twice while one piece is late.
+        # Start of a piece that waits for those before it -> its end and its bytes. Only the first
+        # ones keep their bytes, so that memory does not hold a whole file while one piece is late.
         self._waiting: dict[int, tuple[int, bytes | None]] = {}
 
     def add(self, start: int, data: bytes) -> None:
         """Writes a piece that begins at a position of the file. Thread-safe."""
         _write(self._target, data, start)
         with self._lock:
-            is_held = start == self._end or len(self._waiting) < CONNECTIONS
-            self._waiting[start] = (start + len(data), data if is_held else None)
+            keeps_bytes = start == self._end or len(self._waiting) < CONNECTIONS
+            self._waiting[start] = (start + len(data), data if keeps_bytes else None)
             if self._is_advancing:
                 return
             self._is_advancing = True
@@ -177,23 +176,3 @@ def submit(function: Callable[[int], None], start: int) -> Future[None]:
             _pools.clear()
             pool = _pools[os.getpid()] = DaemonThreads(CONNECTIONS, "keras_bigdata-fetch")
     return pool.submit(function, start)
-
-
-def descriptor_checksum(descriptor: int, stop: int, *, begin: int = 0, checksum: int = 0) -> int:
-    """Returns the CRC-32 of the first bytes of an open file.
-
-    Args:
-        descriptor: the file.
-        stop: the number of bytes.
-        begin: the number of bytes that are in `checksum` already. Defaults to `0`.
-        checksum: their CRC-32. Defaults to `0`.
-    """
-    block = bytearray(min(_BLOCK, max(stop - begin, 1)))
-    view = memoryview(block)
-    while begin < stop:
-        count = os.preadv(descriptor, [view[: stop - begin]], begin)
-        if not count:
-            break
-        checksum = crc32(view[:count], checksum)
-        begin += count
-    return checksum

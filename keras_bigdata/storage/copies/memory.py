@@ -23,12 +23,12 @@ _spare: deque[mmap.mmap] = deque()
 def allocate(size: int) -> Memory:
     """Returns a uint8 array, whose content is not specified.
 
-    When nothing refers to the array, its memory is used for the next one while there are others,
-    and returned to the system with the last one: never more is held than was in use at one time.
-    The system clears new memory, which takes longer than to write to it.
+    When nothing refers to the array any more, its memory is used for the next array while other
+    arrays exist, and returned to the system with the last one: never more memory is kept than was
+    in use at one time. The system clears new memory, which takes longer than writing to it.
 
-    Pages of 2 MiB, where the system has them, are written at 19 GB/s, new ones at 7, and read at
-    11; those of a file in memory (`os.memfd_create`) at 4.6, 2.1 and 4.7.
+    Pages of 2 MiB, where the system has them, are overwritten at 19 GB/s, written for the first
+    time at 7, and read at 11; pages of a file in memory (`os.memfd_create`) at 4.6, 2.1 and 4.7.
 
     Args:
         size: bytes.
@@ -44,7 +44,7 @@ def allocate(size: int) -> Memory:
 
 
 def _take_spare(size: int) -> mmap.mmap | None:
-    """Returns spare memory of about the given size. What does not fit is given up."""
+    """Returns spare memory of about the given size. Memory that does not fit is released."""
     while True:
         try:
             memory = _spare.pop()
@@ -55,7 +55,7 @@ def _take_spare(size: int) -> mmap.mmap | None:
 
 
 def _return(key: int, memory: mmap.mmap) -> None:
-    # Without a lock: the garbage collector may call this while the thread holds it.
+    # There is no lock: the garbage collector may call this while the thread holds it.
     _in_use.discard(key)
     _spare.append(memory)
     if not _in_use:

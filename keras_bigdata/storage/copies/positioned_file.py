@@ -1,4 +1,4 @@
-"""The position in a file object that is read only."""
+"""Base class of read-only file objects: keeps the position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 class PositionedFile(io.RawIOBase):
-    """A file object whose position is a number. A subclass reads from there, in `readinto`.
+    """A read-only file object that keeps its position. A subclass reads from there, in `readinto`.
 
     Args:
         size: bytes of the file.

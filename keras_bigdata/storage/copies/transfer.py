@@ -1,4 +1,4 @@
-"""Copies files from a store, lists them, and tries whether one can be written."""
+"""Copies files from a store, lists them, and checks whether one can be written."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ class JoinedPlaces:
     """Several directories as the root of one set, whose files have absolute names.
 
     Args:
-        remote: those behind URLs, which have the options and caches of their drivers.
-        local: number of others.
+        remote: the directories behind URLs, with the options of their drivers and their caches.
+        local: number of directories on this machine.
     """
 
     remote: tuple[RemotePath, ...]
@@ -31,7 +31,7 @@ class JoinedPlaces:
             return Path(text)
         for place in self.remote:
             if text.startswith(f"{place.url}/"):
-                return replace(place, url=text)  # its name is quoted already
+                return replace(place, url=text)  # the name in the URL is quoted already
         raise ValueError(
             f"{text}: is in none of the directories {', '.join(map(str, self.remote))}"
         )

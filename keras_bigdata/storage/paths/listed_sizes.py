@@ -1,4 +1,4 @@
-"""The sizes of remote files, with one listing for all of a directory; which were replaced."""
+"""The sizes of remote files, with one listing for a directory; and which files were replaced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _lock = threading.Lock()
 _listings: dict[RemotePath, tuple[float, _Listing]] = {}
 
 # Directory and `set_version` -> name -> version of the file when it was first seen.
-_first: dict[_Set, dict[str, str]] = {}
+_first_versions: dict[_Set, dict[str, str]] = {}
 
 
 def has_listing(path: RemotePath) -> bool:
@@ -84,14 +84,14 @@ def check_unchanged(directory: RemotePath, name: str) -> str:
         return (directory / name).size_and_version()[1]
     with _lock:
         listing = _listing(directory, 0.0)
-        for each in list(_first.get((directory, directory.set_version), ())):
+        for each in list(_first_versions.get((directory, directory.set_version), ())):
             _check_version(directory, each, listing.get(each, (0, "removed"))[1])
     return listing.get(name, (0, ""))[1]
 
 
 def _listing(directory: RemotePath, lifetime: float) -> _Listing:
-    made, files = _listings.get(directory, (0.0, {}))
-    if not made or time.monotonic() - made > lifetime:
+    listed_at, files = _listings.get(directory, (0.0, {}))
+    if not listed_at or time.monotonic() - listed_at > lifetime:
         files = directory.list_files()
         _listings.pop(directory, None)
         _listings[directory] = (time.monotonic(), files)
@@ -101,9 +101,9 @@ def _listing(directory: RemotePath, lifetime: float) -> _Listing:
 
 
 def _check_version(directory: RemotePath, name: str, version: str) -> None:
-    seen = _first.setdefault((directory, directory.set_version), {})
-    while len(_first) > _MAX_LISTINGS:
-        _first.pop(next(iter(_first)))
+    seen = _first_versions.setdefault((directory, directory.set_version), {})
+    while len(_first_versions) > _MAX_LISTINGS:
+        _first_versions.pop(next(iter(_first_versions)))
     if seen.setdefault(name, version) != version:
         raise CorruptShardError(
             f"{directory / name}: the file was replaced while the set is in use. If the set was "

@@ -1,4 +1,4 @@
-"""A path or URL that a user passes -> `pathlib.Path` or `RemotePath`."""
+"""Converts a path or URL that a user passes to a `pathlib.Path` or a `RemotePath`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def as_place(
     """Returns a path on this machine or a URL as an object with which files are opened.
 
     Args:
-        value: a path, a URL, or a `RemotePath`, to which the options are added.
-        argument: its name, for the messages.
+        value: a path, a URL, or a `RemotePath`, which is returned unchanged.
+        argument: name of the argument, for the messages.
         storage_options: the options of the driver of a URL. Defaults to `None`.
 
     Raises:
@@ -93,15 +93,18 @@ def check_options_used(storage_options: Mapping[str, Any] | None, *places: Place
 def absolute_place(
     value: Any, argument: str, storage_options: Mapping[str, Any] | None = None
 ) -> Path | RemotePath:
-    """Returns the same, with a local path made absolute: the working directory may change."""
+    """Does the same as `as_place`, and makes a local path absolute.
+
+    The working directory may change before the place is used.
+    """
     place = as_place(value, argument, storage_options)
     return place if isinstance(place, RemotePath) else Path(os.path.abspath(place))
 
 
 def of_set(place: Place, checksums: npt.NDArray[Any]) -> Place:
-    """Returns a place as the directory of a set whose shards have some checksums.
+    """Returns the place of a set with a version that follows from the checksums of its shards.
 
-    The files of a remote set that is packed again are then those of another set.
+    After a remote set was packed again, its files are then not taken for those of the former set.
     """
     if not isinstance(place, RemotePath):
         return place

@@ -56,7 +56,8 @@ class CacheSettings:
 class RemotePath:
     """A file or directory of an object store or web server.
 
-    Not an `os.PathLike`: passed to `open`, a URL would name a local file. As text it is the URL.
+    It is not an `os.PathLike`: passed to `open`, a URL would name a local file. Its `str` is the
+    URL.
     It can be pickled, with the options of the driver, and opens its own connections in each
     process.
 
@@ -65,8 +66,8 @@ class RemotePath:
         options: the options of the driver. Defaults to none.
         cache: where copies of whole files are kept. Defaults to `None`: in memory, while they are
             open.
-        set_version: of a set of shards and its files, a number of the content of its index.
-            Defaults to `None`: unknown.
+        set_version: for a set of shards and its files, a number that follows from its index (see
+            `place.of_set`). Defaults to `None`: unknown.
     """
 
     url: str
@@ -282,7 +283,7 @@ class RemotePath:
         return self.size_and_version()[0]
 
     def size_and_version(self) -> tuple[int, str]:
-        """Returns the size of the file in bytes, and its version; with the errors of `size`."""
+        """Returns the size of the file in bytes, and its version. Raises as `size` does."""
 
         def send() -> tuple[int, str]:
             filesystem = open_filesystem(self.url, self.options)
@@ -322,9 +323,8 @@ class RemotePath:
             filesystem = open_filesystem(self.url, self.options)
             filesystem.invalidate_cache()
             root = filesystem._strip_protocol(self.url)
-            if hasattr(
-                filesystem, "resolve_path"
-            ):  # Hugging Face: revisions are written in another form
+            # Hugging Face: revisions are written in another form.
+            if hasattr(filesystem, "resolve_path"):
                 root = filesystem.resolve_path(root).unresolve()
             found = call_driver(filesystem, "find", root, detail=True)
             prefix = root.rstrip("/") + "/"

@@ -1,4 +1,4 @@
-"""One request: its errors, its repetition, and conditional writes.
+"""One request to a store: its errors, its repetition, and conditional writes.
 
 driver_errors       what an error of a driver means: no such file, final, or worth another attempt
 request             one request: time limit, repetition with back-off, errors with the URL

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from keras_bigdata.errors import StorageError
+from keras_bigdata.storage.requests.driver_errors import error_chain
 
 
 class NoConditionalWriteError(StorageError):
@@ -15,7 +16,7 @@ class NoConditionalWriteError(StorageError):
 def write_options(filesystem: Any, only_new: bool) -> dict[str, Any]:
     """Returns the arguments of `pipe_file` of a driver.
 
-    A driver that has none for this may ignore unknown ones, and replace the file.
+    A driver without an argument for this may ignore unknown ones, and replace the file.
 
     Args:
         filesystem: the driver.
@@ -43,7 +44,7 @@ def is_refused_because_it_exists(error: BaseException) -> bool:
         or type(each).__name__ == "ResourceExistsError"
         or _code(each) in ("PreconditionFailed", "412")
         or getattr(each, "status", None) == 412
-        for each in _chain(error)
+        for each in error_chain(error)
     )
 
 
@@ -51,17 +52,8 @@ def is_unsupported(error: BaseException) -> bool:
     """Returns whether an error of a driver means that it has no conditional writes."""
     return any(
         isinstance(each, NotImplementedError) or _code(each) in ("NotImplemented", "501")
-        for each in _chain(error)
+        for each in error_chain(error)
     )
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = []
-    following: BaseException | None = error
-    while following is not None and len(chain) < 8:
-        chain.append(following)
-        following = following.__cause__
-    return chain
 
 
 def _code(error: BaseException) -> str | None:

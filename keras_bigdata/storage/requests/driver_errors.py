@@ -1,4 +1,4 @@
-"""What an error of a driver means: no such file, wrong for good, or worth another attempt."""
+"""What an error of a driver means: no such file, final, or worth another attempt."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ _FINAL_TEXTS = ("Forbidden",)
 # Statuses of HTTP below 500 that may be different next time: timeout, conflict of two writers, too
 # early, too many requests.
 _TRANSIENT = (408, 409, 425, 429)
-# ... and from 500 on, those that will not: not implemented, version of HTTP not supported.
-_NEVER = (501, 505)
+# Statuses from 500 on that another attempt would only repeat: not implemented, version of HTTP not
+# supported.
+_NOT_SUPPORTED = (501, 505)
 _NOT_FOUND = (404, 410)
 _RANGE_NOT_SATISFIABLE = 416
 
@@ -38,23 +39,24 @@ class TransferError(OSError):
 
 
 def is_final(error: BaseException) -> bool:
-    """Returns whether the same error would follow again."""
+    """Returns whether another attempt would only repeat the error."""
     if isinstance(error, TransferError):
         return False
     status = status_of(error)
     if status is not None:
-        return status in _NEVER or (status < 500 and status not in _TRANSIENT)
+        return status in _NOT_SUPPORTED or (status < 500 and status not in _TRANSIENT)
     if isinstance(error, OSError) and error.errno in _FINAL_ERRNOS:
         return True
-    if any(name in type(each).__name__ for each in _chain(error) for name in _FINAL_NAMES):
+    if any(name in type(each).__name__ for each in error_chain(error) for name in _FINAL_NAMES):
         return True
     return isinstance(error, _FINAL) or str(error).startswith(_FINAL_TEXTS)
 
 
-def missing_file_hides(error: FileNotFoundError) -> BaseException | None:
-    """Returns what really happened if a driver reports any failure as a missing file.
+def hidden_failure(error: FileNotFoundError) -> BaseException | None:
+    """Returns the failure that a driver has reported as a missing file.
 
-    fsspec's driver of the web does, when it looks up the size of a file.
+    fsspec's driver of the web reports every failure in this way when it looks up the size of a
+    file.
 
     Returns:
         `None` if the file is missing.
@@ -83,7 +85,7 @@ def is_past_the_end(error: BaseException) -> bool:
 
 def status_of(error: BaseException) -> int | None:
     """Returns the status of HTTP with which a store answered; `None` if it did not answer."""
-    for each in _chain(error):
+    for each in error_chain(error):
         # aiohttp's parser numbers its errors like answers: 400 for a body that was cut off.
         if type(each).__module__ == "aiohttp.http_exceptions":
             continue
@@ -103,8 +105,8 @@ def status_of(error: BaseException) -> int | None:
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yields an error and what caused it."""
+def error_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and its causes."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# In the entries of s3fs, gcsfs, adlfs, huggingface_hub, fsspec's drivers of the web and of memory:
-# a hash first, then a time.
+# Keys of the entries of s3fs, gcsfs, adlfs, huggingface_hub, fsspec's drivers of the web and of
+# memory: hashes first, then times.
 _KEYS = (
     "ETag", "etag", "generation", "md5Hash", "crc32c", "blob_id", "xet_hash", "Content-MD5",
     "Last-Modified", "LastModified", "last_modified", "updated", "mtime", "modified", "created",
@@ -14,10 +14,10 @@ _KEYS = (
 
 
 def file_version(entry: Mapping[str, Any]) -> str:
-    """Returns what tells a file from another one of the same name; empty if nothing does.
+    """Returns a text that differs between the versions of a file; empty if there is none.
 
     Args:
-        entry: what a driver reports of the file.
+        entry: the entry of the file in a listing of its driver.
     """
     for key in _KEYS:
         if entry.get(key):

@@ -14,9 +14,9 @@ from typing import Any, NoReturn, TypeVar
 from keras_bigdata.errors import StorageError
 from keras_bigdata.storage.requests.driver_errors import (
     TransferError,
+    hidden_failure,
     is_final,
     is_not_found,
-    missing_file_hides,
 )
 from keras_bigdata.storage.urls.storage_options import StorageOptions
 
@@ -73,7 +73,7 @@ def request(
         except FileExistsError:
             raise FileExistsError(errno.EEXIST, "the file exists", url) from None
         except FileNotFoundError as missing:
-            hidden = missing_file_hides(missing)
+            hidden = hidden_failure(missing)
             if hidden is None:
                 raise FileNotFoundError(errno.ENOENT, "there is no such file", url) from None
             error = hidden
@@ -104,7 +104,7 @@ def _fail(
 
 
 def missing_bucket_error(url: str) -> StorageError:
-    """Returns the error of a file that cannot be written since there is no place for it."""
+    """Returns the error for a file that cannot be written because its bucket does not exist."""
     return StorageError(f"{url}: cannot be written: the bucket or container does not exist.")
 
 

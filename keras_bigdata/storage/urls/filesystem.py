@@ -33,7 +33,7 @@ def open_filesystem(url: str, options: StorageOptions) -> Any:
     except ImportError as error:
         raise StorageError(
             f"{url}: reading URLs needs the package fsspec, which is not installed: "
-            f"pip install 'keras_bigdata[remote]'{_driver_too(scheme)}."
+            f"pip install 'keras_bigdata[remote]'{_driver_package(scheme)}."
         ) from error
     try:
         driver = fsspec.get_filesystem_class(scheme)
@@ -45,7 +45,7 @@ def open_filesystem(url: str, options: StorageOptions) -> Any:
         ) from error
     except ValueError:
         raise ValueError(
-            f"There is no driver for {scheme!r}, the scheme of {url!r}. Known are "
+            f"There is no driver for {scheme!r}, the scheme of {url!r}. The known ones are "
             f"{', '.join(f'{each}://' for each in PACKAGES)}, memory:// and others of fsspec."
         ) from None
     try:
@@ -63,7 +63,7 @@ def open_filesystem(url: str, options: StorageOptions) -> Any:
 
 
 def _arguments(driver: Any, url: str, scheme: str, options: StorageOptions) -> dict[str, Any]:
-    """Returns the arguments of a driver: what the URL says, our defaults, and the options."""
+    """Returns the arguments of a driver: those in the URL, defaults, and the options."""
     arguments = {"use_listings_cache": False, **driver._get_kwargs_from_urls(url), **options}
     if scheme in WEB_SCHEMES:
         import aiohttp
@@ -92,11 +92,12 @@ def _keep(filesystem: Any) -> None:
 
 
 def forget_listings(filesystem: Any) -> None:
-    """Makes a driver ask the store what there is. Some keep listings in spite of the option."""
+    """Removes the listings that some drivers keep in spite of `use_listings_cache=False`."""
     if getattr(filesystem, "dircache", None):
         filesystem.invalidate_cache()
 
 
-def _driver_too(scheme: str) -> str:
+def _driver_package(scheme: str) -> str:
+    """Returns the package of a driver, after a space; empty if fsspec has the driver."""
     package = PACKAGES.get(scheme)
     return f" {package}" if package else ""

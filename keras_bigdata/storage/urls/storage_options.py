@@ -14,7 +14,7 @@ _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING|K
 # Names and password in the address of a proxy, which messages may repeat in part.
 _USER_IN_ADDRESS = re.compile(r"://([^/@]*)@")
 
-# A shorter value would blacken parts of ordinary words.
+# Shorter values are parts of ordinary words, which would be hidden too.
 _MIN_SECRET = 6
 
 HIDDEN = "***"
@@ -66,7 +66,7 @@ class StorageOptions(Mapping[str, Any]):
             form
             for secret in secrets
             if len(secret) >= _MIN_SECRET
-            # As they are, in a URL, in a form, and in a `repr`.
+            # A secret as it is, in a URL, in a form, and in a `repr`.
             for form in (secret, quote(secret, ""), quote_plus(secret), repr(secret)[1:-1])
         }
         for form in sorted(forms, key=len, reverse=True):

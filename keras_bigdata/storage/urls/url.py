@@ -43,7 +43,7 @@ _ALIASES = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
 
 
 def checked_url(text: str, argument: str) -> str:
-    """Returns a URL as it is written here: `s3://` for `S3://` and `s3a://`, no slash at its end.
+    """Returns a URL in its normal form: `s3://` for `S3://` and `s3a://`, no slash at its end.
 
     Args:
         text: the URL.

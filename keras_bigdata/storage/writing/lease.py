@@ -4,10 +4,10 @@ A lease is a numbered file, `000001.json`, in a directory of its own. It names t
 it expires; the process renews it. The next process creates the file with the next number, after the
 lease has expired or was released. Where the store creates a file only if there is none, one of two
 processes that do so at once gets the lease, and the other one an error. Other stores keep the file
-that was written last, and the process that wrote the other one finds that with `check`.
+that was written last; in the process that wrote the other file, `check` then raises an error.
 
 The clocks of the machines are compared: if they differ by more than a lease lasts, a lease that is
-in use may be taken. Its process finds that with `check` too.
+in use may be taken. In its process, `check` then raises an error too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LeaseLostError(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class LeaseTicket:
-    """What the workers of a process need to see whether they may go on.
+    """Lets the workers of a process check whether they may continue.
 
     Args:
         path: the file of the lease.
@@ -69,6 +69,9 @@ class Lease:
 
     Args:
         directory: the directory of the leases.
+
+    Attributes:
+        is_conditional: whether the store creates a file only if there is none.
 
     Raises:
         LeaseHeldError: if another process has it; the message names it.
@@ -102,7 +105,7 @@ class Lease:
         return self._holder
 
     def check(self) -> None:
-        """Checks that this process has the lease still, and renews it.
+        """Checks that this process still has the lease, and renews it.
 
         Raises:
             LeaseLostError: if another process has taken it; the message names both.

@@ -58,15 +58,15 @@ class LeaseHolder:
     def has_ended(self) -> bool:
         """Returns whether the lease has expired, or its process has ended.
 
-        Of a process of another machine or container only the former is known.
+        For a process of another machine or container, only the former is known.
         """
-        return time.time() > self.expires or self._is_gone()
+        return time.time() > self.expires or self._process_has_ended()
 
     def __str__(self) -> str:
         until = datetime.fromtimestamp(self.expires, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return f"process {self.pid} on {self.host} (until {until})"
 
-    def _is_gone(self) -> bool:
+    def _process_has_ended(self) -> bool:
         if not self.machine or self.host != socket.gethostname():
             return False
         ours = _describe_process(os.getpid())
@@ -78,7 +78,8 @@ class LeaseHolder:
 def _describe_process(pid: int) -> str:
     """Returns the start of the machine, the namespace of process ids, and the start of a process.
 
-    Empty where the system does not have them. Without the last one if there is no such process.
+    The text is empty where the system does not have them, and ends without the last one if there is
+    no such process.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -91,5 +92,5 @@ def _describe_process(pid: int) -> str:
         state, start = fields[0], fields[19]
     except (OSError, IndexError):
         return f"{boot} {namespace} "
-    # A process that was killed, and whose parent has not asked for its status yet.
+    # In these states a process has ended, and its parent has not read its exit status yet.
     return f"{boot} {namespace} {'' if state in 'ZX' else start}"

@@ -35,7 +35,7 @@ def writable_place(
 
     Args:
         value: a path or a URL.
-        argument: its name, for the messages.
+        argument: name of the argument, for the messages.
         storage_options: the options of the driver of a URL. Defaults to `None`.
 
     Raises:
@@ -56,7 +56,7 @@ def check_writable(place: RemotePath, argument: str) -> None:
 
     Args:
         place: the directory that is to be written.
-        argument: the name of the argument, for the message.
+        argument: name of the argument, for the message.
 
     Raises:
         ValueError: if it does not, or if that is unknown.
@@ -81,7 +81,7 @@ def output_place(
 
     Args:
         value: a path or a URL.
-        argument: its name, for the messages.
+        argument: name of the argument, for the messages.
         storage_options: the options of the driver of a URL. Defaults to `None`.
 
     Raises:

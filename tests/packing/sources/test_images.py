@@ -251,7 +251,7 @@ def test_16_bits_of_which_8_would_leave_17_levels_are_refused(
 ):
     path = save_levels(tmp_path / f"a.{suffix}", levels)
     with pytest.raises(
-        PackError, match=rf"uint16 up to {levels - 1} of 65535, and of {levels:,} .*12 bits are"
+        PackError, match=rf"uint16 up to {levels - 1} of 65535, .* of {levels:,} .*12 bits are"
     ):
         load_image(path, (64, 64), "grayscale")
 
@@ -269,7 +269,7 @@ def test_16_bits_that_lose_no_level_are_taken(tmp_path: Path):
 def test_floats_of_which_8_bits_would_leave_17_levels_are_refused(tmp_path: Path):
     values = np.linspace(0, 0.06, 600, dtype=np.float32).reshape(20, 30)
     path = save(values, tmp_path / "a.tif")
-    with pytest.raises(PackError, match=r"float32 up to 0\.06 of 1, and of 600 .* 16 would"):
+    with pytest.raises(PackError, match=r"float32 up to 0\.06 of 1, and only 16 of 600 "):
         load_image(path, (20, 30), "grayscale")
     path = save(values * 0, tmp_path / "b.tif")
     assert not load_image(path, (20, 30), "grayscale").any()

@@ -10,7 +10,7 @@ import skimage
 from PIL import Image, JpegImagePlugin
 
 from keras_bigdata.images.load_image import load_image
-from keras_bigdata.images.resizing import Form, Interpolation, Resize
+from keras_bigdata.images.resizing import Form, Interpolation, ResizeMode
 
 PHOTO = Path(skimage.__file__).parent / "data" / "rocket.jpg"
 
@@ -19,7 +19,7 @@ PHOTO = Path(skimage.__file__).parent / "data" / "rocket.jpg"
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
 def test_a_size_that_is_not_a_multiple_does_not_move_the_image(
-    tmp_path: Path, resize: Resize, orientation: int
+    tmp_path: Path, resize: ResizeMode, orientation: int
 ):
     # At 1/8, 1009 pixels are 126.125 of 127. All 127 would be 1.7 gray levels too many.
     y, x = np.mgrid[0:1009, 0:1209] * (255 / 1208)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from keras_bigdata import Arrays
 from keras_bigdata.packing.planning.plan import cut_into_shards
 from keras_bigdata.permutation import shuffled_rows
-from keras_bigdata.shards.selecting.row_split import number_labels, split_rows
+from keras_bigdata.shards.selecting.label_numbers import number_labels
+from keras_bigdata.shards.selecting.row_split import split_rows
 
 
 @given(

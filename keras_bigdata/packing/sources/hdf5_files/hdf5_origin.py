@@ -1,4 +1,4 @@
-"""Where the values of an HDF5 dataset come from: in the folder of its file, and nowhere else.
+"""Checks that the values of an HDF5 dataset come from the folder of its file only.
 
 A file may refer to others: by external links, by virtual datasets, and by external storage, which
 takes the bytes of any file for values. An HDF5 file from another origin must not be able to put
@@ -106,7 +106,7 @@ class _Origin:
             )
 
     def _check_mapping(self, dataset: Any, parts: Sequence[Any]) -> None:
-        """Refuses a virtual dataset with values that come from nowhere."""
+        """Refuses a virtual dataset with values that are in no file."""
         try:
             mapped = sum(part.vspace.get_select_npoints() for part in parts)
         except RuntimeError:  # an unlimited selection: the size follows from the files

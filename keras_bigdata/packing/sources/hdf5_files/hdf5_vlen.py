@@ -1,4 +1,4 @@
-"""HDF5 datasets of variable-length arrays of numbers: rows of any length."""
+"""Handles HDF5 datasets of variable-length arrays of numbers: rows of any length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from keras_bigdata.shards.fields.field_values import NUMERIC_KINDS
 
-# Rows that are read to learn the average size of all.
+# Number of rows that are read to measure the average size.
 _SAMPLED_ROWS = 128
 # In memory, each row is an array of its own.
 _MIN_ROW_BYTES = 16
@@ -37,7 +37,7 @@ def vlen_dtype(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
 
 
 def average_row_bytes(dataset: Any, dtype: np.dtype[Any]) -> int:
-    """Returns the average bytes of a row, of some rows of the dataset; it reads these.
+    """Returns the average bytes of a row, measured on some rows of the dataset.
 
     Args:
         dataset: the `h5py.Dataset`.

@@ -1,4 +1,4 @@
-"""What lies in folders of classes: the files that count, and what is left out."""
+"""Lists the files in class folders, and what is left out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LISTED_NAMES = 3
 
 
 class ClassFolders:
-    """The folders of the classes in a folder, and what was left out on the way.
+    """The folders of the classes in a folder, and what was left out when they were listed.
 
     Hidden files and folders are ignored. Links are followed.
 

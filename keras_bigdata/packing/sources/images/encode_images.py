@@ -1,4 +1,4 @@
-"""New image files -> arrays as `pack` would write them, for `model.predict`."""
+"""Converts new image files to arrays as `pack` would write them, for `model.predict`."""
 
 from __future__ import annotations
 

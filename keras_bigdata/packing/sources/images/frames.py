@@ -1,4 +1,4 @@
-"""A folder of frames -> an array of evenly spaced frames."""
+"""Reads evenly spaced frames of a folder as one array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content of an image file, checked, for sources that store the files as they are."""
+"""Reads and checks the content of an image file, for sources that store the files as they are."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from keras_bigdata.images.resizing import Form, checked_size
 from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.packing.sources.many_files import average_size
 from keras_bigdata.shards.fields.entries import FILE_CODEC
+from keras_bigdata.shards.index.index_json import MAX_JPEG_SIDE
 
 Store: TypeAlias = Literal["pixels", "jpeg", "png", "file", "auto"]
 
@@ -20,7 +21,6 @@ STORES = (PIXELS, "jpeg", "png", FILE_CODEC, AUTO)
 
 _WITH_QUALITY = ("jpeg", AUTO)
 _DEFAULT_QUALITY = 90
-_MAX_JPEG_SIZE = 65_535
 
 _EIGHT_BITS = {
     "jpeg": "JPEG files hold 8 bits per channel",
@@ -43,8 +43,9 @@ class ImageStore:
     quality: int = _DEFAULT_QUALITY
 
     def fingerprint(self) -> dict[str, Any]:
-        """Returns what determines the stored bytes; nothing for pixels, as in earlier releases."""
+        """Returns the settings that determine the stored bytes; none for pixels."""
         quality = {"quality": self.quality} if self.store in _WITH_QUALITY else {}
+        # The first release stored pixels only, and recorded nothing of it.
         return {} if self.store == PIXELS else {"store": self.store, **quality}
 
     def forms(
@@ -53,7 +54,7 @@ class ImageStore:
         """Returns how the fields of images are stored.
 
         Args:
-            store: as the argument of the class; what was chosen, if that is `"auto"`.
+            store: as in the class; the form that was chosen, if that is `"auto"`.
             color: `"rgb"` or `"grayscale"`.
             files: field -> paths of its images.
         """
@@ -130,16 +131,16 @@ def checked_store(
             'pass store="file".'
         )
     size = checked_size(size)
-    if store in _WITH_QUALITY and max(size) > _MAX_JPEG_SIZE:
+    if store in _WITH_QUALITY and max(size) > MAX_JPEG_SIDE:
         raise ValueError(
-            f"JPEG files have at most {_MAX_JPEG_SIZE:,} pixels in height and width. Received: "
+            f"JPEG files have at most {MAX_JPEG_SIDE:,} pixels in height and width. Received: "
             f'size={size}, store="{store}". Pass store="pixels" or "png".'
         )
     return ImageStore(store, _DEFAULT_QUALITY if quality is None else quality), size
 
 
 def _check_file_arguments(size: Any, form: Form, mask: str | None) -> None:
-    """Refuses what cannot be done with files that are stored as they are."""
+    """Refuses arguments that do not apply to files that are stored as they are."""
     if size is not None:
         raise ValueError(
             f'`size` and store="file" exclude each other. Received: size={size!r}, store="file". '

@@ -1,4 +1,4 @@
-"""A mask file -> the class number of each pixel."""
+"""Reads a mask file as the class number of each pixel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from keras_bigdata.images.open_image import (
     upright_size,
     wrap_image_errors,
 )
-from keras_bigdata.images.resizing import Resize, pad_to, place
+from keras_bigdata.images.resizing import ResizeMode, pad_to, place
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 
@@ -36,7 +36,7 @@ def load_mask(
     size: tuple[int, int],
     image_paths: Sequence[str | os.PathLike[str]] = (),
     mask_values: tuple[int, ...] | None = None,
-    resize: Resize = "stretch",
+    resize: ResizeMode = "stretch",
 ) -> Pixels:
     """Reads a mask and resizes it without mixing values.
 
@@ -203,7 +203,8 @@ def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str
     try:
         check_regular_file(image_path)
         with Image.open(image_path) as image:
-            # As in the file, if they are swapped.
+            # `upright_size` returns height and width; if EXIF swaps them, these are width and
+            # height of the pixels in the file.
             width, height = upright_size(image)
             swapped = exif_orientation(image) >= SWAPPED_ORIENTATION
     except OSError:  # formats that Pillow does not read have no EXIF orientation

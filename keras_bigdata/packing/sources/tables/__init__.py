@@ -1,13 +1,13 @@
-"""Columns of a table -> fields.
+"""Converts columns of a table to fields.
 
-table          the columns: of a CSV file, a DataFrame, a dict
-file_names     the file of each row
+table          reads the columns of a CSV file, a DataFrame or a dict
+file_names     the file name of each row
 input_fields   the fields that are inputs
 numbers        columns -> float32
 labels         labels -> class numbers
 targets        columns -> targets
-row_weights    sample weights
-class_filter   rows of classes that are not asked for
-kept_columns   what is kept next to the fields
-problems       why rows cannot be packed
+row_weights    the sample weights of the rows
+class_filter   leaves out the rows whose class is not listed
+kept_columns   columns that are kept as metadata columns
+problems       the reasons why rows cannot be packed
 """

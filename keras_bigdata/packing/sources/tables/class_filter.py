@@ -1,4 +1,4 @@
-"""Rows of classes that are not asked for: which are left out, and when that is refused."""
+"""Leaves out the rows whose class is not in a list of classes, or refuses to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from keras_bigdata.representation import format_count
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What a list of classes leaves out.
+    """The rows and labels that a list of classes leaves out.
 
     Args:
         kept: The rows that are kept; `None` for all.

@@ -1,4 +1,4 @@
-"""Columns of a table that describe its rows, and are kept next to the fields."""
+"""Reads the columns of a table that describe its rows, and are kept as metadata columns."""
 
 from __future__ import annotations
 

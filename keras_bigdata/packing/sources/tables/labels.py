@@ -1,4 +1,4 @@
-"""Labels of any kind -> class numbers."""
+"""Converts labels of any kind to class numbers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
     elif numbers is None:
         converted = {value: str(value).strip() for value in unique}
     elif all(number.is_integer() for number in numbers.values()):
-        # Not from the float: different large integers can be equal as floats.
+        # Parsed from the text, not from the float: different large integers can be equal as floats.
         converted = {
             value: int(number) if isinstance(value, float) or "." in str(value) else int(value)
             for value, number in numbers.items()

@@ -1,4 +1,4 @@
-"""Columns of numbers -> float32."""
+"""Converts columns of numbers to float32."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(slots=True)
 class Numbers:
-    """Columns of numbers, and what was found in them.
+    """Columns of numbers, with the problems and notes about them.
 
     Args:
         values: The columns in order, float32 of shape `(rows,)` each; 0 where there is no number.
         present: For each column, where it has a number.
         problems: Row -> column -> reason why the row cannot be packed.
-        notes: What `pack` reports of them.
+        notes: The notes that `pack` prints about them.
     """
 
     values: list[Float32] = field(default_factory=list)
@@ -119,7 +119,7 @@ def number_columns(numbers: str | Sequence[str] | None) -> list[str]:
 
 
 def read_inputs(table: Columns, columns: Sequence[str]) -> tuple[dict[str, Float32], Numbers]:
-    """Returns the field `numbers` of the input columns, `{}` without columns, and their notes."""
+    """Returns the field `numbers` (`{}` without columns), and the `Numbers` that were read."""
     numbers = Numbers()
     for column in columns:
         numbers.add(table.values[column], column)

@@ -1,4 +1,4 @@
-"""Why rows of a table cannot be packed: row -> column -> reason."""
+"""The reasons why rows of a table cannot be packed: row -> column -> reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of a table: a CSV file, a DataFrame, a `datasets.Dataset` or a dict of lists."""
+"""Reads columns of a table: a CSV file, a DataFrame, a `datasets.Dataset` or a dict of lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file, local_path
 from keras_bigdata.permutation import Rows
 
-# What programs separate the values of a table by.
+# The separators that programs write between the values of a table.
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -34,7 +34,7 @@ class Columns:
     lines: list[int] | None
 
     def select(self, rows: Rows) -> Columns:
-        """Returns some rows."""
+        """Returns the same columns with some of the rows."""
         values = {name: [column[row] for row in rows] for name, column in self.values.items()}
         lines = None if self.lines is None else [self.lines[row] for row in rows]
         return Columns(self.name, self.folder, values, lines)

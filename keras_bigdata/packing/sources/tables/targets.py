@@ -1,4 +1,4 @@
-"""Columns of a table -> targets: class numbers, multi-hot rows, measured values."""
+"""Converts columns of a table to targets: class numbers, multi-hot rows, measured values."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Targets:
         roles: The roles of the fields: a name, a tuple of names, or a dict of output -> name.
         classes: The label that class i stands for, as a list; with several label columns,
             field -> such a list.
-        notes: What `pack` reports of them.
+        notes: The notes that `pack` prints about them.
         problems: Row -> column -> reason why the row cannot be packed.
-        present: Field -> where its number is present, with `missing="mask"`.
+        present: Field -> which rows have its number, with `missing="mask"`.
     """
 
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Rows of different length -> one array."""
+"""Pads rows of different length, so that they form one array."""
 
 from __future__ import annotations
 

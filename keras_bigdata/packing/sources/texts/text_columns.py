@@ -1,4 +1,4 @@
-"""One or several columns of texts -> fields of token ids, with one vocabulary."""
+"""Converts one or several columns of texts to fields of token ids, with one vocabulary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_bigdata.packing.sources.texts.text_length import (
 )
 from keras_bigdata.packing.sources.texts.tokens import (
     Tokens,
-    choose_words,
+    choose_vocabulary,
     describe_long_texts,
     encode,
     encode_ragged,
@@ -31,7 +31,7 @@ class Texts:
         tokens: Field name -> int32 token ids of shape `(rows, text_length)`, or `Ragged` with
             `text_length="variable"`.
         vocabulary: The word that token i stands for, in all fields; `None` without texts.
-        notes: What `pack` reports of them.
+        notes: The notes that `pack` prints about them.
     """
 
     tokens: dict[str, Tokens | Ragged] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def read_texts(
         for name, column in fields.items()
     }
     together = (text for column in words.values() for text in column)
-    texts.vocabulary = choose_words(together, vocabulary, max_tokens)
+    texts.vocabulary = choose_vocabulary(together, vocabulary, max_tokens)
     for name in fields:
         length = choose_length(words[name], lengths[name], vocabulary, name)
         if isinstance(length, str):

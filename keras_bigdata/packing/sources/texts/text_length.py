@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from keras_bigdata.arguments import checked_int
 
-# Rows of any length: no text is cut, none is padded before it is in a batch.
+# Rows of any length: texts are not truncated, and are padded in a batch only.
 VARIABLE: Final = "variable"
 
 # Without `text_length`, longer texts are truncated to this many tokens.

@@ -1,4 +1,4 @@
-"""Texts -> token ids, padded or of any length, with a vocabulary."""
+"""Converts texts to token ids, padded or of any length, with a vocabulary."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from keras_bigdata.shards.fields.ragged import Ragged
 PADDING = ""
 UNKNOWN = "[UNK]"
 
-# Without `max_tokens`.
+# Maximum size of a vocabulary without `max_tokens`.
 MAX_TOKENS = 20_000
 
 _WORD = re.compile(r"\w+(?:'\w+)*")
@@ -41,7 +41,7 @@ def split_words(text: str) -> list[str]:
     """Splits a text into words, in lower case.
 
     A word is a run of letters, digits and underscores of any script, with their combining marks;
-    apostrophes inside it belong to it. All other characters only separate words, also a mark behind
+    apostrophes inside it belong to it. All other characters only separate words, also a mark after
     one of them, such as the variation selector of an emoji. A letter with a mark is the same
     whether it is written as one character or as two.
     """
@@ -234,10 +234,10 @@ def encode_texts(
     return encode(rows, entries, longest_of(rows) if isinstance(length, str) else length)
 
 
-def choose_words(
+def choose_vocabulary(
     texts: Iterable[Sequence[str]], vocabulary: Any, max_tokens: int | None
 ) -> list[str]:
-    """Returns the word of each token id, from the arguments or else from the texts.
+    """Returns the vocabulary: the one that was passed, or one that is built from the texts.
 
     Args:
         texts: The words of each text.
@@ -259,7 +259,7 @@ def choose_words(
     return _existing_vocabulary(vocabulary)
 
 
-def choose_vocabulary(
+def choose_vocabulary_and_length(
     texts: Collection[Sequence[str]],
     vocabulary: Any,
     length: int | None,
@@ -281,7 +281,7 @@ def choose_vocabulary(
     """
     if length is not None:
         length = checked_int(length, "text_length", 1)
-    words = choose_words(texts, vocabulary, max_tokens)
+    words = choose_vocabulary(texts, vocabulary, max_tokens)
     return words, choose_fixed_length(texts, length, vocabulary, field)
 
 

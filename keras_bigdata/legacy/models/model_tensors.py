@@ -1,4 +1,4 @@
-"""Names and shapes of the inputs and outputs of a model, where they are known."""
+"""The symbolic inputs and outputs of a model, their names and shapes, where they are known."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def class_weight_names(model: Any) -> list[str]:
 
 
 def used_inputs(model: Any, x: Any) -> Any:
-    """Returns a dict of inputs without what the model does not have.
+    """Returns a dict of inputs without the entries that the model does not have.
 
-    Keras 1 and 2 took the inputs by name, and ignored the rest: scripts add texts for a callback.
+    Keras 1 and 2 took the inputs by name, and ignored other entries, such as texts for a callback.
 
     Args:
         model: the model.

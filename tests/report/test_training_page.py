@@ -4,58 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from keras_bigdata.cli.main import main
 from keras_bigdata.errors import BigDataError
 from keras_bigdata.report import report_page
-
-EPOCH = {
-    **{"seconds": 2.0, "wait": 0.25, "limit": "read", "rows": 100, "samples_per_second": 50.0},
-    "peak_memory": 3_000_000,
-}
-RUN = {
-    "version": 1,
-    "written": 1_700_000_000,
-    "data": {"sequence": "ShardSequence('a <b> & c')", "fields": "x"},
-    "order": {"seed": 5},
-    "model": {"name": "net", "parameters": 7},
-    "software": {"keras": "3.15.1"},
-    "epochs": [
-        {**EPOCH, "epoch": 0, "logs": {"loss": 2.0, "val_loss": 1.0, "input_wait": 0.25}},
-        {**EPOCH, "epoch": 1, "logs": {"loss": 1.0, "val_loss": 0.5, "input_wait": 0.25}},
-        {**EPOCH, "epoch": 2, "wait": None, "logs": {"loss": 0.5, "val_loss": None}},
-    ],
-}
-VOID = {"meta", "br", "img"}
-
-
-class Checker(HTMLParser):
-    """Checks that elements are closed in order, that ids are unique, and that nothing is loaded."""
-
-    def __init__(self):
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value)
-            if name in ("src", "href", "xlink:href"):
-                assert value.startswith(("#", "data:")), value
-        assert tag not in ("script", "link", "iframe")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data + "\n"
+from tests.helpers.html_checker import Checker
+from tests.report.small_run import RUN
 
 
 def write(directory, run):

@@ -1,4 +1,4 @@
-"""What names stand for that come through modules of the same program.
+"""Resolves names that come through modules of the same program.
 
 `from models import *` gives a script what `models.py` defines, and the names of Keras that
 `models.py` itself imports.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnName:
+class ProgramName:
     """A name that a script of the program defines.
 
     Attributes:
@@ -53,7 +53,7 @@ class OwnName:
 
 
 # `None` if the meaning is unknown.
-Meaning = str | OwnName | None
+Meaning = str | ProgramName | None
 
 
 def module_name(node: cst.ImportFrom) -> str:
@@ -86,7 +86,7 @@ def meaning_of_global(
             for qualified in binding.get_qualified_names_for(name)
         }
         if not imported:
-            return OwnName(script, name)
+            return ProgramName(script, name)
         if len(imported) > 1 or not all(isinstance(one, ImportAssignment) for one in bindings):
             return None
         return meaning_of_import(script, imported.pop(), seen)
@@ -96,19 +96,19 @@ def meaning_of_global(
 def meaning_of_star_name(
     script: Script, name: str, seen: frozenset[tuple[int, str]] = frozenset()
 ) -> Meaning:
-    """Returns what a name stands for that only `from module import *` can bind."""
+    """Returns what a name stands for if only `from module import *` can bind it."""
     keras_modules: list[str] = []
     for module in reversed(script.star_modules):
-        own = script.find_module(module)
-        if own is not None:
-            if not _exports(own, name):
+        imported_script = script.find_module(module)
+        if imported_script is not None:
+            if not _exports(imported_script, name):
                 continue
-            meaning = meaning_of_global(own, name, seen)
+            meaning = meaning_of_global(imported_script, name, seen)
             if meaning is not None:
                 # A later `import *` of Keras could have bound the name too.
                 known = _keras_module(keras_modules, name)
                 return f"{known}.{name}" if known else meaning
-            if may_have_other_names(own):
+            if may_have_other_names(imported_script):
                 return None
         elif keras_root(module):
             keras_modules.append(module)
@@ -142,20 +142,20 @@ def meaning_of_import(
     relative = written[: len(written) - len(written.lstrip("."))]
     parts = written[len(relative) :].split(".")
     for count in range(len(parts), -1 if relative else 0, -1):
-        own = script.find_module(relative + ".".join(parts[:count]))
-        if own is None:
+        imported_script = script.find_module(relative + ".".join(parts[:count]))
+        if imported_script is None:
             continue
         if count == len(parts):
             return written
         first, *rest = parts[count:]
-        if not own.global_bindings(first) and not own.star_modules:
+        if not imported_script.global_bindings(first) and not imported_script.star_modules:
             return written
-        meaning = meaning_of_global(own, first, seen)
+        meaning = meaning_of_global(imported_script, first, seen)
         if isinstance(meaning, str):
             return ".".join([meaning, *rest])
         if meaning is None:
             return written
-        return OwnName(meaning.script, meaning.name, (*meaning.attributes, *rest))
+        return ProgramName(meaning.script, meaning.name, (*meaning.attributes, *rest))
     return written
 
 
@@ -165,10 +165,26 @@ def may_have_other_names(script: Script, seen: frozenset[int] = frozenset()) -> 
         return False
     seen |= {id(script)}
     for module in script.star_modules:
-        own = script.find_module(module)
-        if own is None or may_have_other_names(own, seen):
+        imported_script = script.find_module(module)
+        if imported_script is None or may_have_other_names(imported_script, seen):
             return True
     return False
+
+
+def star_module(script: Script, name: str) -> str:
+    """Returns the module that `import *` of Keras 1 and 2 bound to a name such as `np` or `K`.
+
+    Args:
+        script: the script.
+        name: a name that nothing else in the script binds.
+
+    Returns:
+        Such as `numpy` or `keras.backend`; `""` if no star of the script bound the name, or if it
+        is a class or a function of Keras. In `tensorflow.keras` a star bound public names only.
+    """
+    stars = [module for module in script.star_modules if keras_root(module) == "keras"]
+    is_bound = any(name in star_names(module) for module in stars)
+    return (meaning_of(name) or "") if is_bound else ""
 
 
 def _exports(script: Script, name: str) -> bool:
@@ -197,22 +213,6 @@ def _all_of(script: Script) -> set[str] | None:
                 if all(isinstance(value, cst.SimpleString) for value in values):
                     return {str(value.evaluated_value) for value in values}  # type: ignore[attr-defined]
     return None
-
-
-def star_module(script: Script, name: str) -> str:
-    """Returns what a name such as `np` or `K` stands for that `import *` of Keras 1 and 2 bound.
-
-    Args:
-        script: the script.
-        name: a name that nothing else in the script binds.
-
-    Returns:
-        Such as `numpy` or `keras.backend`; `""` if no star of the script bound the name, or if it
-        is a class or a function of Keras. In `tensorflow.keras` a star bound public names only.
-    """
-    stars = [module for module in script.star_modules if keras_root(module) == "keras"]
-    is_bound = any(name in star_names(module) for module in stars)
-    return (meaning_of(name) or "") if is_bound else ""
 
 
 def _keras_module(modules: list[str], name: str) -> str:

@@ -1,4 +1,4 @@
-"""`install()`: the functions of `keras.backend` in Keras 1 and 2."""
+"""`install()`: adds the functions of `keras.backend` in Keras 1 and 2."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _CLASSES = {"Function"}
 
 
 def install() -> None:
-    """Adds the functions to `keras.backend` and to those of `tf.keras.backend`."""
+    """Adds the functions to `keras.backend` and `tf.keras.backend`."""
     learning_phase.install()
     variable_operators.install()
     is_tensorflow = keras.backend.backend() == "tensorflow"

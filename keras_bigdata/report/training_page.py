@@ -35,7 +35,7 @@ def report_page(
         The HTML.
 
     Raises:
-        BigDataError: if there is no record of a training with at least one epoch.
+        BigDataError: if there is no record of a training.
         ImportError: if matplotlib is not installed.
 
     Example:

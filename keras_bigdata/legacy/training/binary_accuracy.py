@@ -1,7 +1,7 @@
 """`metrics=["accuracy"]` with `loss="binary_crossentropy"`.
 
-It was the accuracy of the single numbers in `keras` 1 and 2, also for several outputs. Keras 3
-compares the greatest numbers (argmax).
+In `keras` 1 and 2 it was the accuracy of the single numbers, also for rows of several numbers.
+Keras 3 then compares the positions of the greatest numbers (argmax).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ACCURACIES = ("accuracy", "acc")
 
 
 def install() -> None:
-    """Makes `compile` take metrics as it did."""
+    """Makes `compile` read `"accuracy"` with binary losses as `keras` 1 and 2 did."""
     wrap(defining_class(keras.Model, "compile"), "compile", _with_old_metrics)
 
 

@@ -20,7 +20,7 @@ _users: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictio
 
 
 def install() -> None:
-    """Gives each further model an optimizer of its own."""
+    """Makes `compile` copy an optimizer that another model was compiled with."""
     wrap(defining_class(keras.Model, "compile"), "compile", _with_own_optimizer)
 
 
@@ -37,7 +37,7 @@ def _with_own_optimizer(compile_model: Any) -> Any:
 
 
 def _own(model: Any, optimizer: Any) -> Any:
-    """Returns the optimizer, or a copy if it is that of another model."""
+    """Returns the optimizer, or a copy if it belongs to another model."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         return optimizer
     if _users.setdefault(optimizer, weakref.ref(model))() is model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keras_bigdata.cli.argument_types import parse_size
 from keras_bigdata.cli.formatting import print_json
 from keras_bigdata.representation import format_bytes, format_count
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from keras_bigdata.packing.forms.storage_cost import StorageCost
 
 
-def add_storage_options(estimate: Any, parse_size: Any) -> None:
+def add_image_options(estimate: Any) -> None:
     """Adds the options of a folder of image files."""
     estimate.add_argument(
         "--size",
@@ -36,7 +37,7 @@ def add_storage_options(estimate: Any, parse_size: Any) -> None:
     )
 
 
-def run_storage(arguments: argparse.Namespace) -> None:
+def run_storage_estimate(arguments: argparse.Namespace) -> None:
     """Prints what the forms cost, and which of them is read fastest."""
     from keras_bigdata.packing.storage_estimate import estimate_storage
 

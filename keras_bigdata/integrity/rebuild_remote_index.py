@@ -1,4 +1,4 @@
-"""A local copy of the shards of a store, from which a lost index is created."""
+"""Creates a lost index again from the shards of a store, by a local copy of them."""
 
 from __future__ import annotations
 
