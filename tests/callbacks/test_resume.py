@@ -158,7 +158,7 @@ def whole_run(folder, arguments, kill):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL")
-@pytest.mark.parametrize(("backend", "kills"), [("tensorflow", 8), ("jax", 8), ("torch", 5)])
+@pytest.mark.parametrize(("backend", "kills"), [("tensorflow", 6), ("jax", 5), ("torch", 4)])
 def test_kills_at_random_moments_change_nothing(tmp_path, backend, kills):
     pytest.importorskip(backend)
     result = subprocess.run(
