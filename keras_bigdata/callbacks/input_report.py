@@ -29,7 +29,7 @@ from keras_bigdata.callbacks.waiting.input_advice import (
 )
 from keras_bigdata.callbacks.waiting.input_waiting import WaitingMeter
 from keras_bigdata.callbacks.waiting.longest_waiting import longest_waiting
-from keras_bigdata.callbacks.waiting.run_record import run_document
+from keras_bigdata.callbacks.waiting.run_document import run_document
 from keras_bigdata.keras_internals.callbacks import callback_list, fit_input, training_frame
 from keras_bigdata.keras_internals.processes import Processes
 from keras_bigdata.loading.batches.stage_times import StageSeconds
@@ -37,7 +37,7 @@ from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
 from keras_bigdata.loading.epochs.deliveries import Deliveries
 from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 from keras_bigdata.loading.fetching.remote_room import cache_of
-from keras_bigdata.loading.prefetching.worker_threads import decode_threads, usable_cores
+from keras_bigdata.loading.prefetching.worker_threads import loading_threads, usable_cores
 from keras_bigdata.report.run_record import write_run
 from keras_bigdata.storage.writing.writable import output_place
 
@@ -56,8 +56,8 @@ class InputReport(keras.callbacks.Callback):
     A sentence of advice is printed after the first epoch, and another one when it changes.
 
     Waiting is computed from the times when batches are delivered and when the device has finished
-    some steps, under the assumption that all steps take equally long. So that it is right on a GPU
-    too, the device is synchronized four times per second.
+    some steps, under the assumption that all steps take equally long. The device is synchronized
+    four times per second, so that the result is correct on a GPU too.
 
     A `transform` in pure Python, in threads, may slow down `fit` itself, because both need the GIL;
     then it is named as the limit, although training does not wait for data.
@@ -87,12 +87,11 @@ class InputReport(keras.callbacks.Callback):
             batch arrived; `"batches"`; `"rows"`; `"samples_per_second"`; `"bytes_per_second"`,
             which counts what was read; `"read"`, `"decode"`, `"transform"`, the seconds in these
             stages, summed over threads and processes; `"transform_cpu"`, the CPU time of the
-            transform; `"conversion"`, the seconds in which the
-            backend converted batches, where it does that in another thread; `"read_bytes"`;
-            `"limit"`, what limited the epoch: `"model"`, `"start"` or a stage;
-            `"peak_memory"`, the largest memory of the process so far, in bytes; `"logs"`, the
-            scores; and, if several processes train together, `"process"`, the rank of the one that
-            waited longest, to whose part of the batches all of these belong.
+            transform; `"conversion"`, the seconds in which the backend converted batches, where it
+            does that in another thread; `"read_bytes"`; `"limit"`, what limited the epoch:
+            `"model"`, `"start"` or a stage; `"peak_memory"`, the largest memory of the process so
+            far, in bytes; `"logs"`, the scores; and, if several processes train together,
+            `"process"`, the rank of the one that waited longest; the other values are its own.
 
     Raises:
         TypeError, ValueError: if an argument has a wrong type or value.
@@ -301,17 +300,15 @@ class InputReport(keras.callbacks.Callback):
     def _settings(self) -> InputSettings:
         assert self._sequence is not None
         server = self._sequence.server
-        loader = server.prefetcher.loader
         places = [config.index.directory for config in server.config.parts]
         remote = [place for place in places if not isinstance(place, Path)]
-        threads = max(server.workers, decode_threads()) if loader.needs_decoding else server.workers
         return InputSettings(
             workers=server.workers,
             in_processes=bool(server.use_processes and server.config.transform is not None),
             has_transform=any(
                 config.transform is not None for config in (server.config, *server.config.parts)
             ),
-            threads=threads,
+            threads=loading_threads(server.prefetcher.loader, server.workers),
             cores=usable_cores(),
             is_remote=bool(remote),
             has_cache=bool(remote) and all(cache_of(place) is not None for place in remote),
@@ -343,7 +340,7 @@ class _DataOfFit:
 
     Attributes:
         sequence: the sequence.
-        change: the transformation of that dataset that hides the waiting, or `None`.
+        change: the transformation after `as_dataset()` that hides the waiting, or `None`.
         across_epochs: whether an epoch may use batches that were delivered before it began.
     """
 
@@ -378,7 +375,7 @@ def _scores(logs: Mapping[str, Any]) -> dict[str, float | None]:
         try:
             number = float(value)
         except (TypeError, ValueError):
-            continue  # what another callback has written there, such as a text
+            continue  # such as a text that another callback has written
         scores[name] = number if math.isfinite(number) else None
     return scores
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import keras
 
 from keras_bigdata.arguments import checked_choice, checked_number
-from keras_bigdata.callbacks.resuming import training_state as _training_state
+from keras_bigdata.callbacks.resuming import training_state
 from keras_bigdata.callbacks.resuming.checkpoint_owner import TakenOverError
 from keras_bigdata.callbacks.resuming.checkpoint_schedule import CheckpointSchedule
 from keras_bigdata.callbacks.resuming.checkpoint_url import checkpoints_in
@@ -27,7 +27,7 @@ from keras_bigdata.callbacks.resuming.training_settings import (
     read_settings,
     remember_settings,
 )
-from keras_bigdata.callbacks.shared import callback_states as _callback_states
+from keras_bigdata.callbacks.shared import callback_states
 from keras_bigdata.callbacks.shared.keyboard_interrupt import (
     DeferredKeyboardInterrupt,
     is_interrupt_pending,
@@ -74,15 +74,15 @@ class ResumeTraining(keras.callbacks.Callback):
       runs ends with an error before its next checkpoint.
     - On torch, the seed of the sequence sets the global generator at the start of each epoch.
     - If several processes train the model together, the first one writes and reads the checkpoints
-      for all, of which any number may continue. Ctrl-C is raised at once there.
+      for all. Any number of processes may continue. Ctrl-C is raised at once there.
     - TensorFlow's own generators (`tf.random`) are not saved, nor is the state of a function that
       is mapped over `as_dataset()`; those of Keras, NumPy, torch and Python are.
 
     Args:
         directory: path or URL of the directory for the checkpoints of this one training.
         sequence: the `ShardSequence` or `Mixture` that is passed to `fit`, with `shuffle=False`, or
-            whose `as_dataset()` is. `map` and `prefetch` may follow on that; other transformations
-            are refused.
+            whose `as_dataset()` is passed. `map` and `prefetch` may follow that; other
+            transformations are refused.
         every: minimum number of seconds between checkpoints; 0 for one at each batch, as far as
             they can be written. Defaults to `None`: 1% of the time, at most one in 10 seconds.
         on_change: what to do if the model is compiled with other settings of the optimizer or the
@@ -161,7 +161,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._former_initial_epoch: int | None = None
         self._epoch = 0
         self._sequence_epoch = 0
-        # The batch at which the current epoch was resumed, and after the last one that was trained.
+        # The batch at which this epoch was resumed, and the batch after the last trained one.
         self._start = self._trained = 0
         self._data = ResumableFit(self.sequence)
         self._shared = SharedCheckpoints(self._files, Processes())
@@ -197,7 +197,7 @@ class ResumeTraining(keras.callbacks.Callback):
                     f"{type(callback).__name__} would restore the training a second time. Leave "
                     "it out of `around(...)`."
                 )
-        unknown = _callback_states.unknown_classes(callbacks)
+        unknown = callback_states.unknown_classes(callbacks)
         if unknown:
             warnings.warn(
                 f"ResumeTraining cannot save the state of {', '.join(unknown)}: in a resumed "
@@ -222,8 +222,8 @@ class ResumeTraining(keras.callbacks.Callback):
         self._settings = read_settings(self.model)
         checkpoint = self._shared.read_newest()
         if checkpoint is not None:
-            _training_state.check_version(checkpoint, self.directory)
-            self._refuse(_training_state.data_difference(checkpoint, self.sequence))
+            training_state.check_version(checkpoint, self.directory)
+            self._refuse(training_state.data_difference(checkpoint, self.sequence))
             self._compare_settings(checkpoint)
             self._start_from(checkpoint)
         if self._shared.processes.size == 1:
@@ -258,7 +258,7 @@ class ResumeTraining(keras.callbacks.Callback):
         """Restores the checkpoint before the first step, and saves one that is due."""
         position = self._start + batch
         if position == 0:
-            _training_state.seed_epoch(self.sequence.seed, self._sequence_epoch)
+            training_state.seed_epoch(self.sequence.seed, self._sequence_epoch)
         if self._checkpoint is not None:
             # Not earlier: Keras and `on_epoch_begin` of the other callbacks would change it.
             self._restore(self._checkpoint)
@@ -327,9 +327,9 @@ class ResumeTraining(keras.callbacks.Callback):
         self._files.wait()
         # On JAX, reading `self.model` brings the variables up to date.
         model = self.model
-        _training_state.wait_for_step(model)
+        training_state.wait_for_step(model)
         start = time.perf_counter()
-        document = _training_state.read_training(
+        document = training_state.read_training(
             model,
             self._callbacks or [],
             self.sequence,
@@ -386,14 +386,14 @@ class ResumeTraining(keras.callbacks.Callback):
         first_epoch = max(epoch, epochs) if position["stopped"] else epoch
         self._former_initial_epoch = set_initial_epoch(self.model, first_epoch)
         if self.params.get("verbose"):
-            text = _training_state.describe_position(position, epochs, len(self.sequence))
+            text = training_state.describe_position(position, epochs, len(self.sequence))
             print_below_progress(self, text.format(directory=self.directory))
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         model, new = self.model, self._new_settings
         data = self._data
-        self._refuse(_training_state.model_difference(checkpoint, model, data.example, new))
-        _training_state.restore_training(checkpoint, model, self._callbacks or [], new)
+        self._refuse(training_state.model_difference(checkpoint, model, data.example, new))
+        training_state.restore_training(checkpoint, model, self._callbacks or [], new)
         self._checkpoint = None
         self._has_stepped = True
         self._schedule.restart()

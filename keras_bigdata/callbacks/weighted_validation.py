@@ -140,7 +140,7 @@ class WeightedValidation(keras.callbacks.Callback):
     ```
     """
 
-    has_state = False  # of a training; see `callback_states`
+    has_state = False  # there is no state of a training to save; see `callback_states`
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class WeightedValidation(keras.callbacks.Callback):
         self._training_data = TrainingData(train, self._sets, directories, check_classes)
         self._output_losses = OutputLossesPerRow()
         self._test_step_checked = False
-        # The datasets for `evaluate`, once there is a model; those of several processes.
+        # The datasets for `evaluate`, once there is a model, and their division among processes.
         self._datasets: dict[str, Any] | None = None
         self._divided: dict[str, DividedSet] = {}
         self._warned_of_repetition = False
@@ -279,7 +279,7 @@ class WeightedValidation(keras.callbacks.Callback):
     def _validate_divided(
         self, datasets: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Returns the same from a set of which each process evaluates other rows."""
+        """Returns the same, from evaluations of a part of each set in each process."""
         model, total = self.model, MetricStateSum()
         by_set = {}
         names: set[str] = set()
@@ -297,8 +297,8 @@ class WeightedValidation(keras.callbacks.Callback):
             self._warned_of_repetition = True
             warnings.warn(
                 "The states of custom metrics, or of a custom `test_step`, cannot be summed over "
-                "processes, so each process evaluates all rows. What counts rows, instead of "
-                f"averaging over them, counts each {num_replicas()} times.",
+                "processes, so each process evaluates all rows. A metric that counts rows, "
+                f"instead of averaging over them, counts each row {num_replicas()} times.",
                 stacklevel=2,
             )
         return self._validate_whole(datasets)

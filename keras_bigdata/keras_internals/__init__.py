@@ -11,6 +11,6 @@ callbacks       what callbacks need from a running `fit`, its model and other ca
 output_losses   the losses of several outputs, averaged over rows
 padded_loss     whether the losses of a model stay the same if a batch is padded
 distribution    which part of each batch a process trains on, and what Keras would divide
-processes       what processes that train one model tell each other
-legacy          what scripts for Keras 1 and 2 used
+processes       data that the processes that train one model exchange
+legacy          functions that scripts for Keras 1 and 2 used
 """

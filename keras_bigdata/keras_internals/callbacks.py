@@ -16,11 +16,8 @@ import numpy.typing as npt
 
 from keras_bigdata.keras_internals.fit import tf_dataset_of
 
-#
-# Each docstring says what is found, where it was seen, where it was requested upstream, and what is
-# lost without it. `tests/keras_internals` pins all of them. It was run with Keras 3.8.0 and 3.15.1
-# on TensorFlow 2.21 and torch 2.13, and with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10, which
-# older releases of Keras do not run on.
+# `tests/keras_internals` was run with Keras 3.8.0 and 3.15.1 on TensorFlow 2.21 and torch 2.13, and
+# with Keras 3.10.0, 3.12.0 and 3.15.1 on JAX 0.10, which older releases of Keras do not run on.
 
 # Beginnings of warnings that are silenced because this package causes them.
 RAN_OUT_OF_DATA = "Your input ran out of data"
@@ -51,7 +48,7 @@ class FitInput:
 
 
 def fit_input() -> FitInput | None:
-    """Returns the data of the `fit` that calls a callback, or `None` if they are not found.
+    """Returns the data of the `fit` that calls a callback, or `None` if it is not found.
 
     Finds: the local variables `class_weight` and `epoch_iterator` of the function `fit`; of the
     iterator its `steps_per_epoch` and `data_adapter`, and the adapter's `py_dataset` and `shuffle`,

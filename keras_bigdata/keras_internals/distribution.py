@@ -14,8 +14,8 @@ def active_parts() -> dict[str, tuple[int, int]]:
     """Returns `(rank, size)`, which part of each batch this process trains on, by its source.
 
     An active `keras.distribution` decides alone: processes that share a replica of the model take
-    the same rows. Otherwise JAX's processes and `torch.distributed` are asked, if they are
-    initialized.
+    the same rows. Otherwise the parts are those of `jax.distributed` and `torch.distributed`, if
+    they are initialized.
 
     Raises:
         ValueError: under a `tf.distribute` strategy of several workers, which divides datasets by
@@ -26,10 +26,10 @@ def active_parts() -> dict[str, tuple[int, int]]:
     if distribution is not None:
         return {f"keras.distribution.{type(distribution).__name__}": _part_of(distribution)}
     found = {}
-    processes = _jax_processes()
+    processes = jax_processes()
     if processes is not None:
         found["JAX"] = processes
-    processes = _torch_processes()
+    processes = torch_processes()
     if processes is not None:
         found["torch.distributed"] = processes
     return found
@@ -55,22 +55,29 @@ def num_replicas() -> int:
 def model_joins_processes(model: Any) -> bool:
     """Returns whether `fit` and `evaluate` of a model work together with those of other processes.
 
-    An active `keras.distribution` does so. On torch, Keras 3.16 does so if `torch.distributed` is
-    initialized (https://github.com/keras-team/keras/pull/23044). A custom `train_step` may do so.
+    An active `keras.distribution` does so, and Keras on torch if `torch.distributed` is
+    initialized. A custom `train_step` may do so.
+    """
+    joins_torch = may_join_torch_processes(model) and torch_processes() is not None
+    if is_joint_distribution_active() or joins_torch:
+        return True
+    return getattr(type(model), "train_step", None) is not keras.Model.train_step
 
-    Finds: the attribute `ddp_model`.
+
+def may_join_torch_processes(model: Any) -> bool:
+    """Returns whether Keras trains a model in all processes of `torch.distributed` together.
+
+    Keras 3.16 does so (https://github.com/keras-team/keras/pull/23044).
+
+    Finds: the attribute `ddp_model`, which is `None` until the model is built.
 
     Seen in: Keras 3.16 (sources of August 2026).
 
     Upstream: none filed.
 
-    Without it: a warning that is not needed.
+    Without it: a warning that is not needed, and each process writes the files of callbacks.
     """
-    # The attribute is there in any case, and `None` until the model is built.
-    joins_torch = hasattr(model, "ddp_model") and _torch_processes() is not None
-    if is_joint_distribution_active() or joins_torch:
-        return True
-    return getattr(type(model), "train_step", None) is not keras.Model.train_step
+    return hasattr(model, "ddp_model")
 
 
 def is_divided(variable: Any) -> bool:
@@ -99,15 +106,7 @@ def whole_value(variable: Any) -> npt.NDArray[Any]:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def _part_of(distribution: Any) -> tuple[int, int]:
-    processes = getattr(distribution, "num_processes", 1)
-    if processes == 1:
-        return 0, 1
-    replicas = getattr(distribution, "num_model_replicas", processes)
-    return int(distribution.data_shard_id), min(int(replicas), int(processes))
-
-
-def _torch_processes() -> tuple[int, int] | None:
+def torch_processes() -> tuple[int, int] | None:
     """Returns rank and number of the processes, if `torch.distributed` is initialized."""
     torch: Any = sys.modules.get("torch.distributed")
     if torch is None or not torch.is_available() or not torch.is_initialized():
@@ -115,30 +114,15 @@ def _torch_processes() -> tuple[int, int] | None:
     return torch.get_rank(), torch.get_world_size()
 
 
-def _jax_processes() -> tuple[int, int] | None:
+def jax_processes() -> tuple[int, int] | None:
     """Returns rank and number of the processes of JAX, if `jax.distributed` is initialized."""
     jax: Any = sys.modules.get("jax")
-    # Asking for the process index initializes the backends, which must come after
+    # `process_index` initializes the backends, which must come after
     # `jax.distributed.initialize`.
     is_initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
-    if is_initialized is None or not is_initialized():  # JAX before 0.4.34 does not say it
+    if is_initialized is None or not is_initialized():  # JAX before 0.4.34 has no such function
         return None
     return jax.process_index(), jax.process_count()
-
-
-def _refuse_multi_worker_strategy() -> None:
-    tensorflow: Any = sys.modules.get("tensorflow")
-    if tensorflow is None or not hasattr(tensorflow, "distribute"):
-        return
-    resolver = getattr(tensorflow.distribute.get_strategy(), "cluster_resolver", None)
-    workers = 0 if resolver is None else len(resolver.cluster_spec().as_dict().get("worker", ()))
-    if workers > 1:
-        raise ValueError(
-            f"A tf.distribute strategy of {workers} workers is active. It divides the batches of a "
-            "dataset by itself, and Keras 3 does not support it "
-            "(https://github.com/keras-team/keras/issues/20585). Train with the JAX backend and "
-            "keras.distribution, or with one worker and tf.distribute.MirroredStrategy."
-        )
 
 
 def refuse_automatic_sharding() -> None:
@@ -149,7 +133,7 @@ def refuse_automatic_sharding() -> None:
     epoch would be served forever. There, Keras 3.15 refuses every dataset except `tf.data`.
 
     Raises:
-        ValueError: if so; the message contains the two lines to write instead.
+        ValueError: if it would; the message contains the two lines to write instead.
     """
     distribution = keras.distribution.distribution()
     if distribution is None or not getattr(distribution, "auto_shard_dataset", False):
@@ -164,4 +148,27 @@ def refuse_automatic_sharding() -> None:
             "auto_shard_dataset=False))\n"
             "  ShardSequence(..., batch_size=rows_of_all_processes, part='auto')\n"
             f"Received: the active {name} with auto_shard_dataset=True"
+        )
+
+
+def _part_of(distribution: Any) -> tuple[int, int]:
+    processes = getattr(distribution, "num_processes", 1)
+    if processes == 1:
+        return 0, 1
+    replicas = getattr(distribution, "num_model_replicas", processes)
+    return int(distribution.data_shard_id), min(int(replicas), int(processes))
+
+
+def _refuse_multi_worker_strategy() -> None:
+    tensorflow: Any = sys.modules.get("tensorflow")
+    if tensorflow is None or not hasattr(tensorflow, "distribute"):
+        return
+    resolver = getattr(tensorflow.distribute.get_strategy(), "cluster_resolver", None)
+    workers = 0 if resolver is None else len(resolver.cluster_spec().as_dict().get("worker", ()))
+    if workers > 1:
+        raise ValueError(
+            f"A tf.distribute strategy of {workers} workers is active. It divides the batches of a "
+            "dataset by itself, and Keras 3 does not support it "
+            "(https://github.com/keras-team/keras/issues/20585). Train with the JAX backend and "
+            "keras.distribution, or with one worker and tf.distribute.MirroredStrategy."
         )

@@ -87,11 +87,8 @@ def is_called_by_fit() -> bool:
 
     Without it: no warning that `validation_data` numbers the classes differently.
     """
-    for frame in _nearest_frames(2 * _MAX_FRAMES):
-        code = frame.f_code
-        if code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames:
-            return code.co_name == "fit"
-    return False
+    frame = _calling_frame()
+    return frame is not None and frame.f_code.co_name == "fit"
 
 
 def calling_model() -> Any:
@@ -106,22 +103,20 @@ def calling_model() -> Any:
     Without it: a model with fewer outputs than classes is not refused before it is trained.
 
     Call it before the first batch of a `fit` only. Python copies the local variables of a frame
-    when they are read, and drops the former copies: in later epochs that is TensorFlow's iterator
-    of the last epoch, whose end waits for its autotuning thread: 0.25 s in two epochs of three.
+    when they are read, and drops the former copies. In later epochs these contain TensorFlow's
+    iterator of the last epoch, whose end waits for its autotuning thread: 0.25 s in two epochs of
+    three.
     """
-    for frame in _nearest_frames(2 * _MAX_FRAMES):
-        code = frame.f_code
-        if code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames:
-            return frame.f_locals.get("self")
-    return None
+    frame = _calling_frame()
+    return None if frame is None else frame.f_locals.get("self")
 
 
 def arguments_of_fit() -> dict[str, Any]:
-    """Returns what decides about the steps of the `fit` or `evaluate` that calls a hook.
+    """Returns the arguments that determine the steps of the `fit` or `evaluate` that calls a hook.
 
     Returns:
         The name of the method, `epochs`, `initial_epoch`, and the names of the callbacks of this
-        package in their order; nothing if it is not known which method calls.
+        package in their order; empty if the calling method is not known.
 
     Finds: these arguments as local variables of a frame named `fit` or `evaluate` with a local
     variable `epoch_iterator`.
@@ -132,23 +127,22 @@ def arguments_of_fit() -> dict[str, Any]:
 
     Without it: processes that call `fit` with different arguments wait for each other forever.
     """
-    for frame in _nearest_frames(2 * _MAX_FRAMES):
-        code = frame.f_code
-        if code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames:
-            found = frame.f_locals
-            names = ("epochs", "initial_epoch") if code.co_name == "fit" else ()
-            callbacks = found.get("callbacks")
-            each = getattr(callbacks, "callbacks", callbacks)
-            return {
-                "method": code.co_name,
-                **{name: found.get(name) for name in names},
-                "callbacks of keras_bigdata": [
-                    type(callback).__name__
-                    for callback in keras.tree.flatten(each if each is not None else [])
-                    if any(c.__module__.startswith("keras_bigdata.") for c in type(callback).mro())
-                ],
-            }
-    return {}
+    frame = _calling_frame()
+    if frame is None:
+        return {}
+    method, arguments = frame.f_code.co_name, frame.f_locals
+    names = ("epochs", "initial_epoch") if method == "fit" else ()
+    callbacks = arguments.get("callbacks")
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    return {
+        "method": method,
+        **{name: arguments.get(name) for name in names},
+        "callbacks of keras_bigdata": [
+            type(callback).__name__
+            for callback in keras.tree.flatten(callbacks if callbacks is not None else [])
+            if any(c.__module__.startswith("keras_bigdata.") for c in type(callback).mro())
+        ],
+    }
 
 
 class FitOrder:
@@ -226,13 +220,11 @@ def running_epoch_iterators() -> list[Any]:
 
     Without it: see `IteratorGuard`.
     """
-    found = []
-    for innermost in sys._current_frames().values():
-        frame: FrameType | None = innermost
-        while frame is not None:
-            if "epoch_iterator" in frame.f_code.co_varnames:
-                found.append(frame.f_locals.get("epoch_iterator"))
-            frame = frame.f_back
+    found = [
+        frame.f_locals.get("epoch_iterator")
+        for frame in _frames_of_all_threads()
+        if "epoch_iterator" in frame.f_code.co_varnames
+    ]
     return [iterator for iterator in found if iterator is not None]
 
 
@@ -250,24 +242,20 @@ def running_fits() -> list[tuple[Any, Any]]:
 
     Upstream: none filed.
 
-    Without it: what `as_dataset()` of several processes does to a training is not warned of.
+    Without it: no warning of the effects of `as_dataset()` on a training of several processes.
     """
     found = []
-    for innermost in sys._current_frames().values():
-        frame: FrameType | None = innermost
-        while frame is not None:
-            code = frame.f_code
-            if code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames:
-                adapter = getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None)
-                found.append((frame.f_locals.get("self"), tf_dataset_of(adapter)))
-            frame = frame.f_back
+    for frame in _frames_of_all_threads():
+        if _is_fit_or_evaluate(frame):
+            adapter = getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None)
+            found.append((frame.f_locals.get("self"), tf_dataset_of(adapter)))
     return found
 
 
 def tf_dataset_of(adapter: Any) -> Any:
     """Returns the `tf.data.Dataset` of a data adapter, or `None` if it adapts something else.
 
-    If `fit` received `class_weight`, it is one that multiplies them.
+    If `fit` received `class_weight`, it is the dataset after their multiplication.
 
     Finds: `_dataset` of the class `TFDatasetAdapter`.
 
@@ -298,14 +286,33 @@ def datasets_of_builds() -> list[Any]:
     Without it: a dataset of a few batches may begin with epoch 1.
     """
     found = []
+    for frame in _frames_of_all_threads():
+        if frame.f_code.co_name in ("_symbolic_build", "_maybe_symbolic_build"):
+            adapter = getattr(frame.f_locals.get("iterator"), "data_adapter", None)
+            found.append(tf_dataset_of(adapter))
+    return [dataset for dataset in found if dataset is not None]
+
+
+def _calling_frame() -> FrameType | None:
+    """Returns the nearest frame of `fit` or `evaluate`, or `None` if it is not found."""
+    for frame in _nearest_frames(2 * _MAX_FRAMES + 1):  # one more, for this function
+        if _is_fit_or_evaluate(frame):
+            return frame
+    return None
+
+
+def _is_fit_or_evaluate(frame: FrameType) -> bool:
+    code = frame.f_code
+    return code.co_name in ("fit", "evaluate") and "epoch_iterator" in code.co_varnames
+
+
+def _frames_of_all_threads() -> Iterator[FrameType]:
+    """Yields the running frames of all threads, each thread from the innermost outwards."""
     for innermost in sys._current_frames().values():
         frame: FrameType | None = innermost
         while frame is not None:
-            if frame.f_code.co_name in ("_symbolic_build", "_maybe_symbolic_build"):
-                adapter = getattr(frame.f_locals.get("iterator"), "data_adapter", None)
-                found.append(tf_dataset_of(adapter))
+            yield frame
             frame = frame.f_back
-    return [dataset for dataset in found if dataset is not None]
 
 
 def _nearest_frames(count: int = _MAX_FRAMES) -> Iterator[FrameType]:

@@ -25,10 +25,10 @@ class IteratorGuard:
     TensorFlow requests batches in a thread of its own, and the thread that destroys its iterator
     waits for the requesting thread. A `fit` that ends early (Ctrl-C, an error, `stop_training`
     during an epoch) leaves the iterator in a cycle of references, and Python destroys a cycle in
-    the thread that happens to collect garbage. If that is the requesting thread, or one that works
-    for it, it waits for itself, and the process hangs forever: after every second Ctrl-C in the
-    first second of a `fit` that starts worker processes. This can happen with every `PyDataset`; it
-    often happens with one that allocates much memory in a request.
+    the thread that happens to collect garbage. If that is the requesting thread, or a thread that
+    works for it, it waits for itself, and the process hangs forever: after every second Ctrl-C in
+    the first second of a `fit` that starts worker processes. This can happen with every
+    `PyDataset`; it often happens with one that allocates much memory in a request.
 
     So the sequence refers to the iterator during an epoch, and the frames of every request refer to
     the sequence. The iterator of a stopped epoch is destroyed when the next `fit` begins. When the
@@ -64,7 +64,7 @@ class IteratorGuard:
 
     def hold(self) -> None:
         """Keeps the iterator of an epoch that begins; destroys that of a stopped epoch."""
-        self._exiting = False  # a function of `atexit` trains
+        self._exiting = False  # a function that `atexit` calls may train
         iterators = calling_epoch_iterators()
         if any(held not in iterators for held in self._iterators):
             self.destroy()

@@ -98,7 +98,7 @@ def called_dataset_constructor(dataset: Any) -> bool:
 
     Upstream: none filed. `PyDataset.workers` sets the attribute and warns if it is missing.
 
-    Without it: `True` is not returned; every `Sequence` is read as Keras 2 read it.
+    Without it: `False` for every dataset, which is then read as Keras 2 read it.
     """
     return isinstance(dataset, keras.utils.PyDataset) and "_workers" in vars(dataset)
 
@@ -110,8 +110,8 @@ def functional_class() -> Any:
 
     Seen in: Keras 3.8 to 3.15.1.
 
-    Upstream: none filed. `type(keras.Model(inputs, outputs))` is the class, but a model that is
-    made for this changes the names that later layers receive.
+    Upstream: none filed. `type(keras.Model(inputs, outputs))` is the class, but creating a model
+    for this changes the names that later layers receive.
 
     Without it: `None`; `Model(input=, output=)` raises a TypeError that names `input`.
     """
@@ -240,7 +240,7 @@ def current_training_argument() -> bool | None:
 
     Seen in: Keras 3.8 to 3.15.1.
 
-    Upstream: none filed. In public a layer learns of it by an argument `training` of its `call`.
+    Upstream: none filed. Publicly, a layer receives it as an argument `training` of its `call`.
 
     Without it: `None`; `keras.backend.in_train_phase` without an argument means inference.
     """

@@ -35,7 +35,7 @@ class OutputLossesPerRow:
 
     @contextlib.contextmanager
     def evaluating(self, model: Any) -> Iterator[None]:
-        """Within the block, `model.evaluate` averages over rows."""
+        """Makes `model.evaluate` average over rows within the block."""
         compile_loss: Any = getattr(model, "_compile_loss", None)
         is_one_output = getattr(compile_loss, "built", False) and not compile_loss.metrics
         if keras.backend.backend() != "tensorflow" or compile_loss is None or is_one_output:
@@ -63,7 +63,7 @@ class OutputLossesPerRow:
 
     @contextlib.contextmanager
     def _weighted(self, trackers: list[Any], y_pred: Any) -> Iterator[None]:
-        """Gives the batches the weight of their rows where Keras passes none."""
+        """Weights each batch by its number of rows, where Keras passes no weight."""
         self._calls += 1
         rows = keras.ops.shape(keras.tree.flatten(y_pred)[0])[0]
         for tracker in trackers:

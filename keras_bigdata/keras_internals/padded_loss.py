@@ -14,17 +14,17 @@ _TOLERANCE = 1e-3
 def loss_changed_by_padding(
     model: Any, rows: tuple[Any, Any], padded: tuple[Any, Any], places: list[int]
 ) -> str | None:
-    """Returns a description of the loss that differs between some rows and the same ones, padded.
+    """Returns a description of a loss that differs between some rows and the same rows, padded.
 
-    The mean of losses of rows, which Keras computes by default, stays the same if the weights make
-    up for the padding. A sum over rows, one value for a batch, and values of another shape than
-    that of the weights do not.
+    The mean of the losses of rows, which Keras computes by default, stays the same if the weights
+    compensate for the padding. A sum over rows, one value for a batch, and values whose shape
+    differs from that of the weights do not.
 
     Args:
-        model: the model; its predictions are made up.
+        model: the model. Its predictions are replaced by random numbers.
         rows: targets and sample weights (or `None`) of some rows.
         padded: the same with the padding.
-        places: the row of `rows` that each row of `padded` is.
+        places: for each row of `padded`, its row in `rows`.
 
     Returns:
         The name of an output and what is different, or `None` if nothing is, or if the losses are
@@ -59,14 +59,14 @@ def loss_changed_by_padding(
         values = rng.uniform(0.1, 0.9, (len(target), *shape)).astype("float32")
         try:
             expected = _number(loss.loss(target, values, weights))
-        except Exception:  # it does not accept made up predictions
+        except Exception:  # it does not accept random predictions
             continue
         try:
             actual = _number(loss.loss(padded_target, values[places], padded_weights))
         except Exception as error:
             return f"{loss.name!r} does not accept the weights: {str(error)[:200]}"
         if not np.isclose(actual, expected, rtol=_TOLERANCE, atol=1e-6, equal_nan=True):
-            return f"{loss.name!r} is {actual:.6g} of padded rows instead of {expected:.6g}"
+            return f"{loss.name!r} is {actual:.6g} for padded rows instead of {expected:.6g}"
     return None
 
 
@@ -88,7 +88,7 @@ def passes_mask_to_loss(model: Any) -> bool:
 
 
 def _at(values: Any, path: tuple[Any, ...]) -> Any:
-    """Returns what a structure holds at a path; an array stands for all below it."""
+    """Returns the value of a structure at a path; an array stands for all paths below it."""
     for key in path:
         if isinstance(values, dict | list | tuple):
             values = values[key]

@@ -1,4 +1,4 @@
-"""The processes that train one model together, and what they tell each other.
+"""The processes that train one model together, and the data that they exchange.
 
 All functions that exchange data wait for the other processes: each process must call them, in the
 same order, from the thread that trains.
@@ -16,6 +16,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from keras_bigdata.keras_internals.distribution import jax_processes, torch_processes
+
 # Sizes in bytes of the pieces of a message that JAX sends, each of which it compiles once. Most
 # messages are short, and a checkpoint is long.
 _PIECES = (2**10, 2**16, 2**22, 2**26)
@@ -27,7 +29,7 @@ _ERRORS: dict[str, type[Exception]] = {
 
 
 class Processes:
-    """One process by itself, which has no other to wait for.
+    """A single process. Subclasses exchange data with other processes.
 
     Attributes:
         rank: number of this process, from 0.
@@ -58,8 +60,8 @@ class Processes:
                 must not compute with the backend: the other processes would not.
 
         Raises:
-            Exception: in all processes, if the function raises one: in the first process that one,
-                in the others one that says what it was. So no process waits for another that has
+            Exception: in all processes, if the function raises one: the first process raises that
+                error, and the others one with its text. So no process waits for another that has
                 failed.
         """
         if self.size == 1:
@@ -106,8 +108,8 @@ class Processes:
 
 
 class _JaxProcesses(Processes):
-    def __init__(self, jax: Any) -> None:
-        self.rank, self.size = jax.process_index(), jax.process_count()
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size
 
     def gather(self, data: bytes) -> list[bytes]:
         from jax.experimental import multihost_utils
@@ -154,8 +156,8 @@ def _pieces(length: int) -> Iterator[tuple[int, int]]:
 
 
 class _TorchProcesses(Processes):
-    def __init__(self, distributed: Any) -> None:
-        self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size
 
     def gather(self, data: bytes) -> list[bytes]:
         import torch.distributed
@@ -174,18 +176,11 @@ class _TorchProcesses(Processes):
 
 def connected_processes() -> Processes:
     """Returns the processes that JAX or `torch.distributed` has connected; else this one alone."""
-    jax: Any = sys.modules.get("jax")
-    if jax is not None and keras.backend.backend() != "torch":
-        # Asking for the number of processes initializes the backends, which must come after
-        # `jax.distributed.initialize`.
-        is_initialized = getattr(jax.distributed, "is_initialized", None)
-        if is_initialized is not None and is_initialized() and jax.process_count() > 1:
-            return _JaxProcesses(jax)
+    uses_jax = "jax" in sys.modules and keras.backend.backend() != "torch"
+    found = jax_processes() if uses_jax else torch_processes()
+    if found is None or found[1] == 1:
         return Processes()
-    torch: Any = sys.modules.get("torch.distributed")
-    if torch is not None and torch.is_available() and torch.is_initialized():
-        return _TorchProcesses(torch) if torch.get_world_size() > 1 else Processes()
-    return Processes()
+    return _JaxProcesses(*found) if uses_jax else _TorchProcesses(*found)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def computed_batches(dataset: Any) -> str | None:
 
     Upstream: none filed.
 
-    Without it: every transformation counts as one that computes, also the one by which Keras
+    Without it: every transformation counts as one that computes, including the one with which Keras
     multiplies class weights. `InputReport` then says that the waiting is not known.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Shards -> batches, from the rows in the files to the dataset that `fit` takes.
+"""Loads batches from shards: from rows in files to the dataset that `fit` takes.
 
-In the order in which a batch comes into being; each package uses only those above it:
+The packages stand in the order of the steps that produce a batch; each uses only those above it:
 
 order         which rows form batch i of epoch e
 parts         the rows of a batch that one of several processes serves
@@ -12,6 +12,6 @@ prefetching   batches, loaded while the model trains
 epochs        epochs of batches, as the dataset that `fit` takes
 mixtures      the same for several sets
 
-On top of them, what users create: sequence (`ShardSequence`; open_with_roles), mixture (`Mixture`)
-and predict_rows (`predict_rows`: outputs next to the rows that they belong to).
+On top of them are the public names: sequence (`ShardSequence`; open_with_roles), mixture
+(`Mixture`) and predict_rows (`predict_rows`: outputs next to the rows that they belong to).
 """

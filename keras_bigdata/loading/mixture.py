@@ -29,17 +29,17 @@ class Mixture(EpochDataset):
     since epoch 0) differ from its exact share by less than one row. They depend on the epoch and
     the index of the batch only.
 
-    Each set gives an endless stream of passes, which goes on from batch to batch and from epoch to
-    epoch: all rows of a set are served once before any is served again, in the order in which
+    Each set provides an endless stream of passes, which goes on from batch to batch and from epoch
+    to epoch: all rows of a set are served once before any is served again, in the order in which
     its sequence would serve them, with its `balance`. An epoch is one pass over the set that is
-    exhausted last: every row of it is served exactly once, and the last batch may be smaller. Sets
-    of fewer rows go round. The order is a pure function of the seeds of the sets, the epoch and the
-    index of the batch.
+    exhausted last: every row of it is served exactly once, and the last batch may be smaller.
+    Smaller sets begin further passes. The order is a pure function of the seeds of the sets, the
+    epoch and the index of the batch.
 
-    Of a sequence, a `Mixture` uses which rows are served in which order, `transform`, `trust` and
-    `on_corrupt`; its `batch_size` and `workers` have no effect. Each transform receives the rows of
-    its own set in each batch, and a generator seeded with (seed of the set, epoch, batch index of
-    the mixture). The sequences themselves are not changed, and can be used elsewhere.
+    A `Mixture` takes from a sequence its rows, their order, `transform`, `trust` and `on_corrupt`;
+    its `batch_size` and `workers` have no effect. Each transform receives the rows of its own set
+    in each batch, and a generator seeded with (seed of the set, epoch, batch index of the mixture).
+    The sequences themselves are not changed, and can be used elsewhere.
 
     It works as a `ShardSequence` does with `fit` (also with `shuffle=True`), `ResumeTraining`,
     custom training loops and `as_dataset()`. For validation, evaluate each set on its own, as
@@ -128,7 +128,7 @@ class Mixture(EpochDataset):
             index=configs[0].index,
             fields=tuple(places[0]),
             batch_size=batch_size,
-            shuffle="window",  # no order of the files, so that `fit` needs not shuffle batches
+            shuffle="window",  # no order of the files, so that `fit` need not shuffle batches
             window_shards=configs[0].window_shards,
             seed=configs[0].seed,
             last_batch="keep",
@@ -233,7 +233,7 @@ def _checked_sets(sets: Any) -> dict[str, ShardSequence]:
 
 
 def _check_usable(name: str, sequence: ShardSequence) -> None:
-    """Refuses a sequence of which a setting would have no effect."""
+    """Refuses a sequence with a setting that would have no effect."""
     server = sequence.server
     reason = None
     if sequence.has_custom_batches:
@@ -307,7 +307,7 @@ def _leaves(structure: Structure, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _roles_of_places(roles: Roles) -> Roles:
-    """Returns roles in which the place stands for each field."""
+    """Returns the roles with each field replaced by its place."""
 
     def renamed(structure: Structure | None, path: str) -> Structure | None:
         if structure is None or isinstance(structure, str):

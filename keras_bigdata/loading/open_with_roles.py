@@ -12,7 +12,7 @@ from keras_bigdata.shards.opening.one_set import Reading
 from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.shards import Shards
 
-# Largest size of a number that Keras takes, by kind of dtype. It has no text, dates or structures.
+# Largest size in bytes of a number that Keras takes, by kind of dtype.
 _MAX_ITEMSIZE = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
 
 # Dtypes of ml_dtypes that Keras takes, on some backends.
@@ -44,8 +44,8 @@ def open_with_roles(
         passed: inputs, targets and sample weights: names of fields, or `None`.
         layout: as in `open_shards`.
         trust: whether pickles may be executed.
-        has_transform: whether a function of the user makes the batches, of fields of any dtype;
-            a role may name a key that it makes.
+        has_transform: whether a user's function makes the batches, from fields of any dtype; a role
+            may name a key that it makes.
         more: names of fields that are used too, but are not in the batches. Defaults to `()`.
 
     Returns:
@@ -108,7 +108,7 @@ def _open(
         return index
 
 
-def fed_fields(index: ShardIndex, roles: Roles) -> tuple[str, ...]:
+def fields_to_read(index: ShardIndex, roles: Roles) -> tuple[str, ...]:
     """Returns the fields that are read for a batch, and that a transform receives.
 
     Args:

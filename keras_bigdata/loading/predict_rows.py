@@ -44,8 +44,8 @@ def predict_rows(
 
     Returns:
         A `PredictedRows`, a mapping of name -> array of shape `(rows, ...)`, or `Ragged` for rows
-        of any length. The outputs of the
-        model are under `"outputs"`: an array, or a tuple or dict of arrays if there are several.
+        of any length. The outputs of the model are under `"outputs"`: an array, or a tuple or dict
+        of arrays if there are several.
 
     Raises:
         TypeError: if `sequence` is not a `ShardSequence`.
@@ -88,8 +88,8 @@ def predict_rows(
     if view.skipped_shards:
         shard = next(iter(view.skipped_shards.values()))
         raise CorruptShardError(
-            f"{shard.path}: is corrupt, so that other rows were predicted in place of its rows. "
-            "`repair` removes it from the set; then call `predict_rows` again."
+            f"{shard.path}: the shard is corrupt, so other rows were predicted in place of its "
+            "rows. `repair` removes it from the set; then call `predict_rows` again."
         )
     if isinstance(outputs, list):
         outputs = tuple(outputs)

@@ -16,7 +16,7 @@ from keras_bigdata.loading.classes.class_weights import balanced_class_weights
 from keras_bigdata.loading.epochs.describe import summarize
 from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epochs.epoch_server import EpochServer
-from keras_bigdata.loading.open_with_roles import fed_fields, open_with_roles
+from keras_bigdata.loading.open_with_roles import fields_to_read, open_with_roles
 from keras_bigdata.loading.order.class_rows import rows_to_balance
 from keras_bigdata.loading.order.epoch_plan import Shuffle
 from keras_bigdata.loading.parts.part_argument import check_padding, checked_part
@@ -50,12 +50,12 @@ class ShardSequence(EpochDataset):
     is then the order within each class, and a window is `window_shards` shards that hold the class.
     If each class lies in few shards (data packed in the order of the classes), a window is most of
     a class, and a batch reads from that many shards of every class. If each shard holds several
-    classes, classes of similar size read the same shards at a time. Of augmented data, the passes
-    of a class read one variant after the other.
+    classes, classes of similar size read the same shards at a time. With augmented data, the
+    passes of a class read one variant after the other.
 
-    Of a set behind a URL, the shards of the current window and of the next one are fetched in the
-    order in which they are needed, and checked; in memory without a cache, which is as much as the
-    largest `2 * window_shards` shards, and refused beyond half of the memory of the machine. The
+    If the set is behind a URL, the shards of the current window and of the next one are fetched in
+    the order in which they are needed, and checked. Without a cache they are held in memory: as
+    much as the largest `2 * window_shards` shards, at most half of the memory of the machine. The
     first batch is read by requests for its rows alone, where that is less, so it does not wait for
     the window. Any batch of `shuffle="global"` may need any shard, so all of them are held, and
     with `balance` too if they fit. A shard that is missing or damaged is a `CorruptShardError`; a
@@ -79,8 +79,8 @@ class ShardSequence(EpochDataset):
             batch (float32, multiplied with those of `sample_weights`): of shape `(rows,)` for class
             numbers and one-hot rows; one for each pixel, `(rows, height, width)`, for masks of
             class numbers. `"balanced"` (those of `class_weight()`), or a dict of class number to
-            weight, in which each class that occurs must be; for several targets, a dict or tuple
-            as `targets` of these, with `None` for a target without. They apply to what the
+            weight with each class that occurs; for several targets, a dict or tuple of these as
+            `targets`, with `None` for a target without weights. They apply to what the
             `transform` returns, and not in `unshuffled()` and the validations of this package,
             which evaluate. `fit(class_weight=)` does the same for one target that is not a mask;
             do not pass both. Defaults to `None`.
@@ -135,7 +135,7 @@ class ShardSequence(EpochDataset):
             multiple of this number, so that there are fewer different shapes, each of which JAX
             compiles again. Defaults to `None`: 1.
         part: which rows of each batch this process serves, if several train together: `(rank,
-            size)`, or `"auto"` to ask `keras.distribution`, JAX or `torch.distributed`.
+            size)`, or `"auto"` for the part of `keras.distribution`, JAX or `torch.distributed`.
             `batch_size` is then the number of rows of a batch of all processes. Every process has
             the same number of batches, of equal size, in the order of the plan, whatever `shuffle`
             of `fit` is. A last batch that cannot be divided is padded with rows of weight 0, or
@@ -256,7 +256,7 @@ class ShardSequence(EpochDataset):
                 selection=options.get("selection"),
             )
         options["part"] = checked_part(part, options["batch_size"], seed)
-        fields = fed_fields(index, roles)
+        fields = fields_to_read(index, roles)
         options["decode"] = checked_decode(
             index,
             fields,
@@ -297,7 +297,7 @@ class ShardSequence(EpochDataset):
 
     @property
     def class_weights(self) -> Any:
-        """The weight of each class, which sample weights are made of, or `None`."""
+        """The weights of classes from which sample weights are computed, or `None`."""
         weights = self._server.class_weights
         return None if weights is None else weights.values
 
@@ -353,7 +353,7 @@ class ShardSequence(EpochDataset):
         them with the negatives, as of `tf.nn.weighted_cross_entropy_with_logits`, is
         `classes * weight - 1`.
 
-        The counts of class numbers stand in the index of packed shards. Otherwise all rows are read
+        The index of packed shards has the counts of class numbers. Otherwise all rows are read
         once, a batch at a time. With a `transform`, what it returns for each row is counted.
 
         Returns:

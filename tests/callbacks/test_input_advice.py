@@ -36,8 +36,8 @@ EPOCH = {
         ({"decode": 19.0}, {"has_fast_jpeg": False}, False, "decode", "keras_bigdata[jpeg]"),
         ({"decode": 19.0}, {"threads": 16}, False, "decode", "all cores in use"),
         ({"transform": 19.0, "transform_cpu": 10.0}, {}, True, "transform",
-         "it holds the GIL: use_multiprocessing=True would help. Feeding could make this epoch "
-         "at most 61% faster."),
+         "it holds the GIL: use_multiprocessing=True would help. Faster input could make this "
+         "epoch at most 61% faster."),
         ({"transform": 19.0, "transform_cpu": 18.0}, {}, False, "transform", "workers=8"),
         ({"transform": 19.0, "transform_cpu": 18.0}, {"cores": 2}, False, "transform",
          "all cores in use"),

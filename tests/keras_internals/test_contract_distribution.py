@@ -90,7 +90,7 @@ def test_a_model_of_keras_3_16_joins_processes_of_torch_only_if_they_are_connect
         ddp_model = None  # Keras sets it in the constructor, and fills it in `fit`
 
     assert not of_keras.model_joins_processes(Model())
-    monkeypatch.setattr(of_keras, "_torch_processes", lambda: (0, 2))
+    monkeypatch.setattr(of_keras, "torch_processes", lambda: (0, 2))
     assert of_keras.model_joins_processes(Model())
 
 

@@ -36,7 +36,7 @@ def test_shards_come_in_the_order_of_their_first_use(shuffle, last_batch, repeat
     for position in range(plan.num_batches * (1 if repeats else 2)):
         epoch, batch = divmod(position, plan.num_batches)
         first = epoch * found.pass_rows + batch * 4
-        horizon = found.ahead(first, first + 4)
+        horizon = found.horizon(first, first + 4)
         used = stream(plan, position, 2 * plan.num_batches, repeats)
         expected = [shard for shard in used if shard in horizon.shards]
         assert list(horizon.shards) == expected
@@ -50,7 +50,7 @@ def test_shards_come_in_the_order_of_their_first_use(shuffle, last_batch, repeat
 
 def test_a_global_shuffle_needs_all_shards_those_of_the_first_rows_first():
     plan = EpochPlan(SAMPLES, 4, shuffle="global", seed=1)
-    horizon = coming(plan).ahead(8, 12)
+    horizon = coming(plan).horizon(8, 12)
     assert sorted(horizon.shards) == list(range(len(SAMPLES)))
     assert list(horizon.shards[:3]) == stream(plan, 2, 9)[:3]
 
@@ -61,7 +61,7 @@ def test_how_soon_a_shard_is_needed_again(repeats):
     found = coming(plan, repeats=repeats)
     for batch in range(plan.num_batches):
         needed = found.needed_in(batch * 4, len(SAMPLES))
-        horizon = found.ahead(batch * 4, batch * 4 + 4)
+        horizon = found.horizon(batch * 4, batch * 4 + 4)
         used = stream(plan, batch, 3 * plan.num_batches, repeats)
         rest = [shard for shard in used if shard not in horizon.shards]
         windows = [needed[shard] for shard in rest]
@@ -77,7 +77,7 @@ def test_shards_of_each_variant_are_needed_in_its_own_passes():
     assert set(needed[variants[0]].tolist()) == {0, 10, 20, 30}
     assert set(needed[variants[1]].tolist()) == {40, 50, 60, 70}
     assert needed[8] == -1, "a shard without selected rows is not needed"
-    last = found.ahead(35, 40)
+    last = found.horizon(35, 40)
     assert last.shards[0] in variants[0]
     assert last.shards[1] in variants[1]
 
@@ -85,8 +85,8 @@ def test_shards_of_each_variant_are_needed_in_its_own_passes():
 def test_a_hundred_thousand_shards_take_milliseconds():
     plan = EpochPlan(np.full(100_000, 1000), 64, seed=3)
     found = coming(plan)
-    found.ahead(0, 64), found.needed_in(0, 100_000)
+    found.horizon(0, 64), found.needed_in(0, 100_000)
     started = time.perf_counter()
-    found.ahead(6_000_000, 6_000_064)
+    found.horizon(6_000_000, 6_000_064)
     found.needed_in(6_000_000, 100_000)
     assert time.perf_counter() - started < 0.5, "measured: 0.01 s"

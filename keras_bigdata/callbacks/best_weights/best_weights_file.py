@@ -28,7 +28,8 @@ from keras_bigdata.storage.writing.writable import output_place
 
 SUFFIX = ".weights.h5"
 
-# More than HDF5 needs for a dataset or a group in addition to the numbers (measured: 1 to 2 KiB).
+# Upper bound of what HDF5 needs for a dataset or a group in addition to the numbers (measured: 1 to
+# 2 KiB).
 _HDF5_BYTES = 8192
 
 
@@ -88,8 +89,8 @@ def prepare_directory(path: Path | RemotePath, model: Any) -> None:
     """Checks before the first epoch, not after it, that the file can be written.
 
     Raises:
-        ValueError: if each process holds a part of the weights only.
-        OSError: if it cannot.
+        ValueError: if each process holds only a part of the weights.
+        OSError: if it cannot be written.
         StorageError: the same, for a URL.
     """
     _refuse_divided(model)
@@ -242,7 +243,7 @@ def write_error(
     """Returns the error for best weights that could not be written.
 
     Args:
-        error: why.
+        error: the cause.
         path: the file.
         epoch: number of the epoch, from 0.
         has_former: whether this training has written weights before.

@@ -1,4 +1,4 @@
-"""The best weights of an earlier training in the same file: kept where they are better."""
+"""Keeps the best weights of an earlier training in the same file, if they are better."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FormerWeights:
         self._kept: list[tuple[Path | RemotePath, BestRecord]] = []
 
     def replace(self, model: Any, record: BestRecord, is_first: bool) -> None:
-        """Replaces the file by the weights of a model, and keeps former ones that are better.
+        """Replaces the file with the weights of a model, and keeps former ones that are better.
 
         Args:
             model: the model.
@@ -79,7 +79,7 @@ class FormerWeights:
         self._kept.append((kept, former))
 
     def after_replacing(self, record: BestRecord) -> None:
-        """Removes what was kept in this training and is no longer better."""
+        """Removes the weights that were kept in this training and are no longer better."""
         self._written = record
         beaten = [entry for entry in self._kept if not _is_better(entry[1], record)]
         for entry in beaten:
@@ -87,7 +87,7 @@ class FormerWeights:
             _remove(entry[0])
 
     def _keep(self, description: str, advice: str) -> Path | RemotePath:
-        kept = _give_another_name(self._path)
+        kept = _keep_under_free_name(self._path)
         warnings.warn(
             f"{self._path} held {description} They are kept in {kept}. {advice} another "
             "`filepath` for each training.",
@@ -115,8 +115,8 @@ def _remove(path: Path | RemotePath) -> None:
         warnings.warn(f"{error} The file is no longer needed.", stacklevel=5)
 
 
-def _give_another_name(path: Path | RemotePath) -> Path | RemotePath:
-    """Lets a file have a second name that no file has yet: `best.former-1.weights.h5`."""
+def _keep_under_free_name(path: Path | RemotePath) -> Path | RemotePath:
+    """Links or copies a file to a name that no file has yet, such as `best.former-1.weights.h5`."""
     number = 1
     while True:
         kept = path.parent / f"{path.name.removesuffix(SUFFIX)}.former-{number}{SUFFIX}"

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.callbacks.resuming import checkpoint_file as _checkpoint_file
+from keras_bigdata.callbacks.resuming import checkpoint_file
 from keras_bigdata.callbacks.resuming.checkpoint_file import EncodedDocument
 from keras_bigdata.callbacks.resuming.checkpoints import NAME, Checkpoints
 from keras_bigdata.files import TEMPORARY_PREFIX, lock_file, temporary_target
@@ -60,10 +60,10 @@ class CheckpointDirectory(Checkpoints):
         return os.listdir(self.path)
 
     def _read_file(self, name: str) -> Any:
-        return _checkpoint_file.read(self.path / name)
+        return checkpoint_file.read(self.path / name)
 
     def _write_file(self, name: str, encoded: EncodedDocument) -> None:
-        _checkpoint_file.write(self.path / name, encoded)
+        checkpoint_file.write(self.path / name, encoded)
 
     def _remove_file(self, name: str) -> None:
         with contextlib.suppress(OSError):

@@ -69,7 +69,7 @@ def read(path: Path, source: Path | RemotePath | None = None) -> Any:
 
     Args:
         path: the file.
-        source: where it was copied from, for the message. Defaults to `None`: it is no copy.
+        source: where it was copied from, for the message. Defaults to `None`: it is not a copy.
 
     Raises:
         ValueError: if the file is damaged or is not a checkpoint.
@@ -88,7 +88,7 @@ def read(path: Path, source: Path | RemotePath | None = None) -> Any:
 
 
 def to_bytes(encoded: EncodedDocument) -> bytes:
-    """Returns the bytes of a file."""
+    """Returns the bytes of the file that `write` would write."""
     buffer = io.BytesIO()
     np.savez(buffer, **_members(encoded))
     return buffer.getvalue()

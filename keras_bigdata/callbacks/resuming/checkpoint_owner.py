@@ -1,4 +1,4 @@
-"""Which training the checkpoints behind a URL belong to: a small file with its process."""
+"""The owner of the checkpoints behind a URL: a small file names the process of the training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TakenOverError(RuntimeError):
 
 
 class CheckpointOwner:
-    """Lets one training write checkpoints, the one that began last.
+    """Lets only the training that began last write checkpoints.
 
     A store has no locks that a killed process releases. So a training that begins takes the
     checkpoints over, at once and on any machine, unless the former process is on the same machine
@@ -66,8 +66,8 @@ class CheckpointOwner:
         """Checks that no other training has taken the checkpoints over.
 
         Raises:
-            TakenOverError: if one has.
-            StorageError: if that cannot be read.
+            TakenOverError: if another one has.
+            StorageError: if the owner cannot be read.
         """
         entry = self._read()
         if entry is not None and entry.get("owner") == self._owner:
@@ -98,7 +98,7 @@ class CheckpointOwner:
 
 
 def _is_running(entry: dict[str, Any]) -> bool:
-    """Returns whether a process is known to run: another one, on this machine."""
+    """Returns whether the process of an entry is another one that runs on this machine."""
     machine, pid = _machine(), entry.get("pid")
     if machine is None or entry.get("machine") != machine or pid == os.getpid():
         return False
@@ -107,7 +107,7 @@ def _is_running(entry: dict[str, Any]) -> bool:
 
 
 def _machine() -> str | None:
-    """Returns what identifies the running system and its process numbers; `None` if unknown."""
+    """Returns an identifier of the running system and its process numbers; `None` if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         # A container has process numbers of its own.

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.callbacks.resuming import checkpoint_file as _checkpoint_file
+from keras_bigdata.callbacks.resuming import checkpoint_file
 from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks.resuming.checkpoint_file import EncodedDocument
 from keras_bigdata.callbacks.resuming.checkpoint_owner import CheckpointOwner
@@ -50,11 +50,11 @@ class CheckpointURL(Checkpoints):
     def _read_file(self, name: str) -> Any:
         with private_file(name) as file:
             download(self.path / name, file)
-            return _checkpoint_file.read(file, self.path / name)
+            return checkpoint_file.read(file, self.path / name)
 
     def _write_file(self, name: str, encoded: EncodedDocument) -> None:
         with private_file(name) as file:
-            _checkpoint_file.write_unsynced(file, encoded)
+            checkpoint_file.write_unsynced(file, encoded)
             self._owner.check()
             start = time.perf_counter()
             (self.path / name).upload(file)

@@ -33,7 +33,7 @@ class Checkpoints(ABC):
     """Writes checkpoints in a thread while training goes on, never two at once.
 
     At any instant, even after a kill, the newest complete checkpoint is in the directory. A
-    subclass says where that is.
+    subclass implements the access to it.
 
     Args:
         path: the directory; `open` creates it if it is missing.
@@ -75,7 +75,7 @@ class Checkpoints(ABC):
         """Checks that no other thread trains with the directory; in this thread none can.
 
         Raises:
-            RuntimeError: if one does.
+            RuntimeError: if another one does.
         """
         if self._training is not None and self._training.is_running_in_another_thread():
             raise RuntimeError(

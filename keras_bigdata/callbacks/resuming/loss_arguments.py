@@ -12,24 +12,24 @@ from typing import Any
 import keras
 import numpy as np
 
-# Losses that hold losses. A loss that holds itself ends there.
+# Maximum depth of losses inside losses, which also bounds a loss that contains itself.
 _MAX_DEPTH = 6
 
-# Values of an array that a checkpoint holds itself, and not as a digest.
+# Maximum number of values of an array in a checkpoint; a larger array is stored as a digest.
 _MAX_VALUES = 1000
 
 
 def arguments_of(loss: Any, depth: int = 0) -> Any:
-    """Returns the plain values that a loss holds, and those of the losses inside.
+    """Returns the plain values in a loss, and those of the losses inside it.
 
-    Of an object these are its attributes, and not only what its `get_config` returns: that of
-    `keras.losses.Huber` has no `delta` (Keras 3.8 to 3.15.1), and a custom loss often has none. Of
-    a function they are its defaults and the variables of the functions around it. What is not
-    plain, such as a layer, becomes `None`.
+    The values of an object are its attributes, not only those that `get_config` returns: the config
+    of `keras.losses.Huber` has no `delta` (Keras 3.8 to 3.15.1), and a custom loss often has no
+    `get_config`. The values of a function are its defaults and its closure variables. Other values,
+    such as layers, become `None`.
 
     Args:
         loss: a loss, a function, or a dict, list or tuple of these.
-        depth: how many objects hold this one.
+        depth: number of objects that contain this one.
     """
     if isinstance(loss, float) and not math.isfinite(loss):
         return repr(loss)  # NaN does not equal itself
@@ -48,7 +48,7 @@ def arguments_of(loss: Any, depth: int = 0) -> Any:
     if isinstance(loss, MethodType):
         return inside([loss.__self__, loss.__func__])
     if isinstance(loss, FunctionType):
-        return inside([loss.__defaults__, loss.__kwdefaults__, _variables_around(loss)])
+        return inside([loss.__defaults__, loss.__kwdefaults__, _closure_variables(loss)])
     if isinstance(loss, (np.ndarray, np.generic)) or keras.ops.is_tensor(loss):
         return _values_of(keras.ops.convert_to_numpy(loss))
     if isinstance(loss, keras.Loss):
@@ -56,7 +56,7 @@ def arguments_of(loss: Any, depth: int = 0) -> Any:
     return None
 
 
-def _variables_around(function: FunctionType) -> dict[str, Any]:
+def _closure_variables(function: FunctionType) -> dict[str, Any]:
     found = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:

@@ -38,7 +38,7 @@ class ResumableFit:
     def seek(self, state: Mapping[str, Any]) -> None:
         """Sets the batch that `fit` receives next."""
         if self._is_transformed:
-            # Now, because it begins an epoch.
+            # Read before the state is loaded, because iterating begins an epoch.
             first = next(iter(self._dataset))
             self._example = keras.tree.map_structure(lambda tensor: tensor.numpy(), first)
         self._sequence.load_state_dict(state)
@@ -57,7 +57,7 @@ def check_fit(sequence: EpochDataset) -> ResumableFit:
         The data that it reads.
 
     Raises:
-        ValueError: if it does not.
+        ValueError: if it trains on other data or in another order.
     """
     received = fit_input()
     if received is None:
@@ -89,7 +89,7 @@ def _check_data(sequence: EpochDataset, received: FitInput) -> ResumableFit:
     if origin is None or origin.sequence is not sequence:
         raise ValueError(
             "ResumeTraining and `fit` received different sequences. Pass the same object to both, "
-            "or its `as_dataset()` to `fit`, which functions may be mapped over. "
+            "or its `as_dataset()` to `fit`; functions may be mapped over it. "
             f"Received: {_describe(received, origin is not None)}"
         )
     change = origin.change

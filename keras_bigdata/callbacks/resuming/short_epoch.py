@@ -10,21 +10,22 @@ from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter
 
 
 class _EndOfEpoch:
-    """A value of `model.stop_training` that ends an epoch: true, and not that of another callback.
+    """The value of `model.stop_training` with which `ShortEpoch` ends an epoch.
 
-    An object of its own, so that another callback can stop the training at the same batch.
+    It counts as true and is not `True`, so that another callback can stop the training at the same
+    batch.
     """
 
 
 class ShortEpoch:
     """Lets an epoch end that has fewer batches than `fit` expects.
 
-    Otherwise Keras finds the end of the data within a step after the last one, in which TensorFlow
-    advances what does not depend on data: seeds, and the optimizer's count. If the batches of a
-    dataset have equal sizes, also the number of rows in metrics, which `fit` reads before it calls
-    any hook: that step must not happen, so `stop` is called. With a sequence it has to happen,
-    because Keras would not call the `on_epoch_end` of the sequence; `begin_phantom_step` is called
-    before it.
+    Otherwise Keras finds the end of the data in a phantom step after the last one, in which
+    TensorFlow advances all variables that do not depend on data: seeds, and the count of steps in
+    the optimizer. If the batches of a dataset have equal sizes, it also advances the number of rows
+    in metrics, which `fit` reads before it calls any hook. That step must not happen, so `stop` is
+    called. With a sequence it has to happen, because Keras would not call the `on_epoch_end` of the
+    sequence; `begin_phantom_step` is called before it.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,6 @@ class ShortEpoch:
             model.stop_training = False
 
     def end(self, model: Any) -> None:
-        """Does what `undo` does, and lets the warning through; called when the epoch has ended."""
+        """Calls `undo`, and lets the warning through; called when the epoch has ended."""
         self.undo(model)
         self._filter.stop()

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class TrainedCopies:
-    """What a callback and its copies know of one another; `copy.copy` lets them share it."""
+    """Records which of a callback and its copies has trained. `copy.copy` makes them share it."""
 
     def __init__(self) -> None:
         self._first: weakref.ref[Any] | None = None
@@ -15,8 +15,8 @@ class TrainedCopies:
     def check_only_one(self, callback: Any) -> None:
         """Checks that no other copy has trained, and remembers this one.
 
-        The other training may have ended. Its final state would be restored as that of this one,
-        whose model may differ in what no variable shows, such as the rate of a Dropout.
+        The other training may have ended. Its final state would be restored into this one, whose
+        model may differ in settings without a variable, such as the rate of a Dropout.
 
         Args:
             callback: the copy that begins to train; it has a `directory`.
@@ -29,8 +29,8 @@ class TrainedCopies:
             raise ValueError(
                 f"{callback.directory}: another copy of this {kind} has trained with this "
                 "directory. Tuners copy callbacks for each trial and each execution, and this one "
-                "would end with the weights and History of the former without training. Create a "
-                f"{kind} for each of them, with a directory of its own; in keras_tuner: override "
+                "would end with the weights and History of the other one, without training. Create "
+                f"a {kind} for each of them, with a directory of its own; in keras_tuner: override "
                 "`run_trial(self, trial, ...)` and use `self.get_trial_dir(trial.trial_id)`."
             )
         self._first = weakref.ref(callback)

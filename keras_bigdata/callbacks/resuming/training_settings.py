@@ -49,8 +49,8 @@ def remember_settings(model: Any) -> None:
 def changed_settings(document: Mapping[str, Any], model: Any) -> dict[str, tuple[Any, Any]]:
     """Returns the settings that differ from those with which a recorded training began.
 
-    A value to which the training itself has changed a setting, such as a scheduler the learning
-    rate, does not differ.
+    A value that the training itself has set does not count as different, such as a learning rate
+    that a scheduler has set.
 
     Args:
         document: a checkpoint. Those of earlier versions have no settings: nothing differs.
@@ -82,12 +82,12 @@ def changed_settings(document: Mapping[str, Any], model: Any) -> dict[str, tuple
 def first_settings(
     document: Mapping[str, Any], here: dict[str, Any], changed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns the settings with which a resumed training counts as begun.
+    """Returns the settings that a resumed training stores as those with which it began.
 
     Args:
         document: its checkpoint.
         here: the settings as compiled.
-        changed: those that are taken over from here.
+        changed: those that are taken from `here`.
     """
     if document.get("settings") is None:
         return here
@@ -96,7 +96,7 @@ def first_settings(
 
 
 def describe_changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
-    """Returns a text of the settings that differ, with both values."""
+    """Returns a text that lists the settings that differ, with both values."""
     has_same_arguments = not any(name.startswith(_OPTIMIZER.format("")) for name in changed)
     return ", ".join(
         f"{name} is {_show(saved)} in the checkpoint and {_show(here)} here"
@@ -112,7 +112,7 @@ def _show(value: Any) -> str:
 
 
 def keeps_learning_rate(name: str, changed: Mapping[str, Any]) -> bool:
-    """Returns whether the learning rate of an optimizer is taken over from the checkpoint."""
+    """Returns whether the learning rate of an optimizer is taken from the checkpoint."""
     return _LEARNING_RATE.format(name) not in changed and not is_new_class(name, changed)
 
 
@@ -154,7 +154,7 @@ def _config(optimizer: Any) -> dict[str, Any]:
 def _compile_config(model: Any) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of lambdas, which are not stored
+            warnings.simplefilter("ignore")  # Keras warns of lambdas, which it does not store
             return model.get_compile_config() or {}
     except Exception:  # it cannot be serialized; the reasons are many
         return {}

@@ -17,7 +17,7 @@ from keras_bigdata.callbacks.resuming.training_settings import (
     optimizers_of,
     read_settings,
 )
-from keras_bigdata.callbacks.shared import callback_states as _callback_states
+from keras_bigdata.callbacks.shared import callback_states
 from keras_bigdata.keras_internals.callbacks import global_seed_state, set_global_seed_state
 from keras_bigdata.keras_internals.distribution import whole_value
 from keras_bigdata.shards.selecting.selection import selection_difference
@@ -30,7 +30,13 @@ VERSION = 2
 
 
 def read_training(
-    model: Any, callbacks: Sequence[Any], sequence: EpochDataset, **where: Any
+    model: Any,
+    callbacks: Sequence[Any],
+    sequence: EpochDataset,
+    *,
+    position: dict[str, Any],
+    sequence_epoch: int,
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Returns the state of a training, to be copied before the next step.
 
@@ -38,11 +44,12 @@ def read_training(
         model: the model, with its variables up to date.
         callbacks: the callbacks that are saved with it.
         sequence: the sequence that it is trained on.
-        where: `position`, the `sequence_epoch` that belongs to it, and the `settings` with which
-            the training began.
+        position: the `epoch` and the `batch` that are trained next, and whether the epoch before it
+            has `ended` and the training was `stopped` there.
+        sequence_epoch: the epoch of the sequence at that position.
+        settings: the settings with which the training began.
     """
-    position = where["position"]
-    order = {**sequence.state_dict(), "epoch": where["sequence_epoch"], "batch": position["batch"]}
+    order = {**sequence.state_dict(), "epoch": sequence_epoch, "batch": position["batch"]}
     return {
         "version": VERSION,
         "keras": keras.__version__,
@@ -50,12 +57,12 @@ def read_training(
         "position": position,
         "sequence": order,
         "data": _data_identity(sequence),
-        "settings": where["settings"],
+        "settings": settings,
         "settings_now": read_settings(model),
         "variables": _describe_variables(model),
         **read_values(model),
         "history": {"epoch": model.history.epoch, "history": model.history.history},
-        "callbacks": _callback_states.read(callbacks),
+        "callbacks": callback_states.read(callbacks),
     }
 
 
@@ -80,7 +87,7 @@ def restore_training(
     restore_values({**document, "values": values}, model)
     model.history.epoch = document["history"]["epoch"]
     model.history.history = document["history"]["history"]
-    _callback_states.restore(callbacks, document["callbacks"])
+    callback_states.restore(callbacks, document["callbacks"])
     _restore_generators(document["random"])
 
 
@@ -109,7 +116,7 @@ def check_version(document: dict[str, Any], directory: Any) -> None:
     """Checks that a document has the format of this version.
 
     Raises:
-        ValueError: if it has not.
+        ValueError: if it has another format.
     """
     version = document.get("version")
     if version != VERSION:
@@ -121,7 +128,7 @@ def check_version(document: dict[str, Any], directory: Any) -> None:
 
 
 def describe_position(position: Mapping[str, Any], epochs: int, batches: int) -> str:
-    """Returns a text of where a training continues, with a place for `directory`."""
+    """Describes where a training continues, as a format string with the field `directory`."""
     epoch = position["epoch"]
     if position["stopped"] or epoch >= epochs:
         return f"The training in {{directory}} has ended after {epoch} epochs"
@@ -187,7 +194,7 @@ def wait_for_step(model: Any) -> None:
         whole_value(variable)
 
 
-def seed_epoch(seed: int, epoch: int) -> None:
+def seed_epoch(seed: int | list[int], epoch: int) -> None:
     """Seeds torch's global generator from (seed, epoch) alone; does nothing on other backends.
 
     It drives Dropout, and every iterator of a data loader draws from it. The number of these draws
@@ -216,8 +223,9 @@ def _values_for_new_settings(
 ) -> Iterator[Any]:
     """Yields a value for each variable of the optimizers: that of the document, or a first one.
 
-    A variable is found by its name and shape. An optimizer of another class starts again. Other
-    optimizers than that of `compile` keep what is not found: which variables they train is unknown.
+    A variable is found by its name and shape. An optimizer of another class starts again. In other
+    optimizers than that of `compile`, variables that are not found keep their values: it is unknown
+    which variables of the model these optimizers train.
     """
     if not new_settings:
         return

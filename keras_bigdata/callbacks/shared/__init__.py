@@ -2,7 +2,7 @@
 
 monitor              the quantity that a callback monitors
 keyboard_interrupt   Ctrl-C between two batches
-running_training     whether the training of a thread is still running
+running_training     whether a training in another thread is still running
 training_processes   which processes train together
 callback_states      saves and restores the states of callbacks
 """

@@ -73,7 +73,7 @@ def _is_known(callback: Any) -> bool:
         return True
     if type(callback) is _CSVLogger:
         return _is_local(callback)
-    # A subclass may have additional state, also of a class that says it has none.
+    # A subclass may have additional state, even if its base class declares that it has none.
     kind = type(callback)
     return vars(kind).get("has_state") is False or callback_attributes(kind) is not None
 

@@ -7,7 +7,10 @@ from typing import Any
 import keras
 
 from keras_bigdata.keras_internals.callbacks import fit_input
-from keras_bigdata.keras_internals.distribution import is_joint_distribution_active
+from keras_bigdata.keras_internals.distribution import (
+    is_joint_distribution_active,
+    may_join_torch_processes,
+)
 from keras_bigdata.keras_internals.processes import Processes, connected_processes
 from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
 from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
@@ -23,7 +26,7 @@ def training_processes(model: Any) -> Processes:
         model: the model that is trained.
     """
     on_torch = keras.backend.backend() == "torch"
-    if is_joint_distribution_active() or (on_torch and hasattr(model, "ddp_model")):
+    if is_joint_distribution_active() or (on_torch and may_join_torch_processes(model)):
         return connected_processes()
     received = fit_input()
     dataset = None if received is None else received.dataset

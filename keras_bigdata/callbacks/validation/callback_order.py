@@ -27,7 +27,7 @@ def check_order(validation: Any, callbacks: Sequence[Any]) -> None:
         callbacks: all callbacks of the training, in their order.
 
     Raises:
-        ValueError: if there are any; the message names them.
+        ValueError: if a callback does; the message names it.
     """
     position = next((i for i, each in enumerate(callbacks) if each is validation), 0)
     early = [type(each).__name__ for each in callbacks[:position] if reads_validation(each)]
@@ -43,8 +43,8 @@ def check_order(validation: Any, callbacks: Sequence[Any]) -> None:
 def reads_validation(callback: Any) -> bool:
     """Returns whether a callback reads results of a validation at the end of an epoch.
 
-    Known are the callbacks of Keras and of this package, their subclasses, and others with an
-    attribute `monitor` that begins with `val_`.
+    It recognizes callbacks of Keras and of this package, their subclasses, and other callbacks with
+    an attribute `monitor` that begins with `val_`.
     """
     if isinstance(callback, _keras.ModelCheckpoint):
         names_file = "{val_" in str(callback.filepath)

@@ -59,8 +59,8 @@ def divide(dataset: Any) -> DividedSet:
         rows = _ArrayRows(dataset, Part(rank, size), replicas)
     else:
         raise ValueError(
-            f"it is a {type(dataset).__name__}, of which {size} processes would each evaluate all "
-            "rows, or each other rows: that is unknown. Pass arrays, a Shards, the path of a "
+            f"it is a {type(dataset).__name__}, and it is unknown whether {size} processes would "
+            "evaluate the same rows of it or different ones. Pass arrays, a Shards, the path of a "
             "directory of shards, or a ShardSequence."
         )
     even = rows.num_samples - rows.num_samples % replicas
@@ -113,7 +113,7 @@ class _ArrayRows:
 
 
 class _ShardRows:
-    """Rows of shards. Of full batches, only those of this process are read."""
+    """Rows of shards. Only the rows of this process are read of full batches."""
 
     def __init__(self, server: EpochServer, part: Part, replicas: int) -> None:
         self._part = part

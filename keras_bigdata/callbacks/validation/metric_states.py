@@ -82,7 +82,7 @@ def _named_metrics(model: Any) -> Iterator[tuple[list[str], list[Any], bool]]:
 
 
 def _flat(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the results with those of a metric that has several by name, as `evaluate` does."""
+    """Returns all results in one dict: a metric may return a dict of several, as in `evaluate`."""
     flat: dict[str, Any] = {}
     for name, value in results.items():
         flat.update(value if isinstance(value, Mapping) else {name: value})

@@ -86,7 +86,7 @@ def is_remote_path(data: Any) -> bool:
 
 
 def check_options_are_used(storage_options: Mapping[str, Any] | None, sets: Iterable[Any]) -> None:
-    """Checks that there is a URL that options of a driver are for.
+    """Checks that there is a URL, if options of a driver were passed.
 
     Raises:
         ValueError: if there is none, so that they would be ignored.

@@ -1,4 +1,4 @@
-"""Whether what a custom `test_step` returns is a result over all batches."""
+"""Whether the results of a custom `test_step` are results over all batches."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def figures_of_one_batch(model: Any, dataset: Any, evaluate: _Evaluate) -> list[
     If the names are those of the model's metrics, Keras reports the metrics instead, which stay at
     0 if `test_step` does not update them.
 
-    Two batches are evaluated. A number that is another one for the second batch, but does not
-    depend on the states of the metrics, is that of one batch.
+    Two batches are evaluated. A number that is different for the second batch, but does not depend
+    on the states of the metrics, is that of one batch.
 
     Args:
         model: the model, which has been evaluated before.
@@ -104,7 +104,7 @@ def _not_updated(model: Any, results: dict[str, Any]) -> set[str]:
 
 
 def _perturb(model: Any) -> None:
-    """Changes the states of all metrics, each in another way, so that ratios change too."""
+    """Changes the states of all metrics, each in a different way, so that ratios change too."""
     for number, variable in enumerate(model.metrics_variables, 1):
         value = keras.ops.convert_to_numpy(variable).astype("float64")
         changed = value * (1.25 + 0.125 * number) + number

@@ -21,9 +21,9 @@ class TrainingData:
 
     Args:
         train: the sequence of the training; `None` to find it: the one that `fit` received, or all
-            of which batches were requested in the first epoch.
+            sequences whose batches were requested in the first epoch.
         sets: the validation sets by name, as datasets.
-        directories: name -> path, as in a script, of the sets that are read without a transform.
+        directories: name -> path, as Python code, of the sets that are read without a transform.
         check_classes: whether classes must be numbered alike.
     """
 
@@ -43,7 +43,7 @@ class TrainingData:
         self._begun: float | None = None
 
     def begin(self) -> None:
-        """Compares if the training data are known; called when training begins.
+        """Compares the sets if the training data are known; called when training begins.
 
         Raises:
             ValueError: if a set does not belong to the training data.
@@ -59,7 +59,7 @@ class TrainingData:
             self._begun = time.monotonic()
 
     def compare_once(self) -> None:
-        """Compares if `begin` could not; called after an epoch.
+        """Compares the sets if `begin` could not; called after an epoch.
 
         Raises:
             ValueError: if a set does not belong to the training data.

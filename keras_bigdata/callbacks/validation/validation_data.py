@@ -134,7 +134,7 @@ def _open_shards(
         inputs=roles.inputs,
         targets=roles.targets,
         sample_weights=roles.sample_weights,
-        part=(0, 1),  # several processes divide it later: see `_divided_sets`
+        part=(0, 1),  # several processes divide it later: see `divided_sets`
     )
     return _check_targets(shards.unshuffled(), requested)
 
@@ -144,7 +144,8 @@ def _check_targets(sequence: Any, requested: RequestedRoles) -> Any:
     if roles is not None and roles.targets is None and requested.targets is not None:
         raise ValueError(
             "the shards have no targets. Pass the name of a field as `targets` (of ShardSequence, "
-            "if the set is one), or targets=None for a model that is evaluated without."
+            "if the set is one), or targets=None for a model that is evaluated without "
+            "targets."
         )
     return sequence
 

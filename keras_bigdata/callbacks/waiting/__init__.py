@@ -1,9 +1,9 @@
 """What `InputReport` measures and concludes.
 
-input_waiting     how long training waits for batches
+input_waiting     measures how long training waits for batches
 device_wait       waits until the device has finished
 gil_probe         whether other threads hold the GIL
 longest_waiting   which of several processes waits longest
 input_advice      which stage is the limit, and what would help
-run_record        what is recorded for a report
+run_document      the record of a training, for a report
 """

@@ -14,7 +14,9 @@ from collections.abc import Callable
 # A thread that wakes has to wait for the GIL if another one holds it: one switch interval, 5 ms, if
 # that runs Python code, and nearly nothing if it is in NumPy code that has released it.
 _PERIOD = 0.05
+# Median lateness above which the GIL counts as held, as a share of the switch interval.
 _HELD = 0.4
+# Measurements that are kept, and between two calls of `is_needed`.
 _MAX_KEPT = 200
 _CHECK_EVERY = 20
 

@@ -20,7 +20,7 @@ _LARGE_TRANSFORM = 0.3
 
 @dataclass(frozen=True, slots=True)
 class InputSettings:
-    """What the advice depends on.
+    """The settings of the input that the advice depends on.
 
     Args:
         workers: number of threads or processes that load.
@@ -31,7 +31,7 @@ class InputSettings:
         is_remote: whether the shards are behind URLs.
         has_cache: whether these are kept in a cache.
         has_fast_jpeg: whether the fast JPEG decoder is installed.
-        change: the transformation of that dataset that hides the waiting, or `None`.
+        change: the transformation after `as_dataset()` that hides the waiting, or `None`.
     """
 
     workers: int
@@ -130,12 +130,12 @@ def advice(
             "workers=0 loads each batch only when it is requested: more `workers` load the next "
             "ones while the model trains."
         )
-    return f"{waited}; {reason} Feeding could make this epoch at most {_gain(wait)}."
+    return f"{waited}; {reason} Faster input could make this epoch at most {_gain(wait)}."
 
 
 def advice_kind(text: str) -> str:
-    """Returns an advice without its figures: equal for the same advice about another epoch."""
-    return re.sub(r"[0-9][0-9.,]*%?", "", text.partition(" Feeding could")[0])
+    """Returns a piece of advice without its numbers, to compare it with that of another epoch."""
+    return re.sub(r"[0-9][0-9.,]*%?", "", text.partition(" Faster input could")[0])
 
 
 def _gain(wait: float) -> str:

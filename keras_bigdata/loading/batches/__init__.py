@@ -1,7 +1,7 @@
-"""Position in the stream -> batch.
+"""Loads the batch at any position of the stream.
 
-batch_loader        the batch at a position: plan, reader, decoder and transform
-batch_rows          which rows of which files it has
+batch_loader        loads a batch with the plan, the reader, the decoder and the transform
+batch_rows          which rows of which files a batch has
 row_lengths         lengths of rows, from their offsets
 corrupt_shards      shards that are skipped, and the rows that replace theirs
 transformed_batch   what a transform returns, checked (row_names: rows as text, for its errors)

@@ -19,7 +19,7 @@ from keras_bigdata.loading.batches.row_lengths import lengths_of_rows, longest_r
 from keras_bigdata.loading.batches.row_names import rows_as_text
 from keras_bigdata.loading.batches.stage_times import StageTimes
 from keras_bigdata.loading.batches.transformed_batch import TransformedBatches, batch_function
-from keras_bigdata.loading.order.balance import BalancedPlan
+from keras_bigdata.loading.order.balanced_plan import BalancedPlan
 from keras_bigdata.loading.order.class_rows import ClassRows
 from keras_bigdata.loading.order.epoch_plan import Shuffle
 from keras_bigdata.loading.order.spawn_keys import SpawnKey
@@ -42,8 +42,9 @@ BatchTransform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 # and one being read.
 MAX_RUN_BYTES = 256 * 2**20
 
-# Maximum number of shards, on average, whose offsets each of several processes reads to find the
-# longest row of a batch of all of them: of most, it reads rows too. Each takes about 50 us.
+# Maximum average number of shards per batch for which each of several processes reads all offsets,
+# to find the longest row of the whole batch. It reads rows of most of these shards anyway. The
+# offsets of a shard take about 50 us.
 _MAX_SHARDS_OF_LENGTHS = 64
 
 # Maximum number of threads that decode images. Each takes the GIL twice for an image.
@@ -66,7 +67,7 @@ class LoaderConfig:
     trust: bool
     max_queue_size: int
     on_corrupt: Literal["raise", "skip"] = "raise"
-    # The keys that are served, which a transform may make of the fields that are read.
+    # The keys that are served. A transform may compute them from the fields that are read.
     roles: Roles = field(default_factory=Roles)
     selection: Selection | None = None
     # The rows of each class, to draw the classes evenly; `None` to draw the rows evenly.
@@ -90,11 +91,11 @@ class LoaderConfig:
 
     @property
     def has_lengths_of_batches(self) -> bool:
-        """Whether each of several processes finds the longest row of a batch of all of them.
+        """Whether each of several processes can find the longest row of a whole batch.
 
-        It is in the offsets of the rows, without which rows are padded to the longest of the data:
-        if a batch has rows of many shards, if shards must be downloaded, and if corrupt shards may
-        be replaced, which the processes do not find at the same time.
+        It reads the offsets of all rows of the batch. Rows are padded to the longest of the data
+        instead if a batch has rows of many shards, if shards must be downloaded, or if corrupt
+        shards may be replaced, which the processes do not find at the same time.
         """
         is_local = isinstance(self.index.directory, Path)
         has_windows = self.shuffle != "global" and self.balance is None
@@ -114,7 +115,7 @@ class LoaderConfig:
 
     @property
     def parts(self) -> Sequence[LoaderConfig]:
-        """What is loaded of each set: of one, this."""
+        """The config of each set; this one if there are no sets."""
         return [self]
 
     @property
@@ -124,7 +125,7 @@ class LoaderConfig:
 
     @property
     def read_row_bytes(self) -> int:
-        """Number of bytes of a row as it is read: of encoded images, those of their files."""
+        """Number of bytes of a row as stored: encoded images have the size of their files."""
         fields = [self.index.fields[name] for name in self.fields]
         size = sum(field.stored_row_bytes for field in fields)
         if any(field.is_varlen for field in fields):
@@ -133,7 +134,7 @@ class LoaderConfig:
 
     @property
     def served_fields(self) -> Mapping[str, Field]:
-        """The fields of what is served, by its name."""
+        """The fields that are served, by name."""
         return self.index.fields
 
     @property
@@ -205,7 +206,7 @@ class BatchLoader(BatchRows):
             trust=config.trust,
             spans=self._selected.spans,
         )
-        # What is behind URLs is fetched in the order of the plan.
+        # Remote shards are fetched in the order of the plan.
         self.remote = remote_rows(
             config, self.reader, self._plans, self._variants, pass_rows=self._pass_rows
         )
@@ -222,18 +223,18 @@ class BatchLoader(BatchRows):
 
     @property
     def needs_decoding(self) -> bool:
-        """Whether what is read has to be decoded or padded."""
+        """Whether rows have to be decoded or padded after they are read."""
         return self._decoder.is_needed
 
     @property
     def is_finished_when_read(self) -> bool:
-        """Whether what is read are the arrays of the batch already."""
+        """Whether a batch is complete once its rows are read."""
         is_padded = self.weights(self.num_batches - 1) is not None
         return not self._decoder.is_needed and self._transform is None and not is_padded
 
     @property
     def first_batch_is_apart(self) -> bool:
-        """Whether the first batch is read before the shards that it shares with others are here."""
+        """Whether the first batch is read by itself, before the shards of its run have arrived."""
         return self.remote is not None and not self.remote.is_begun
 
     def load(self, position: int) -> Batch:
@@ -260,9 +261,9 @@ class BatchLoader(BatchRows):
         return joined
 
     def _read(self, positions: range, read: ReadRows[_Read], *, apart: bool = False) -> _Read:
-        """Returns what a function reads of the rows of some batches, corrupt shards replaced.
+        """Calls a function that reads the rows of some batches, with corrupt shards replaced.
 
-        `apart`: a single batch may be requested out of order.
+        `apart`: whether a single batch may be requested out of order.
         """
         if self.remote is not None:
             bounds, is_single = self._row_bounds(positions), len(positions) == 1
@@ -284,7 +285,7 @@ class BatchLoader(BatchRows):
         return read(self.reader, shards, rows)
 
     def use_times(self, times: StageTimes) -> None:
-        """Adds the time of the stages to another record."""
+        """Records the time of the stages in another object from now on."""
         self.times = times
 
     def stop_fetching(self) -> None:
@@ -304,7 +305,7 @@ class BatchLoader(BatchRows):
         return lengths_of_rows(self.reader, self.config.decode.bucket, shards, rows)
 
     def batch_lengths(self, position: int) -> dict[str, int]:
-        """Returns the length that rows of any length are padded to at least, by field.
+        """Returns the minimum length that rows of any length are padded to, by field.
 
         It is the same in all processes that serve parts of the batch.
         """
@@ -335,7 +336,7 @@ class BatchLoader(BatchRows):
                 (batch,) = self.read(range(position, position + 1))
 
     def _occurrences(self, position: int) -> Occurrences | None:
-        """Returns which time each row of a batch is served, if that decides about its crop."""
+        """Returns how often each row of a batch was served before, if random crops depend on it."""
         if not self._decoder.is_random:
             return None
         epoch, number = divmod(position, self.num_batches)

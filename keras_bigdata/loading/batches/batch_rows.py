@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards, substitute_rows
+from keras_bigdata.loading.order.epoch_plan import join_rows
 from keras_bigdata.loading.order.make_plans import make_plans
 from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.shards.index.shard_index import Int64Array
@@ -57,7 +58,7 @@ class BatchRows:
         return last and self.num_samples < self.num_batches * self.config.batch_size
 
     def _row_bounds(self, positions: range) -> tuple[int, int]:
-        """Returns which rows of the stream of passes some batches hold: begin and end."""
+        """Returns the begin and end of the rows of some batches in the stream of passes."""
         epoch, first = divmod(positions.start, self.num_batches)
         start = epoch * self._pass_rows + first * self.config.batch_size
         return start, start + sum(self._global_lengths(positions))
@@ -95,13 +96,11 @@ class BatchRows:
                     seed=seed,
                 )
             )
-        return np.concatenate([part[0] for part in parts]), np.concatenate(
-            [part[1] for part in parts]
-        )
+        return join_rows(parts)
 
     @property
     def _offset(self) -> tuple[int, ...]:
-        """Where the part of this process begins in a batch; nothing if there is one process."""
+        """Where the part of this process begins in a batch; empty if there is one process."""
         part = self.config.part
         return (part.rank * self.config.part_rows,) if part.size > 1 else ()
 
@@ -119,7 +118,7 @@ class BatchRows:
         if part.size == 1:
             return self._rows(positions)
         if self.config.decode.bucket is not None or self.config.balance is not None:
-            # Which mix the rows of a batch, or of a window.
+            # Both mix the rows of a batch or of a window.
             shards, rows = self._rows(positions)
             places = part.places(lengths)
             return shards[places], rows[places]
@@ -133,11 +132,7 @@ class BatchRows:
             )
             for begin, end in part.stretches(length)
         ]
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([part[0] for part in parts]), np.concatenate(
-            [part[1] for part in parts]
-        )
+        return join_rows(parts)
 
     def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)
@@ -152,7 +147,7 @@ class BatchRows:
         return self._in_files(self._variants[variant][shards], rows)
 
     def _in_files(self, shards: Int64Array, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """Returns the rows in the files of rows that a plan counts."""
-        if self.config.balance is not None:  # whose rows are those of the files
+        """Converts rows as a plan numbers them to rows in the files."""
+        if self.config.balance is not None:  # its plan numbers the rows as the files do
             return shards, rows
         return shards, self._selected.rows(shards, rows)

@@ -197,9 +197,10 @@ def substitute_rows(
 def _rows_of(
     candidates: Int64Array, counts: Int64Array, bits: Any
 ) -> tuple[Int64Array, Int64Array]:
-    """Returns a row of some shards for each random number; all rows are equally likely.
+    """Draws a row of some shards for each random number; all rows are equally likely.
 
-    The shard of the row, and its rank among the rows of the shard that are served.
+    Returns:
+        The shard of each row, and its rank among the rows of the shard that are served.
     """
     ends = np.cumsum(counts[candidates])
     places = (bits % np.uint64(ends[-1])).astype(np.int64)

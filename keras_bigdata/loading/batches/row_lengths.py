@@ -64,7 +64,7 @@ def longest_rows(
 
 
 def _all_offsets(reader: RowReader, shard: int, name: str) -> Int64Array:
-    """Returns the offsets of the rows of a shard; of a remote one, only they are requested."""
+    """Returns the offsets of the rows of a shard. From a remote shard only they are requested."""
     index = reader.index
     if isinstance(index.directory, Path) or is_decoded(index, shard, name):
         return reader.offsets(shard, name)

@@ -18,7 +18,7 @@ def batch_function(transform: Any) -> Any:
     """Returns the function that is called with each batch.
 
     An `Augment` changes one sample if it is called, and has a method for batches. A method of the
-    same name in a class of the user means something else.
+    same name in a user's class has another meaning.
     """
     package = __name__.partition(".")[0] + "."
     for kind in type(transform).__mro__:
@@ -59,7 +59,7 @@ class TransformedBatches:
             where: the epoch and the batch, for the message.
 
         Raises:
-            ShardError: if the result is not a dict of arrays of so many rows, if a key is missing
+            ShardError: if the result is not a dict of arrays of `rows` rows, if a key is missing
                 that a role names, or if keys, dtypes or row shapes differ from other batches.
         """
         where = f"`transform` at {where}"

@@ -33,7 +33,7 @@ _SEVERAL_CLASSES = (
 
 
 class ClassSampleWeights:
-    """Makes the sample weights of a batch of the classes in its targets.
+    """Computes the sample weights of a batch from the classes in its targets.
 
     They are multiplied with the sample weights that a role names.
 
@@ -43,8 +43,8 @@ class ClassSampleWeights:
             read all rows once.
 
     Attributes:
-        values: the weights as a dict of class number to weight, or `None` for a target without;
-            for several targets, their structure of such dicts.
+        values: the weights as a dict of class number to weight, or `None` for a target without
+            weights; for several targets, their structure of such dicts.
 
     Raises:
         TypeError, ValueError: if `weights` does not fit the targets.
@@ -220,7 +220,9 @@ def _checked_leaf(weights: Any, name: str, argument: str) -> Any:
     for key, value in weights.items():
         label = checked_int(key, f"class of {argument}", 0)
         if label >= MAX_CLASSES:
-            raise ValueError(f"`{argument}`: class numbers are below {MAX_CLASSES:,}. Got {label}")
+            raise ValueError(
+                f"`{argument}`: class numbers are below {MAX_CLASSES:,}. Received: {label}"
+            )
         checked[label] = checked_number(value, f"{argument}[{label}]", minimum=0, below=_LARGEST)
     return checked
 
@@ -250,7 +252,7 @@ def _leaves(values: Any, structure: Structure) -> list[tuple[str, Any]]:
 
 
 def _map(function: Callable[[Any, Any], Any], structure: Any, values: Any) -> Any:
-    """Applies a function to each leaf of a structure and to what stands there in `values`.
+    """Applies a function to each leaf of a structure and the value at its place in `values`.
 
     An array in `values` stands for all leaves below it.
     """

@@ -121,10 +121,10 @@ def check_lengths(server: EpochServer, names: Sequence[str]) -> None:
 
 
 def _not_classes(server: EpochServer, name: str, error: ValueError, where: str) -> ShardError:
-    made = " (after the `transform`)" if server.config.transform is not None else ""
+    after = " (after the `transform`)" if server.config.transform is not None else ""
     return ShardError(
         f"{server.config.index.directory}: class weights need targets that are class numbers, or "
-        f"rows of 0 and 1 with a column for each class. {name!r}{made} has {error} (in {where})."
+        f"rows of 0 and 1 with a column for each class. {name!r}{after} has {error} (in {where})."
     )
 
 
@@ -141,9 +141,9 @@ def _recorded_counts(server: EpochServer) -> dict[str, list[int]]:
 
 
 def _batches(server: EpochServer, names: Sequence[str]) -> Iterator[Batch]:
-    """Yields all rows, in the order of the files: what a transform makes of them, if there is one.
+    """Yields all rows in the order of the files, after the transform if there is one.
 
-    Memory is that of a few batches.
+    It needs the memory of a few batches.
     """
     # All rows, of which this process may serve a part.
     view = server.unshuffled(part=Part())
@@ -169,7 +169,7 @@ def _batches(server: EpochServer, names: Sequence[str]) -> Iterator[Batch]:
 
 
 def _remote_columns(server: EpochServer, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yields the same of a remote set, shard by shard; only these fields are requested.
+    """Yields all rows of a remote set, shard by shard; only these fields are requested.
 
     The rows of shards that cannot be read, and are skipped, are left out.
     """

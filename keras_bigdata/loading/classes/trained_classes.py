@@ -1,4 +1,4 @@
-"""Which classes a model was trained on: a set that numbers them differently is warned of."""
+"""Which classes a model was trained on: warns of a set that numbers them differently."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def summarize(server: EpochServer) -> str:
 
 
 def describe_part(config: LoaderConfig) -> str:
-    """Returns the part of one of several processes, as in a call; nothing if there is one."""
+    """Returns the argument `part` as in a call; an empty string if there is one process."""
     part = config.part
     return f"part=({part.rank}, {part.size})" if part.size > 1 else ""
 

@@ -73,7 +73,11 @@ class Epoch:
 
 
 def epochs_of(sequence: EpochDataset, count: int) -> Iterator[Epoch]:
-    """Yields epochs: after a started one, the next one to serve; otherwise the following one."""
+    """Yields `count` epochs.
+
+    After an epoch in which a loop has started, the next one is the epoch that the sequence serves
+    next; after any other, it is the one with the following number.
+    """
     number = sequence.server.advance()
     for _ in range(count):
         epoch = Epoch(sequence, number)

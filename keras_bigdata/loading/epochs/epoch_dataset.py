@@ -86,7 +86,8 @@ class EpochDataset(keras.utils.PyDataset):
                 f"{self.batch_size} rows."
             )
         index %= length
-        is_divided = self._server.config.part.size > 1  # `fit` draws another order in each process
+        # Divided batches too, because `fit` draws a different order in each process.
+        is_divided = self._server.config.part.size > 1
         is_shuffled = self._server.config.shuffle in ("window", "global")
         if (is_shuffled or is_divided) and not state.fixed:
             index = self._fit_order.place(index)
@@ -105,7 +106,7 @@ class EpochDataset(keras.utils.PyDataset):
 
         Raises:
             ValueError: if Keras would divide the batches among processes, if several processes
-                train and each would be served all rows, or if part="auto" is another one now.
+                train and each would be served all rows, or if part="auto" means another part now.
         """
         refuse_automatic_sharding()
         if self._server.is_first_of_fit:
@@ -126,7 +127,7 @@ class EpochDataset(keras.utils.PyDataset):
         called. Code that requests batches by index must call both hooks.
 
         Raises:
-            ValueError: if the processes that a `fit` joins would serve parts of other batches.
+            ValueError: if the processes that a `fit` joins would serve parts of different batches.
         """
         is_reset = is_called_by_reset()
         self._server.end(is_reset=is_reset)
@@ -152,7 +153,7 @@ class EpochDataset(keras.utils.PyDataset):
     def epochs(self, count: int) -> Iterator[Epoch]:
         """Yields the next epochs, one after the other, for a custom training loop.
 
-        An epoch that is stopped early is served again from its start, by the next `Epoch` too. An
+        An epoch that is stopped early is served again from its start, also by the next `Epoch`. An
         `Epoch` keeps its number: `list(sequence.epochs(3))` holds three different epochs.
 
         Args:
@@ -232,7 +233,7 @@ class EpochDataset(keras.utils.PyDataset):
 
     @property
     def has_custom_batches(self) -> bool:
-        """Whether a subclass of the user makes the batches."""
+        """Whether a user's subclass makes the batches."""
         methods = ("__getitem__", "batch_of")
         return any(getattr(type(self), m) is not getattr(EpochDataset, m) for m in methods)
 

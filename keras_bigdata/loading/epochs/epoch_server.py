@@ -95,12 +95,12 @@ class EpochServer:
         self.last_request = -math.inf
         self._warned_of_predict = self._warned_of_metrics = False
         self.compares_classes = True
-        # Only then the model is looked up: see `calling_model`.
+        # The model is looked up for that epoch only: see `calling_model`.
         self.is_first_of_fit = True
         self._open(fixed=fixed)
         is_divided = config.part.size > 1 and not config.has_lengths_of_batches
-        is_equal = self.length == 1 or is_divided
-        if is_equal and config.ragged_fields and not config.decode.min_lengths:
+        needs_one_length = self.length == 1 or is_divided
+        if needs_one_length and config.ragged_fields and not config.decode.min_lengths:
             # Keras takes the length of the one batch for that of all; parts must have equal ones.
             self._pad_to_longest()
         self._open_lengths = OpenLengths(self._ragged_lengths())
@@ -130,7 +130,7 @@ class EpochServer:
 
     @property
     def ragged_fields(self) -> frozenset[str]:
-        """The names of what is served whose length, the second dimension, differs by batch."""
+        """The served names whose length, the second dimension, differs from batch to batch."""
         return self.config.ragged_fields
 
     def _ragged_lengths(self) -> dict[str, tuple[int, float]]:
@@ -149,7 +149,7 @@ class EpochServer:
 
     @property
     def sources(self) -> dict[str, tuple[LoaderConfig, Roles]]:
-        """What is loaded and the roles of its fields, by the name of the set if there are sets."""
+        """The config and the roles of each set, by name; the name is empty if there is one set."""
         return {"": (self.config, self.roles)}
 
     # ---- Epochs
@@ -187,8 +187,8 @@ class EpochServer:
         self.prefetcher.resume()
         if is_reset:
             self.is_first_of_fit = True
-            # Keras calls no hook when a `fit` ends with an exception: what measured that one has
-            # not removed it.
+            # Keras calls no hook when a `fit` ends with an exception, so the record of that `fit`
+            # is still here.
             self.deliveries = None
             self._guard.destroy()
         else:
@@ -254,8 +254,8 @@ class EpochServer:
     def runs(self, epoch: int, start: int = 0) -> list[range]:
         """Returns the runs of an epoch from a batch on: batches of equal size to read together.
 
-        The last batch forms a separate run, so that the epoch can end when it is read. So does the
-        first one of a remote set, whose rows are here before the shards of a whole run are.
+        The last batch forms a separate run, so that the epoch can end when it is read. The first
+        batch of a remote set does so too, because its rows arrive before the shards of a whole run.
         """
         apart = self.length - start > 1 and self.prefetcher.loader.first_batch_is_apart
         stop = start + apart

@@ -24,8 +24,8 @@ class EpochState:
         fixed: whether the same epoch is served every time. Defaults to `False`.
 
     Attributes:
-        iteration: a number that changes when an epoch begins and when the position is set. What was
-            begun with another number was dropped since.
+        iteration: a number that changes when an epoch begins and when the position is set. An
+            iteration with another number has been dropped.
     """
 
     def __init__(self, length: int, epoch: int = 0, start: int = 0, *, fixed: bool = False) -> None:

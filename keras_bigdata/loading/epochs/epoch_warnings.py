@@ -1,4 +1,4 @@
-"""What a user is warned of when batches are requested in a way that is probably not meant."""
+"""Warnings about requests for batches that are probably not what the user intends."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def warn_of_random_crops(config: LoaderConfig) -> None:
 
 def warn_of_predict(config: LoaderConfig) -> None:
     """Warns that `predict` receives rows in another order than that of the files."""
-    what = "in shuffled order, another one in each epoch" if config.shuffle else "without some"
+    what = "in shuffled order, which differs in each epoch"
+    if not config.shuffle:
+        what = "without some of them: the last, smaller batch is dropped"
     warnings.warn(
         f"`predict` receives the rows of this ShardSequence {what}. Pass `sequence.unshuffled()` "
         "to receive a prediction of every row, in the order of the files, or use `predict_rows`, "
@@ -49,8 +51,8 @@ def warn_of_predict(config: LoaderConfig) -> None:
 def warn_of_unweighted_metrics(model: Any, roles: Roles) -> bool:
     """Warns that unweighted metrics count rows without a number, whose target was filled with 0.
 
-    Such an output has a field of weights for itself: see `ImageTable(missing="mask")`. So have
-    masks, of which no row is without.
+    Such an output has a field of weights of its own: see `ImageTable(missing="mask")`. Masks have
+    one too, but every row has a mask.
 
     Returns:
         Whether the model has such metrics.

@@ -1,4 +1,4 @@
-"""What a user is warned of when one of several processes begins an epoch with its part."""
+"""Warnings and errors when one of several processes begins an epoch with its part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keras_bigdata.loading.parts.batch_parts import Part
 
 
 class PartWarnings:
-    """Warns once of what a part of each batch does to a training, if Keras reads it."""
+    """Warns once of each effect that parts of batches have when Keras reads them."""
 
     def __init__(self) -> None:
         self._done: set[str] = set()
@@ -47,7 +47,7 @@ class PartWarnings:
             return
         if is_called_by_predict():
             if self._is_first("predict"):
-                _warn_of_predict(part)
+                _check_predict(part)
             return
         if model is None:
             return
@@ -65,7 +65,8 @@ class PartWarnings:
         return is_first
 
 
-def _warn_of_predict(part: Part) -> None:
+def _check_predict(part: Part) -> None:
+    """Refuses `predict` in processes that share arrays, and warns of it in other processes."""
     hint = (
         "Predict in one process: a program without `keras.distribution` and "
         "`jax.distributed.initialize`."
@@ -97,7 +98,7 @@ def _warn_of_separate_models(part: Part) -> None:
 
 
 def _changed_loss(model: Any, server: EpochServer) -> str | None:
-    """Describes a loss that is not a mean over rows, by made up predictions of a few rows."""
+    """Describes a loss that is not a mean over rows, found with random predictions."""
     _, targets, given = server.example()
     rows = min(2, len(keras.tree.flatten(targets)[0]))
     places = [*range(rows), 0]
@@ -134,7 +135,7 @@ def _describe_padding(server: EpochServer) -> str:
 
 
 def _no_padding(server: EpochServer) -> str:
-    """Returns how to have no padding, for messages."""
+    """Returns the argument that avoids padding, and where to pass it, for messages."""
     kind = "sequence" if len(server.config.parts) == 1 else "Mixture"
     return f"{server.config.no_padding} to the {kind}"
 

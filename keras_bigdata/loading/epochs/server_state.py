@@ -48,7 +48,7 @@ def checked_state(
     difference = selection_difference(state.get("selection"), expected.pop("selection", None))
     if difference is not None:
         raise ValueError(f"The state belongs to other rows: {difference}.")
-    # Not in the states of earlier releases, nor if they have their defaults.
+    # States of earlier releases do not have these keys, and no state has them with the defaults.
     for key in ("decode", "pad_to", "bucket"):
         expected.setdefault(key, None)
     for key, value in expected.items():

@@ -10,7 +10,7 @@ from keras_bigdata.loading.rows.row_reader import Batch
 
 
 class OpenLengths:
-    """Lets the lengths of padded rows differ in the batches of which Keras takes the shapes.
+    """Makes the lengths of padded rows differ in the batches from which Keras takes the shapes.
 
     On TensorFlow, `fit` looks at two batches before it trains: a dimension that is equal in both
     counts as equal in all, and a later batch of another length is an error. The second of them is
@@ -27,7 +27,7 @@ class OpenLengths:
         self._lock = threading.Lock()
 
     def of_signature(self, batch: Batch, index: int) -> Batch:
-        """Returns a batch, longer if Keras would otherwise take its length for that of all.
+        """Returns a batch, padded further if Keras would take its length for that of all.
 
         Args:
             batch: the batch.

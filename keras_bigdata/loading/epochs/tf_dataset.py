@@ -36,7 +36,10 @@ def as_dataset(sequence: EpochDataset, custom: bool) -> Any:
     Each iteration is an epoch: the next one if all batches of the last one were requested. It
     begins at the batch of a loaded state; the number of batches that Keras sees is that of a whole
     epoch.
-    `custom`: the class of the sequence makes its own batches, so each is requested from it.
+
+    Args:
+        sequence: the `ShardSequence` or `Mixture`.
+        custom: whether its class makes its own batches, so that each is requested from it.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Remote shards, fetched in the order in which the plan needs them.
+"""Fetches remote shards in the order in which the plan needs them.
 
 coming_shards      the shards that the next batches need
 planned_fetch      fetches them in that order, and holds those in use

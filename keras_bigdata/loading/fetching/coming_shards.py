@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_bigdata.loading.order.balance import BalancedPlan
+from keras_bigdata.loading.order.balanced_plan import BalancedPlan
 from keras_bigdata.loading.order.bucket_plan import BucketPlan
 from keras_bigdata.loading.order.epoch_plan import EpochPlan, in_order_of_use
 from keras_bigdata.shards.index.shard_index import Int64Array
@@ -25,10 +25,10 @@ class Horizon:
 
     Positions are those of rows in the endless stream of passes.
 
-    Args:
+    Attributes:
         first: position of the first row.
-        stop: position behind the current window, at which the horizon moves on.
-        reach: position behind the last row of which all shards are among `shards`.
+        stop: position after the current window, at which the horizon moves on.
+        reach: position after the last row whose shards are all among `shards`.
         shards: numbers of the shards, in the order of their first use.
         current: number of them that belong to the current window.
     """
@@ -76,15 +76,15 @@ class ComingShards:
 
     @property
     def needs_lengths(self) -> bool:
-        """Whether the rows of a batch depend on lengths that stand in the shards."""
+        """Whether the rows of a batch depend on lengths that are stored in the shards."""
         return isinstance(self._plans[0], BucketPlan)
 
-    def ahead(self, first: int, stop: int) -> Horizon:
+    def horizon(self, first: int, stop: int) -> Horizon:
         """Returns the shards that are needed from some rows on.
 
         Args:
             first: position of the first row in the stream.
-            stop: position behind the rows that are read together.
+            stop: position after the rows that are read together.
         """
         first, stop = self._whole_segment(first, stop)
         # The last batch of a window may hold rows of the next window.
@@ -125,19 +125,19 @@ class ComingShards:
         for variant, shards in enumerate(self._variants):
             plan = self._plans[variant]
             passes = len(self._plans)
-            # The next pass of this variant, from the current one on.
-            ahead = 0 if self.repeats else (variant - number) % passes
+            # Number of passes until the next one of this variant.
+            wait = 0 if self.repeats else (variant - number) % passes
             period = 1 if self.repeats else passes
             if not isinstance(plan, EpochPlan):
                 needed[shards] = self.pass_rows  # each class goes through the shards on its own
                 continue
             if plan.shuffle == "global":
-                needed[shards] = max(0, ahead * self.pass_rows - row)
+                needed[shards] = max(0, wait * self.pass_rows - row)
                 continue
-            begins = plan.first_rows(0 if self.repeats else number + ahead)
-            distance = ahead * self.pass_rows - row + begins
-            after = plan.first_rows(0 if self.repeats else number + ahead + period)
-            later = (ahead + period) * self.pass_rows - row + after
+            begins = plan.first_rows(0 if self.repeats else number + wait)
+            distance = wait * self.pass_rows - row + begins
+            after = plan.first_rows(0 if self.repeats else number + wait + period)
+            later = (wait + period) * self.pass_rows - row + after
             needed[shards] = np.where(distance >= 0, distance, later)
         return needed
 

@@ -57,7 +57,7 @@ class NextUseOfPlan:
         self._horizon = horizon
 
     def forget(self) -> None:
-        """Nothing is in use any more."""
+        """Records that nothing is in use any more."""
         self._horizon = None
 
     def needed_in(self, name: str) -> float:
@@ -79,7 +79,7 @@ class NextUseOfPlan:
         return math.inf if rows_until < 0 else rows_until / self._coming.batch_size
 
     def _names(self) -> dict[str, int]:
-        """Returns the shard of each entry."""
+        """Returns the number of each shard by the name of its entry in the cache."""
         names = {}
         for shard, (size, checksum) in enumerate(
             zip(self._index.sizes.tolist(), self._index.checksums.tolist(), strict=True)

@@ -30,9 +30,9 @@ _numbers = itertools.count(1)
 class PlannedFetch:
     """Fetches remote shards before they are needed, and holds those that are in use.
 
-    Held are the copies of the shards of the plan, and of a few that were requested out of order; in
-    memory, or with a cache as open files. Errors of what is fetched in advance are raised when the
-    shard is opened. Thread-safe.
+    It holds the copies of the shards of the plan, and of a few that were requested out of order: in
+    memory or, with a cache, as open files. Errors of shards that are fetched in advance are raised
+    when the shard is opened. Thread-safe.
 
     Args:
         index: the shards.
@@ -45,7 +45,7 @@ class PlannedFetch:
         self._planned: frozenset[int] = frozenset()
         self._wanted: deque[int] = deque()
         self._futures: dict[int, Future[OpenCopy]] = {}
-        # In the cache, and not kept open.
+        # Shards in the cache that are not kept open.
         self._in_cache: set[int] = set()
         self._aside: OrderedDict[int, Future[OpenCopy]] = OrderedDict()
         self._max_aside = 2

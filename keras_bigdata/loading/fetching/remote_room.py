@@ -39,7 +39,7 @@ class RemoteRoom:
         self._sizes = index.sizes
         cache = cache_of(index.directory)
         self._max_bytes = memory_limit() if cache is None else cache.max_bytes
-        # What any batch may need is held as a whole, or it would be fetched again and again.
+        # If any batch may need any shard, all are held, or they would be fetched again and again.
         total = int(index.sizes[used].sum())
         fits = cache is None and total <= memory_limit()
         self._all = used.tolist() if fits and not coming.is_local else []
@@ -57,7 +57,7 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
     """Checks that the shards of two windows can be held at one time.
 
     Args:
-        configs: what is loaded, of each set.
+        configs: what is loaded of each set.
         processes: number of processes of which each holds shards. Defaults to `1`.
 
     Raises:
@@ -93,7 +93,7 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
 
 
 def cache_of(place: Place) -> CacheSettings | None:
-    """Returns the cache of a set; of several joined ones, that of the first one behind a URL."""
+    """Returns the cache of a set; that of the first URL if several sets are joined."""
     if isinstance(place, RemotePath):
         return place.cache
     if isinstance(place, Path):
@@ -139,7 +139,7 @@ def _too_little_memory(configs: Sequence[LoaderConfig], size: int, processes: in
 
 
 def _held_and_remedy(configs: Sequence[LoaderConfig]) -> tuple[str, str]:
-    """Returns what is held at one time, and what holds less, for messages."""
+    """Returns what is held at one time, and an argument that reduces it, for messages."""
     if any(each.shuffle == "global" for each in configs):
         return 'any batch of shuffle="global" needs any shard: all of them', 'shuffle="window"'
     return "the shards of two windows, the current one and the next,", "fewer `window_shards`"

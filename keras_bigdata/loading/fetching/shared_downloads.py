@@ -18,7 +18,7 @@ from keras_bigdata.storage.cache.open_copy import OpenCopy, open_copy
 from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 
 # Maximum number of shards that are downloaded at one time. The pieces of all of them share the
-# connections of the process (`storage.fetch`).
+# connections of the process (`storage.copies.fetch`).
 _MAX_DOWNLOADS = 16
 
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
@@ -28,7 +28,7 @@ _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 class RemoteFile:
     """A remote file as the index knows it.
 
-    Args:
+    Attributes:
         path: the file.
         size: size in bytes.
         checksum: CRC-32; `None` if it is unknown.

@@ -11,7 +11,7 @@ from keras_bigdata.loading.batches.corrupt_shards import CorruptShards, SkippedS
 
 
 class CorruptShardsOfSets(CorruptShards):
-    """The corrupt shards of several sets, which are numbered on from one set to the next.
+    """The corrupt shards of several sets, numbered consecutively over all sets.
 
     Args:
         records: the record of each set, which its own sequence uses too.

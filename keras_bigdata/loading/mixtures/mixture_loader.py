@@ -51,9 +51,9 @@ class MixtureConfig(LoaderConfig):
 
     @property
     def has_lengths_of_batches(self) -> bool:
-        """Whether each of several processes finds the longest row of a batch of all of them.
+        """Whether each of several processes can find the longest row of a whole batch.
 
-        A process does not know the lengths that transforms of sets make of which it has no rows.
+        A process does not know the lengths after the transform of a set if it has no rows of it.
         """
         sets = [replace(each, batch_size=self.batch_size) for each in self.sets]
         return self.transform is None and all(each.has_lengths_of_batches for each in sets)
@@ -70,7 +70,7 @@ class MixtureConfig(LoaderConfig):
 
     @property
     def parts(self) -> Sequence[LoaderConfig]:
-        """What is loaded of each set."""
+        """The config of each set."""
         return self.sets
 
     @property
@@ -80,12 +80,12 @@ class MixtureConfig(LoaderConfig):
 
     @property
     def read_row_bytes(self) -> int:
-        """Number of bytes of a row as it is read: the most of any set."""
+        """Number of bytes of a row as stored, in the set where it is largest."""
         return max(each.read_row_bytes for each in self.sets)
 
     @property
     def served_fields(self) -> Mapping[str, Field]:
-        """The fields of what is served, by its place."""
+        """The fields that are served, by place."""
         fields = self.sets[0].index.fields
         return {place: fields[name] for place, name in self.places[0].items() if name in fields}
 
@@ -153,21 +153,21 @@ class MixtureLoader(BatchLoader):
 
     @property
     def needs_decoding(self) -> bool:
-        """Whether what is read has to be decoded or padded."""
+        """Whether rows have to be decoded or padded after they are read."""
         return any(each.needs_decoding for each in self._sets)
 
     @property
     def is_finished_when_read(self) -> bool:
-        """Whether what is read are the arrays of the batch already."""
+        """Whether a batch is complete once its rows are read."""
         return not self._is_apart and self.weights(self.num_batches - 1) is None
 
     @property
     def first_batch_is_apart(self) -> bool:
-        """Whether the first batch is read before the shards that it shares with others are here."""
+        """Whether the first batch is read by itself, before the shards of its run have arrived."""
         return any(each.first_batch_is_apart for each in self._sets)
 
     def use_times(self, times: StageTimes) -> None:
-        """Adds the time of the stages of all sets to one record."""
+        """Records the time of the stages of all sets in one object from now on."""
         super().use_times(times)
         for each in self._sets:
             each.use_times(times)
@@ -182,7 +182,7 @@ class MixtureLoader(BatchLoader):
     def run_at(self, position: int) -> range:
         """Returns the positions that should be read together with this one.
 
-        They are the windows of the set that gives most rows, where it has windows.
+        They form the windows of the set that gives the most rows, if it has windows.
         """
         epoch, batch = divmod(position, self.num_batches)
         starts = self._run_starts(epoch)
@@ -205,11 +205,6 @@ class MixtureLoader(BatchLoader):
             return np.append(np.arange(0, length, min(self._max_run, 16)), length)
         firsts = np.searchsorted(before, np.concatenate(ends))
         return cut_runs(np.minimum(firsts, length), length, self._max_run)
-
-    def is_short(self, position: int) -> bool:
-        """Returns whether a batch has fewer rows than the others, as the last one may."""
-        last = position % self.num_batches == self.num_batches - 1
-        return last and self.num_samples < self.num_batches * self.config.batch_size
 
     # ---- Reading
 
@@ -252,7 +247,7 @@ class MixtureLoader(BatchLoader):
             places = self.config.places[number]
             if not any(rows):
                 continue
-            # A field that stands in several places is read once.
+            # A field with several places is read once.
             first = {field: place for place, field in reversed(list(places.items()))}
             outs = [{field: part[first[field]] for field in first} for part in parts]
             self._sets[number].read_into(positions, outs)
@@ -375,7 +370,7 @@ def _check_alike(parts: Mapping[str, Batch]) -> None:
     for name in names[1:]:
         if kinds[name] != kinds[names[0]]:
             raise ShardError(
-                "The sets of a Mixture must have the same dtypes and row shapes, and their "
-                f"transforms return others: {names[0]!r} has {kinds[names[0]]} and {name!r} has "
+                "The sets of a Mixture must have the same dtypes and row shapes, but after "
+                f"their transforms {names[0]!r} has {kinds[names[0]]} and {name!r} has "
                 f"{kinds[name]}."
             )

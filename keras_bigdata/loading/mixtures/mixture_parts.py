@@ -1,4 +1,4 @@
-"""Which rows of each set one of several processes serves of the batches of a mixture."""
+"""The rows of each set that one of several processes serves in the batches of a mixture."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PartOfSets:
         before = np.cumsum(rows, axis=1) - rows
         starts = (part.rank * per_part)[:, np.newaxis] - before
         stops = starts + per_part[:, np.newaxis]
-        # The padding belongs to the last set that gives rows: its slice may end behind them.
+        # The padding belongs to the last set that gives rows: its slice may end after them.
         is_last = before + rows == lengths[:, np.newaxis]
         is_last &= rows > 0
         limit = np.where(is_last, stops.max(initial=0), rows)
@@ -53,7 +53,7 @@ class PartOfSets:
         return lengths
 
     def places_by_batch(self, number: int) -> list[Int64Array]:
-        """Returns for each batch the places of these rows among those of the set, ascending."""
+        """Returns for each batch the places of these rows among the rows of the set, ascending."""
         starts, counts = self.starts[:, number], self.counts[:, number]
         return [
             np.minimum(np.arange(start, start + count), rows - 1)

@@ -21,7 +21,7 @@ class MixtureServer(EpochServer):
 
     @property
     def sources(self) -> dict[str, tuple[LoaderConfig, Roles]]:
-        """What is loaded of each set and the roles of its fields, by name."""
+        """The config and the roles of each set by its name."""
         names = zip(self.config.names, self.config.sets, strict=True)
         return {name: (each, each.roles) for name, each in names}
 

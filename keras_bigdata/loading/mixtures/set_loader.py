@@ -9,8 +9,8 @@ import numpy as np
 from keras_bigdata.loading.batches.batch_loader import BatchLoader, LoaderConfig
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
 from keras_bigdata.loading.mixtures.mixture_parts import PartOfSets
-from keras_bigdata.loading.order.balance import BalancedPlan
-from keras_bigdata.loading.order.epoch_plan import EpochPlan
+from keras_bigdata.loading.order.balanced_plan import BalancedPlan
+from keras_bigdata.loading.order.epoch_plan import EpochPlan, join_rows
 from keras_bigdata.loading.order.proportions import Proportions
 from keras_bigdata.loading.rows.row_decoder import Occurrences
 from keras_bigdata.loading.rows.row_reader import Batch, RawBatch
@@ -56,10 +56,7 @@ class SetLoader(BatchLoader):
         return self._rows_between(*self._row_bounds(positions))
 
     def _rows_between(self, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
-        parts = [self.rows_of_pass(*part) for part in self._passes(start, stop)]
-        return np.concatenate([part[0] for part in parts]), np.concatenate(
-            [part[1] for part in parts]
-        )
+        return join_rows([self.rows_of_pass(*part) for part in self._passes(start, stop)])
 
     def _passes(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yields the parts of passes in the stream: number of the pass, begin and end."""
@@ -88,17 +85,16 @@ class SetLoader(BatchLoader):
             return self._rows(positions)
         begins = self.rows_before(np.arange(positions.start, positions.stop))
         of_part = self._of_part(positions)
-        found = [
-            self._rows_of_stream(int(begin), places)
-            for begin, places in zip(begins, of_part.places_by_batch(self._number), strict=True)
-            if len(places)
-        ]
-        return np.concatenate([each[0] for each in found]), np.concatenate(
-            [each[1] for each in found]
+        return join_rows(
+            [
+                self._rows_of_stream(int(begin), places)
+                for begin, places in zip(begins, of_part.places_by_batch(self._number), strict=True)
+                if len(places)
+            ]
         )
 
     def _rows_of_stream(self, begin: int, places: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """Returns the rows at some places, in ascending order, behind a position of the stream."""
+        """Returns the rows at some ascending places after a position of the stream."""
         first, stop = int(places[0]), int(places[-1]) + 1
         shards, rows = self._rows_between(begin + first, begin + stop)
         return shards[places - first], rows[places - first]

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from keras_bigdata.loading.order.epoch_plan import EpochPlan
+from keras_bigdata.loading.order.epoch_plan import EpochPlan, join_rows
 from keras_bigdata.loading.order.spawn_keys import SpawnKey
 from keras_bigdata.permutation import Int64Array, permutation
 
@@ -23,7 +23,7 @@ class BucketPlan(EpochPlan):
 
     Args:
         plan: the order of the rows.
-        lengths_of: returns the length of each row, of int64 arrays of shards and rows.
+        lengths_of: receives int64 arrays of shards and rows, and returns the length of each row.
     """
 
     def __init__(
@@ -45,11 +45,7 @@ class BucketPlan(EpochPlan):
             last = (min(stop, segment.stop) - segment.start) * self.batch_size
             parts.append((shards[first:last], rows[first:last]))
             batch = segment.stop
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([part[0] for part in parts]), np.concatenate(
-            [part[1] for part in parts]
-        )
+        return join_rows(parts)
 
     def row_range(self, epoch: int, start: int, stop: int) -> tuple[Int64Array, Int64Array]:
         """Returns rows `start` to `stop - 1` of an epoch, as `rows` returns those of batches."""

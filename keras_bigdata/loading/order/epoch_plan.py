@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -104,8 +105,7 @@ class EpochPlan:
             return self._range(epoch, start, stop)
         if start >= n:
             return self._range(epoch, start - n, stop - n)
-        head, tail = self._range(epoch, start, n), self._range(epoch, 0, stop - n)
-        return np.concatenate((head[0], tail[0])), np.concatenate((head[1], tail[1]))
+        return join_rows([self._range(epoch, start, n), self._range(epoch, 0, stop - n)])
 
     def run_at(self, epoch: int, batch: int, max_length: int) -> range:
         """Returns the batches that should be read together with a batch, as they share files.
@@ -144,7 +144,7 @@ class EpochPlan:
             limit: number of rows of the epoch that are served.
 
         Returns:
-            The position behind the last row of the window that is served, and the shards of the
+            The position after the last row of the window that is served, and the shards of the
             rows in between, in the order of their first use.
         """
         rotated = (start + self._rotation_of(epoch)) % self.num_samples
@@ -156,7 +156,8 @@ class EpochPlan:
     def first_rows(self, epoch: int) -> Int64Array:
         """Returns for each shard the position in an epoch at which its window begins.
 
-        Without a global shuffle; a window that the rotation divides begins at its second part.
+        A window that the rotation divides begins at its second part. Do not call it with a global
+        shuffle, which has no windows.
         """
         order, ends = self._shard_order(epoch if self.shuffle else 0)
         starts = np.concatenate(([0], ends[:-1])) - self._rotation_of(epoch)
@@ -183,12 +184,8 @@ class EpochPlan:
             parts = [self._window(epoch, window) for window in range(int(low), int(high) + 1)]
             first = int(ends[low - 1]) if low else 0
         inside = slice(start - first, stop - first)
-        if len(parts) == 1:
-            return parts[0][0][inside], parts[0][1][inside]
-        return (
-            np.concatenate([part[0] for part in parts])[inside],
-            np.concatenate([part[1] for part in parts])[inside],
-        )
+        shards, rows = join_rows(parts)
+        return shards[inside], rows[inside]
 
     def _make_shard_order(self, epoch: int) -> tuple[Int64Array, Int64Array]:
         """Returns the shards of an epoch in order, and the position where each window ends."""
@@ -235,6 +232,14 @@ def in_order_of_use(shards: Int64Array) -> Int64Array:
     """Returns the distinct shards of some rows, in the order of the first row of each."""
     found, firsts = np.unique(shards, return_index=True)
     return found[np.argsort(firsts)]
+
+
+def join_rows(parts: Sequence[tuple[Int64Array, Int64Array]]) -> tuple[Int64Array, Int64Array]:
+    """Joins several pairs of shards and rows into one pair."""
+    if len(parts) == 1:
+        return parts[0]
+    shards, rows = zip(*parts, strict=True)
+    return np.concatenate(shards), np.concatenate(rows)
 
 
 def cut_runs(firsts: Int64Array, num_batches: int, max_length: int) -> Int64Array:

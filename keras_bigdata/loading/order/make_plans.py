@@ -1,4 +1,4 @@
-"""The order of the rows that the options of a sequence ask for."""
+"""Makes the plans for the options of a sequence: the order of the rows of each variant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_bigdata.loading.order.balance import BalancedPlan
+from keras_bigdata.loading.order.balanced_plan import BalancedPlan
 from keras_bigdata.loading.order.bucket_plan import BucketPlan
 from keras_bigdata.loading.order.epoch_plan import EpochPlan
 from keras_bigdata.loading.order.selected_rows import SelectedRows
@@ -25,7 +25,7 @@ def make_plans(
 ) -> tuple[list[Int64Array], list[EpochPlan] | list[BucketPlan] | list[BalancedPlan]]:
     """Returns the shards of each variant, and the order of its rows.
 
-    A class goes through the variants in its own passes, so a balanced plan is one for all shards.
+    A class goes through the variants in its own passes, so one balanced plan is for all shards.
 
     Args:
         config: what to load.
@@ -58,6 +58,6 @@ def _lengths_in_files(
     shards: Int64Array,
     rows: Int64Array,
 ) -> Int64Array:
-    """Returns the lengths of rows that a plan counts."""
+    """Returns the lengths of rows as a plan numbers them."""
     shards = shards_of_variant[shards]
     return lengths_of(shards, selected.rows(shards, rows))

@@ -22,7 +22,7 @@ class SelectedRows:
         counts: int64 array, the number of selected rows of each shard of the index.
         variants: for each variant, an int64 array of its shards that have selected rows. Shards
             without any are left out, so that each window holds as many shards as it should.
-        spans: two int64 arrays, the first selected row of each shard and the row behind the last
+        spans: two int64 arrays, the first selected row of each shard and the row after the last
             one; `None` without a selection.
     """
 
@@ -40,11 +40,11 @@ class SelectedRows:
         # The position of each shard in its variant, by which the selection counts.
         self._places = np.zeros(len(index), np.int64)
         spans = selection.spans()
-        for one in shards:
-            self._places[one] = np.arange(len(one))
-            self.counts[one] = selection.counts
-            self.spans[0][one], self.spans[1][one] = spans
-        self.variants = [one[used] for one in shards]
+        for variant in shards:
+            self._places[variant] = np.arange(len(variant))
+            self.counts[variant] = selection.counts
+            self.spans[0][variant], self.spans[1][variant] = spans
+        self.variants = [variant[used] for variant in shards]
 
     def of_shard(self, shard: int) -> Int64Array:
         """Returns the rows in the file of all selected rows of a shard."""

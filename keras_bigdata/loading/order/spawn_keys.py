@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class SpawnKey(IntEnum):
-    """What a random stream is for. Recorded orders depend on the numbers: they stay as they are."""
+    """What a random stream is for. The numbers must not change: recorded orders depend on them."""
 
     SHARDS = 0
     WINDOW = 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Int64Array = npt.NDArray[np.int64]
+from keras_bigdata.permutation import Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Part:
         rank: number of the part, from 0.
         size: number of parts.
         is_given: whether the user passed the part. Defaults to `False`.
-        is_auto: whether it is the one that the backend named. Defaults to `False`.
+        is_auto: whether it was read from the backend, with part="auto". Defaults to `False`.
         devices: number of devices of this process that the rows of the part are divided among.
             Defaults to `1`.
     """
@@ -60,7 +60,7 @@ class Part:
     def stretches(self, length: int) -> Iterator[tuple[int, int]]:
         """Yields which rows of a global batch of `length` rows are served: begin and end, in order.
 
-        They are one stretch, unless the padding goes round.
+        They are one stretch, unless the padding wraps around to the first rows.
         """
         rows = self.rows_of(length)
         start, stop = self.rank * rows, (self.rank + 1) * rows

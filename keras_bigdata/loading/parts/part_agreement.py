@@ -25,7 +25,7 @@ def check_agreement(sequence: EpochDataset) -> None:
 
     Other rows, another order or another number of batches in one process would lose and repeat
     rows without an error, or let the others wait for a batch forever; and so would a callback
-    that exists in one process only. Keras calls every process here, before its callbacks.
+    that exists in one process only. Keras calls this in every process, before the callbacks.
 
     Raises:
         ValueError: in all processes, if they differ.
@@ -54,7 +54,7 @@ def _identity(sequence: EpochDataset) -> dict[str, Any]:
 
 
 def _compared_with_joined(part: Part) -> str:
-    """Describes a part in words that are the same in all processes, unless it is a wrong one."""
+    """Describes a part by a text that is the same in all processes, unless the part is wrong."""
     ((_, joined),) = active_parts().items()
     here = part.rank, part.size
     if here == joined:

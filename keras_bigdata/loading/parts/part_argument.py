@@ -15,7 +15,7 @@ from keras_bigdata.loading.parts.batch_parts import Part
 
 
 def checked_part(part: Any, batch_size: int, seed: int | None) -> Part:
-    """Returns the part that a user asks for.
+    """Returns the part that the argument `part` stands for.
 
     Args:
         part: `None`, `"auto"` or `(rank, size)`.
@@ -63,7 +63,7 @@ def refuse_several_processes() -> None:
     """Raises an error if several processes train together, each with a part of every batch.
 
     Raises:
-        ValueError: if so.
+        ValueError: if they do.
     """
     for source, (_, size) in active_parts().items():
         if size > 1:
@@ -78,7 +78,7 @@ def refuse_several_processes() -> None:
 
 
 def check_part_of_epoch(part: Part) -> None:
-    """Checks when an epoch begins that the part is still the one of this process.
+    """Checks at the beginning of an epoch that the part is still that of this process.
 
     Raises:
         ValueError: if several processes train together and no part was passed, if part="auto" was
@@ -95,8 +95,8 @@ def check_part_of_epoch(part: Part) -> None:
     if now != (part.rank, part.size):
         raise ValueError(
             f"part='auto' was (rank, size) = {(part.rank, part.size)} when the ShardSequence was "
-            f"created, and it is {now} now. Connect the processes first, and create the sequence "
-            "then:\n"
+            f"created, and it is {now} now. Connect the processes first, then create the "
+            "sequence:\n"
             "  keras.distribution.set_distribution(...)  # or "
             "torch.distributed.init_process_group(...)\n"
             "  ShardSequence(..., part='auto')"

@@ -1,6 +1,6 @@
-"""Batches, loaded while the model trains.
+"""Loads batches while the model trains.
 
-batch_provider     what loads batches: threads (worker_threads) or processes (worker_processes)
+batch_provider     the interface to threads (worker_threads) or processes (worker_processes)
 loky_pool          the processes (shared_memory: where they write batches)
 batch_prefetch     loads the next batches (slow_requests: a warning for random access)
 run_prefetch       loads the next runs: batches that are read together, as they share files

@@ -1,4 +1,4 @@
-"""What loads batches by their position: threads (`worker_threads`) or processes."""
+"""The interface of threads (`worker_threads`) and processes that load batches by position."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Worker processes of loky: started, killed, and waited for when the process ends.
 
-Uses what loky does not publish: the processes of an executor, and the thread that ends them. Seen
+Uses private names of loky: the processes of an executor, and the thread that ends them. Seen
 in loky 3.4 to 3.7; upstream issue: none filed. Without these names, errors do not say which process
 died, and workers that were being started when descriptors ran out are not ended.
 """
@@ -76,7 +76,7 @@ def is_shutdown(error: BaseException) -> bool:
 
 @cache
 def _prepare_exit(pid: int) -> None:
-    """Registers, once per process, what cancels work at exit and waits for workers to end.
+    """Registers the functions that cancel work at exit and wait for workers, once per process.
 
     A child of `multiprocessing` unlinks the semaphores of its workers when it ends, and workers
     that are still starting would then print a traceback.

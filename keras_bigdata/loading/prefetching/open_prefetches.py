@@ -24,7 +24,7 @@ _of_parent: list[Prefetch] = []
 
 
 def register(prefetch: Prefetch) -> None:
-    """Closes a prefetch when the process ends: the batches in its queue are not needed then."""
+    """Adds a prefetch, which is closed when the main thread ends: its queue is not needed then."""
     _open.add(prefetch)
     call_at_main_thread_end(_close_all)
 

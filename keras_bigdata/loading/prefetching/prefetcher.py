@@ -64,7 +64,7 @@ class Prefetcher:
                 self._batches = BatchPrefetch(self._new_provider(), depth, length)
             batches = self._batches
         if started:
-            _recently_used.add(self)
+            _recently_started.add(self)
         return batches.get(position)
 
     def joined(self, positions: range, following: Iterator[range]) -> Batch:
@@ -80,7 +80,7 @@ class Prefetcher:
             started = self._runs is None
             self._runs = runs = self._runs or RunPrefetch(self.loader)
         if started:
-            _recently_used.add(self)
+            _recently_started.add(self)
         return runs.get(positions, following)
 
     def pause(self) -> None:
@@ -127,8 +127,8 @@ class Prefetcher:
                 )
 
 
-class _RecentlyUsed:
-    """The most recently used prefetchers (LRU); the others are released.
+class _RecentlyStarted:
+    """The most recently started prefetchers; the others are released.
 
     On TensorFlow, `fit` keeps every dataset that it ever received alive (as
     `tf.data.Dataset.from_generator` does), so prefetchers cannot wait until they are deleted.
@@ -144,7 +144,7 @@ class _RecentlyUsed:
         hold_during_fork(self._lock)
 
     def add(self, newest: Prefetcher) -> None:
-        """Adds a prefetcher and releases the least recently used ones."""
+        """Adds a prefetcher that has just started, and releases those that started first."""
         with self._lock:
             self._order[id(newest)] = weakref.ref(newest)
             self._order.move_to_end(id(newest))
@@ -156,4 +156,4 @@ class _RecentlyUsed:
                 prefetcher.release()
 
 
-_recently_used = _RecentlyUsed(max_open=4)
+_recently_started = _RecentlyStarted(max_open=4)

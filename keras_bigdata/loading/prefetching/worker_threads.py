@@ -28,10 +28,22 @@ def usable_cores() -> int:
 def decode_threads() -> int:
     """Returns the number of threads that decode images: two for each CPU of this process.
 
-    Each waits for the GIL between two images. With 4 threads on 2 CPUs `fit` was at 0.67 of what
-    the decoder alone reaches there, with 2 at 0.62 (medians of 3 and 6 runs, images of 128x128).
+    Each waits for the GIL between two images. With 4 threads on 2 CPUs `fit` reached 0.67 of the
+    rate of the decoder alone, with 2 threads 0.62 (medians of 3 and 6 runs, images of 128x128).
     """
     return min(2 * usable_cores(), MAX_DECODE_THREADS)
+
+
+def loading_threads(loader: BatchLoader, workers: int) -> int:
+    """Returns the number of threads that decode and transform batches.
+
+    Decoding releases the GIL, so it uses all cores, whatever the transform needs.
+
+    Args:
+        loader: loads the batches.
+        workers: number of threads for transforms.
+    """
+    return max(workers, decode_threads()) if loader.needs_decoding else workers
 
 
 class ThreadProvider:
@@ -51,15 +63,13 @@ class ThreadProvider:
         # One thread reads 8 GB/s from the page cache. Two threads slow down each other and the
         # training: 1.34 to 1.7 ms per batch instead of 1.20 (2 cores, batches of 6 MB).
         self._reader = DaemonThreads(1, "keras_bigdata-read")
-        # Decoding releases the GIL, so all cores are used, whatever the transform needs.
-        threads = max(workers, decode_threads()) if loader.needs_decoding else workers
-        self._workers = DaemonThreads(threads, "keras_bigdata")
+        self._workers = DaemonThreads(loading_threads(loader, workers), "keras_bigdata")
         self.is_closed = False
         self._lock = threading.Lock()
         self._runs: OrderedDict[range, Future[dict[int, RawBatch]]] = OrderedDict()
 
     def load_now(self, position: int) -> PendingBatch:
-        """Returns a batch that the caller loads itself when it asks for the result."""
+        """Returns a batch that the caller loads itself when it requests the result."""
         return LoadedByCaller(self._loader, position)
 
     def submit(self, position: int) -> PendingBatch:

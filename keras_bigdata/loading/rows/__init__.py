@@ -1,4 +1,4 @@
-"""Rows in files -> arrays in memory.
+"""Reads rows of files into arrays in memory.
 
 row_reader         reads rows of shards into arrays
 open_files         the open shards (unreadable_shard: the error if one fails)

@@ -38,7 +38,7 @@ def copy_into(memory: npt.NDArray[np.uint8], places: Places, offset: int) -> int
 
     Args:
         memory: uint8 array, contiguous.
-        places: as of `preadv.read_into`.
+        places: as in `preadv.read_into`.
         offset: position in the array.
 
     Returns:

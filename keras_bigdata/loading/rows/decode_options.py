@@ -31,7 +31,7 @@ class DecodeOptions:
 
     @property
     def is_random(self) -> bool:
-        """Whether another part of an image is decoded in each epoch."""
+        """Whether a different part of an image is decoded in each epoch."""
         return any(crop.draws for crop in self.crops.values())
 
     def row_shape(self, field: Field) -> tuple[int | None, ...]:
@@ -44,7 +44,7 @@ class DecodeOptions:
         return replace(field, shape=self.row_shape(field)).row_bytes
 
     def identity(self) -> dict[str, Any]:
-        """Returns what differs from the defaults, as plain values."""
+        """Returns the options that differ from the defaults, as plain values."""
         options = {
             "decode": {name: repr(crop) for name, crop in self.crops.items()} or None,
             "pad_to": None if self.pad_to == 1 else self.pad_to,
@@ -77,7 +77,7 @@ def checked_decode(
 
     Raises:
         TypeError, ValueError: if an argument has a wrong type or value, does not fit the fields, or
-            does not go together with another.
+            cannot be combined with another.
     """
     fields = [index.fields[name] for name in names]
     crops = _checked_crops(index, fields, decode)
@@ -109,8 +109,8 @@ def checked_decode(
             )
         if on_corrupt == "skip":
             raise ValueError(
-                "`bucket` needs the lengths of all rows, which a corrupt shard does not tell, so "
-                'it does not go together with on_corrupt="skip". Repair the shards, or leave out '
+                "`bucket` needs the lengths of all rows, which a corrupt shard does not have, so "
+                'it cannot be combined with on_corrupt="skip". Repair the shards, or leave out '
                 f"`bucket`. Received: bucket={bucket!r}, on_corrupt='skip'"
             )
     return DecodeOptions(crops, length, bucket)

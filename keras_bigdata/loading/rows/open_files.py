@@ -60,7 +60,7 @@ class OpenFile:
 
     @property
     def source(self) -> str | OpenCopy:
-        """What the arrays of the shard are read from."""
+        """The path or the copy from which the arrays of the shard are read."""
         return self.content if isinstance(self.content, OpenCopy) else self.path
 
     @property
@@ -102,7 +102,7 @@ class OpenFiles:
 
     Attributes:
         remote: fetches the shards that are behind URLs; `None` if the set is a directory.
-        compare: compares the copy of a remote shard with what was read of it before.
+        compare: compares the copy of a remote shard with the bytes that were read of it before.
     """
 
     def __init__(self, index: ShardIndex, fields: Mapping[str, Field], trust: bool) -> None:

@@ -1,4 +1,4 @@
-"""Rows of numbers of any length -> one array, padded to the longest row of the batch."""
+"""Pads rows of numbers of any length to the longest row of the batch, as one array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras_bigdata.shards.fields.ragged import places_of_rows
 
 
 def padded_length(longest: int, pad_to: int) -> int:
-    """Returns the length that rows are padded to: a multiple of `pad_to`, and at least that."""
+    """Returns the length that rows are padded to: a positive multiple of `pad_to`."""
     return max(pad_to, -(-longest // pad_to) * pad_to)
 
 
@@ -23,7 +23,7 @@ def pad_batch(rows: VarlenRows, pad_to: int, min_length: int = 0) -> npt.NDArray
         rows: the rows.
         pad_to: the length is a multiple of it. A batch of empty rows has this length, because most
             layers do not take a dimension of 0.
-        min_length: the least length. Defaults to `0`.
+        min_length: minimum length. Defaults to `0`.
     """
     field = rows.field
     values = rows.values

@@ -1,4 +1,4 @@
-"""Reads the rows of one batch of remote shards by requests for their bytes only.
+"""Reads the rows of one batch of remote shards by requests for the bytes of these rows.
 
 No checksum covers a part of a file. So each range is requested twice and compared, and compared
 again with the whole shard, whose checksum is verified, when that arrives.
@@ -25,13 +25,13 @@ from keras_bigdata.shards.index.shard_index import DECODED, Field, Int64Array, S
 from keras_bigdata.storage.cache.open_copy import OpenCopy
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
-# What a request costs more than its bytes, in bytes: those that are transferred meanwhile.
+# Cost of a request in addition to its bytes: the bytes that could be transferred meanwhile.
 REQUEST_BYTES = 256 * 2**10
 
 # Number of requests at one time. They are few and small, and delay the shards little.
 _CONNECTIONS = 16
 
-# Each range is requested as often.
+# Number of times that each range is requested.
 _READINGS = 2
 
 # The ranges of a batch must cost less than this share of its shards: they are transferred in
@@ -42,7 +42,7 @@ _MAX_SHARE = 0.5
 # Interval in seconds at which it is checked whether the shards have arrived meanwhile.
 _POLL_SECONDS = 0.05
 
-# Of two offsets, between which the values of a row lie.
+# Size of an offset, and of the two offsets between which the values of a row lie.
 _OFFSET_BYTES = 8
 _PAIR_BYTES = 2 * _OFFSET_BYTES
 
@@ -83,7 +83,7 @@ class _Places:
 
     @property
     def cost(self) -> int:
-        """What the requests cost, in bytes."""
+        """Cost of the requests, in bytes."""
         return sum(end - begin + REQUEST_BYTES for _, begin, end in self.requests)
 
     def content(self, place: int, size: int) -> memoryview:
@@ -109,7 +109,7 @@ class RangedReader:
         self._fetch = fetch
         self._lock = threading.Lock()
         # Shard -> the ranges that were served and are not compared with the shard yet: first byte,
-        # number of bytes, and CRC-32. Of batches in any order these can be all ranges of the set.
+        # number of bytes, and CRC-32. With batches in any order these can be all ranges of the set.
         self._served: dict[int, set[tuple[int, int, int]]] = {}
         self._last: tuple[Int64Array, Int64Array, RawBatch] | None = None
 
@@ -119,7 +119,7 @@ class RangedReader:
         Args:
             shards: int64 array, the shard of each row.
             rows: int64 array of equal length, the row in that shard.
-            cut: as of `RowReader.read`; it must not be smaller than the number of rows.
+            cut: as in `RowReader.read`; it must not be smaller than the number of rows.
 
         Raises:
             NotByRangesError: if whole shards are needed.
@@ -149,7 +149,7 @@ class RangedReader:
                 start += len(out[name])
 
     def compare(self, shard: int, copy: OpenCopy) -> None:
-        """Compares what was served of a shard with its copy, whose checksum is right.
+        """Compares the ranges that were served of a shard with its copy, whose checksum is right.
 
         Raises:
             StorageError: if they differ.
@@ -252,7 +252,7 @@ class RangedReader:
             raise NotByRangesError
 
     def _request(self, pool: DaemonThreads, places: _Places) -> None:
-        """Fills `found`, with the ranges of each request."""
+        """Requests the ranges, and stores them in `found`."""
         readings: list[list[Future[bytes]]] = []
         for shard, begin, end in places.requests:
             path = self._index.path(shard)
@@ -277,7 +277,7 @@ class RangedReader:
             for each in done:
                 error = each.exception()
                 if isinstance(error, OSError | StorageError):
-                    # The whole shard is fetched, and what is wrong with it is found out.
+                    # The whole shard is fetched, which finds the cause.
                     raise NotByRangesError from error
                 if error is not None:
                     raise error

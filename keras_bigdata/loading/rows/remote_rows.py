@@ -1,4 +1,4 @@
-"""The remote part of a loader: moves the plan of what is fetched, and reads the first batch."""
+"""The remote part of a loader: fetches shards by the plan, and reads the first batch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ReadRows = Callable[[RowReader | RangedReader, Int64Array, Int64Array], _Read]
 
 
 class RemoteRows:
-    """Has the shards of remote sets fetched in time, and reads the first batch before they arrive.
+    """Fetches the shards of remote sets in time, and reads the first batch before they arrive.
 
     Thread-safe.
 
@@ -62,11 +62,11 @@ class RemoteRows:
     def arranged(
         self, read: ReadRows[_Read], bounds: tuple[int, int], *, single: bool, apart: bool
     ) -> ReadRows[_Read]:
-        """Returns a function that reads rows as another one, once they are on their way.
+        """Returns a function that starts to fetch the shards of rows and then reads the rows.
 
         Args:
             read: reads the rows.
-            bounds: position of the first row in the stream, and behind the last one.
+            bounds: positions of the first row in the stream, and after the last one.
             single: whether the rows are one batch.
             apart: whether a single batch may be requested out of order.
         """
@@ -85,7 +85,7 @@ class RemoteRows:
         return arranged_read
 
     def _move_to(self, first: int, stop: int, *, single: bool, apart: bool) -> bool:
-        """Fetches what is needed from some rows on, and drops what the plan has passed.
+        """Fetches the shards that are needed from some rows on, and drops those before.
 
         A single batch out of order fetches nothing in advance: it may be an example, or a batch of
         an epoch that is over. The next batch in its order does.
@@ -100,14 +100,14 @@ class RemoteRows:
                     other is not None and self.coming.covers(other, first) and other.first != first
                 )
                 if single and apart and not follows and not self.coming.needs_lengths:
-                    self._apart = self.coming.ahead(first, stop)
+                    self._apart = self.coming.horizon(first, stop)
                     self._ranged_first = first
                     return True
                 self._apart = None
                 self._is_first = not follows
-                self._set(self.coming.ahead(first, stop))
+                self._set(self.coming.horizon(first, stop))
             elif self.coming.distance(horizon.first, first) >= horizon.stop - horizon.first:
-                self._set(self.coming.ahead(first, stop))
+                self._set(self.coming.horizon(first, stop))
                 self._ranged_first = None
                 self._ranged.forget()
             if single and self._is_first:
@@ -121,7 +121,7 @@ class RemoteRows:
         return self._horizon is not None
 
     def close(self) -> None:
-        """Stops fetching in advance, and drops what was fetched."""
+        """Stops fetching in advance, and drops the copies of shards."""
         with self._lock:
             self._horizon = self._apart = self._ranged_first = None
             self._is_first = True

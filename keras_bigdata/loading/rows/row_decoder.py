@@ -1,4 +1,4 @@
-"""Rows of a batch as they were read -> the arrays of the batch: images decoded, numbers padded."""
+"""Decodes and pads the rows of a batch that were read: images become arrays, numbers are padded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from keras_bigdata.shards.reading.read_column import read_column
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Occurrences:
-    """Which time a row is served, for random crops.
+    """How often the rows of a batch were served before, for random crops.
 
     Args:
         epochs: int64 array, the pass over the data of each row of a batch.
@@ -78,7 +78,7 @@ class RowDecoder:
 
         Args:
             batch: the rows as they were read.
-            occurrences: which time each row is served; only used if `is_random`.
+            occurrences: how often each row was served before; only used if `is_random`.
             lengths: field -> length that its rows are padded to at least.
 
         Raises:

@@ -64,8 +64,8 @@ class RowReader:
         column_cache_bytes: size of the column cache, unless the shards need more. Defaults to
             256 MiB.
         trust: whether pickles may be executed. Defaults to `False`.
-        spans: two int64 arrays, the first row of each shard that is used and the row behind the
-            last one: of columns, only this part is read. Defaults to `None`: all rows.
+        spans: two int64 arrays, the first row of each shard that is used and the row after the
+            last one. Only this part of columns is read. Defaults to `None`: all rows.
     """
 
     def __init__(
@@ -226,14 +226,14 @@ class RowReader:
         return self._varlen[name].offsets(shard)
 
     def column(self, shard: int, name: str) -> npt.NDArray[Any]:
-        """Returns one field of one shard: of its rows that are used, the first to the last one."""
+        """Returns one field of one shard, from the first to the last row that is used."""
         if name in self._some_decoded and self.index.offsets[name][shard] == DECODED:
             return self._columns.get((shard, None), lambda: self._load_decoded(shard))[name]
         columns = self._columns.get((shard, name), lambda: {name: self._load_column(shard, name)})
         return columns[name]
 
     def _make_gather(self, shards: Int64Array, rows: Int64Array) -> _Gather:
-        """Returns the positions of rows in columns, which hold the rows that are used only."""
+        """Returns the positions of rows in columns, which hold only rows that are used."""
         places = rows if self._firsts is None else rows - self._firsts[shards]
         return _Gather(shards, places, self._sizes)
 
@@ -261,7 +261,7 @@ class RowReader:
         order, gaps = stretches.order, stretches.gaps
         bases = np.array([out.__array_interface__["data"][0] for out in outs], np.int64)
         lengths = np.array([len(out) for out in outs], np.int64)
-        # Where row 0 would be, if all rows lay as those of the same array.
+        # The address that row 0 would have if all rows were in the same array.
         bases -= (np.cumsum(lengths) - lengths) * row_bytes
         places = np.empty((len(order), 2), np.int64)
         places[:, 0] = np.repeat(bases, lengths)[order] + order * row_bytes

@@ -1,4 +1,4 @@
-"""Reads rows of varying size: exactly the bytes of the rows that are wanted."""
+"""Reads rows of varying size: exactly the bytes of the requested rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from keras_bigdata.shards.reading.read_column import decode_parts
 
 Array = npt.NDArray[Any]
 
-# Maximum number of bytes between two rows that are read with them: about what is read in the time
-# of another call.
+# Maximum number of bytes between two rows that are read with them: about as many as are read in the
+# time of another call.
 _MAX_GAP_BYTES = 4096
 
-# Memory is taken in sizes of which there are eight between two powers of two, so that it can be
-# used again for the next rows, which take about as much.
+# Memory is taken in one of eight sizes between two powers of two, so that it can be used again for
+# the next rows, which need about as much.
 _SIZE_STEPS = 8
 
 
@@ -80,7 +80,7 @@ class VarlenReader:
             ends[first:stop] = offsets[of_row[first:stop] + 1]
         begins *= self._value_bytes
         ends *= self._value_bytes
-        # A row that is wanted twice is read once.
+        # A row that is requested twice is read once.
         is_repeated = np.zeros(len(order), bool)
         is_repeated[1:] = (np.diff(of_shard) == 0) & (np.diff(of_row) == 0)
         gaps = begins[1:] - ends[:-1]

@@ -126,7 +126,7 @@ class BalancedPlan:
         return self.passes_of_range(epoch, start, stop)[self._mixed(epoch, batch, stop - start)]
 
     def passes_of_range(self, epoch: int, start: int, stop: int) -> Int64Array:
-        """Returns the same for the rows that `row_range` returns."""
+        """Returns this for rows `start` to `stop - 1` of an epoch, in the order of `row_range`."""
         classes, streamed = self._streams(epoch, start, stop)
         passes: Int64Array = streamed // self._sizes[classes]
         return passes
@@ -174,11 +174,6 @@ class BalancedPlan:
             here = variant_of == variant
             shards[order[here]], rows[order[here]] = variant_rows.find(positions[here])
         return shards, rows
-
-    @property
-    def epoch_rows(self) -> int:
-        """Number of rows in an epoch."""
-        return self._epoch_rows
 
     @property
     def run_rows(self) -> int:

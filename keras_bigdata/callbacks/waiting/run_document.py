@@ -1,4 +1,4 @@
-"""What is recorded of a training, for a report of it."""
+"""The record of a training as one document, for a report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keras_bigdata.loading.mixtures.mixture_server import MixtureServer
 def run_document(
     model: Any, sequence: EpochDataset, epochs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Returns what is known about a training, as plain values.
+    """Returns the record of a training, as plain values.
 
     Args:
         model: the model.
