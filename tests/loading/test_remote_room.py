@@ -61,9 +61,7 @@ def test_two_windows_must_fit_into_the_cache(directory, store, tmp_path):
 def test_what_does_not_fit_into_memory_names_the_cache(directory, store, tmp_path, monkeypatch):
     url = store.upload(directory)
     size = int(ShardIndex.load(url).sizes.max())
-    monkeypatch.setattr(
-        "keras_bigdata.loading.fetching.remote_room.memory_limit", lambda: 10 * size
-    )
+    monkeypatch.setattr("keras_bigdata.loading.batches.remote_room.memory_limit", lambda: 10 * size)
     ShardSequence(url, 10, window_shards=5)
     with pytest.raises(ValueError, match=r"two windows.*window_shards|two windows.*cache"):
         ShardSequence(url, 10, window_shards=6)
@@ -84,9 +82,7 @@ def test_balance_without_room_warns_that_shards_are_downloaded_again(tmp_path, s
     )
     url = store.upload(tmp_path / "set")
     size = int(ShardIndex.load(url).sizes.max())
-    monkeypatch.setattr(
-        "keras_bigdata.loading.fetching.remote_room.memory_limit", lambda: 10 * size
-    )
+    monkeypatch.setattr("keras_bigdata.loading.batches.remote_room.memory_limit", lambda: 10 * size)
     with pytest.warns(UserWarning, match=r"balance.*downloaded again.*cache=directory"):
         sequence = ShardSequence(url, 10, balance="labels", window_shards=3, seed=1)
     local = ShardSequence(tmp_path / "set", 10, balance="labels", window_shards=3, seed=1)

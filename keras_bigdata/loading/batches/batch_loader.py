@@ -15,6 +15,7 @@ import numpy as np
 from keras_bigdata.arguments import checked_bool, checked_choice, checked_int, checked_seed
 from keras_bigdata.loading.batches.batch_rows import BatchRows
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
+from keras_bigdata.loading.batches.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.batches.row_lengths import lengths_of_rows, longest_rows
 from keras_bigdata.loading.batches.row_names import rows_as_text
 from keras_bigdata.loading.batches.stage_times import StageTimes
@@ -26,7 +27,6 @@ from keras_bigdata.loading.order.spawn_keys import SpawnKey
 from keras_bigdata.loading.parts.batch_parts import Part
 from keras_bigdata.loading.parts.part_weights import PART_WEIGHTS
 from keras_bigdata.loading.rows.decode_options import DecodeOptions
-from keras_bigdata.loading.rows.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.rows.row_decoder import Occurrences, RowDecoder
 from keras_bigdata.loading.rows.row_reader import Batch, RawBatch, RowReader
 from keras_bigdata.loading.rows.unreadable_shard import UnreadableShardError

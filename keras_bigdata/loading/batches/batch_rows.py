@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards, substitute_rows
+from keras_bigdata.loading.batches.make_plans import make_plans
 from keras_bigdata.loading.order.epoch_plan import join_rows
-from keras_bigdata.loading.order.make_plans import make_plans
 from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.shards.index.shard_index import Int64Array
 

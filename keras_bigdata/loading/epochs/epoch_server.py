@@ -16,6 +16,7 @@ from keras_bigdata.keras_internals.fit import calling_model, is_called_by_predic
 from keras_bigdata.keras_internals.iterator_guard import IteratorGuard
 from keras_bigdata.loading.batches.batch_loader import LoaderConfig
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
+from keras_bigdata.loading.batches.remote_room import check_room
 from keras_bigdata.loading.classes.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.classes.trained_classes import compare_classes
 from keras_bigdata.loading.epochs import epoch_warnings
@@ -25,7 +26,6 @@ from keras_bigdata.loading.epochs.model_outputs import check_outputs
 from keras_bigdata.loading.epochs.open_servers import register_server
 from keras_bigdata.loading.epochs.server_state import STATE_VERSION, checked_state, identity_of
 from keras_bigdata.loading.epochs.static_shapes import OpenLengths
-from keras_bigdata.loading.fetching.remote_room import check_room
 from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.loading.parts.part_weights import PART_WEIGHTS, apply_weights
 from keras_bigdata.loading.prefetching.prefetcher import Prefetcher

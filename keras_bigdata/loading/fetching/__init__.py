@@ -4,5 +4,4 @@ coming_shards      the shards that the next batches need
 planned_fetch      fetches them in that order, and holds those in use
 shared_downloads   one download of a shard at a time, whatever needs it
 next_use           how soon a shard in a cache is needed, so that the right ones are evicted
-remote_room        how many bytes may be held at one time
 """

@@ -4,7 +4,6 @@ spawn_keys      random streams of one seed that are never used twice
 epoch_plan      rows in windows of shards, or in a global order
 balanced_plan   the same, with all classes drawn evenly (class_rows: the rows of each class)
 bucket_plan     the same, with rows of similar length in one batch
-make_plans      the plan for the options of a sequence
 selected_rows   rows that the plan counts -> rows in the files
 proportions     how many rows of each set a batch of a mixture holds
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.loading.batches.batch_loader import LoaderConfig
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
-from keras_bigdata.loading.fetching.remote_room import cache_of
+from keras_bigdata.loading.batches.remote_room import cache_of
 from keras_bigdata.loading.prefetching.batch_prefetch import BatchPrefetch
 from keras_bigdata.loading.prefetching.batch_provider import BatchProvider
 from keras_bigdata.loading.prefetching.run_prefetch import RunPrefetch

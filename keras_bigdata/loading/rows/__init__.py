@@ -8,6 +8,5 @@ column_cache       whole columns of small shards
 varlen_reader      rows of varying size -> their bytes (varlen_rows)
 row_decoder        their bytes -> arrays: images decoded, numbers padded (ragged_batch)
 decode_options     the arguments that say how (row_draws: random numbers of single rows)
-remote_rows        the remote part of a loader (ranged_reader: the first batch, before its shards
-                   arrive)
+ranged_reader      the rows of one batch of remote shards, before the shards arrive
 """

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from keras_bigdata.loading.batches.remote_room import RemoteRoom
 from keras_bigdata.loading.fetching.coming_shards import ComingShards, Horizon, Plan
 from keras_bigdata.loading.fetching.next_use import NextUseOfPlan
-from keras_bigdata.loading.fetching.remote_room import RemoteRoom
 from keras_bigdata.loading.order.epoch_plan import in_order_of_use
 from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.loading.rows.ranged_reader import NotByRangesError, RangedReader
