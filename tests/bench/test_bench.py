@@ -170,6 +170,7 @@ def test_the_rate_of_reading_counts_all_batches_but_the_first(shards):
         measure_read_rate(ShardSequence(shards([3]), 4, **ROLES))
 
 
+@pytest.mark.slow
 def test_the_command_prints_rates_and_bottlenecks(shards, capsys):
     directory = str(shards([60, 40]))
     assert main(["bench", directory, *QUICK, "--rate", "7"]) == 0

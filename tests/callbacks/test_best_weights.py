@@ -46,6 +46,7 @@ PLAIN = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     scores=st.lists(st.one_of(numbers, st.none()), max_size=14),
@@ -246,6 +247,7 @@ def test_fit_restores_the_weights_and_leaves_the_optimizer(tmp_path):
     assert_equal(bare.get_weights(), model.get_weights())
 
 
+@pytest.mark.slow
 def test_without_restoring_the_file_is_kept_all_the_same(tmp_path):
     model = shared_dropout_model()
     model.optimizer.learning_rate.assign(0.5)

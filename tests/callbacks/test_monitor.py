@@ -56,6 +56,7 @@ def test_an_array_of_one_number_is_a_score(tmp_path):
     assert (best.best, best.best_epoch) == (0.5, 1)
 
 
+@pytest.mark.slow
 def test_the_f1_score_of_one_class_is_a_score(tmp_path):
     x = np.linspace(-1, 1, 20, dtype="float32")[:, None]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
@@ -96,6 +97,7 @@ def trained():
     return model
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("monitor", "mode"),
     [

@@ -17,6 +17,7 @@ def model():
     return built
 
 
+@pytest.mark.slow
 def test_a_second_copy_would_end_with_the_training_of_the_first(tmp_path, shards):
     train = ShardSequence(shards([20]), 10, seed=1, **ROLES)
     shared = ResumeTraining(tmp_path / "checkpoints", train).around([])

@@ -220,6 +220,7 @@ def test_the_epoch_after_one_that_was_stopped_is_that_of_the_batches_trained(tmp
 # ---- What is refused
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -25,6 +25,7 @@ def begun(tmp_path_factory):
     return folder / "checkpoints", data
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
@@ -40,6 +41,8 @@ def test_another_order_is_refused_with_both_values(begun, changed, match):
         tiny_fit(*begun, **changed)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_other_data_is_refused_with_both_values(begun, shards):
     with pytest.raises(ValueError, match="num_samples is 40 in the checkpoint and 41 here"):
         tiny_fit(begun[0], shards([20, 21]))
@@ -66,6 +69,8 @@ def test_class_weights_that_were_left_out_are_refused_with_both_values(tmp_path,
     resumed(2, class_weights=weights)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_another_model_is_refused_with_both_values(begun):
     other = tiny()
     other.compile("sgd", "mse")

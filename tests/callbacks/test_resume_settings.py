@@ -184,6 +184,7 @@ def test_what_a_scheduler_changed_is_restored_and_not_refused(tmp_path, data):
     assert rate(model) == pytest.approx(0.001 / 32)
 
 
+@pytest.mark.slow
 def test_after_an_exception_the_same_model_goes_on_with_its_rate(tmp_path, data):
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     model = compiled(optimizers.SGD(0.001))

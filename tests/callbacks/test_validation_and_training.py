@@ -39,6 +39,7 @@ def model():
 # ---- Classes
 
 
+@pytest.mark.slow
 def test_a_set_that_numbers_its_classes_differently_is_refused(directory, model):
     train = ShardSequence(directory / "train", 4)
     for data in (directory / "val", ShardSequence(directory / "val")):

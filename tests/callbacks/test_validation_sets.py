@@ -147,6 +147,7 @@ def two_inputs(names=("images", "texts"), as_dict=False, seed=0):
     return model
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("as_dict", [False, True])
 def test_dicts_of_arrays_are_matched_with_the_inputs_by_name(as_dict):
     model = two_inputs(as_dict=as_dict)

@@ -56,6 +56,7 @@ def test_validation_data_as_well_is_refused():
         )
 
 
+@pytest.mark.slow
 def test_names_that_would_mean_two_things_are_refused():
     losses = ["categorical_crossentropy", "mse"]
     model = two_outputs(losses, [["accuracy"], []], run_eagerly=True)
@@ -139,6 +140,7 @@ def test_training_is_not_disturbed():
         np.testing.assert_array_equal(without, with_validation)
 
 
+@pytest.mark.slow
 def test_with_the_callbacks_of_keras(tmp_path, capsys):
     callbacks = keras.callbacks
     model = shared_classifier()

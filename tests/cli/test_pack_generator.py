@@ -104,6 +104,7 @@ def test_repair_reports_an_error_of_the_source_function_in_one_line(module, caps
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_says_how_to_start_over(module, tmp_path):
     command = ["-m", "keras_bigdata.cli", "pack", "generator", f"{module}:waiting", "-o", "shards"]

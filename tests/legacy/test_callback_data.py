@@ -52,6 +52,7 @@ def test_validation_data_and_params(installed):
     np.testing.assert_array_equal(look.seen[2], Y[:3])
 
 
+@pytest.mark.slow
 def test_the_learning_phase_is_last_if_layers_depend_on_it(installed):
     look = Look()
     dropout = model(keras.layers.Dropout(0.5))

@@ -28,6 +28,7 @@ def shared():
     return classifier()
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("metric", ["acc", "accuracy"])
 def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
     class ReadLogs(keras.callbacks.Callback):
@@ -67,6 +68,8 @@ def test_history_monitors_and_file_names_answer_to_both(tmp_path, metric):
     assert row["val_acc"] == row["val_accuracy"]
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_the_progress_bar_shows_each_figure_once(capsys, shared):
     legacy.fit_generator(shared, batches(), 2, 1, 2, None, (X, Y))
     output = capsys.readouterr().out

@@ -53,6 +53,7 @@ def test_arrays_with_the_arguments_of_keras_1_and_2(installed):
     assert epochs == list(range(10))  # the default of Keras 1
 
 
+@pytest.mark.slow
 def test_keras_1_trains_ten_epochs_by_default_if_it_is_asked_for(installed):
     set_default_keras_version(1)
     try:
@@ -100,6 +101,7 @@ def test_a_dataset_of_keras_3_is_left_to_keras(installed):
     assert set(history.history) == BOTH
 
 
+@pytest.mark.slow
 def test_arrays_in_old_forms(installed):
     model = regression(["mae", error])
     targets = Y.astype("float32")

@@ -186,6 +186,7 @@ def test_layers_that_keras_removed_compute_what_they_did():
         assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", own_layers.__all__)
 def test_examples_in_docstrings(name):
     (code,) = re.findall(r"```python\n(.*?)```", getattr(own_layers, name).__doc__, re.DOTALL)

@@ -39,6 +39,7 @@ def expected_loss(rows):
     return np.mean((rows - outputs) ** 2, axis=-1) + 0.1 * np.sum(values**2, axis=-1)
 
 
+@pytest.mark.slow
 def test_a_loss_that_uses_a_global_tensor_through_another_function(installed, monkeypatch):
     model, tensor = autoencoder()
     monkeypatch.setitem(globals(), "code", tensor)

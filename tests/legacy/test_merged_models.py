@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 
+@pytest.mark.slow
 def test_a_model_in_two_branches_is_one_input(installed):
     from keras.layers import Dense, Merge
     from keras.models import Sequential

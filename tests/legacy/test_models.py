@@ -22,6 +22,7 @@ def two_outputs(**arguments):
     return model
 
 
+@pytest.mark.slow
 def test_results_of_several_outputs_are_in_the_order_of_keras_2(installed):
     model = two_outputs(metrics={"a": ["mse", "mae"], "b": "mae"})
     names = [
@@ -39,6 +40,7 @@ def test_results_of_several_outputs_are_in_the_order_of_keras_2(installed):
     assert history["a_mean_absolute_error"] == history["a_mae"]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_metrics_in_one_list_belong_to_every_output(installed, count):
     metrics = ["mae", keras.metrics.MeanSquaredError(), "mape"][:count]
@@ -53,6 +55,7 @@ def test_metrics_in_one_list_belong_to_every_output(installed, count):
     assert model.metrics_names[3 + count] == "a_mean_absolute_error"
 
 
+@pytest.mark.slow
 def test_loss_weights_of_one_loss(installed):
     # Keras 3 weights both outputs by the only value of the dict.
     for weights, expected in (({"b": 0.5}, (0.5, 1)), ([0.5, 2.0], (0.5, 2)), (None, (1, 1))):
@@ -168,6 +171,7 @@ def test_models_of_keras_1_and_their_layers(installed):
         keras.Model(input=other, inputs=other, output=other)
 
 
+@pytest.mark.slow
 def test_a_model_of_one_input_and_one_output_in_lists(installed, tmp_path):
     class Own(keras.Model):
         def __init__(self):

@@ -69,6 +69,7 @@ def test_the_usual_script_of_a_gan(gan):
     assert all_change(discriminator, together) == {True}
 
 
+@pytest.mark.slow
 def test_a_frozen_layer_normalizes_with_the_batch_in_training(gan):
     discriminator, generator, both = gan
     dense, _, last = discriminator.layers

@@ -25,6 +25,7 @@ def identity(**arguments):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Some weights are zero")
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable")
 def test_a_loss_is_the_mean_over_rows_whose_weights_are_not_zero(installed, monkeypatch):
@@ -62,6 +63,7 @@ def test_no_weight_that_counts_is_a_loss_of_zero(installed, monkeypatch):
         assert identity().test_on_batch(X, Y, 0 * WEIGHTS) == 0
 
 
+@pytest.mark.slow
 def test_weights_of_several_outputs(installed, monkeypatch):
     script_for(monkeypatch, "keras")
     inputs = keras.Input((1,))

@@ -68,6 +68,7 @@ def served(plan, epoch):
     return [list(zip(s.tolist(), r.tolist(), strict=True)) for s, r in batches]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     labels_of=st.lists(st.lists(st.integers(0, 6), max_size=90), min_size=1, max_size=9).filter(

@@ -56,6 +56,8 @@ def dense(units=3):
 # numbers, with and without weights: "grad_input must be contiguous".)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_training_is_that_with_class_weight_of_fit_bit_for_bit(directory):
     weights = []
     for ours in (WEIGHTS, None):
@@ -78,6 +80,7 @@ def crossentropies(model, images, masks):
     return -np.log(np.take_along_axis(predictions, masks[..., None].astype(int), -1))[..., 0]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("targets", ["masks", "deep_masks"])
 def test_pixels_of_masks_have_the_weight_of_their_class(directory, targets):
     keras.utils.set_random_seed(0)

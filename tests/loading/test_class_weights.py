@@ -130,6 +130,8 @@ def test_targets_that_are_not_classes_are_refused_with_what_was_found(tmp_path, 
         sequence_of(tmp_path, targets, class_weights="balanced")
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_what_a_transform_makes_of_the_targets_is_counted(tmp_path):
     def merge(batch, rng):
         return {**batch, "kind": np.minimum(batch["y"], 1)}

@@ -79,6 +79,7 @@ def test_an_iterator_that_was_left_does_not_end_the_epoch_of_another(train):
     assert train.epoch == 1
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("batch_size", [16, 60])
 def test_the_batch_that_builds_a_model_is_not_an_epoch(shards, batch_size):
     """On JAX and torch an epoch of 2 batches was prefetched meanwhile, and was never trained."""

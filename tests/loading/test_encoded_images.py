@@ -95,6 +95,7 @@ def test_files_of_any_size_and_format_need_decode(sets):
         assert np.abs(pixels - expected).mean() < 2
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("codec", ["file", "jpeg", "png"])
 def test_crops_do_not_depend_on_workers_batches_or_the_order_of_requests(sets, codec):
     crops = {}

@@ -262,6 +262,7 @@ def test_what_parts_of_a_mixture_refuse(directories, monkeypatch):
     mixture(directories, (3, 1), part=(0, 1), set_options=inner).on_epoch_begin()
 
 
+@pytest.mark.slow
 def test_fit_of_a_part_of_a_mixture_warns_of_its_padding(directories):
     sequence = mixture(directories, (3, 1), part=(0, 8), workers=0)
     model = keras.Sequential([keras.layers.Dense(3)])

@@ -20,6 +20,7 @@ def compiled(outputs: int, loss: object = "sparse_categorical_crossentropy") -> 
     return model
 
 
+@pytest.mark.slow
 def test_classes_that_were_appended_need_outputs(tmp_path: Path):
     pack_first(tmp_path / "all")
     model = compiled(2, keras.losses.SparseCategoricalCrossentropy(from_logits=True))

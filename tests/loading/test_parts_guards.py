@@ -99,6 +99,7 @@ def test_an_unshuffled_view_keeps_the_part(directory):
     np.testing.assert_array_equal(view[0][0], ShardSequence(directory, 16).unshuffled()[0][0][8:])
 
 
+@pytest.mark.slow
 def test_one_fit_warns_of_separate_models_and_of_padding_and_keeps_the_order(directory):
     class Seen(ShardSequence):
         def __getitem__(self, index):

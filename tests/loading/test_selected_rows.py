@@ -86,6 +86,7 @@ def epoch_of(data, epoch=0):
     return ids
 
 
+@pytest.mark.quick_cases(5)
 @all_pairs(
     selected=list(SELECTIONS),
     shuffle=MODES,

@@ -34,6 +34,7 @@ def warnings_of_classes(function):
     return [str(w.message) for w in caught if "does not number its classes" in str(w.message)]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("view", ["as it is", "unshuffled"])
 def test_validation_data_with_other_class_numbers_is_warned_of_once(sets, view):
     train, other = ShardSequence(sets / "abc", 4), ShardSequence(sets / "ac", 4)

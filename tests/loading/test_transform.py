@@ -110,6 +110,8 @@ def test_a_batch_larger_than_the_shared_memory_comes_back_all_the_same(shards):
 # ---- Worker processes
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_killed_worker_is_an_error_that_names_it_and_no_hang(shards):
     def tell(batch, rng):

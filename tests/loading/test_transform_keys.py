@@ -39,6 +39,7 @@ def texts(tmp_path):
     return write_texts(tmp_path / "texts", packed=True)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("workers", "processes"), WORKERS)
 def test_roles_name_keys_that_only_the_transform_makes(tmp_path, workers, processes):
     texts = write_texts(tmp_path / "texts", packed=bool(workers))

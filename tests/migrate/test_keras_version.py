@@ -7,6 +7,7 @@ import pytest
 from tests.migrate.migrated import migrate, migrated, notes
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize(
     ("code", "version"),
     [

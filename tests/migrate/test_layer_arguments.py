@@ -16,6 +16,7 @@ from tests.migrate.migrated import migrate, notes
 IMPORTS = "from keras.layers import *\n"
 
 
+@pytest.mark.quick_cases(10)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -28,6 +28,7 @@ def test_rows_come_back_as_they_were(tmp_path, shard_samples):
         assert (x.dtype, ids.dtype) == (np.float32, np.int64)
 
 
+@pytest.mark.slow
 def test_a_model_sees_exactly_what_the_generator_yielded(tmp_path):
     """The same weights, bit by bit, from `fit` on the generator and on its shards."""
 

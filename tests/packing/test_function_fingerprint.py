@@ -245,6 +245,7 @@ VALUES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_values_of_attributes_differ():
     described = [json.dumps(describe_function(Noise(value))) for value in VALUES]
     assert len(set(described)) == len(VALUES)

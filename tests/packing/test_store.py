@@ -283,6 +283,7 @@ def test_a_faster_decoder_is_recommended(
     assert "keras_bigdata[jpeg]" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_measurement_of_a_real_call(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

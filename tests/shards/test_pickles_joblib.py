@@ -124,6 +124,7 @@ def test_a_file_cut_short_anywhere_is_an_error(tmp_path: Path):
             find_arrays(tmp_path / "a")
 
 
+@pytest.mark.slow
 def test_a_changed_byte_never_gives_another_exception(tmp_path: Path):
     joblib.dump({"x": KINDS["plain"], "y": KINDS["fortran"]}, tmp_path / "whole")
     data = (tmp_path / "whole").read_bytes()

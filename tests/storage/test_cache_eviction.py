@@ -115,6 +115,7 @@ def optimum(plan, capacity):
     return fetches
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("number", "capacity"), [(40, 2), (40, 8), (40, 20)])
 def test_a_set_larger_than_the_cache_is_fetched_hardly_more_often_than_needed(
     monkeypatch, tmp_path, number, capacity
