@@ -1,4 +1,4 @@
-"""Operations on files: paths, atomic replacement, locks, checksums, and walking directories."""
+"""Operations on files: paths, atomic replacement, checksums, and walking directories."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import secrets
-import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -305,60 +304,6 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     """Returns a key that sorts names by the numbers in them: 1, 2, 10 and not 1, 10, 2."""
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
-
-
-def lock_file(path: str | os.PathLike[str]) -> int:
-    """Locks a file; creates it and its directory if they are missing.
-
-    The lock belongs to the returned descriptor: the system releases it when the descriptor is
-    closed or the process ends, also by a kill. On a file system without locks the file is created
-    and nothing is locked.
-
-    Returns:
-        A file descriptor; `os.close` releases the lock.
-
-    Raises:
-        BlockingIOError: if another process holds the lock; `strerror` names that process.
-        OSError: if the file cannot be created.
-    """
-    path = Path(path)
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # the process that held the lock has just removed the directory
-            continue
-        try:
-            _lock(descriptor)
-        except OSError as error:
-            with os.fdopen(descriptor) as file:
-                holder = file.read(200) or "another process"
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
-                raise BlockingIOError(errno.EWOULDBLOCK, holder) from error
-            raise
-        # Between the two calls another process may have removed the file, and created it again.
-        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-            return descriptor
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows, where locked bytes are unreadable: lock a byte far past the text
-        import msvcrt
-
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
-            raise
 
 
 def _keep_mode(temporary: Path, target: Path) -> None:

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "child_processes": [],
     "checksum": [],
     "files": ["checksum"],
+    "file_locks": [],
     "progress": ["arguments"],
     "bounded_map": ["daemon_threads"],
     "representation": [],
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "images": ["arguments", "files"],
-    "storage": ["checksum", "child_processes", "daemon_threads", "files"],
+    "storage": ["checksum", "child_processes", "daemon_threads", "file_locks", "files"],
     "shards": [
         *("bounded_map", "checksum"),
         *("arguments", "files", "permutation", "progress", "representation"),
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     ],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
-        "images",
+        *("file_locks", "images"),
         "shards",
         "storage",
     ],
@@ -63,6 +64,7 @@ MAY_IMPORT = {
     "report": ["files", "plots", "representation", "shards", "storage"],
     "callbacks": [
         *("arguments", "files", "keras_internals", "loading", "report", "shards", "storage"),
+        "file_locks",
     ],
     "old_keras": [],
     "migrate": ["files", "old_keras"],
@@ -83,6 +85,7 @@ WITHOUT_KERAS = {
         "representation",
         "process_exit",
         "file_descriptors",
+        "file_locks",
         "images",
         "storage",
         "shards",

@@ -24,7 +24,7 @@ from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.fields.entries import TEXT_CODEC, Field, format_fields
 from keras_bigdata.shards.fields.roles import Roles
 from keras_bigdata.shards.index.index_checks import check_encoded_sizes
-from keras_bigdata.shards.index.index_json import check_metadata, parse_column, parse_field
+from keras_bigdata.shards.index.index_values import check_metadata, parse_column, parse_field
 from keras_bigdata.shards.index.shard_index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
 from keras_bigdata.shards.index.shard_names import shard_number, sort_key
 from keras_bigdata.shards.index.unfinished import find_unfinished, unfinished_error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -10,16 +11,17 @@ import keras
 
 _TF_KERAS = "keras._tf_keras.keras"
 
-# Names under which Keras can be imported; `tensorflow.keras` is a separate module. The one that
-# `tf_keras_module` describes is patched where it exists.
+# Names under which Keras can be imported. `tensorflow.keras` and the one that `tf_keras_module`
+# describes are separate modules: a name that is replaced in one stays what it was in the others.
 KERAS_MODULES = ("keras", "keras.api", _TF_KERAS, "tensorflow.keras")
 
 
 def copies_of(name: str) -> list[ModuleType]:
     """Returns the modules that scripts get for a module of Keras, such as `backend` or `layers`.
 
-    Finds: `keras.layers`, `keras.api.layers`, `keras._tf_keras.keras.layers`, and, on TensorFlow,
+    Finds: `keras.layers`, `keras.api.layers`, `keras._tf_keras.keras.layers`, and
     `tensorflow.keras.layers`, which `import tensorflow.keras.layers` loads as a separate module.
+    On other backends the last one is found only if TensorFlow is loaded, which takes seconds.
 
     Seen in: Keras 3.8 to 3.15.1.
 
@@ -27,9 +29,10 @@ def copies_of(name: str) -> list[ModuleType]:
 
     Without it: old names are missing in the copy of Keras that a script imports.
     """
+    uses_tensorflow = keras.backend.backend() == "tensorflow" or "tensorflow" in sys.modules
     copies: list[ModuleType] = []
     for root in KERAS_MODULES:
-        if root.startswith("tensorflow") and keras.backend.backend() != "tensorflow":
+        if root == "tensorflow.keras" and not uses_tensorflow:
             continue
         try:
             module = importlib.import_module(f"{root}.{name}" if name else root)

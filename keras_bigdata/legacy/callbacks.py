@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import KERAS_MODULES
+from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.metric_names import add_aliases, resolve_auto_mode
 from keras_bigdata.legacy.models import model_files, weights_files
 from keras_bigdata.legacy.patching import replace
@@ -216,9 +216,7 @@ def install() -> None:
     """Replaces the callbacks of Keras by these, wherever they are imported from."""
     for new_class in (ModelCheckpoint, TensorBoard):
         old_class = new_class.__mro__[1]
-        # In the module that defines it, for copies of `keras.callbacks` that are imported later.
+        # In the module that defines it too, for copies that are imported later.
         replace(sys.modules[old_class.__module__], old_class.__name__, new_class)
-        for name in KERAS_MODULES:
-            module = sys.modules.get(f"{name}.callbacks")
-            if module is not None:
-                replace(module, old_class.__name__, new_class)
+        for module in copies_of("callbacks"):
+            replace(module, old_class.__name__, new_class)

@@ -12,7 +12,7 @@ from keras_bigdata.arguments import checked_int
 from keras_bigdata.files import local_path
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.storage.paths.joined_places import JoinedPlaces
-from keras_bigdata.storage.paths.place import Place
+from keras_bigdata.storage.paths.place import Place, check_options_used
 from keras_bigdata.storage.paths.remote_path import CacheSettings
 from keras_bigdata.storage.urls.storage_options import StorageOptions
 
@@ -55,11 +55,8 @@ def with_remote_options(
     """
     if cache is None and storage_options is None:
         return index
-    if isinstance(index.directory, Path):
-        name = "storage_options" if cache is None else "cache"
-        raise ValueError(
-            f"{index.directory}: `{name}` is for URLs, and this is a directory of this machine."
-        )
+    check_options_used(cache, index.directory, argument="cache")
+    check_options_used(storage_options, index.directory)
     return replace(index, directory=_with_options(index.directory, cache, storage_options))
 
 

@@ -190,8 +190,33 @@ def test_optimizers():
         SGD(0.1, 0.9, 1e-6, True)
         Adam(lr=0.1, decay=1e-6)
     """)
-    assert "after the first 2 mean something else" in by_line[2]
+    assert "argument 3 was `decay`" in by_line[2]
+    assert "write decay=1e-6, nesterov=True." in by_line[2]
     assert "InverseTimeDecay" in by_line[3]
+
+
+def test_positional_arguments_of_optimizers_that_did_not_change_are_not_noted():
+    by_line = notes("""\
+        import tensorflow as tf
+        from keras.optimizers import SGD, Adadelta, Adam, Adamax, RMSprop
+        Adadelta(1., .95, 1e-6)
+        Adam(lr, b1, b2, eps)
+        Adam(lr, b1, b2, eps, True)
+        SGD(0.1, 0.9, True)
+        Adamax(lr, b1, b2, eps, 1e-6)
+        RMSprop(0.001, 0.9, 1e-8)
+        Adadelta(1., .95, 1e-6, 1e-6)
+        tf.keras.optimizers.RMSprop(0.001, 0.9, 0.5, 1e-7)
+        tf.keras.optimizers.SGD(0.1, 0.9, False)
+        tf.keras.optimizers.SGD(0.1, 0.9, 1e-6)
+        tf.keras.optimizers.Ftrl(0.1, -0.5, 0.1, 0.01, 0.01)
+    """)
+    assert {line for line, text in by_line.items() if "argument" in text} == {7, 8, 9, 12}
+    assert "Adamax: positional arguments after the first 4 mean something else" in by_line[7]
+    assert "argument 3 was `epsilon` in `keras` 1 and 2 and is `momentum`" in by_line[8]
+    assert "mean something else" not in by_line[8]
+    assert "Adadelta: positional arguments after the first 3 mean something else" in by_line[9]
+    assert "SGD: positional arguments after the first 2 mean something else" in by_line[12]
 
 
 def test_nothing_is_done_to_other_libraries():

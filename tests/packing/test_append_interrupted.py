@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keras_bigdata import PackError, ShardIndex, ShardSequence, pack, verify
-from keras_bigdata.packing.state import resume_state
+from keras_bigdata.packing.state import local_pack
 from tests.helpers.appended_sets import pack_first, pack_more, source_of
 from tests.helpers.packs import read_files
 from tests.helpers.waiting import wait_for
@@ -19,7 +19,7 @@ from tests.helpers.waiting import wait_for
 @pytest.fixture
 def interrupted(packed: Path, monkeypatch) -> Path:
     """The directory after an append that was stopped after its second shard."""
-    original, written = resume_state.write_record, []
+    original, written = local_pack.write_record, []
 
     def fail(directory: Path, record: Any) -> None:
         if len(written) == 2:
@@ -65,7 +65,7 @@ def test_another_append_into_an_unfinished_one_is_refused(interrupted: Path):
 def test_a_kill_between_the_index_and_the_end(packed: Path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("keras_bigdata.packing.pack.finish_pack", lambda directory: None)
-        patch.setattr(resume_state, "_remove_state", lambda state: None)
+        patch.setattr(local_pack, "_remove_state", lambda state: None)
         pack_more(packed)
     assert list((packed / ".packing").glob("shard-*.json"))
     index = pack(source_of(["cat"], 300), packed, append=True)

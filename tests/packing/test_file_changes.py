@@ -167,10 +167,10 @@ def test_shards_of_files_that_were_corrected_are_written_again(folder: Path, tmp
 
 def test_many_files_are_compared_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from keras_bigdata.packing.identity import file_changes
-    from keras_bigdata.packing.sources import many_files
+    from keras_bigdata.packing.sources import map_files
 
     monkeypatch.setattr(file_changes, "MAX_GROUPS", 4)
-    monkeypatch.setattr(many_files, "_FEW_FILES", 3)
+    monkeypatch.setattr(map_files, "_FEW_FILES", 3)
     paths = []
     for number in range(10):
         path = tmp_path / f"{number}"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import PackError, ShardIndex, files, pack
-from keras_bigdata.packing.state import resume_state
+from keras_bigdata.packing.state import local_pack
 from keras_bigdata.packing.state.manifest import CONTINUE
 from keras_bigdata.shards.writing import shard_file
 from tests.helpers.packs import read_files
@@ -179,7 +179,7 @@ CALLS = {
     "write": (shard_file.AlignedOutput, "_write"),
     "fsync": (files.os, "fsync"),
     "rename": (files.os, "replace"),
-    "record": (resume_state, "write_record"),
+    "record": (local_pack, "write_record"),
     "index": (ShardIndex, "save"),
     "directory": (Path, "mkdir"),
 }

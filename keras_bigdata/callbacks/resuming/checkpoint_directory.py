@@ -11,7 +11,8 @@ from typing import Any
 from keras_bigdata.callbacks.resuming import checkpoint_file
 from keras_bigdata.callbacks.resuming.checkpoint_file import EncodedDocument
 from keras_bigdata.callbacks.resuming.checkpoints import NAME, Checkpoints
-from keras_bigdata.files import TEMPORARY_PREFIX, lock_file, temporary_target
+from keras_bigdata.file_locks import lock_file
+from keras_bigdata.files import TEMPORARY_PREFIX, temporary_target
 
 _LOCK = ".lock"
 

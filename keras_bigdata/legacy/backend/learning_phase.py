@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import current_training_argument
+from keras_bigdata.keras_internals.legacy import copies_of, current_training_argument
 from keras_bigdata.legacy.backend.dispatch import is_symbolic
 from keras_bigdata.legacy.patching import wrap
 
@@ -76,7 +76,7 @@ def install() -> None:
     """Makes layers follow a phase that was set, and `clear_session` remove it."""
     reset_learning_phase()
     wrap(keras.Layer, "__call__", _with_fixed_phase)
-    for owner in (keras.backend, keras.utils):
+    for owner in (*copies_of("backend"), *copies_of("utils")):
         wrap(owner, "clear_session", _forgetting)
 
 

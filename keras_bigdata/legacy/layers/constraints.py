@@ -7,17 +7,16 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import tf_keras_module
+from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.patching import add_name, wrap
 from keras_bigdata.old_keras.layers import CONSTRAINT_NAMES
 
 
 def install() -> None:
-    """Adds the names to `keras.constraints`, and the argument `m` to `MaxNorm`."""
-    for module in (keras.constraints, tf_keras_module("constraints")):
-        if module is not None:
-            for old, new in CONSTRAINT_NAMES.items():
-                add_name(module, old, getattr(keras.constraints, new))
+    """Adds the names to all copies of `keras.constraints`, and the argument `m` to `MaxNorm`."""
+    for module in copies_of("constraints"):
+        for old, new in CONSTRAINT_NAMES.items():
+            add_name(module, old, getattr(keras.constraints, new))
     wrap(keras.constraints.MaxNorm, "__init__", _with_m)
 
 

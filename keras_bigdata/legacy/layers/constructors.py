@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import sys
 from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import KERAS_MODULES, tf_keras_module
+from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.layers import arguments, base_layer
 from keras_bigdata.legacy.layers.batch_normalization import MODES
 from keras_bigdata.legacy.layers.deconvolution import set_output_shape
@@ -31,7 +30,7 @@ def install() -> None:
         target = getattr(keras.layers, layer.target)
         if layer.is_old_name:
             old_name = OldName(name, target)
-            for module in layer_modules():
+            for module in copies_of("layers"):
                 replace(module, name, old_name)
         else:
             wrap_constructor(name, target)
@@ -45,13 +44,6 @@ def wrap_constructor(name: str, target: type) -> None:
         target: the class.
     """
     wrap(target, "__init__", functools.partial(_with_old_arguments, name, target))
-
-
-def layer_modules() -> list[Any]:
-    """Returns the modules that have the names of layers: those of `keras` and of `tf.keras`."""
-    modules = [keras.layers, tf_keras_module("layers")]
-    modules += [sys.modules.get(f"{name}.layers") for name in KERAS_MODULES]
-    return [module for module in dict.fromkeys(modules) if module is not None]
 
 
 def _check_class(layer: Any, target: type) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -16,7 +15,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import KERAS_MODULES, activations_module
+from keras_bigdata.keras_internals.legacy import activations_module, copies_of
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.signatures import wraps_constructor
 from keras_bigdata.legacy.layers.values import hard_sigmoid
@@ -40,10 +39,8 @@ def names_of_keras_3_if(condition: bool) -> Iterator[None]:
 def install() -> None:
     """Makes `hard_sigmoid` and the defaults of LSTM and GRU those of `keras` 1 and 2."""
     wrap(activations_module(), "get", _get)
-    for root in KERAS_MODULES:
-        module = sys.modules.get(f"{root}.activations")
-        if module is not None:
-            replace(module, "hard_sigmoid", hard_sigmoid)
+    for module in copies_of("activations"):
+        replace(module, "hard_sigmoid", hard_sigmoid)
     for name in HARD_GATES:
         wrap(getattr(keras.layers, name), "__init__", _with_hard_gates)
 

@@ -8,28 +8,25 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import tf_keras_module
+from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.layers.values import SummedOverBatch
 from keras_bigdata.legacy.patching import add_name, replace, wrap
 
 
 def install() -> None:
-    """Adds the names to `keras.regularizers`, and the argument `l` to `l1` and `l2`."""
-    for module in {id(one): one for one in _modules()}.values():
+    """Adds the names to all copies of `keras.regularizers`, and `l` to `l1` and `l2`."""
+    for module in copies_of("regularizers"):
         add_name(module, "l1l2", _l1l2)
         add_name(module, "activity_l1l2", _activity_l1l2)
-        for name in ("WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer"):
+        for name in ("WeightRegularizer", "L1L2Regularizer"):
             add_name(module, name, keras.regularizers.L1L2)
+        add_name(module, "ActivityRegularizer", _activity_regularizer)
         add_name(module, "activity_l1", _activity_l1)
         add_name(module, "activity_l2", _activity_l2)
         add_name(module, "EigenvalueRegularizer", _refuse_eigenvalues)
         replace(module, "l1_l2", _l1_l2)
     wrap(keras.regularizers.L1, "__init__", functools.partial(_with_l, "l1"))
     wrap(keras.regularizers.L2, "__init__", functools.partial(_with_l, "l2"))
-
-
-def _modules() -> list[Any]:
-    return [one for one in (keras.regularizers, tf_keras_module("regularizers")) if one is not None]
 
 
 def _l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
@@ -48,6 +45,11 @@ def _activity_l2(l: float = 0.01) -> Any:  # noqa: E741
 
 
 def _activity_l1l2(l1: float = 0.01, l2: float = 0.01) -> Any:
+    """Returns a regularizer of activities whose loss is summed over the batch."""
+    return SummedOverBatch(_l1l2(l1, l2))
+
+
+def _activity_regularizer(l1: float = 0.0, l2: float = 0.0) -> Any:
     """Returns a regularizer of activities whose loss is summed over the batch."""
     return SummedOverBatch(_l1l2(l1, l2))
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from keras_bigdata.files import atomic_path
-from keras_bigdata.keras_internals.legacy import KERAS_MODULES
+from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.gates import names_of_keras_3_if
 from keras_bigdata.legacy.models.weights_files import link_or_copy
@@ -34,8 +34,7 @@ _SHORT_LOSSES = {
 def install() -> None:
     """Makes `save`, `save_model` and `load_model` take old names and formats."""
     wrap(keras.Model, "save", _save)
-    names = [f"{root}.{part}" for root in KERAS_MODULES for part in ("models", "saving")]
-    modules = [sys.modules[name] for name in names if name in sys.modules]
+    modules = [*copies_of("models"), *copies_of("saving")]
     save_model = _save_model(keras.models.save_model)
     for module in modules:
         replace(module, "save_model", save_model)

@@ -34,14 +34,10 @@ _STAND_INS = {
             *("to_list", "unpack_singleton", "is_all_none", "has_arg", "print_summary"),
             *("probas_to_classes", "categorical_probas_to_classes", "multi_gpu_model"),
             *("slice_X", "slice_arrays"),
-            *("l1l2", "activity_l1", "activity_l2", "activity_l1l2", "maxnorm"),
         )
     },
     "_obtain_input_shape": ("input_shapes", "obtain_input_shape"),
     "_get_available_gpus": ("small_functions", "available_gpus"),
-    "WeightRegularizer": ("small_functions", "weight_regularizer"),
-    "L1L2Regularizer": ("small_functions", "weight_regularizer"),
-    "ActivityRegularizer": ("small_functions", "activity_regularizer"),
 }
 _LOSSES = {
     "mse": "mean_squared_error",

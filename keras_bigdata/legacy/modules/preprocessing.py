@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import sys
 from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import KERAS_MODULES, tf_keras_module
+from keras_bigdata.keras_internals.legacy import copies_of, tf_keras_module
 from keras_bigdata.legacy.patching import add_module, add_name, replace, wrap
 
 
@@ -16,11 +15,7 @@ def install() -> None:
     """Adds names that Keras 3 has for `tf.keras` only, such as `ImageDataGenerator`."""
     for name in ("image", "sequence", "text"):
         _restore(name)
-    image_modules = {keras.utils, *(sys.modules.get(f"{root}.utils") for root in KERAS_MODULES)}
-    for root in KERAS_MODULES:
-        image_modules.add(sys.modules.get(f"{root}.preprocessing.image"))
-    image_modules.add(tf_keras_module("preprocessing.image"))
-    for module in image_modules - {None}:
+    for module in (*copies_of("utils"), *copies_of("preprocessing.image")):
         if hasattr(module, "load_img"):
             wrap(module, "load_img", _with_grayscale)
 

@@ -1,4 +1,4 @@
-"""Default values, positions and clipping of optimizers in the package `keras` 1 and 2."""
+"""Positions of arguments of optimizers; default values and clipping in `keras` 1 and 2."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ from keras_bigdata.old_keras.optimizers import (
 )
 
 _NAMES = {name.lower(): name for name in OPTIMIZERS}
+_BOOLEANS = ("nesterov", "amsgrad")
 
 
 def plan(script: Script) -> None:
     """Notes what optimizers of the package `keras` did that those of Keras 3 do not."""
     for call in script.calls:
-        written = script.written_name(call.func) or script.full_name(call.func)
+        full = script.full_name(call.func)
+        written = script.written_name(call.func) or full
         name = _NAMES.get(written.rpartition(".")[2].lower(), "")
-        if name and written.startswith("keras.") and ".legacy." not in written:
-            _plan_optimizer(script, call, name)
+        if name and full.startswith("keras.") and ".legacy." not in written:
+            is_keras = written.startswith("keras.")
+            _note_positions(script, call, name, is_keras)
+            if is_keras:
+                _plan_optimizer(script, call, name)
         elif isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile":
             _note_name(script, call)
     for node in script.all(cst.ClassDef):
@@ -52,16 +57,6 @@ def _plan_optimizer(script: Script, call: cst.Call, name: str) -> None:
                 f"{NEW_LEARNING_RATE} in Keras 3. If the script was written for Keras 1 or 2, "
                 f"write {name}(learning_rate={rate}).",
             )
-    shared = shared_positions(name)
-    if shared < min(len(args), len(NEW_POSITIONS[name])):
-        old = POSITIONS[name][shared : len(args)]
-        values = [script.code(arg.value) for arg in args[shared:]]
-        text = ", ".join(f"{n}={v}" for n, v in zip(old, values, strict=False))
-        script.note(
-            call,
-            f"{name}: argument {shared + 1} was `{old[0]}` in `keras` 1 and 2 and is "
-            f"`{NEW_POSITIONS[name][shared]}` in Keras 3. If it was the former, write {text}.",
-        )
     if "clipnorm" in keywords:
         script.note(
             call,
@@ -83,6 +78,36 @@ def _plan_optimizer(script: Script, call: cst.Call, name: str) -> None:
             "Nadam: in Keras 3 the momentum reaches its final value within about 100 batches, in "
             "Keras 1 and 2 within about 25,000. The first batches train differently; there is no "
             "argument for it.",
+        )
+
+
+def _note_positions(script: Script, call: cst.Call, name: str, is_keras: bool) -> None:
+    """Notes positional arguments that have another meaning in Keras 3."""
+    new, shared = NEW_POSITIONS[name], shared_positions(name)
+    args = call_edits.positional_args(call)
+    if len(args) <= shared:
+        return
+    if shared < len(new) and new[shared] in _BOOLEANS:
+        # The old argument is a number: True and False are those of Keras 3.
+        is_new = script.code(args[shared].value) in ("True", "False")
+    else:
+        is_new = not is_keras  # `tensorflow.keras` 2 had the positions of Keras 3
+    if is_new or call_edits.keyword_names(call) & NEW_ARGUMENTS:
+        shared = len(new)
+    if shared < len(new) and is_keras:
+        old = POSITIONS[name][shared : len(args)]
+        values = [script.code(arg.value) for arg in args[shared:]]
+        text = ", ".join(f"{n}={v}" for n, v in zip(old, values, strict=False))
+        script.note(
+            call,
+            f"{name}: argument {shared + 1} was `{old[0]}` in `keras` 1 and 2 and is "
+            f"`{new[shared]}` in Keras 3. If it was the former, write {text}.",
+        )
+    elif len(args) > shared:
+        script.note(
+            call,
+            f"{name}: positional arguments after the first {shared} mean something else in "
+            "Keras 3. Pass them by name.",
         )
 
 

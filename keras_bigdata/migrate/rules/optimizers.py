@@ -1,4 +1,4 @@
-"""Arguments of optimizers, and their attribute `lr`."""
+"""Named arguments of optimizers, and their attribute `lr`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from keras_bigdata.migrate.script import Script
 
 _NAMES = {"SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam", "Ftrl"}
 _NAMES |= {name.lower() for name in _NAMES}
-
-# The number of positional arguments that have the same meaning in Keras 3. The next was `decay`.
-_UNCHANGED_POSITIONS = {"sgd": 2, "rmsprop": 3, "adagrad": 1, "adadelta": 2}
-_DEFAULT_UNCHANGED_POSITIONS = 3
 
 
 def plan(script: Script) -> None:
@@ -25,13 +21,13 @@ def plan(script: Script) -> None:
         if ".optimizers.legacy." in full:
             script.note(call, f"{full} was removed: use keras.optimizers.{name}.")
             continue
-        _plan_arguments(script, call, name)
+        _plan_arguments(script, call)
     for node in script.all(cst.Attribute):
         if node.attr.value == "lr" and _is_optimizer(script, node.value):
             script.edit(node, lambda new: new.with_changes(attr=cst.Name("learning_rate")))
 
 
-def _plan_arguments(script: Script, call: cst.Call, name: str) -> None:
+def _plan_arguments(script: Script, call: cst.Call) -> None:
     names = call_edits.keyword_names(call)
     if "lr" in names and "learning_rate" not in names:
         script.edit(call, lambda new: call_edits.rename_keywords(new, {"lr": "learning_rate"}))
@@ -52,13 +48,6 @@ def _plan_arguments(script: Script, call: cst.Call, name: str) -> None:
         script.edit(call, lambda new: call_edits.remove_keyword(new, "epsilon"))
     if "schedule_decay" in names:
         script.note(call, "Nadam: Keras 3 has no `schedule_decay`; remove it.")
-    unchanged = _UNCHANGED_POSITIONS.get(name.lower(), _DEFAULT_UNCHANGED_POSITIONS)
-    if len(call_edits.positional_args(call)) > unchanged:
-        script.note(
-            call,
-            f"{name}: positional arguments after the first {unchanged} mean something else in "
-            "Keras 3. Pass them by name.",
-        )
 
 
 def _is_zero(node: cst.BaseExpression) -> bool:

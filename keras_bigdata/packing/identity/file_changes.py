@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keras_bigdata.packing.sources.many_files import map_files
+from keras_bigdata.packing.sources.map_files import map_files
 
 # Up to this number of files, each file is a group.
 MAX_GROUPS = 4_096

@@ -11,5 +11,5 @@ frame_folder, text_table, hdf5     the public sources
 sample_list, dataset_rows          a list of dicts, a Hugging Face dataset
 default_roles                      the roles of fields if none are named
 any_length                         columns in memory whose rows may have any length
-many_files                         the sizes and times of many files, in threads
+map_files                          the sizes and times of many files, in threads
 """

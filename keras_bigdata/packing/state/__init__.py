@@ -2,7 +2,7 @@
 
 shard_record       the record of one shard that is written
 manifest           the manifest: which call an unfinished pack belongs to
-resume_state       the state of a pack into a directory
+local_pack         the state of a pack into a directory
 remote_pack        the state of a pack into a URL
 pack_state         the state of a pack into a directory or URL: calls one of these two
 output_directory   a set of shards that is written as a whole, for `capture`

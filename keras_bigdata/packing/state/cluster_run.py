@@ -16,8 +16,8 @@ from pathlib import Path
 from keras_bigdata import __version__
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import is_url
+from keras_bigdata.packing.state.local_pack import read_run, write_run
 from keras_bigdata.packing.state.pack_state import PackTarget
-from keras_bigdata.packing.state.resume_state import read_run, write_run
 
 # Network file systems show a new file to other machines after some seconds. 30 is the default of
 # the directory cache of NFS (acdirmin).

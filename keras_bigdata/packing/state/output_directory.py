@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.state.local_pack import is_temporary_file, lock_directory
 from keras_bigdata.packing.state.manifest import list_names
 from keras_bigdata.packing.state.remote_output import remote_output
-from keras_bigdata.packing.state.resume_state import is_temporary_file, lock_directory
 from keras_bigdata.progress import Verbose, note
 from keras_bigdata.shards.index.shard_index import INDEX_NAME
 from keras_bigdata.shards.index.shard_names import shard_number

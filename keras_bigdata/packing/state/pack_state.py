@@ -1,4 +1,4 @@
-"""The state of an unfinished pack, in a directory (`resume_state`) or behind a URL (`remote_pack`).
+"""The state of an unfinished pack, in a directory (`local_pack`) or behind a URL (`remote_pack`).
 
 Each function takes the directory as a path, or a `RemotePack`.
 """
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from keras_bigdata.packing.identity.fingerprint import Fingerprint
-from keras_bigdata.packing.state import resume_state
+from keras_bigdata.packing.state import local_pack
 from keras_bigdata.packing.state.remote_pack import RemotePack
 from keras_bigdata.packing.state.shard_record import ShardRecord
 from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
@@ -52,9 +52,9 @@ def has_state(target: PackTarget) -> bool:
 
 
 def lock_pack(target: PackTarget, finished: Set[str] = frozenset()) -> AbstractContextManager[None]:
-    """Keeps other packs away while a block runs, as `lock_pack` of `resume_state` does."""
+    """Keeps other packs away while a block runs, as `lock_pack` of `local_pack` does."""
     if isinstance(target, Path):
-        return resume_state.lock_pack(target, finished)
+        return local_pack.lock_pack(target, finished)
     return target.lock(finished)
 
 
@@ -80,7 +80,7 @@ def begin_pack(
             fingerprint.
     """
     if isinstance(target, Path):
-        resume_state.begin_pack(target, fingerprint, number, finished, stored)
+        local_pack.begin_pack(target, fingerprint, number, finished, stored)
     else:
         target.begin(fingerprint, number, finished, stored)
 
@@ -88,7 +88,7 @@ def begin_pack(
 def recorded_forms(target: PackTarget, fingerprint: Fingerprint) -> Any:
     """Returns the record of the stored forms in an unfinished pack of the same call, or `None`."""
     if isinstance(target, Path):
-        return resume_state.recorded_forms(target, fingerprint)
+        return local_pack.recorded_forms(target, fingerprint)
     return target.recorded_forms(fingerprint)
 
 
@@ -100,7 +100,7 @@ def clear_finished(target: PackTarget, numbers: Container[int]) -> None:
         numbers: the numbers of the packs that the index records.
     """
     if isinstance(target, Path):
-        resume_state.clear_finished(target, numbers)
+        local_pack.clear_finished(target, numbers)
     else:
         target.clear_finished(numbers)
 
@@ -129,7 +129,7 @@ def save_index(target: PackTarget, index: ShardIndex) -> None:
 def finish_pack(target: PackTarget) -> None:
     """Removes the state; the index must be in place."""
     if isinstance(target, Path):
-        resume_state.finish_pack(target)
+        local_pack.finish_pack(target)
     else:
         target.finish()
 
@@ -142,7 +142,7 @@ def remove_pack(target: PackTarget) -> None:
         StorageError: if a file in a store cannot be removed.
     """
     if isinstance(target, Path):
-        resume_state.remove_pack(target)
+        local_pack.remove_pack(target)
     else:
         target.remove()
 
@@ -150,7 +150,7 @@ def remove_pack(target: PackTarget) -> None:
 def request_stop(target: PackTarget) -> None:
     """Makes all workers, on any machine, stop before the next shard."""
     if isinstance(target, Path):
-        resume_state.request_stop(target)
+        local_pack.request_stop(target)
     else:
         target.request_stop()
 
@@ -158,13 +158,13 @@ def request_stop(target: PackTarget) -> None:
 def clear_stop(target: PackTarget) -> None:
     """Cancels `request_stop`, before shards are written again. A lease ends by itself."""
     if isinstance(target, Path):
-        resume_state.clear_stop(target)
+        local_pack.clear_stop(target)
 
 
 def is_stop_requested(target: PackTarget) -> bool:
     """Returns whether `request_stop` was called since the pack began."""
     if isinstance(target, Path):
-        return resume_state.is_stop_requested(target)
+        return local_pack.is_stop_requested(target)
     return target.is_stop_requested()
 
 
@@ -188,14 +188,14 @@ def read_record(
         known: the result of `known_record`.
     """
     if isinstance(target, Path):
-        return resume_state.read_record(target, number, files)
+        return local_pack.read_record(target, number, files)
     return known if known is not None and known.has_same_files(files) else None
 
 
 def write_record(target: PackTarget, record: ShardRecord) -> None:
     """Records that a shard is done; its files must be in place."""
     if isinstance(target, Path):
-        resume_state.write_record(target, record)
+        local_pack.write_record(target, record)
     else:
         target.write_record(record)
 

@@ -15,7 +15,7 @@ from keras_bigdata.shards.index.shard_names import shard_number
 from keras_bigdata.shards.index.unfinished import LEASES, MARK, WRITING
 from keras_bigdata.shards.writing.writer import ShardWriter
 from keras_bigdata.shards.writing.writing_mark import mark_of
-from keras_bigdata.storage.copies.many_files import remove_files
+from keras_bigdata.storage.copies.small_files import remove_files
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.writing.lease import Lease, LeaseHeldError, is_lease_name
 

@@ -28,7 +28,7 @@ from keras_bigdata.packing.state.shard_record import ShardRecord
 from keras_bigdata.shards.index.shard_index import INDEX_NAME
 from keras_bigdata.shards.index.shard_names import shard_number
 from keras_bigdata.shards.index.unfinished import LEASES, UNFINISHED
-from keras_bigdata.storage.copies.many_files import read_files, remove_files
+from keras_bigdata.storage.copies.small_files import read_files, remove_files
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.writing.lease import (
     Lease,

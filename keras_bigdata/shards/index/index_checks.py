@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_bigdata.shards.fields.entries import Field
-from keras_bigdata.shards.index.index_json import MAX_TOTAL, Int64Array
+from keras_bigdata.shards.index.index_values import MAX_TOTAL, Int64Array
 
 # Stands in `ShardIndex.offsets` for a field that does not lie in the file as raw rows in native
 # byte order: to read it, the whole shard has to be decoded.

@@ -14,7 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_bigdata.shards.index.index_json import MAX_TOTAL, Int64Array, as_int_column, check_names
+from keras_bigdata.shards.index.index_values import (
+    MAX_TOTAL,
+    Int64Array,
+    as_int_column,
+    check_names,
+)
 
 RUNS = "runs"
 

@@ -42,7 +42,7 @@ from keras_bigdata.shards.index.index_file import (
     read_index_file,
     write_index_file,
 )
-from keras_bigdata.shards.index.index_json import (
+from keras_bigdata.shards.index.index_values import (
     Int64Array,
     as_int_column,
     check_metadata,

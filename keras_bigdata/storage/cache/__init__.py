@@ -1,6 +1,6 @@
 """Copies of remote files in a directory that has a size limit.
 
-advisory_lock     locks that the system releases when their process ends
+advisory_lock     descriptors that are locked, and not inherited by forked children
 cache_entry       the names of the files of a cache, which hold all that identifies their content
 cache_account     the entries of a cache, and their size in bytes
 cache_eviction    the order in which the entries of a full cache are removed

@@ -1,4 +1,4 @@
-"""Locks that the system releases when their process ends, however it ends.
+"""Descriptors that are locked, and not inherited by forked children; waits for their locks.
 
 A lock belongs to a descriptor. A forked child would share it, and hold it after its parent was
 killed; therefore the descriptors that are opened here are closed in each forked child.
@@ -6,20 +6,15 @@ killed; therefore the descriptors that are opened here are closed in each forked
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
 
 from keras_bigdata.child_processes import call_in_forked_child, hold_during_fork
+from keras_bigdata.file_locks import try_lock
 
 # Pauses in seconds between attempts to lock: the first, and the longest.
 _PAUSES = (0.0005, 0.02)
-
-# Errors of file systems that have no locks, or none for this kind of descriptor.
-_WITHOUT_LOCKS = (
-    *(errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF),
-)
 
 _lock = threading.Lock()
 _not_inherited: set[int] = set()
@@ -51,32 +46,6 @@ def inherit(descriptor: int) -> int:
     return descriptor
 
 
-def try_lock(descriptor: int, *, exclusive: bool) -> bool | None:
-    """Locks an open file or directory, or changes the kind of its lock.
-
-    Args:
-        descriptor: the file.
-        exclusive: whether no other descriptor may have a lock; otherwise they may share it.
-
-    Returns:
-        `False` if another descriptor has a lock that excludes this one, `None` if the file system
-        has no locks.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            return False
-        if error.errno in _WITHOUT_LOCKS:
-            return None
-        raise
-    return True
-
-
 def wait_for_lock(descriptor: int, *, exclusive: bool, seconds: float) -> bool | None:
     """Waits until a file is locked, as `try_lock` does; returns `False` after some time.
 
@@ -90,19 +59,6 @@ def wait_for_lock(descriptor: int, *, exclusive: bool, seconds: float) -> bool |
         time.sleep(pause)
         pause = min(2 * pause, longest)
     return locked
-
-
-def unlock(descriptor: int) -> None:
-    """Releases the lock of a descriptor, also for a child that shares it."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    except OSError as error:
-        if error.errno not in _WITHOUT_LOCKS:
-            raise
 
 
 def _close_in_child() -> None:

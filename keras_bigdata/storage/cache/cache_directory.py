@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from keras_bigdata.child_processes import call_in_forked_child
+from keras_bigdata.file_locks import try_lock, unlock
 from keras_bigdata.files import descriptor_checksum
 from keras_bigdata.storage.cache import advisory_lock
 from keras_bigdata.storage.cache.cache_account import CacheAccount
@@ -151,7 +152,7 @@ class CacheDirectory:
             )
             download = Download(name, path, descriptor)
             with self.discarded_on_error(download):
-                advisory_lock.try_lock(descriptor, exclusive=True)
+                try_lock(descriptor, exclusive=True)
                 mark_as_new(descriptor)
             return download
 
@@ -174,7 +175,7 @@ class CacheDirectory:
         with self._locked(), contextlib.suppress(FileNotFoundError):
             # The descriptor is right also if something else has removed the file.
             os.rename(download.path, self._path(download.name))
-        advisory_lock.try_lock(download.descriptor, exclusive=False)
+        try_lock(download.descriptor, exclusive=False)
         self._whole.add(os.fstat(download.descriptor).st_ino)
         sync_later(self._path(download.name))
         return advisory_lock.inherit(download.descriptor)
@@ -204,7 +205,7 @@ class CacheDirectory:
                     descriptor, exclusive=True, seconds=LOCK_SECONDS
                 ) in (True, None)
             finally:
-                advisory_lock.unlock(descriptor)
+                unlock(descriptor)
                 advisory_lock.close(descriptor)
 
     # ---- All of the following happens under the lock of the directory
@@ -226,7 +227,7 @@ class CacheDirectory:
             except OSError:  # of another user
                 continue
             try:
-                locked = advisory_lock.try_lock(descriptor, exclusive=True)
+                locked = try_lock(descriptor, exclusive=True)
                 if locked is None:
                     locked = time.time() - os.fstat(descriptor).st_mtime > _OLD
                 elif not locked and other is None and temporary.endswith(f"-{name}"):
@@ -298,7 +299,7 @@ class CacheDirectory:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return False
-            return advisory_lock.try_lock(descriptor, exclusive=True) is not False
+            return try_lock(descriptor, exclusive=True) is not False
         finally:
             advisory_lock.close(descriptor)
 

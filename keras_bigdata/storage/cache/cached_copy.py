@@ -7,6 +7,7 @@ import os
 import time
 
 from keras_bigdata.errors import StorageError
+from keras_bigdata.file_locks import try_lock
 from keras_bigdata.storage.cache import advisory_lock
 from keras_bigdata.storage.cache.cache_directory import Download, cache_directory
 from keras_bigdata.storage.cache.cache_entry import entry_name
@@ -117,7 +118,7 @@ def _wait(descriptor: int) -> bool:
     """
     try:
         written, since = -1, time.monotonic()
-        while advisory_lock.try_lock(descriptor, exclusive=False) is False:
+        while try_lock(descriptor, exclusive=False) is False:
             time.sleep(_POLL_SECONDS)
             changed = os.fstat(descriptor).st_mtime_ns
             if changed != written:

@@ -5,5 +5,5 @@ memory            memory that holds the content of a file
 fetch             copies a whole file into an open local one, or into memory: in parallel, checked
 transfer          copies files from a store, lists them, checks whether one can be written
 ranged_file       a remote file as a file object that requests only what is read
-many_files        reads or removes many small files at the same time
+small_files       reads or removes many small files at the same time
 """

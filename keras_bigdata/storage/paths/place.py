@@ -76,17 +76,25 @@ def local_place(place: Place, what: str) -> Path:
     )
 
 
-def check_options_used(storage_options: Mapping[str, Any] | None, *places: Place | None) -> None:
-    """Checks that options of drivers are passed together with a URL.
+def check_options_used(
+    value: Any, *places: Place | None, argument: str = "storage_options"
+) -> None:
+    """Checks that an argument for URLs is passed together with a URL.
+
+    Args:
+        value: the value of the argument; `None` if it is not passed.
+        places: the places that the call receives; `None` for an argument that is not passed.
+        argument: its name, for the message. Defaults to `"storage_options"`.
 
     Raises:
-        ValueError: if there are options, and all places are directories of this machine.
+        ValueError: if it is passed, and all places are on this machine.
     """
     local = [place for place in places if isinstance(place, Path)]
-    if storage_options is not None and len(local) == len([each for each in places if each]):
+    if value is not None and len(local) == len([each for each in places if each]):
         raise ValueError(
-            f"{', '.join(map(str, local))}: `storage_options` is for URLs, and this is a directory "
-            "of this machine."
+            f"{', '.join(map(str, local))}: `{argument}` is for URLs, and "
+            f"{'this is a path' if len(local) == 1 else 'these are paths'} on this machine. Leave "
+            "it out, or pass a URL."
         )
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_bigdata.files import lock_file
+from keras_bigdata.file_locks import lock_file
 
 _PREFIX = "keras_bigdata-upload-"
 _LOCK = "lock"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_bigdata.storage.paths.place import as_place
+from keras_bigdata.storage.paths.place import as_place, check_options_used
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
 # Their drivers upload a file as a whole, or in parts that become a file with the last request.
@@ -44,10 +44,7 @@ def writable_place(
     place = as_place(value, argument, storage_options)
     if isinstance(place, RemotePath):
         check_writable(place, argument)
-    elif storage_options is not None:
-        raise ValueError(
-            f"{place}: `storage_options` is for URLs, and this is a directory of this machine."
-        )
+    check_options_used(storage_options, place)
     return place
 
 
@@ -91,11 +88,7 @@ def output_place(
     """
     place = as_place(value, argument, storage_options)
     if isinstance(place, Path):
-        if storage_options is not None:
-            raise ValueError(
-                f"`storage_options` are for a URL, and `{argument}` is a path on this machine. "
-                f"Received: {argument}={str(place)!r}"
-            )
+        check_options_used(storage_options, place)
         return place
     if place.scheme not in WRITABLE:
         reason = _FILE_REASONS.get(

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.sources.hdf5_files.hdf5_file import HDF5File
 from keras_bigdata.packing.sources.hdf5_files.hdf5_vlen import image_format
-from keras_bigdata.packing.sources.tables.labels import Label, clean_labels, is_missing
+from keras_bigdata.packing.sources.tables.labels import Label, clean_labels
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.texts.tokens import split_words
 
 

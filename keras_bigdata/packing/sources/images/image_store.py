@@ -10,9 +10,9 @@ from keras_bigdata.arguments import checked_choice, checked_int
 from keras_bigdata.images.open_image import CHANNELS, Color
 from keras_bigdata.images.resizing import Form, checked_size
 from keras_bigdata.packing.samples.stored_form import StoredForm
-from keras_bigdata.packing.sources.many_files import average_size
+from keras_bigdata.packing.sources.map_files import average_size
 from keras_bigdata.shards.fields.entries import FILE_CODEC
-from keras_bigdata.shards.index.index_json import MAX_JPEG_SIDE
+from keras_bigdata.shards.index.index_values import MAX_JPEG_SIDE
 
 Store: TypeAlias = Literal["pixels", "jpeg", "png", "file", "auto"]
 

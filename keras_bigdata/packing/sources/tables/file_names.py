@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import is_url
-from keras_bigdata.packing.sources.tables.labels import is_missing
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.tables.table import Columns
 
 _FORMATTER = string.Formatter()

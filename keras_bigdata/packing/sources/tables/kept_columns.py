@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.tables.table import Columns
 from keras_bigdata.shards.fields.varlen import as_text_array
 
@@ -52,13 +53,13 @@ def read_kept(columns: Columns, keep: Sequence[str]) -> dict[str, npt.NDArray[An
 
 def _as_array(columns: Columns, name: str) -> npt.NDArray[Any]:
     values = columns.values[name]
-    missing = [_is_missing(value) for value in values]
-    present = [value for value, is_missing in zip(values, missing, strict=True) if not is_missing]
+    missing = [is_missing(value) for value in values]
+    present = [value for value, is_absent in zip(values, missing, strict=True) if not is_absent]
     if all(isinstance(value, str) for value in present):
         numbers = None if columns.lines is None else _parse_numbers(present, missing)
         if numbers is not None:
             return numbers
-        texts = ["" if is_missing else v for v, is_missing in zip(values, missing, strict=True)]
+        texts = ["" if is_absent else v for v, is_absent in zip(values, missing, strict=True)]
         return as_text_array(texts)
     if all(isinstance(value, bool | np.bool_) for value in present) and not any(missing):
         return np.array(values, bool)
@@ -97,16 +98,6 @@ def _with_missing(present: list[Any], missing: list[bool]) -> npt.NDArray[Any]:
     column = np.full(len(missing), np.nan)
     column[~np.array(missing)] = present
     return column
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return True
-    # NaN of NumPy and NaT and NA of pandas are not equal to themselves, or not comparable.
-    try:
-        return not isinstance(value, str) and bool(value != value)  # noqa: PLR0124
-    except TypeError:
-        return True
 
 
 def _is_number(value: Any, kinds: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 
 Label: TypeAlias = "int | bool | str"
 
@@ -20,15 +21,6 @@ NO_CLASS = -1
 
 # Maximum number of classes that an error names.
 _PREVIEW = 10
-
-
-def is_missing(value: Any) -> bool:
-    """Returns whether a value is None, NaN, pandas' NA or NaT, masked, or a blank string."""
-    if isinstance(value, str):
-        return not value.strip()
-    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float) and math.isnan(value)
 
 
 def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:

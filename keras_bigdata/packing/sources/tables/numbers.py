@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keras_bigdata.packing.sources.tables.labels import is_missing
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.tables.problems import add_problem
 from keras_bigdata.packing.sources.tables.table import Columns
 from keras_bigdata.shards.fields.standard_fields import NUMBERS

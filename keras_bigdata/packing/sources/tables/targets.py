@@ -16,11 +16,11 @@ from keras_bigdata.packing.sources.tables.labels import (
     class_numbers,
     clean_labels,
     encode_labels,
-    is_missing,
     label_problem,
     resolve_classes,
     sort_classes,
 )
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.tables.numbers import Numbers
 from keras_bigdata.packing.sources.tables.problems import add_problem, merge_problems
 from keras_bigdata.packing.sources.tables.table import Columns

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int
-from keras_bigdata.packing.sources.tables.labels import is_missing, resolve_names
+from keras_bigdata.packing.sources.tables.labels import resolve_names
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.texts.text_length import (
     MAX_TEXT_LENGTH,
     RowLength,

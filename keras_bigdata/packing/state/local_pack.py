@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.file_locks import lock_file
 from keras_bigdata.files import (
     TEMPORARY_PREFIX,
     atomic_path,
     file_checksum,
-    lock_file,
     temporary_target,
 )
 from keras_bigdata.packing.identity.fingerprint import Fingerprint

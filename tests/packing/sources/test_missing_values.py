@@ -1,0 +1,61 @@
+"""Missing values of any type are missing in labels, numbers, texts and kept columns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_bigdata.errors import PackError
+from keras_bigdata.packing.sources.tables.kept_columns import read_kept
+from keras_bigdata.packing.sources.tables.labels import clean_labels
+from keras_bigdata.packing.sources.tables.missing_values import is_missing
+from keras_bigdata.packing.sources.tables.numbers import Numbers
+from keras_bigdata.packing.sources.tables.table import Columns
+from keras_bigdata.packing.sources.texts.tokens import words_of_value
+
+
+def _pandas(name):
+    return getattr(pytest.importorskip("pandas"), name)
+
+
+MISSING = {
+    "None": lambda: None,
+    "blank": lambda: " ",
+    "NaN": lambda: float("nan"),
+    "float32": lambda: np.float32("nan"),
+    "float16": lambda: np.float16("nan"),
+    "masked": lambda: np.ma.masked_equal([1, 2], 2)[1],
+    "datetime64": lambda: np.datetime64("NaT"),
+    "timedelta64": lambda: np.timedelta64("NaT"),
+    "Decimal": lambda: Decimal("sNaN"),
+    "pd.NA": lambda: _pandas("NA"),
+    "pd.NaT": lambda: _pandas("NaT"),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_value_of_any_type_is_missing_everywhere(name):
+    value = MISSING[name]()
+    assert is_missing(value)
+    assert clean_labels([1, value], "t") == [1, None]
+    kept = read_kept(Columns("t", Path(), {"n": [1.5, value], "s": ["a", value]}, None), "ns")
+    np.testing.assert_array_equal(kept["n"], [1.5, np.nan])
+    assert kept["s"].tolist() == ["a", ""]
+    numbers = Numbers()
+    numbers.add([1.5, value], "n", allow_missing=True)
+    assert (numbers.present[0].tolist(), numbers.problems) == ([True, False], {})
+    assert words_of_value(value) == []
+
+
+@pytest.mark.parametrize("value", ["nan", 0, False, np.float32(0), b"", [], np.zeros(2), {}])
+def test_other_values_are_not_missing(value):
+    assert not is_missing(value)
+
+
+def test_a_kept_column_of_arrays_is_refused_by_name():
+    columns = Columns("t", Path(), {"a": [np.zeros(2), np.zeros(2)]}, None)
+    with pytest.raises(PackError, match="the column 'a' cannot be kept"):
+        read_kept(columns, ["a"])
