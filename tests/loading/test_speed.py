@@ -81,7 +81,7 @@ def seconds(model, data, **arguments):
     return statistics.median(times.epochs[1:])
 
 
-def ratio(one, other, rounds=5):
+def ratio(one, other, rounds=3):
     """How many times as long the other takes: medians of times taken in turn."""
     times = [(one(), other()) for _ in range(rounds)]
     first, second = map(statistics.median, zip(*times, strict=True))

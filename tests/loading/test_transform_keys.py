@@ -157,7 +157,9 @@ def test_worker_processes_that_differ_from_each_other_are_refused(texts, tmp_pat
             first.write_text(str(os.getpid()))
         except FileExistsError:
             pass
-        dtype = "f4" if first.read_text() in ("", str(os.getpid())) else "i4"
+        while not (text := first.read_text()):
+            time.sleep(0.001)
+        dtype = "f4" if text == str(os.getpid()) else "i4"
         return {name: array.astype(dtype) for name, array in shift_tokens(batch, rng).items()}
 
     settings = {**SETTINGS, "transform": by_process, "workers": 2, "use_multiprocessing": True}
