@@ -132,7 +132,7 @@ def test_names_of_weights_are_checked_in_urls_too():
         BestWeightsEarlyStopping("s3://bucket/run/best.keras")
     with pytest.raises(ValueError, match="placeholders"):
         BestWeightsEarlyStopping("s3://bucket/{epoch}.weights.h5")
-    with pytest.raises(ValueError, match="`filepath` is a path on this machine"):
+    with pytest.raises(ValueError, match=r"^best\.weights\.h5: .* this is a path on this machine"):
         BestWeightsEarlyStopping("best.weights.h5", storage_options={})
 
 
