@@ -18,7 +18,9 @@ def read_in_child(path, pipe):
     pipe.send(data)
 
 
-@pytest.mark.slow
+# Where another test has imported JAX, a fork warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:os.fork")
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process with threads")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_and_its_parent_go_on_reading(web):

@@ -68,7 +68,9 @@ def test_more_is_never_held_than_was_in_use_at_one_time():
     del held
 
 
-@pytest.mark.slow
+# Where another test has imported JAX, a fork warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:os.fork")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_keeps_what_the_parent_writes_over():
