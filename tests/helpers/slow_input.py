@@ -27,7 +27,7 @@ from keras_bigdata.packing.samples.stored_form import StoredForm
 from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.faulty_disk import FaultyDisk
 
-BATCHES = 30
+BATCHES = 60
 # Long, so that what the machine does meanwhile takes little of it.
 LOADING, STEP = 0.09, 0.03
 
