@@ -17,7 +17,12 @@ _TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 # - EINVAL: no locks of this kind of file;
 # - EBADF: NFS locks exclusively only what is open for writing, which a directory cannot be.
 _WITHOUT_LOCKS = (
-    *(errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF),
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+    errno.EINVAL,
+    errno.EBADF,
 )
 
 

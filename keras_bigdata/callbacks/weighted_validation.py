@@ -140,7 +140,7 @@ class WeightedValidation(keras.callbacks.Callback):
     ```
     """
 
-    has_state = False  # there is no state of a training to save; see `callback_states`
+    _has_state = False  # there is no state of a training to save; see `callback_states`
 
     def __init__(
         self,

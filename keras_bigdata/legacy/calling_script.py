@@ -34,7 +34,7 @@ _NOT_SCRIPTS = {"keras", "keras_bigdata", "tensorflow", "torch", "jax", "numpy",
 _INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
 
 _runs_old_script = [False]
-_default_keras_version = 2
+_default_keras_version = [2]
 
 
 def keras_root() -> KerasRoot:
@@ -66,15 +66,14 @@ def set_default_keras_version(keras: int) -> None:
     Raises:
         ValueError: if `keras` is another number.
     """
-    global _default_keras_version  # noqa: PLW0603
     if keras not in (1, 2):
         raise ValueError(f"`keras` must be 1 or 2. Received: keras={keras!r}")
-    _default_keras_version = keras
+    _default_keras_version[0] = keras
 
 
 def default_keras_version() -> int:
     """Returns the version that `set_default_keras_version` has set, initially 2."""
-    return _default_keras_version
+    return _default_keras_version[0]
 
 
 def is_for_keras_1_or_2() -> bool:

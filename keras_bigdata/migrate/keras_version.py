@@ -170,8 +170,7 @@ def _is_keras_1_call(script: Script, call: cst.Call) -> bool:
 
 def _is_keras_2_call(script: Script, call: cst.Call) -> bool:
     # `tf` may come from `from keras.callbacks import *`.
-    name = script.written_name(call.func) or script.attribute_of_star_name(call.func)
-    name = name.replace(":", ".")
+    name = script.written_name(call.func) or ".".join(script.attribute_of_star_name(call.func))
     if name.startswith("tensorflow.") and canonical_name(name).startswith("keras."):
         # The import rule moves names of `keras.preprocessing` to `tensorflow.keras`.
         return not canonical_name(name).startswith("keras.preprocessing.")

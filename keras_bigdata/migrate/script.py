@@ -161,25 +161,23 @@ class Script:
             if owner.star_import_name(node):
                 meaning = program_names.meaning_of_star_name(owner, node.value)
                 return canonical_name(meaning) if isinstance(meaning, str) else ""
-        if isinstance(node, cst.Attribute):
-            module, _, rest = self.attribute_of_star_name(node).partition(":")
-            return canonical_name(f"{canonical_name(module)}.{rest}") if module else ""
-        return ""
+        module, rest = self.attribute_of_star_name(node)
+        return canonical_name(f"{canonical_name(module)}.{rest}") if module else ""
 
-    def attribute_of_star_name(self, node: cst.CSTNode) -> str:
-        """Returns the full name of an attribute of a module that `import *` bound.
+    def attribute_of_star_name(self, node: cst.CSTNode) -> tuple[str, str]:
+        """Returns the module and the name of an attribute of a module that `import *` bound.
 
-        A colon follows the module, as in `tensorflow:keras.layers.Dense` for
-        `tf.keras.layers.Dense`. Returns `""` for other nodes.
+        Such as `("tensorflow", "keras.layers.Dense")` for `tf.keras.layers.Dense`, and `("", "")`
+        for other nodes.
         """
         first = node
         while isinstance(first, cst.Attribute):
             first = first.value
-        if first is node or not isinstance(node, cst.Attribute) or not dotted_name(node):
-            return ""
+        if first is node or not dotted_name(node):
+            return "", ""
         base = self.owner(node).star_import_name(first)
         module = program_names.star_module(self.owner(node), base) if base else ""
-        return f"{module}:{dotted_name(node).partition('.')[2]}" if module else ""
+        return (module, dotted_name(node).partition(".")[2]) if module else ("", "")
 
     def keras_name(self, node: cst.CSTNode) -> str:
         """Returns the last part of a full name in Keras, such as `Dense`; `""` for other nodes."""

@@ -75,7 +75,7 @@ def _is_known(callback: Any) -> bool:
         return _is_local(callback)
     # A subclass may have additional state, even if its base class declares that it has none.
     kind = type(callback)
-    return vars(kind).get("has_state") is False or callback_attributes(kind) is not None
+    return vars(kind).get("_has_state") is False or callback_attributes(kind) is not None
 
 
 def _has_state_dict(callback: Any) -> bool:
