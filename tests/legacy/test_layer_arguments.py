@@ -21,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture
 def keras_1(monkeypatch):
-    monkeypatch.setattr(calling_script, "_default_keras_version", 1)
+    monkeypatch.setattr(calling_script, "_default_keras_version", [1])
 
 
 def output_shape(layer, *shape):

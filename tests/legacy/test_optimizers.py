@@ -136,7 +136,7 @@ def test_the_norm_is_that_of_all_gradients(root):
 
 def test_keras_1_had_another_epsilon(root, monkeypatch):
     assert keras.optimizers.Adam(lr=0.1).epsilon == 1e-7
-    monkeypatch.setattr("keras_bigdata.legacy.calling_script._default_keras_version", 1)
+    monkeypatch.setattr("keras_bigdata.legacy.calling_script._default_keras_version", [1])
     assert keras.optimizers.Adam(lr=0.1).epsilon == 1e-8
 
 
