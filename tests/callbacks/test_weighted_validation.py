@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import BestWeightsEarlyStopping, ScoreLog, WeightedValidation
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import ROOT, WITHOUT_TENSORFLOW
 from tests.helpers.small_models import (
     Chain,
     LargestError,
@@ -199,7 +199,7 @@ def test_on_the_other_backends(backend, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.helpers.callbacks_on_backend", str(tmp_path)],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(WITHOUT_TENSORFLOW)},
         capture_output=True,
         text=True,
         check=False,

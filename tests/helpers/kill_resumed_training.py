@@ -93,6 +93,7 @@ def train(folder: Path, reader: dict, batches: int | None, pause: float) -> bool
 
 
 def main(folder: Path, kills: int, seed: int, training: str = "sequence") -> None:
+    keras.utils.set_random_seed(0)  # imports TensorFlow, which every fork would import: 4 seconds
     rng = random.Random(seed)
     arguments = dict(TRAININGS[training])
     feeds = arguments.pop("feeds")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import ROOT, WITHOUT_TENSORFLOW
 
 
 def free_port() -> int:
@@ -20,17 +20,26 @@ def free_port() -> int:
 class ProcessGroup:
     """Processes that run one module with the arguments RANK SIZE PORT and those that are passed.
 
-    If one of them fails, the others would wait for it: they are ended.
+    If one of them fails, the others would wait for it: they are ended. `tensorflow` is for those
+    that need it next to their backend, for a `tf.data.Dataset`.
     """
 
-    def __init__(self, module: str, size: int, *arguments: object, backend: str = "jax") -> None:
+    def __init__(
+        self,
+        module: str,
+        size: int,
+        *arguments: object,
+        backend: str = "jax",
+        tensorflow: bool = False,
+    ) -> None:
         port = free_port()
+        folders = [*([] if tensorflow else [str(WITHOUT_TENSORFLOW)]), str(ROOT)]
         environment = {
             **os.environ,
             "KERAS_BACKEND": backend,
             "JAX_PLATFORMS": "cpu",
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]),
         }
         self._processes = [
             subprocess.Popen(
@@ -74,7 +83,7 @@ class ProcessGroup:
 
 
 def run_together(
-    module: str, size: int, *arguments: object, backend: str = "jax", seconds: float = 400
+    module: str, size: int, *arguments: object, backend: str = "jax", tensorflow: bool = False
 ) -> list[str]:
     """Runs a module in several processes that train together; returns what each printed."""
-    return ProcessGroup(module, size, *arguments, backend=backend).wait(seconds)
+    return ProcessGroup(module, size, *arguments, backend=backend, tensorflow=tensorflow).wait()

@@ -73,7 +73,8 @@ def build_model(rate=0.01, use_ema=False, **arguments):
     x, ids = keras.Input((6, 6, 1)), keras.Input((), dtype="int32")
     y = CountRows()(x, ids)
     y = keras.layers.RandomFlip()(y)
-    y = keras.layers.RandomTranslation(0.2, 0.2)(y)
+    # With a layer that Keras does not compile for JAX, like RandomTranslation, a run takes 18 s.
+    y = keras.layers.GaussianNoise(0.1)(y)
     y = keras.layers.Flatten()(y)
     y = keras.layers.Dense(8, activation="relu")(y)
     y = keras.layers.BatchNormalization()(y)

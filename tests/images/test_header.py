@@ -87,10 +87,10 @@ def test_any_bytes_are_a_header_or_none(start, rest):
 
 def test_many_empty_segments_take_no_time():
     data = b"\xff\xd8" + b"\xff\xe0\0\0" * 250_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert header_of(data) is None
     assert header_of(b"\xff\xd8" + b"\xff" * 500_000) is None
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_an_image_of_a_huge_size_is_read_without_memory():

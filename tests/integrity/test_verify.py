@@ -354,6 +354,7 @@ def test_representations_are_short_and_escaped(packed):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_checksums_are_taken_at_1_gigabyte_a_second(tmp_path):
     block = np.random.default_rng(0).integers(0, 256, (64, 1 << 20), np.uint8)
     with ShardWriter(tmp_path / "big", inputs="x") as writer:

@@ -86,7 +86,7 @@ def test_a_hundred_thousand_shards_take_milliseconds():
     plan = EpochPlan(np.full(100_000, 1000), 64, seed=3)
     found = coming(plan)
     found.horizon(0, 64), found.needed_in(0, 100_000)
-    started = time.perf_counter()
+    started = time.process_time()
     found.horizon(6_000_000, 6_000_064)
     found.needed_in(6_000_000, 100_000)
-    assert time.perf_counter() - started < 0.5, "measured: 0.01 s"
+    assert time.process_time() - started < 0.5, "measured: 0.01 s"

@@ -148,7 +148,7 @@ def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):
         at = At(kill, batch)
         with pytest.raises(Exception, match="worker process of the prefetching died") as told:
             model.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[at])
-        assert time.monotonic() - at.done < 5
+        assert time.monotonic() - at.done < 20
         assert re.search(rf"died \((process|one of) [\d, ]*\b{killed[0]}\b", str(told.value))
         assert "SIGKILL" in str(told.value)
         assert isinstance(told.value, WorkerError) or TENSORFLOW
@@ -159,11 +159,11 @@ def test_a_killed_worker_ends_fit_and_leaves_nothing(wide, model):
             range(ROWS * SHARDS)
         )
         data.release()
-        assert until(lambda: set(workers_of(os.getpid())) <= before, 3)
+        assert until(lambda: set(workers_of(os.getpid())) <= before, 20)
         data.given.clear()
         del data, told, at
     gc.collect()
-    assert until(lambda: own_semaphores() <= semaphores, 3)
+    assert until(lambda: own_semaphores() <= semaphores, 20)
     # TensorFlow keeps two of the last epoch; it destroys iterators of stopped ones in its own time.
     assert until(lambda: memory_files() <= memory + 2, 30)
 
@@ -181,10 +181,10 @@ def test_a_worker_killed_while_it_starts(wide):
         start = time.monotonic()
         os.kill(worker, signal.SIGKILL)
         with pytest.raises(WorkerError, match=rf"process {worker}\)"):
-            first.result(timeout=10)
-        assert time.monotonic() - start < 5
+            first.result(timeout=60)
+        assert time.monotonic() - start < 20
         pending.__self__.close()
-        assert until(lambda before=before: set(workers_of(os.getpid())) <= before, 3)
+        assert until(lambda before=before: set(workers_of(os.getpid())) <= before, 20)
 
 
 @needs_proc
@@ -200,4 +200,4 @@ def test_released_while_a_batch_is_waited_for_no_worker_stays(wide):
     data.release()
     waiting.join(20)
     assert given == [list(range(BATCH))]
-    assert until(lambda: set(workers_of(os.getpid())) <= before, 3)
+    assert until(lambda: set(workers_of(os.getpid())) <= before, 20)

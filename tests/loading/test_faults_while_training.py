@@ -128,7 +128,7 @@ def test_a_fault_ends_fit_with_an_error_that_names_the_shard(wide, model, disk, 
         Exception, match=rf"{re.escape(str(path))}\d\d\.pkl: {FAULTS[fault]}"
     ) as told:
         model.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[at])
-    assert time.monotonic() - at.done < 5
+    assert time.monotonic() - at.done < 20
     # TensorFlow tells it in an error of its own.
     assert isinstance(told.value, CorruptShardError) or TENSORFLOW
     assert "UnreadableShardError" in f"{type(told.value)}{told.value}"
@@ -246,7 +246,7 @@ def test_faults_where_processes_read(wide, model, tmp_path, monkeypatch, fault, 
     else:
         with pytest.raises(Exception, match=rf"000\d\d\.pkl: {FAULTS[fault]}") as raised:
             model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[at])
-        assert time.monotonic() - at.done < 5
+        assert time.monotonic() - at.done < 20
         assert isinstance(raised.value, CorruptShardError) or TENSORFLOW
     data.release()
 

@@ -92,9 +92,9 @@ def check_callbacks(out, alone, texts):
 
 
 def test_processes_that_differ_are_refused_and_divided_variables_are_resumed(directory, tmp_path):
-    run_together(MODULE, 1, directory, tmp_path, "divided")
+    run_together(MODULE, 1, directory, tmp_path, "divided", tensorflow=True)
     alone = load(tmp_path, "divided")["loss"]
-    texts = run_together(MODULE, 2, directory, tmp_path, "differ", "divided")
+    texts = run_together(MODULE, 2, directory, tmp_path, "differ", "divided", tensorflow=True)
     assert all("DIFFER" in text for text in texts)
     assert not list(tmp_path.glob("never*"))
     for rank in range(2):

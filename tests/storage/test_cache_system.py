@@ -144,7 +144,7 @@ os.kill(middle, signal.SIGKILL)
 os.waitpid(middle, 0)
 start = time.monotonic()
 read(0)
-assert time.monotonic() - start < 5
+assert time.monotonic() - start < 50
 os.kill(child, 0)  # still runs
 os.kill(child, signal.SIGKILL)
 assert len(files()) == 1

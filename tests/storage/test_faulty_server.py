@@ -69,7 +69,7 @@ def test_silence_ends_an_attempt(web, file):
     start = time.monotonic()
     with pytest.raises(StorageError, match=r"in 5 attempts .*[Tt]imeout"):
         file.read_range(0, 10)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_ctrl_c_ends_a_request(web, file):
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         file.read_range(0, 10)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     web.faults = Faults()
     assert file.read_range(0, 10) == CONTENT[:10]
 
