@@ -79,6 +79,8 @@ def test_a_checkpoint_is_an_ordinary_npz_file(tmp_path):
         np.testing.assert_array_equal(archive["0"], weights)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_no_flipped_bit_changes_a_value(tmp_path):
     path = tmp_path / "checkpoint-00000001.npz"
     document = {"n": 3, "x": np.arange(20.0), "b": b"bytes"}

@@ -229,6 +229,7 @@ def test_a_running_process_of_this_machine_is_not_taken_over_and_a_killed_one_is
 # ---- What is shown and stored
 
 
+@pytest.mark.slow
 def test_options_are_neither_stored_nor_shown(url, shards):
     train = ShardSequence(shards([16]), 8, **ROLES)
     options = {"key": SECRET, "skip_instance_cache": True}

@@ -49,6 +49,7 @@ def test_a_better_file_of_another_training_is_kept_under_another_name(path):
     assert scores(path.parent) == {"best.weights.h5": 12.0, kept.name: 1.16}
 
 
+@pytest.mark.slow
 def test_trials_that_share_one_path_lose_no_best_weights(path):
     """As keras_tuner runs them: each trial trains with a copy of the callback."""
     shared = callback(path)

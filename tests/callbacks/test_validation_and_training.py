@@ -79,6 +79,7 @@ def double(batch, rng):
     return {**batch, "x": batch["x"] * 2}
 
 
+@pytest.mark.slow
 def test_a_directory_is_refused_if_the_training_has_a_transform(directory, model):
     train = ShardSequence(directory / "train", 4, transform=double)
     with pytest.raises(ValueError, match=r"transform=double\) as the set\. If it augments"):
@@ -100,6 +101,7 @@ def weighted(tmp_path_factory):
     return path, (x, y, w)
 
 
+@pytest.mark.slow
 def test_sample_weights_of_a_directory_keep_its_other_roles(weighted):
     path, (x, y, w) = weighted
     model = shared_classifier()

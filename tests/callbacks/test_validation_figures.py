@@ -116,6 +116,7 @@ class SeveralResults(keras.metrics.Metric):
         return {"largest": self.largest * 1, "twice": self.largest * 2}
 
 
+@pytest.mark.slow
 def test_a_metric_whose_result_is_a_dict_over_two_sets():
     model = classifier_with_variables(["accuracy", SeveralResults(name="several")])
     sets = [make_data(70, 1), make_data(40, 2)]
@@ -185,6 +186,7 @@ def test_a_test_step_that_returns_numbers_of_the_last_batch_is_refused(returned)
     validate(plain_numbers("error"), make_data(20))
 
 
+@pytest.mark.slow
 @custom_steps
 def test_a_test_step_that_returns_results_of_metrics_is_accepted():
     model = plain_numbers("tracked")

@@ -312,6 +312,7 @@ def test_sets_of_other_shapes_and_weights_are_evaluated_as_one():
     assert logs["val_largest_error"] == pytest.approx(errors.max(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX compiles metrics even with run_eagerly=True")
 def test_states_of_metrics_outside_variables_are_kept_between_sets():
     class AllErrors(keras.metrics.Metric):

@@ -82,6 +82,7 @@ def test_an_error_in_a_set_names_it():
     assert caught.value.__cause__ is not None
 
 
+@pytest.mark.slow
 def test_every_nth_epoch(capsys):
     model = shared_classifier()
     history = model.fit(
@@ -96,6 +97,7 @@ def test_every_nth_epoch(capsys):
     assert [line[:20] for line in lines] == ["Epoch 2: validation:", "Epoch 4: validation:"]
 
 
+@pytest.mark.slow
 def test_one_line_per_set(capsys):
     metrics = [LargestError(), keras.metrics.F1Score(name="f1")]
     model = classifier(metrics, run_eagerly=True)

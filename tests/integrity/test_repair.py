@@ -181,6 +181,7 @@ def test_what_cannot_be_repaired(tmp_path, packed, shards):
         repair(folder, inputs="y")
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("from_source", [False, True])
 def test_a_repair_that_was_stopped_is_completed_by_the_same_call(packed, monkeypatch, from_source):
     """Stops at each step that changes a file: the index can be read, and the same call succeeds."""

@@ -133,6 +133,7 @@ def test_the_old_figures(K):
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_the_same_figures_for_symbolic_tensors(K):
     """Each function with `keras.ops` too, called on inputs of a model; only arrays are inputs."""
     wrong = []

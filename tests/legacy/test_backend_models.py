@@ -183,6 +183,7 @@ def test_custom_losses_and_metrics_give_the_old_figures(K):
     assert {name: pytest.approx(logs[name][0], rel=1e-4) for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_metrics_of_keras_3_get_what_they_got_before(installed):
     from keras import ops
 

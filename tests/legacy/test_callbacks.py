@@ -240,6 +240,8 @@ def test_all_shapes_of_several_inputs_and_outputs_train_alike():
     assert len(legacy.evaluate_generator(model, itertools.repeat(FORMS[-1]), steps=1)) == 4
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_several_inputs_and_outputs():
     model = two_in_two_out()
     weights = {"kind": {0: 1.0, 1: 1.0, 2: 3.0}}
@@ -284,6 +286,8 @@ def test_class_weights_are_those_of_the_classes():
         assert class_weight_function("auto", []) is None
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_a_warning_names_the_call_of_the_script(shared):
     def files_of_warnings(record, message):
         return [one.filename for one in record if message in str(one.message)]
@@ -301,6 +305,8 @@ def test_a_warning_names_the_call_of_the_script(shared):
         assert files_of_warnings(record, "ended after 1 batches") == [__file__]
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_dimensions_that_the_model_leaves_open_may_vary():
     inputs = keras.Input((None, None, 1))
     outputs = keras.layers.Conv2D(1, 3, padding="same")(inputs)

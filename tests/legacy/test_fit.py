@@ -15,6 +15,7 @@ from tests.helpers.recording import recording_model
 from tests.legacy.numbered_batches import EveryEpoch, batch, numbered, numbers
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_nothing_is_lost_or_replayed_between_epochs(model, workers):
     log, seen = [], EveryEpoch()

@@ -112,6 +112,7 @@ LEFT = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
 RIGHT = np.array([[2.0, 0.0], [0.0, 5.0]], np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -75,6 +75,7 @@ def test_the_gradient_is_that_of_the_whole_loss(installed):
     assert second == 1.0
 
 
+@pytest.mark.slow
 def test_tensors_in_closures_lists_and_metrics(installed):
     from keras import backend as K
 

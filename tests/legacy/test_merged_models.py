@@ -29,6 +29,7 @@ def test_a_model_in_two_branches_is_one_input(installed):
     )
 
 
+@pytest.mark.slow
 def test_a_model_with_merged_branches_is_saved_with_their_weights(installed, tmp_path):
     from keras.layers import Dense, Merge
     from keras.models import Sequential
@@ -43,6 +44,7 @@ def test_a_model_with_merged_branches_is_saved_with_their_weights(installed, tmp
     np.testing.assert_allclose(model.predict(inputs, verbose=0), before, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_reset_states_of_a_model(installed):
     inner = keras.Sequential([keras.layers.SimpleRNN(2, stateful=True)])
     model = keras.Sequential([keras.Input(batch_shape=(1, 3, 1)), inner, keras.layers.Dense(1)])

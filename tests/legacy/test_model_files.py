@@ -59,6 +59,7 @@ def test_training_continues_from_a_file(model, tmp_path):
         keras.models.load_model(str(tmp_path / "m.h5"))
 
 
+@pytest.mark.slow
 def test_saved_model_directories(model, tmp_path, monkeypatch):
     path = str(tmp_path / "model")
     with pytest.warns(UserWarning, match=r"write a SavedModel with model.export"):

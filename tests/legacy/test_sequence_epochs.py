@@ -69,6 +69,7 @@ def test_steps_that_are_passed_hold_whatever_the_length(model):
     assert seen.trained == [[0, 1, 0], [1, 2, 0], [1, 2, 3]]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_a_shard_sequence_serves_its_own_epochs(model, shards, workers):
     def sequence():

@@ -32,6 +32,7 @@ class Numbers(keras.callbacks.Callback):
             yield self.rows[:size], np.zeros(size, np.int64)
 
 
+@pytest.mark.slow
 def test_on_train_begin_is_called_once_before_the_generator_reads():
     model = classifier(run_eagerly=True)
     numbers = Numbers(fails=True)

@@ -76,6 +76,7 @@ def test_tf_data_is_read_on_any_backend(model):
         legacy.fit_generator(model, data.repeat(), epochs=2)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("workers", [0, 4])
 def test_a_sequence_is_read_by_index_each_batch_once_a_pass(model, workers):
@@ -89,6 +90,8 @@ def test_a_sequence_is_read_by_index_each_batch_once_a_pass(model, workers):
     assert (sequence.ended, val.ended, len(sequence.indices)) == (3, 3, 15)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_order_does_not_depend_on_workers_and_passes_go_on_over_epochs(model):
     orders = []
     for workers in (0, 3):

@@ -85,6 +85,7 @@ def test_a_frozen_layer_normalizes_with_the_batch_in_training(gan):
     assert float(both.evaluate(NOISE, ONES, verbose=0)) != pytest.approx(expected, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_flags_that_a_callback_sets_stay(installed):
     dense = keras.layers.Dense(1)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), dense])

@@ -75,6 +75,7 @@ def test_weights_of_several_outputs(installed, monkeypatch):
     assert loss == pytest.approx(12 + 7.5)
 
 
+@pytest.mark.slow
 def test_scripts_for_tensorflow_keras_keep_the_mean_over_all_rows(installed, monkeypatch):
     script_for(monkeypatch, "tensorflow.keras")
     assert identity().evaluate(X, Y, sample_weight=WEIGHTS, verbose=0) == pytest.approx(6)

@@ -124,6 +124,7 @@ def test_every_epoch_is_even_and_every_row_of_a_class_comes_before_any_comes_aga
         assert min(every) >= passes
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("shuffle", MODES)
 def test_a_pass_is_over_before_the_next_one_begins(shuffle):
     labels_of = [np.zeros(50, int), np.ones(7, int), np.arange(100) % 2, np.zeros(3, int)]

@@ -98,6 +98,8 @@ def test_pixels_of_masks_have_the_weight_of_their_class(directory, targets):
     assert explicit == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_several_outputs_have_weights_each(directory):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((4, 6, 1))
@@ -189,6 +191,8 @@ def test_they_are_those_of_what_a_transform_returns(directory, processes):
         np.testing.assert_array_equal(w, [np.float32(data.class_weights[c]) for c in y])
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_evaluation_is_not_weighted(directory):
     data = sequence(directory)
     assert len(data[0]) == 3

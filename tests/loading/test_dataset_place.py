@@ -57,6 +57,7 @@ def test_an_epoch_begins_at_the_batch_of_a_loaded_state(train):
     assert ids_of(dataset) == whole[0][3:]
 
 
+@pytest.mark.quick_cases(1)
 def test_a_state_with_another_seed_is_served(train):
     other = ShardSequence(train.index, 10, **ROLES, seed=8, workers=0)
     dataset = train.as_dataset()

@@ -144,6 +144,7 @@ def test_fit_trains_on_both_in_proportion_and_goes_on_through_their_rows(sets):
     assert ids.epochs[3] == flat(expected[3])
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("options", [{}, {"shuffle": "global"}, {"shuffle": None}])
 def test_any_order_of_requests_and_of_the_sets(sets, options):
     sets = {n: sequence(s.index.directory, seed=s.seed, **options) for n, s in sets.items()}

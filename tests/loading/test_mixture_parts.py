@@ -86,6 +86,7 @@ def test_all_parts_together_are_the_mixed_batches_of_one_process(
     check_parts(mixture(directories, weights, **options), parts)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     rows=st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=4),

@@ -44,6 +44,7 @@ def test_other_losses_are_not_checked(tmp_path: Path, loss: object):
     check_outputs(compiled(3, loss), index, "labels")
 
 
+@pytest.mark.slow
 def test_the_model_is_looked_up_at_the_beginning_of_a_fit_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -185,6 +185,7 @@ def test_parts_of_rows_of_any_length_are_padded_as_the_batch_of_one_process(ragg
     assert len(lengths) > 1
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     "options", [{"shuffle": "global"}, {"balance": "y"}, {"on_corrupt": "skip"}], ids=str
 )

@@ -226,6 +226,8 @@ def test_ragged_targets_of_a_writer_are_padded_with_their_own_number(tmp_path):
         )
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_a_transform_makes_one_length_under_another_name(directory):
     def cut(batch, rng):
         return {"first": np.pad(batch["texts"], ((0, 0), (0, 8)))[:, :8], "id": batch["id"]}

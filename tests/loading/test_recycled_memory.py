@@ -79,6 +79,8 @@ def test_a_batch_that_is_kept_never_changes(poisoned, directory, arguments):
         assert_whole(batch)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_a_batch_of_a_process_that_is_kept_never_changes(poisoned, directory):
     train = ShardSequence(
         directory,
@@ -148,6 +150,7 @@ def test_what_a_model_trains_on_never_changes(poisoned, directory, checking, arg
     assert poisoned.freed > 5
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.data is TensorFlow's")
 @pytest.mark.parametrize("transform", [None, transforms.identity])
 def test_what_tf_data_keeps_never_changes(poisoned, directory, transform):

@@ -39,6 +39,7 @@ rows_of_a_shard = st.sampled_from([0, 2, 3]).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     wanted=st.lists(rows_of_a_shard, min_size=1, max_size=150),

@@ -83,6 +83,8 @@ def test_transform_that_breaks_its_word(shards, transform, message, processes):
         ids_of(data)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_an_error_in_transform_reaches_the_user(shards):
     def broken(batch, rng):
         raise RuntimeError("no such colour")

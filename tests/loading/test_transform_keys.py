@@ -109,6 +109,8 @@ def test_two_views_of_an_image_are_two_inputs(tmp_path):
     np.testing.assert_array_equal(np.sort(other, axis=2), images)
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_an_autoencoder_names_one_field_twice(shards):
     data = ShardSequence(shards([6, 6]), 4, inputs="x", targets="x", seed=0)
     for x, y in data:
@@ -119,6 +121,8 @@ def test_an_autoencoder_names_one_field_twice(shards):
     assert model.fit(data, verbose=0).history["loss"] == [0.0]
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 @pytest.mark.parametrize(("workers", "processes"), [(0, False), (1, True)])
 def test_other_keys_in_a_later_batch_are_refused(texts, workers, processes):
     def sometimes(batch, rng):

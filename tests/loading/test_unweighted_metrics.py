@@ -28,6 +28,7 @@ def model_with(**metrics):
     return model
 
 
+@pytest.mark.slow
 def test_unweighted_metrics_of_rows_without_a_number_are_warned_of_once(sequence):
     model = model_with(metrics={"x": ["mae"]})
     with pytest.warns(UserWarning, match=r"Rows that have no number of x, y .*weighted_metrics"):

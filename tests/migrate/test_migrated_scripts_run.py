@@ -200,6 +200,7 @@ def test_what_has_moved_or_is_gone_is_not_where_it_was():
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_what_the_rules_take_for_granted_of_keras(tmp_path):
     with pytest.raises(ValueError, match=r"\.weights\.h5"):
         keras.callbacks.ModelCheckpoint("a.h5", save_weights_only=True)

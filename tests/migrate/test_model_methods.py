@@ -119,6 +119,7 @@ def test_layers_with_names_of_their_own():
     assert notes(code) == {}  # tf.keras gave the names of Keras 3
 
 
+@pytest.mark.slow
 def test_new_text_means_what_the_old_text_meant():
     x = np.random.default_rng(0).random((5, 3), np.float32)
     for units in (1, 3):

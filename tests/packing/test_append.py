@@ -64,6 +64,7 @@ def test_a_third_source_continues_the_lists_of_the_second(packed: Path):
     assert label_of_x(index)[200] == "ant"
 
 
+@pytest.mark.slow
 def test_variants_and_augment(tmp_path: Path):
     options: dict[str, Any] = {"variants": 2, "augment": add_noise, "shard_samples": 8}
     pack(Numbers(20), tmp_path / "v", **options)

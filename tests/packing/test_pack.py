@@ -180,6 +180,7 @@ def test_a_custom_source_and_function_in_processes(tmp_path: Path):
 # Variants
 
 
+@pytest.mark.slow
 def test_every_variant_is_its_own_reproducible_copy(tmp_path: Path):
     index = pack(
         Numbers(), tmp_path / "out", shard_samples=8, variants=3, augment=add_noise, seed=4

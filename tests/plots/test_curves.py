@@ -64,6 +64,7 @@ def test_waiting_is_shown_with_its_limit(render):
     assert texts(plots.training(report)) == ["best: 0.5 in epoch 2"]
 
 
+@pytest.mark.slow
 def test_captions_of_many_epochs_do_not_cover_each_other(render):
     record = {"seconds": 1.0, "wait": 0.5, "limit": "transform", "logs": {}}
     epochs = [{**record, "epoch": number} for number in range(13)]
@@ -71,6 +72,7 @@ def test_captions_of_many_epochs_do_not_cover_each_other(render):
     assert texts(render(plots.input(epochs))) == ["50%"] * 13
 
 
+@pytest.mark.slow
 def test_captions_and_legends_stay_out_of_the_plot(render):
     axes = render(plots.training(HISTORY))
     assert axes.texts[0].get_window_extent().y0 > axes.get_window_extent().y1
@@ -88,6 +90,7 @@ def test_the_epoch_from_which_packing_pays_off_is_marked(render):
     assert texts(plots.cost(slow, 5)) == []
 
 
+@pytest.mark.slow
 def test_the_order_in_use_and_the_sufficient_window_are_marked(render):
     quality = order_quality([40] * 50, 32)
     axes = render(plots.shuffle(quality))

@@ -19,6 +19,7 @@ def fuzzer() -> Fuzzer:
     return Fuzzer(seed=0)
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(("first", "batches"), [(0, 5), (5, 1), (6, 11), (17, 1), (19, 1), (39, 1)])
 def test_hostile_files_are_refused_or_read_right(fuzzer, monkeypatch, first, batches):
     monkeypatch.setattr(compression, "EXPANDED_AT_LEAST", EXPANDED)

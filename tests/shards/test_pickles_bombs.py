@@ -117,6 +117,7 @@ def bombs(many):
     }
 
 
+@pytest.mark.quick_cases(8)
 @pytest.mark.parametrize("kind", bombs(1_000))
 def test_bombs_do_not_go_off(tmp_path, kind):
     many = 20_000

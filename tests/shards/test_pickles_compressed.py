@@ -137,6 +137,7 @@ def bomb(path: Path, megabytes: int, head: bytes = b"") -> Path:
     return path
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "head",
     [

@@ -61,6 +61,7 @@ def test_each_operation_returns_other_shards(directory):
     assert "where(even)" in some._repr_html_()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_positions_are_those_of_the_columns(directory, data):

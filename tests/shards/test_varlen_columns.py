@@ -214,6 +214,7 @@ def test_rows_of_any_length_are_not_one_sample_per_file(tmp_path):
         open_shards(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_listed_files_of_packed_directories_have_the_forms_of_its_index(tmp_path):
     pack(EncodedImages("jpeg"), tmp_path / "a", shard_samples=5)
     pack(EncodedImages("jpeg", first=20), tmp_path / "b", shard_samples=5)

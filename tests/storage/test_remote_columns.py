@@ -42,6 +42,7 @@ def test_a_start_sends_the_same_number_of_requests_for_any_number_of_shards(url,
         assert len(requests) == 1, requests.sent
 
 
+@pytest.mark.slow
 def test_selections_are_those_of_the_directory_and_read_ranges(url, tmp_path, requests):
     remote, local = Shards(url), Shards(tmp_path / "set")
 
