@@ -13,37 +13,28 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.dotted_names import dotted_name
 from keras_bigdata.migrate.script import Script
+from keras_bigdata.old_keras.generator_arguments import (
+    ONLY_KERAS_1,
+    ONLY_KERAS_2,
+    SAMPLE_COUNTS,
+    STEP_COUNTS,
+)
 from keras_bigdata.old_keras.locations import canonical_name
 
 # `""` if it is unknown, `"both"` if there are signs of both.
 KerasVersion = Literal["", "1", "2", "both"]
 
-# Arguments of Keras 1 that Keras 2 replaced by arguments with another meaning.
-_SAMPLE_COUNTS = {"samples_per_epoch", "nb_val_samples", "val_samples"}
-# Arguments of Keras 1 that Keras 2 only renamed.
+# Arguments of generator calls that Keras 2 only renamed.
 RENAMED_ARGUMENTS = {
     "nb_epoch": "epochs",
     "max_q_size": "max_queue_size",
     "nb_worker": "workers",
     "pickle_safe": "use_multiprocessing",
 }
-_KERAS_1_ARGUMENTS = _SAMPLE_COUNTS | set(RENAMED_ARGUMENTS)
-_KERAS_2_ARGUMENTS = {
-    "steps_per_epoch",
-    "epochs",
-    "validation_steps",
-    "validation_freq",
-    "steps",
-    "max_queue_size",
-    "workers",
-    "use_multiprocessing",
-    "shuffle",
-}
-
 # Signs in the rest of a program. Those that migration changes (`nb_epoch` to `epochs`, names of
 # layer arguments) cannot make a second run decide a call that the first run has left: the first
 # run leaves a call for lack of a version only if there is no sign at all.
-_KERAS_1_SIGNS = _SAMPLE_COUNTS | {
+_KERAS_1_SIGNS = SAMPLE_COUNTS | {
     "U_regularizer",
     "W_constraint",
     "W_regularizer",
@@ -85,7 +76,6 @@ _KERAS_2_LAYER_SIGNS = {
     "strides": re.compile(r"(Separable|Depthwise)?Conv\w*|LocallyConnected[12]D"),
 }
 _CONVOLUTIONS = re.compile(r"(Separable)?Conv(olution)?[123]D(Transpose)?")
-_STEP_COUNTS = {"steps_per_epoch", "validation_steps", "steps"}
 _KERAS_2_LAYERS = re.compile(r"Conv[123]D(Transpose)?|SeparableConv2D")
 
 
@@ -105,12 +95,12 @@ def imports_keras_package(script: Script) -> bool:
 def version_of_call(call: cst.Call) -> KerasVersion:
     """Returns the version of Keras that the argument names of a generator call belong to."""
     names = call_edits.keyword_names(call)
-    is_keras_1 = bool(names & _KERAS_1_ARGUMENTS)
-    is_keras_2 = bool(names & _KERAS_2_ARGUMENTS)
+    is_keras_1 = bool(names & ONLY_KERAS_1)
+    is_keras_2 = bool(names & ONLY_KERAS_2)
     if is_keras_1 and is_keras_2:
         # Keras 2 took the old names of renamed arguments too. If only these are old, the call was
         # written for Keras 2.
-        has_other_meaning = names & _SAMPLE_COUNTS or len(call_edits.positional_args(call)) >= 2
+        has_other_meaning = names & SAMPLE_COUNTS or len(call_edits.positional_args(call)) >= 2
         return "both" if has_other_meaning else "2"
     if is_keras_1:
         return "1"
@@ -190,7 +180,7 @@ def _is_keras_2_call(script: Script, call: cst.Call) -> bool:
         return True  # Keras 1 took the sides of the kernel as separate arguments
     return any(
         arg.keyword is not None
-        and arg.keyword.value in _STEP_COUNTS
+        and arg.keyword.value in STEP_COUNTS
         # The generator rule removes these values when it uses Keras's own `fit`.
         and not re.match(r"len\(|None$", script.code(arg.value))
         for arg in call.args

@@ -145,6 +145,12 @@ class Script:
         """Returns the node around a node."""
         return self.owner(node)._parents[node]
 
+    def class_of(self, node: cst.CSTNode) -> cst.ClassDef | None:
+        """Returns the class in whose body a node is, or the node itself if it is a class."""
+        while not isinstance(node, cst.Module | cst.ClassDef):
+            node = self.parent(node)
+        return node if isinstance(node, cst.ClassDef) else None
+
     # ---- The meaning of names
 
     def full_name(self, node: cst.CSTNode) -> str:

@@ -4,6 +4,7 @@ locations        the modules of names in Keras 1 and 2 and in Keras 3
 layers           the arguments of layers in Keras 1, and their names in Keras 3
 metric_groups    the names under which one metric was logged
 method_arguments the arguments of the methods of models
+generator_arguments  those of the methods for generators
 keras_2_layers   arguments and default values of layers in Keras 2 that Keras 3 has changed
 optimizers       arguments and default values of optimizers
 backend_functions    functions of `keras.backend`, and what replaces them

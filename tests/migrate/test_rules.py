@@ -11,13 +11,23 @@ from tests.migrate.migrated import migrate, migrated, notes
 
 def test_keras_1_positions_become_names():
     new = migrate("""
-        model.fit_generator(gen, 2000, 3, max_q_size=2)
+        model.fit_generator(gen, 2000, 3, nb_worker=2)
         model.evaluate_generator(gen, 500, nb_worker=2)
     """)
-    assert (
-        "legacy.fit_generator(model, gen, samples_per_epoch=2000, nb_epoch=3, max_q_size=2)" in new
-    )
+    assert "legacy.fit_generator(model, gen, samples_per_epoch=2000, nb_epoch=3, nb_worker=2)" in new
     assert "legacy.evaluate_generator(model, gen, val_samples=500, nb_worker=2)" in new
+
+
+@pytest.mark.parametrize("name", ["max_q_size=2", "pickle_safe=True"])
+def test_names_that_keras_2_0_still_had_do_not_make_steps_samples(name):
+    """`fit_generator(gen, 2000, 3, max_q_size=2)` became 2,000 samples, 63 batches of 32."""
+    code = f"model.fit_generator(gen, 2000, 3, {name})\n"
+    assert migrate(code) == code
+    (told,) = notes(code).values()
+    assert "samples_per_epoch=2000, nb_epoch=3 for Keras 1, or steps_per_epoch=2000, epochs=3" in told
+    assert f"legacy.evaluate_generator(model, gen, {name})" in migrate(
+        f"model.evaluate_generator(gen, {name})"
+    )
 
 
 def test_old_names_beside_new_ones_are_only_names():

@@ -12,19 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_bigdata.legacy.calling_script import default_keras_version
+from keras_bigdata.old_keras.generator_arguments import ONLY_KERAS_1, ONLY_KERAS_2, SAMPLE_COUNTS
 
 DEFAULT_QUEUE_SIZE = 10
-
-# Names that only Keras 1 had, and names that only Keras 2 had. `max_q_size` and `pickle_safe` are
-# in neither set: Keras 2.0 still had them.
-_ONLY_KERAS_1 = {
-    *("samples_per_epoch", "nb_epoch", "nb_val_samples", "val_samples"),
-    *("nb_worker", "nb_val_worker"),
-}
-_ONLY_KERAS_2 = {
-    *("steps_per_epoch", "epochs", "validation_steps", "steps", "validation_freq"),
-    *("workers", "max_queue_size", "use_multiprocessing", "shuffle"),
-}
 
 # Every name that a release had -> the name under which this module keeps its value.
 _SHARED_NAMES = {
@@ -54,7 +44,6 @@ _FIT_NAMES = {
     "nb_val_worker": "nb_val_worker",
 }
 _EVALUATE_NAMES = {**_SHARED_NAMES, "steps": "steps", "val_samples": "steps"}
-_SAMPLE_COUNTS = {"samples_per_epoch", "nb_val_samples", "val_samples"}
 
 _FIT_START = (
     *("generator", "steps", "epochs", "verbose", "callbacks"),
@@ -142,7 +131,7 @@ def parse_fit_arguments(model: Any, args: Sequence[Any], kwargs: Mapping[str, An
     validation_counts_samples = _counts_samples("validation_steps", kwargs)
     if _is_keras_1(kwargs):
         _keras_1_models.add(model)
-    elif _ONLY_KERAS_2 & set(kwargs):
+    elif ONLY_KERAS_2 & set(kwargs):
         _keras_1_models.discard(model)
     return FitArguments(
         **_shared_values(values, default_verbose=1),
@@ -251,14 +240,14 @@ def _counts_samples(meaning: str, kwargs: Mapping[str, Any], default: bool = Fal
     names = {**_EVALUATE_NAMES, **_FIT_NAMES}
     for name in kwargs:
         if names[name] == meaning:
-            return name in _SAMPLE_COUNTS
-    if _ONLY_KERAS_2 & set(kwargs):
+            return name in SAMPLE_COUNTS
+    if ONLY_KERAS_2 & set(kwargs):
         return False
     return _is_keras_1(kwargs) or default or default_keras_version() == 1
 
 
 def _is_keras_1(kwargs: Mapping[str, Any]) -> bool:
-    return bool(_ONLY_KERAS_1 & set(kwargs)) and not _ONLY_KERAS_2 & set(kwargs)
+    return bool(ONLY_KERAS_1 & set(kwargs)) and not ONLY_KERAS_2 & set(kwargs)
 
 
 def _shared_values(values: Mapping[str, Any], default_verbose: int) -> dict[str, Any]:

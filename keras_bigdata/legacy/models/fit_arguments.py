@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_bigdata.keras_internals.legacy import called_dataset_constructor
 from keras_bigdata.legacy.generators.batch_stream import is_iterator
+from keras_bigdata.old_keras.generator_arguments import STEP_COUNTS
 from keras_bigdata.old_keras.method_arguments import (
     EVALUATE_POSITIONS,
     FIT_POSITIONS,
@@ -26,7 +27,6 @@ _POSITIONS = {
     "evaluate": EVALUATE_POSITIONS,
     "predict": PREDICT_POSITIONS,
 }
-_STEPS = ("steps_per_epoch", "validation_steps", "steps")
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ def parse(method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Method
             "metrics=['accuracy'] to `compile`.",
             stacklevel=3,
         )
-    for name in _STEPS:
+    for name in STEP_COUNTS:
         if name in call.arguments:
             call.arguments[name] = _whole_steps(call.arguments[name])
     return call

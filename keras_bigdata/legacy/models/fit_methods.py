@@ -17,17 +17,9 @@ from keras_bigdata.legacy.models import array_data
 from keras_bigdata.legacy.models.fit_arguments import MethodCall, is_keras_sequence, parse
 from keras_bigdata.legacy.models.metric_order import in_old_order
 from keras_bigdata.legacy.patching import wrap
+from keras_bigdata.old_keras.generator_arguments import SHARED_ARGUMENTS
 from keras_bigdata.old_keras.method_arguments import KERAS_1_DEFAULT_EPOCHS
 
-# The arguments that the functions for generators take too.
-_SHARED = {
-    "fit": {
-        *("epochs", "verbose", "callbacks", "validation_data", "validation_steps"),
-        *("validation_freq", "class_weight", "shuffle", "initial_epoch", "steps_per_epoch"),
-    },
-    "evaluate": {"steps", "verbose", "callbacks"},
-    "predict": {"steps", "verbose", "callbacks"},
-}
 # Arguments that have no effect on data that come in batches.
 _WITHOUT_EFFECT = {"validation_batch_size"}
 
@@ -120,7 +112,7 @@ def _for_generator(call: MethodCall) -> dict[str, Any]:
     arguments = {name: v for name, v in call.arguments.items() if name not in _WITHOUT_EFFECT}
     generator = arguments.pop("x")
     refused = []
-    for name in sorted(set(arguments) - _SHARED[call.method]):
+    for name in sorted(set(arguments) - SHARED_ARGUMENTS[call.method]):
         value = arguments.pop(name)
         if name == "batch_size" and value is not None:
             warnings.warn(

@@ -17,17 +17,12 @@ import keras
 import numpy as np
 
 from keras_bigdata.legacy.patching import add_name, replace, wrap
+from keras_bigdata.old_keras.generator_arguments import KERAS_2_POSITIONS
+from keras_bigdata.old_keras.method_arguments import FIT_POSITIONS
 
 # The additional entries of `params` in the current `fit`.
 _params: ContextVar[dict[str, Any] | None] = ContextVar("params", default=None)
 
-_FIT = (
-    *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
-    "validation_data",
-)
-_FIT_GENERATOR = (
-    *("generator", "steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data"),
-)
 _WITH_LEARNING_PHASE = ("Dropout", "Noise", "BatchNormalization")
 
 
@@ -51,7 +46,7 @@ def _set_model(callback: Any, model: Any) -> None:
 def _fit_with_data(fit: Any) -> Any:
     @functools.wraps(fit)
     def fit_with_data(self: Any, *args: Any, **kwargs: Any) -> Any:
-        named = {**dict(zip(_FIT, args, strict=False)), **kwargs}
+        named = {**dict(zip(FIT_POSITIONS, args, strict=False)), **kwargs}
         x, y = named.get("x"), named.get("y")
         validation = _validation_arrays(self, named.get("validation_data"))
         rows = _rows(x)
@@ -76,7 +71,7 @@ def _fit_with_data(fit: Any) -> Any:
 def _fit_generator_with_data(fit_generator: Any) -> Any:
     @functools.wraps(fit_generator)
     def fit_generator_with_data(self: Any, *args: Any, **kwargs: Any) -> Any:
-        named = {**dict(zip(_FIT_GENERATOR, args, strict=False)), **kwargs}
+        named = {**dict(zip(KERAS_2_POSITIONS["fit_generator"], args, strict=False)), **kwargs}
         validation = _validation_arrays(self, named.get("validation_data"))
         params = {"do_validation": named.get("validation_data") is not None}
         if "samples_per_epoch" in named:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
+from keras_bigdata.old_keras.generator_arguments import SHARED_ARGUMENTS, STEP_COUNTS
 from keras_bigdata.old_keras.method_arguments import QUEUE_ARGUMENTS
 
 # Arguments of TensorFlow 2, as in `model.fit(generator, workers=4)`, also under older names.
@@ -15,24 +16,6 @@ _FUNCTIONS = {
     "evaluate": "evaluate_generator",
     "predict": "predict_generator",
 }
-# The other arguments that the functions of `keras_bigdata.legacy` take.
-_KEYWORDS = {
-    "fit": {
-        "steps_per_epoch",
-        "epochs",
-        "verbose",
-        "callbacks",
-        "validation_data",
-        "validation_steps",
-        "validation_freq",
-        "class_weight",
-        "shuffle",
-        "initial_epoch",
-    },
-    "evaluate": {"steps", "callbacks", "verbose"},
-    "predict": {"steps", "callbacks", "verbose"},
-}
-_STEPS = ("steps_per_epoch", "validation_steps", "steps")
 
 
 def plan(script: Script) -> None:
@@ -66,7 +49,7 @@ def _plan_queue_arguments(script: Script, call: cst.Call) -> None:
     assert isinstance(call.func, cst.Attribute)
     method = call.func.attr.value
     names = call_edits.keyword_names(call)
-    unsupported = sorted(names - _QUEUE_ARGUMENTS - _KEYWORDS[method] - {"x", "nb_epoch"})
+    unsupported = sorted(names - _QUEUE_ARGUMENTS - SHARED_ARGUMENTS[method] - {"x", "nb_epoch"})
     num_data = len(call_edits.positional_args(call)) + ("x" in names)
     has_starred = call_edits.has_starred(call) or call_edits.has_starred(call, "**")
     if _has_targets(script, call):
@@ -119,7 +102,7 @@ def _has_targets(script: Script, call: cst.Call) -> bool:
 
 
 def _note_float_steps(script: Script, call: cst.Call) -> None:
-    for name in _STEPS:
+    for name in STEP_COUNTS:
         arg = call_edits.find_argument(call, name)
         if arg is None:
             continue

@@ -12,51 +12,13 @@ from keras_bigdata.migrate.keras_version import (
 )
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.syntax_tree import walk
+from keras_bigdata.old_keras.generator_arguments import (
+    KERAS_1_POSITIONS,
+    KERAS_2_POSITIONS,
+    SHARED_ARGUMENTS,
+    STEP_COUNTS,
+)
 
-# The positional arguments of Keras 1 and of Keras 2. The later ones differ between releases of
-# Keras 2, which inserted `validation_freq` and `callbacks`.
-_KERAS_1_POSITIONS = {
-    "fit_generator": (
-        "generator",
-        "samples_per_epoch",
-        "nb_epoch",
-        "verbose",
-        "callbacks",
-        "validation_data",
-        "nb_val_samples",
-    ),
-    "evaluate_generator": ("generator", "val_samples"),
-    "predict_generator": ("generator", "val_samples"),
-}
-_KERAS_2_POSITIONS = {
-    "fit_generator": (
-        "generator",
-        "steps_per_epoch",
-        "epochs",
-        "verbose",
-        "callbacks",
-        "validation_data",
-        "validation_steps",
-    ),
-    "evaluate_generator": ("generator", "steps"),
-    "predict_generator": ("generator", "steps"),
-}
-
-# The arguments that `fit`, `evaluate` and `predict` take under the same name.
-_SHARED_ARGUMENTS = {
-    "fit_generator": {
-        "epochs",
-        "verbose",
-        "callbacks",
-        "validation_data",
-        "class_weight",
-        "shuffle",
-        "initial_epoch",
-        "validation_freq",
-    },
-    "evaluate_generator": {"verbose", "callbacks"},
-    "predict_generator": {"verbose", "callbacks"},
-}
 _NEW_METHODS = {
     "fit_generator": "fit",
     "evaluate_generator": "evaluate",
@@ -73,11 +35,11 @@ def plan(script: Script) -> None:
     own_functions = {
         node.name.value
         for node in script.all(cst.FunctionDef)
-        if node.name.value in _KERAS_2_POSITIONS
+        if node.name.value in KERAS_2_POSITIONS
     }
     called = set()
     for call in script.calls:
-        if isinstance(call.func, cst.Attribute) and call.func.attr.value in _KERAS_2_POSITIONS:
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value in KERAS_2_POSITIONS:
             called.add(call.func)
             if script.written_name(call.func).startswith("keras_bigdata."):
                 continue
@@ -90,7 +52,7 @@ def plan(script: Script) -> None:
                 _to_legacy_function(script, call)
     for node in script.all(cst.Attribute):
         name = node.attr.value
-        if name in _KERAS_2_POSITIONS and node not in called and not script.written_name(node):
+        if name in KERAS_2_POSITIONS and node not in called and not script.written_name(node):
             script.note(
                 node,
                 f"{script.code(node)} is not called here, and Keras 3 has no such method. Use "
@@ -122,7 +84,7 @@ def _reason_against(script: Script, call: cst.Call, own_functions: set[str]) -> 
     if call_edits.has_starred(call):
         return "arguments are passed from a list (`*`), so they are not known. Check them."
     num_positional = len(call_edits.positional_args(call))
-    max_positional = len(_KERAS_2_POSITIONS[name])
+    max_positional = len(KERAS_2_POSITIONS[name])
     if num_positional > max_positional:
         return (
             f"the call has more than {max_positional} positional arguments, whose meaning differs "
@@ -131,10 +93,10 @@ def _reason_against(script: Script, call: cst.Call, own_functions: set[str]) -> 
     version = version_of_call(call)
     if num_positional > 1 and not version and not version_of_script(script):
         return (
-            f"the second argument was `{_KERAS_1_POSITIONS[name][1]}` in Keras 1 and is "
-            f"`{_KERAS_2_POSITIONS[name][1]}` since Keras 2, and this file does not show which is "
-            f"meant. Pass it by name: {_by_name(script, call, _KERAS_1_POSITIONS[name])} for Keras "
-            f"1, or {_by_name(script, call, _KERAS_2_POSITIONS[name])}."
+            f"the second argument was `{KERAS_1_POSITIONS[name][1]}` in Keras 1 and is "
+            f"`{KERAS_2_POSITIONS[name][1]}` since Keras 2, and this file does not show which is "
+            f"meant. Pass it by name: {_by_name(script, call, KERAS_1_POSITIONS[name])} for Keras "
+            f"1, or {_by_name(script, call, KERAS_2_POSITIONS[name])}."
         )
     if version == "both":
         return "the call has argument names of Keras 1 and of Keras 2. Use those of one of them."
@@ -153,7 +115,7 @@ def _can_use_new_method(script: Script, call: cst.Call) -> bool:
     name = call.func.attr.value
     if call_edits.has_starred(call, "**"):
         return False
-    args = dict(zip(_KERAS_2_POSITIONS[name], call_edits.positional_args(call), strict=False))
+    args = dict(zip(KERAS_2_POSITIONS[name], call_edits.positional_args(call), strict=False))
     args |= {arg.keyword.value: arg for arg in call.args if arg.keyword is not None}
     if "nb_epoch" in args:
         args["epochs"] = args.pop("nb_epoch")
@@ -175,7 +137,7 @@ def _can_use_new_method(script: Script, call: cst.Call) -> bool:
             return False
     elif validation_steps is not None:
         return False
-    return set(args) <= _SHARED_ARGUMENTS[name]
+    return set(args) <= SHARED_ARGUMENTS[_NEW_METHODS[name]] - set(STEP_COUNTS)
 
 
 def _to_new_method(script: Script, call: cst.Call) -> None:
@@ -189,10 +151,10 @@ def _to_new_method(script: Script, call: cst.Call) -> None:
         # Arguments after the generator are passed by name: `fit` has them in another order.
         count = len(call_edits.positional_args(new))
         new = call_edits.name_positional_args(
-            new, {n: _KERAS_2_POSITIONS[name][n] for n in range(1, count)}
+            new, {n: KERAS_2_POSITIONS[name][n] for n in range(1, count)}
         )
         new = call_edits.rename_keywords(new, {"generator": "x", "nb_epoch": "epochs"})
-        for steps in ("steps_per_epoch", "validation_steps", "steps"):
+        for steps in STEP_COUNTS:
             if steps in call_edits.keyword_names(new):
                 new = call_edits.remove_keyword(new, steps)
         if name != "fit_generator" and "verbose" not in call_edits.keyword_names(new):
@@ -218,7 +180,7 @@ def _to_legacy_function(script: Script, call: cst.Call) -> None:
         if version == "1":
             count = len(call_edits.positional_args(new))
             new = call_edits.name_positional_args(
-                new, {n: _KERAS_1_POSITIONS[name][n] for n in range(1, count)}
+                new, {n: KERAS_1_POSITIONS[name][n] for n in range(1, count)}
             )
         elif version == "2":
             new = call_edits.rename_keywords(new, RENAMED_ARGUMENTS)

@@ -27,9 +27,8 @@ def _is_base_constructor(script: Script, call: cst.Call) -> bool:
         return False
     base = call.func.value
     calls_super = isinstance(base, cst.Call) and script.code(base.func) == "super"
-    node: cst.CSTNode = call
-    while not isinstance(node, cst.Module | cst.ClassDef):
-        node = script.parent(node)
-    bases = node.bases if isinstance(node, cst.ClassDef) else ()
-    is_model = any(script.keras_name(each.value) == "Model" for each in bases)
+    node = script.class_of(call)
+    is_model = node is not None and any(
+        script.keras_name(base.value) == "Model" for base in node.bases
+    )
     return is_model and (calls_super or script.keras_name(base) == "Model")
