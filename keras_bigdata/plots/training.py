@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.plots.drawing import LINE_COLORS, LINE_STYLES, new_axes, tidy
+from keras_bigdata.plots.score_direction import direction_of_score
 
 
 def training(history: Any, monitor: str = "loss", *, mode: str = "auto", axes: Any = None) -> Any:
@@ -19,8 +20,8 @@ def training(history: Any, monitor: str = "loss", *, mode: str = "auto", axes: A
         history: what `fit` returned, its `history`, or an `InputReport`.
         monitor: name of the score, without `val_`. Defaults to `"loss"`. The results of
             `WeightedValidation` for its sets, such as `val_clean_loss`, are drawn too.
-        mode: `"min"`, `"max"`, or `"auto"`: larger is better unless the name has "loss" or "error"
-            in it. Defaults to `"auto"`.
+        mode: `"min"`, `"max"`, or `"auto"`: the name of the score decides, and no epoch is marked
+            if it is not known. Defaults to `"auto"`.
         axes: `matplotlib.axes.Axes` to draw on. Defaults to `None`: those of a new figure.
 
     Returns:
@@ -66,7 +67,9 @@ def training(history: Any, monitor: str = "loss", *, mode: str = "auto", axes: A
             label=label,
         )
     chosen = f"val_{monitor}" if f"val_{monitor}" in names else names[0]
-    _mark_best(axes, scores[chosen], mode if mode != "auto" else mode_of(monitor))
+    direction = direction_of_score(monitor) if mode == "auto" else mode
+    if direction is not None:
+        _mark_best(axes, scores[chosen], direction)
     tidy(axes, title=monitor, x="epoch", y=monitor, whole_x=True)
     axes.legend(frameon=False)
     return axes
@@ -97,17 +100,11 @@ def _set_name(name: str, monitor: str) -> str:
     return f"validation, {middle}" if middle else "validation"
 
 
-def mode_of(monitor: str) -> str:
-    """Returns "min" for a loss or an error, and "max" for other scores."""
-    lower = monitor.lower()
-    return "min" if "loss" in lower or "error" in lower else "max"
-
-
-def _mark_best(axes: Any, values: list[float], mode: str) -> None:
+def _mark_best(axes: Any, values: list[float], direction: str) -> None:
     array = np.array(values, float)
     if np.isnan(array).all():
         return
-    best = int(np.nanargmin(array) if mode == "min" else np.nanargmax(array))
+    best = int(np.nanargmin(array) if direction == "min" else np.nanargmax(array))
     axes.axvline(best + 1, color="0.6", linewidth=0.8, zorder=0)
     axes.plot(best + 1, array[best], marker="o", markersize=8, markerfacecolor="none", color="0.2")
     axes.annotate(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_bigdata import plots
-from keras_bigdata.plots.training import mode_of
+from keras_bigdata.plots.score_direction import direction_of_score
 from keras_bigdata.report.document import html_document
 from keras_bigdata.report.figures import svg
 from keras_bigdata.report.run_record import read_run
@@ -85,9 +85,10 @@ def _best_epoch(epochs: Sequence[Mapping[str, Any]], monitor: str) -> int | None
     key = f"val_{monitor}" if f"val_{monitor}" in epochs[-1]["logs"] else monitor
     values = [(each["logs"].get(key), number) for number, each in enumerate(epochs)]
     known = [(value, number) for value, number in values if value is not None]
-    if not known:
+    direction = direction_of_score(key)
+    if not known or direction is None:
         return None
-    return (min if mode_of(key) == "min" else max)(known, key=lambda pair: pair[0])[1]
+    return (min if direction == "min" else max)(known, key=lambda pair: pair[0])[1]
 
 
 def _summary(epochs: Sequence[Mapping[str, Any]], monitors: Sequence[str], best: int | None) -> str:

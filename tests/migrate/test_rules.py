@@ -14,7 +14,9 @@ def test_keras_1_positions_become_names():
         model.fit_generator(gen, 2000, 3, nb_worker=2)
         model.evaluate_generator(gen, 500, nb_worker=2)
     """)
-    assert "legacy.fit_generator(model, gen, samples_per_epoch=2000, nb_epoch=3, nb_worker=2)" in new
+    assert (
+        "legacy.fit_generator(model, gen, samples_per_epoch=2000, nb_epoch=3, nb_worker=2)" in new
+    )
     assert "legacy.evaluate_generator(model, gen, val_samples=500, nb_worker=2)" in new
 
 
@@ -24,7 +26,9 @@ def test_names_that_keras_2_0_still_had_do_not_make_steps_samples(name):
     code = f"model.fit_generator(gen, 2000, 3, {name})\n"
     assert migrate(code) == code
     (told,) = notes(code).values()
-    assert "samples_per_epoch=2000, nb_epoch=3 for Keras 1, or steps_per_epoch=2000, epochs=3" in told
+    assert (
+        "samples_per_epoch=2000, nb_epoch=3 for Keras 1, or steps_per_epoch=2000, epochs=3" in told
+    )
     assert f"legacy.evaluate_generator(model, gen, {name})" in migrate(
         f"model.evaluate_generator(gen, {name})"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import StorageError
+from keras_bigdata.storage.copies import transfer
 from keras_bigdata.storage.copies.ranged_file import RangedFile
 from keras_bigdata.storage.copies.transfer import download, list_names, probe_writable
 from keras_bigdata.storage.paths import remote_path
@@ -46,6 +47,28 @@ def test_a_file_comes_back_and_only_its_own_name_is_deleted(directory, tmp_path)
     assert list(directory.list_sizes()) == ["below/b"]
     with pytest.raises(FileNotFoundError, match="memory://transfer"):
         download(directory / "a", tmp_path / "b")
+
+
+def test_what_was_uploaded_over_a_slow_link_may_take_as_long_to_come_back(
+    directory, tmp_path, monkeypatch
+):
+    """A checkpoint could be uploaded at 100 kB/s, and not be downloaded below 1 MB/s."""
+    limits = []
+    called = request.call_driver
+
+    def call(filesystem, method, *arguments, time_limit=None, **options):
+        limits.append((method, time_limit))
+        return called(filesystem, method, *arguments, time_limit=time_limit, **options)
+
+    for module in (transfer, remote_path):
+        monkeypatch.setattr(module, "call_driver", call)
+    (tmp_path / "a").write_bytes(bytes(30_000_000))
+    (directory / "a").upload(tmp_path / "a")
+    download(directory / "a", tmp_path / "b")
+    assert len((directory / "a").read_range(0, 30_000_000)) == 30_000_000
+    for method in ("get_file", "cat_file"):
+        (limit,) = (limit for name, limit in limits if name == method)
+        assert limit >= 30_000_000 / remote_path.MIN_RATE  # of uploads
 
 
 def test_a_file_that_arrives_short_is_requested_again(directory, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from keras_bigdata.errors import StorageError
-from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import MIN_RATE, RemotePath
 from keras_bigdata.storage.requests.request import (
     TIMEOUT,
     TransferError,
@@ -14,9 +14,6 @@ from keras_bigdata.storage.requests.request import (
     request,
 )
 from keras_bigdata.storage.urls.filesystem import open_filesystem
-
-# A transfer that is slower than this many bytes per second counts as stalled.
-_SLOWEST = 1_000_000
 
 
 def download(path: RemotePath, file: str | os.PathLike[str]) -> None:
@@ -36,7 +33,7 @@ def download(path: RemotePath, file: str | os.PathLike[str]) -> None:
     def send() -> None:
         filesystem = open_filesystem(path.url, path.options)
         source = filesystem._strip_protocol(path.url)
-        limit = TIMEOUT + size / _SLOWEST
+        limit = TIMEOUT + size / MIN_RATE
         call_driver(filesystem, "get_file", source, os.fspath(file), time_limit=limit)
         received = os.stat(file).st_size
         if received != size:

@@ -29,14 +29,12 @@ from keras_bigdata.storage.urls.filesystem import forget_listings, open_filesyst
 from keras_bigdata.storage.urls.storage_options import StorageOptions
 from keras_bigdata.storage.urls.url import WEB_SCHEMES, name_in_url, scheme_of
 
-# Bytes per second at which a large answer is expected at least.
-_MIN_RATE = 250_000
+# Bytes per second at which a transfer is expected at least; a slower one is repeated. One rate for
+# both directions: what was uploaded over a slow link must also come back over it.
+MIN_RATE = 100_000
 
 # Web servers that send the whole file whatever is requested.
 _hosts_without_ranges: set[str] = set()
-
-# Bytes per second at which an upload is expected at least; a slower one is repeated.
-MIN_UPLOAD_RATE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ class RemotePath:
         """
         if stop <= start:
             return b""
-        seconds = (stop - start) / _MIN_RATE
+        seconds = (stop - start) / MIN_RATE
         limit = seconds if seconds > TIMEOUT else None
 
         def send() -> bytes:
@@ -226,7 +224,7 @@ class RemotePath:
             if self.scheme == "memory":  # where a file that is copied in blocks is seen in part
                 call_driver(filesystem, "pipe_file", path, Path(file).read_bytes())
             else:
-                limit = TIMEOUT + size / MIN_UPLOAD_RATE
+                limit = TIMEOUT + size / MIN_RATE
                 call_driver(filesystem, "put_file", os.fspath(file), path, time_limit=limit)
             found = call_driver(filesystem, "info", path).get("size")
             if found != size:
@@ -251,7 +249,7 @@ class RemotePath:
         def send() -> None:
             filesystem = open_filesystem(self.url, self.options)
             paths = [filesystem._strip_protocol(each.url) for each in (self, target)]
-            call_driver(filesystem, "cp_file", *paths, time_limit=TIMEOUT + size / MIN_UPLOAD_RATE)
+            call_driver(filesystem, "cp_file", *paths, time_limit=TIMEOUT + size / MIN_RATE)
             found = call_driver(filesystem, "info", paths[1]).get("size")
             if found != size:
                 raise TransferError(f"{size:,} bytes were copied, and the copy has {found} bytes")
