@@ -6,9 +6,9 @@ The script starts an S3 server on this machine (that of moto, which keeps everyt
 that it needs no account. It writes crops of the photographs that come with scikit-image, packs them
 into `s3://photos/train`, and trains from there with a cache on the local disk. After each epoch it
 prints how much was read from the store. With a real bucket, only `storage_options` differs, or is
-left out if the environment has the credentials. It needs `pip install 'keras_bigdata[s3]'
-'moto[server]'`, downloads nothing, and takes about 30 seconds on two cores. Its files are removed
-at the end, unless FOLDER is passed.
+left out if the environment has the credentials. It needs `pip install -e '.[s3]' 'moto[server]'`,
+downloads nothing, and takes about 30 seconds on two cores. Its files are removed at the end, unless
+FOLDER is passed.
 """
 
 import logging

@@ -15,7 +15,7 @@ from typing import Any
 
 from keras_bigdata.checksum import crc32
 
-# Every temporary name starts with this, so that leftovers of a killed process can be recognised.
+# Every temporary name starts with this, so that leftovers of a killed process can be recognized.
 TEMPORARY_PREFIX = ".tmp-"
 
 # A text is a URL if it begins with a scheme of at least two letters, because "C:/data" is a path on

@@ -122,6 +122,10 @@ class EpochCost:
 
         Returns:
             The number of the epoch, counted from 1, or `None` if packing never pays off.
+
+        Raises:
+            TypeError: if `slowdown` is not a number or `variants` not an integer.
+            ValueError: if `slowdown` is not above 0 or `variants` less than 1.
         """
         saved = self._on_the_fly_epoch(slowdown, overlap) - self._packed_epoch(overlap)
         if saved <= 0:

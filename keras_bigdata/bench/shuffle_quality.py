@@ -184,7 +184,8 @@ def shuffle_quality(
     Args:
         shards: a directory of shards, its URL, or a `Shards`.
         batch_size: number of rows in a batch. Defaults to `32`.
-        shuffle, window_shards, seed: as in `ShardSequence`.
+        shuffle, window_shards: as in `ShardSequence`. Default to `"window"` and `6`.
+        seed: seed of the order. Defaults to `0`.
         storage_options: options of the fsspec driver of a URL. Defaults to `None`.
 
     Returns:

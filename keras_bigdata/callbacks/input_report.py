@@ -95,7 +95,7 @@ class InputReport(keras.callbacks.Callback):
 
     Raises:
         TypeError, ValueError: if an argument has a wrong type or value.
-        ShardError, StorageError: while training: if the directory cannot be written.
+        OSError, StorageError: while training: if the directory cannot be written.
 
     Example:
 

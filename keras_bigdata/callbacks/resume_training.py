@@ -67,8 +67,7 @@ class ResumeTraining(keras.callbacks.Callback):
       last checkpoint are trained again.
     - Ctrl-C writes a checkpoint at the end of the running batch. After another exception the
       newest checkpoint is the last one that was due.
-    - In the rest of a resumed epoch, callbacks receive batch numbers from 0, and the progress bar
-      counts from there.
+    - In the rest of a resumed epoch, callbacks and the progress bar count batches from 0.
     - Behind a URL (`s3://`, `gs://`, `az://`, `memory://`) a checkpoint is uploaded in one piece.
       A training that begins on another machine takes the checkpoints over: a former one that still
       runs ends with an error before its next checkpoint.
@@ -213,7 +212,10 @@ class ResumeTraining(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Checks `fit` and the newest checkpoint, and lets `fit` begin with its epoch."""
         if self._callbacks is None:
-            raise ValueError("Pass `callbacks=resume.around([...])` to `fit`, with all callbacks.")
+            raise ValueError(
+                "ResumeTraining was passed to `fit` without `around`, so it does not know the "
+                "other callbacks. Pass `callbacks=resume.around([...])`, with all callbacks."
+            )
         self._copies.check_only_one(self)
         self._reset()
         self._data = check_fit(self.sequence)
@@ -390,8 +392,7 @@ class ResumeTraining(keras.callbacks.Callback):
             print_below_progress(self, text.format(directory=self.directory))
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
-        model, new = self.model, self._new_settings
-        data = self._data
+        model, new, data = self.model, self._new_settings, self._data
         self._refuse(training_state.model_difference(checkpoint, model, data.example, new))
         training_state.restore_training(checkpoint, model, self._callbacks or [], new)
         self._checkpoint = None

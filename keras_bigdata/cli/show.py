@@ -20,7 +20,7 @@ def add_show(commands: Any) -> None:
         "show",
         help="show images of a set with their labels and files",
         description="Shows images that lie at equal distances in a set, with their labels and "
-        "files: on a terminal with colours as characters, elsewhere their labels and "
+        "files: on a terminal with colors as characters, elsewhere their labels and "
         "files as lines. With --json, prints the rows, sizes, labels and whole file names.",
         epilog="Example: keras-bigdata show shards/train --count 12 --html photos.html",
     )

@@ -39,6 +39,10 @@ class Resize:
     Args:
         size: `(height, width)` in pixels.
 
+    Raises:
+        TypeError: if a size is not an integer.
+        ValueError: if `size` has a value that is not allowed.
+
     Example:
 
     ```python
@@ -66,6 +70,10 @@ class CenterCrop:
         size: `(height, width)` of the part in pixels.
         resize: the length in pixels that the shorter side of the image is resized to first, with
             its aspect ratio kept. Defaults to `None`: the image is not resized.
+
+    Raises:
+        TypeError: if a size is not an integer.
+        ValueError: if an argument has a value that is not allowed.
 
     Example:
 
@@ -107,9 +115,9 @@ class CenterCrop:
 class RandomResizedCrop:
     """Cuts a random part out of each image, and resizes it.
 
-    The part of a row depends on the seed of the sequence, the epoch and the row alone, so it is the
-    same for any batch size and any number of workers. Flip images by a layer, such as
-    `keras.layers.RandomFlip`.
+    The part depends only on the seed of the sequence, the pass over the data, the row and, with
+    `balance`, on how often the row was served before, so it is the same for any batch size and any
+    number of workers. Flip images by a layer, such as `keras.layers.RandomFlip`.
 
     Args:
         size: `(height, width)` of the result in pixels.
@@ -117,6 +125,10 @@ class RandomResizedCrop:
             to `(0.08, 1.0)`.
         ratio: smallest and largest width of the part divided by its height. Defaults to
             `(3 / 4, 4 / 3)`.
+
+    Raises:
+        TypeError: if a size is not an integer, or a scale or ratio not a number.
+        ValueError: if an argument has a value that is not allowed.
 
     Example:
 

@@ -39,7 +39,9 @@ def compare_sets(
         ShardError: if both are the same directory, or if the fields differ.
     """
     if other.directory == index.directory:
-        raise ShardError(f"{other.directory}: is the same directory. Pass another one.")
+        raise ShardError(
+            f"{other.directory}: `against` is the directory that is verified. Pass another one."
+        )
     difference = different_classes(index, other)
     if difference is not None:
         remedy = (

@@ -62,7 +62,7 @@ def verify(
     with each other, and whether they can be read in one way only, as `ShardSequence` does. They
     have no checksums, so bytes that changed in place are not detected.
 
-    No pickle is executed.
+    No pickle is executed, unless `trust=True`.
 
     A set behind a URL is read completely too, each shard once and into memory, a few at a time;
     nothing is taken from a cache. Its files are listed by one request. It must have an index.

@@ -66,15 +66,15 @@ class ShardSequence(EpochDataset):
 
     Args:
         shards: a `Shards`, which may select some of the rows; a directory with or without an index,
-            searched with its subdirectories; a list of directories, joined to one set; or a list of
-            pickle files. Pickles are never executed. Each holds a dict (its keys are the fields),
-            or a tuple or list (fields `"0"`, `"1"`, ...) of arrays with the same first dimension.
+            searched with its subdirectories; the URL of a directory with an index; a list of
+            directories, joined to one set; a list of pickle files; or a `ShardIndex`. No pickle is
+            executed, unless `trust=True`. Each holds a dict (its keys are the fields), or a tuple
+            or list (fields `"0"`, `"1"`, ...) of arrays with the same first dimension.
         batch_size: number of rows in a batch. Defaults to `32`.
         inputs: name of a field, a tuple of names, or a dict such as `{"image": "images"}`.
             Defaults to the inputs named in the index.
-        targets: the same for `y`. Defaults to the targets named in the index if `inputs` is
-            `None`, and else to none, for `predict`.
-        sample_weights: the same for `sample_weight`. Defaults to `None`.
+        targets, sample_weights: the same for `y` and `sample_weight`. Default to those named in the
+            index if `inputs` is `None`, and else to none, as for `predict`.
         class_weights: weights of the classes of the targets, which become sample weights of each
             batch (float32, multiplied with those of `sample_weights`): of shape `(rows,)` for class
             numbers and one-hot rows; one for each pixel, `(rows, height, width)`, for masks of

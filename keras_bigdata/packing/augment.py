@@ -39,7 +39,7 @@ class Transform(Protocol):
 
         Returns:
             A float64 matrix of shape `(3, 3)` that maps coordinates (x, y, 1) of the result, in
-            pixels from its centre, to those of the sample; `None` for no change.
+            pixels from its center, to those of the sample; `None` for no change.
         """
 
     def factor(self, rng: np.random.Generator) -> float:
@@ -54,7 +54,7 @@ class _Geometry:
 
 @dataclass(frozen=True)
 class rotate(_Geometry):
-    """Rotates by a random angle about the centre.
+    """Rotates by a random angle about the center.
 
     Args:
         degrees: number of at least 0. The angle is drawn uniformly from `[-degrees, degrees]`;
@@ -136,7 +136,7 @@ class shear(_Geometry):
 
 @dataclass(frozen=True)
 class zoom(_Geometry):
-    """Zooms by a random factor about the centre.
+    """Zooms by a random factor about the center.
 
     Args:
         low: smallest factor, above 0. A factor below 1 shrinks the image.
@@ -218,7 +218,7 @@ class Augment:
 
     All geometric transforms are combined into one warp (`skimage.transform.warp`), so that an
     image is interpolated only once. Images and masks of a sample are changed in the same way; masks
-    keep their values (nearest neighbour). Shapes and dtypes do not change. The result depends only
+    keep their values (nearest neighbor). Shapes and dtypes do not change. The result depends only
     on the sample and the random generator, in every release of this package.
 
     Args:
@@ -360,8 +360,8 @@ class Augment:
             if matrix is not None:
                 combined = matrix if combined is None else combined @ matrix
         if combined is not None:
-            centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
-            combined = centre @ combined @ np.linalg.inv(centre)
+            center = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
+            combined = center @ combined @ np.linalg.inv(center)
         return combined, factor
 
 

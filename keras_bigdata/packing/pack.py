@@ -72,9 +72,9 @@ def pack(
       enclosing functions, arguments of a `functools.partial`, and attributes of an object, but not
       what it calls or reads by global names. Code that was typed into Python or run by `exec` has
       no text: its bytecode is compared, which differs between versions of Python. If `augment` has
-      a method `fingerprint()`, only its result (JSON) is compared. A record of release 0.1 is
-      compared by name and bytecode; if only the bytecode differs, a finished pack is accepted with
-      a note.
+      a method `fingerprint()`, only its result (JSON) is compared. A record of an earlier version
+      without the text is compared by name and bytecode; if only the bytecode differs, a finished
+      pack is accepted with a note.
 
     Delete the directory if something else has changed.
 
@@ -136,7 +136,8 @@ def pack(
     first sample is compared too.
 
     Args:
-        source: `ImageTable`, `ImageFolder`, `Arrays`, a list of dicts or a custom object.
+        source: `ImageTable`, `ImageFolder` or another source of this package, a Hugging Face
+            `Dataset`, a list of dicts, or a custom object.
         directory: folder for the shards, a path or a URL; created if missing. It must be empty or
             hold the files that the same call left there, or be packed already if `append` is
             `True`.

@@ -9,7 +9,7 @@ classes     how many rows each class has
 shuffle     how well an order mixes the rows
 
 Each function takes the axes to draw on, creates new ones if there are none, and returns them. All
-plots can be read without colours. They use drawing. terminal_images shows images where matplotlib
+plots can be read without colors. They use drawing. terminal_images shows images where matplotlib
 is not installed.
 """
 

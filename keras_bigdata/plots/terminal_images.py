@@ -1,4 +1,4 @@
-"""Images as coloured characters of a terminal."""
+"""Images as colored characters of a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-# The upper half of a character cell, in the colour of the text; the lower half is the background.
+# The upper half of a character cell, in the color of the text; the lower half is the background.
 _HALF_BLOCK = "\u2580"
 
 

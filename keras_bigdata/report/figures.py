@@ -1,4 +1,4 @@
-"""Plots as SVG that follows the colours of the page."""
+"""Plots as SVG that follows the colors of the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_bigdata.plots.drawing import ACCENT, INK, LINE_COLORS
 
-# Colours of the plots -> those of the page, which differ in dark mode.
+# Colors of the plots -> those of the page, which differ in dark mode.
 _COLORS = {
     re.compile("#(000000|333333|4d4d4d)"): "currentColor",
     re.compile("#d9d9d9"): "var(--rule)",
@@ -45,7 +45,7 @@ def svg(draw: Callable[[], Any], number: int, description: str) -> str:
     text = _IDENTIFIER.sub(rf"\g<1>f{number}-", text)
     for color, replacement in _COLORS.items():
         text = color.sub(replacement, text)
-    # Text has no colour of its own in the SVG: it would be black.
+    # Text has no color of its own in the SVG: it would be black.
     return text.replace(
         "<svg ", f'<svg role="img" aria-label="{description}" fill="currentColor" ', 1
     )

@@ -121,7 +121,7 @@ def test_two_sets_are_compared_wherever_they_lie(url, tmp_path):
         report = verify(*pair, verbose=0)
         assert [fault.kind for fault in report.faults] == ["duplicates"]
         assert report.faults[0].found.startswith("5,")
-    with pytest.raises(ShardError, match="is the same directory"):
+    with pytest.raises(ShardError, match="`against` is the directory that is verified"):
         verify(url, url, verbose=0)
 
 

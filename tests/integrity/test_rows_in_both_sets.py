@@ -58,7 +58,7 @@ def test_rows_are_compared_by_the_fields_named(packed, tmp_path):
     assert found.startswith("60, such as")
     with pytest.raises(ShardError, match="by 'y': it is missing in the first set and missing in"):
         verify(packed, tmp_path / "val", fields=("y",))
-    with pytest.raises(ShardError, match="is the same directory"):
+    with pytest.raises(ShardError, match="`against` is the directory that is verified"):
         verify(packed, packed)
 
 

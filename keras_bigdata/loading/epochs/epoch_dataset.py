@@ -123,8 +123,9 @@ class EpochDataset(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         """Called by Keras when an epoch ends, and once when it prepares a `fit`.
 
-        The epoch advances if all of its batches were requested, since `on_epoch_begin` if that was
-        called. Code that requests batches by index must call both hooks.
+        The epoch advances if all of its batches were requested (since `on_epoch_begin`, if that was
+        called). Code that requests batches by index must call this hook after each epoch;
+        `on_epoch_begin` is optional, except to continue at the batch in a loaded state.
 
         Raises:
             ValueError: if the processes that a `fit` joins would serve parts of different batches.

@@ -63,5 +63,8 @@ def checked_state(
     epoch = checked_int(state["epoch"], "epoch", 0)
     batch = checked_int(state.get("batch", 0), "batch", 0)
     if batch >= length:
-        raise ValueError(f"The state is at batch {batch}, but an epoch has {length}.")
+        raise ValueError(
+            f"The state is at batch {batch}, but an epoch has {length} batches. Load the state of "
+            "a sequence with the same rows and settings."
+        )
     return epoch, batch

@@ -174,9 +174,10 @@ class PackCall:
         note(f"{directory}: {done} already; nothing to do.", self.verbose)
         if not self.fingerprint.is_certain(recorded):
             note(
-                f"{directory}: was packed by release 0.1, which recorded the bytecode of `augment`."
-                " The bytecode is different now, because the function or the version of Python has "
-                "changed. If you have changed the function, delete the directory to pack again.",
+                f"{directory}: was packed by an earlier version of keras_bigdata, which recorded "
+                "the bytecode of `augment`. The bytecode is different now, because the function or "
+                "the version of Python has changed. If you have changed the function, delete the "
+                "directory to pack again.",
                 self.verbose,
             )
         return index

@@ -1,6 +1,6 @@
 """Sizes and modification times of the files of a source, recorded in constant space and compared.
 
-Files are put into at most 4,096 groups of neighbours. A digest of the sizes and one of the times is
+Files are put into at most 4,096 groups of neighbors. A digest of the sizes and one of the times is
 recorded for each group: 43 KB in `index.json` for a million files, and the changed group is known.
 """
 

@@ -1,4 +1,4 @@
-"""The source text of functions and classes, reduced to what determines their behaviour."""
+"""The source text of functions and classes, reduced to what determines their behavior."""
 
 from __future__ import annotations
 

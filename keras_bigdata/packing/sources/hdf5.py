@@ -90,7 +90,9 @@ class HDF5Table(Source):
         columns: More datasets of numbers: a list, whose fields are named after the last part of
             the names of the datasets, or a dict of field -> dataset. Defaults to `()`.
         inputs, targets, sample_weights: The roles, as in `Arrays`. Default to `None`.
-        text_length, max_tokens, classes, vocabulary: As in `ImageTable`.
+        text_length: Tokens per row, an integer; `"variable"` is not supported. Defaults to `None`,
+            as in `ImageTable`.
+        max_tokens, classes, vocabulary: As in `ImageTable`. Default to `None`.
 
     Raises:
         PackError: If the file cannot be read, if a dataset does not exist or does not hold what

@@ -77,8 +77,8 @@ class ImageTable(ImageRows):
     `on_error="skip"`.
 
     Args:
-        table: Path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, or a
-            dict of lists.
+        table: Path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, a
+            Hugging Face `Dataset`, a table of pyarrow, or a dict of lists.
         image: The column of file names; or a pattern with columns in braces, such as
             `"photos/{id}.png"` for ids without folder and extension. With `frames`, of folders.
             Several are a dict of field -> column, such as `{"left": "l", "right": "r"}`; all are

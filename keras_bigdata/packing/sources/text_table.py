@@ -51,8 +51,8 @@ class TextTable(TableRows):
     that `encode_texts(texts, index)` converts new texts to the same ids.
 
     Args:
-        table: Path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, or a
-            dict of lists.
+        table: Path of a CSV file (UTF-8, first line the column names), a pandas DataFrame, a
+            Hugging Face `Dataset`, a table of pyarrow, or a dict of lists.
         text: The column of texts. Several are a dict of field -> column, such as
             `{"title": "t", "body": "b"}`: they have one vocabulary, and the inputs are a dict.
         numbers: The column of numbers that are an input, or several, as in `ImageTable`. Defaults

@@ -130,9 +130,10 @@ def check_manifest(
         raise PackError(f"{directory}: another process has packed here meanwhile. {CONTINUE}")
     if not fingerprint.is_certain(recorded):
         raise PackError(
-            f"{directory}: holds an unfinished pack of release 0.1, which recorded the bytecode of "
-            "`augment`. The bytecode is different now, because the function or the version of "
-            "Python has changed. Pass another directory, or delete this one to start over."
+            f"{directory}: holds an unfinished pack of an earlier version of keras_bigdata, which "
+            "recorded the bytecode of `augment`. The bytecode is different now, because the "
+            "function or the version of Python has changed. Pass another directory, or delete this "
+            "one to start over."
         )
 
 

@@ -94,8 +94,8 @@ class ShardIndex:
         row_offsets: per field or column of variable length, the byte position of the offsets of its
             rows in each shard. Defaults to `{}`.
         source: number of the pack that wrote each shard. Defaults to `None`: 0 for all.
-        writer_version: version of keras_bigdata that wrote `index.json`; `None` if it was not
-            written, or by version 0.1.0, which did not record it. Defaults to `None`.
+        writer_version: version of keras_bigdata that wrote `index.json`; `None` if the index was
+            not written, or was written before the version was recorded. Defaults to `None`.
 
     Example:
 

@@ -105,7 +105,7 @@ class Divisible:
         Args:
             k: Number of folds, at least 2.
             seed: Integer of at least 0; another seed results in other folds. Defaults to `0`.
-            stratify, groups: As in `split`.
+            stratify, groups: As in `split`. Default to `"auto"` and `None`.
 
         Yields:
             k tuples `(train, validation)`.

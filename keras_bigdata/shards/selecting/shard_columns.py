@@ -245,8 +245,8 @@ def _describe_missing(index: ShardIndex, name: object, names: list[str]) -> str:
     reason = index.skipped_fields.get(name) if isinstance(name, str) else None
     if reason is None and name in (ROW, FILE) and not index.columns:
         reason = (
-            "these shards have no metadata columns: they were not packed, or by release 0.1. Pack "
-            "the data again"
+            "these shards have no metadata columns: they were not packed, or they were packed by "
+            "an earlier version of keras_bigdata. Pack the data again"
         )
     elif reason is None and name == FILE:
         reason = "it is a column of sources of images"

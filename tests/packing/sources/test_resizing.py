@@ -82,7 +82,9 @@ def test_a_mask_of_another_scale_follows_its_image_and_of_another_shape_is_refus
     mask = load_mask(tmp_path / "half.png", (32, 32), image, resize="pad")[..., 0]
     pixels = load_image(image[0], (32, 32), "grayscale", Form("pad"))[..., 0]
     np.testing.assert_array_equal(mask, pixels // 9)
-    with pytest.raises(PackError, match=r"50 high and 50 wide, and its image 100 and 67.*stretch"):
+    with pytest.raises(
+        PackError, match=r"50 high and 50 wide, and its image is 100 high and 67 wide.*stretch"
+    ):
         load_mask(tmp_path / "square.png", (32, 32), image, resize="crop")
     assert load_mask(tmp_path / "square.png", (32, 32), image).all()
 

@@ -190,9 +190,9 @@ def _image_size(
         expected_height, expected_width = width * size[0] / size[1], height * size[1] / size[0]
         if min(abs(height - expected_height), abs(width - expected_width)) >= 1:
             raise PackError(
-                f"it is {height} high and {width} wide, and its image {size[0]} and {size[1]}: "
-                "with another aspect ratio it would not lie on the image after padding or "
-                'cropping. Pass resize="stretch" if both show the same'
+                f"it is {height} high and {width} wide, and its image is {size[0]} high and "
+                f"{size[1]} wide: their aspect ratios differ, so that after padding or cropping "
+                'the mask would not lie on the image. Pass resize="stretch" if both show the same'
             )
         full = full or size
     return full or (height, width)

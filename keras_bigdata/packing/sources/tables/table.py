@@ -67,8 +67,8 @@ def read_columns(table: Any, names: Sequence[str], delimiter: str = ",") -> Colu
     has_names = isinstance(listed, list) or hasattr(table, "__iter__")
     if not hasattr(table, "__getitem__") or not has_names:
         raise TypeError(
-            "`table` must be the path of a CSV file, a DataFrame or a dict of lists. "
-            f"Received: table={table!r}"
+            "`table` must be the path of a CSV file, a DataFrame, a Hugging Face Dataset, a table "
+            f"of pyarrow or a dict of lists. Received: table={table!r}"
         )
     name = f"the {type(table).__name__}"
     keys = listed if isinstance(listed, list) else list(table)
