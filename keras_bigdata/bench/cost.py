@@ -127,10 +127,10 @@ class EpochCost:
             TypeError: if `slowdown` is not a number or `variants` not an integer.
             ValueError: if `slowdown` is not above 0 or `variants` less than 1.
         """
+        packing = checked_int(variants, "variants", 1) * self.prepare
         saved = self._on_the_fly_epoch(slowdown, overlap) - self._packed_epoch(overlap)
         if saved <= 0:
             return None
-        packing = checked_int(variants, "variants", 1) * self.prepare
         # The quotient may be off by one in its last digit.
         epochs = max(1, math.floor(packing / saved))
         while epochs * saved <= packing:

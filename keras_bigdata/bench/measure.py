@@ -20,6 +20,7 @@ from keras_bigdata.bench.rates import Rates
 from keras_bigdata.bench.store import copied_shards
 from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.sequence import ShardSequence
+from keras_bigdata.machine_limits import available_memory
 from keras_bigdata.progress import track
 from keras_bigdata.shards.index.shard_index import Int64Array, ShardIndex
 from keras_bigdata.shards.opening.one_set import Reading
@@ -101,7 +102,7 @@ def bench(
     if max_bytes is None:
         is_local = isinstance(whole.index.directory, Path)
         max_bytes = _LOCAL_BYTES if is_local else _REMOTE_BYTES
-    max_bytes = min(max_bytes, max(1, _available_memory() // 4))
+    max_bytes = min(max_bytes, max(1, available_memory() // 4))
     selection = whole.server.config.selection
     _check_shapes(whole)
     part = _select_shards(whole.index, max_bytes, selection)
@@ -262,21 +263,6 @@ def _spread_places(index: ShardIndex, max_bytes: int, selection: Selection | Non
     places = places[:: max(1, stride)]
     count = int(np.searchsorted(np.cumsum(sizes[places]), max_bytes, side="right"))
     return places[: max(1, count)]
-
-
-def _available_memory() -> int:
-    """Returns the free bytes of memory, with the page cache where the system reports it.
-
-    The page cache counts because the system releases it when programs need memory.
-    """
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2**32
 
 
 def _measure_loop(sequence: ShardSequence, seconds: float) -> float:

@@ -37,7 +37,8 @@ from keras_bigdata.loading.batches.stage_times import StageSeconds
 from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
 from keras_bigdata.loading.epochs.deliveries import Deliveries
 from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
-from keras_bigdata.loading.prefetching.worker_threads import loading_threads, usable_cores
+from keras_bigdata.loading.prefetching.worker_threads import loading_threads
+from keras_bigdata.machine_limits import usable_cores
 from keras_bigdata.report.run_record import write_run
 from keras_bigdata.storage.writing.writable import output_place
 

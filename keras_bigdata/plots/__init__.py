@@ -1,6 +1,6 @@
 """Plots of trainings, of their input and of their data, with matplotlib (extra `plot`).
 
-training    curves of the scores
+training    curves of the scores (score_direction: whether a smaller one is better)
 input       how long training waited for data
 cost        training time on the fly and packed
 samples     images of a set with their labels (sample_images reads them)

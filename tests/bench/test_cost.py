@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ def test_break_even_of_the_example():
     assert EXAMPLE.break_even() == 2
     assert EXAMPLE.break_even(variants=4) == 5  # 28 hours of packing, 6 saved per epoch
     assert EXAMPLE.break_even(slowdown=2) == 1
+    with pytest.raises(ValueError, match="variants"):  # also where packing never pays off
+        replace(EXAMPLE, feed=1e9).break_even(variants=0)
 
 
 times = st.floats(0, 1000)

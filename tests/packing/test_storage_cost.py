@@ -17,7 +17,6 @@ from keras_bigdata.packing.forms.storage_cost import (
     FormCost,
     StorageCost,
     measure_storage,
-    memory_bytes,
 )
 from keras_bigdata.packing.forms.store_choice import choose_store, spread
 from keras_bigdata.packing.sources.arrays import Arrays
@@ -118,15 +117,6 @@ def test_sizes_and_rates_are_those_of_the_sample(tmp_path: Path, channels: int):
         assert cost.forms[form].decode_rate > 0
     worse = measure_storage(images, 10, images=7, directory=tmp_path)
     assert worse.forms["jpeg"].image_bytes < cost.forms["jpeg"].image_bytes / 2
-
-
-def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(storage_cost, "_CGROUP_LIMIT", tmp_path / "memory.max")
-    whole = memory_bytes()
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory_bytes() == whole
-    (tmp_path / "memory.max").write_text("1000000\n")
-    assert memory_bytes() == 1_000_000
 
 
 @pytest.mark.usefixtures("quick")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from keras_bigdata.loading.fetching.coming_shards import ComingShards, Horizon
 from keras_bigdata.loading.order.selected_rows import SelectedRows
+from keras_bigdata.machine_limits import total_memory
 from keras_bigdata.shards.index.shard_index import Int64Array, ShardIndex
 from keras_bigdata.storage.cache.cache_bytes import check_cache_bytes
 from keras_bigdata.storage.paths.place import Place
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # Share of the memory of the machine that shards may take.
 _MEMORY_SHARE = 0.5
-
-_CGROUP_LIMIT = "/sys/fs/cgroup/memory.max"
 
 
 class RemoteRoom:
@@ -103,16 +101,7 @@ def cache_of(place: Place) -> CacheSettings | None:
 
 def memory_limit() -> int:
     """Returns how many bytes of shards may lie in memory: half of that of this machine."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 4 * 2**30
-    try:
-        with open(_CGROUP_LIMIT) as file:
-            memory = min(memory, int(file.read()))
-    except (OSError, ValueError):  # no such limit
-        pass
-    return int(memory * _MEMORY_SHARE)
+    return int(total_memory() * _MEMORY_SHARE)
 
 
 def _two_windows(config: LoaderConfig, shards: Int64Array) -> Int64Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future
@@ -12,17 +11,10 @@ from keras_bigdata.errors import BigDataError
 from keras_bigdata.loading.batches.batch_loader import MAX_DECODE_THREADS, BatchLoader
 from keras_bigdata.loading.prefetching.batch_provider import LoadedByCaller, PendingBatch
 from keras_bigdata.loading.rows.row_reader import RawBatch
+from keras_bigdata.machine_limits import usable_cores
 
 # Number of runs that are kept: one in use, one being read, one left by a jump to another position.
 _MAX_RUNS = 3
-
-
-def usable_cores() -> int:
-    """Returns the number of CPU cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
 
 
 def decode_threads() -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -20,6 +19,7 @@ from keras_bigdata.images.jpeg import simplejpeg
 from keras_bigdata.images.load_image import load_image
 from keras_bigdata.images.open_image import Color
 from keras_bigdata.images.resizing import Form
+from keras_bigdata.machine_limits import total_memory, usable_cores
 from keras_bigdata.packing.forms.disk_rate import measure_disk_rate
 from keras_bigdata.representation import format_bytes
 from keras_bigdata.shards.fields.entries import FILE_CODEC
@@ -33,8 +33,6 @@ _ROUNDS = 3
 
 # The share of the memory that the page cache may fill.
 _CACHE_SHARE = 0.5
-
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,20 +198,11 @@ def measure_storage(
         images,
         costs,
         None if isinstance(directory, RemotePath) else measure_disk_rate(Path(directory)),
-        joblib.cpu_count(),
-        memory_bytes(),
+        usable_cores(),
+        total_memory(),
         decoder,
         isinstance(directory, RemotePath),
     )
-
-
-def memory_bytes() -> int:
-    """Returns the memory of the machine, or what its container may use."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(memory, int(_CGROUP_LIMIT.read_text()))
-    except (OSError, ValueError):  # there is no limit
-        return memory
 
 
 def _jpeg_decoder(like: Array) -> tuple[str, Callable[[bytes], Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from keras_bigdata.errors import ShardError
+from keras_bigdata.machine_limits import usable_cores
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.fields.entries import TEXT_CODEC, Field, ShardInfo
 from keras_bigdata.shards.index.shard_index import ShardIndex
@@ -114,7 +114,7 @@ def _read_layouts(paths: list[str], trust: bool, verbose: Verbose) -> Iterable[L
     from joblib import Parallel, delayed
 
     parallel = Parallel(
-        n_jobs=os.cpu_count() or 1,
+        n_jobs=usable_cores(),
         prefer="processes" if len(paths) > PROCESS_FILES else "threads",
         batch_size=64 if len(paths) > PROCESS_FILES else 1,
         return_as="generator",
