@@ -14,6 +14,9 @@ from keras_bigdata.errors import ShardError
 
 _T = TypeVar("_T")
 
+# No file can be opened: the process has too many open, or the machine.
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+
 # Seconds to wait before each further attempt. Meanwhile the files that other threads are reading
 # are closed.
 _PAUSES = (0.0, 0.01, 0.1, 0.5)
@@ -102,4 +105,4 @@ def max_open_files() -> int:
 
 
 def _is_out_of_files(error: BaseException) -> bool:
-    return errno_of(error) in (errno.EMFILE, errno.ENFILE)
+    return errno_of(error) in OUT_OF_DESCRIPTORS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from pathlib import Path
 
 # Another descriptor has the lock: flock raises the first or, where locks are emulated, the second,
@@ -24,6 +25,9 @@ _WITHOUT_LOCKS = (
     errno.EINVAL,
     errno.EBADF,
 )
+
+# Pauses in seconds between attempts to lock: the first, and the longest.
+_PAUSES = (0.0005, 0.02)
 
 
 def try_lock(descriptor: int, *, exclusive: bool) -> bool | None:
@@ -49,6 +53,21 @@ def try_lock(descriptor: int, *, exclusive: bool) -> bool | None:
     except OSError as error:
         return _meaning_of(error)
     return True
+
+
+def wait_for_lock(descriptor: int, *, exclusive: bool, seconds: float) -> bool | None:
+    """Waits until a file is locked, as `try_lock` does; returns `False` after some time.
+
+    It tries repeatedly instead of blocking, because a suspended process keeps its locks.
+    """
+    deadline = time.monotonic() + seconds
+    pause, longest = _PAUSES
+    while (locked := try_lock(descriptor, exclusive=exclusive)) is False:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(2 * pause, longest)
+    return locked
 
 
 def unlock(descriptor: int) -> None:

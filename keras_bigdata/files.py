@@ -1,4 +1,4 @@
-"""Operations on files: paths, atomic replacement, checksums, and walking directories."""
+"""Operations on files: paths, atomic replacement, and walking directories."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import os
 import re
 import secrets
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-from keras_bigdata.checksum import crc32
 
 # Every temporary name starts with this, so that leftovers of a killed process can be recognized.
 TEMPORARY_PREFIX = ".tmp-"
@@ -32,12 +29,6 @@ _URL = re.compile(
 _ATTEMPTS = 5
 
 _TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{8}}-(.+)", re.DOTALL)
-
-# Number of bytes that are read and then added to the checksum at a time: few enough to be still in
-# the cache of the processor.
-_BLOCK = 1 << 20
-
-_thread = threading.local()
 
 
 def local_path(path: Any, argument: str) -> Path:
@@ -184,42 +175,6 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
         if temporary_target(entry.name) == target.name:
             with contextlib.suppress(OSError):
                 entry.unlink()
-
-
-def file_checksum(path: str | os.PathLike[str]) -> int:
-    """Returns the CRC-32 of a whole file.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
-    if not hasattr(_thread, "block"):
-        _thread.block = bytearray(_BLOCK)
-    block = memoryview(_thread.block)
-    checksum = 0
-    with open(path, "rb", buffering=0) as file:
-        while count := file.readinto(block):
-            checksum = crc32(block[:count], checksum)
-    return checksum
-
-
-def descriptor_checksum(descriptor: int, stop: int, *, begin: int = 0, checksum: int = 0) -> int:
-    """Returns the CRC-32 of an open file, up to a position.
-
-    Args:
-        descriptor: the file.
-        stop: the position.
-        begin: the position from which on bytes are read. Defaults to `0`.
-        checksum: CRC-32 of the bytes before `begin`, which the result continues. Defaults to `0`.
-    """
-    block = bytearray(min(_BLOCK, max(stop - begin, 1)))
-    view = memoryview(block)
-    while begin < stop:
-        count = os.preadv(descriptor, [view[: stop - begin]], begin)
-        if not count:
-            break
-        checksum = crc32(view[:count], checksum)
-        begin += count
-    return checksum
 
 
 def drop_from_page_cache(fd: int, size: int) -> bool:

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "permutation": [],
     "child_processes": [],
     "checksum": [],
-    "files": ["checksum"],
+    "files": [],
     "file_locks": [],
     "machine_limits": [],
     "progress": ["arguments"],
@@ -35,7 +35,10 @@ MAY_IMPORT = {
     "daemon_threads": ["process_exit"],
     "keras_internals": [],
     "images": ["arguments", "files"],
-    "storage": ["checksum", "child_processes", "daemon_threads", "file_locks", "files"],
+    "storage": [
+        *("checksum", "child_processes", "daemon_threads", "file_descriptors", "file_locks"),
+        "files",
+    ],
     "shards": [
         *("bounded_map", "checksum"),
         *("arguments", "files", "machine_limits", "permutation", "progress", "representation"),
@@ -43,14 +46,13 @@ MAY_IMPORT = {
     ],
     "packing": [
         *("arguments", "child_processes", "files", "permutation", "progress", "representation"),
-        *("file_locks", "images", "machine_limits"),
+        *("checksum", "file_locks", "images", "machine_limits"),
         "shards",
         "storage",
     ],
     "integrity": [
-        *("arguments", "bounded_map", "files", "images", "packing", "progress", "representation"),
-        "shards",
-        "storage",
+        *("arguments", "bounded_map", "checksum", "images", "packing", "progress"),
+        *("representation", "shards", "storage"),
     ],
     "loading": [
         *("arguments", "checksum", "child_processes", "keras_internals", "permutation"),

@@ -277,13 +277,14 @@ def add_pack_hdf5(kinds: Any) -> None:
 def run_pack_hdf5(arguments: argparse.Namespace) -> None:
     """Packs datasets of an HDF5 file."""
     from keras_bigdata.packing.sources.hdf5 import HDF5Table
+    from keras_bigdata.shards.fields.standard_fields import LABELS
 
     roles: dict[str, Any] = {}
     label = arguments.label
     if arguments.target:
         targets = [name.rpartition("/")[2] for name in arguments.target]
         if label is not None:
-            targets.append("labels")
+            targets.append(LABELS)
         roles["targets"] = targets[0] if len(targets) == 1 else tuple(targets)
     elif label is None:
         label = "y"

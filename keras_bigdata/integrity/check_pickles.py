@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_bigdata.checksum import file_checksum
 from keras_bigdata.errors import BigDataError
-from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.fields.varlen import check_offsets
 from keras_bigdata.shards.opening.layout import Layout, has_rows, read_layout

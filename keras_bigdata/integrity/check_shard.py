@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from keras_bigdata.checksum import file_checksum
 from keras_bigdata.errors import BigDataError, CorruptShardError
-from keras_bigdata.files import file_checksum
 from keras_bigdata.integrity.image_rows import check_image_rows
 from keras_bigdata.integrity.report import Fault
 from keras_bigdata.shards.fields.entries import TEXT_CODEC

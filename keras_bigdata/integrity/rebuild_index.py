@@ -23,6 +23,7 @@ from keras_bigdata.packing.sources.default_roles import default_roles
 from keras_bigdata.progress import Verbose
 from keras_bigdata.shards.fields.entries import TEXT_CODEC, Field, format_fields
 from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.fields.standard_fields import IMAGES, LABELS, TEXTS
 from keras_bigdata.shards.index.index_checks import check_encoded_sizes
 from keras_bigdata.shards.index.index_values import check_metadata, parse_column, parse_field
 from keras_bigdata.shards.index.shard_index import FORMAT, INDEX_NAME, ShardIndex, ShardInfo
@@ -35,7 +36,7 @@ from keras_bigdata.shards.opening.scan import scan_pickles
 from keras_bigdata.shards.reading.class_counts import count_in_shards
 
 # Names of the fields of packed images and texts; their roles follow from the names.
-_PACKED_FIELDS = {"images", "texts", "labels"}
+_PACKED_FIELDS = {IMAGES, TEXTS, LABELS}
 
 
 @dataclass(slots=True)
@@ -164,7 +165,7 @@ def _add_metadata(
         index.roles = roles
     elif earlier_roles is not None and set(earlier_roles.names) <= set(index.fields):
         index.roles = earlier_roles
-    elif "labels" in index.fields and set(index.fields) <= _PACKED_FIELDS:
+    elif LABELS in index.fields and set(index.fields) <= _PACKED_FIELDS:
         index.roles = default_roles(index.fields)
         rebuilt.notes.append(
             f"the roles are taken from the names of the fields: inputs {index.roles.inputs!r}, "
@@ -186,8 +187,8 @@ def _add_metadata(
     index.provenance |= old.get("provenance", {})
     _number_sources(index)
     for what, value, name in (
-        ("the names of the classes", index.classes, "labels"),
-        ("the vocabulary", index.vocabulary, "texts"),
+        ("the names of the classes", index.classes, LABELS),
+        ("the vocabulary", index.vocabulary, TEXTS),
     ):
         if value is None and name in index.fields:
             rebuilt.notes.append(

@@ -7,7 +7,7 @@ parts         the rows of a batch that one of several processes serves
 fetching      remote shards, fetched in that order
 rows          rows in files -> arrays
 batches       position in the stream -> batch
-classes       classes of the targets, and their weights
+classes       classes of the targets: their rows and their weights
 prefetching   batches, loaded while the model trains
 epochs        epochs of batches, as the dataset that `fit` takes
 mixtures      the same for several sets

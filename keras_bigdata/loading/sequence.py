@@ -13,11 +13,11 @@ from keras_bigdata.loading.batches.batch_loader import BatchTransform, LoaderCon
 from keras_bigdata.loading.batches.corrupt_shards import SkippedShard
 from keras_bigdata.loading.classes.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.classes.class_weights import balanced_class_weights
+from keras_bigdata.loading.classes.read_class_rows import rows_to_balance
 from keras_bigdata.loading.epochs.describe import summarize
 from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 from keras_bigdata.loading.epochs.epoch_server import EpochServer
 from keras_bigdata.loading.open_with_roles import fields_to_read, open_with_roles
-from keras_bigdata.loading.order.class_rows import rows_to_balance
 from keras_bigdata.loading.order.epoch_plan import Shuffle
 from keras_bigdata.loading.parts.part_argument import check_padding, checked_part
 from keras_bigdata.loading.rows.decode_options import checked_decode

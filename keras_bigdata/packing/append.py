@@ -28,7 +28,7 @@ from keras_bigdata.packing.planning.renumbering import (
 )
 from keras_bigdata.packing.state.shard_record import ShardRecord
 from keras_bigdata.shards.fields.roles import Roles, field_names
-from keras_bigdata.shards.fields.standard_fields import TEXTS
+from keras_bigdata.shards.fields.standard_fields import TEXTS, class_field
 from keras_bigdata.shards.index.shard_index import Field, ShardIndex
 from keras_bigdata.shards.reading.class_counts import add_counts
 
@@ -243,7 +243,7 @@ def _classes_by_field(classes: Any, roles: Roles) -> dict[str, list[Any]]:
     """Returns field -> classes; a list belongs to the only target or to `labels`."""
     if classes is None or isinstance(classes, Mapping):
         return dict(classes or {})
-    return {roles.targets if isinstance(roles.targets, str) else "labels": classes}
+    return {class_field(roles.targets): classes}
 
 
 def _describe_missing(classes: Any) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.plots.drawing import draw_images, new_axes
+from keras_bigdata.shards.fields.standard_fields import IMAGES, LABELS
 
 
 def mistakes(
     result: Mapping[str, Any],
     *,
-    labels: str = "labels",
-    images: str = "images",
+    labels: str = LABELS,
+    images: str = IMAGES,
     classes: Sequence[Any] | None = None,
     count: int = 24,
     columns: int = 6,

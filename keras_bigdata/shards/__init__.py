@@ -12,7 +12,7 @@ selecting    which rows of a set are used
 
 On top of them:
 
-shards          `Shards`: a set of shards, and which of its rows are used
-remote_index    the driver and cache with which the files of a remote set are read
-still_current   checks that a remote set was not replaced while it was read
+shards           `Shards`: a set of shards, and which of its rows are used
+remote_options   the driver and cache with which the files of a remote set are read
+still_current    checks that a remote set was not replaced while it was read
 """

@@ -19,7 +19,7 @@ from keras_bigdata.shards.index.shard_index import Field, ShardIndex
 from keras_bigdata.shards.opening.one_set import Reading
 from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.reading.read_ahead import map_ahead
-from keras_bigdata.shards.remote_index import cache_settings, with_remote_options
+from keras_bigdata.shards.remote_options import cache_settings, with_remote_options
 from keras_bigdata.shards.selecting.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.selecting.matching_rows import MatchingRows
 from keras_bigdata.shards.selecting.selected_columns import ColumnJoiner, read_rows

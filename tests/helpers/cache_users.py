@@ -24,7 +24,7 @@ import aiohttp  # noqa: F401 - the children need not import it
 import fsspec  # noqa: F401
 
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.storage.cache import advisory_lock
+from keras_bigdata.file_locks import wait_for_lock
 from keras_bigdata.storage.cache.cache_entry import (
     SUBDIRECTORY,
     downloaded_entry,
@@ -96,7 +96,7 @@ def used(cache: Path) -> tuple[int, int]:
     root = cache / SUBDIRECTORY
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        assert advisory_lock.wait_for_lock(descriptor, exclusive=True, seconds=30)
+        assert wait_for_lock(descriptor, exclusive=True, seconds=30)
         names = [name for folder in root.iterdir() for name in os.listdir(folder)]
     finally:
         os.close(descriptor)

@@ -18,7 +18,7 @@ from keras_bigdata import (
     repair,
     verify,
 )
-from keras_bigdata.files import file_checksum
+from keras_bigdata.checksum import file_checksum
 from keras_bigdata.shards.reading.read_column import read_ragged
 from keras_bigdata.shards.writing.shard_file import write_shard
 from tests.helpers.packs import read_files

@@ -19,8 +19,9 @@ from keras_bigdata import (
     ShardSequence,
     pack,
 )
+from keras_bigdata.loading.classes.read_class_rows import read_class_rows
 from keras_bigdata.loading.order.balanced_plan import BalancedPlan
-from keras_bigdata.loading.order.class_rows import ClassRows, VariantRows, read_class_rows
+from keras_bigdata.loading.order.class_rows import ClassRows, VariantRows
 from tests.conftest import rows_of
 from tests.helpers.recording import EpochIds, recording_model
 

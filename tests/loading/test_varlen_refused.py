@@ -12,8 +12,8 @@ from keras_bigdata.bench import bench
 from keras_bigdata.cli import main
 from keras_bigdata.loading.classes.class_sample_weights import ClassSampleWeights
 from keras_bigdata.loading.classes.class_weights import balanced_class_weights
+from keras_bigdata.loading.classes.read_class_rows import read_class_rows
 from keras_bigdata.loading.epochs.model_outputs import check_outputs
-from keras_bigdata.loading.order.class_rows import read_class_rows
 from keras_bigdata.loading.rows.open_files import OpenFiles
 from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.varlen_sets import EncodedImages, RaggedNumbers, write_ragged

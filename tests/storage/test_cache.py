@@ -305,7 +305,7 @@ def test_too_many_open_files_is_left_to_the_caller(files, monkeypatch):
     def no_descriptor(*arguments, **options):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(cached_copy.advisory_lock, "open_not_inherited", no_descriptor)
+    monkeypatch.setattr(cached_copy.uninherited_descriptors, "open_not_inherited", no_descriptor)
     with pytest.raises(OSError, match="Too many open files") as caught:
         files.read("1.pkl")
     assert caught.value.errno == errno.EMFILE

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from keras_bigdata.storage.cache import advisory_lock
+from keras_bigdata.storage.cache import uninherited_descriptors
 from tests.helpers.remote_files import RemoteFiles, content
 
 
@@ -12,7 +12,7 @@ from tests.helpers.remote_files import RemoteFiles, content
 def test_it_is_made_again_whichever_file_of_it_is_opened_next(which, tmp_path, monkeypatch):
     files = RemoteFiles(monkeypatch, f"removed-{tmp_path.name}", tmp_path / "cache")
     files.put("1.pkl", content(1))
-    opened, calls = advisory_lock.open_not_inherited, []
+    opened, calls = uninherited_descriptors.open_not_inherited, []
 
     def open_in_removed_directory(path, *arguments):
         calls.append(path)
@@ -20,6 +20,6 @@ def test_it_is_made_again_whichever_file_of_it_is_opened_next(which, tmp_path, m
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         return opened(path, *arguments)
 
-    monkeypatch.setattr(advisory_lock, "open_not_inherited", open_in_removed_directory)
+    monkeypatch.setattr(uninherited_descriptors, "open_not_inherited", open_in_removed_directory)
     assert files.read("1.pkl") == content(1)
     assert files.read("1.pkl") == content(1)

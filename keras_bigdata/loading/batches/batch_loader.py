@@ -17,9 +17,12 @@ from keras_bigdata.loading.batches.batch_rows import BatchRows
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
 from keras_bigdata.loading.batches.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.batches.row_lengths import lengths_of_rows, longest_rows
-from keras_bigdata.loading.batches.row_names import rows_as_text
 from keras_bigdata.loading.batches.stage_times import StageTimes
-from keras_bigdata.loading.batches.transformed_batch import TransformedBatches, batch_function
+from keras_bigdata.loading.batches.transformed_batch import (
+    TransformedBatches,
+    batch_function,
+    rows_as_text,
+)
 from keras_bigdata.loading.order.balanced_plan import BalancedPlan
 from keras_bigdata.loading.order.class_rows import ClassRows
 from keras_bigdata.loading.order.epoch_plan import Shuffle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 import weakref
 from concurrent.futures import Future
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from keras_bigdata.child_processes import call_in_forked_child, hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import StorageError
+from keras_bigdata.file_descriptors import OUT_OF_DESCRIPTORS
 from keras_bigdata.storage.cache.cache_directory import cache_directory
 from keras_bigdata.storage.cache.cache_entry import entry_name
 from keras_bigdata.storage.cache.cache_eviction import NextUse
@@ -20,8 +20,6 @@ from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 # Maximum number of shards that are downloaded at one time. The pieces of all of them share the
 # connections of the process (`storage.copies.fetch`).
 _MAX_DOWNLOADS = 16
-
-_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def _download(file: RemoteFile, next_use: NextUse) -> OpenCopy:
     try:
         return open_copy(file.path, file.size, file.checksum, next_use)
     except OSError as error:
-        if error.errno in _OUT_OF_DESCRIPTORS:  # some are closed, and it is tried again
+        if error.errno in OUT_OF_DESCRIPTORS:  # some are closed, and it is tried again
             raise
         raise StorageError(
             f"{file.path}: its copy of {file.size:,} bytes cannot be held in memory ({error}). "

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from keras_bigdata.errors import PackError
-from keras_bigdata.packing.calls.declared_ragged import check_declared, measure_forms
 from keras_bigdata.packing.calls.request import PackRequest
 from keras_bigdata.packing.forms.decided_forms import STORED
 from keras_bigdata.packing.identity.fingerprint import Fingerprint
+from keras_bigdata.packing.planning.ragged_fields import check_declared, measure_forms
 from keras_bigdata.packing.planning.renumbering import Renumbering
 from keras_bigdata.packing.planning.row_columns import columns_of_rows
 from keras_bigdata.packing.samples.samples import (

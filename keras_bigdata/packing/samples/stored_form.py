@@ -31,7 +31,7 @@ class StoredForm:
         padding: the number that fills rows of any length in a batch. Defaults to `0`.
         row_bytes: average number of bytes of a stored row. The rows of a shard are computed from
             it, so it must be the same on every machine. `None` if rows have one shape, or if it is
-            to be measured (see `calls.declared_ragged`). Defaults to `None`.
+            to be measured (see `planning.ragged_fields`). Defaults to `None`.
         channels: for `"file"`, 3 for color, 1 for grayscale. Defaults to `3`.
     """
 

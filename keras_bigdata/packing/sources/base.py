@@ -14,6 +14,7 @@ from keras_bigdata.arguments import checked_rows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.representation import format_shape, html_table, list_some
 from keras_bigdata.shards.fields.roles import Roles, field_names
+from keras_bigdata.shards.fields.standard_fields import class_field
 from keras_bigdata.shards.selecting.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.selecting.group_numbers import join_groups, number_given_groups
 from keras_bigdata.shards.selecting.row_split import split_rows
@@ -167,7 +168,7 @@ class Source(Divisible):
     @property
     def class_field(self) -> str:
         """The field that `classes` belong to, if they are a list."""
-        return self.roles.targets if isinstance(self.roles.targets, str) else "labels"
+        return class_field(self.roles.targets)
 
     def count_problems(self) -> dict[str, int]:
         """Returns column -> number of the rows that cannot be packed because of it."""

@@ -13,6 +13,7 @@ from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resiz
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.images.image_store import Store, checked_store
+from keras_bigdata.shards.fields.standard_fields import LABELS
 
 
 class FrameFolder(ImageRows):
@@ -104,11 +105,11 @@ class FrameFolder(ImageRows):
             [os.path.join(label, video) for label, video in videos],
             checked,
             color,
-            columns={"labels": numbers},
+            columns={LABELS: numbers},
             frames=frames,
             form=form,
             store=stored,
-            targets="labels",
+            targets=LABELS,
             classes=classes,
             notes=folders.notes() + left_out.notes(str(folder)),
             left_out=left_out.counts,

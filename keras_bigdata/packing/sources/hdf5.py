@@ -43,6 +43,7 @@ from keras_bigdata.packing.sources.texts.tokens import (
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.fields.field_rows import check_weight_roles
 from keras_bigdata.shards.fields.roles import field_names
+from keras_bigdata.shards.fields.standard_fields import IMAGES, LABELS, TEXTS
 from keras_bigdata.shards.selecting.label_numbers import BLOCK_BYTES, combine_labels, number_labels
 
 Array = npt.NDArray[Any]
@@ -143,9 +144,9 @@ class HDF5Table(Source):
             check_without_texts(
                 vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
             )
-        self._datasets = {"images": image} | _column_fields(columns)
+        self._datasets = {IMAGES: image} | _column_fields(columns)
         used = self._datasets | {
-            field: name for field, name in (("labels", label), ("texts", text)) if name is not None
+            field: name for field, name in ((LABELS, label), (TEXTS, text)) if name is not None
         }
         for field, name in used.items():
             if not isinstance(name, str) or not name:
@@ -164,7 +165,7 @@ class HDF5Table(Source):
                     "`classes` needs labels of one column; "
                     f"{self._file.describe(label)} has several."
                 )
-            self._datasets["labels"] = label
+            self._datasets[LABELS] = label
         elif label is not None:
             self._read_labels(label, classes)
         self.vocabulary: list[str] | None = None
@@ -179,7 +180,7 @@ class HDF5Table(Source):
             self._notes = describe_long_texts(self._tokens, text_length, vocabulary)
         for name in self._datasets.values():
             check_numbers(self._file, name)
-        order = ("images", "texts", "labels", *self._datasets)
+        order = (IMAGES, TEXTS, LABELS, *self._datasets)
         self.roles = default_roles(
             [field for field in dict.fromkeys(order) if field in used],
             inputs,
@@ -200,7 +201,7 @@ class HDF5Table(Source):
     @property
     def class_field(self) -> str:
         """The field that `classes` belong to."""
-        return "labels"
+        return LABELS
 
     @property
     def text_length(self) -> int | None:
@@ -228,7 +229,7 @@ class HDF5Table(Source):
         if row in self.problems:
             raise PackError(self.problems[row])
         first, arrays = self._block
-        if not first <= row < first + len(arrays["images"]):
+        if not first <= row < first + len(arrays[IMAGES]):
             # Read ahead only if the rows are requested one after the other.
             sequential = row == self._next_row
             stop = row + (max(1, READ_AHEAD_BYTES // self._row_bytes) if sequential else 1)
@@ -240,9 +241,9 @@ class HDF5Table(Source):
             for field, array in arrays.items()
         }
         if self._tokens is not None:
-            sample["texts"] = self._tokens[row]
+            sample[TEXTS] = self._tokens[row]
         if self._labels is not None:
-            sample["labels"] = self._labels[row]
+            sample[LABELS] = self._labels[row]
         return sample
 
     def file(self, row: int) -> str:
@@ -261,7 +262,7 @@ class HDF5Table(Source):
     @property
     def text_fields(self) -> tuple[str, ...]:
         """The fields of token ids. Other datasets of integers do not hold words."""
-        return ("texts",)
+        return (TEXTS,)
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns a JSON dict that differs between sources with different rows.
@@ -316,7 +317,7 @@ class HDF5Table(Source):
         return combine_labels(numbers, len(self))
 
     def _group_values(self, name: str) -> npt.NDArray[Any]:
-        if name == "labels" and self._labels is not None:
+        if name == LABELS and self._labels is not None:
             return self._labels
         if name not in self._datasets:
             raise self._no_column(name, self._datasets)
@@ -332,7 +333,7 @@ class HDF5Table(Source):
 
     def _reset_read_ahead(self) -> None:
         """Drops the rows that were read ahead."""
-        self._block = (0, {"images": np.empty(0)})
+        self._block = (0, {IMAGES: np.empty(0)})
         self._next_row = -1
         self._row_bytes = max(1, sum(map(self._file.row_bytes, self._datasets.values())))
 
@@ -370,9 +371,9 @@ class HDF5Table(Source):
             for field, name in self._datasets.items()
         }
         if self._tokens is not None:
-            shapes["texts"] = self._tokens.shape[1:]
+            shapes[TEXTS] = self._tokens.shape[1:]
         if self._labels is not None:
-            shapes["labels"] = self._labels.shape[1:]
+            shapes[LABELS] = self._labels.shape[1:]
         return shapes
 
 
@@ -389,7 +390,7 @@ def _column_fields(columns: Sequence[str] | Mapping[str, str]) -> dict[str, str]
                 f"dataset. Received: columns={columns!r}"
             )
         fields[field] = name
-    for field in ("images", "labels", "texts"):
+    for field in (IMAGES, LABELS, TEXTS):
         if field in fields:
             raise ValueError(
                 f"`columns` must not name the field {field!r}, which another argument defines. "

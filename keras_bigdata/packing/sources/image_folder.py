@@ -13,6 +13,7 @@ from keras_bigdata.images.resizing import Form, Interpolation, PixelDtype, Resiz
 from keras_bigdata.packing.sources.image_rows import ImageRows
 from keras_bigdata.packing.sources.images.class_folders import ClassFolders, choose_folders
 from keras_bigdata.packing.sources.images.image_store import Store, checked_store
+from keras_bigdata.shards.fields.standard_fields import LABELS
 
 
 class ImageFolder(ImageRows):
@@ -99,10 +100,10 @@ class ImageFolder(ImageRows):
             names if left_out.kept is None else [names[row] for row in left_out.kept],
             size,
             color,
-            columns={"labels": numbers},
+            columns={LABELS: numbers},
             form=form,
             store=stored,
-            targets="labels",
+            targets=LABELS,
             classes=classes,
             notes=folders.notes() + left_out.notes(str(folder)),
             left_out=left_out.counts,

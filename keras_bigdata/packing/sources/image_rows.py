@@ -29,6 +29,7 @@ from keras_bigdata.packing.sources.table_rows import TableRows
 from keras_bigdata.permutation import Rows
 from keras_bigdata.shards.fields.metadata_columns import FILE, check_kept_names
 from keras_bigdata.shards.fields.roles import Structure
+from keras_bigdata.shards.fields.standard_fields import IMAGES, MASKS, VIDEOS
 from keras_bigdata.shards.selecting.group_numbers import groups_of_items
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
@@ -85,7 +86,7 @@ class ImageRows(TableRows):
         self.form = form or Form()
         self.store = store or ImageStore()
         self._folder = str(local_path(folder, "root"))
-        field = "images" if frames is None else "videos"
+        field = IMAGES if frames is None else VIDEOS
         images = names if isinstance(names, Mapping) else {field: names}
         # The names of the first image of each row, and field -> those of the others.
         (self._field, first), *others = images.items()
@@ -126,7 +127,7 @@ class ImageRows(TableRows):
             assert self.size is not None  # files that are stored as they are have no masks
             mask = self._path(self._masks[row])
             try:
-                sample["masks"] = load_mask(
+                sample[MASKS] = load_mask(
                     mask, self.size, list(paths.values()), self.mask_values, self.form.resize
                 )
             except PackError as error:

@@ -43,7 +43,7 @@ from keras_bigdata.packing.sources.tables.targets import (
 from keras_bigdata.packing.sources.texts.text_columns import read_texts
 from keras_bigdata.packing.sources.texts.text_length import TextLength
 from keras_bigdata.packing.sources.texts.tokens import check_without_texts
-from keras_bigdata.shards.fields.standard_fields import NUMBERS, TEXTS
+from keras_bigdata.shards.fields.standard_fields import IMAGES, MASKS, NUMBERS, TEXTS, VIDEOS
 
 
 class ImageTable(ImageRows):
@@ -228,14 +228,14 @@ class ImageTable(ImageRows):
             check_without_texts(
                 vocabulary=vocabulary, text_length=text_length, max_tokens=max_tokens
             )
-        default = "images" if frames is None else "videos"
+        default = IMAGES if frames is None else VIDEOS
         images = input_fields("image", image, default, required=True)
         text_fields = input_fields("text", text, TEXTS)
         check_distinct(
             image=images,
             text=text_fields,
             numbers=() if numbers is None else (NUMBERS,),
-            mask=() if mask is None else ("masks",),
+            mask=() if mask is None else (MASKS,),
             label=label_fields(label),
             target=target_fields(target),
         )
@@ -277,7 +277,7 @@ class ImageTable(ImageRows):
             classes=classes,
             missing=missing,
         )
-        roles = targets.roles if masks is None else add_role(targets.roles, "masks")
+        roles = targets.roles if masks is None else add_role(targets.roles, MASKS)
         weights = read_weights(columns, sample_weight)
         texts = read_texts(
             columns,

@@ -13,14 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from keras_bigdata.checksum import file_checksum
 from keras_bigdata.errors import PackError
 from keras_bigdata.file_locks import lock_file
-from keras_bigdata.files import (
-    TEMPORARY_PREFIX,
-    atomic_path,
-    file_checksum,
-    temporary_target,
-)
+from keras_bigdata.files import TEMPORARY_PREFIX, atomic_path, temporary_target
 from keras_bigdata.packing.identity.fingerprint import Fingerprint
 from keras_bigdata.packing.state.manifest import (
     MANIFEST,

@@ -21,6 +21,7 @@ from keras_bigdata.representation import (
 )
 from keras_bigdata.shards.fields.entries import Field, ShardInfo
 from keras_bigdata.shards.fields.roles import Roles, Structure, field_names
+from keras_bigdata.shards.fields.standard_fields import class_field
 from keras_bigdata.shards.index.index_checks import (
     DECODED,
     check_encoded_sizes,
@@ -254,8 +255,7 @@ class ShardIndex:
             }
             return known or None
         # One list belongs to the only target, or to the field that sources call "labels".
-        owner = self.roles.targets if isinstance(self.roles.targets, str) else "labels"
-        return self.classes if owner in field_names(targets) else None
+        return self.classes if class_field(self.roles.targets) in field_names(targets) else None
 
     @property
     def num_samples(self) -> int:

@@ -12,6 +12,7 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
 from keras_bigdata.shards.fields.ragged import Ragged
 from keras_bigdata.shards.fields.roles import Roles
+from keras_bigdata.shards.fields.standard_fields import class_field
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.shards.reading.read_ahead import map_ahead
 from keras_bigdata.shards.reading.read_column import read_column
@@ -88,7 +89,7 @@ def check_classes(
     if classes is None:
         return
     if not isinstance(classes, Mapping):
-        classes = {roles.targets if isinstance(roles.targets, str) else "labels": classes}
+        classes = {class_field(roles.targets): classes}
     for field, names in classes.items():
         labels = arrays.get(field)
         if labels is None or isinstance(labels, Ragged):

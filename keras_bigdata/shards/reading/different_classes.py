@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.fields.roles import Structure
+from keras_bigdata.shards.fields.standard_fields import LABELS
 from keras_bigdata.shards.index.shard_index import ShardIndex
 
 # Where a field stands in a structure of targets: the keys and positions that lead to it.
@@ -70,7 +71,7 @@ def _classes_by_path(
     """Returns the name and the classes of each target by its place in the structure."""
     targets = index.roles.targets if targets is None else targets
     if targets is None:  # the roles are unknown; a list belongs to the field "labels"
-        names = list(index.classes) if isinstance(index.classes, dict) else ["labels"]
+        names = list(index.classes) if isinstance(index.classes, dict) else [LABELS]
         targets = names[0] if len(names) == 1 else {name: name for name in names}
     found = {}
     for path, name in _places(targets):

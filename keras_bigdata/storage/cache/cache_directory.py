@@ -15,10 +15,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
+from keras_bigdata.checksum import descriptor_checksum
 from keras_bigdata.child_processes import call_in_forked_child
-from keras_bigdata.file_locks import try_lock, unlock
-from keras_bigdata.files import descriptor_checksum
-from keras_bigdata.storage.cache import advisory_lock
+from keras_bigdata.file_locks import try_lock, unlock, wait_for_lock
+from keras_bigdata.storage.cache import uninherited_descriptors
 from keras_bigdata.storage.cache.cache_account import CacheAccount
 from keras_bigdata.storage.cache.cache_entry import (
     SUBDIRECTORY,
@@ -85,23 +85,23 @@ class CacheDirectory:
         """
         path = self._path(name)
         try:
-            descriptor = advisory_lock.open_not_inherited(path, _READ)
+            descriptor = uninherited_descriptors.open_not_inherited(path, _READ)
         except FileNotFoundError:
             return None
         try:
             # Others lock it for an instant only, to see whether it may be removed.
-            advisory_lock.wait_for_lock(descriptor, exclusive=False, seconds=LOCK_SECONDS)
+            wait_for_lock(descriptor, exclusive=False, seconds=LOCK_SECONDS)
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise FileExistsError(0, "something that is not a file has its name", path)
             if found.st_nlink and self._is_whole(name, size, found, descriptor):
                 with contextlib.suppress(OSError):  # a file of another user, or read-only
                     os.utime(descriptor)
-                return advisory_lock.inherit(descriptor)
+                return uninherited_descriptors.inherit(descriptor)
         except BaseException:
-            advisory_lock.close(descriptor)
+            uninherited_descriptors.close(descriptor)
             raise
-        advisory_lock.close(descriptor)
+        uninherited_descriptors.close(descriptor)
         if found.st_nlink:
             self._remove_damaged(name, found)
         return None
@@ -128,7 +128,7 @@ class CacheDirectory:
         Returns:
             The download, which the caller fills and publishes; or the temporary file of another
             process or thread that downloads the same entry, open for reading, which the caller
-            closes (`advisory_lock.close`); or `None` if no room may be made.
+            closes (`uninherited_descriptors.close`); or `None` if no room may be made.
 
         Raises:
             OSError: if the directory cannot be changed.
@@ -143,11 +143,11 @@ class CacheDirectory:
             if other is not None:
                 return other
             if os.path.lexists(self._path(name)):  # created after the caller looked it up
-                return advisory_lock.open_not_inherited(self._path(name), _READ)
+                return uninherited_descriptors.open_not_inherited(self._path(name), _READ)
             if max_bytes is not None and not self._make_room(name, size, max_bytes, next_use):
                 return None
             path = os.path.join(folder, temporary_name(name))
-            descriptor = advisory_lock.open_not_inherited(
+            descriptor = uninherited_descriptors.open_not_inherited(
                 path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             )
             download = Download(name, path, descriptor)
@@ -178,7 +178,7 @@ class CacheDirectory:
         try_lock(download.descriptor, exclusive=False)
         self._whole.add(os.fstat(download.descriptor).st_ino)
         sync_later(self._path(download.name))
-        return advisory_lock.inherit(download.descriptor)
+        return uninherited_descriptors.inherit(download.descriptor)
 
     @contextlib.contextmanager
     def discarded_on_error(self, download: Download) -> Iterator[None]:
@@ -188,7 +188,7 @@ class CacheDirectory:
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(download.path)
-            advisory_lock.close(download.descriptor)
+            uninherited_descriptors.close(download.descriptor)
             raise
 
     def _path(self, name: str) -> str:
@@ -199,14 +199,13 @@ class CacheDirectory:
         """Locks the directory; yields `False` if another process does not release it."""
         with self._lock:
             os.makedirs(self.root, exist_ok=True)
-            descriptor = advisory_lock.open_not_inherited(self.root, os.O_RDONLY)
+            descriptor = uninherited_descriptors.open_not_inherited(self.root, os.O_RDONLY)
             try:
-                yield advisory_lock.wait_for_lock(
-                    descriptor, exclusive=True, seconds=LOCK_SECONDS
-                ) in (True, None)
+                locked = wait_for_lock(descriptor, exclusive=True, seconds=LOCK_SECONDS)
+                yield locked is not False
             finally:
                 unlock(descriptor)
-                advisory_lock.close(descriptor)
+                uninherited_descriptors.close(descriptor)
 
     # ---- All of the following happens under the lock of the directory
 
@@ -220,7 +219,7 @@ class CacheDirectory:
         for folder, temporary in self._account.temporaries():
             path = os.path.join(self.root, folder, temporary)
             try:
-                descriptor = advisory_lock.open_not_inherited(path, _READ)
+                descriptor = uninherited_descriptors.open_not_inherited(path, _READ)
             except FileNotFoundError:
                 self._account.forget(folder, temporary)
                 continue
@@ -236,7 +235,7 @@ class CacheDirectory:
                     self._unlink(folder, temporary)
             finally:
                 if descriptor >= 0:
-                    advisory_lock.close(descriptor)
+                    uninherited_descriptors.close(descriptor)
         return other
 
     def _make_room(self, name: str, size: int, max_bytes: int, next_use: NextUse | None) -> bool:
@@ -291,7 +290,7 @@ class CacheDirectory:
     def _is_unused(self, name: str) -> bool:
         """Returns whether no process has an entry open; `True` where there are no locks."""
         try:
-            descriptor = advisory_lock.open_not_inherited(self._path(name), _READ)
+            descriptor = uninherited_descriptors.open_not_inherited(self._path(name), _READ)
         except FileNotFoundError:
             return True
         except OSError:  # of another user, or not a file: not removed
@@ -301,7 +300,7 @@ class CacheDirectory:
                 return False
             return try_lock(descriptor, exclusive=True) is not False
         finally:
-            advisory_lock.close(descriptor)
+            uninherited_descriptors.close(descriptor)
 
     def _unlink(self, folder: str, file: str) -> bool:
         try:

@@ -15,7 +15,7 @@ import threading
 
 from keras_bigdata.child_processes import call_in_forked_child, hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
-from keras_bigdata.storage.cache import advisory_lock
+from keras_bigdata.storage.cache import uninherited_descriptors
 
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -48,7 +48,7 @@ def _sync(path: str) -> None:
     # The entry is not locked, so it may be removed meanwhile. That is one cause of an error; others
     # are another owner of the file, and a file system without permissions.
     with contextlib.suppress(OSError):
-        descriptor = advisory_lock.open_not_inherited(
+        descriptor = uninherited_descriptors.open_not_inherited(
             path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
         )
         try:
@@ -56,7 +56,7 @@ def _sync(path: str) -> None:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
             os.fchmod(descriptor, mode & ~_WRITABLE)
         finally:
-            advisory_lock.close(descriptor)
+            uninherited_descriptors.close(descriptor)
 
 
 # The thread does not exist in the child.

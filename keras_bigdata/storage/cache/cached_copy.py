@@ -7,8 +7,9 @@ import os
 import time
 
 from keras_bigdata.errors import StorageError
+from keras_bigdata.file_descriptors import OUT_OF_DESCRIPTORS
 from keras_bigdata.file_locks import try_lock
-from keras_bigdata.storage.cache import advisory_lock
+from keras_bigdata.storage.cache import uninherited_descriptors
 from keras_bigdata.storage.cache.cache_directory import Download, cache_directory
 from keras_bigdata.storage.cache.cache_entry import entry_name
 from keras_bigdata.storage.cache.cache_eviction import NextUse
@@ -25,7 +26,6 @@ _POLL_SECONDS = 0.01
 _MAX_REMOVED = 5
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 def open_cached(
@@ -58,7 +58,7 @@ def open_cached(
             if removed == _MAX_REMOVED:
                 raise _failure(cache, path, error) from error
         except OSError as error:
-            if error.errno in _OUT_OF_DESCRIPTORS:  # the caller closes some, and tries again
+            if error.errno in OUT_OF_DESCRIPTORS:  # the caller closes some, and tries again
                 raise
             raise _failure(cache, path, error) from error
 
@@ -127,7 +127,7 @@ def _wait(descriptor: int) -> bool:
                 return False
         return True
     finally:
-        advisory_lock.close(descriptor)
+        uninherited_descriptors.close(descriptor)
 
 
 def _failure(cache: CacheSettings, path: RemotePath, error: OSError) -> StorageError:

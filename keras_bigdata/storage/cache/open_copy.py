@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 
-from keras_bigdata.checksum import crc32
-from keras_bigdata.files import descriptor_checksum
+from keras_bigdata.checksum import crc32, descriptor_checksum
 from keras_bigdata.storage.cache.cache_eviction import NextUse
 from keras_bigdata.storage.cache.cached_copy import open_cached
 from keras_bigdata.storage.copies.fetch import fetch

@@ -10,11 +10,10 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from keras_bigdata.checksum import crc32
+from keras_bigdata.checksum import crc32, descriptor_checksum
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import CorruptShardError
-from keras_bigdata.files import descriptor_checksum
 from keras_bigdata.storage.copies.memory import Memory
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.requests.request import IncompleteError

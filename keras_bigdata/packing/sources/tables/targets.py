@@ -25,10 +25,17 @@ from keras_bigdata.packing.sources.tables.numbers import Numbers
 from keras_bigdata.packing.sources.tables.problems import add_problem, merge_problems
 from keras_bigdata.packing.sources.tables.table import Columns
 from keras_bigdata.shards.fields.roles import Structure
-from keras_bigdata.shards.fields.standard_fields import LABELS, TARGETS
+from keras_bigdata.shards.fields.standard_fields import (
+    IMAGES,
+    LABELS,
+    MASKS,
+    TARGETS,
+    TEXTS,
+    VIDEOS,
+)
 
 # Fields that tables build from other columns.
-_RESERVED = {"images", "videos", "masks", "texts"}
+_RESERVED = {IMAGES, VIDEOS, MASKS, TEXTS}
 
 # A column, several of them, or field name -> column.
 LabelColumns: TypeAlias = "str | Sequence[str] | Mapping[str, str]"

@@ -25,6 +25,7 @@ from keras_bigdata.packing.sources.texts.text_length import (
     longest_of,
 )
 from keras_bigdata.shards.fields.ragged import Ragged
+from keras_bigdata.shards.fields.standard_fields import TEXTS
 
 # Ids 0 and 1, as in `keras.layers.TextVectorization`.
 PADDING = ""
@@ -159,7 +160,7 @@ def encode_texts(
     vocabulary: Any,
     text_length: RowLength | None = None,
     *,
-    field: str = "texts",
+    field: str = TEXTS,
 ) -> Tokens:
     r"""Converts new texts to the token ids that `pack` would write for them.
 
@@ -265,7 +266,7 @@ def choose_vocabulary_and_length(
     vocabulary: Any,
     length: int | None,
     max_tokens: int | None,
-    field: str = "texts",
+    field: str = TEXTS,
 ) -> tuple[list[str], int]:
     """Returns the vocabulary and the text length of a source whose texts have rows of one length.
 

@@ -1,4 +1,4 @@
-"""The attribute `ragged` of a custom source: its fields of any length, and their padding."""
+"""Fields of any length: checks those that a source declares, and measures their rows."""
 
 from __future__ import annotations
 

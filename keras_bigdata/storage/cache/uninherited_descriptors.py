@@ -1,4 +1,4 @@
-"""Descriptors that are locked, and not inherited by forked children; waits for their locks.
+"""Descriptors of locked files that forked children do not inherit.
 
 A lock belongs to a descriptor. A forked child would share it, and hold it after its parent was
 killed; therefore the descriptors that are opened here are closed in each forked child.
@@ -8,13 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 from keras_bigdata.child_processes import call_in_forked_child, hold_during_fork
-from keras_bigdata.file_locks import try_lock
-
-# Pauses in seconds between attempts to lock: the first, and the longest.
-_PAUSES = (0.0005, 0.02)
 
 _lock = threading.Lock()
 _not_inherited: set[int] = set()
@@ -44,21 +39,6 @@ def inherit(descriptor: int) -> int:
     with _lock:
         _not_inherited.discard(descriptor)
     return descriptor
-
-
-def wait_for_lock(descriptor: int, *, exclusive: bool, seconds: float) -> bool | None:
-    """Waits until a file is locked, as `try_lock` does; returns `False` after some time.
-
-    It tries repeatedly instead of blocking, because a suspended process keeps its locks.
-    """
-    deadline = time.monotonic() + seconds
-    pause, longest = _PAUSES
-    while (locked := try_lock(descriptor, exclusive=exclusive)) is False:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause)
-        pause = min(2 * pause, longest)
-    return locked
 
 
 def _close_in_child() -> None:
