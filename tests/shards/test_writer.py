@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardError, ShardIndex, ShardWriter
+from keras_bigdata.shards.fields.class_numbers import MAX_COUNTED_CLASSES
 from keras_bigdata.shards.fields.roles import Roles
 from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.pickles import find_arrays, read_array
-from keras_bigdata.shards.reading.class_counts import MAX_CLASSES, add_counts, count_classes
+from keras_bigdata.shards.reading.class_counts import add_counts, count_classes
 from keras_bigdata.shards.writing.shard_file import write_shard
 
 
@@ -305,7 +306,7 @@ def test_class_counts_are_of_class_numbers_only():
     assert count_classes({"y": np.array([2, 0, 2])}, roles) == [1, 0, 2]
     assert count_classes({"y": np.array([2.0, 0.0])}, roles) is None
     assert count_classes({"y": np.array([-1, 0])}, roles) is None
-    assert count_classes({"y": np.array([MAX_CLASSES])}, roles) is None
+    assert count_classes({"y": np.array([MAX_COUNTED_CLASSES])}, roles) is None
     assert count_classes({"y": np.array([[1], [0]])}, roles) is None
     assert count_classes({"x": np.array([1])}, Roles(targets=("x", "x"))) is None
     assert add_counts([[1], [0, 2]], None) == [1, 2]

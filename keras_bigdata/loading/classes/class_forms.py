@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from keras_bigdata.shards.fields.class_numbers import MAX_WEIGHTED_CLASSES
 
-# Larger labels are taken for identifiers rather than class numbers.
-MAX_CLASSES = 10_000_000
+Array = npt.NDArray[Any]
 
 
 class ClassForm:
@@ -80,8 +79,8 @@ class ClassForm:
         low, high = array.min(), array.max()
         if low < 0:
             raise ValueError(f"the label {low}. Class numbers start at 0")
-        if high >= MAX_CLASSES:
-            raise ValueError(f"the label {high}. Class numbers are below {MAX_CLASSES:,}")
+        if high >= MAX_WEIGHTED_CLASSES:
+            raise ValueError(f"the label {high}. Class numbers are below {MAX_WEIGHTED_CLASSES:,}")
         return array
 
     def columns(self, array: Array) -> tuple[Array, bool]:

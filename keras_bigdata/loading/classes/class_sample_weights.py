@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_int, checked_number
 from keras_bigdata.errors import ShardError
-from keras_bigdata.loading.classes.class_forms import MAX_CLASSES, ClassForm
+from keras_bigdata.loading.classes.class_forms import ClassForm
 from keras_bigdata.loading.classes.class_weights import balanced_by_name, check_lengths
 from keras_bigdata.loading.rows.row_reader import Batch
 from keras_bigdata.representation import list_some
+from keras_bigdata.shards.fields.class_numbers import MAX_WEIGHTED_CLASSES
 from keras_bigdata.shards.fields.roles import Structure, map_structure
 
 if TYPE_CHECKING:
@@ -219,9 +220,9 @@ def _checked_leaf(weights: Any, name: str, argument: str) -> Any:
     checked = {}
     for key, value in weights.items():
         label = checked_int(key, f"class of {argument}", 0)
-        if label >= MAX_CLASSES:
+        if label >= MAX_WEIGHTED_CLASSES:
             raise ValueError(
-                f"`{argument}`: class numbers are below {MAX_CLASSES:,}. Received: {label}"
+                f"`{argument}`: class numbers are below {MAX_WEIGHTED_CLASSES:,}. Received: {label}"
             )
         checked[label] = checked_number(value, f"{argument}[{label}]", minimum=0, below=_LARGEST)
     return checked

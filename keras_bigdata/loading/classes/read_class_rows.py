@@ -13,14 +13,12 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.loading.order.class_rows import ClassRows, VariantRows
 from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.representation import list_some
+from keras_bigdata.shards.fields.class_numbers import MAX_BALANCED_CLASSES
 from keras_bigdata.shards.fields.entries import format_fields
 from keras_bigdata.shards.index.shard_index import Field, Int64Array, ShardIndex
 from keras_bigdata.shards.reading.read_ahead import map_ahead
 from keras_bigdata.shards.reading.read_column import read_column
 from keras_bigdata.shards.selecting.selection import Selection
-
-# Larger labels are taken for identifiers rather than class numbers.
-_MAX_LABEL = 1_000_000
 
 # Which rows of a shard are used: a function of the number of the shard that returns a mask or
 # sorted row numbers.
@@ -159,12 +157,13 @@ def _read_labels(
         path = index.path(shard)
         if field.shape in ((), (1,)):
             labels = values.reshape(-1)
-            wrong = (labels < 0) | (labels >= _MAX_LABEL)
+            wrong = (labels < 0) | (labels >= MAX_BALANCED_CLASSES)
             if wrong.any():
                 row = int(wrong.argmax())
                 raise ShardError(
                     f"{path}: {field.name!r} has the label {labels[row]} in row {row}, and class "
-                    f"numbers are from 0 to {_MAX_LABEL - 1:,}. `balance` needs class numbers."
+                    f"numbers are from 0 to {MAX_BALANCED_CLASSES - 1:,}. `balance` needs class "
+                    "numbers."
                 )
         else:
             is_one = values == 1

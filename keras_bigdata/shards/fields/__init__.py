@@ -2,6 +2,7 @@
 
 roles              which fields are inputs, targets and sample weights
 standard_fields    the names that sources give to fields
+class_numbers      up to which numbers integers are classes
 entries            the entries of an index: `Field`, `ShardInfo`
 varlen             rows of any length in a file: values and offsets
 ragged             `Ragged`: rows of any length in memory

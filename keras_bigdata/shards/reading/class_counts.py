@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, track
+from keras_bigdata.shards.fields.class_numbers import MAX_COUNTED_CLASSES
 from keras_bigdata.shards.fields.ragged import Ragged
 from keras_bigdata.shards.fields.roles import Roles
 from keras_bigdata.shards.fields.standard_fields import class_field
@@ -17,13 +18,10 @@ from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.shards.reading.read_ahead import map_ahead
 from keras_bigdata.shards.reading.read_column import read_column
 
-# A larger label is not considered a class number, but for instance an identifier.
-MAX_CLASSES = 10_000
-
 Counts = npt.NDArray[np.int64]
 
 
-def count_labels(labels: npt.NDArray[Any], max_classes: int = MAX_CLASSES) -> Counts:
+def count_labels(labels: npt.NDArray[Any], max_classes: int = MAX_COUNTED_CLASSES) -> Counts:
     """Counts the rows of the classes 0, 1, 2, ...
 
     Args:
@@ -113,7 +111,7 @@ def check_classes(
 def _may_be_multi_hot(dtype: np.dtype[Any], row_shape: tuple[int | None, ...]) -> bool:
     if dtype.kind not in "biuf" or len(row_shape) != 1 or row_shape[0] is None:
         return False
-    return 1 < row_shape[0] <= MAX_CLASSES
+    return 1 < row_shape[0] <= MAX_COUNTED_CLASSES
 
 
 def add_counts(

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.permutation import Rows
-from keras_bigdata.shards.reading.class_counts import MAX_CLASSES
+from keras_bigdata.shards.fields.class_numbers import MAX_COUNTED_CLASSES
 
 # Targets are read in blocks of this size to number their labels.
 BLOCK_BYTES = 4 * 1024**2
 
 _KEY_BITS = 64
 
-# The ranks of labels: there are at most `MAX_CLASSES` of them.
+# The ranks of labels: there are at most `MAX_COUNTED_CLASSES` of them.
 Ranks = npt.NDArray[np.uint16]
 
 
@@ -50,7 +50,7 @@ def number_labels(blocks: Iterable[npt.NDArray[Any]], rows: int) -> Ranks | None
             number_of_label.setdefault(tuple(label), len(number_of_label))
             for label in values[first].tolist()
         ]
-        if len(number_of_label) > MAX_CLASSES:
+        if len(number_of_label) > MAX_COUNTED_CLASSES:
             return None
         numbers[start : start + len(block)] = np.asarray(numbers_of_labels)[inverse.reshape(-1)]
         start += len(block)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_names
-from keras_bigdata.shards.reading.class_counts import MAX_CLASSES
+from keras_bigdata.shards.fields.class_numbers import MAX_COUNTED_CLASSES
 from keras_bigdata.shards.selecting.group_numbers import number_given_groups, number_groups
 from keras_bigdata.shards.selecting.label_numbers import combine_labels, number_labels
 
@@ -54,10 +54,10 @@ def number_strata(
     combined = combine_labels(columns, rows)
     if len(columns) > 1:
         count = int(combined.max(initial=0)) + 1
-        if count > MAX_CLASSES:
+        if count > MAX_COUNTED_CLASSES:
             raise ValueError(
                 f"`stratify` has {count:,} different combinations of labels, more than "
-                f"{MAX_CLASSES:,}. Name fewer columns. Received: stratify={tuple(names)}"
+                f"{MAX_COUNTED_CLASSES:,}. Name fewer columns. Received: stratify={tuple(names)}"
             )
     return combined.astype(np.uint16, copy=False)
 
@@ -91,11 +91,12 @@ def _number_texts(name: str, blocks: Blocks, rows: int) -> Integers:
     """
     first = next(blocks(name))
     if first.dtype.kind in "US":
-        numbers = number_groups(blocks(name), rows, MAX_CLASSES, with_empty=True)
+        numbers = number_groups(blocks(name), rows, MAX_COUNTED_CLASSES, with_empty=True)
         if numbers is not None:
             return numbers
     raise ValueError(
         f"`stratify`: the column {name!r} ({first.dtype}, row shape {first.shape[1:]}) does not "
         "hold labels: integers, booleans, texts, or rows of 0 and 1, with at most "
-        f"{MAX_CLASSES:,} different ones. Leave it out, or divide its values into a few classes."
+        f"{MAX_COUNTED_CLASSES:,} different ones. Leave it out, or divide its values into a few "
+        "classes."
     )
