@@ -1,14 +1,12 @@
-"""Settings and fixtures of all tests, and shards that are written by plain pickle."""
+"""Settings and fixtures of all tests."""
 
 from __future__ import annotations
 
 import gc
 import os
-import pickle
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -23,6 +21,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.s3_server import S3Server
+from tests.helpers.unindexed_pickles import write_shards
 from tests.helpers.web_server import WebServer
 
 # Collection makes millions of objects that stay. Walking them again and again took a quarter of its
@@ -32,8 +31,6 @@ gc.disable()
 # A run in the background inherits that SIGINT is ignored. The programs of the tests of Ctrl-C would
 # inherit it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-ROLES: dict[str, Any] = {"inputs": "x", "targets": "id"}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -86,24 +83,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(5000, 20, 50)
     gc.enable()
-
-
-def write_shards(directory: Path, sizes: Sequence[int], protocol: int = 4) -> Path:
-    """Writes pickles of {"x", "id"} without an index; the ids continue from file to file."""
-    directory.mkdir(parents=True, exist_ok=True)
-    start = 0
-    for number, size in enumerate(sizes):
-        ids = np.arange(start, start + size, dtype=np.int32)
-        content = {"x": rows_of(ids), "id": ids}
-        with open(directory / f"{number:05d}.pkl", "wb") as file:
-            pickle.dump(content, file, protocol=protocol)
-        start += size
-    return directory
-
-
-def rows_of(ids: np.ndarray) -> np.ndarray:
-    """Returns inputs that contain the id of their row."""
-    return np.stack([ids, ids % 7, ids * 0 + 1], axis=1).astype(np.float32)
 
 
 @pytest.fixture

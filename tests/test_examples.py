@@ -293,21 +293,6 @@ def test_shuffle_accuracy_finds_the_orders_that_are_too_poor(tmp_path):
 
 
 @pytest.mark.slow
-def test_input_report_cost_prints_ratios(tmp_path):
-    options = ("--rows=640", "--rounds=2", "--seconds=0.05")
-    output = run("input_report_cost.py", tmp_path, *options)
-    found = re.findall(r"^(\w.*?) +[\d.]+ s +[\d.]+ s +([\d.]+) +([\d.]+) +([\d.]+)$", output, re.M)
-    assert [row[0] for row in found] == [
-        "computes nothing",
-        "computes nothing, transform",
-        "small network",
-    ]
-    for _, *ratios in found:
-        middle, lowest, highest = map(float, ratios)
-        assert 0 < lowest <= middle <= highest
-
-
-@pytest.mark.slow
 def test_shuffle_accuracy_takes_class_folders(tmp_path):
     rng = np.random.default_rng(0)
     for label in "ab":

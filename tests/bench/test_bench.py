@@ -17,7 +17,7 @@ from keras_bigdata.bench.measure import _select_shards, measure_read_rate
 from keras_bigdata.bench.null_model import EpochTimer, NullModel
 from keras_bigdata.cli import main
 from keras_bigdata.shards.opening.open_shards import open_shards
-from tests.conftest import ROLES
+from tests.helpers.unindexed_pickles import ROLES
 
 RATES = Rates(
     loop=6000,

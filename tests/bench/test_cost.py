@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keras_bigdata import Arrays, EpochCost, pack
 from keras_bigdata.cli import main
-from tests.conftest import rows_of
+from tests.helpers.unindexed_pickles import rows_of
 
 # Hours, for a set of several hundred thousand images.
 EXAMPLE = EpochCost(read=1, decode=4, augment=2, train=1.5)

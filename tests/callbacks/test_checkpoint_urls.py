@@ -18,8 +18,8 @@ from keras_bigdata.callbacks.resuming.checkpoint_file import encode
 from keras_bigdata.callbacks.resuming.checkpoint_url import checkpoints_in
 from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.requests import request
-from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny_fit
+from tests.helpers.unindexed_pickles import ROLES
 
 fsspec = pytest.importorskip("fsspec")
 DRIVER = type(fsspec.filesystem("memory"))

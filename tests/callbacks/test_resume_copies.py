@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from keras_bigdata import ResumeTraining, ShardSequence
-from tests.conftest import ROLES
+from tests.helpers.unindexed_pickles import ROLES
 
 
 def model():

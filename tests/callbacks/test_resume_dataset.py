@@ -15,11 +15,11 @@ import pytest
 from keras_bigdata import Mixture, ResumeTraining, ShardSequence
 from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
 from keras_bigdata.callbacks.resuming.short_epoch import ShortEpoch
-from tests.conftest import ROLES
 from tests.helpers.paths import ROOT
 from tests.helpers.programs import environment_of
 from tests.helpers.resumed_training import prepare, run
 from tests.helpers.tiny_training import Kill, Killed, shared_tiny, tiny, tiny_fit, values
+from tests.helpers.unindexed_pickles import ROLES
 
 tf = pytest.importorskip("tensorflow")
 

@@ -13,8 +13,8 @@ import pytest
 
 from keras_bigdata import ShardSequence
 from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
-from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny, tiny_fit
+from tests.helpers.unindexed_pickles import ROLES
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")

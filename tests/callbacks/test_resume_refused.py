@@ -10,15 +10,13 @@ import pytest
 from keras_bigdata import BestWeightsEarlyStopping, ResumeTraining, ScoreLog, ShardSequence
 from keras_bigdata.callbacks import resume_training
 from keras_bigdata.callbacks.resuming import resumable_fit as _resumable_fit
-from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, shared_tiny, tiny, tiny_fit
+from tests.helpers.unindexed_pickles import ROLES, write_shards
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """A directory with the checkpoint of a finished epoch, and its data."""
-    from tests.conftest import write_shards
-
     folder = tmp_path_factory.mktemp("begun")
     data = write_shards(folder / "data", [20, 20])
     tiny_fit(folder / "checkpoints", data, epochs=1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ResumeTraining, ShardSequence
-from tests.conftest import ROLES, write_shards
+from tests.helpers.unindexed_pickles import ROLES, write_shards
 
 optimizers = keras.optimizers
 

@@ -11,6 +11,11 @@ from tests.helpers.doc_pages import PAGES
 from tests.helpers.paths import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+BENCHMARKS = sorted(
+    path
+    for path in (ROOT / "tests/benchmarks").glob("*.py")
+    if not path.name.startswith(("_", "test_"))
+)
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -45,3 +50,10 @@ def test_an_example_begins_with_what_it_shows(example):
     assert docstring[0].isupper()
     assert docstring.splitlines()[0].endswith(".")
     assert f"examples/{example.name}" in docstring  # how it is run
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda benchmark: benchmark.name)
+def test_a_measurement_by_hand_begins_with_how_it_is_run(benchmark):
+    command = f"python -m tests.benchmarks.{benchmark.stem}"
+    assert command in (ast.get_docstring(ast.parse(benchmark.read_text("utf-8"))) or "")
+    assert f"`{command}`" in (ROOT / "docs/developing.md").read_text("utf-8")

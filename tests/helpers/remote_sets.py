@@ -51,6 +51,27 @@ def damage_url(url: str) -> None:
     store.rm(f"{url}/shard-00006.pkl")
 
 
+def refuse(monkeypatch, method: str, message: str, file: str = "") -> None:
+    """Lets requests of a method fail with a `PermissionError`.
+
+    Args:
+        monkeypatch: the fixture of pytest.
+        method: method of the driver, as `"cat_file"`.
+        message: of the error.
+        file: end of the paths that are refused. Defaults to all paths.
+    """
+    driver = type(fsspec.filesystem("memory"))
+    original = getattr(driver, method)
+
+    @functools.wraps(original)
+    def request(store, path, *arguments, **options):
+        if path.endswith(file):
+            raise PermissionError(message)
+        return original(store, path, *arguments, **options)
+
+    monkeypatch.setattr(driver, method, request)
+
+
 class Requests:
     """The requests to the memory store, while a test runs: method, file, bytes received.
 

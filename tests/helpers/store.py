@@ -1,4 +1,4 @@
-"""A remote store in memory that counts, delays, fails and falsifies requests."""
+"""A remote store in memory that counts, delays, fails and falsifies requests, and a set for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import time
 from pathlib import Path
 
 import fsspec
+import numpy as np
+
+from keras_bigdata import Arrays, pack
+
+ROWS = 240
 
 _numbers = itertools.count()
 
@@ -83,3 +88,25 @@ class Store:
         url = f"memory://{self._buckets[-1]}{directory.name}"
         fsspec.filesystem("memory").put(str(directory), url, recursive=True)
         return url
+
+
+def pack_numbers(directory: Path, classes: int = ROWS, shard_rows: int = 10) -> Path:
+    """Packs 240 rows of 5 kB in their order.
+
+    The labels are the numbers of the rows, or their remainders, if `classes` is less than 240.
+    """
+    rows = np.arange(ROWS)
+    x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
+    source = Arrays(x=x, labels=rows % classes)
+    pack(source, directory, shard_samples=shard_rows, shuffle=False, verbose=0)
+    return directory
+
+
+def batches(sequence, epochs=1) -> list[np.ndarray]:
+    """Returns the labels of the batches of some epochs, requested as Keras requests them."""
+    found = []
+    for _ in range(epochs):
+        sequence.on_epoch_begin()
+        found += [np.asarray(sequence[i][1]) for i in range(sequence.num_batches)]
+        sequence.on_epoch_end()
+    return found

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_bigdata import ResumeTraining, ShardSequence
-from tests.conftest import ROLES
 from tests.helpers.reused import reused
+from tests.helpers.unindexed_pickles import ROLES
 
 
 class Killed(Exception):

@@ -13,7 +13,7 @@ from keras_bigdata import (
     ShardSequence,
     verify,
 )
-from tests.conftest import rows_of
+from tests.helpers.unindexed_pickles import rows_of
 
 WORDS = ["ant", "bee", "cat"]
 

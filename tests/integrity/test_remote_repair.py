@@ -12,7 +12,7 @@ from keras_bigdata import (
     verify,
 )
 from tests.helpers.packs_in_stores import read_store
-from tests.helpers.remote_sets import Requests, damage_url, packed_url, remove
+from tests.helpers.remote_sets import Requests, damage_url, packed_url, refuse, remove
 from tests.integrity.small_sets import Numbers
 
 fsspec = pytest.importorskip("fsspec")
@@ -54,11 +54,7 @@ def test_damaged_shards_are_removed_from_the_index_and_moved_aside(url, monkeypa
 def test_a_store_that_refuses_copies_is_left_as_it_was(url, monkeypatch):
     damage_url(url)
     before = read_store(url)
-
-    def refuse(self, *arguments, **options):
-        raise PermissionError("no copies")
-
-    monkeypatch.setattr(type(fsspec.filesystem("memory")), "cp_file", refuse)
+    refuse(monkeypatch, "cp_file", "no copies")
     with pytest.raises(StorageError, match=r"shard-00001\.pkl: cannot be copied.*no copies"):
         repair(url, dry_run=False, verbose=0)
     assert read_store(url) == before
@@ -66,28 +62,16 @@ def test_a_store_that_refuses_copies_is_left_as_it_was(url, monkeypatch):
 
 def test_a_file_that_cannot_be_removed_is_named(url, monkeypatch):
     damage_url(url)
-
-    def refuse(self, *arguments, **options):
-        raise PermissionError("no removal")
-
-    monkeypatch.setattr(type(fsspec.filesystem("memory")), "rm_file", refuse)
+    refuse(monkeypatch, "rm_file", "no removal")
     done = repair(url, dry_run=False, verbose=0)
     assert "could not be removed" in str(done)
     assert Shards(url).num_samples == 35
 
 
 def test_an_unreachable_store_removes_nothing(url, monkeypatch):
-    driver = type(fsspec.filesystem("memory"))
-    original = driver.cat_file
     before = read_store(url)
-
-    def cat_file(self, path, start=None, end=None, **options):
-        if path.endswith("shard-00003.pkl"):
-            raise PermissionError("denied")
-        return original(self, path, start, end, **options)
-
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "cat_file", cat_file)
+        refuse(patch, "cat_file", "denied", "shard-00003.pkl")
         with pytest.raises(StorageError, match="denied"):
             repair(url, dry_run=False, verbose=0)
     assert read_store(url) == before

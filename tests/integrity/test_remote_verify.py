@@ -5,7 +5,7 @@ import pytest
 
 from keras_bigdata import Arrays, ShardError, ShardIndex, StorageError, pack, verify
 from tests.helpers.image_files import write_image
-from tests.helpers.remote_sets import Requests, damage_url, packed_url, remove, upload
+from tests.helpers.remote_sets import Requests, damage_url, packed_url, refuse, remove, upload
 from tests.integrity.small_sets import Numbers
 
 fsspec = pytest.importorskip("fsspec")
@@ -81,15 +81,7 @@ def test_wrong_bytes_of_one_reading_are_not_a_fault(url, monkeypatch):
 
 
 def test_a_store_that_refuses_is_not_a_fault_of_the_shards(url, monkeypatch):
-    driver = type(fsspec.filesystem("memory"))
-    original = driver.cat_file
-
-    def cat_file(self, path, start=None, end=None, **options):
-        if path.endswith("shard-00003.pkl"):
-            raise PermissionError("denied")
-        return original(self, path, start, end, **options)
-
-    monkeypatch.setattr(driver, "cat_file", cat_file)
+    refuse(monkeypatch, "cat_file", "denied", "shard-00003.pkl")
     with pytest.raises(StorageError, match=r"memory://.*shard-00003\.pkl.*denied"):
         verify(url, verbose=0)
 

@@ -21,7 +21,7 @@ from keras_bigdata import (
     verify,
 )
 from keras_bigdata.cli import main
-from tests.conftest import ROLES, rows_of
+from tests.helpers.unindexed_pickles import ROLES, rows_of
 from tests.integrity.small_sets import Numbers, damage, noisy, read_files, rows_served
 
 

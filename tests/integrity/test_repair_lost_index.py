@@ -19,7 +19,7 @@ from keras_bigdata import (
     verify,
 )
 from keras_bigdata.cli import main
-from tests.conftest import ROLES
+from tests.helpers.unindexed_pickles import ROLES
 from tests.integrity.small_sets import WORDS, Numbers, damage, noisy, read_files, rows_served
 
 

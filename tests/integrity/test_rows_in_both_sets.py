@@ -19,7 +19,7 @@ from keras_bigdata import (
 )
 from keras_bigdata.cli import main
 from keras_bigdata.integrity import duplicates
-from tests.conftest import rows_of
+from tests.helpers.unindexed_pickles import rows_of
 from tests.integrity.small_sets import find_faults, make_source
 
 

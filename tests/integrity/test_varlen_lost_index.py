@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardError, ShardIndex, Shards, ShardWriter, pack, repair, verify
-from tests.helpers.varlen_sets import EncodedImages, RaggedNumbers, encoded, write_ragged
+from tests.helpers.image_sets import EncodedImages, encoded
+from tests.helpers.ragged_sets import RaggedNumbers, write_numbered
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_lost_index_of_rows_of_any_length_is_created_again(directory, tmp_path
 
 
 def test_texts_stay_columns_of_texts(directory):
-    former = write_ragged(directory)
+    former = write_numbered(directory)
     lose_index(directory)
     repair(directory, inputs="t", targets="y", dry_run=False)
     assert_equal_sets(ShardIndex.load(directory), former)

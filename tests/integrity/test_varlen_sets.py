@@ -21,14 +21,9 @@ from keras_bigdata import (
 from keras_bigdata.checksum import file_checksum
 from keras_bigdata.shards.reading.read_column import read_ragged
 from keras_bigdata.shards.writing.shard_file import write_shard
+from tests.helpers.image_sets import EncodedImages
 from tests.helpers.packs import read_files
-from tests.helpers.varlen_sets import (
-    EncodedImages,
-    RaggedNumbers,
-    as_values,
-    ragged_rows,
-    write_ragged,
-)
+from tests.helpers.ragged_sets import RaggedNumbers, as_values, numbered_rows, write_numbered
 
 SOURCES = [
     RaggedNumbers(),
@@ -89,7 +84,7 @@ def test_a_sound_set_has_no_fault_and_any_flipped_bit_is_one(directory, source):
 
 
 def test_offsets_that_lie_are_a_fault_whatever_the_checksum_says(directory):
-    write_ragged(directory)
+    write_numbered(directory)
 
     def swap(offsets):
         offsets[1:3] = offsets[2], offsets[1]
@@ -102,7 +97,7 @@ def test_offsets_that_lie_are_a_fault_whatever_the_checksum_says(directory):
 
 
 def test_values_that_the_offsets_do_not_reach_are_a_fault(directory):
-    write_ragged(directory)
+    write_numbered(directory)
 
     def shrink(offsets):
         offsets[-1] -= 1
@@ -123,7 +118,7 @@ def test_values_that_the_offsets_do_not_reach_are_a_fault(directory):
     ],
 )
 def test_values_of_another_dtype_or_shape_are_a_fault(directory, change, found):
-    write_ragged(directory)
+    write_numbered(directory)
     rewrite(directory, 0, lambda content: change(content["t"]))
     (fault,) = verify(directory).faults
     assert fault.kind == "structure"
@@ -230,16 +225,16 @@ def test_images_of_one_color_expand_most_and_are_read(directory, codec):
 
 def test_unindexed_pickles_are_checked(tmp_path):
     for number in range(3):
-        content = {"t": as_values(ragged_rows(0, 4)), "y": np.arange(4)}
+        content = {"t": as_values(numbered_rows(0, 4)), "y": np.arange(4)}
         (tmp_path / f"{number}.pkl").write_bytes(pickle.dumps(content))
     report = verify(tmp_path)
     assert report.ok
     assert report.rows == 12
     content["t"]["offsets"][1] = 99
     (tmp_path / "0.pkl").write_bytes(pickle.dumps(content))
-    content = {"t": as_values(ragged_rows(0, 3)), "y": np.arange(4)}
+    content = {"t": as_values(numbered_rows(0, 3)), "y": np.arange(4)}
     (tmp_path / "1.pkl").write_bytes(pickle.dumps(content))
-    content = {"t": as_values(ragged_rows(0, 4), np.int64), "y": np.arange(4)}
+    content = {"t": as_values(numbered_rows(0, 4), np.int64), "y": np.arange(4)}
     (tmp_path / "3.pkl").write_bytes(pickle.dumps(content))
     (tmp_path / "4.pkl").write_bytes((tmp_path / "2.pkl").read_bytes())
     faults = {os.path.basename(fault.file): fault.found for fault in verify(tmp_path).faults}
@@ -296,7 +291,7 @@ def test_a_shard_of_rows_of_any_length_can_be_replaced_by_none_of_other_rows(dir
     other.mkdir()
     content = pickle.loads(index.path(0).read_bytes())
     info = write_shard(
-        other, "shard-00000.pkl", {"t": ragged_rows(1, 7), "labels": content["labels"]}
+        other, "shard-00000.pkl", {"t": numbered_rows(1, 7), "labels": content["labels"]}
     )
     shutil.copy(other / "shard-00000.pkl", index.path(0))
     assert info.row_offsets["t"]

@@ -26,7 +26,7 @@ from keras_bigdata import (
 )
 from keras_bigdata.cli import main
 from keras_bigdata.integrity import check_shard
-from tests.conftest import ROLES, rows_of
+from tests.helpers.unindexed_pickles import ROLES, rows_of
 from tests.integrity.small_sets import find_faults, make_source
 
 INFO = {"name": "", "samples": 1, "bytes": 9, "offsets": {}, "checksum": 1, "variant": 0}

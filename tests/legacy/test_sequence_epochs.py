@@ -15,8 +15,8 @@ from keras_bigdata import (
     WeightedValidation,
     legacy,
 )
-from tests.conftest import ROLES
 from tests.helpers.tiny_training import Kill, Killed, tiny, values
+from tests.helpers.unindexed_pickles import ROLES
 from tests.legacy.numbered_batches import EveryEpoch, OldSequence, batch
 from tests.legacy.small_classifier import X, Y, classifier
 

@@ -18,8 +18,7 @@ from keras_bigdata import (
     ShardSequence,
     UnsafePickleError,
 )
-from tests.conftest import ROLES
-from tests.helpers.unindexed_pickles import dump, ids_of
+from tests.helpers.unindexed_pickles import ROLES, dump, ids_of
 
 
 def test_directories_without_shards(tmp_path):

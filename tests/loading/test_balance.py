@@ -22,8 +22,8 @@ from keras_bigdata import (
 from keras_bigdata.loading.classes.read_class_rows import read_class_rows
 from keras_bigdata.loading.order.balanced_plan import BalancedPlan
 from keras_bigdata.loading.order.class_rows import ClassRows, VariantRows
-from tests.conftest import rows_of
 from tests.helpers.recording import EpochIds, recording_model
+from tests.helpers.unindexed_pickles import rows_of
 
 MODES = ["window", "shards", "global"]
 LABELS = np.random.default_rng(5).choice(4, 203, p=[0.7, 0.2, 0.07, 0.03])
@@ -31,7 +31,7 @@ SETTINGS = {"inputs": "x", "targets": "id", "balance": "labels"}
 
 
 def write(directory, labels=LABELS, shard_rows=20):
-    """Bare pickles of ids and labels, as `tests.conftest` writes those of ids."""
+    """Bare pickles of ids and labels, as `write_shards` writes those of ids."""
     directory.mkdir()
     for number, start in enumerate(range(0, len(labels), shard_rows)):
         ids = np.arange(start, min(start + shard_rows, len(labels)), dtype=np.int32)

@@ -8,8 +8,7 @@ import pytest
 from keras_bigdata import Arrays, ShardError, ShardSequence, ShardWriter, pack
 from keras_bigdata.loading.classes import class_weights
 from keras_bigdata.loading.classes.class_forms import ClassCounter
-from tests.conftest import ROLES
-from tests.helpers.unindexed_pickles import dump
+from tests.helpers.unindexed_pickles import ROLES, dump
 
 
 def test_class_weight_is_balanced(tmp_path):

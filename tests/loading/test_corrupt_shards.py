@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, CorruptShardError, ShardSequence, pack
-from tests.conftest import rows_of
 from tests.helpers.transforms import identity
+from tests.helpers.unindexed_pickles import rows_of
 
 ROWS, SHARD = 200, 20
 

@@ -7,7 +7,7 @@ import pytest
 
 from keras_bigdata import ShardSequence
 from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
-from tests.conftest import ROLES
+from tests.helpers.unindexed_pickles import ROLES
 
 tf = pytest.importorskip("tensorflow")
 

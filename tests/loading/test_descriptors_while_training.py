@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import write_shards
 from tests.helpers.programs import ended, none_left, program, started
+from tests.helpers.unindexed_pickles import write_shards
 
 pytestmark = [
     pytest.mark.slow,

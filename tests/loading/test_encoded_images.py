@@ -21,7 +21,7 @@ from keras_bigdata import (
     predict_rows,
 )
 from keras_bigdata.loading.rows.row_draws import row_draws
-from tests.helpers.encoded_sets import ROWS, SIZE, file_of, pack_images, pixels_of
+from tests.helpers.image_sets import ROWS, SIZE, file_of, pack_photographs, pixels_of
 
 CROP = RandomResizedCrop((10, 12))
 
@@ -30,7 +30,7 @@ CROP = RandomResizedCrop((10, 12))
 def sets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
     codecs = (None, "jpeg", "png", "file")
-    return {codec: pack_images(folder / str(codec), codec) for codec in codecs}
+    return {codec: pack_photographs(folder / str(codec), codec) for codec in codecs}
 
 
 def batches_of(sequence, epoch=0):
@@ -122,7 +122,7 @@ def test_crops_differ_between_epochs_seeds_and_occurrences(sets):
 
 
 def test_a_row_that_balance_serves_twice_in_an_epoch_is_cropped_in_two_ways(tmp_path):
-    index = pack_images(tmp_path / "set", "png", rows=5)  # labels 0, 1, 2, 0, 1
+    index = pack_photographs(tmp_path / "set", "png", rows=5)  # labels 0, 1, 2, 0, 1
     options = {"balance": "labels", "steps_per_epoch": 4, "seed": 1, "decode": CROP}
     train = ShardSequence(index, 100, inputs="images", targets=("labels", "id"), **options)
     found = {}
@@ -218,7 +218,7 @@ def test_a_mixture_of_forms_has_images_of_one_size(sets):
 
 def damaged(folder, codec, change):
     """A set of which one shard is changed in place, with its size kept."""
-    index = pack_images(folder, codec)
+    index = pack_photographs(folder, codec)
     path = index.path(2)
     content = bytearray(path.read_bytes())
     change(content, index[2])

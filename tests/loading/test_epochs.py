@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence
-from tests.conftest import ROLES, rows_of
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.transforms import identity
+from tests.helpers.unindexed_pickles import ROLES, rows_of
 
 SIZES = [7, 1, 12, 30, 5, 18, 9, 21]
 TOTAL = sum(SIZES)

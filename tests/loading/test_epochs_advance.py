@@ -9,8 +9,8 @@ import keras
 import pytest
 
 from keras_bigdata import ShardSequence, legacy
-from tests.conftest import ROLES
 from tests.helpers.recording import recording_model
+from tests.helpers.unindexed_pickles import ROLES
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence
-from tests.conftest import ROLES
 from tests.helpers.matrix import all_pairs
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.transforms import identity
+from tests.helpers.unindexed_pickles import ROLES
 
 SIZES = [7, 1, 12, 30, 5, 18, 9, 21]
 TOTAL = sum(SIZES)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import keras_bigdata as kb
-from keras_bigdata import Arrays, Mixture, Shards, ShardSequence, ShardWriter, StorageError
+from keras_bigdata import Mixture, Shards, ShardSequence, ShardWriter, StorageError
 from keras_bigdata.loading.rows import ranged_reader
-from tests.helpers.store import Store
+from tests.helpers.store import pack_numbers
 from tests.helpers.waiting import wait_for
 
 pytest.importorskip("fsspec")
@@ -21,19 +21,14 @@ pytest.importorskip("fsspec")
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     """A packed set of 12 shards with 20 rows of 5 kB."""
-    rows = np.arange(240)
-    x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
-    path = tmp_path_factory.mktemp("first") / "set"
-    kb.pack(Arrays(x=x, labels=rows), path, shard_samples=20, shuffle=False, verbose=0)
-    return path
+    return pack_numbers(tmp_path_factory.mktemp("first") / "set", shard_rows=20)
 
 
 @pytest.fixture
-def store(monkeypatch):
-    # Of such small shards: a request costs as much as 100 bytes.
+def store(monkeypatch, store):
+    # The shards are small: a request counts as much as 100 bytes.
     monkeypatch.setattr(ranged_reader, "REQUEST_BYTES", 100)
-    with Store() as store:
-        yield store
+    return store
 
 
 def assert_equal(one, other):

@@ -22,10 +22,10 @@ from keras_bigdata import (
     pack,
 )
 from keras_bigdata.loading.order.proportions import Proportions, checked_weights
-from tests.conftest import ROLES, rows_of
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.reused import reused
 from tests.helpers.transforms import add_noise
+from tests.helpers.unindexed_pickles import ROLES, rows_of
 
 # ---- Proportions
 

@@ -16,7 +16,7 @@ from keras_bigdata import Arrays, Mixture, RandomResizedCrop, ShardSequence
 from keras_bigdata.loading.mixtures.mixture_parts import PartOfSets
 from keras_bigdata.loading.parts import part_argument
 from keras_bigdata.loading.parts.batch_parts import Part
-from tests.helpers.encoded_sets import pack_images
+from tests.helpers.image_sets import pack_photographs
 from tests.loading.test_parts import epoch_of
 
 SIZES = {"web": 203, "own": 41, "new": 17}
@@ -177,7 +177,7 @@ def test_transforms_of_parts_of_a_mixture_draw_their_own_numbers(directories, pr
 def test_random_crops_of_parts_of_a_mixture_are_those_of_one_process(tmp_path):
     paths = {"a": tmp_path / "a", "b": tmp_path / "b"}
     for path, rows in zip(paths.values(), (30, 20), strict=True):
-        pack_images(path, "png", rows)
+        pack_photographs(path, "png", rows)
     crop = {"decode": RandomResizedCrop((4, 4)), "inputs": "images", "targets": "id"}
     parts = [mixture(paths, (1, 2), 12, part=(r, 3), set_options=crop) for r in range(3)]
     check_parts(mixture(paths, (1, 2), 12, set_options=crop), parts, epochs=3)

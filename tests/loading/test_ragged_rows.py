@@ -19,15 +19,15 @@ from keras_bigdata import (
 )
 from keras_bigdata.loading.order.bucket_plan import BucketPlan
 from keras_bigdata.loading.order.epoch_plan import EpochPlan
-from tests.helpers.encoded_sets import ragged_rows, write_ragged
+from tests.helpers.ragged_sets import token_rows, write_tokens
 
-ROWS = ragged_rows(330)
+ROWS = token_rows(330)
 MODES = ["window", "shards", "global"]
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    return write_ragged(tmp_path_factory.mktemp("ragged") / "set", ROWS)
+    return write_tokens(tmp_path_factory.mktemp("ragged") / "set", ROWS)
 
 
 def batches_of(sequence, epoch=0):
@@ -145,7 +145,7 @@ def text_model():
 def test_fit_takes_batches_of_every_length_when_the_first_two_are_equally_long(tmp_path):
     """On TensorFlow, equal lengths of the first two batches would be those of all."""
     rows = [np.ones(4, np.int32)] * 32 + [np.full(n, 2, np.int32) for n in range(1, 33)]
-    write_ragged(tmp_path / "set", rows)
+    write_tokens(tmp_path / "set", rows)
     model = text_model()
     lengths = []
 
@@ -166,7 +166,7 @@ def test_fit_takes_batches_of_every_length_when_the_first_two_are_equally_long(t
 
 def test_epochs_of_one_batch_are_padded_to_the_longest_row(tmp_path):
     rows = [np.ones(n, np.int32) for n in (1, 2, 3, 4, 5, 30)]
-    write_ragged(tmp_path / "set", rows)
+    write_tokens(tmp_path / "set", rows)
     train = ShardSequence(tmp_path / "set", 4, last_batch="drop", seed=1)
     assert {train.batch_of(epoch, 0)[0].shape for epoch in range(4)} == {(4, 30)}
 
@@ -177,7 +177,7 @@ def test_the_unshuffled_view_of_epochs_of_one_batch_is_padded_as_any_other(direc
 
 
 def test_epochs_of_one_batch_skip_a_corrupt_shard(tmp_path):
-    write_ragged(tmp_path / "set", ROWS[:90], shard_rows=30)
+    write_tokens(tmp_path / "set", ROWS[:90], shard_rows=30)
     damaged = tmp_path / "set" / "shard-00001.pkl"
     damaged.write_bytes(damaged.read_bytes()[:60])
     with pytest.warns(UserWarning, match="skipped"):
@@ -250,7 +250,7 @@ def test_a_transform_makes_one_length_under_another_name(directory):
 def test_worker_processes_return_batches_of_every_length(tmp_path):
     # The largest batch does not fit into the memory that a batch is given at first.
     rows = [np.full(length, 3, np.int64) for length in (1, 90_000, 2, 0) * 4]
-    write_ragged(tmp_path / "set", rows)
+    write_tokens(tmp_path / "set", rows)
     options = {"shuffle": None, "transform": doubled}
     inside = ShardSequence(tmp_path / "set", 2, use_multiprocessing=True, workers=1, **options)
     expected = batches_of(ShardSequence(tmp_path / "set", 2, **options))
@@ -261,7 +261,7 @@ def test_worker_processes_return_batches_of_every_length(tmp_path):
 
 def test_a_mixture_pads_the_rows_of_all_sets_to_one_length(tmp_path, directory):
     long_rows = [np.full(n + 50, 3, np.int32) for n in range(40)]
-    write_ragged(tmp_path / "long", long_rows)
+    write_tokens(tmp_path / "long", long_rows)
     folders = {"a": directory, "b": tmp_path / "long"}
     sets = {name: ShardSequence(folder, 8, seed=1) for name, folder in folders.items()}
     mixed = Mixture(sets, weights=(3, 1), batch_size=8)

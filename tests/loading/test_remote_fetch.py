@@ -14,38 +14,10 @@ import keras_bigdata as kb
 from keras_bigdata import Arrays, CorruptShardError, Mixture, Shards, ShardSequence, StorageError
 from keras_bigdata.loading.fetching import planned_fetch, shared_downloads
 from keras_bigdata.shards.index.shard_index import ShardIndex
-from tests.helpers.store import Store
+from tests.helpers.store import ROWS, batches, pack_numbers
 from tests.helpers.waiting import wait_for
 
 pytest.importorskip("fsspec")
-
-ROWS, PER_SHARD = 240, 10
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    """A packed set of 24 shards with 10 rows of 5 kB."""
-    rows = np.arange(ROWS)
-    x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
-    path = tmp_path_factory.mktemp("remote") / "set"
-    kb.pack(Arrays(x=x, labels=rows), path, shard_samples=PER_SHARD, shuffle=False, verbose=0)
-    return path
-
-
-@pytest.fixture
-def store():
-    with Store() as store:
-        yield store
-
-
-def batches(sequence, start=0, epochs=1):
-    """The rows of batches, requested as Keras requests them."""
-    found = []
-    for _ in range(epochs):
-        sequence.on_epoch_begin()
-        found += [np.asarray(sequence[i][1]) for i in range(sequence.num_batches)]
-        sequence.on_epoch_end()
-    return found
 
 
 def needed_order(sequence, count, first=0):
@@ -79,16 +51,7 @@ OPTIONS = {
 def test_the_batches_are_those_of_the_directory_over_two_epochs(name, directory, store, tmp_path):
     options = {"seed": 3, "window_shards": 3, **OPTIONS[name]}
     if name == "balanced":
-        rows = np.arange(ROWS)
-        x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
-        directory = tmp_path / "set"
-        kb.pack(
-            Arrays(x=x, labels=rows % 3),
-            directory,
-            shard_samples=PER_SHARD,
-            shuffle=False,
-            verbose=0,
-        )
+        directory = pack_numbers(tmp_path / "set", classes=3)
     remote = ShardSequence(store.upload(directory), 16, **options)
     local = ShardSequence(directory, 16, **{**options, "workers": 0})
     for one, other in zip(batches(remote, epochs=2), batches(local, epochs=2), strict=True):

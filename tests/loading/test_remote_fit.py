@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from keras_bigdata import ShardSequence
-from tests.conftest import ROLES
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.store import Store
+from tests.helpers.unindexed_pickles import ROLES
 
 pytest.importorskip("fsspec")
 

@@ -5,40 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import keras_bigdata as kb
-from keras_bigdata import Arrays, Shards, ShardSequence
+from keras_bigdata import Shards, ShardSequence
 from keras_bigdata.shards.index.shard_index import ShardIndex
-from tests.helpers.store import Store
+from tests.helpers.store import batches, pack_numbers
 
 pytest.importorskip("fsspec")
-
-ROWS, PER_SHARD = 240, 10
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    """A packed set of 24 shards with 10 rows of 5 kB."""
-    rows = np.arange(ROWS)
-    x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
-    path = tmp_path_factory.mktemp("remote") / "set"
-    kb.pack(Arrays(x=x, labels=rows), path, shard_samples=PER_SHARD, shuffle=False, verbose=0)
-    return path
-
-
-@pytest.fixture
-def store():
-    with Store() as store:
-        yield store
-
-
-def batches(sequence, start=0, epochs=1):
-    """The rows of batches, requested as Keras requests them."""
-    found = []
-    for _ in range(epochs):
-        sequence.on_epoch_begin()
-        found += [np.asarray(sequence[i][1]) for i in range(sequence.num_batches)]
-        sequence.on_epoch_end()
-    return found
 
 
 def test_two_windows_must_fit_into_the_cache(directory, store, tmp_path):
@@ -71,16 +42,7 @@ def test_what_does_not_fit_into_memory_names_the_cache(directory, store, tmp_pat
 
 
 def test_balance_without_room_warns_that_shards_are_downloaded_again(tmp_path, store, monkeypatch):
-    rows = np.arange(ROWS)
-    x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
-    kb.pack(
-        Arrays(x=x, labels=rows % 3),
-        tmp_path / "set",
-        shard_samples=PER_SHARD,
-        shuffle=False,
-        verbose=0,
-    )
-    url = store.upload(tmp_path / "set")
+    url = store.upload(pack_numbers(tmp_path / "set", classes=3))
     size = int(ShardIndex.load(url).sizes.max())
     monkeypatch.setattr("keras_bigdata.loading.batches.remote_room.memory_limit", lambda: 10 * size)
     with pytest.warns(UserWarning, match=r"balance.*downloaded again.*cache=directory"):

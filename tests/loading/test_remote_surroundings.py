@@ -9,27 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-import keras_bigdata as kb
-from keras_bigdata import Arrays, Shards, ShardSequence, ShardWriter
+from keras_bigdata import Shards, ShardSequence, ShardWriter
 from tests.helpers.paths import ROOT
-from tests.helpers.store import Store
 
 pytest.importorskip("fsspec")
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    rows = np.arange(240)
-    x = np.repeat(rows[:, None] % 256, 5000, axis=1).astype("uint8")
-    path = tmp_path_factory.mktemp("surroundings") / "set"
-    kb.pack(Arrays(x=x, labels=rows), path, shard_samples=10, shuffle=False, verbose=0)
-    return path
-
-
-@pytest.fixture
-def store():
-    with Store() as store:
-        yield store
 
 
 def labels(sequence, epoch=0):

@@ -27,10 +27,10 @@ from keras_bigdata.callbacks.validation.requested_roles import RequestedRoles
 from keras_bigdata.callbacks.validation.validation_data import open_set
 from keras_bigdata.loading.order.epoch_plan import EpochPlan
 from keras_bigdata.loading.rows import open_files
-from tests.conftest import ROLES, rows_of, write_shards
 from tests.helpers.matrix import all_pairs
 from tests.helpers.recording import EpochIds, recording_model
 from tests.helpers.transforms import identity
+from tests.helpers.unindexed_pickles import ROLES, rows_of, write_shards
 
 SIZES = [7, 1, 12, 30, 5, 18, 9, 21]
 TOTAL = sum(SIZES)

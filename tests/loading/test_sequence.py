@@ -16,8 +16,7 @@ from keras_bigdata import (
     ShardSequence,
     pack,
 )
-from tests.conftest import ROLES, rows_of
-from tests.helpers.unindexed_pickles import dump, ids_of
+from tests.helpers.unindexed_pickles import ROLES, dump, ids_of, rows_of
 
 # ---- Batches
 

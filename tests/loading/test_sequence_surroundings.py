@@ -17,8 +17,7 @@ from keras_bigdata import (
     ShardError,
     ShardSequence,
 )
-from tests.conftest import ROLES
-from tests.helpers.unindexed_pickles import dump, ids_of
+from tests.helpers.unindexed_pickles import ROLES, dump, ids_of
 
 # ---- Living with others
 

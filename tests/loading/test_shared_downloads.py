@@ -15,15 +15,8 @@ from keras_bigdata import Arrays, ShardSequence
 from keras_bigdata.loading.fetching.shared_downloads import RemoteFile, download
 from keras_bigdata.storage.cache import open_copy
 from keras_bigdata.storage.paths.place import as_place
-from tests.helpers.store import Store
 
 pytest.importorskip("fsspec")
-
-
-@pytest.fixture
-def store():
-    with Store() as store:
-        yield store
 
 
 def test_a_copy_is_never_given_to_a_thread_while_it_is_being_closed(tmp_path, store, monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import PackError, ShardSequence, capture
-from tests.conftest import ROLES, rows_of
+from tests.helpers.unindexed_pickles import ROLES, rows_of
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("tf.data", allow_module_level=True)

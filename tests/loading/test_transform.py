@@ -17,8 +17,7 @@ from keras_bigdata import (
     ShardSequence,
     WorkerError,
 )
-from tests.conftest import ROLES
-from tests.helpers.unindexed_pickles import ids_of
+from tests.helpers.unindexed_pickles import ROLES, ids_of
 
 
 def test_transform_gets_a_generator_of_seed_epoch_and_batch(shards):

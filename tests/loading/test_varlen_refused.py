@@ -16,12 +16,13 @@ from keras_bigdata.loading.classes.read_class_rows import read_class_rows
 from keras_bigdata.loading.epochs.model_outputs import check_outputs
 from keras_bigdata.loading.rows.open_files import OpenFiles
 from keras_bigdata.shards.fields.roles import Roles
-from tests.helpers.varlen_sets import EncodedImages, RaggedNumbers, write_ragged
+from tests.helpers.image_sets import EncodedImages
+from tests.helpers.ragged_sets import RaggedNumbers, write_numbered
 
 
 @pytest.fixture
 def index(tmp_path):
-    return write_ragged(tmp_path / "set")
+    return write_numbered(tmp_path / "set")
 
 
 def server_of(index, transform=None):

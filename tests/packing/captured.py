@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_bigdata import ShardSequence
-from tests.conftest import rows_of
+from tests.helpers.unindexed_pickles import rows_of
 
 SIZES = [5, 1, 9, 4, 16, 3]  # batches of any size
 

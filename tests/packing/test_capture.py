@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import ShardSequence, capture
-from tests.conftest import rows_of
 from tests.helpers.recording import recording_model
+from tests.helpers.unindexed_pickles import rows_of
 from tests.packing.captured import TOTAL, W, X, Y, batches, stored, stored_ids
 
 # ---- Batches are regrouped; rows, values and order stay

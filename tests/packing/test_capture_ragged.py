@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from keras_bigdata import PackError, Ragged, ShardWriter, capture
 from keras_bigdata.packing import capture as capture_module
 from keras_bigdata.shards.fields.roles import Roles
-from tests.helpers.ragged_rows import assert_same, stored_rows
+from tests.helpers.ragged_sets import assert_same, stored_rows
 
 ROWS = [np.arange(length, dtype=np.int32) for length in (3, 0, 5, 1, 1, 7, 2, 0, 4, 4)]
 LABELS = np.arange(10)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, ShardSequence, capture, pack
-from tests.conftest import rows_of
 from tests.helpers.recording import recording_model
+from tests.helpers.unindexed_pickles import rows_of
 from tests.packing.captured import SIZES, TOTAL, Locked, OldSequence, batches, endless, stored_ids
 
 

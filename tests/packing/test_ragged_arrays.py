@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from keras_bigdata import Arrays, PackError, Ragged, ShardIndex, pack
 from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.packs import read_files
-from tests.helpers.ragged_rows import assert_same, stored_rows
+from tests.helpers.ragged_sets import assert_same, stored_rows
 
 ROWS = [np.arange(length, dtype=np.int32) + length for length in (3, 0, 5, 1, 1, 7, 2, 0)]
 LABELS = np.arange(8) % 2

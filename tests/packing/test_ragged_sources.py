@@ -11,7 +11,7 @@ import pytest
 from keras_bigdata import Arrays, PackError, Ragged, pack
 from keras_bigdata.shards.reading.read_column import read_ragged
 from tests.helpers.packs import read_files
-from tests.helpers.ragged_rows import assert_same, stored_rows
+from tests.helpers.ragged_sets import assert_same, stored_rows
 
 ROWS = [np.arange(length, dtype=np.int32) for length in (3, 0, 5, 1, 1, 7, 2, 0)]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from keras_bigdata import PackError, ShardIndex, pack, verify
+from tests.helpers.image_sets import EncodedImages
 from tests.helpers.packs import read_files
 from tests.helpers.paths import ROOT
-from tests.helpers.varlen_sets import EncodedImages, RaggedNumbers
+from tests.helpers.ragged_sets import RaggedNumbers
 from tests.helpers.waiting import wait_for
 
 SOURCES = {

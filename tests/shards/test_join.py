@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Arrays, ShardError, Shards, ShardSequence, pack
-from tests.conftest import ROLES, write_shards
+from tests.helpers.unindexed_pickles import ROLES, write_shards
 
 
 def packed(folder, *, rows=10, start=0, classes=("a", "b", "c"), width=2, **options):

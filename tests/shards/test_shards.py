@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keras_bigdata import Arrays, CorruptShardError, ShardError, ShardIndex, Shards, pack, verify
 from keras_bigdata.shards.selecting import shard_columns
-from tests.conftest import write_shards
+from tests.helpers.unindexed_pickles import write_shards
 
 SIZES = [7, 1, 12, 30, 5]
 TOTAL = sum(SIZES)

@@ -13,13 +13,8 @@ import pytest
 from keras_bigdata import CorruptShardError, Ragged, ShardError, ShardIndex, Shards, pack
 from keras_bigdata.shards.opening.open_shards import open_shards
 from keras_bigdata.shards.reading.read_column import read_column, read_ragged
-from tests.helpers.varlen_sets import (
-    EncodedImages,
-    RaggedNumbers,
-    as_values,
-    ragged_rows,
-    write_ragged,
-)
+from tests.helpers.image_sets import EncodedImages
+from tests.helpers.ragged_sets import RaggedNumbers, as_values, numbered_rows, write_numbered
 
 
 def assert_rows(found: Any, expected: list[np.ndarray]) -> None:
@@ -35,9 +30,9 @@ def dump(path: Path, content: dict[str, Any]) -> Path:
 
 
 def test_columns_of_selected_rows_are_ragged_in_the_order_of_the_files(tmp_path):
-    write_ragged(tmp_path / "a", (5, 4, 3))
+    write_numbered(tmp_path / "a", (5, 4, 3))
     shards = Shards(tmp_path / "a")
-    rows = ragged_rows(0, 12)
+    rows = numbered_rows(0, 12)
     table = shards.columns(("y", "t", "file"))
     assert_rows(table["t"], rows)
     assert list(table) == ["y", "t", "file"]
@@ -50,7 +45,7 @@ def test_columns_of_selected_rows_are_ragged_in_the_order_of_the_files(tmp_path)
 
 
 def test_where_has_texts_but_no_rows_of_any_size(tmp_path):
-    write_ragged(tmp_path / "a")
+    write_numbered(tmp_path / "a")
     shards = Shards(tmp_path / "a")
     names: list[str] = []
 
@@ -88,7 +83,7 @@ def test_encoded_images_are_no_column(tmp_path):
 
 @pytest.mark.parametrize("argument", ["stratify", "groups"])
 def test_rows_are_not_divided_by_rows_of_any_length(tmp_path, argument):
-    write_ragged(tmp_path / "a")
+    write_numbered(tmp_path / "a")
     with pytest.raises(ValueError, match=f"`{argument}`: the column 't' has rows of any length"):
         Shards(tmp_path / "a").split(0.5, **{argument: "t"})
 
@@ -97,7 +92,7 @@ def test_directories_are_joined_if_their_padding_agrees(tmp_path):
     for name, padding in (("a", 0), ("b", 0), ("c", -1)):
         pack(RaggedNumbers(7, padding=padding), tmp_path / name, shuffle=False)
     joined = Shards([tmp_path / "a", tmp_path / "b"])
-    assert_rows(joined.columns("t")["t"], ragged_rows(0, 7) * 2)
+    assert_rows(joined.columns("t")["t"], numbered_rows(0, 7) * 2)
     with pytest.raises(ShardError, match=r"the fields differ.*padded with -1"):
         Shards([tmp_path / "a", tmp_path / "c"])
 
@@ -116,7 +111,7 @@ def test_directories_of_other_codecs_are_not_joined(tmp_path):
 @pytest.mark.parametrize("values", [np.int32, ">f4", np.float16, bool])
 def test_pickles_of_values_and_offsets_are_rows_of_any_length(tmp_path, values, offsets):
     for number in range(2):
-        rows = ragged_rows(4 * number, 4 * number + 4)
+        rows = numbered_rows(4 * number, 4 * number + 4)
         content = {"t": as_values(rows, values, offsets), "y": np.arange(4)}
         dump(tmp_path / f"{number}.pkl", content)
     index = open_shards(tmp_path)
@@ -125,9 +120,9 @@ def test_pickles_of_values_and_offsets_are_rows_of_any_length(tmp_path, values, 
     assert index.samples.tolist() == [4, 4]
     assert index.mtimes_ns is not None
     shards = Shards(index)
-    assert_rows(shards.columns("t")["t"], [row.astype(native) for row in ragged_rows(0, 8)])
+    assert_rows(shards.columns("t")["t"], [row.astype(native) for row in numbered_rows(0, 8)])
     assert_rows(
-        shards.rows([5, 6]).columns("t")["t"], [r.astype(native) for r in ragged_rows(5, 7)]
+        shards.rows([5, 6]).columns("t")["t"], [r.astype(native) for r in numbered_rows(5, 7)]
     )
 
 
@@ -187,18 +182,18 @@ def test_values_that_are_no_numbers_are_no_field(tmp_path):
 
 
 def test_files_must_agree(tmp_path):
-    dump(tmp_path / "0.pkl", {"t": as_values(ragged_rows(0, 3)), "y": np.arange(3)})
-    dump(tmp_path / "1.pkl", {"t": as_values(ragged_rows(0, 3), np.int64), "y": np.arange(3)})
+    dump(tmp_path / "0.pkl", {"t": as_values(numbered_rows(0, 3)), "y": np.arange(3)})
+    dump(tmp_path / "1.pkl", {"t": as_values(numbered_rows(0, 3), np.int64), "y": np.arange(3)})
     assert "int64" in open_shards(tmp_path).skipped_fields["t"]
     dump(tmp_path / "1.pkl", {"t": np.zeros((3, 2), np.int32), "y": np.arange(3)})
     assert "row shape (2,)" in open_shards(tmp_path).skipped_fields["t"]
-    dump(tmp_path / "1.pkl", {"t": as_values(ragged_rows(0, 2)), "y": np.arange(3)})
+    dump(tmp_path / "1.pkl", {"t": as_values(numbered_rows(0, 2)), "y": np.arange(3)})
     with pytest.raises(ShardError, match="differ in length"):
         open_shards(tmp_path, used=("t", "y"))
 
 
 def test_files_that_each_hold_another_field_are_refused(tmp_path):
-    dump(tmp_path / "a" / "t.pkl", {"t": as_values(ragged_rows(0, 3))})
+    dump(tmp_path / "a" / "t.pkl", {"t": as_values(numbered_rows(0, 3))})
     dump(tmp_path / "a" / "y.pkl", {"y": np.arange(3)})
     with pytest.raises(ShardError, match="no field in common"):
         open_shards(tmp_path / "a")
@@ -207,8 +202,8 @@ def test_files_that_each_hold_another_field_are_refused(tmp_path):
 def test_rows_of_any_length_are_not_one_sample_per_file(tmp_path):
     for name in ("one", "two"):
         images = np.zeros((8, 8, 3), np.uint8)
-        dump(tmp_path / "a" / f"{name}.pkl", {"x": images, "t": as_values(ragged_rows(0, 8))})
-        dump(tmp_path / "b" / f"{name}.pkl", {"x": images, "t": as_values(ragged_rows(0, 3))})
+        dump(tmp_path / "a" / f"{name}.pkl", {"x": images, "t": as_values(numbered_rows(0, 8))})
+        dump(tmp_path / "b" / f"{name}.pkl", {"x": images, "t": as_values(numbered_rows(0, 3))})
     assert open_shards(tmp_path / "a").num_samples == 16
     with pytest.raises(ShardError, match="two ways"):
         open_shards(tmp_path / "b")

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from keras_bigdata import Arrays, CorruptShardError, ShardIndex, pack
 from keras_bigdata.errors import ShardError
 from keras_bigdata.shards.reading.read_column import read_ragged
-from tests.helpers.varlen_sets import EncodedImages, write_ragged
+from tests.helpers.image_sets import EncodedImages
+from tests.helpers.ragged_sets import write_numbered
 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
     """The directories of a ragged, a jpeg and a file set, and the content of their indexes."""
     folder = tmp_path_factory.mktemp("sets")
-    write_ragged(folder / "t")
+    write_numbered(folder / "t")
     pack(EncodedImages("jpeg"), folder / "jpeg")
     pack(EncodedImages("file"), folder / "file")
     contents = {

@@ -5,6 +5,7 @@ import pytest
 
 import keras_bigdata as kb
 from keras_bigdata import Arrays, CorruptShardError, ShardIndex, Shards, ShardSequence, StorageError
+from tests.helpers.remote_sets import Requests
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -38,19 +39,11 @@ def test_the_batches_are_those_of_the_directory(bucket, shuffle):
 def test_columns_of_a_remote_set_are_read_by_ranges(bucket, monkeypatch):
     url, _ = bucket
     shards = Shards(url)
-    driver = type(fsspec.filesystem("memory"))
-    read = []
-    original = driver.cat_file
-
-    def cat_file(self, path, start=None, end=None, **options):
-        data = original(self, path, start, end, **options)
-        read.append(len(data))
-        return data
-
-    monkeypatch.setattr(driver, "cat_file", cat_file)
+    requests = Requests(monkeypatch)
     found = shards.where(lambda columns: columns["labels"] == 1)
     np.testing.assert_array_equal(np.sort(found.columns("row")["row"]), np.arange(1, 100, 3))
-    assert sum(read) < 3_000, "100 labels and row numbers take 1,600 bytes, the set 20,000"
+    received = requests.bytes_of().total()
+    assert 0 < received < 3_000, "100 labels and row numbers take 1,600 bytes, the set 20,000"
 
 
 def test_a_set_in_a_url_and_one_in_a_directory_are_joined(bucket, tmp_path):

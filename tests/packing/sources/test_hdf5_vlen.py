@@ -18,7 +18,7 @@ from keras_bigdata.packing.sources.hdf5_files import hdf5_file
 from keras_bigdata.shards.fields.roles import Roles
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from tests.helpers.packs import read_files
-from tests.helpers.ragged_rows import assert_same, stored_rows
+from tests.helpers.ragged_sets import assert_same, stored_rows
 
 ROWS = 97
 

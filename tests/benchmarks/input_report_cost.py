@@ -1,8 +1,8 @@
 """Measures what `InputReport` costs in `fit`: trainings with it and without it, in turn.
 
-    KERAS_BACKEND=jax python examples/input_report_cost.py [FOLDER] [--rounds N] [--seconds S]
+    python -m tests.benchmarks.input_report_cost [FOLDER] [--rounds N] [--seconds S]
 
-The script packs random images and trains three times: a model that computes nothing, where each
+The program packs random images and trains three times: a model that computes nothing, where each
 batch takes less than a millisecond and the cost is largest; the same with a `transform`, for which
 `InputReport` watches the GIL; and a small network. In each round the same model is trained without
 and with `InputReport`, in one process, every other round in the opposite order. It prints the time
@@ -11,6 +11,8 @@ of an epoch, and the ratio: its median over the rounds, the lowest and the highe
 cost. It downloads nothing and takes about two minutes on two cores. Its files are removed at the
 end, unless FOLDER is passed.
 """
+
+from __future__ import annotations
 
 import argparse
 import statistics

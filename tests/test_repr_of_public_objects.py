@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import html.parser
-
 import numpy as np
 import pytest
 
 import keras_bigdata as kb
-from tests.conftest import ROLES
-
-
-class Balanced(html.parser.HTMLParser):
-    """Checks that every tag is closed, and that there is no script."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag != "script"
-        if tag != "br":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+from tests.helpers.html_checker import Checker
+from tests.helpers.unindexed_pickles import ROLES
 
 
 def check_html(value):
     text = value._repr_html_()
     assert len(text) < 8000
-    parser = Balanced()
+    parser = Checker()
     parser.feed(text)
     assert not parser.open
     assert "<table" in text
