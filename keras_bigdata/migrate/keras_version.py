@@ -24,13 +24,6 @@ from keras_bigdata.old_keras.locations import canonical_name
 # `""` if it is unknown, `"both"` if there are signs of both.
 KerasVersion = Literal["", "1", "2", "both"]
 
-# Arguments of generator calls that Keras 2 only renamed.
-RENAMED_ARGUMENTS = {
-    "nb_epoch": "epochs",
-    "max_q_size": "max_queue_size",
-    "nb_worker": "workers",
-    "pickle_safe": "use_multiprocessing",
-}
 # Signs in the rest of a program. Those that migration changes (`nb_epoch` to `epochs`, names of
 # layer arguments) cannot make a second run decide a call that the first run has left: the first
 # run leaves a call for lack of a version only if there is no sign at all.

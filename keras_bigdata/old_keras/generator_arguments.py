@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from keras_bigdata.old_keras.method_arguments import QUEUE_ARGUMENTS
+
+# The methods of Keras 3 that take generators.
+NEW_METHODS = {
+    "fit_generator": "fit",
+    "evaluate_generator": "evaluate",
+    "predict_generator": "predict",
+}
+
 # Numbers of samples in Keras 1, which Keras 2 replaced by numbers of batches.
 SAMPLE_COUNTS = {"samples_per_epoch", "nb_val_samples", "val_samples"}
 STEP_COUNTS = ("steps_per_epoch", "validation_steps", "steps")
@@ -13,6 +22,12 @@ ONLY_KERAS_2 = {
     *STEP_COUNTS,
     *("epochs", "validation_freq", "shuffle"),
     *("max_queue_size", "workers", "use_multiprocessing"),
+}
+
+# Arguments that Keras 2 only renamed.
+RENAMED_ARGUMENTS = {
+    "nb_epoch": "epochs",
+    **{old: new for old, new in QUEUE_ARGUMENTS.items() if old != new},
 }
 
 # The positional arguments of Keras 1 and of Keras 2. The later ones differ between releases of
@@ -32,14 +47,4 @@ KERAS_2_POSITIONS = {
     ),
     "evaluate_generator": ("generator", "steps"),
     "predict_generator": ("generator", "steps"),
-}
-
-# The arguments that `fit`, `evaluate` and `predict` have too, besides those of QUEUE_ARGUMENTS.
-SHARED_ARGUMENTS = {
-    "fit": {
-        *("steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data"),
-        *("validation_steps", "validation_freq", "class_weight", "shuffle", "initial_epoch"),
-    },
-    "evaluate": {"steps", "verbose", "callbacks"},
-    "predict": {"steps", "verbose", "callbacks"},
 }

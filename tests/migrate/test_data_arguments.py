@@ -51,3 +51,18 @@ def test_attributes_of_image_iterators():
     assert "classes = train.num_classes\n" in new
     assert "other = something.nb_sample\n" in new
     assert "print(rows.n)\n" in new
+
+
+def test_grayscale_of_load_img_becomes_color_mode():
+    new = migrate("""\
+        from keras.preprocessing.image import load_img
+        load_img(path, grayscale=True, target_size=(2, 3))
+        load_img(path, True)
+        load_img(path, grayscale=flag)
+        load_img(path, grayscale=False)
+    """)
+    assert "load_img(path, color_mode='grayscale', target_size=(2, 3))" in new
+    assert "load_img(path, 'grayscale')" in new
+    assert "load_img(path, color_mode='grayscale' if flag else 'rgb')" in new
+    assert "load_img(path)\n" in new
+    assert migrate(new) == new

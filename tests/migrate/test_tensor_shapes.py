@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.migrate.migrated import migrate, notes
+from tests.migrate.migrated import migrate
 
 START = "from keras.models import Sequential, Model\nmodel = Sequential()\n"
 
@@ -31,11 +31,3 @@ def test_shapes(line, new):
 def test_a_method_of_the_script_is_left_alone():
     code = START + "def get_shape(self): return 3\nn = image.get_shape().ndims"
     assert migrate(code) == code
-
-
-@pytest.mark.parametrize("weights", ["[a, b]", "{'x': {0: 1, 1: 2}, 'y': {0: 1}}"])
-def test_class_weights_of_several_outputs_are_noted(weights):
-    code = START + f"cw = {weights}\nmodel.train_on_batch(x, y, class_weight=cw)"
-    assert migrate(code) == code
-    assert "pass sample_weight" in notes(code)[4]
-    assert notes(START + "model.fit(x, y, class_weight={0: 1, 1: 2})") == {}

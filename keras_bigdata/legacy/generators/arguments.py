@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_bigdata.legacy.calling_script import default_keras_version
 from keras_bigdata.old_keras.generator_arguments import ONLY_KERAS_1, ONLY_KERAS_2, SAMPLE_COUNTS
+from keras_bigdata.old_keras.method_arguments import QUEUE_ARGUMENTS
 
 DEFAULT_QUEUE_SIZE = 10
 
@@ -21,12 +22,7 @@ _SHARED_NAMES = {
     "generator": "generator",
     "verbose": "verbose",
     "callbacks": "callbacks",
-    "max_queue_size": "max_queue_size",
-    "max_q_size": "max_queue_size",
-    "workers": "workers",
-    "nb_worker": "workers",
-    "use_multiprocessing": "use_multiprocessing",
-    "pickle_safe": "use_multiprocessing",
+    **QUEUE_ARGUMENTS,
 }
 _FIT_NAMES = {
     **_SHARED_NAMES,

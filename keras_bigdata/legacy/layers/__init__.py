@@ -2,9 +2,8 @@
 
 arguments             calls with the arguments of Keras 1, as calls of Keras 3
 values                the values of arguments: initializers, `hard_sigmoid`, data formats
-constructors          the constructors of Keras's layers
+constructors          the constructors of Keras's layers, and old names of their classes
 numpy_integers        NumPy integers as sizes
-old_names             names of classes that only scripts for Keras 1 use
 signatures            wrappers of constructors whose signatures Keras can inspect
 base_layer            arguments that every layer took: `weights`, `batch_input_shape`
 removed_layers        adds the layers that Keras 3 does not have

@@ -1,4 +1,4 @@
-"""The constructors of Keras's layers, with the arguments of Keras 1."""
+"""The constructors of Keras's layers, with the arguments and under the names of Keras 1."""
 
 from __future__ import annotations
 
@@ -12,13 +12,49 @@ from keras_bigdata.legacy.layers import arguments, base_layer
 from keras_bigdata.legacy.layers.batch_normalization import MODES
 from keras_bigdata.legacy.layers.deconvolution import set_output_shape
 from keras_bigdata.legacy.layers.embedding import DropoutEmbedding
-from keras_bigdata.legacy.layers.old_names import OldName
 from keras_bigdata.legacy.layers.signatures import wraps_constructor
 from keras_bigdata.legacy.patching import replace, wrap
 from keras_bigdata.old_keras.layers import LAYERS
 
 # What the constructors of the spatial dropouts do not take, although `Layer` does.
 _MISSING_IN_SPATIAL_DROPOUT = ("input_shape", "batch_input_shape", "trainable")
+
+
+class OldName:
+    """Stands for a class of Keras 3 under a name of Keras 1.
+
+    A call takes the arguments of Keras 1. Everything else is as with the class: attributes,
+    `isinstance`, and subclasses.
+
+    Args:
+        name: the old name.
+        target: the class.
+    """
+
+    def __init__(self, name: str, target: type) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.__doc__ = f"`{target.__name__}` with the arguments of Keras 1."
+        self._target = target
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns a layer."""
+        new_args, new_kwargs = arguments.convert_call(self.__name__, args, kwargs, is_old_name=True)
+        return self._target(*new_args, **new_kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (self._target,)
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self._target)
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, self._target)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}: {self._target.__name__} with the arguments of Keras 1>"
 
 
 def install() -> None:

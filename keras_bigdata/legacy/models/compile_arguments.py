@@ -13,13 +13,12 @@ import keras
 from keras_bigdata.legacy.models.losses_of_tensors import with_tensors
 from keras_bigdata.legacy.models.model_tensors import output_names
 from keras_bigdata.legacy.patching import defining_class, wrap
-from keras_bigdata.old_keras.method_arguments import IGNORED_COMPILE_ARGUMENTS
-
-# The parameters of Keras 3 after `optimizer` and `loss`. In Keras 1 and 2, `metrics` was first.
-_KERAS_3 = ("loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution")
-_KERAS_2 = ("metrics", "loss_weights", "sample_weight_mode", "weighted_metrics", "target_tensors")
-# `Sequential` of Keras 1.
-_KERAS_1_SEQUENTIAL = ("metrics", "sample_weight_mode")
+from keras_bigdata.old_keras.method_arguments import (
+    COMPILE_POSITIONS,
+    IGNORED_COMPILE_ARGUMENTS,
+    KERAS_1_SEQUENTIAL_COMPILE_POSITIONS,
+    NEW_COMPILE_POSITIONS,
+)
 
 
 def install() -> None:
@@ -41,8 +40,9 @@ def _compile(former: Any) -> Any:
             )
         if isinstance(arguments.get("loss"), (list, tuple)) and not len(arguments["loss"]):
             arguments["loss"] = None
-        for name in {"loss", "metrics", "weighted_metrics"} & arguments.keys():
-            arguments[name] = with_tensors(self, arguments[name])
+        for name in ("loss", "metrics", "weighted_metrics"):
+            if name in arguments:
+                arguments[name] = with_tensors(self, arguments[name])
         names = output_names(self)
         if len(names) > 1:
             _spread_over_outputs(arguments, names)
@@ -54,19 +54,17 @@ def _compile(former: Any) -> Any:
 def _named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments by their names. Their types show which order a call follows."""
     others = args[2:]
-    positions: tuple[str, ...] = _KERAS_3
+    positions: tuple[str, ...] = NEW_COMPILE_POSITIONS
     first, second = (*others, None, None)[:2]
     if _are_metrics(first) or (len(others) > 1 and first is None and not _are_metrics(second)):
-        positions = _KERAS_2
-    if positions is _KERAS_2 and len(others) > 1 and _is_weight_mode(others[1]):
-        positions = _KERAS_1_SEQUENTIAL
-    if len(others) > len(positions):
+        is_old_sequential = len(others) > 1 and _is_weight_mode(others[1])
+        positions = KERAS_1_SEQUENTIAL_COMPILE_POSITIONS if is_old_sequential else COMPILE_POSITIONS
+    if len(args) > len(positions):
         raise TypeError(
-            f"compile() takes at most {2 + len(positions)} positional arguments. Received: "
+            f"compile() takes at most {len(positions)} positional arguments. Received: "
             f"{len(args)}. Pass the others by name."
         )
-    named = dict(zip(("optimizer", "loss"), args, strict=False))
-    named |= dict(zip(positions, others, strict=False))
+    named = dict(zip(positions, args, strict=False))
     for name in kwargs:
         if name in named:
             raise TypeError(f"compile() got {name!r} twice: by position and as {name}=")

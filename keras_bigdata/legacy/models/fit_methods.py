@@ -17,8 +17,7 @@ from keras_bigdata.legacy.models import array_data
 from keras_bigdata.legacy.models.fit_arguments import MethodCall, is_keras_sequence, parse
 from keras_bigdata.legacy.models.metric_order import in_old_order
 from keras_bigdata.legacy.patching import wrap
-from keras_bigdata.old_keras.generator_arguments import SHARED_ARGUMENTS
-from keras_bigdata.old_keras.method_arguments import KERAS_1_DEFAULT_EPOCHS
+from keras_bigdata.old_keras.method_arguments import KERAS_1_DEFAULT_EPOCHS, SHARED_ARGUMENTS
 
 # Arguments that have no effect on data that come in batches.
 _WITHOUT_EFFECT = {"validation_batch_size"}

@@ -10,8 +10,7 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import copies_of, functional_class
 from keras_bigdata.legacy.patching import replace, wrap
-
-_NAMES = {"input": "inputs", "output": "outputs"}
+from keras_bigdata.old_keras.method_arguments import RENAMED_MODEL_ARGUMENTS
 
 
 def install() -> None:
@@ -36,7 +35,7 @@ def _with_old_names(initialize: Any) -> Any:
     @functools.wraps(initialize)
     def initialize_with_old_names(self: Any, *args: Any, **kwargs: Any) -> None:
         named = {
-            name: _without_list(value) if name in _NAMES.values() else value
+            name: _without_list(value) if name in RENAMED_MODEL_ARGUMENTS.values() else value
             for name, value in _renamed(kwargs).items()
         }
         initialize(self, *(_without_list(value) for value in args), **named)
@@ -78,7 +77,7 @@ def _with_tensors_in_list(clone_model: Any) -> Any:
 def _renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if "input" not in kwargs and "output" not in kwargs:
         return dict(kwargs)
-    for old, new in _NAMES.items():
+    for old, new in RENAMED_MODEL_ARGUMENTS.items():
         if old in kwargs and new in kwargs:
             raise TypeError(f"Model() got {new!r} twice: as {old}= and as {new}=")
-    return {_NAMES.get(name, name): value for name, value in kwargs.items()}
+    return {RENAMED_MODEL_ARGUMENTS.get(name, name): value for name, value in kwargs.items()}

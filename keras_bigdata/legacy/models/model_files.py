@@ -21,8 +21,8 @@ from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.gates import names_of_keras_3_if
 from keras_bigdata.legacy.models.weights_files import link_or_copy
 from keras_bigdata.legacy.patching import replace, wrap
+from keras_bigdata.old_keras.file_suffixes import HDF5_SUFFIXES, MODEL_SUFFIXES
 
-_SUFFIXES = (".keras", ".h5", ".hdf5")
 _SHORT_LOSSES = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
@@ -59,7 +59,7 @@ def save_under_exact_name(filepath: Any, save: Callable[[str], Any]) -> None:
         return
     os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
     with atomic_path(name) as temporary:
-        if name.endswith(_SUFFIXES):
+        if name.endswith(MODEL_SUFFIXES):
             save(str(temporary))
         else:
             with_suffix = temporary.with_name(f"{temporary.name}.h5")
@@ -92,11 +92,11 @@ def _save(save: Any) -> Any:
             others = ()
         for unused in ("signatures", "options", "save_traces"):
             kwargs.pop(unused, None)
-        is_hdf5 = name.endswith((".h5", ".hdf5"))
+        is_hdf5 = name.endswith(HDF5_SUFFIXES)
         is_tensorflow = save_format == "tf" and not is_hdf5
         if not is_path or "://" in name or kwargs.get("zipped") is False:
             save(self, filepath, overwrite, *others, **kwargs)
-        elif name.endswith(_SUFFIXES):
+        elif name.endswith(MODEL_SUFFIXES):
             if is_hdf5 and not include_optimizer:
                 kwargs["include_optimizer"] = False
             save(self, filepath, overwrite, *others, **kwargs)
@@ -150,8 +150,8 @@ def _load_model(load_model: Any) -> Any:
         filepath: Any, custom_objects: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         name = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else ""
-        is_hdf5 = name.endswith((".h5", ".hdf5"))
-        suffix = "" if name.endswith(_SUFFIXES) else _suffix_by_content(name)
+        is_hdf5 = name.endswith(HDF5_SUFFIXES)
+        suffix = "" if name.endswith(MODEL_SUFFIXES) else _suffix_by_content(name)
         if is_hdf5 or suffix == ".h5":
             # Keras 3.15 does not find `loss="mse"` of such a file.
             custom_objects = {**_short_losses(), **(custom_objects or {})}

@@ -12,9 +12,9 @@ import h5py
 
 from keras_bigdata.files import atomic_path
 from keras_bigdata.keras_internals.legacy import save_weights_as_keras_2
+from keras_bigdata.old_keras.file_suffixes import MODEL_SUFFIXES
 
 _KERAS_3_WEIGHTS = (".weights.h5", ".weights.json")
-_MODELS = (".keras", ".h5", ".hdf5")
 
 
 def save_weights(model: Any, filepath: Any, save: Callable[[str], Any]) -> None:
@@ -46,7 +46,7 @@ def load_weights(filepath: Any, load: Callable[[str], Any]) -> Any:
             the name.
     """
     name = os.fspath(filepath)
-    is_known = name.endswith((*_MODELS, ".weights.json"))
+    is_known = name.endswith((*MODEL_SUFFIXES, ".weights.json"))
     if is_known or not os.path.isfile(name) or not h5py.is_hdf5(name):
         return load(name)
     with tempfile.TemporaryDirectory() as folder:

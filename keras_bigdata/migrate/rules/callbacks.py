@@ -37,6 +37,9 @@ def plan(script: Script) -> None:
                 script.edit(
                     call, lambda new: call_edits.rename_keywords(new, {"epsilon": "min_delta"})
                 )
+        elif script.keras_name(call.func) == "ProgbarLogger" and call.args:
+            # Keras 3 takes no arguments there: it counts batches.
+            script.edit(call, lambda new: new.with_changes(args=[]))
 
 
 def _plan_checkpoint(script: Script, call: cst.Call) -> None:

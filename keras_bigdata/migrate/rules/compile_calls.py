@@ -6,7 +6,7 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
-from keras_bigdata.old_keras.method_arguments import IGNORED_COMPILE_ARGUMENTS
+from keras_bigdata.old_keras.method_arguments import COMPILE_POSITIONS, IGNORED_COMPILE_ARGUMENTS
 
 
 def plan(script: Script) -> None:
@@ -27,10 +27,9 @@ def _plan_positions(script: Script, call: cst.Call) -> None:
     args = call_edits.positional_args(call)
     if len(args) < 3 or "metrics" in call_edits.keyword_names(call) or call_edits.has_starred(call):
         return
-    if len(args) == 3 and _are_metrics(script, args[2].value):
-        script.edit(call, lambda new: call_edits.name_positional_args(new, {2: "metrics"}))
-    elif len(args) == 4 and _are_metrics(script, args[2].value) and _are_numbers(args[3].value):
-        names = {2: "metrics", 3: "loss_weights"}
+    is_old = _are_metrics(script, args[2].value)
+    if is_old and (len(args) == 3 or (len(args) == 4 and _are_numbers(args[3].value))):
+        names = {number: COMPILE_POSITIONS[number] for number in range(2, len(args))}
         script.edit(call, lambda new: call_edits.name_positional_args(new, names))
     else:
         script.note(

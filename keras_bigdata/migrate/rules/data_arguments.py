@@ -1,4 +1,4 @@
-"""Old arguments of functions that load and prepare data, such as `nb_words`."""
+"""Old arguments of functions that load and prepare data: `nb_words`, `load_img(grayscale=)`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ _ATTRIBUTES = {old: new for names in ITERATOR_ATTRIBUTES.values() for old, new i
 
 
 def plan(script: Script) -> None:
-    """Renames the arguments, and the attributes of iterators of `ImageDataGenerator`."""
+    """Changes the arguments, and renames the attributes of iterators of `ImageDataGenerator`."""
     for call in script.calls:
         arguments = _FUNCTIONS.get(script.full_name(call.func), {})
         old = arguments.keys() & call_edits.keyword_names(call)
         if old:
             _rename(script, call, {name: arguments[name] for name in old})
+        if script.keras_name(call.func) == "load_img":
+            _plan_load_img(script, call)
     for node in script.all(cst.Attribute):
         if node.attr.value in _ATTRIBUTES and _is_flow(script, node.value):
             script.edit(node, _rename_attribute)
@@ -47,6 +49,32 @@ def _rename(script: Script, call: cst.Call, names: dict[str, str]) -> None:
             return
         script.edit(dim_ordering.value, lambda _new: value)
     script.edit(call, lambda new: call_edits.rename_keywords(new, names))
+
+
+def _plan_load_img(script: Script, call: cst.Call) -> None:
+    grayscale = call_edits.find_argument(call, "grayscale", 1)
+    if grayscale is None or "color_mode" in call_edits.keyword_names(call):
+        return
+    value = script.code(grayscale.value)
+    if grayscale.keyword is None and value not in ("True", "False"):
+        return  # perhaps `color_mode`, which Keras 3 has there
+    if value == "False" and grayscale.keyword is not None:
+        script.edit(call, call_edits.remover("grayscale"))
+        return
+    mode = {"True": "'grayscale'", "False": "'rgb'"}.get(
+        value, f"'grayscale' if {value} else 'rgb'"
+    )
+
+    def edit(new: cst.Call) -> cst.Call:
+        args = list(new.args)
+        number = call.args.index(grayscale)
+        arg = args[number].with_changes(value=cst.parse_expression(mode))
+        if arg.keyword is not None:
+            arg = arg.with_changes(keyword=cst.Name("color_mode"))
+        args[number] = arg
+        return new.with_changes(args=args)
+
+    script.edit(call, edit)
 
 
 def _rename_attribute(node: cst.Attribute) -> cst.Attribute:

@@ -1,4 +1,8 @@
-"""Names of files of weights and models, whose suffix decides their format in Keras 3."""
+"""Old suffixes of the files that `ModelCheckpoint` and `save_weights` write.
+
+The suffix decides the format in Keras 3: it is changed wherever the same file is named, also in
+`model.save`. Names of models without a suffix, and `save_format`, are the case of saved_models.
+"""
 
 from __future__ import annotations
 

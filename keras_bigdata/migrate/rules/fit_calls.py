@@ -1,4 +1,4 @@
-"""Arguments of `fit`, `evaluate` and `predict` that Keras 3 no longer takes."""
+"""Arguments of `fit`, `evaluate`, `predict` and `train_on_batch` that Keras 3 does not take."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
-from keras_bigdata.old_keras.generator_arguments import SHARED_ARGUMENTS, STEP_COUNTS
-from keras_bigdata.old_keras.method_arguments import QUEUE_ARGUMENTS
+from keras_bigdata.old_keras.generator_arguments import NEW_METHODS, STEP_COUNTS
+from keras_bigdata.old_keras.method_arguments import QUEUE_ARGUMENTS, SHARED_ARGUMENTS
 
 # Arguments of TensorFlow 2, as in `model.fit(generator, workers=4)`, also under older names.
 _QUEUE_ARGUMENTS = set(QUEUE_ARGUMENTS)
-_FUNCTIONS = {
-    "fit": "fit_generator",
-    "evaluate": "evaluate_generator",
-    "predict": "predict_generator",
-}
+_FUNCTIONS = {method: function for function, method in NEW_METHODS.items()}
 
 
 def plan(script: Script) -> None:
-    """Changes calls of `fit`, `evaluate` and `predict`, or notes what to change."""
+    """Changes calls of these methods, or notes what to change."""
     if not script.uses_keras:
         return
     for call in script.calls:
-        if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in _FUNCTIONS:
+        if not isinstance(call.func, cst.Attribute):
             continue
-        if script.written_name(call.func):
+        if call.func.attr.value in ("fit", "train_on_batch"):
+            _note_class_weights(script, call)
+        if call.func.attr.value not in _FUNCTIONS or script.written_name(call.func):
             continue
         names = call_edits.keyword_names(call)
         if "nb_epoch" in names and "epochs" not in names:
@@ -116,3 +114,20 @@ def _note_float_steps(script: Script, call: cst.Call) -> None:
                 f"{name} must be an int in Keras 3, and {script.code(arg.value)} is a float: "
                 "decide whether to count the last, smaller batch.",
             )
+
+
+def _note_class_weights(script: Script, call: cst.Call) -> None:
+    """Notes class weights of several outputs."""
+    arg = call_edits.find_argument(call, "class_weight")
+    value = None if arg is None else script.value_of(arg.value)
+    is_list = isinstance(value, cst.List | cst.Tuple)
+    is_nested = isinstance(value, cst.Dict) and any(
+        isinstance(element.value, cst.Dict) for element in value.elements
+    )
+    if is_list or is_nested:
+        script.note(
+            call,
+            "class_weight: Keras 3 takes one dict of class to weight, for a model with one output. "
+            "For several outputs pass sample_weight, a list of one array of weights for each "
+            "output; for one output, pass its dict (Keras 1 and 2 ignored any other list).",
+        )

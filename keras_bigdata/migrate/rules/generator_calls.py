@@ -5,25 +5,17 @@ from __future__ import annotations
 import libcst as cst
 
 from keras_bigdata.migrate import call_edits
-from keras_bigdata.migrate.keras_version import (
-    RENAMED_ARGUMENTS,
-    version_of_call,
-    version_of_script,
-)
+from keras_bigdata.migrate.keras_version import version_of_call, version_of_script
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.syntax_tree import walk
 from keras_bigdata.old_keras.generator_arguments import (
     KERAS_1_POSITIONS,
     KERAS_2_POSITIONS,
-    SHARED_ARGUMENTS,
+    NEW_METHODS,
+    RENAMED_ARGUMENTS,
     STEP_COUNTS,
 )
-
-_NEW_METHODS = {
-    "fit_generator": "fit",
-    "evaluate_generator": "evaluate",
-    "predict_generator": "predict",
-}
+from keras_bigdata.old_keras.method_arguments import SHARED_ARGUMENTS
 
 # Not `flow`: with several inputs it yields lists, which TensorFlow's `fit` refuses, and no argument
 # shows the number of inputs.
@@ -137,7 +129,7 @@ def _can_use_new_method(script: Script, call: cst.Call) -> bool:
             return False
     elif validation_steps is not None:
         return False
-    return set(args) <= SHARED_ARGUMENTS[_NEW_METHODS[name]] - set(STEP_COUNTS)
+    return set(args) <= SHARED_ARGUMENTS[NEW_METHODS[name]] - set(STEP_COUNTS)
 
 
 def _to_new_method(script: Script, call: cst.Call) -> None:
@@ -145,7 +137,7 @@ def _to_new_method(script: Script, call: cst.Call) -> None:
     assert isinstance(call.func, cst.Attribute)
     name = call.func.attr.value
     column = script.argument_column(call)
-    new_column = column - len(name) + len(_NEW_METHODS[name])
+    new_column = column - len(name) + len(NEW_METHODS[name])
 
     def edit(new: cst.Call) -> cst.Call:
         # Arguments after the generator are passed by name: `fit` has them in another order.
@@ -161,7 +153,7 @@ def _to_new_method(script: Script, call: cst.Call) -> None:
             new = call_edits.append_keyword(new, "verbose", "0")  # the old default
         assert isinstance(new.func, cst.Attribute)
         new = call_edits.realign(new, column, new_column)
-        return new.with_changes(func=new.func.with_changes(attr=cst.Name(_NEW_METHODS[name])))
+        return new.with_changes(func=new.func.with_changes(attr=cst.Name(NEW_METHODS[name])))
 
     script.edit(call, edit)
 

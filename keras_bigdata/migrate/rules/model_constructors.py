@@ -6,17 +6,16 @@ import libcst as cst
 
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
-
-_RENAMED = {"input": "inputs", "output": "outputs"}
+from keras_bigdata.old_keras.method_arguments import RENAMED_MODEL_ARGUMENTS
 
 
 def plan(script: Script) -> None:
     """Renames the arguments in calls of `Model` and of its constructor."""
     for call in script.calls:
-        if not call_edits.keyword_names(call) & _RENAMED.keys():
+        if not call_edits.keyword_names(call) & RENAMED_MODEL_ARGUMENTS.keys():
             continue
         if script.keras_name(call.func) == "Model" or _is_base_constructor(script, call):
-            script.edit(call, lambda new: call_edits.rename_keywords(new, _RENAMED))
+            script.edit(call, lambda new: call_edits.rename_keywords(new, RENAMED_MODEL_ARGUMENTS))
 
 
 def _is_base_constructor(script: Script, call: cst.Call) -> bool:

@@ -1,4 +1,8 @@
-"""`save` and `save_weights`: the suffix of a name decides the format in Keras 3."""
+"""`model.save` under a name without a suffix, and `save_format`.
+
+The suffix decides the format in Keras 3. Names that have an old suffix, such as `.hdf5`, are the
+case of file_names.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,7 @@ import libcst as cst
 from keras_bigdata.migrate import call_edits
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import last_text, text_of
-
-_SUFFIXES = (".keras", ".h5", ".hdf5")
+from keras_bigdata.old_keras.file_suffixes import MODEL_SUFFIXES
 
 
 def plan(script: Script) -> None:
@@ -30,7 +33,7 @@ def _plan_save(script: Script, call: cst.Call) -> None:
         return
     last = last_text(script.value_of(path.value))
     text = "" if last is None else text_of(last)
-    has_suffix = text.endswith(_SUFFIXES)
+    has_suffix = text.endswith(MODEL_SUFFIXES)
     if "save_format" in keywords:
         arg = call_edits.find_argument(call, "save_format")
         value = "" if arg is None else script.code(arg.value)
