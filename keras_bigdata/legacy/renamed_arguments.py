@@ -20,7 +20,7 @@ def with_old_names(function: Any, name: str, renamed: Mapping[str, str]) -> Any:
 
     @functools.wraps(function)
     def function_with_old_names(*args: Any, **kwargs: Any) -> Any:
-        for old in renamed.keys() & kwargs.keys():
+        for old in [old for old in renamed if old in kwargs]:
             new = renamed[old]
             if new in kwargs:
                 raise TypeError(f"{name} got `{new}` twice: also as `{old}`.")

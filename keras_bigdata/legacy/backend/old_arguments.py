@@ -25,7 +25,7 @@ def with_old_arguments(name: str, function: Callable[..., Any]) -> Callable[...,
     def function_with_old_arguments(*args: Any, **kwargs: Any) -> Any:
         if "dim_ordering" in renamed:
             args = tuple(map(_data_format, args))
-        for old in renamed.keys() & kwargs.keys():
+        for old in [old for old in renamed if old in kwargs]:
             if renamed[old] in kwargs:
                 raise TypeError(
                     f"keras.backend.{name} got `{renamed[old]}` twice: also as `{old}`."
