@@ -156,9 +156,10 @@ class _Handler(BaseHTTPRequestHandler):
         owner, faults = self.server.owner, self.server.owner.faults
         path = unquote(urlsplit(self.path).path)
         range_header = self.headers.get("Range")
+        latency = faults.latency  # tests change it when they see the request, which comes next
         given, rng = owner.next_faults(self.command, path, range_header)
-        if faults.latency:
-            owner.closing.wait(faults.latency)
+        if latency:
+            owner.closing.wait(latency)
         if "reset" in given:
             self._reset()
             return

@@ -184,8 +184,10 @@ CTRL_C = """
         delay = chance.choice([0.04, 0.3, 0.8, 1.5]) * chance.uniform(0.1, 1)
         presser = threading.Thread(target=press, args=(delay,), daemon=True)
         try:
-            presser.start()
+            # First: TensorFlow is left with a broken stack of graphs if it is interrupted while it
+            # traces the functions of a dataset, and raises errors of its own.
             fed = data.as_dataset() if feed == "dataset" else data
+            presser.start()
             model.fit(fed, epochs=10**6, shuffle=False, verbose=0)
         except KeyboardInterrupt:
             took.append(round(time.monotonic() - pressed[-1], 2))
