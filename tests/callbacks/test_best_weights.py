@@ -292,6 +292,7 @@ def test_verbose_prints_what_the_loop_printed(tmp_path, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_lines_stand_below_the_progress_bar(tmp_path, capsys):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss", verbose=1)
     shared_dropout_model().fit(*make_data(60), epochs=1, verbose=1, callbacks=[best])

@@ -143,6 +143,7 @@ def test_ctrl_c_in_the_last_batch_of_an_epoch(tmp_path, model):
     assert_equal(model.get_weights(), recorded.epochs[best.best_epoch])
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_validation(tmp_path, model):
     ctrl_c = CtrlC("test_batch", epoch=1, batch=1)
     _, recorded = interrupted(tmp_path, model, ctrl_c, validation_data=make_data(90))
@@ -234,6 +235,7 @@ def test_a_copy_answers_for_itself(tmp_path, model):
     assert_equal(model.get_weights(), recorded.epochs[0])
 
 
+@pytest.mark.slow
 def test_trains_in_another_thread(tmp_path, model):
     best = BestWeightsEarlyStopping(tmp_path / "best.weights.h5", "loss")
     thread = threading.Thread(target=fit, args=(model, [best]))

@@ -155,6 +155,8 @@ def test_a_training_that_is_over_takes_nothing(model):
     assert float(next(train)[1][0, 0]) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.every_backend
 def test_old_figures_are_those_of_plain_fit():
     """`fit_generator` and `train_on_batch` end with the same weights after the same batches."""
     rng = np.random.default_rng(0)

@@ -248,6 +248,7 @@ def test_names_that_keras_gave_to_layers(installed):
         set_default_keras_version(2)
 
 
+@pytest.mark.slow
 def test_removed_methods(installed):
     model = classifier(run_eagerly=True)
     outputs = model.predict(X)

@@ -216,6 +216,7 @@ def test_drop_leaves_out_rows_of_small_shards_no_more_often(shuffle):
     np.testing.assert_allclose(dropped / dropped.mean(), 1, atol=0.15)
 
 
+@pytest.mark.slow
 def test_global_order_of_a_handful_of_rows_is_uniform():
     counts = Counter(
         tuple(EpochPlan(np.array([5]), 5, shuffle="global", seed=seed).rows(0, 0)[1].tolist())

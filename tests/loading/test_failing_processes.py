@@ -187,6 +187,7 @@ def test_a_worker_killed_while_it_starts(wide):
         assert until(lambda before=before: set(workers_of(os.getpid())) <= before, 20)
 
 
+@pytest.mark.slow
 @needs_proc
 def test_released_while_a_batch_is_waited_for_no_worker_stays(wide):
     """The batch is served without starting workers, which nothing would end."""

@@ -167,6 +167,7 @@ def test_with_skip_batches_keep_shapes_and_count(wide, model, disk, fault):
     assert all(int(row) // ROWS not in gone for _, ids in served for row in ids)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stale_descriptors_are_opened_again_and_all_goes_on(wide, model, disk, workers):
     data = sequence(wide, workers=workers, shuffle="window", seed=1)
@@ -254,6 +255,7 @@ def test_faults_where_processes_read(wide, model, tmp_path, monkeypatch, fault, 
 # ---- Too many open files
 
 
+@pytest.mark.slow
 def test_no_descriptor_left_is_no_fault_of_the_shard(wide, disk, monkeypatch):
     data = sequence(wide, workers=0, on_corrupt="skip")
     other = sequence(wide, workers=0)

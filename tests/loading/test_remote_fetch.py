@@ -257,6 +257,7 @@ def test_fetching_stops_when_a_sequence_is_released(directory, store):
     assert not remote._futures
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_read_ends_when_the_sequence_is_released(directory, store):
     store.delay = 0.1
     sequence = ShardSequence(store.upload(directory), 3, seed=1, window_shards=3)

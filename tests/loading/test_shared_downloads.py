@@ -81,6 +81,7 @@ def test_a_replaced_set_without_checksums_is_not_read_from_copies_of_the_old_one
     assert all((new.server.batch(0, index)[0] == 2).all() for index in range(len(new)))
 
 
+@pytest.mark.slow
 def test_shards_in_memory_take_no_descriptors(tmp_path, store):
     """Hundreds of small shards used up those that a process may have."""
     rows = np.arange(400)

@@ -55,6 +55,7 @@ def test_a_list_of_dicts_is_told_what_to_do(tmp_path: Path):
         pack(samples, tmp_path / "s", verbose=0)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("padding", [0, -1, np.int64(7)])
 def test_declared_fields_have_rows_of_any_length(tmp_path: Path, padding: Any):
     source = Sentences(ragged={"x": padding})

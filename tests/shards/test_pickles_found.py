@@ -79,6 +79,7 @@ def test_endless_work_between_arrays_counts(tmp_path, monkeypatch, between):
     assert set(find_arrays(path).fields) == {"x", "y"}
 
 
+@pytest.mark.slow
 def test_long_lists_in_a_compressed_file_are_read(tmp_path):
     value = {"y": list(range(1_000_000))}
     path = write(tmp_path / "a.pkl.gz", gzip.compress(pickle.dumps(value), 1))
