@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import keras as installed_keras
+
 from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics, data_arguments
 from keras_bigdata.legacy.backend import installation as backend_functions
 from keras_bigdata.legacy.calling_script import set_default_keras_version
@@ -93,6 +97,12 @@ _TOPICS = (
 )
 
 
+# Measured with our tests: with Keras 3.8 to 3.13 the loss of a regularizer of activities was 0.4
+# instead of 0.1, and gradients of symbolic tensors failed; with 3.14 dicts of targets were taken in
+# another order.
+_MIN_KERAS = (3, 15)
+
+
 def install(keras: int | None = None) -> None:
     """Adds the old methods, callbacks and modules to Keras, where old scripts expect them.
 
@@ -136,6 +146,7 @@ def install(keras: int | None = None) -> None:
 
     Raises:
         ValueError: if `keras` is another number.
+        RuntimeError: if Keras is older than 3.15: some results would not be the old ones.
 
     Example:
 
@@ -146,7 +157,20 @@ def install(keras: int | None = None) -> None:
     model.fit_generator(iter([(x, y)]), steps_per_epoch=1)
     ```
     """
+    _refuse_older_keras()
     if keras is not None:
         set_default_keras_version(keras)
     for topic in _TOPICS:
         topic.install()
+
+
+def _refuse_older_keras() -> None:
+    version = re.match(r"(\d+)\.(\d+)", installed_keras.__version__)
+    if version is not None and tuple(map(int, version.groups())) < _MIN_KERAS:
+        needed = ".".join(map(str, _MIN_KERAS))
+        raise RuntimeError(
+            f"legacy.install() needs Keras {needed} or later: with earlier releases, regularizers "
+            "of activities, dicts of targets and functions of symbolic tensors give other results "
+            f"than in Keras 1 and 2. Received: Keras {installed_keras.__version__}. Update it, or "
+            "call `legacy.fit_generator` and the other functions of `legacy` without `install`."
+        )

@@ -15,6 +15,14 @@ from keras_bigdata.old_keras.optimizers import OPTIMIZERS
 from tests.legacy.small_classifier import X, Y, batches, classifier
 
 
+def test_a_keras_with_other_results_is_refused_before_anything_is_changed(monkeypatch):
+    """With Keras 3.8 the loss of a regularizer of activities was 0.4 instead of 0.1."""
+    monkeypatch.setattr(keras, "__version__", "3.14.1")
+    with pytest.raises(RuntimeError, match=r"needs Keras 3\.15 or later.*Received: Keras 3\.14\.1"):
+        legacy.install()
+    assert not hasattr(keras.Model, "fit_generator")
+
+
 def test_things_are_where_scripts_look_for_them(tmp_path, installed):
     legacy.install()
     model = classifier(run_eagerly=True)
