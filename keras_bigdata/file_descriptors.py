@@ -14,9 +14,6 @@ from keras_bigdata.errors import ShardError
 
 _T = TypeVar("_T")
 
-# No file can be opened: the process has too many open, or the machine.
-OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-
 # Seconds to wait before each further attempt. Meanwhile the files that other threads are reading
 # are closed.
 _PAUSES = (0.0, 0.01, 0.1, 0.5)
@@ -54,7 +51,7 @@ def retry_when_out_of_files(call: Callable[[], _T]) -> _T:
     try:
         return call()
     except (OSError, ShardError) as error:
-        if not _is_out_of_files(error):
+        if not is_out_of_descriptors(error):
             raise
         reason: BaseException = error
     for pause in _PAUSES:
@@ -66,7 +63,7 @@ def retry_when_out_of_files(call: Callable[[], _T]) -> _T:
         try:
             return call()
         except (OSError, ShardError) as error:
-            if not _is_out_of_files(error):
+            if not is_out_of_descriptors(error):
                 raise
             reason = error
     raise TooManyOpenFilesError(
@@ -104,5 +101,6 @@ def max_open_files() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def _is_out_of_files(error: BaseException) -> bool:
-    return errno_of(error) in OUT_OF_DESCRIPTORS
+def is_out_of_descriptors(error: BaseException) -> bool:
+    """Whether no file can be opened: the process has too many open, or the machine."""
+    return errno_of(error) in (errno.EMFILE, errno.ENFILE)

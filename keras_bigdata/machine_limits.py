@@ -15,7 +15,7 @@ _ASSUMED_MEMORY = 8 * 2**30
 
 
 def usable_cores() -> int:
-    """Returns the number of CPU cores of the affinity, or of the share that a container has."""
+    """Returns the number of CPU cores, within the affinity and the CPU share of a container."""
     import joblib
 
     return int(joblib.cpu_count())

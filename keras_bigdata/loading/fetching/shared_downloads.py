@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from keras_bigdata.child_processes import call_in_forked_child, hold_during_fork
 from keras_bigdata.daemon_threads import DaemonThreads
 from keras_bigdata.errors import StorageError
-from keras_bigdata.file_descriptors import OUT_OF_DESCRIPTORS
+from keras_bigdata.file_descriptors import is_out_of_descriptors
 from keras_bigdata.storage.cache.cache_directory import cache_directory
 from keras_bigdata.storage.cache.cache_entry import entry_name
 from keras_bigdata.storage.cache.cache_eviction import NextUse
@@ -92,7 +92,7 @@ def _download(file: RemoteFile, next_use: NextUse) -> OpenCopy:
     try:
         return open_copy(file.path, file.size, file.checksum, next_use)
     except OSError as error:
-        if error.errno in OUT_OF_DESCRIPTORS:  # some are closed, and it is tried again
+        if is_out_of_descriptors(error):  # some are closed, and it is tried again
             raise
         raise StorageError(
             f"{file.path}: its copy of {file.size:,} bytes cannot be held in memory ({error}). "

@@ -13,9 +13,8 @@ from keras_bigdata.old_keras.keras_2_layers import ADD_WEIGHT_1, ADD_WEIGHT_2
 def plan(script: Script) -> None:
     """Changes `add_weight` and `get_output_shape_for`, and notes weights that are assigned."""
     for call in script.calls:
-        if not isinstance(call.func, cst.Attribute) or not script.uses_keras:
-            continue
-        if call.func.attr.value == "add_weight":
+        is_method = isinstance(call.func, cst.Attribute) and call.func.attr.value == "add_weight"
+        if is_method and script.uses_keras:
             _plan_add_weight(script, call)
     for node in script.all(cst.Assign):
         for target in node.targets:

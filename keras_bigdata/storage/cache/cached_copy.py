@@ -7,7 +7,7 @@ import os
 import time
 
 from keras_bigdata.errors import StorageError
-from keras_bigdata.file_descriptors import OUT_OF_DESCRIPTORS
+from keras_bigdata.file_descriptors import is_out_of_descriptors
 from keras_bigdata.file_locks import try_lock
 from keras_bigdata.storage.cache import uninherited_descriptors
 from keras_bigdata.storage.cache.cache_directory import Download, cache_directory
@@ -58,7 +58,7 @@ def open_cached(
             if removed == _MAX_REMOVED:
                 raise _failure(cache, path, error) from error
         except OSError as error:
-            if error.errno in OUT_OF_DESCRIPTORS:  # the caller closes some, and tries again
+            if is_out_of_descriptors(error):  # the caller closes some, and tries again
                 raise
             raise _failure(cache, path, error) from error
 
