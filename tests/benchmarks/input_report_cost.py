@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.input_report_cost [FOLDER] [--rounds N] [--seconds S]
 
-The program packs random images and trains three times: a model that computes nothing, where each
+The program packs random images and compares three cases: a model that computes nothing, where each
 batch takes less than a millisecond and the cost is largest; the same with a `transform`, for which
 `InputReport` watches the GIL; and a small network. In each round the same model is trained without
 and with `InputReport`, in one process, every other round in the opposite order. It prints the time

@@ -21,10 +21,7 @@ def test_a_distribution_names_the_shares_of_processes():
     made = keras.distribution.DataParallel(
         devices=devices, **({"auto_shard_dataset": False} if _knows_auto_shard() else {})
     )
-    if (
-        keras.backend.backend() == "jax" or _knows_auto_shard()
-    ):  # TensorFlow, before 3.15: not there
-        assert made.num_processes == 1
+    assert made.num_processes == 1
     assert not made.auto_shard_dataset
     assert made.num_model_replicas == 1
     assert isinstance(made.data_shard_id, int)
