@@ -90,9 +90,10 @@ class InputReport(keras.callbacks.Callback):
             stages, summed over threads and processes; `"transform_cpu"`, the CPU time of the
             transform; `"conversion"`, the seconds in which the backend converted batches, where it
             does that in another thread; `"read_bytes"`; `"limit"`, what limited the epoch:
-            `"model"`, `"start"` or a stage; `"peak_memory"`, the largest memory of the process so
-            far, in bytes; `"logs"`, the scores; and, if several processes train together,
-            `"process"`, the rank of the one that waited longest; the other values are its own.
+            `"model"`, `"start"`, `"delivery"`, if batches take longer to pass on than to load, or
+            a stage; `"peak_memory"`, the largest memory of the process so far, in bytes; `"logs"`,
+            the scores; and, if several processes train together, `"process"`, the rank of the one
+            that waited longest; the other values are its own.
 
     Raises:
         TypeError, ValueError: if an argument has a wrong type or value.

@@ -88,7 +88,7 @@ def train(data, step):
         sys.stdout = sys.__stdout__
     last = report.epochs[-1]
     advice = text.getvalue().splitlines()[-1]
-    names = ("seconds", "read", "decode", "transform", "transform_cpu", "conversion")
+    names = ("seconds", "batches", "read", "decode", "transform", "transform_cpu", "conversion")
     stages = {name: round(last[name], 2) for name in names}
     return {"wait": last["wait"], "limit": last["limit"], "advice": advice, **stages}
 
@@ -146,7 +146,7 @@ def main(folder, names):
         "disk": lambda: slow_disk(write(folder / "rows", 8, (64, 64))),
         "decode": lambda: slow_decoding(folder / "images"),
         "model": lambda: train(ShardSequence(small, 8), STEP),
-        "tiny": lambda: train(ShardSequence(small, 1), 0.0),
+        "tiny": lambda: train(ShardSequence(write(folder / "tiny", 32, (4,)), 1), 0.0),
     }
     for name in names or runs:
         print(json.dumps({"name": name, **runs[name]()}), flush=True)
