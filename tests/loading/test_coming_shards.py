@@ -48,6 +48,16 @@ def test_shards_come_in_the_order_of_their_first_use(shuffle, last_batch, repeat
         assert set(used[: horizon.current]) == set(horizon.shards[: horizon.current])
 
 
+def test_the_horizon_of_a_short_run_drops_no_shard_that_it_needs_again():
+    plan = EpochPlan(np.full(24, 10), 7, window_shards=1, seed=1)
+    found = ComingShards([plan], [np.arange(24)], 240, 1)
+    long = found.horizon(175, 231)
+    assert len(long.shards) == 12
+    short = found.horizon(231, 240, largest=long.current)
+    passed = set(stream(plan, 25, 8)) - set(stream(plan, 33, 2))
+    assert set(long.shards) - passed <= set(short.shards)
+
+
 def test_a_global_shuffle_needs_all_shards_those_of_the_first_rows_first():
     plan = EpochPlan(SAMPLES, 4, shuffle="global", seed=1)
     horizon = coming(plan).horizon(8, 12)

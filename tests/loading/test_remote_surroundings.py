@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata import Shards, ShardSequence, ShardWriter
+from tests.helpers.forking import fork
 from tests.helpers.paths import ROOT
 
 pytest.importorskip("fsspec")
@@ -55,7 +56,7 @@ def test_a_forked_child_uses_threads_of_its_own(directory, store):
     for index in range(3):
         sequence.server.batch(0, index)  # downloads are on their way at the fork
     reader, writer = os.pipe()
-    child = os.fork()
+    child = fork()
     if not child:
         try:
             found = int(sequence.server.batch(0, 40)[1][0])

@@ -8,6 +8,7 @@ import pytest
 
 from keras_bigdata.storage.copies import memory
 from keras_bigdata.storage.copies.memory import MemoryReader, allocate
+from tests.helpers.forking import fork
 
 MIB = 2**20
 
@@ -78,7 +79,7 @@ def test_a_forked_child_keeps_what_the_parent_writes_over():
     passed[:] = 7
     former = address(passed)
     ready, release = os.pipe(), os.pipe()
-    child = os.fork()
+    child = fork()
     if not child:
         os.write(ready[1], b"x")
         os.read(release[0], 1)

@@ -19,6 +19,7 @@ from keras_bigdata.storage.paths.remote_path import RemotePath
 from keras_bigdata.storage.requests import request
 from keras_bigdata.storage.writing.private_file import private_file
 from keras_bigdata.storage.writing.writable import output_place
+from tests.helpers.forking import fork
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -142,7 +143,7 @@ def test_the_file_of_a_killed_process_is_removed_by_the_next_one_and_no_other(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     other = tmp_path / "keras_bigdata-of-another-program"
     other.mkdir()
-    child = os.fork()
+    child = fork()
     if child == 0:
         with private_file("a.npz") as path:
             path.write_bytes(bytes(1_000_000))

@@ -52,6 +52,7 @@ class RemoteRows:
         self._next_use = self._fetch.next_use = NextUseOfPlan(reader.index, coming)
         self._files.compare = self._ranged.compare
         self._horizon: Horizon | None = None
+        self._largest = 0
         # A batch that was requested out of order, and the windows in which it is.
         self._apart: Horizon | None = None
         self._is_first = True
@@ -76,11 +77,13 @@ class RemoteRows:
         def arranged_read(
             reader: RowReader | RangedReader, shards: Int64Array, rows: Int64Array
         ) -> _Read:
-            if by_range:
-                with contextlib.suppress(NotByRangesError):
-                    return read(self._ranged, shards, rows)
-            self._fetch.want(in_order_of_use(shards).tolist())
-            return read(reader, shards, rows)
+            used = in_order_of_use(shards).tolist()
+            with self._fetch.in_use(used):
+                if by_range:
+                    with contextlib.suppress(NotByRangesError):
+                        return read(self._ranged, shards, rows)
+                self._fetch.want(used)
+                return read(reader, shards, rows)
 
         return arranged_read
 
@@ -105,9 +108,9 @@ class RemoteRows:
                     return True
                 self._apart = None
                 self._is_first = not follows
-                self._set(self.coming.horizon(first, stop))
+                self._set(first, stop)
             elif self.coming.distance(horizon.first, first) >= horizon.stop - horizon.first:
-                self._set(self.coming.horizon(first, stop))
+                self._set(first, stop)
                 self._ranged_first = None
                 self._ranged.forget()
             if single and self._is_first:
@@ -129,7 +132,9 @@ class RemoteRows:
         self._fetch.close()
         self._files.drop_remote()
 
-    def _set(self, horizon: Horizon) -> None:
+    def _set(self, first: int, stop: int) -> None:
+        horizon = self.coming.horizon(first, stop, self._largest)
+        self._largest = max(self._largest, horizon.current)
         shards = self._room.fitting(horizon)
         self._horizon = horizon
         self._next_use.move_to(horizon)

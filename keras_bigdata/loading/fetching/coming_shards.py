@@ -79,12 +79,15 @@ class ComingShards:
         """Whether the rows of a batch depend on lengths that are stored in the shards."""
         return isinstance(self._plans[0], BucketPlan)
 
-    def horizon(self, first: int, stop: int) -> Horizon:
+    def horizon(self, first: int, stop: int, largest: int = 0) -> Horizon:
         """Returns the shards that are needed from some rows on.
 
         Args:
             first: position of the first row in the stream.
             stop: position after the rows that are read together.
+            largest: number of shards of the largest rows that were read together so far. At the
+                end of an epoch fewer are read together, and a shorter horizon would drop shards
+                that it needs again. Defaults to 0.
         """
         first, stop = self._whole_segment(first, stop)
         # The last batch of a window may hold rows of the next window.
@@ -94,7 +97,7 @@ class ComingShards:
         for begin, window_end, found in self._windows(first):
             if begin >= last and not current:
                 current, end = len(shards), begin
-                limit = 2 * max(self._window, current)
+                limit = 2 * max(self._window, current, largest)
             # The batch that follows is always within reach.
             if current and begin > stop and len(shards.keys() | found) > limit:
                 return Horizon(first, end, begin, tuple(shards), current)

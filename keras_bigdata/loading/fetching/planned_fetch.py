@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import weakref
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 
 from keras_bigdata.errors import StorageError
@@ -48,6 +49,8 @@ class PlannedFetch:
         # Shards in the cache that are not kept open.
         self._in_cache: set[int] = set()
         self._aside: OrderedDict[int, Future[OpenCopy]] = OrderedDict()
+        # Shards that are being read, and by how many reads.
+        self._in_use: Counter[int] = Counter()
         self._max_aside = 2
         self._max_open_aside = max(8, max_open_files() // 4)
         self._downloads = 0
@@ -62,17 +65,22 @@ class PlannedFetch:
         """Begins a read of this thread, which ends with `CancelledError` if `close` is called."""
         self._of_thread.closed = self._closed
 
+    @property
+    def _was_closed(self) -> bool:
+        """Whether `close` was called since the read of this thread began."""
+        return getattr(self._of_thread, "closed", self._closed) != self._closed
+
     def plan(self, shards: Iterable[int]) -> None:
-        """Fetches shards in the given order, and drops all others."""
+        """Fetches shards in the given order, and drops all others that no read uses."""
         order = [shard for shard in shards if isinstance(self._index.path(shard), RemotePath)]
         with self._lock:
             self._planned = frozenset(order)
             self._max_aside = max(2, min(len(order), self._max_open_aside))
             for shard, future in self._aside.items():
-                if shard in self._planned:
+                if shard in self._planned or shard in self._in_use:
                     self._futures.setdefault(shard, future)
             self._aside.clear()
-            for shard in self._futures.keys() - self._planned:
+            for shard in self._futures.keys() - self._planned - self._in_use.keys():
                 del self._futures[shard]
             self._in_cache &= self._planned
             known = self._futures.keys() | self._in_cache
@@ -81,6 +89,8 @@ class PlannedFetch:
 
     def want(self, shards: Sequence[int]) -> None:
         """Starts to fetch shards that a caller waits for, as many as may be open."""
+        if self._was_closed:
+            return  # `open` raises
         shards = shards[: self._max_open_aside]
         with self._lock:
             self._max_aside = max(self._max_aside, len(shards))
@@ -89,9 +99,28 @@ class PlannedFetch:
             if isinstance(path, RemotePath):
                 self._future(shard, path)
 
+    @contextlib.contextmanager
+    def in_use(self, shards: Sequence[int]) -> Iterator[None]:
+        """Keeps the copies of shards while they are read.
+
+        Another thread may move the plan meanwhile: a shard that it dropped was downloaded again.
+        """
+        with self._lock:
+            self._in_use.update(shards)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_use.subtract(shards)
+                for shard in shards:
+                    if self._in_use[shard] <= 0:
+                        del self._in_use[shard]
+                        if shard not in self._planned:
+                            self._futures.pop(shard, None)
+
     def keeps(self, shard: int) -> bool:
         """Returns whether the copy of a shard should stay open."""
-        return shard in self._planned or shard in self._aside
+        return shard in self._planned or shard in self._aside or shard in self._in_use
 
     def open(self, shard: int, path: RemotePath) -> OpenCopy:
         """Returns an open copy of a shard, fetched if needed. Waits for it.
@@ -101,7 +130,7 @@ class PlannedFetch:
             StorageError: if it cannot be read.
             CancelledError: if `close` was called since the read began.
         """
-        if getattr(self._of_thread, "closed", self._closed) != self._closed:
+        if self._was_closed:
             raise CancelledError
         future = self._future(shard, path)
         try:

@@ -96,13 +96,14 @@ class Prefetcher:
         with self._lock:
             open_prefetches: list[BatchPrefetch | RunPrefetch | None] = [self._batches, self._runs]
             self._batches = self._runs = None
-            self.loader.stop_fetching()
-            times = self.loader.times
+            released = self.loader
             self.loader = self._config.loader(self._corrupt_shards)
-            self.loader.use_times(times)
+            self.loader.use_times(released.times)
         for prefetch in open_prefetches:
             if prefetch is not None:
                 prefetch.close()
+        # After the threads, which would begin another read.
+        released.stop_fetching()
 
     def _new_provider(self) -> BatchProvider:
         if self._use_processes and self._config.transform is not None:
