@@ -16,7 +16,7 @@ from typing import Literal
 # `"keras"` is the package of its own (Keras 1 and 2), `""` means that nothing is known.
 KerasRoot = Literal["keras", "tensorflow.keras", ""]
 
-_KERAS = re.compile(r"^\s*(?:from|import)\s+keras\b", re.MULTILINE)
+_KERAS = re.compile(r"^\s*(?:from|import)\s+keras\b|^\s*import\s+[\w., ]+,\s*keras\b", re.MULTILINE)
 _TENSORFLOW_KERAS = re.compile(
     r"^\s*(?:from|import)\s+tensorflow\.(?:\w+\.)*keras\b"
     r"|^\s*from\s+tensorflow(?:\.\w+)*\s+import\s+.*\bkeras\b"

@@ -3,6 +3,7 @@
 locations        the modules of names in Keras 1 and 2 and in Keras 3
 layers           the arguments of layers in Keras 1, and their names in Keras 3
 metric_groups    the names under which one metric was logged
+compiled_names   names of losses and metrics in `compile` that Keras 3 does not know
 method_arguments the arguments of the methods of models, and of `Model`
 generator_arguments  those of the methods for generators
 keras_2_layers   arguments and default values of layers in Keras 2 that Keras 3 has changed

@@ -4,7 +4,7 @@ generator_methods    `fit_generator`, `evaluate_generator`, `predict_generator` 
 fit_methods          `fit`, `evaluate` and `predict` (fit_arguments: their arguments)
 batch_methods        `train_on_batch`, `test_on_batch`, `predict_on_batch`
 array_data           arrays in the forms that old releases took
-compile_arguments    `compile`
+compile_arguments    `compile` (compile_names: old names of losses and metrics)
 metric_order         `metrics_names` and the order of results
 model_tensors        symbolic inputs and outputs, their names and shapes
 functional_arguments `Model(input=, output=)`

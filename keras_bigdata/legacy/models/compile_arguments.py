@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.legacy.models.compile_names import new_losses, new_metrics
 from keras_bigdata.legacy.models.losses_of_tensors import with_tensors
 from keras_bigdata.legacy.models.model_tensors import output_names
 from keras_bigdata.legacy.patching import defining_class, wrap
@@ -40,9 +41,12 @@ def _compile(former: Any) -> Any:
             )
         if isinstance(arguments.get("loss"), (list, tuple)) and not len(arguments["loss"]):
             arguments["loss"] = None
-        for name in ("loss", "metrics", "weighted_metrics"):
+        for name in ("metrics", "weighted_metrics"):
             if name in arguments:
-                arguments[name] = with_tensors(self, arguments[name])
+                metrics = new_metrics(arguments[name], arguments.get("loss"))
+                arguments[name] = with_tensors(self, metrics)
+        if "loss" in arguments:
+            arguments["loss"] = with_tensors(self, new_losses(arguments["loss"]))
         names = output_names(self)
         if len(names) > 1:
             _spread_over_outputs(arguments, names)
