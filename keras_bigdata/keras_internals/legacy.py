@@ -218,21 +218,24 @@ def all_layers(model: Any) -> list[Any]:
     return layers
 
 
-def activations_module() -> ModuleType:
-    """Returns the module whose `get` the layers call with the name of an activation.
+def module_with_get(name: str) -> ModuleType:
+    """Returns the module whose `get` the layers call with a name, such as that of an activation.
 
-    Finds: `keras.src.activations`.
+    Finds: `keras.src.activations`, `keras.src.constraints` and the like.
 
     Seen in: Keras 3.8 to 3.15.1.
 
     Upstream: none filed. `keras.activations.get` is public, but a copy of the reference.
 
-    Without it: `keras.activations`; names of activations in layers keep their meaning of Keras 3.
+    Without it: `keras.activations`; names in layers keep their meaning of Keras 3.
+
+    Args:
+        name: the name of the public module, such as `"activations"`.
     """
     try:
-        return importlib.import_module("keras.src.activations")
+        return importlib.import_module(f"keras.src.{name}")
     except ImportError:
-        return importlib.import_module("keras.activations")
+        return importlib.import_module(f"keras.{name}")
 
 
 def current_training_argument() -> bool | None:

@@ -6,13 +6,13 @@ import keras
 import pytest
 
 from keras_bigdata.keras_internals.legacy import (
-    activations_module,
     all_layers,
     called_dataset_constructor,
     compiled_metric_names,
     copies_of,
     current_training_argument,
     functional_class,
+    module_with_get,
     node_tensors,
 )
 
@@ -77,10 +77,13 @@ def test_all_layers_come_before_those_that_they_contain():
     assert positions == sorted(positions)
 
 
-def test_layers_ask_one_function_for_the_names_of_activations(monkeypatch):
-    monkeypatch.setattr(activations_module(), "get", lambda identifier: abs)
+def test_layers_ask_one_function_for_names(monkeypatch):
+    for name in ("activations", "constraints", "initializers", "regularizers"):
+        monkeypatch.setattr(module_with_get(name), "get", lambda identifier: abs)
     assert keras.layers.Activation("relu").activation is abs
-    assert keras.layers.Dense(1, "relu").activation is abs
+    layer = keras.layers.Dense(1, "relu", kernel_constraint="max_norm", bias_regularizer="l1")
+    assert layer.activation is layer.kernel_constraint is layer.bias_regularizer is abs
+    assert layer.kernel_initializer is abs
 
 
 def test_the_argument_training_of_the_layer_that_is_called():

@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import activations_module, copies_of
+from keras_bigdata.keras_internals.legacy import copies_of, module_with_get
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.signatures import wraps_constructor
 from keras_bigdata.legacy.layers.values import hard_sigmoid
@@ -38,7 +38,7 @@ def names_of_keras_3_if(condition: bool) -> Iterator[None]:
 
 def install() -> None:
     """Makes `hard_sigmoid` and the defaults of LSTM and GRU those of `keras` 1 and 2."""
-    wrap(activations_module(), "get", _get)
+    wrap(module_with_get("activations"), "get", _get)
     for module in copies_of("activations"):
         replace(module, "hard_sigmoid", hard_sigmoid)
     for name in HARD_GATES:
