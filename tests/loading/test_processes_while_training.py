@@ -204,7 +204,7 @@ def _skip_if_tensorflow_is_broken(error):
     """Skips if TensorFlow raised an error of its own for Ctrl-C while it traced a function.
 
     It keeps stacks of contexts that an interruption breaks, such as `assert _control_ctx()[-1] is
-    self` in autograph. Seen in two of some hundred runs of 16 interruptions.
+    self` in autograph. Seen once, in the case of 16 interruptions.
     """
     files = re.findall(r'^  File "(.*?)", line', error, re.MULTILINE)
     is_last = error.rstrip().rpartition("\n")[2].startswith("KeyboardInterrupt")

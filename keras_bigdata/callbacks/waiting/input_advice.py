@@ -87,8 +87,7 @@ def find_limit(epoch: Mapping[str, Any], settings: InputSettings, *, gil_is_held
 def _is_delivery(epoch: Mapping[str, Any], settings: InputSettings, busiest: str) -> bool:
     """Returns whether loading was not busy while training waited."""
     waiting = epoch["wait"] * epoch["seconds"] - epoch["first_batch"]
-    busy = epoch["read"] + epoch["decode"] + epoch["transform"] + epoch["conversion"]
-    if busy < _EXPLAINED * waiting:
+    if _busy_seconds(epoch) < _EXPLAINED * waiting:
         return True
     # The time of reading includes waiting for the GIL, which `fit` holds most of a short step.
     is_tiny = _step_seconds(epoch) < _SHORT_STEP and _batch_bytes(epoch) < _TINY_BATCH_BYTES
@@ -163,6 +162,10 @@ def _gain(wait: float) -> str:
     if wait < 0.5:
         return f"{wait / (1 - wait):.0%} faster"
     return f"{1 / max(1 - wait, 1e-3):.1f} times as fast"
+
+
+def _busy_seconds(epoch: Mapping[str, Any]) -> float:
+    return float(sum(epoch[name] for name in ("read", "decode", "transform", "conversion")))
 
 
 def _step_seconds(epoch: Mapping[str, Any]) -> float:
@@ -247,10 +250,9 @@ def _delivery(epoch: Mapping[str, Any], settings: InputSettings, gil_is_held: bo
             f"a batch of {rows:.0f} rows takes longer to deliver to `fit` than to load: a larger "
             "`batch_size` would help."
         )
-    busy = epoch["read"] + epoch["decode"] + epoch["transform"] + epoch["conversion"]
     return (
-        f"loading was busy for {busy:.2f} s of the epoch, which does not explain it: other threads "
-        "of this process, or other programs, may take the time of its threads."
+        f"loading was busy for {_busy_seconds(epoch):.2f} s of the epoch, which does not explain "
+        "it: other threads of this process, or other programs, may take the time of its threads."
     )
 
 

@@ -67,14 +67,13 @@ def _note_metrics(script: Script, argument: cst.Arg) -> None:
             )
         elif name in CROSSENTROPY:
             what = f"write the one that is meant: {', '.join(map(repr, CROSSENTROPIES))}."
-        elif name in BATCH_METRICS_IN_KERAS_3 and version_of_script(script) == "1":
-            script.note(
-                text,
-                f"compile: {name!r} was the mean over batches in Keras 1, and is computed over all "
-                "rows in Keras 3.",
-            )
-            continue
         else:
+            if name in BATCH_METRICS_IN_KERAS_3 and version_of_script(script) == "1":
+                script.note(
+                    text,
+                    f"compile: {name!r} was the mean over batches in Keras 1, and is computed over "
+                    "all rows in Keras 3.",
+                )
             continue
         script.note(text, f"compile: Keras 3 has no metric {name!r}: {what}")
 
