@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +41,7 @@ class ProcessGroup:
             "KERAS_BACKEND": backend,
             "JAX_PLATFORMS": "cpu",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONFAULTHANDLER": "1",
             "PYTHONPATH": os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]),
         }
         self._processes = [
@@ -58,7 +61,8 @@ class ProcessGroup:
         """Waits until all have ended, and returns what they printed.
 
         Raises:
-            AssertionError: if one of them failed, with what it printed, or if time is up.
+            AssertionError: if one of them failed, with what it printed, or if time is up, with the
+                stacks of those that still run.
         """
         stop = time.monotonic() + seconds
         try:
@@ -68,11 +72,21 @@ class ProcessGroup:
                 time.sleep(0.05)
         finally:
             ended = [process.poll() for process in self._processes]
+            if time.monotonic() > stop:
+                self._print_stacks()
             texts = self.kill()
         assert ended == [0] * len(ended), f"ended with {ended}\n" + "\n----\n".join(
             text[-4000:] for text in texts
         )
         return texts
+
+    def _print_stacks(self) -> None:
+        """Makes those that still run print the stacks of their threads, and end."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGABRT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
 
     def kill(self) -> list[str]:
         """Kills those that still run, and returns what all of them printed."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from pathlib import Path
@@ -48,6 +49,9 @@ def main() -> None:
     waits = history["input_wait"]
     np.savez(OUT / f"fit.{RANK}.npz", *weights, joined=joined, epoch=train.epoch, waits=waits)
     if SIZE > 1:
+        # Keras 3.16 wraps the model in a DistributedDataParallel: see `torch_process`.
+        del model, report
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 
