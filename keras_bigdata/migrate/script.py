@@ -214,6 +214,21 @@ class Script:
             return self._imported_name(node)
         return meaning or ""
 
+    def method_of(self, call: cst.Call) -> str:
+        """Returns the name of the method that a call calls, such as `compile`.
+
+        Returns `""` if it calls a function, by its name or through its module: `re.compile`.
+        """
+        if not isinstance(call.func, cst.Attribute):
+            return ""
+        is_module = self.written_name(call.func.value) in self.owner(call)._imported_modules
+        return "" if is_module else call.func.attr.value
+
+    @functools.cached_property
+    def _imported_modules(self) -> set[str]:
+        imports = self.all(cst.Import)
+        return {dotted_name(alias.name) for node in imports for alias in node.names}
+
     def _meaning(self, node: cst.CSTNode) -> program_names.Meaning:
         """Returns what a name or a chain of attributes stands for."""
         if not dotted_name(node):

@@ -149,6 +149,27 @@ def test_a_warning_of_padding_names_what_is_not_exact(directory):
     )
 
 
+class InADict(keras.layers.Layer):
+    def __init__(self, layer):
+        super().__init__()
+        self.by_name = {"only": layer}
+
+    def call(self, values):
+        return self.by_name["only"](values)
+
+
+@pytest.mark.parametrize("holder", [keras.layers.TimeDistributed, InADict])
+def test_a_warning_of_padding_sees_layers_that_others_hold(directory, holder):
+    layers = keras.layers
+    normalized = holder(layers.BatchNormalization())
+    model = keras.Sequential(
+        [layers.Input((1,)), layers.Reshape((1, 1)), normalized, layers.Flatten(), layers.Dense(3)]
+    )
+    model.compile("sgd", SPARSE)
+    sequence = ShardSequence(directory, 8, inputs="x", targets="one_hot", seed=1, part=(0, 2))
+    assert "BatchNormalization counts them" in warnings_of(PartWarnings(), sequence, model)[-1]
+
+
 def test_a_prediction_before_the_fit_does_not_suppress_its_warnings(directory):
     sequence = ShardSequence(directory, 8, inputs="x", targets="one_hot", seed=1, part=(0, 2))
     warn = PartWarnings()

@@ -61,3 +61,8 @@ def test_what_a_note_says_to_write_runs(old):
     (message,) = notes(f"import keras\nmodel.compile('sgd', 'mse', metrics=['{old}'])\n").values()
     code = message[message.index("keras.metrics.") : message.index("), which") + 1]
     assert eval(code, {"keras": keras}).name == LOSSES_AS_METRICS[old][1]
+
+
+def test_a_model_that_is_imported_is_compiled_too():
+    code = "import keras\nfrom networks import model\nmodel.compile('sgd', 'logcosh')"
+    assert migrate(code) == code.replace("logcosh", "log_cosh")

@@ -172,7 +172,18 @@ def _joined(names: list[str]) -> str:
 
 
 def _layers(model: Any) -> Iterator[Any]:
-    """Yields all layers of a model, also those inside other layers."""
-    for layer in getattr(model, "layers", ()):
-        yield layer
-        yield from _layers(layer)
+    """Yields a model and all layers that it and its layers hold in attributes, lists and dicts.
+
+    `model.layers` lists neither what wrappers such as TimeDistributed hold, nor what is in a dict.
+    """
+    seen: set[int] = set()
+    pending = [model]
+    while pending:
+        value = pending.pop()
+        if not isinstance(value, list | tuple | dict | keras.layers.Layer) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, keras.layers.Layer):
+            yield value
+            value = vars(value)
+        pending.extend(value.values() if isinstance(value, dict) else value)

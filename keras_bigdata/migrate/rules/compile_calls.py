@@ -14,9 +14,7 @@ def plan(script: Script) -> None:
     if not script.uses_keras:
         return
     for call in script.calls:
-        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile":
-            if script.written_name(call.func):
-                continue  # `re.compile`
+        if script.method_of(call) == "compile":
             _plan_positions(script, call)
             _plan_removed(script, call)
             _note_outputs(script, call)

@@ -25,10 +25,8 @@ def plan(script: Script) -> None:
     if not script.uses_keras:
         return
     for call in script.calls:
-        if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "compile":
+        if script.method_of(call) != "compile":
             continue
-        if script.written_name(call.func):
-            continue  # `re.compile`
         _plan_losses(script, call)
         for name in ("metrics", "weighted_metrics"):
             argument = call_edits.find_argument(call, name, 2 if name == "metrics" else None)

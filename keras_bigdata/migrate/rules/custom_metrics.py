@@ -21,7 +21,7 @@ def plan(script: Script) -> None:
     functions = {node.name.value: node for node in script.all(cst.FunctionDef)}
     noted = set()
     for call in script.calls:
-        if not (isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"):
+        if script.method_of(call) != "compile":
             continue
         metrics = call_edits.find_argument(call, "metrics", 2)
         for name in _names_in(metrics.value) if metrics is not None and script.uses_keras else ():

@@ -85,7 +85,7 @@ def _computes_accuracy(script: Script) -> bool:
     metrics = [
         call_edits.find_argument(call, "metrics", 2)
         for call in script.calls
-        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"
+        if script.method_of(call) == "compile"
     ]
     return bool(metrics) and all(arg is not None and "acc" in script.code(arg) for arg in metrics)
 

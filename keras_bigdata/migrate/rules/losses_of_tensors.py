@@ -14,7 +14,7 @@ def plan(script: Script) -> None:
     functions = {node.name.value: node for node in script.all(cst.FunctionDef)}
     tensors = _tensors(script)
     for call in script.calls:
-        if not (isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"):
+        if script.method_of(call) != "compile":
             continue
         loss = call_edits.find_argument(call, "loss", 1)
         if loss is None or not script.uses_keras:

@@ -77,7 +77,7 @@ def _logged_names(script: Script) -> dict[str, set[str]]:
     logged: dict[str, set[str]] = {}
     for one in script.program:
         for call in one.calls:
-            if isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile":
+            if one.method_of(call) == "compile":
                 for name in _compiled_metrics(one, call):
                     logged.setdefault(_GROUP_OF[name][0], set()).add(name)
     return logged

@@ -31,7 +31,7 @@ def plan(script: Script) -> None:
         full = script.full_name(call.func)
         if _class_name(full):
             _plan_call(script, call, full)
-        elif isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile":
+        elif script.method_of(call) == "compile":
             _note_name(script, call)
     for node in script.all(cst.Attribute):
         if node.attr.value == "lr" and _is_optimizer(script, node.value):

@@ -74,7 +74,7 @@ def _messages(
             "in `keras` until 2.2; Keras 3 divides it by the number of rows. For the former, write "
             "activity_regularizer=SummedOverBatch(...), from keras_bigdata.legacy.layers.",
         )
-    method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+    method = script.method_of(call)
     if method in _WEIGHTED and "sample_weight" in keywords and is_old:
         yield (
             "sample_weight",
@@ -82,8 +82,11 @@ def _messages(
             "by the number of weights that are not zero; Keras 3 divides it by the number of rows. "
             "keras_bigdata.legacy.install() keeps the former.",
         )
-    is_compile = isinstance(call.func, cst.Attribute) and call.func.attr.value == "compile"
-    if is_compile and _has_binary_accuracy(script, call) and not _has_single_output(script):
+    if (
+        method == "compile"
+        and _has_binary_accuracy(script, call)
+        and not _has_single_output(script)
+    ):
         yield (
             "accuracy",
             "SILENT CHANGE: 'accuracy' with binary_crossentropy was the accuracy of the single "
