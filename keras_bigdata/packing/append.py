@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_bigdata.errors import PackError, ShardError
+from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.calls.pack_records import (
     APPENDED_KEY,
     PackRecord,
@@ -209,7 +210,13 @@ def _check_layout(index: ShardIndex, plan: PackPlan) -> None:
 
 
 def _check_forms(index: ShardIndex, plan: PackPlan) -> None:
-    """Checks that images are encoded with the quality that those of the set have."""
+    """Checks that images are resized and encoded as those of the set are."""
+    before, now = _recorded_resizing(index.provenance), _recorded_resizing(plan.fingerprint.content)
+    if before and now and before != now:
+        raise PackError(
+            f"the images are resized in different ways: {before} in the directory and {now} in the "
+            "source. Create the source with the same `resize` and `interpolation`"
+        )
     ours, theirs = _recorded_forms(index.provenance), _recorded_forms(plan.fingerprint.content)
     is_encoded = any(field.codec == "jpeg" for field in index.fields.values())
     # A directory whose index was lost does not record them.
@@ -218,6 +225,21 @@ def _check_forms(index: ShardIndex, plan: PackPlan) -> None:
             f"the images are encoded in different ways: {ours} in the directory and {theirs} in "
             "the source. Create the source with the same `store` and `quality`"
         )
+
+
+def _recorded_resizing(content: Mapping[str, Any]) -> dict[str, str]:
+    """Returns how image files were resized, as the record of a pack has it; `{}` if they were not.
+
+    A record has only what is not the default of image sources.
+    """
+    source = content.get("source")
+    if not isinstance(source, Mapping) or not source.get("size"):
+        return {}
+    default = Form()
+    return {
+        "resize": source.get("resize", default.resize),
+        "interpolation": source.get("interpolation", default.interpolation),
+    }
 
 
 def _recorded_forms(content: Mapping[str, Any]) -> dict[str, Any]:

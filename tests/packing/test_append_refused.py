@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_bigdata import Arrays, PackError, ShardIndex, TextTable, capture, pack
+from keras_bigdata import Arrays, ImageFolder, PackError, ShardIndex, TextTable, capture, pack
 from keras_bigdata.shards.fields.roles import Roles
 from tests.helpers.appended_sets import pack_more
 from tests.helpers.packs import read_files, read_rows
@@ -145,3 +146,20 @@ def test_integers_that_may_be_words_are_not_left_as_they_are(tmp_path: Path):
     index = pack(source, tmp_path / "w", append=True)
     assert read_rows(index)["texts"].tolist() == [[2, 0], [2, 0]]
     assert read_rows(index)["titles"].tolist() == [[2], [2]]
+
+
+@pytest.mark.parametrize("other", [{"resize": "crop"}, {"interpolation": "nearest"}])
+def test_images_that_were_resized_in_another_way_are_refused(tmp_path, other):
+    """They were appended, and their pictures are of another form than those before them."""
+    folder = tmp_path / "images" / "a"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.zeros((20, 60, 3), np.uint8)).save(folder / "x.png")
+    pack(ImageFolder(tmp_path / "images", size=(4, 4)), tmp_path / "set", verbose=0)
+    before = read_files(tmp_path / "set")
+    options = {"append": True, "workers": 1, "verbose": 0}
+    with pytest.raises(PackError, match=r"resized in different ways: .*stretch.*bilinear.* in the"):
+        pack(ImageFolder(tmp_path / "images", size=(4, 4), **other), tmp_path / "set", **options)
+    assert read_files(tmp_path / "set") == before
+    Image.fromarray(np.ones((20, 60, 3), np.uint8)).save(folder / "y.png")
+    pack(ImageFolder(tmp_path / "images", size=(4, 4)), tmp_path / "set", **options)
+    assert ShardIndex.load(tmp_path / "set").num_samples == 3

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_bigdata import (
+    ImageFolder,
+    ImageTable,
     PackError,
     pack,
 )
@@ -113,3 +118,26 @@ def test_rows_unlike_the_others_are_bad_rows(tmp_path: Path):
     assert errors.keys() == {3, 4, 5, 6, 7, 8}
     with pytest.raises(PackError, match=r"row [3-8]: "):
         pack(Uneven(), tmp_path / "other", workers=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are texts there")
+def test_a_file_name_that_is_not_utf_8_is_a_bad_row(tmp_path):
+    """It ended every call of `pack`, and no message named the file."""
+    folder = tmp_path / "images" / "a"
+    folder.mkdir(parents=True)
+    for name in (b"good.png", b"bad\xff.png"):
+        with open(os.fsencode(folder) + b"/" + name, "wb") as file:
+            Image.new("RGB", (4, 4)).save(file, "PNG")
+    source = ImageFolder(tmp_path / "images", size=(4, 4))
+    with pytest.raises(PackError, match=r"bad\\udcff.png: the name of the file is not UTF-8"):
+        pack(source, tmp_path / "a", verbose=0)
+    index = pack(source, tmp_path / "b", on_error="skip", verbose=0)
+    assert index.num_samples == 1
+    index.provenance["skipped"][0]["error"].encode()
+
+
+def test_a_file_name_with_a_nul_is_a_bad_row(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    table = {"f": [str(tmp_path / "a.png"), str(tmp_path / "a\0.png")]}
+    source = ImageTable(table, image="f", size=(4, 4))
+    assert pack(source, tmp_path / "set", on_error="skip", verbose=0).num_samples == 1

@@ -161,3 +161,17 @@ def test_numbers_that_pandas_holds_are_numbers(tmp_path: Path):
         "n": "int64",
         "w": "bool",
     }
+
+
+@pytest.mark.parametrize("values", [[2**53 + 1, 0.5], [2**63, -1]])
+def test_integers_of_a_list_that_would_be_rounded_are_refused(values):
+    with pytest.raises(TypeError, match=r"'x' must be .* holds \d+ beside numbers that make all"):
+        Arrays(x=values)
+    assert Arrays(x=[2**53, 0.5])[0]["x"] == 2**53
+
+
+def test_missing_integers_of_pandas_are_refused():
+    """They became NaN, and all integers became floats."""
+    with pytest.raises(TypeError, match="holds integers and missing values"):
+        Arrays(x=pd.Series([1, None], dtype="Int64"))
+    assert Arrays(x=pd.Series([1, 2], dtype="Int64"))[0]["x"] == 1

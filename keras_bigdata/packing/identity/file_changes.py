@@ -110,7 +110,7 @@ def _status(path: str) -> _Status:
             return b"%d" % found.st_size, b"%d" % found.st_mtime_ns
         with os.scandir(path) as entries:
             files = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
-    except OSError:
+    except (OSError, ValueError):  # the name has a NUL
         return _UNKNOWN
     files.sort()
     return (

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.packing.samples.samples import Array
-from keras_bigdata.packing.sources.tables.labels import NO_CLASS, class_numbers
+from keras_bigdata.packing.sources.tables.labels import NO_CLASS, check_one_class, class_numbers
 from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.fields.ragged import Ragged
 from keras_bigdata.shards.index.shard_index import Field
@@ -87,9 +87,11 @@ def extend_classes(known: Sequence[Any], names: Sequence[Any]) -> ExtendedNames:
         names: the classes of the source.
 
     Raises:
-        PackError: if two classes of the source are the same class of the set, or if the lists have
-            no name in common and the names of one are texts and those of the other numbers.
+        PackError: if two classes of the source are the same class of the set, if one may be either
+            of two, or if the lists have no name in common and the names of one are texts and those
+            of the other numbers.
     """
+    check_one_class(names, known)
     by_text = {str(name): number for number, name in enumerate(known)}
     found = [
         by_text.get(str(name), number)

@@ -304,7 +304,7 @@ class Arrays(Source):
 
     def _encode_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Returns the class numbers of labels; takes the classes from them if none were passed."""
-        clean = clean_labels(labels.tolist(), f"field {LABELS!r}")
+        clean = clean_labels(labels.tolist(), f"field {LABELS!r}", self.classes)
         if self.classes is None:
             self.classes = sort_classes(clean)
         numbers = class_numbers(clean, self.classes)

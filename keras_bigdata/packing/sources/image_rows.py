@@ -120,6 +120,7 @@ class ImageRows(TableRows):
         sample: dict[str, Any] = {}
         for field, path in paths.items():
             try:
+                _check_name(path)
                 sample[field] = self._read_images(path, self._kinds.get(field))
             except PackError as error:
                 raise PackError(f"{self._row_location(row, path)}: {error}") from error
@@ -264,4 +265,20 @@ class ImageRows(TableRows):
 
     def _row_location(self, row: int, path: str | None = None) -> str:
         line = "" if self._lines is None else f" ({self._table}, line {self._lines[row]})"
-        return f"{path or self.file(row)}{line}"
+        # A name that is not UTF-8 cannot be printed.
+        name = (path or self.file(row)).encode(errors="backslashreplace").decode()
+        return f"{name}{line}"
+
+
+def _check_name(path: str) -> None:
+    """Checks that the column `file` can hold a name.
+
+    Raises:
+        PackError: if it cannot.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise PackError("the name of the file is not UTF-8. Rename the file") from error
+    if "\0" in path:
+        raise PackError("the name of a file cannot have a NUL. Correct the table")

@@ -26,7 +26,7 @@ def as_array(value: Any) -> Array:
 
     Raises:
         ValueError: with the reason, such as `"is None: ..."`, if it is something else, or if an
-            array would lose something: the mask of a masked array.
+            array would lose something: the mask of a masked array, or digits of integers.
     """
     kind = type(value).__name__
     if value is None:
@@ -44,12 +44,37 @@ def as_array(value: Any) -> Array:
     try:
         if hasattr(value, "detach"):  # PyTorch
             value = value.detach().cpu()
-        return np.asarray(value)
+        array = np.asarray(value)
     except Exception as error:
         raise ValueError(
             f"is not an array: a {kind} cannot be converted to one ({type(error).__name__}: "
             f"{error}). Pad rows to one length, or pass them as Ragged.from_rows(rows)"
         ) from error
+
+    if array.dtype.kind == "f":
+        _check_integers(value, kind)
+    return array
+
+
+def _check_integers(value: Any, kind: str) -> None:
+    """Refuses integers that became floats: beside missing values, or beside floats.
+
+    Raises:
+        ValueError: as `as_array`.
+    """
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("i", "u"):
+        raise ValueError(
+            f"({kind}) holds integers and missing values, which would become floats: fill them, as "
+            "series.fillna(0) does, or convert it, as series.astype('float64') does"
+        )
+    if not isinstance(value, list | tuple):
+        return
+    large = [item for item in value if isinstance(item, int) and abs(item) > 2**53]
+    if large:
+        raise ValueError(
+            f"({kind}) holds {large[0]} beside numbers that make all of them floats, which have 53 "
+            "bits: pass an array of one dtype"
+        )
 
 
 def numeric_problem(array: Array, kind: str = "ndarray") -> str | None:

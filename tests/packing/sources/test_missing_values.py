@@ -59,3 +59,40 @@ def test_a_kept_column_of_arrays_is_refused_by_name():
     columns = Columns("t", Path(), {"a": [np.zeros(2), np.zeros(2)]}, None)
     with pytest.raises(PackError, match="the column 'a' cannot be kept"):
         read_kept(columns, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "dtype"),
+    [
+        (["1234567890123456701", "1234567890123456702"], "int64"),  # 19 digits
+        (["12345678901234567890", "12345678901234567891"], "U"),
+        (["12345678901234567", "0.5"], "U"),
+        (["1.1", "1.10"], "U"),
+        (["1e5", "100000"], "U"),
+        (["1e500", "1"], "U"),
+        (["1", "1.0", "-0.0", "0.0", "2.5"], "float64"),
+        (["1.50", "0.25", "100000.0", "1e-05"], "float64"),
+    ],
+)
+def test_values_of_a_csv_file_that_differ_are_kept_apart(texts, dtype):
+    """Ids of 19 digits became one float."""
+    kept = read_kept(Columns("t", Path(), {"n": texts}, np.arange(len(texts))), ["n"])["n"]
+    if dtype == "U":
+        assert kept.tolist() == texts
+    else:
+        read = int if dtype == "int64" else float
+        assert (kept.dtype, kept.tolist()) == (dtype, [read(text) for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([2**64], "int64 cannot hold 18446744073709551616 exactly"),
+        ([np.uint64(2**63), 1], "int64 cannot hold 9223372036854775808 exactly"),
+        ([2**60 + 1, 0.5], "float64 cannot hold 1152921504606846977 exactly"),
+        ([2**60 + 1, None], "float64 cannot hold 1152921504606846977 exactly"),
+    ],
+)
+def test_integers_that_a_kept_column_would_round_are_refused(values, message):
+    with pytest.raises(PackError, match=message):
+        read_kept(Columns("t", Path(), {"n": values}, None), ["n"])

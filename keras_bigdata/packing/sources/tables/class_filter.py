@@ -97,6 +97,6 @@ def filter_table(
     if not isinstance(label, str) or separator is not None or not is_class_filter(classes):
         return table, LeftOut()
     where = f"{table.name}, column {label!r}"
-    labels = clean_labels(table.values[label], where)
-    left_out = leave_out(labels, resolve_classes(classes), where)
+    names = resolve_classes(classes)
+    left_out = leave_out(clean_labels(table.values[label], where, names), names, where)
     return (table if left_out.kept is None else table.select(left_out.kept)), left_out

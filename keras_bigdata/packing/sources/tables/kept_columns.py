@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,10 @@ from keras_bigdata.packing.sources.tables.table import Columns
 from keras_bigdata.shards.fields.varlen import as_text_array
 
 # Numbers in a CSV file, as a program writes them. "007" and "+1" are texts: such values are names.
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 
-# Integers with more digits are changed if they become floats.
-_FLOAT_DIGITS = 15
+_INT64 = np.iinfo(np.int64)
 
 
 def checked_keep(keep: str | Sequence[str]) -> tuple[str, ...]:
@@ -37,16 +37,18 @@ def checked_keep(keep: str | Sequence[str]) -> tuple[str, ...]:
 def read_kept(columns: Columns, keep: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """Returns columns of a table as arrays of numbers or texts.
 
-    A column of a CSV file holds numbers if all of its values are numbers as programs write them;
-    otherwise it holds texts. Columns of tables in memory keep their types. Missing values are empty
-    texts or, in a column of numbers, NaN.
+    A column of a CSV file holds numbers if all of its values are numbers as programs write them,
+    and if int64 or float64 can tell them apart; otherwise, as with versions 1.1 and 1.10 or ids of
+    20 digits, it holds texts. Columns of tables in memory keep their types. Missing values are
+    empty texts or, in a column of numbers, NaN.
 
     Args:
         columns: the table.
         keep: names of the columns.
 
     Raises:
-        PackError: if a column of a table in memory holds neither numbers nor texts, or both.
+        PackError: if a column of a table in memory holds neither numbers nor texts, or both, or
+            integers that its type cannot hold.
     """
     return {name: _as_array(columns, name) for name in keep}
 
@@ -65,11 +67,15 @@ def _as_array(columns: Columns, name: str) -> npt.NDArray[Any]:
         return np.array(values, bool)
     if all(_is_number(value, int | np.integer) for value in present):
         if not any(missing):
-            return np.array(values, np.int64)
-        if all(abs(int(value)) < 10**_FLOAT_DIGITS for value in present):
+            if all(map(_is_int64, present)):
+                return np.array(values, np.int64)
+        elif all(map(_is_exact, present)):
             return _with_missing(present, missing)
-    elif all(_is_number(value, int | float | np.integer | np.floating) for value in present):
-        return _with_missing(present, missing)
+        _refuse_large(columns, name, present, "int64" if not any(missing) else "float64")
+    if all(_is_number(value, int | float | np.integer | np.floating) for value in present):
+        if all(_is_exact(int(value)) for value in present if isinstance(value, int | np.integer)):
+            return _with_missing(present, missing)
+        _refuse_large(columns, name, present, "float64")
     kinds = sorted({type(value).__name__ for value in present})
     raise PackError(
         f"{columns.name}: the column {name!r} cannot be kept: it holds values of type "
@@ -83,15 +89,29 @@ def _parse_numbers(present: list[str], missing: list[bool]) -> npt.NDArray[Any] 
     texts = [text.strip() for text in present]
     if not texts:
         return None
-    if all(map(_INTEGER.fullmatch, texts)):
-        if not any(missing):
-            return np.array([int(text) for text in texts], np.int64)
-        if max(map(len, texts)) <= _FLOAT_DIGITS:
-            return _with_missing([float(text) for text in texts], missing)
-        return None
-    if all(map(_DECIMAL.fullmatch, texts)):
+    if all(map(_INTEGER.fullmatch, texts)) and not any(missing):
+        integers = [int(text) for text in texts]
+        return np.array(integers, np.int64) if all(map(_is_int64, integers)) else None
+    if all(map(_DECIMAL.fullmatch, texts)) and _are_distinct_floats(texts):
         return _with_missing([float(text) for text in texts], missing)
     return None
+
+
+def _are_distinct_floats(texts: list[str]) -> bool:
+    """Whether no number is rounded to another integer, and none is written in two ways.
+
+    "1" and "1.0" may be one number, as may "0.0" and "-0.0": programs write both.
+    """
+    written = {text: float(text) for text in set(texts)}
+    if not all(map(math.isfinite, written.values())):
+        return False
+    if not all(_is_exact(int(text)) for text in written if _INTEGER.fullmatch(text)):
+        return False
+    spellings = {
+        text.removesuffix(".0").removeprefix("-" if number == 0 else "")
+        for text, number in written.items()
+    }
+    return len(spellings) == len({number + 0.0 for number in written.values()})
 
 
 def _with_missing(present: list[Any], missing: list[bool]) -> npt.NDArray[Any]:
@@ -101,4 +121,21 @@ def _with_missing(present: list[Any], missing: list[bool]) -> npt.NDArray[Any]:
 
 
 def _is_number(value: Any, kinds: Any) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_ | np.timedelta64)
+
+
+def _is_int64(value: int) -> bool:
+    return bool(_INT64.min <= value <= _INT64.max)
+
+
+def _is_exact(value: int) -> bool:
+    """Whether a float is equal to an integer, and to none of its neighbors."""
+    return abs(int(value)) <= 2**53  # also of NumPy: the negative of its least int64 overflows
+
+
+def _refuse_large(columns: Columns, name: str, present: Sequence[Any], dtype: str) -> NoReturn:
+    largest = max((int(value) for value in present if isinstance(value, int | np.integer)), key=abs)
+    raise PackError(
+        f"{columns.name}: the column {name!r} cannot be kept: {dtype} cannot hold {largest} "
+        f"exactly. Convert it to texts first, such as df.assign({name}=df[{name!r}].astype(str))."
+    )

@@ -23,7 +23,9 @@ NO_CLASS = -1
 _PREVIEW = 10
 
 
-def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
+def clean_labels(
+    values: Sequence[Any], where: str, classes: Sequence[Any] | None = None
+) -> list[Label | None]:
     """Converts labels to integers if all are whole numbers, else to strings; None if missing.
 
     Booleans stay booleans if there are no other labels.
@@ -31,6 +33,8 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
     Args:
         values: Strings of a CSV file, or the values of a DataFrame's column.
         where: Table and column, for error messages.
+        classes: The classes that the labels are among, if they are known. If two of them are one
+            number, such as "1" and "1.0", labels are converted to strings. Defaults to `None`.
 
     Raises:
         PackError: If the labels are numbers with fractions, or neither strings nor numbers.
@@ -46,8 +50,9 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
                 f"Received in row {row}: {value!r} ({type(value).__name__})"
             )
         unique.add(value)
-    numbers = _parse_numbers(unique)
-    if numbers is None:
+    is_numeric = not (classes is not None and _equal_as_numbers(classes))
+    numbers = _parse_numbers(unique) if is_numeric else None
+    if numbers is None and is_numeric:
         # Among numbers, programs write "nan" for a missing one. Among names it is a name.
         nans = {value for value in unique if str(value).strip().lower() == "nan"}
         numbers = _parse_numbers(unique - nans) if nans else None
@@ -64,7 +69,7 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
     elif all(number.is_integer() for number in numbers.values()):
         # Parsed from the text, not from the float: different large integers can be equal as floats.
         converted = {
-            value: int(number) if isinstance(value, float) or "." in str(value) else int(value)
+            value: int(value) if isinstance(value, int) or _is_integer(value) else int(number)
             for value, number in numbers.items()
         }
     else:
@@ -75,6 +80,32 @@ def clean_labels(values: Sequence[Any], where: str) -> list[Label | None]:
             '`label`; or, with arrays, Arrays(images=x, age=ages, targets="age").'
         )
     return [None if is_missing(value) else converted[value] for value in plain]
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().removeprefix("-").isdecimal()
+
+
+def _equal_as_numbers(classes: Sequence[Any]) -> set[str]:
+    """Returns the numbers that several classes stand for."""
+    return {key for key, count in Counter(map(_as_key, classes)).items() if count > 1}
+
+
+def check_one_class(names: Sequence[Any], classes: Sequence[Any]) -> None:
+    """Checks that no label that was read as a number stands for two of the classes.
+
+    Raises:
+        PackError: if one does.
+    """
+    several = _equal_as_numbers(classes)
+    for name in names:
+        if not isinstance(name, str) and _as_key(name) in several:
+            same = [repr(each) for each in classes if _as_key(each) == _as_key(name)]
+            raise PackError(
+                f"the label {name!r} was read as a number, and may be any of the classes "
+                f"{', '.join(same)} of the directory. Pass `classes` to the source, such as "
+                "classes=ShardIndex.load(directory)"
+            )
 
 
 def sort_classes(labels: Sequence[Label | None]) -> list[Label]:
@@ -221,8 +252,10 @@ def resolve_names(value: Any, attribute: str, argument: str) -> list[Any]:
 
 def _as_python(value: Any) -> Any:
     """Returns the Python value of a NumPy scalar, and any other value as it is."""
-    # The masked constant has an `item` too, which is 0.
-    return value.item() if hasattr(value, "item") and value is not np.ma.masked else value
+    # The masked constant has an `item` too, which is 0; that of a time is a number of nanoseconds.
+    if value is np.ma.masked or isinstance(value, np.datetime64 | np.timedelta64):
+        return value
+    return value.item() if hasattr(value, "item") else value
 
 
 def _as_key(label: Any) -> str:

@@ -128,6 +128,8 @@ def read_inputs(table: Columns, columns: Sequence[str]) -> tuple[dict[str, Float
 
 
 def _parse(value: Any) -> float:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return math.nan  # `float` would return a number of nanoseconds
     try:
         # Python would read "1_000" as 1000; as a label it is a name.
         return math.nan if isinstance(value, str) and "_" in value else float(value)

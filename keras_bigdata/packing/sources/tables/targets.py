@@ -266,7 +266,7 @@ def _resolve_field_classes(classes: Any, name: str, several: bool) -> list[Any] 
 def _class_numbers(
     values: Sequence[Any], where: str, classes: list[Any] | None
 ) -> tuple[npt.NDArray[Any], list[Any], dict[int, str]]:
-    labels = clean_labels(values, where)
+    labels = clean_labels(values, where, classes)
     classes = sort_classes(labels) if classes is None else classes
     numbers, problems = encode_labels(labels, classes)
     return numbers, classes, problems
@@ -276,7 +276,7 @@ def _multi_hot(
     values: Sequence[Any], where: str, classes: list[Any] | None, separator: str
 ) -> tuple[npt.NDArray[Any], list[Any], dict[int, str]]:
     rows = [_split_labels(value, separator) for value in values]
-    flat = clean_labels([label for row in rows for label in row], where)
+    flat = clean_labels([label for row in rows for label in row], where, classes)
     classes = sort_classes(flat) if classes is None else classes
     if not classes:
         raise PackError(f"{where}: there is no label in any row.")
