@@ -64,7 +64,7 @@ class ResumeTraining(keras.callbacks.Callback):
       restored byte by byte. TensorBoard's event files keep what was written after the checkpoint,
       and so does the file of BestWeightsEarlyStopping until the same epoch is trained again.
     - Validation at the end of an epoch is not divided: after a kill there, the batches since the
-      last checkpoint are trained again.
+      last checkpoint are trained again. The epoch of a sequence that is `validation_data` is saved.
     - Ctrl-C writes a checkpoint at the end of the running batch. After another exception the
       newest checkpoint is the last one that was due.
     - In the rest of a resumed epoch, callbacks and the progress bar count batches from 0.
@@ -141,8 +141,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self.on_change = checked_choice(on_change, "on_change", ("refuse", "use_new"))
         self.sequence = sequence
         self.every = every
-        # The callbacks that are saved with the training.
-        self._callbacks: list[Any] | None = None
+        self._callbacks: list[Any] | None = None  # those that are saved with the training
         self._interrupt = DeferredKeyboardInterrupt(lambda: None)
         self._short_epoch = ShortEpoch()
         self._copies = TrainedCopies()
@@ -164,8 +163,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._start = self._trained = 0
         self._data = ResumableFit(self.sequence)
         self._shared = SharedCheckpoints(self._files, Processes())
-        # Some variables do not exist before the first step.
-        self._has_stepped = False
+        self._has_stepped = False  # some variables do not exist before the first step
         self._schedule = CheckpointSchedule(self.every)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ResumeTraining:
@@ -244,7 +242,7 @@ class ResumeTraining(keras.callbacks.Callback):
                     f"begins with epoch {epoch}. Pass the same `initial_epoch` as before, or "
                     f"initial_epoch={position['epoch']}."
                 )
-            self._data.seek(checkpoint["sequence"])
+            self._data.seek(checkpoint)
             if position["ended"]:
                 # It was taken before `on_epoch_begin` of the other callbacks, and Keras has reset
                 # the metrics of this epoch already.
@@ -277,22 +275,23 @@ class ResumeTraining(keras.callbacks.Callback):
         self._interrupt.raise_if_pending()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Ends the short epoch of a dataset after its last batch."""
+        """Ends a short epoch after its last batch."""
         self._trained = self._start + batch + 1
-        if self._start and self._data.reads_ahead and self._trained >= len(self.sequence):
+        if self._start and self._trained >= len(self.sequence) and self._data.can_end_epoch:
             self._short_epoch.stop(self.model)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Undoes the step in which a short epoch ended, before a validation."""
-        self._short_epoch.undo(self.model)
+        """Completes a short epoch, before a validation."""
+        self._short_epoch.complete(self.model, self._data)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Ends the training if Ctrl-C was pressed."""
         self._interrupt.raise_if_pending()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Undoes the step in which a short epoch ended."""
-        self._short_epoch.end(self.model)
+        """Completes a short epoch."""
+        self._short_epoch.complete(self.model, self._data)
+        self._short_epoch.end()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Saves the final state of the training, or restores it if there was nothing to train."""
@@ -300,7 +299,7 @@ class ResumeTraining(keras.callbacks.Callback):
         try:
             if self._checkpoint is not None:
                 set_initial_epoch(self.model, self._former_initial_epoch)
-                self._data.seek(self._checkpoint["sequence"])
+                self._data.seek(self._checkpoint)
                 self._restore(self._checkpoint)
             elif self._has_stepped:
                 self._end_epoch()
@@ -337,6 +336,7 @@ class ResumeTraining(keras.callbacks.Callback):
             self.sequence,
             position=position,
             sequence_epoch=self._sequence_epoch,
+            validation=self._data.validation,
             settings=self._settings,
         )
         self._shared.write(document)

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -38,6 +38,9 @@ class FitInput:
         tf_dataset: the `tf.data.Dataset` that was passed to `fit`, after one that multiplies class
             weights if `class_weight` was; or `None`. Defaults to `None`.
         class_weight: the argument of `fit`. Defaults to `None`.
+        adapter: the object through which Keras reads the data, whose `on_epoch_end` calls that of
+            the dataset. Defaults to `None`.
+        validation_data: the argument of `fit`. Defaults to `None`.
     """
 
     dataset: Any
@@ -45,21 +48,25 @@ class FitInput:
     steps_per_epoch: int | None
     tf_dataset: Any = None
     class_weight: Any = None
+    adapter: Any = field(default=None, compare=False)
+    validation_data: Any = None
 
 
 def fit_input() -> FitInput | None:
     """Returns the data of the `fit` that calls a callback, or `None` if it is not found.
 
-    Finds: the local variables `class_weight` and `epoch_iterator` of the function `fit`; of the
-    iterator its `steps_per_epoch` and `data_adapter`, and the adapter's `py_dataset` and `shuffle`,
-    or its `tf.data.Dataset`.
+    Finds: the local variables `class_weight`, `validation_data` and `epoch_iterator` of the
+    function `fit`; of the iterator its `steps_per_epoch` and `data_adapter`, and the adapter's
+    `py_dataset` and `shuffle`, or its `tf.data.Dataset`.
 
     Seen in: Keras 3.8 to 3.15.1, on TensorFlow, JAX and torch.
 
     Upstream: https://github.com/tensorflow/tensorflow/issues/36376 asks for the data in callbacks.
 
     Without it: `ResumeTraining` cannot refuse arguments of `fit` that make resuming inexact. It
-    warns once per `fit` and names them.
+    warns once per `fit` and names them. In the rest of a resumed epoch of a sequence, callbacks
+    receive an `on_train_batch_begin` too many, and the logged losses of several outputs are wrong.
+    A sequence that is passed as `validation_data` begins again with its epoch 0.
     """
     frame = sys._getframe(1)
     while frame.f_back is not None:
@@ -72,7 +79,9 @@ def fit_input() -> FitInput | None:
                 shuffle = dataset is not None and bool(adapter.shuffle)
                 steps = iterator.steps_per_epoch
                 weights = frame.f_locals.get("class_weight")
-                return FitInput(dataset, shuffle, steps, tf_dataset_of(adapter), weights)
+                validation = frame.f_locals.get("validation_data")
+                tf_dataset = tf_dataset_of(adapter)
+                return FitInput(dataset, shuffle, steps, tf_dataset, weights, adapter, validation)
             except AttributeError:
                 return None
     return None

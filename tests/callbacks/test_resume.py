@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_bigdata as kb
 from keras_bigdata.callbacks.resuming.checkpoint_directory import CheckpointDirectory
 from tests.helpers.paths import ROOT
 from tests.helpers.programs import environment_of
@@ -179,3 +180,69 @@ def test_kills_at_random_moments_change_nothing(tmp_path, backend, kills):
     assert result.returncode == 0, result.stderr[-3000:]
     assert int(result.stdout.split("killed ")[1].split()[0]) >= kills - 2
     assert "the same best weights in the end: True" in result.stdout
+
+
+class _Batches(keras.callbacks.Callback):
+    """Counts both hooks of a batch, and sets the learning rate by the first."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = self.ended = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begun += 1
+        self.model.optimizer.learning_rate = 0.001 * self.begun
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ended += 1
+
+    def state_dict(self):
+        return {"begun": self.begun, "ended": self.ended}
+
+    def load_state_dict(self, state):
+        self.begun, self.ended = state["begun"], state["ended"]
+
+
+@pytest.mark.slow
+@pytest.mark.every_backend
+@pytest.mark.parametrize("validation", ["none", "unshuffled", "3 batches"])
+def test_a_resumed_epoch_is_logged_as_a_whole_one(tmp_path, validation):
+    """TensorFlow counted a step without a batch in the losses of single outputs.
+
+    Callbacks received an `on_train_batch_begin` too many, and a sequence of validation data began
+    with its epoch 0 again.
+    """
+    rng = np.random.default_rng(0)
+    fields = {"x": rng.random((70, 3), "float32"), "a": rng.random((70, 1)), "b": np.ones((70, 1))}
+    data = tmp_path / "data"
+    kb.pack(kb.Arrays(**fields, inputs="x", targets=("a", "b")), data, verbose=0)
+
+    def train(folder, kill):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((3,))
+        outputs = [keras.layers.Dense(1, name=name)(inputs) for name in "ab"]
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", ["mse", "mse"])
+        sequence, batches = kb.ShardSequence(data, 16, seed=1), _Batches()
+        validation_data = {
+            "none": None,
+            "unshuffled": sequence.unshuffled(),
+            "3 batches": kb.ShardSequence(data, 16, seed=2, steps_per_epoch=3),
+        }[validation]
+        resume = kb.ResumeTraining(folder, sequence, every=0)
+        history = model.fit(
+            sequence,
+            epochs=3,
+            shuffle=False,
+            verbose=0,
+            validation_data=validation_data,
+            callbacks=resume.around([batches, Kill(kill)]),
+        )
+        weights = [np.array(weight).tolist() for weight in model.get_weights()]
+        return history.history, weights, batches.begun, batches.ended, sequence.epoch
+
+    expected = train(tmp_path / "whole", 1000)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", 8)
+    assert train(tmp_path / "killed", 1000) == expected
+    assert expected[2:] == (15, 15, 3)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -68,19 +69,22 @@ def test_killed_twice_in_an_epoch_it_ends_as_a_training_of_the_sequence(tmp_path
 
 
 def test_a_short_epoch_is_ended_without_stopping_the_training():
-    model, epoch = shared_tiny(), ShortEpoch()
+    model, epoch, data = shared_tiny(), ShortEpoch(), Mock()
     epoch.stop(model)
     assert model.stop_training
-    epoch.end(model)
+    epoch.complete(model, data)
     assert model.stop_training is False
+    epoch.complete(model, data)  # after a validation
+    data.end_epoch.assert_called_once_with()
     # Another callback stops the training at the same batch, after this one or before.
     epoch.stop(model)
     model.stop_training = True
-    epoch.end(model)
+    epoch.complete(model, data)
     assert model.stop_training is True
     epoch.stop(model)
-    epoch.end(model)
+    epoch.complete(model, data)
     assert model.stop_training is True
+    data.end_epoch.assert_called_once_with()
     model.stop_training = False
 
 

@@ -196,6 +196,29 @@ def test_callbacks_find_the_input_of_fit():
     assert internals.fit_input() is None
 
 
+def test_an_epoch_may_be_ended_early_through_the_adapter_of_fit():
+    class EndEarly(keras.callbacks.Callback):
+        batches = 0
+
+        def on_train_begin(self, logs=None):
+            self.adapter = internals.fit_input().adapter
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.batches += 1
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = False
+            self.adapter.on_epoch_end()
+
+    data, early = Calls(), EndEarly()
+    history = shared_model().fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[early])
+    assert history.epoch == [0, 1, 2]
+    assert early.batches == 6 < 3 * len(data)
+
+
 def test_callbacks_find_the_tf_data_of_fit():
     tf = pytest.importorskip("tensorflow")
     found = []

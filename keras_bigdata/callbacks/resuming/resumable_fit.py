@@ -20,28 +20,53 @@ class ResumableFit:
         sequence: the sequence.
         dataset: the dataset. Defaults to `None`: `fit` reads the sequence.
         is_transformed: whether its batches are not those of the sequence. Defaults to `False`.
+        received: what was found of the `fit`. Defaults to `None`: nothing.
 
     Attributes:
+        validation: the sequence that `fit` received as `validation_data`, or `None`.
+        can_end_epoch: whether an epoch may be ended before `fit` has found the end of the data.
         reads_ahead: whether batches may be requested long before they are trained, even those of
             an epoch that is not trained to its end.
     """
 
     def __init__(
-        self, sequence: EpochDataset, dataset: Any = None, is_transformed: bool = False
+        self,
+        sequence: EpochDataset,
+        dataset: Any = None,
+        is_transformed: bool = False,
+        received: FitInput | None = None,
     ) -> None:
         self._sequence = sequence
         self._dataset = dataset
         self._is_transformed = is_transformed
         self._example: Any = None
         self.reads_ahead = dataset is not None
+        self.can_end_epoch = received is not None
+        self._adapter: Any = None if received is None else received.adapter
+        validation = None if received is None else received.validation_data
+        is_another = isinstance(validation, EpochDataset) and validation is not sequence
+        self.validation: EpochDataset | None = validation if is_another else None
 
-    def seek(self, state: Mapping[str, Any]) -> None:
-        """Sets the batch that `fit` receives next."""
+    def seek(self, checkpoint: Mapping[str, Any]) -> None:
+        """Sets the batch that `fit` receives next, and the epoch of the validation data."""
         if self._is_transformed:
             # Read before the state is loaded, because iterating begins an epoch.
             first = next(iter(self._dataset))
             self._example = keras.tree.map_structure(lambda tensor: tensor.numpy(), first)
-        self._sequence.load_state_dict(state)
+        self._sequence.load_state_dict(checkpoint["sequence"])
+        if self.validation is not None and checkpoint.get("validation"):
+            try:
+                self.validation.load_state_dict(checkpoint["validation"])
+            except ValueError as error:
+                warnings.warn(
+                    "`validation_data` is not the sequence of the checkpoint, and begins with its "
+                    f"epoch {self.validation.epoch}: {error}",
+                    stacklevel=2,
+                )
+
+    def end_epoch(self) -> None:
+        """Ends the epoch of the data, as Keras does when it has found the end."""
+        self._adapter.on_epoch_end()
 
     def example(self) -> Any:
         """Returns a batch as `fit` receives it: `(x, y, sample_weight)`."""
@@ -83,7 +108,7 @@ def check_fit(sequence: EpochDataset) -> ResumableFit:
 
 def _check_data(sequence: EpochDataset, received: FitInput) -> ResumableFit:
     if received.dataset is sequence:
-        return ResumableFit(sequence)
+        return ResumableFit(sequence, received=received)
     dataset = received.tf_dataset
     origin = None if dataset is None else dataset_origin(dataset)
     if origin is None or origin.sequence is not sequence:
@@ -102,7 +127,7 @@ def _check_data(sequence: EpochDataset, received: FitInput) -> ResumableFit:
             "trained. Pass `as_dataset()` to `fit` with `map` and `prefetch` only; set the batch "
             "size and the shuffle of the sequence instead."
         )
-    return ResumableFit(sequence, dataset, origin.is_transformed)
+    return ResumableFit(sequence, dataset, origin.is_transformed, received)
 
 
 def _describe(received: FitInput, has_origin: bool) -> str:

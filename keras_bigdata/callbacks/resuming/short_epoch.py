@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from keras_bigdata.callbacks.resuming.resumable_fit import ResumableFit
 from keras_bigdata.callbacks.resuming.training_state import read_values, restore_values
 from keras_bigdata.keras_internals.callbacks import RanOutOfDataFilter
 
@@ -20,12 +21,14 @@ class _EndOfEpoch:
 class ShortEpoch:
     """Lets an epoch end that has fewer batches than `fit` expects.
 
-    Otherwise Keras finds the end of the data in a phantom step after the last one, in which
-    TensorFlow advances all variables that do not depend on data: seeds, and the count of steps in
-    the optimizer. If the batches of a dataset have equal sizes, it also advances the number of rows
-    in metrics, which `fit` reads before it calls any hook. That step must not happen, so `stop` is
-    called. With a sequence it has to happen, because Keras would not call the `on_epoch_end` of the
-    sequence; `begin_phantom_step` is called before it.
+    Otherwise Keras finds the end of the data in a phantom step after the last one. Callbacks
+    receive an `on_train_batch_begin` without a batch, and TensorFlow advances all variables that do
+    not depend on data: seeds, the count of steps in the optimizer, and, if batches have equal sizes
+    or a model has several outputs, the number of rows in metrics, from which `fit` computes the
+    logs before it calls any hook. So `stop` ends the epoch before that step.
+
+    If the `fit` was not found, nothing could tell Keras that the epoch of its data has ended. Then
+    the step happens, and `begin_phantom_step` is called before it.
     """
 
     def __init__(self) -> None:
@@ -45,15 +48,18 @@ class ShortEpoch:
         """Remembers the state of a model before the step after the last one."""
         self._before = copy.deepcopy(read_values(model))
 
-    def undo(self, model: Any) -> None:
-        """Restores the state before the phantom step, and lets training continue."""
+    def complete(self, model: Any, data: ResumableFit) -> None:
+        """Restores the state before a phantom step, and lets training continue.
+
+        It ends the epoch of the data if `stop` has ended that of `fit`. May be called again.
+        """
         if self._before is not None:
             restore_values(self._before, model)
             self._before = None
         if isinstance(model.stop_training, _EndOfEpoch):
             model.stop_training = False
+            data.end_epoch()
 
-    def end(self, model: Any) -> None:
-        """Calls `undo`, and lets the warning through; called when the epoch has ended."""
-        self.undo(model)
+    def end(self) -> None:
+        """Lets the warning through; called when the epoch has ended."""
         self._filter.stop()

@@ -37,6 +37,7 @@ def read_training(
     position: dict[str, Any],
     sequence_epoch: int,
     settings: dict[str, Any],
+    validation: EpochDataset | None = None,
 ) -> dict[str, Any]:
     """Returns the state of a training, to be copied before the next step.
 
@@ -48,6 +49,7 @@ def read_training(
             has `ended` and the training was `stopped` there.
         sequence_epoch: the epoch of the sequence at that position.
         settings: the settings with which the training began.
+        validation: the sequence that validates the model after each epoch. Defaults to `None`.
     """
     order = {**sequence.state_dict(), "epoch": sequence_epoch, "batch": position["batch"]}
     return {
@@ -57,6 +59,7 @@ def read_training(
         "position": position,
         "sequence": order,
         "data": _data_identity(sequence),
+        "validation": None if validation is None else validation.state_dict(),
         "settings": settings,
         "settings_now": read_settings(model),
         "variables": _describe_variables(model),
