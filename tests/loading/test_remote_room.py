@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_bigdata import Arrays, Shards, ShardSequence, pack
+from keras_bigdata import Shards, ShardSequence
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from tests.helpers.store import batches, pack_numbers
 
@@ -58,15 +58,6 @@ def test_processes_that_were_switched_off_need_no_room(directory, store):
     url = store.upload(directory)
     options = {"transform": _unchanged, "use_multiprocessing": True}
     assert len(list(ShardSequence(url, 10, workers=0, **options))) == len(ShardSequence(url, 10))
-
-
-def test_memory_that_other_processes_cannot_read_is_refused(request):
-    """Worker processes said that the file does not exist."""
-    url = f"memory://{request.node.name}"
-    pack(Arrays(x=np.zeros((20, 2))), url, verbose=0)
-    sequence = ShardSequence(url, 10, transform=_unchanged, use_multiprocessing=True)
-    with pytest.raises(ValueError, match=r"in the memory of this process only.*=False"):
-        sequence[0]
 
 
 def _unchanged(batch, rng):

@@ -113,21 +113,12 @@ class Prefetcher:
         return ThreadProvider(self.loader, self._workers)
 
     def _warn_of_downloads(self) -> None:
-        """Warns once that each worker process downloads the shards for itself.
-
-        Raises:
-            ValueError: if they cannot.
-        """
+        """Warns once that each worker process downloads the shards for itself."""
         if self._warned_of_downloads:
             return
         self._warned_of_downloads = True
         for config in self._config.parts:
             place = config.index.directory
-            if str(place).startswith("memory://"):
-                raise ValueError(
-                    f"{place}: exists in the memory of this process only, so that worker processes "
-                    "cannot read it. Pass use_multiprocessing=False."
-                )
             if not isinstance(place, Path) and cache_of(place) is None:
                 warnings.warn(
                     f"{place}: with `use_multiprocessing=True` each of the {self._workers} worker "
