@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keras_bigdata.errors import PackError
+from keras_bigdata.images.tiff import bits_per_sample, stored_numbers
 
 # Images of 16 bits or floats whose largest value is below this fraction (1/16) of the range keep
 # at most 17 of 256 levels.
@@ -19,11 +20,8 @@ _USUAL_BITS = "12 bits are 0 to 4095"
 
 def to_8_bits(image: Image.Image) -> Image.Image:
     """Converts images of integers or floats; the others have 8 bits per channel or less."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        # 16-bit grayscale: its mode depends on the release of Pillow.
-        return image_from_array(np.asarray(image).astype(np.uint16))
-    if image.mode in ("I", "F"):
-        return image_from_array(np.asarray(image))
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return image_from_array(stored_numbers(image))
     return image
 
 
@@ -84,8 +82,11 @@ def _check_range(original: npt.NDArray[Any], scaled: npt.NDArray[Any], full: flo
 
 def has_16_bits(image: Image.Image) -> bool:
     """Returns whether Pillow will read the high bytes only: color images of 16 bits a channel."""
-    tiles = getattr(image, "tile", ())
-    return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in tiles)
+    bits = bits_per_sample(image)
+    if bits is None:
+        tiles = getattr(image, "tile", ())
+        bits = 16 if any(";16" in str(tile[3]) for tile in tiles) else 8
+    return len(image.getbands()) > 1 and bits > 8
 
 
 def check_high_bytes(image: Image.Image) -> None:

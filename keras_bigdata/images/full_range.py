@@ -16,13 +16,13 @@ from keras_bigdata.images.load_image import load_image, resize_upright
 from keras_bigdata.images.open_image import (
     Color,
     ImageFile,
-    exif_orientation,
     loaded_orientation,
     open_image,
     read_with_skimage,
     wrap_image_errors,
 )
 from keras_bigdata.images.resizing import Form, pad_to
+from keras_bigdata.images.tiff import stored_numbers
 
 Array = npt.NDArray[Any]
 
@@ -85,7 +85,8 @@ def load_pixels(
     """Reads an image file and resizes it, as `load_image`, to the dtype of `form`.
 
     With `"uint16"` and `"float32"` values are kept as they are in the file: 0 to 255 of an 8-bit
-    file, 0 to 65,535 of a 16-bit one. They are resized in float32; uint16 is then rounded.
+    file, 0 to 65,535 of a 16-bit one; those of a TIFF file of which 0 is white are inverted. They
+    are resized in float32; uint16 is then rounded.
 
     Args:
         path: A file in any format that Pillow or scikit-image reads; or its content, as bytes.
@@ -140,23 +141,45 @@ def read_stored(path: ImageFile) -> tuple[Array, int]:
         return read_with_skimage(path), 1
     with opened:
         is_deep = has_16_bits(opened)
-        orientation = exif_orientation(opened)
+        maxval = pnm_maxval(opened)
         loaded = loaded_orientation(opened)
         if is_deep:
             if opened.format == "TIFF":
-                return read_with_skimage(path), orientation
+                return read_with_skimage(path), 1
             raise PackError(
                 f"it is a {opened.format} file of color with 16 bits a channel, of which Pillow "
                 "reads 8. Save it as TIFF"
             )
+        if maxval is not None:
+            return read_pnm(opened, maxval), loaded
         opened.load()
-        if opened.mode == "I" and opened.format == "PNG":
-            return np.asarray(opened).astype(np.uint16), loaded
         if opened.mode in ("I", "F") or opened.mode.startswith("I;16"):
-            values = np.asarray(opened)
-            return values.astype(values.dtype.newbyteorder("=")), loaded
+            return stored_numbers(opened), loaded
         mode = "L" if opened.mode in ("1", "L") and "transparency" not in opened.info else "RGB"
         return np.asarray(to_mode(opened, mode)), loaded
+
+
+def pnm_maxval(image: Image.Image) -> int | None:
+    """Returns the largest value that a PNM file allows, if Pillow scales its values."""
+    if image.format != "PPM":
+        return None
+    decoder, *_, args = image.tile[0]  # type: ignore[attr-defined]
+    return int(args[1]) if decoder in ("ppm", "ppm_plain") and isinstance(args, tuple) else None
+
+
+def read_pnm(image: Image.Image, maxval: int) -> Array:
+    """Returns the values of a PNM file, which Pillow scales to 0 to 255 or 65,535.
+
+    The scale is at least 1, so that each value is restored.
+    """
+    if maxval > 255 and image.mode == "RGB":
+        raise PackError(
+            f"it is a PPM file of color with values up to {maxval}, of which Pillow reads 8 bits. "
+            "Save it as TIFF"
+        )
+    full = 255 if maxval <= 255 else 65_535
+    values = np.asarray(image)
+    return np.rint(values * (maxval / full)).astype(values.dtype)
 
 
 def _kind(values: Array) -> str:

@@ -25,6 +25,7 @@ from keras_bigdata.images.eight_bits import (
     to_8_bits,
     to_mode,
 )
+from keras_bigdata.images.tiff import SIGNATURES, check_samples, has_misread_planes, upright_values
 
 Color = Literal["rgb", "grayscale"]
 
@@ -42,7 +43,7 @@ _JPEG_SUFFIX = re.compile(r"\.(jpe?g|jfif)\Z", re.IGNORECASE)
 
 _READ_AT_ONCE = 16 * 2**20
 
-_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PAGED_FORMATS = ("TIFF", "GIF", "WEBP", "PNG")
 
 # EXIF orientation -> the transposition that makes the image upright.
 UPRIGHT_TRANSPOSES = {
@@ -74,7 +75,20 @@ def open_image(file: ImageFile) -> Image.Image:
 
     Raises:
         OSError: If it is not a regular file, does not exist or is not an image that Pillow reads.
+        PackError: If Pillow would read other numbers than those in the file (`check_samples`).
     """
+    image = _open(file)
+    try:
+        check_samples(image)
+        if has_misread_planes(image):
+            raise UnidentifiedImageError("Pillow does not read uncompressed planes of 16 bits")
+    except (PackError, UnidentifiedImageError):
+        image.close()
+        raise
+    return image
+
+
+def _open(file: ImageFile) -> Image.Image:
     if isinstance(file, bytes):
         return Image.open(io.BytesIO(file))
     check_regular_file(file)
@@ -82,6 +96,17 @@ def open_image(file: ImageFile) -> Image.Image:
         with open(file, "rb", buffering=0) as opened:
             return Image.open(io.BytesIO(opened.read()))
     return Image.open(file)
+
+
+def count_pages(file: ImageFile) -> int:
+    """Returns the number of pages or frames of an image file; 1 if it cannot be read.
+
+    Further images of other formats, such as the preview of an MPO file, are not pages.
+    """
+    with contextlib.suppress(Exception), open_image(file) as image:
+        if image.format in _PAGED_FORMATS:
+            return int(getattr(image, "n_frames", 1))
+    return 1
 
 
 @contextlib.contextmanager
@@ -197,7 +222,7 @@ def load_upright(
 
 
 def read_with_skimage(file: ImageFile) -> npt.NDArray[Any]:
-    """Reads a file in a format that Pillow does not read, such as 16-bit color TIFF."""
+    """Reads a file in a format that Pillow does not read, such as 16-bit color TIFF; upright."""
     content = file if isinstance(file, bytes) else Path(file).read_bytes()
     if not content:
         raise PackError("the file is empty")
@@ -205,6 +230,8 @@ def read_with_skimage(file: ImageFile) -> npt.NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _read_content(content, file)
+    except PackError:
+        raise
     except Exception as error:  # each of its readers raises errors of its own types
         raise PackError(
             "it is not an image in a format that Pillow or scikit-image reads"
@@ -216,11 +243,11 @@ def _read_content(content: bytes, file: ImageFile) -> npt.NDArray[Any]:
 
     # Given a path, scikit-image reads a TIFF file with tifffile. Its other readers leave the file
     # open if they fail, so they receive the content.
-    if not content.startswith(_TIFF_SIGNATURES):
+    if not content.startswith(SIGNATURES):
         return np.asarray(imread(io.BytesIO(content)))
     if not isinstance(file, bytes):
-        return np.asarray(imread(os.fspath(file)))
+        return upright_values(np.asarray(imread(os.fspath(file))), content)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.tif"
         path.write_bytes(content)
-        return np.asarray(imread(path))
+        return upright_values(np.asarray(imread(path)), content)

@@ -27,7 +27,8 @@ class ImageFolder(ImageRows):
     The classes are the names of the class folders in alphabetical order, empty ones included.
     The files in a class folder, at any depth, are images by their suffix (`.jpg`, `.png`, `.tif`,
     ...). Links to files and folders are followed. Hidden files and folders are ignored. `pack`
-    reports other files that are left out, and folders of the system such as `__MACOSX`.
+    reports other files that are left out, and folders of the system such as `__MACOSX`. Only
+    the first page (TIFF) or frame (GIF, WebP) of a file is packed.
 
     Args:
         directory: The folder that holds the class folders.

@@ -15,7 +15,7 @@ from keras_bigdata.arguments import checked_row
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import local_path
 from keras_bigdata.images.full_range import StoredKind, load_pixels, read_stored
-from keras_bigdata.images.open_image import CHANNELS, Color
+from keras_bigdata.images.open_image import CHANNELS, Color, count_pages
 from keras_bigdata.images.resizing import Form
 from keras_bigdata.packing.forms.store_choice import StoreChoice, choose_store
 from keras_bigdata.packing.samples.stored_form import StoredForm
@@ -34,8 +34,8 @@ from keras_bigdata.shards.selecting.group_numbers import groups_of_items
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
 # Number of files that are tried: the first readable one decides which kind of numbers a source
-# holds.
-_KIND_FILES = 16
+# holds. Pages are counted in as many.
+_FIRST_FILES = 16
 
 
 class ImageRows(TableRows):
@@ -95,7 +95,7 @@ class ImageRows(TableRows):
         # Determined before rows are selected, so that all parts of the source hold the same kind.
         read = read_stored if frames is None else read_first_frame
         self._kinds = {
-            field: StoredKind([self._path(name) for name in column[:_KIND_FILES] if name], read)
+            field: StoredKind([self._path(name) for name in column[:_FIRST_FILES] if name], read)
             for field, column in images.items()
             if self.form.dtype != "uint8"
         }
@@ -188,6 +188,25 @@ class ImageRows(TableRows):
         }
         files = {FILE: [self._names[row] for row in rows], **others}
         return {**files, **super().row_columns(rows)}
+
+    def packing_notes(self) -> list[str]:
+        """Returns the notes that `pack` prints: also of files with several pages among the first.
+
+        Opening all files would take about as long as packing small ones.
+        """
+        notes = super().packing_notes()
+        if self.frames is not None:
+            return notes
+        for names in [self._names, *self._other_names.values()]:
+            paths = [self._path(name) for name in names[:_FIRST_FILES] if name]
+            pages = {path: count for path in paths if (count := count_pages(path)) > 1}
+            for path, count in list(pages.items())[:1]:
+                more = f", {len(pages) - 1} more of the first {len(paths)} files too"
+                notes.append(
+                    f"{path} has {count} pages or frames{more if len(pages) > 1 else ''}: only the "
+                    "first one of each file is packed"
+                )
+        return notes
 
     def _read_images(self, path: str, kind: StoredKind | None) -> npt.NDArray[Any]:
         """Returns an image, the frames of a folder, or the content of a file."""

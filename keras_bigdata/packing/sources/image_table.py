@@ -69,7 +69,8 @@ class ImageTable(ImageRows):
 
     Several targets are a tuple in this order, or a dict if `label` or `target` is one; their sample
     weights are nested in the same way. Images of any size and
-    mode are resized to `size`. Masks are resized to the nearest pixel, so that their values are
+    mode are resized to `size`. Only the first page (TIFF) or frame (GIF, WebP) of a file is packed.
+    Masks are resized to the nearest pixel, so that their values are
     those in the file. Texts are split into words in lower case.
 
     No file is read before `pack` or `source[i]` does so. A row without a label, a number or a file

@@ -64,6 +64,39 @@ def test_floats_are_kept_and_values_that_a_dtype_cannot_hold_are_refused(tmp_pat
         load_pixels(tmp_path / "n.tif", (4, 4), "grayscale", FLOAT32)
 
 
+def write_pnm(path: Path, values: np.ndarray, maxval: int, plain: bool = False) -> Path:
+    kind = (3 if values.ndim == 3 else 2) + (0 if plain else 3)
+    header = f"P{kind}\n{values.shape[1]} {values.shape[0]}\n{maxval}\n"
+    content = values.astype(">u2" if maxval > 255 else "u1").tobytes()
+    if plain:
+        content = " ".join(map(str, values.ravel())).encode()
+    path.write_bytes(header.encode() + content)
+    return path
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("maxval", [1, 100, 255, 256, 1023, 4095, 65_534, 65_535])
+def test_values_of_pgm_files_are_not_stretched(maxval: int, plain: bool, tmp_path: Path):
+    values = np.linspace(0, maxval, 64 * 64).astype(int).reshape(64, 64)
+    write_pnm(tmp_path / "a.pgm", values, maxval, plain)
+    for form in (UINT16, FLOAT32):
+        pixels = load_pixels(tmp_path / "a.pgm", (64, 64), "grayscale", form)[..., 0]
+        np.testing.assert_array_equal(pixels, values)
+    if maxval == 100:
+        shown = load_image(tmp_path / "a.pgm", (64, 64), "grayscale")
+        assert shown.max() == 255
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_color_ppm_of_16_bits_is_not_packed_as_8(plain: bool, tmp_path: Path):
+    color = np.stack([DEEP % 100] * 3, -1)
+    path = write_pnm(tmp_path / "a.ppm", color, 100, plain)
+    np.testing.assert_array_equal(load_pixels(path, (64, 64), "rgb", FLOAT32), color)
+    path = write_pnm(tmp_path / "a.ppm", color * 600, 65_535, plain)
+    with pytest.raises(PackError, match=r"PPM file of color .* up to 65535.*Save it as TIFF"):
+        load_pixels(path, (64, 64), "rgb", UINT16)
+
+
 def test_padding_and_overshoot_stay_in_the_range(tmp_path: Path):
     values = np.zeros((8, 16), np.uint16)
     values[:, 8:] = 65_535

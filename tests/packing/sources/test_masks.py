@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile
+from PIL import Image, ImageOps
 from skimage import data
 
 from keras_bigdata import ImageTable, PackError, ShardSequence, pack
@@ -164,6 +165,87 @@ def test_masks_lie_on_images_that_a_camera_turned(tmp_path: Path):
         np.testing.assert_array_equal(source[row]["images"] // 255, source[row]["masks"])
     with pytest.raises(PackError, match=r"lying\.png, the mask of .*40 high and 60 wide.*EXIF"):
         source[2]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("shape", [(60, 40), (40, 40)])
+def test_a_mask_without_the_orientation_of_its_image_does_not_lie_wrongly(
+    shape: tuple[int, int], orientation: int, tmp_path: Path
+):
+    """Unless its shape is that of the upright image only, a mask may show the stored one."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.zeros(shape, np.uint8)
+    stored[5:30, 10:20] = 1
+    Image.fromarray(stored * 255).save(tmp_path / "image.png", exif=exif)
+    Image.fromarray(stored).save(tmp_path / "same.png", exif=exif)
+    Image.fromarray(stored).save(tmp_path / "stored.png")
+    np.save(tmp_path / "stored.npy", stored)
+    with Image.open(tmp_path / "same.png") as image:
+        upright = ImageOps.exif_transpose(image)
+    Image.fromarray(np.asarray(upright)).save(tmp_path / "upright.png")
+    half = np.asarray(upright)[::2, ::2]
+    Image.fromarray(half).save(tmp_path / "half.png")
+    is_swapped = orientation >= 5
+    masks = ["same.png", "stored.png", "stored.npy", "upright.png", "half.png"]
+    size = shape[::-1] if is_swapped else shape
+    source = ImageTable(
+        {"image": ["image.png"] * 5, "mask": masks},
+        image="image",
+        mask="mask",
+        root=tmp_path,
+        size=size,
+        color="grayscale",
+    )
+    certain = ["same.png"]
+    if orientation == 1:
+        certain = masks
+    elif is_swapped and shape != (40, 40):
+        certain += ["upright.png", "half.png"]
+    for row, mask in enumerate(masks):
+        if mask not in certain:
+            with pytest.raises(PackError, match=rf"{mask}, the mask of .*exif_transpose"):
+                source[row]
+        elif mask != "half.png":
+            np.testing.assert_array_equal(source[row]["images"] // 255, source[row]["masks"])
+
+
+def test_a_mask_of_another_orientation_than_its_image_is_refused(tmp_path: Path):
+    for orientation in (3, 6):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / f"{orientation}.png"
+        Image.fromarray(np.zeros((40, 40), np.uint8)).save(path, exif=exif)
+    with pytest.raises(
+        PackError, match=r"EXIF orientation 3, and the mask has orientation 6: .*Save both upright"
+    ):
+        load_mask(tmp_path / "6.png", (8, 8), [tmp_path / "3.png"])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_a_min_is_white_mask_is_not_inverted(dtype: str, tmp_path: Path):
+    values = np.array([[0, 1], [1, 0]], dtype)
+    tifffile.imwrite(tmp_path / "m.tif", values, photometric="miniswhite")
+    with pytest.raises(PackError, match=r"0 is white .* Save it as .min is black"):
+        load_mask(tmp_path / "m.tif", (2, 2))
+    tifffile.imwrite(tmp_path / "m.tif", values, photometric="minisblack")
+    np.testing.assert_array_equal(load_mask(tmp_path / "m.tif", (2, 2))[..., 0], values)
+
+
+def test_an_int8_mask_and_large_uint32_are_refused_with_their_values(tmp_path: Path):
+    tifffile.imwrite(tmp_path / "m.tif", np.full((2, 2), -1, "i1"), photometric="minisblack")
+    with pytest.raises(PackError, match=r"int8.*Save it as int16 or uint8"):
+        load_mask(tmp_path / "m.tif", (2, 2))
+    tifffile.imwrite(tmp_path / "m.tif", np.full((2, 2), 2**32 - 6, "u4"), photometric="minisblack")
+    with pytest.raises(PackError, match="uint32 from 4294967290"):
+        load_mask(tmp_path / "m.tif", (2, 2))
+
+
+@pytest.mark.parametrize("maxval", [3, 255, 1000])
+def test_the_classes_of_a_pgm_mask_are_not_stretched(maxval: int, tmp_path: Path):
+    values = np.array([[0, 1], [2, 3]], ">u2" if maxval > 255 else "u1")
+    (tmp_path / "m.pgm").write_bytes(b"P5\n2 2\n%d\n" % maxval + values.tobytes())
+    np.testing.assert_array_equal(load_mask(tmp_path / "m.pgm", (2, 2))[..., 0], values)
 
 
 def test_whole_floats_are_class_numbers(tmp_path: Path):

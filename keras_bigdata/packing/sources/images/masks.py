@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.errors import PackError
 from keras_bigdata.files import check_regular_file
+from keras_bigdata.images.full_range import pnm_maxval, read_pnm
 from keras_bigdata.images.load_image import Pixels
 from keras_bigdata.images.open_image import (
     SWAPPED_ORIENTATION,
@@ -24,6 +25,7 @@ from keras_bigdata.images.open_image import (
     wrap_image_errors,
 )
 from keras_bigdata.images.resizing import ResizeMode, pad_to, place
+from keras_bigdata.images.tiff import check_samples, is_white_zero, read_tiff_shape, stored_numbers
 
 _MAX_CLASS = np.iinfo(np.uint8).max
 
@@ -42,7 +44,8 @@ def load_mask(
 
     The values are those in the file: the numbers of a palette (not its colors), gray values, 0
     and 1 of an image with one bit per pixel. The mask is made upright according to its EXIF
-    orientation. Each pixel of the result is the nearest one of the file.
+    orientation, which must be that of its images. Each pixel of the result is the nearest one of
+    the file.
 
     Args:
         path: An image with one channel, or a `.npy` file with an array of shape
@@ -61,12 +64,13 @@ def load_mask(
     Raises:
         PackError: If the file cannot be read, is padded or cropped and does not have the aspect
             ratio of an image, has several channels or values that are not whole
-            numbers from 0 to 255, or if it has the shape of the image before that is made upright.
+            numbers from 0 to 255, or if an image has another EXIF orientation, unless the shape of
+            the mask is only that of the upright image. It is also refused if 0 is white in it.
             Without `mask_values` also if it is a JPEG file, or if its values are 0 and 255. With
             them, if it has another value, unless it is a JPEG file.
     """
     with wrap_image_errors():
-        values, is_lossy = _read_values(path)
+        values, orientation, is_lossy = _read_values(path)
         if values.ndim == 3 and values.shape[2] == 1:
             values = values[..., 0]
         if values.ndim != 2 or 0 in values.shape:
@@ -74,7 +78,7 @@ def load_mask(
                 f"a mask must hold one number per pixel. Received: an array of shape {values.shape}"
             )
         for image_path in image_paths:
-            _check_orientation(values.shape, image_path)
+            _check_orientation(values.shape, orientation, image_path)
         if mask_values is not None:
             values = _to_classes(values, mask_values, is_lossy)
         if values.dtype.kind == "f" and (np.rint(values) == values).all():
@@ -153,11 +157,11 @@ def _to_classes(
     return np.asarray(order[places], np.uint8)
 
 
-def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
-    """Returns the values of a file, and whether its compression may have changed them."""
+def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], int, bool]:
+    """Returns the values of a file, upright; its EXIF orientation; whether it may be lossy."""
     check_regular_file(path)
     if Path(path).suffix.lower() == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False)), False
+        return np.asarray(np.load(path, allow_pickle=False)), 1, False
     with Image.open(path) as mask:
         bands = mask.getbands()
         if len(bands) != 1:
@@ -166,9 +170,24 @@ def _read_values(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], bool]:
                 f"{', '.join(bands)}. Save the class number of each pixel, as a gray value or with "
                 "a palette"
             )
+        check_samples(mask)
+        maxval = pnm_maxval(mask)
+        if is_white_zero(mask) and mask.mode != "1":
+            raise PackError(
+                'it states that 0 is white ("min is white"), so that its values are either class '
+                'numbers as they are stored, or inverted. Save it as "min is black" (in tifffile: '
+                'photometric="minisblack"), or as PNG'
+            )
+        # Before the pixels are loaded: Pillow makes TIFF files upright itself.
+        orientation = exif_orientation(mask)
         transpose = UPRIGHT_TRANSPOSES.get(loaded_orientation(mask))
         is_lossy = mask.format in _LOSSY_FORMATS or "jpeg" in str(mask.info.get("compression"))
-        return np.asarray(mask if transpose is None else mask.transpose(transpose)), is_lossy
+        upright = mask if transpose is None else mask.transpose(transpose)
+        if maxval is not None:
+            return read_pnm(upright, maxval), orientation, is_lossy
+        is_number = upright.mode in ("I", "F") or upright.mode.startswith("I;16")
+        values = stored_numbers(upright) if is_number else np.asarray(upright)
+        return values, orientation, is_lossy
 
 
 def _image_size(
@@ -182,13 +201,11 @@ def _image_size(
     height, width = shape[:2]
     full = None
     for path in image_paths:
-        try:
-            with Image.open(path) as image:
-                size = upright_size(image)
-        except OSError:  # a format that Pillow does not read
+        found = _read_upright_size(path)
+        if found is None:
             continue
-        expected_height, expected_width = width * size[0] / size[1], height * size[1] / size[0]
-        if min(abs(height - expected_height), abs(width - expected_width)) >= 1:
+        size = found[:2]
+        if not _has_ratio(shape, size):
             raise PackError(
                 f"it is {height} high and {width} wide, and its image is {size[0]} high and "
                 f"{size[1]} wide: their aspect ratios differ, so that after padding or cropping "
@@ -198,20 +215,58 @@ def _image_size(
     return full or (height, width)
 
 
-def _check_orientation(shape: tuple[int, ...], image_path: str | os.PathLike[str]) -> None:
-    """Refuses a mask with the shape of the stored image if EXIF turns the image by 90 degrees."""
+def _has_ratio(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Returns whether a mask has the aspect ratio of an image, to within one pixel."""
+    height, width = shape[:2]
+    expected_height, expected_width = width * size[0] / size[1], height * size[1] / size[0]
+    return min(abs(height - expected_height), abs(width - expected_width)) < 1
+
+
+def _read_upright_size(path: str | os.PathLike[str]) -> tuple[int, int, int] | None:
+    """Returns height and width of an image, upright, and its EXIF orientation.
+
+    `None` if neither Pillow nor tifffile reads it: other formats have no orientation.
+    """
     try:
-        check_regular_file(image_path)
-        with Image.open(image_path) as image:
-            # `upright_size` returns height and width; if EXIF swaps them, these are width and
-            # height of the pixels in the file.
-            width, height = upright_size(image)
-            swapped = exif_orientation(image) >= SWAPPED_ORIENTATION
-    except OSError:  # formats that Pillow does not read have no EXIF orientation
+        check_regular_file(path)
+        with Image.open(path) as image:
+            return *upright_size(image), exif_orientation(image)
+    except UnidentifiedImageError:
+        return read_tiff_shape(os.fspath(path))
+    except OSError:
+        return None
+
+
+def _check_orientation(
+    shape: tuple[int, ...], orientation: int, image_path: str | os.PathLike[str]
+) -> None:
+    """Refuses a mask if it is not certain whether it shows its image upright or as it is stored.
+
+    Args:
+        shape: Shape of the mask, made upright.
+        orientation: Its EXIF orientation.
+        image_path: The image.
+    """
+    found = _read_upright_size(image_path)
+    if found is None or found[2] == 1:
         return
-    if swapped and width != height and shape == (height, width):
+    height, width, image_orientation = found
+    upright, stored = (height, width), (width, height)
+    is_turned = image_orientation >= SWAPPED_ORIENTATION and height != width
+    if is_turned and shape == stored:
         raise PackError(
-            f"it is {height} high and {width} wide, as the pixels of the image are in its file, "
+            f"it is {width} high and {height} wide, as the pixels of the image are in its file, "
             "but the EXIF orientation of the image turns it. Save the image turned "
             "(PIL.ImageOps.exif_transpose), or the mask"
         )
+    if orientation == image_orientation:
+        return
+    is_upright = shape == upright or (_has_ratio(shape, upright) and not _has_ratio(shape, stored))
+    if is_turned and orientation == 1 and is_upright:
+        return
+    own = "has none" if orientation == 1 else f"has orientation {orientation}"
+    raise PackError(
+        f"its image has EXIF orientation {image_orientation}, and the mask {own}: it may show the "
+        "image as its pixels are in the file, or upright, as programs display it. Save both "
+        "upright and without EXIF orientation (PIL.ImageOps.exif_transpose)"
+    )
