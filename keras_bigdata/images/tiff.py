@@ -144,8 +144,8 @@ def _first_tags(file: BinaryIO) -> dict[int, int]:
     with TiffFile(file) as opened:
         page: Any = opened.pages.first
         values = {tag.code: tag.value for tag in page.tags}
-    firsts = {code: _as_tuple(value)[:1] for code, value in values.items()}
-    return {code: int(*first) for code, first in firsts.items() if first and isinstance(first[0], int)}
+    firsts = {code: next(iter(_as_tuple(value)), None) for code, value in values.items()}
+    return {code: int(first) for code, first in firsts.items() if isinstance(first, int)}
 
 
 def _sample_format(image: Image.Image) -> int:
