@@ -274,7 +274,7 @@ def test_dependencies_are_declared():
     used = {name.split(".")[0] for names in GRAPH.values() for name in names} - standard
     declared = {
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
-        *("loky", "cloudpickle", "rich", "ml_dtypes"),
+        *("loky", "cloudpickle", "rich", "ml_dtypes", "tifffile"),
         *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
         *("fsspec", "aiohttp", "distributed", "isal", "matplotlib", "shtab"),  # extras
         *("jax", "torch"),  # backends that are installed by the user

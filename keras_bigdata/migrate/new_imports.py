@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
 
 from keras_bigdata.migrate.dotted_names import dotted_name, name_node
+from keras_bigdata.migrate.syntax_tree import walk
+from keras_bigdata.old_keras.locations import canonical_name, keras_root, new_location
+
+# What `import *` of Keras 3 binds of the names that migrate imports from elsewhere.
+_STAR_NAMES = {
+    "keras": {"legacy"},
+    "keras.activations": {"hard_sigmoid"},
+    "keras.optimizers": {"legacy"},
+    "keras.utils": {"legacy"},
+}
+_LITERALS = cst.Integer | cst.Float | cst.SimpleString
 
 
 class NewImports:
@@ -35,7 +47,7 @@ class NewImports:
             if existing:
                 return existing
             local = name
-            if self._is_bound(name):
+            if self._is_bound(name) or self._position_of(name) is None:
                 local = f"{module.replace('.', '_')}_{name}"
             self._local_names[module, name] = local
         return self._local_names[module, name]
@@ -57,7 +69,7 @@ class NewImports:
         Args:
             edit: called with a node and a function that returns the edited node.
         """
-        lines = []
+        lines: dict[int, list[cst.SimpleStatementLine]] = {}
         for (module_name, name), local in self._local_names.items():
             alias = cst.ImportAlias(
                 cst.Name(name or module_name),
@@ -66,32 +78,69 @@ class NewImports:
             statement = (
                 cst.ImportFrom(name_node(module_name), [alias]) if name else cst.Import([alias])
             )
-            lines.append(cst.SimpleStatementLine([statement]))
-        if not lines:
-            return
-        position = self._position()
-
-        def insert(module: cst.Module) -> cst.Module:
-            body = [*module.body[:position], *lines, *module.body[position:]]
-            return module.with_changes(body=body)
-
-        if position:
-            previous = self._module.body[position - 1]
-            edit(previous, lambda new: cst.FlattenSentinel([*_as_list(new), *lines]))
-        else:
-            edit(self._module, insert)
+            position = self._position_of(local)
+            position = self._position() if position is None else position
+            lines.setdefault(position, []).append(cst.SimpleStatementLine([statement]))
+        for position, new_lines in lines.items():
+            if position:
+                edit(self._module.body[position - 1], _appender(new_lines))
+            else:
+                edit(self._module, _inserter(new_lines))
 
     def _existing_import(self, module: str, name: str) -> str:
         """Returns the local name of an import at the top level, or `""`."""
-        for statement in self._module.body:
-            if not isinstance(statement, cst.SimpleStatementLine):
-                continue
-            for node in statement.body:
+        for number, statement in enumerate(self._module.body):
+            for node in _statement_parts(statement):
                 if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
                     for alias in node.names:
-                        if dotted_name(node.module) == module and alias.evaluated_name == name:
-                            return alias.evaluated_alias or name
+                        local = alias.evaluated_alias or name
+                        if (dotted_name(node.module), alias.evaluated_name) == (
+                            module,
+                            name,
+                        ) and self._last_star(local, of_keras=True) < number:
+                            return local
         return ""
+
+    def _position_of(self, local: str) -> int | None:
+        """Returns the number of statements before the import of a name.
+
+        An `import *` after the import would replace the name. Returns `None` if one does and the
+        statements before it may use the name already.
+        """
+        position = self._position()
+        last_star = self._last_star(local)
+        if last_star < position:
+            return position
+        between = self._module.body[position : last_star + 1]
+        return last_star + 1 if all(map(_only_defines, between)) else None
+
+    def _last_star(self, name: str, *, of_keras: bool = False) -> int:
+        """Returns the number of the last statement whose `import *` may bind a name, or -1.
+
+        Args:
+            name: the name.
+            of_keras: whether to look at modules of Keras only. Others may bind any name.
+        """
+        return max(
+            (
+                number
+                for number, module in self._stars
+                if name in _STAR_NAMES.get(module, ())
+                or not (of_keras or keras_root(module) == "keras")
+            ),
+            default=-1,
+        )
+
+    @functools.cached_property
+    def _stars(self) -> list[tuple[int, str]]:
+        """The `import *` in statements at the top level: the number, and the module in Keras 3."""
+        return [
+            (number, _module_in_keras_3(node))
+            for number, statement in enumerate(self._module.body)
+            if not isinstance(statement, cst.FunctionDef | cst.ClassDef)
+            for node in walk(statement)
+            if isinstance(node, cst.ImportFrom) and isinstance(node.names, cst.ImportStar)
+        ]
 
     def _position(self) -> int:
         """Returns the number of statements before the new ones.
@@ -109,6 +158,45 @@ class NewImports:
             else:
                 at_top = False
         return position
+
+
+def _appender(lines: list[cst.SimpleStatementLine]) -> Callable[[Any], Any]:
+    """Returns an edit of a statement that adds lines after it."""
+    return lambda new: cst.FlattenSentinel([*_as_list(new), *lines])
+
+
+def _inserter(lines: list[cst.SimpleStatementLine]) -> Callable[[Any], Any]:
+    """Returns an edit of a module that adds lines at its top."""
+    return lambda new: new.with_changes(body=[*lines, *new.body])
+
+
+def _module_in_keras_3(node: cst.ImportFrom) -> str:
+    module = canonical_name("." * len(node.relative) + dotted_name(node.module))
+    location = new_location(module, "*")
+    return location[0] if isinstance(location, tuple) else module
+
+
+def _only_defines(statement: cst.CSTNode) -> bool:
+    """Whether a statement uses no imported name when it runs: imports, functions and literals."""
+    if isinstance(statement, cst.FunctionDef):
+        return not statement.decorators and not any(
+            isinstance(node, cst.Param) and node.default is not None
+            for node in walk(statement.params)
+        )
+    if isinstance(statement, cst.If | cst.Try):
+        return all(
+            map(_only_defines, [node for node in walk(statement) if _is_line_or_definition(node)])
+        )
+    return isinstance(statement, cst.SimpleStatementLine) and all(
+        _is_import(part)
+        or isinstance(part, cst.Pass)
+        or (isinstance(part, cst.Assign | cst.Expr) and isinstance(part.value, _LITERALS))
+        for part in statement.body
+    )
+
+
+def _is_line_or_definition(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.SimpleStatementLine | cst.FunctionDef | cst.ClassDef)
 
 
 def _as_list(node: cst.CSTNode | cst.FlattenSentinel[cst.CSTNode]) -> list[cst.CSTNode]:

@@ -200,6 +200,12 @@ class Script:
         meaning = program_names.meaning_of_star_name(self, node.value)
         return "" if isinstance(meaning, program_names.ProgramName) else node.value
 
+    def is_variable(self, node: cst.Name) -> bool:
+        """Whether a name is neither an attribute nor the keyword of an argument."""
+        parent = self.parent(node)
+        is_attribute = isinstance(parent, cst.Attribute) and parent.attr is node
+        return not is_attribute and not (isinstance(parent, cst.Arg) and parent.keyword is node)
+
     def written_name(self, node: cst.CSTNode) -> str:
         """Returns the full name of an imported object, in the form of the import statement.
 

@@ -21,3 +21,22 @@ def test_add_weight_and_methods_of_keras_1():
     assert "self.add_weight(shape=(3,), initializer='zero', name='b')" in new
     assert "def compute_output_shape(self" in new
     assert "trainable_weights cannot be assigned" in notes(code)[6]
+
+
+def test_inputs_of_add_loss_were_a_type_error():
+    code = """\
+        from keras.layers import Layer
+        class Own(Layer):
+            def call(self, x):
+                self.add_loss(ops.mean(x), inputs=x)
+                self.add_loss(ops.mean(x), x)
+                self.add_loss(losses=ops.mean(x), inputs=[x])
+                self.add_loss(ops.mean(x))
+                return x
+    """
+    new = migrate(code)
+    assert new.count("self.add_loss(ops.mean(x))") == 3
+    assert "self.add_loss(loss=ops.mean(x))" in new
+    assert notes(code) == {}
+    other = "import keras\ndef add_loss(a, inputs): pass\nx.add_loss(a, inputs=b)\n"
+    assert migrate(other) == other

@@ -83,9 +83,10 @@ def test_a_class_with_everything_by_keyword():
     assert f"        self.model = Model(inputs=a, outputs={dense})" in new
     assert "from keras_bigdata.legacy.layers import merge" in new
     by_line = notes(SCRIPTS["locked"].decode())
-    assert list(by_line) == [8, 26]
+    assert list(by_line) == [8, 19, 26]
     assert "Adadelta(learning_rate=1.0)" in by_line[26]
     assert "Python 3 calls __next__" in by_line[8]
+    assert "write next(self.it)" in by_line[19]
 
 
 def test_segmentation():

@@ -56,11 +56,13 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
 
     Args:
         configs: what is loaded of each set.
-        processes: number of processes of which each holds shards. Defaults to `1`.
+        processes: number of processes of which each holds shards; 0 for this one. Defaults to `1`.
 
     Raises:
         ValueError: if the cache is too small; without a cache, if memory is too small.
     """
+    processes = max(processes, 1)
+    memory = memory_limit() // processes
     needed: dict[CacheSettings | None, int] = {}
     balanced = None
     for config in configs:
@@ -73,12 +75,12 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
         needed[cache] = needed.get(cache, 0) + max(int(each.sum()) for each in windows)
         used = np.flatnonzero(selected.counts)
         total = int(index.sizes[used].sum())
-        if cache is None and config.balance is not None and total > memory_limit() // processes:
+        if cache is None and config.balance is not None and total > memory:
             balanced = config
     for cache, size in needed.items():
         if cache is not None:
             check_cache_bytes(cache, size)
-        elif size > memory_limit() // processes:
+        elif size > memory:
             raise ValueError(_too_little_memory(configs, size, processes))
     if balanced is not None:
         warnings.warn(

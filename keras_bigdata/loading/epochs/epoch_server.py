@@ -80,8 +80,7 @@ class EpochServer:
         corrupt_shards: CorruptShards | None = None,
     ) -> None:
         self.config = replace(config, repeats=True) if fixed else config
-        in_processes = use_processes and config.transform is not None
-        check_room(config.parts, max(workers, 1) if in_processes else 1)
+        check_room(config.parts, workers if use_processes and config.transform is not None else 1)
         self.roles = roles
         self.workers = workers
         self.use_processes = use_processes

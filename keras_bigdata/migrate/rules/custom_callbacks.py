@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import edit_text, text_of
+from keras_bigdata.migrate.syntax_tree import walk
 
+_BATCH_METHOD = re.compile("on_(train_|test_|predict_)?batch_(begin|end)")
 _OLD_PARAMS = {
     "nb_sample": "the number of rows that the script knows",
     "samples": "the number of rows that the script knows",
@@ -22,6 +26,9 @@ def plan(script: Script) -> None:
         _note_validation_data(script, attribute)
     for subscript in script.all(cst.Subscript):
         _plan_key(script, subscript)
+    for function in script.all(cst.FunctionDef):
+        if _BATCH_METHOD.fullmatch(function.name.value):
+            _note_batch_logs(script, function)
 
 
 def _note_validation_data(script: Script, node: cst.Attribute) -> None:
@@ -51,6 +58,35 @@ def _plan_key(script: Script, node: cst.Subscript) -> None:
             edit_text(script, index.value, lambda _: "epochs")
         elif key in _OLD_PARAMS:
             script.note(node, f"params['{key}'] is not in Keras 3: use {_OLD_PARAMS[key]}.")
+
+
+def _note_batch_logs(script: Script, function: cst.FunctionDef) -> None:
+    """Notes `logs["size"]` and `logs["batch"]` in a method that is called for each batch."""
+    parameters = [parameter.name.value for parameter in function.params.params]
+    if len(parameters) != 3 or not _has_base(script.class_of(function), "callback"):
+        return
+    _, batch, logs = parameters
+    instead = {
+        "size": "use the batch size that the script passes to fit; the last batch may be smaller",
+        "batch": f"write {batch}",
+    }
+    for node in walk(function.body):
+        match node:
+            case cst.Subscript(
+                value=cst.Name(value=owner),
+                slice=[cst.SubscriptElement(slice=cst.Index(value=key))],
+            ):
+                pass
+            case cst.Call(
+                func=cst.Attribute(value=cst.Name(value=owner), attr=cst.Name(value="get" | "pop")),
+                args=[cst.Arg(value=key), *_],
+            ):
+                pass
+            case _:
+                continue
+        name = text_of(key) if isinstance(key, cst.SimpleString) else ""
+        if owner == logs and name in instead:
+            script.note(node, f"{logs}[{name!r}] is not in Keras 3: {instead[name]}.")
 
 
 def _has_base(node: cst.ClassDef | None, name: str) -> bool:

@@ -16,6 +16,10 @@ def plan(script: Script) -> None:
         is_method = isinstance(call.func, cst.Attribute) and call.func.attr.value == "add_weight"
         if is_method and script.uses_keras:
             _plan_add_weight(script, call)
+    own = {function.name.value for function in script.all(cst.FunctionDef)}
+    for call in script.calls if script.uses_keras and "add_loss" not in own else ():
+        if script.method_of(call) == "add_loss" and not call_edits.has_starred(call):
+            _plan_add_loss(script, call)
     for node in script.all(cst.Assign):
         for target in node.targets:
             _note_trainable_weights(script, target.target)
@@ -45,6 +49,17 @@ def _plan_add_weight(script: Script, call: cst.Call) -> None:
     if len(args) <= len(names):
         positions = dict(enumerate(names[: len(args)]))
         script.edit(call, lambda new: call_edits.name_positional_args(new, positions))
+
+
+def _plan_add_loss(script: Script, call: cst.Call) -> None:
+    """Removes `inputs`, and renames `losses`, which was the first argument in Keras 1 and 2."""
+    inputs = call_edits.find_argument(call, "inputs", 1)
+    if inputs is not None and inputs.keyword is None:
+        script.edit(call, lambda new: call_edits.name_positional_args(new, {1: "inputs"}))
+    if inputs is not None:
+        script.edit(call, call_edits.remover("inputs"))
+    if "losses" in call_edits.keyword_names(call):
+        script.edit(call, lambda new: call_edits.rename_keywords(new, {"losses": "loss"}))
 
 
 def _note_trainable_weights(script: Script, target: cst.BaseExpression) -> None:

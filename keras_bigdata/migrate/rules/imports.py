@@ -8,6 +8,7 @@ import libcst as cst
 
 from keras_bigdata.migrate.dotted_names import dotted_name, name_node
 from keras_bigdata.migrate.program_names import star_module
+from keras_bigdata.migrate.rules import loss_functions
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.old_keras.locations import (
     REMOVED_NAMES,
@@ -17,6 +18,13 @@ from keras_bigdata.old_keras.locations import (
     keras_root,
     new_location,
 )
+
+_REMOVED = REMOVED_NAMES | {
+    "keras.callbacks.BaseLogger": (
+        "was removed: Keras 3 averages the metrics itself, and `logs` has the averages. Remove it "
+        "from the callbacks."
+    )
+}
 
 
 def plan(script: Script) -> None:
@@ -51,7 +59,7 @@ def _plan_from_import(script: Script, node: cst.ImportFrom, written: str) -> Non
     locations: dict[cst.ImportAlias, tuple[str, str]] = {}
     for alias in node.names:
         name = cst.ensure_type(alias.name, cst.Name).value
-        advice = REMOVED_NAMES.get(f"{module}.{name}")
+        advice = _REMOVED.get(f"{module}.{name}") or loss_functions.advice(module, name)
         if advice is not None:
             script.note(alias, f"{module}.{name} {advice}")
             continue
@@ -81,6 +89,8 @@ def _location_to_import(
     submodule = SUBMODULES.get(f"{module}.{name}")
     if submodule is not None and (submodule.module, submodule.name) != (written, name):
         used = _used_attributes(script, alias)
+        renamed = {one: loss_functions.new_function(f"{written}.{name}", one) for one in used}
+        used = {one if new is None else new[1] for one, new in renamed.items()}
         if submodule.can_change(used):
             return _relocate(root, submodule.module), submodule.name
         if submodule.must_change(used):
@@ -93,7 +103,7 @@ def _location_to_import(
                 f"too: {unknown}.",
             )
         return None
-    location = new_location(module, name)
+    location = loss_functions.new_function(written, name) or new_location(module, name)
     if location is None:
         if root not in ("", "keras", "tensorflow.keras"):
             if is_public_name(module, name):
@@ -221,8 +231,13 @@ def _plan_star_names(script: Script) -> None:
     noted: set[str] = set()
     for node in script.all(cst.Name):
         name = script.star_import_name(node)
+        full = script.full_name(node) if name and name not in noted else ""
+        if full in _REMOVED and script.is_variable(node):
+            noted.add(name)
+            script.note(node, f"{full} {_REMOVED[full]}")
+            continue
         meaning = star_module(script, name) if name and name not in noted else ""
-        if not meaning or script.full_name(node) != meaning or not _is_variable(script, node):
+        if not meaning or script.full_name(node) != meaning or not script.is_variable(node):
             continue
         noted.add(name)
         if meaning in ("keras.initializations", "keras.utils.conv_utils"):
@@ -230,13 +245,6 @@ def _plan_star_names(script: Script) -> None:
         else:
             meaning = "keras.losses" if meaning == "keras.objectives" else meaning
             script.new_imports.require_as(meaning, name)
-
-
-def _is_variable(script: Script, node: cst.Name) -> bool:
-    """Whether a name is neither an attribute nor the keyword of an argument."""
-    parent = script.parent(node)
-    is_attribute = isinstance(parent, cst.Attribute) and parent.attr is node
-    return not is_attribute and not (isinstance(parent, cst.Arg) and parent.keyword is node)
 
 
 def _plan_plain_import(script: Script, alias: cst.ImportAlias) -> None:
@@ -254,8 +262,8 @@ def _plan_full_name(script: Script, node: cst.Attribute) -> None:
     name = canonical_name(full)
     if not written or not name.startswith("keras."):
         return
-    if name in REMOVED_NAMES:
-        script.note(node, f"{name} {REMOVED_NAMES[name]}")
+    if name in _REMOVED:
+        script.note(node, f"{name} {_REMOVED[name]}")
         return
     module, _, last = name.rpartition(".")
     location = new_location(module, last)

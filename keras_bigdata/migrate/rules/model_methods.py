@@ -20,7 +20,6 @@ _GIVEN_NAME = re.compile(
     r"lstm|gru|bidirectional|conv[123]d|convolution[123]d|max_?pooling[123]d|"
     r"average_?pooling[123]d|batch_?normalization|time_?distributed)_(\d+)"
 )
-_SHAPES = {"output_shape": "output", "input_shape": "input"}
 _AT = {
     "get_output_at": "output",
     "get_input_at": "input",
@@ -43,14 +42,8 @@ def plan(script: Script) -> None:
         elif name in _PLANS and name not in own:
             _PLANS[name](script, call)
     for attribute in script.all(cst.Attribute):
-        if attribute.attr.value in _SHAPES and _is_layer(attribute.value):
-            script.edit(attribute, _to_shape)
-        elif attribute.attr.value in _SHAPES.values():
+        if attribute.attr.value in ("input", "output"):
             _plan_end_of_sequential(script, attribute)
-
-
-def _to_shape(attribute: cst.Attribute) -> cst.BaseExpression:
-    return _members(attribute.value, _SHAPES[attribute.attr.value], "shape")
 
 
 def _plan_end_of_sequential(script: Script, node: cst.Attribute) -> None:
@@ -255,17 +248,6 @@ def _members(value: cst.BaseExpression, *names: str) -> cst.BaseExpression:
     for name in names:
         value = cst.Attribute(value, cst.Name(name))
     return value
-
-
-def _is_layer(node: cst.BaseExpression) -> bool:
-    """Whether a node is `model.layers[i]` or `model.get_layer(...)`."""
-    if isinstance(node, cst.Subscript):
-        return isinstance(node.value, cst.Attribute) and node.value.attr.value == "layers"
-    return (
-        isinstance(node, cst.Call)
-        and isinstance(node.func, cst.Attribute)
-        and node.func.attr.value == "get_layer"
-    )
 
 
 def _note_to_yaml(script: Script, call: cst.Call) -> None:
