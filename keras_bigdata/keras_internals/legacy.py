@@ -257,3 +257,20 @@ def current_training_argument() -> bool | None:
     context = get_global_attribute("current_call_ctx")
     training = getattr(context, "training", None)
     return None if training is None else bool(training)
+
+
+def merging_method(layer: type) -> str | None:
+    """Returns the name of the method with which a merging layer joins inputs of equal rank.
+
+    Finds: `Merge._merge_function`, which `Merge.call` calls after it has made the ranks equal.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. `call` is public, but makes the ranks equal too.
+
+    Without it: `None`; `multiply`, `maximum` and `minimum` ignore the values of masked steps.
+
+    Args:
+        layer: the class, such as `keras.layers.Multiply`.
+    """
+    return "_merge_function" if hasattr(layer, "_merge_function") else None

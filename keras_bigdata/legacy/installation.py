@@ -18,6 +18,7 @@ from keras_bigdata.legacy.layers import (
     custom_layers,
     gates,
     ignored_arguments,
+    merged_masks,
     names_of_values,
     numpy_integers,
     regularizers,
@@ -83,6 +84,7 @@ _TOPICS = (
     removed_layers,
     regularizers,
     constraints,
+    merged_masks,
     names_of_values,
     optimizer_arguments,
     learning_rate,
@@ -129,8 +131,10 @@ def install(keras: int | None = None) -> None:
       BatchNormalization with the statistics of the batch, `accuracy` of binary losses, losses
       divided by the number of weights that are not zero, regularizers of activities summed over
       the batch. A warning names each of these defaults and its value in Keras 3.
-    - Models are saved and loaded under any name; callbacks have `validation_data` and the old
-      `params`; custom layers may call `add_weight` by position and assign `trainable_weights`.
+    - `concatenate`, `add` and the other merging layers mask a step that one of their inputs masks.
+    - Models are saved and loaded under any name; callbacks have `validation_data`, the old `params`
+      and `batch` and `size` in the logs of batches; custom layers may call `add_weight` by position
+      and assign `trainable_weights`.
     - `keras.backend` has its old functions, for symbolic tensors too, and losses and metrics that
       are written with them receive the targets as in Keras 2. Sessions of TensorFlow 1 only apply
       their settings.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 
 from keras_bigdata.keras_internals.legacy import (
@@ -12,6 +13,7 @@ from keras_bigdata.keras_internals.legacy import (
     copies_of,
     current_training_argument,
     functional_class,
+    merging_method,
     module_with_get,
     node_tensors,
 )
@@ -118,3 +120,12 @@ def test_the_copies_of_a_module():
     assert all(copy.Dense is keras.layers.Dense for copy in copies)
     assert len(copies) >= (3 if keras.backend.backend() == "tensorflow" else 2)
     assert copies_of("no_such_module") == []
+
+
+def test_the_method_that_joins_inputs_of_a_merging_layer(monkeypatch):
+    layers = (keras.layers.Multiply, keras.layers.Maximum, keras.layers.Minimum)
+    for layer in layers:
+        name = merging_method(layer)
+        monkeypatch.setattr(layer, name, lambda self, inputs: inputs[0] - inputs[1])
+        np.testing.assert_array_equal(layer()([np.ones((2, 3)), np.ones((2, 3))]), 0)
+    assert merging_method(keras.layers.Dense) is None

@@ -17,6 +17,7 @@ ONES = np.ones((8, 1))
 def gan(installed, monkeypatch):
     """Returns the discriminator, the generator and both, compiled in the usual order."""
     monkeypatch.setattr(trainable_at_compile, "keras_root", lambda: "keras")
+    keras.utils.set_random_seed(0)
     layers = keras.layers
     discriminator = keras.Sequential(
         [keras.Input((3,)), layers.Dense(2), layers.BatchNormalization(), layers.Dense(1)]

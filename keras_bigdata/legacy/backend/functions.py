@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_bigdata.keras_internals.legacy import all_layers
 from keras_bigdata.legacy.backend.learning_phase import LearningPhase, current_phase
 from keras_bigdata.legacy.backend.variables import get_value
 from keras_bigdata.legacy.models.constant_inputs import given_inputs, values_of
@@ -36,6 +39,10 @@ def is_placeholder(x: Any) -> bool:
 class Function:
     """Computes symbolic tensors from arrays, as `keras.backend.function` did.
 
+    It ran no updates that were not passed to it: neither in the training phase, of the moving
+    averages of BatchNormalization, nor of the states of an RNN. `tf.keras` of TensorFlow 2 called
+    the layers instead, which updated the states.
+
     Args:
         inputs: symbolic tensors; `learning_phase()` may be one of them.
         outputs: symbolic tensors or variables, or one of them.
@@ -45,6 +52,7 @@ class Function:
 
     def __init__(self, inputs: Any, outputs: Any, returns_list: bool) -> None:
         self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        self._keeps_states = returns_list
         self._is_single = not isinstance(outputs, list | tuple) and not returns_list
         self.outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
         self._tensors = [x for x in self.inputs if not isinstance(x, LearningPhase)]
@@ -80,14 +88,32 @@ class Function:
                 arrays.append(ops.convert_to_tensor(value, dtype=tensor.dtype))
         computed = iter(())
         if self._model is not None:
-            computed = iter(
-                keras.tree.flatten(self._model([*arrays, *self._given], training=bool(phase)))
-            )
+            with _without_updates(self._model if phase or self._keeps_states else None):
+                outputs = self._model([*arrays, *self._given], training=bool(phase))
+            computed = iter(keras.tree.flatten(outputs))
         results = [
             get_value(next(computed) if isinstance(output, keras.KerasTensor) else output)
             for output in self.outputs
         ]
         return results[0] if self._is_single else results
+
+
+@contextlib.contextmanager
+def _without_updates(model: Any) -> Iterator[None]:
+    """Restores after the block what a call in it changes, except the seeds of random numbers."""
+    variables: list[Any] = []
+    if model is not None:
+        # Unlike `non_trainable_variables`, these include neither the seeds nor the states of RNNs.
+        variables += model.non_trainable_weights
+        for layer in all_layers(model):
+            if getattr(layer, "stateful", False):
+                variables += keras.tree.flatten(getattr(layer, "states", None) or [])
+    values = [ops.copy(variable) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
 
 def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> Function:

@@ -1,4 +1,4 @@
-"""`K.variable(0.) - c * K.sum(x)`: operators between variables and symbolic tensors."""
+"""`K.variable(0.) - c * K.sum(x)`, and `set(model.trainable_weights)`: operators of variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.patching import wrap
+from keras_bigdata.legacy.patching import replace, wrap
 
 _OPERATORS = (
     *("__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__"),
@@ -16,7 +16,9 @@ _OPERATORS = (
 
 
 def install() -> None:
-    """Lets a variable stand on the left of a symbolic tensor, as it may on the right."""
+    """Lets a variable stand on the left of a symbolic tensor, and be an element of a set."""
+    # Keras 3 has `==` of the values, and no hash. Sets compare objects of equal hashes only.
+    replace(keras.Variable, "__hash__", object.__hash__)
     for name in _OPERATORS:
         wrap(keras.Variable, name, _with_symbolic_tensors)
 

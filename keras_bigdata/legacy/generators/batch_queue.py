@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ class BatchQueue:
         length_argument: as passed.
         num_taken: batches that were taken from the queue.
         first_rows: rows of the first batch, or `None` if none was read yet.
+        rows: the rows of the batches that no step has used yet, by the numbers of the batches.
         check: called with each batch before it is ready; returns the batch to use instead.
         error: the exception that the source raised, if any.
 
@@ -93,6 +95,7 @@ class BatchQueue:
         self._first_length = first_length
         self.num_taken = 0
         self.first_rows: int | None = None
+        self.rows: dict[int, int] = {}
         self.check: Callable[[Batch], Batch] | None = None
         self.error: BaseException | None = None
         self.length_argument = length_argument
@@ -217,6 +220,8 @@ class BatchQueue:
             raise
         if self.first_rows is None:
             self.first_rows = count_rows(batch)
+        with contextlib.suppress(ValueError):  # a later batch may be empty
+            self.rows[self._num_read] = count_rows(batch)
         if ends_epoch:
             self._epoch_ends.add(self._num_read)
         self._num_read += 1

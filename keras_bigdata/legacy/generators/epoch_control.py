@@ -28,7 +28,7 @@ class StepTracker:
         """Records that Keras holds no batch that it has not used."""
         self._num_trained = self.queue.num_taken
 
-    def before_step(self, count: int) -> None:
+    def before_step(self, count: int) -> list[int]:
         """Prepares those batches of a step that Keras does not hold yet.
 
         An error of the source within the step would leave a model on JAX without its variables, and
@@ -37,6 +37,9 @@ class StepTracker:
         Args:
             count: the number of batches that the step takes.
 
+        Returns:
+            The numbers of rows of these batches.
+
         Raises:
             StopIteration: if there is no batch left. It ends Keras's loop without an error.
             Exception: the exception that the source raised.
@@ -44,7 +47,9 @@ class StepTracker:
         held = self.queue.num_taken - self._num_trained
         if held < count and not self.queue.prepare(count - held) and held == 0:
             raise StopIteration
+        numbers = range(self._num_trained, self._num_trained + count)
         self._num_trained += count
+        return [self.queue.rows.pop(number) for number in numbers if number in self.queue.rows]
 
     @property
     def ends_epoch(self) -> bool:
@@ -62,6 +67,9 @@ class EpochControl(keras.callbacks.Callback):
         test: the steps of `evaluate`, or of the validation.
         predict: the steps of `predict`.
         validate: returns the results of the validation after an epoch, or `None`.
+
+    Attributes:
+        batch_rows: the rows of the batches of the current epoch of `fit`, by their numbers in it.
     """
 
     async_safe = True
@@ -80,11 +88,17 @@ class EpochControl(keras.callbacks.Callback):
         self.predict = predict
         self.validate = validate
         self.stopped_to_end_epoch = False
+        self.batch_rows: dict[int, int] = {}
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Forgets the batches of the former epoch."""
+        self.batch_rows.clear()
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Prepares the batches of the step."""
         if self.train is not None:
-            self.train.before_step(self._batches_per_step())
+            rows = self.train.before_step(self._batches_per_step())
+            self.batch_rows.update(enumerate(rows, start=batch))
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Prepares the batches of the step, and stops after it at the end of the epoch."""

@@ -39,6 +39,7 @@ from keras_bigdata.legacy.generators.source_callbacks import begin_training
 from keras_bigdata.legacy.generators.validation import Validation
 from keras_bigdata.legacy.metric_names import MetricAliases
 from keras_bigdata.legacy.models.metric_order import in_old_order
+from keras_bigdata.legacy.training.batch_logs import with_batch_logs
 from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 
 
@@ -165,7 +166,7 @@ def fit_generator(model: Any, *args: Any, **kwargs: Any) -> Any:
                 [
                     control,
                     *progress_bar(arguments.verbose, user_callbacks),
-                    *aliases.around(),
+                    *with_batch_logs(control.batch_rows.get, aliases.around()),
                     last_callback(control, arguments.epochs - 1),
                 ],
                 verbose=arguments.verbose,

@@ -11,6 +11,7 @@ channels_first        convolutions with channels first on a CPU
 deconvolution         `Deconvolution2D(output_shape=)`
 embedding             `Embedding(dropout=)`
 batch_normalization   `BatchNormalization(mode=)`
+merged_masks          masks of `concatenate`, `add` and the like
 maxout_dense, highway, locally_connected, merge    layers that Keras 3 does not have
 regularizers          `l1l2`, `l2(l=)`, `WeightRegularizer`
 constraints           `maxnorm(m=)`

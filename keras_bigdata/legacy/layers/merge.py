@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bigdata.legacy.layers.merged_masks import mask_of_all, mask_of_concatenation
+
 _MODES = ("sum", "mul", "concat", "ave", "cos", "dot", "max")
 
 
@@ -198,19 +200,11 @@ class Merge(keras.Layer):
         """Returns the mask of the outputs, as Keras 1 computed it."""
         if callable(self.mode):
             return self.output_mask(mask) if callable(self.output_mask) else self.output_mask
-        masks = [one for one in mask or () if one is not None]
-        if not masks or self.branches or self.mode in ("cos", "dot"):
+        if not mask or self.branches or self.mode in ("cos", "dot"):
             return None
         if self.mode != "concat":
-            return ops.all(ops.stack(masks), axis=0)
-        parts = []
-        for tensor, one in zip(inputs, mask, strict=True):
-            if one is None:
-                parts.append(ops.ones_like(tensor, dtype="bool"))
-            else:
-                ones = ops.ones_like(tensor, dtype="bool")
-                parts.append(ops.logical_and(ops.expand_dims(one, -1), ones))
-        return ops.all(ops.concatenate(parts, axis=self.concat_axis), axis=-1)
+            return mask_of_all(mask)
+        return mask_of_concatenation(inputs, mask, self.concat_axis)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""

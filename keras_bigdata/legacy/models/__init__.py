@@ -8,7 +8,7 @@ compile_arguments    `compile` (compile_names: old names of losses and metrics)
 metric_order         `metrics_names` and the order of results
 model_tensors        symbolic inputs and outputs, their names and shapes
 functional_arguments `Model(input=, output=)`
-removed_methods      `predict_classes`, `predict_proba`, `to_yaml`
+removed_methods      `predict_classes`, `to_yaml`, `input_names`
 layer_shapes         `layer.output_shape`, `layer.get_output_at`
 layer_list           `model.layers.pop()`, `model.get_layer`
 symbolic_losses      `model.add_loss(tensor)`
@@ -16,5 +16,6 @@ losses_of_tensors    losses and metrics that use symbolic tensors of the model
 constant_inputs      `Input(tensor=values)`
 symbolic_tensors     `tensor._keras_shape`, `tensor.get_shape()`
 model_files          `save` and `load_model` under old file names and formats
+saved_operations     operations such as `x != 0` in HDF5 files of models
 weights_methods      `save_weights` and `load_weights` under old file names (weights_files)
 """

@@ -17,6 +17,7 @@ from keras_bigdata.legacy.models import array_data
 from keras_bigdata.legacy.models.fit_arguments import MethodCall, is_keras_sequence, parse
 from keras_bigdata.legacy.models.metric_order import in_old_order
 from keras_bigdata.legacy.patching import wrap
+from keras_bigdata.legacy.training.batch_logs import rows_of_arrays, with_batch_logs
 from keras_bigdata.old_keras.method_arguments import KERAS_1_DEFAULT_EPOCHS, SHARED_ARGUMENTS
 
 # Arguments that have no effect on data that come in batches.
@@ -47,8 +48,10 @@ def _fit(former: Any) -> Any:
         callbacks = as_list(arguments.pop("callbacks", None))
         aliases = MetricAliases(callbacks)
         bar = progress_bar(arguments.get("verbose", "auto"), callbacks)
+        sizes = (arguments.get(name) for name in ("x", "batch_size", "validation_split"))
+        listed = with_batch_logs(rows_of_arrays(*sizes), aliases.around())
         try:
-            return former(self, callbacks=[*bar, *aliases.around()], **arguments)
+            return former(self, callbacks=[*bar, *listed], **arguments)
         finally:
             aliases.restore()
 

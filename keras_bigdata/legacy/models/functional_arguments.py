@@ -1,4 +1,8 @@
-"""`Model(input=, output=)` as in Keras 1, and `Model([x], [y])` as in Keras 1 and 2."""
+"""`Model(input=, output=)` as in Keras 1, and `Model([x], [y])` as in Keras 1 and 2.
+
+Also gives several outputs of one layer different names, as tf.keras did. In Keras 3 they have the
+name of the layer, and the loss of the last one is logged as that of each.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from keras_bigdata.old_keras.method_arguments import RENAMED_MODEL_ARGUMENTS
 
 
 def install() -> None:
-    """Makes `Model`, and subclasses that call its constructor, take both arguments."""
+    """Makes `Model`, and subclasses that call its constructor, take both, and name outputs."""
     # The class is chosen by the names of the arguments, before the constructor is called.
     former_new = keras.Model.__new__
 
@@ -26,6 +30,7 @@ def install() -> None:
     functional = functional_class()
     if functional is not None:
         wrap(functional, "__init__", _with_old_names)
+        wrap(functional, "__init__", _with_unique_output_names)
         wrap(functional, "__call__", _with_list_of_one)
     for module in copies_of("models"):
         wrap(module, "clone_model", _with_tensors_in_list)
@@ -41,6 +46,21 @@ def _with_old_names(initialize: Any) -> Any:
         initialize(self, *(_without_list(value) for value in args), **named)
 
     return initialize_with_old_names
+
+
+def _with_unique_output_names(initialize: Any) -> Any:
+    @functools.wraps(initialize)
+    def initialize_with_unique_output_names(self: Any, *args: Any, **kwargs: Any) -> None:
+        initialize(self, *args, **kwargs)
+        unique: list[str] = []
+        for name in self.output_names:
+            number = 0
+            while (numbered := f"{name}_{number}" if number else name) in unique:
+                number += 1
+            unique.append(numbered)
+        self.output_names = unique
+
+    return initialize_with_unique_output_names
 
 
 def _without_list(tensors: Any) -> Any:

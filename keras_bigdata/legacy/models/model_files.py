@@ -19,6 +19,7 @@ from keras_bigdata.files import atomic_path
 from keras_bigdata.keras_internals.legacy import copies_of
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.layers.gates import names_of_keras_3_if
+from keras_bigdata.legacy.models.saved_operations import operations_in
 from keras_bigdata.legacy.models.weights_files import link_or_copy
 from keras_bigdata.legacy.patching import replace, wrap
 from keras_bigdata.old_keras.file_suffixes import HDF5_SUFFIXES, MODEL_SUFFIXES
@@ -154,7 +155,8 @@ def _load_model(load_model: Any) -> Any:
         suffix = "" if name.endswith(MODEL_SUFFIXES) else _suffix_by_content(name)
         if is_hdf5 or suffix == ".h5":
             # Keras 3.15 does not find `loss="mse"` of such a file.
-            custom_objects = {**_short_losses(), **(custom_objects or {})}
+            found = {**_short_losses(), **operations_in(name)}
+            custom_objects = {**found, **(custom_objects or {})}
         with names_of_keras_3_if(_is_of_keras_3(name)):
             if suffix:
                 with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Methods of models that Keras 3 does not have."""
+"""Methods and attributes of models and metrics that Keras 3 does not have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_bigdata.legacy.generators import methods
+from keras_bigdata.legacy.models.model_tensors import tensors
 from keras_bigdata.legacy.patching import add_name
 
 
@@ -19,6 +20,10 @@ def install() -> None:
     add_name(keras.Model, "predict_on_generator", methods.predict_generator)
     add_name(keras.Model, "to_yaml", to_yaml)
     add_name(keras.Model, "reset_states", reset_states)
+    add_name(keras.Model, "input_names", _InputNames())
+    for name in ("predict", "test", "train"):
+        add_name(keras.Model, f"_make_{name}_function", _make_nothing)
+    add_name(keras.metrics.Metric, "reset_states", _reset_metric)
 
 
 def predict_proba(model: Any, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> Any:
@@ -50,6 +55,25 @@ def reset_states(model: Any) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.Model) or getattr(layer, "stateful", False):
             layer.reset_states()
+
+
+class _InputNames:
+    """An attribute with the names of the inputs. Unlike a property, a model may assign it."""
+
+    def __get__(self, model: Any, owner: Any = None) -> Any:
+        return self if model is None else [tensor.name for tensor in tensors(model, "inputs")]
+
+
+def _make_nothing(model: Any) -> None:
+    """Does nothing: Keras 3 makes the function in the first call, in any thread.
+
+    In Keras 2, scripts called it before they used a model in several threads.
+    """
+
+
+def _reset_metric(metric: Any) -> None:
+    """Resets a metric, under the name that the method had until `tf.keras` 2.4."""
+    metric.reset_state()
 
 
 def to_yaml(model: Any, **kwargs: Any) -> str:

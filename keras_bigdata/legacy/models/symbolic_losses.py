@@ -1,7 +1,8 @@
-"""`model.add_loss` with a symbolic tensor, such as that of a variational autoencoder.
+"""`model.add_loss` with a symbolic tensor, and `layer.add_loss(loss, inputs=...)`.
 
-Keras 3 takes losses in the `call` of a layer only. Here the tensor becomes a model from the inputs
-to the loss, which is called with each batch. Layers between them are computed a second time.
+Keras 3 takes losses in the `call` of a layer only. Here the tensor of a model, such as a
+variational autoencoder, becomes a model from the inputs to the loss, which is called with each
+batch. Layers between them are computed a second time.
 """
 
 from __future__ import annotations
@@ -20,11 +21,24 @@ _losses: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
 def install() -> None:
-    """Makes functional models take symbolic losses."""
+    """Makes functional models take symbolic losses, and layers the argument `inputs`."""
+    wrap(keras.Layer, "add_loss", _without_inputs)  # before the models, which inherit it
     functional = functional_class()
     if functional is not None:
         wrap(functional, "add_loss", _with_symbolic_losses)
         wrap(functional, "call", _adding_losses)
+
+
+def _without_inputs(add_loss: Any) -> Any:
+    @functools.wraps(add_loss)
+    def add_loss_of_inputs(self: Any, loss: Any = None, inputs: Any = None, **kwargs: Any) -> None:
+        """Adds a loss. `inputs` said in a graph which inputs it depends on, and has no effect."""
+        if loss is None:
+            loss = kwargs.pop("losses", None)  # its name in Keras 2
+        if loss is not None:
+            add_loss(self, loss, **kwargs)
+
+    return add_loss_of_inputs
 
 
 def _with_symbolic_losses(add_loss: Any) -> Any:
