@@ -156,7 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         owner, faults = self.server.owner, self.server.owner.faults
         path = unquote(urlsplit(self.path).path)
         range_header = self.headers.get("Range")
-        latency = faults.latency  # tests change it when they see the request, which comes next
+        # Tests change the latency when they see the request, which comes next.
+        latency = faults.latency if re.search(faults.only, path) else 0
         given, rng = owner.next_faults(self.command, path, range_header)
         if latency:
             owner.closing.wait(latency)

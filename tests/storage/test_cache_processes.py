@@ -1,5 +1,6 @@
 """Processes that share a cache, and are killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -59,6 +60,11 @@ def fetched(server):
     return [path[1:] for method, path, _ in server.requests if method == "GET"]
 
 
+def end(process):
+    process.kill()
+    process.communicate()
+
+
 def test_50_kills_lose_nothing_while_the_set_is_replaced(directory, tmp_path):
     max_bytes = 8 * SIZE
     with WebServer(directory) as server:
@@ -102,14 +108,15 @@ def test_processes_that_want_the_same_files_fetch_them_once(directory, tmp_path)
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_download_is_taken_over_from_a_process_that_ends(directory, tmp_path, number):
-    with WebServer(directory) as server:
+    with WebServer(directory) as server, contextlib.ExitStack() as at_end:
+        server.faults.only, server.faults.latency = "0.pkl", 60.0
         first = start("read", server, tmp_path / "cache", 0, "0.pkl")
-        assert first.stdout.readline() == "ready\n"
-        server.faults.latency = 60.0
+        at_end.callback(end, first)
         while "0.pkl" not in fetched(server):
             assert first.poll() is None
             time.sleep(0.001)
         second = start("read", server, tmp_path / "cache", 0, "0.pkl")
+        at_end.callback(end, second)
         server.faults.latency = 0.0
         assert second.stdout.readline() == "ready\n"
         time.sleep(0.5)
