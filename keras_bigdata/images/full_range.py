@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PpmImagePlugin, UnidentifiedImageError
 
 from keras_bigdata.errors import PackError
 from keras_bigdata.images.eight_bits import has_16_bits, to_mode
@@ -161,9 +161,9 @@ def read_stored(path: ImageFile) -> tuple[Array, int]:
 
 def pnm_maxval(image: Image.Image) -> int | None:
     """Returns the largest value that a PNM file allows, if Pillow scales its values."""
-    if image.format != "PPM":
+    if not isinstance(image, PpmImagePlugin.PpmImageFile):
         return None
-    decoder, *_, args = image.tile[0]  # type: ignore[attr-defined]
+    decoder, *_, args = image.tile[0]
     return int(args[1]) if decoder in ("ppm", "ppm_plain") and isinstance(args, tuple) else None
 
 

@@ -24,17 +24,14 @@ _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 
 def bits_per_sample(image: Image.Image) -> int | None:
     """Returns the bits of a channel of a TIFF file, the most of any; `None` of other formats."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return None
-    return max(_as_tuple(image.tag_v2.get(_BITS, 1)))
+    tags = _pillow_tags(image)
+    return None if tags is None else max(_as_tuple(tags.get(_BITS, 1)))
 
 
 def is_white_zero(image: Image.Image) -> bool:
     """Returns whether 0 is white in an image: TIFF files that state "min is white"."""
-    return (
-        isinstance(image, TiffImagePlugin.TiffImageFile)
-        and image.tag_v2.get(_PHOTOMETRIC, _WHITE_IS_ZERO) == _WHITE_IS_ZERO
-    )
+    tags = _pillow_tags(image)
+    return tags is not None and tags.get(_PHOTOMETRIC, _WHITE_IS_ZERO) == _WHITE_IS_ZERO
 
 
 def has_misread_planes(image: Image.Image) -> bool:
@@ -42,10 +39,9 @@ def has_misread_planes(image: Image.Image) -> bool:
 
     Pillow decodes uncompressed planes one by one, in modes of 8 bits (seen in 13.0).
     """
-    bits = bits_per_sample(image)
-    if bits is None or bits <= 8 or len(image.getbands()) == 1:
+    tags = _pillow_tags(image)
+    if tags is None or (bits_per_sample(image) or 0) <= 8 or len(image.getbands()) == 1:
         return False
-    tags: Any = image.tag_v2  # type: ignore[attr-defined]
     return tags.get(_PLANES) == _SEPARATE_PLANES and image.info.get("compression") == "raw"
 
 
@@ -148,9 +144,13 @@ def _first_tags(file: BinaryIO) -> dict[int, int]:
     return {code: int(first) for code, first in firsts.items() if isinstance(first, int)}
 
 
+def _pillow_tags(image: Image.Image) -> Any:
+    """Returns the tags of the page that Pillow reads; `None` of other formats than TIFF."""
+    return image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+
+
 def _sample_format(image: Image.Image) -> int:
-    tags: Any = image.tag_v2  # type: ignore[attr-defined]
-    return max(_as_tuple(tags.get(_SAMPLE_FORMAT, _UNSIGNED)))
+    return max(_as_tuple(_pillow_tags(image).get(_SAMPLE_FORMAT, _UNSIGNED)))
 
 
 def _as_tuple(value: Any) -> tuple[int, ...]:
