@@ -351,8 +351,9 @@ class HDF5Table(Source):
 
     def _read_labels(self, name: str, classes: Any) -> None:
         """Sets the class numbers, the classes and the problems from a dataset of labels."""
-        labels, codes = read_labels(self._file, name)
-        self.classes = sort_classes(labels) if classes is None else resolve_classes(classes)
+        known = None if classes is None else resolve_classes(classes)
+        labels, codes = read_labels(self._file, name, known)
+        self.classes = sort_classes(labels) if known is None else known
         numbers = np.asarray(class_numbers(labels, self.classes), np.int32)
         self._labels = numbers[codes]
         where = f"{self._file.path}, dataset {name!r}"

@@ -133,7 +133,7 @@ class ImageRows(TableRows):
                 )
             except PackError as error:
                 raise PackError(
-                    f"{mask}, the mask of {self._row_location(row)}: {error}"
+                    f"{_printable(mask)}, the mask of {self._row_location(row)}: {error}"
                 ) from error
         return sample | columns
 
@@ -200,7 +200,8 @@ class ImageRows(TableRows):
         for names in [self._names, *self._other_names.values()]:
             paths = [self._path(name) for name in names[:_FIRST_FILES] if name]
             pages = {path: count for path in paths if (count := count_pages(path)) > 1}
-            for path, count in list(pages.items())[:1]:
+            if pages:
+                path, count = next(iter(pages.items()))
                 more = f", {len(pages) - 1} more of the first {len(paths)} files too"
                 notes.append(
                     f"{path} has {count} pages or frames{more if len(pages) > 1 else ''}: only the "
@@ -284,9 +285,12 @@ class ImageRows(TableRows):
 
     def _row_location(self, row: int, path: str | None = None) -> str:
         line = "" if self._lines is None else f" ({self._table}, line {self._lines[row]})"
-        # A name that is not UTF-8 cannot be printed.
-        name = (path or self.file(row)).encode(errors="backslashreplace").decode()
-        return f"{name}{line}"
+        return f"{_printable(path or self.file(row))}{line}"
+
+
+def _printable(path: str) -> str:
+    """Returns a path for messages: a name that is not UTF-8 cannot be printed."""
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _check_name(path: str) -> None:

@@ -129,6 +129,15 @@ def test_classes_of_another_source(path):
     np.testing.assert_array_equal(rows_of(test, "labels"), np.arange(ROWS) % 3)
 
 
+def test_labels_that_are_equal_as_numbers_keep_the_classes_that_are_passed(tmp_path):
+    """They were read as numbers: all rows had the first class."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.zeros((2, 3))
+        file["names"] = ["1", "1.0"]
+    source = HDF5Table(tmp_path / "a.h5", label="names", classes=["1", "1.0", "beta"])
+    assert rows_of(source, "labels").tolist() == [0, 1]
+
+
 def test_labels_of_several_columns_are_taken_as_they_are(path):
     source = HDF5Table(path, label="onehot")
     assert source.classes is None

@@ -19,12 +19,15 @@ from keras_bigdata.packing.sources.tables.missing_values import is_missing
 from keras_bigdata.packing.sources.texts.tokens import split_words
 
 
-def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDArray[np.int64]]:
+def read_labels(
+    file: HDF5File, name: str, classes: list[Any] | None
+) -> tuple[list[Label | None], npt.NDArray[np.int64]]:
     """Reads the distinct labels of a dataset, and for each row the position of its label in them.
 
     Args:
         file: The open file.
         name: A dataset with one label per row.
+        classes: The classes that the labels are among, if they are known.
 
     Returns:
         Tuple `(labels, positions)`; `positions` has the shape `(rows,)`.
@@ -60,7 +63,7 @@ def read_labels(file: HDF5File, name: str) -> tuple[list[Label | None], npt.NDAr
                 "are not classes. If they are values to predict, pass HDF5Table(path, label=None, "
                 f"columns={{'target': {name!r}}}, targets='target')."
             )
-    return clean_labels(list(code_of_value), f"{file.path}, dataset {name!r}"), codes
+    return clean_labels(list(code_of_value), f"{file.path}, dataset {name!r}", classes), codes
 
 
 def check_numbers(file: HDF5File, name: str) -> None:

@@ -73,7 +73,7 @@ def _as_array(columns: Columns, name: str) -> npt.NDArray[Any]:
             return _with_missing(present, missing)
         _refuse_large(columns, name, present, "int64" if not any(missing) else "float64")
     if all(_is_number(value, int | float | np.integer | np.floating) for value in present):
-        if all(_is_exact(int(value)) for value in present if isinstance(value, int | np.integer)):
+        if all(_is_exact(value) for value in present if isinstance(value, int | np.integer)):
             return _with_missing(present, missing)
         _refuse_large(columns, name, present, "float64")
     kinds = sorted({type(value).__name__ for value in present})
@@ -128,9 +128,9 @@ def _is_int64(value: int) -> bool:
     return bool(_INT64.min <= value <= _INT64.max)
 
 
-def _is_exact(value: int) -> bool:
-    """Whether a float is equal to an integer, and to none of its neighbors."""
-    return abs(int(value)) <= 2**53  # also of NumPy: the negative of its least int64 overflows
+def _is_exact(value: int | np.integer[Any]) -> bool:
+    """Whether float64 holds an integer, and every integer between it and 0."""
+    return bool(-(2**53) <= value <= 2**53)
 
 
 def _refuse_large(columns: Columns, name: str, present: Sequence[Any], dtype: str) -> NoReturn:
