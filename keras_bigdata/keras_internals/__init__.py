@@ -9,6 +9,7 @@ tf_data         how a `tf.data.Dataset` was made from others
 iterator_guard  TensorFlow's iterator of a stopped `fit`
 callbacks       what callbacks need from a running `fit`, its model and other callbacks
 output_losses   the losses of several outputs, averaged over rows
+layers          all layers of a model, also those that other layers hold
 padded_loss     whether the losses of a model stay the same if a batch is padded
 distribution    which part of each batch a process trains on, and what Keras would divide
 processes       data that the processes that train one model exchange

@@ -197,27 +197,6 @@ def _metric_name(metric: Any) -> str:
     return str(name or type(metric).__name__)
 
 
-def all_layers(model: Any) -> list[Any]:
-    """Returns a model and all layers in it, each before the layers that it contains.
-
-    Finds: `keras.Layer._flatten_layers`.
-
-    Seen in: Keras 3.8 to 3.15.1.
-
-    Upstream: none filed. `model.layers` has neither the layers of nested models nor those within
-    wrappers and custom layers.
-
-    Without it: the layers of the model and of nested models.
-    """
-    flatten = getattr(model, "_flatten_layers", None)
-    if flatten is not None:
-        return list(flatten())
-    layers = [model]
-    for layer in getattr(model, "layers", ()):
-        layers += all_layers(layer)
-    return layers
-
-
 def module_with_get(name: str) -> ModuleType:
     """Returns the module whose `get` the layers call with a name, such as that of an activation.
 

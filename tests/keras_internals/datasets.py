@@ -38,3 +38,13 @@ def model(built: bool = True) -> keras.Model:
 
 
 shared_model = reused(model)
+
+
+def call_on_train_begin(function):
+    """Returns a callback that calls a function with itself in `on_train_begin`."""
+
+    class OnTrainBegin(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            function(self)
+
+    return OnTrainBegin()

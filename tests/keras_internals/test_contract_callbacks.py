@@ -11,8 +11,7 @@ from keras.src import backend
 
 from keras_bigdata import InputReport
 from keras_bigdata.keras_internals import callbacks as internals
-from keras_bigdata.keras_internals import tf_data
-from tests.keras_internals.datasets import Calls, model, shared_model
+from tests.keras_internals.datasets import Calls, call_on_train_begin, model, shared_model
 
 
 def test_callbacks_share_one_dict_of_logs_in_list_order():
@@ -117,16 +116,6 @@ class RecordBegins(keras.callbacks.Callback):
         self.batches.append((self.epoch, batch))
 
 
-def call_on_train_begin(function):
-    """Returns a callback that calls a function with itself in `on_train_begin`."""
-
-    class OnTrainBegin(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            function(self)
-
-    return OnTrainBegin()
-
-
 def test_an_epoch_that_is_short_ends_by_running_out_and_the_next_is_complete():
     data, trained = Shorter(), shared_model()
     begins = RecordBegins(data)
@@ -179,56 +168,6 @@ def test_without_epochs_left_history_is_what_callbacks_set():
 
     history = model().fit(Calls(), epochs=4, verbose=0, callbacks=[Finished()])
     assert history.history == {"loss": [1.0]}
-
-
-def test_callbacks_find_the_input_of_fit():
-    found = []
-    find = call_on_train_begin(lambda callback: found.append(internals.fit_input()))
-    data = Calls()
-    shared_model().fit(data, verbose=0, shuffle=False, callbacks=[find])
-    shared_model().fit(data, verbose=0, steps_per_epoch=2, callbacks=[find])
-    shared_model().fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[find])
-    assert found == [
-        internals.FitInput(data, False, None),
-        internals.FitInput(data, True, 2),
-        internals.FitInput(None, False, None),
-    ]
-    assert internals.fit_input() is None
-
-
-def test_an_epoch_may_be_ended_early_through_the_adapter_of_fit():
-    class EndEarly(keras.callbacks.Callback):
-        batches = 0
-
-        def on_train_begin(self, logs=None):
-            self.adapter = internals.fit_input().adapter
-
-        def on_train_batch_begin(self, batch, logs=None):
-            self.batches += 1
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.model.stop_training = batch == 1
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.model.stop_training = False
-            self.adapter.on_epoch_end()
-
-    data, early = Calls(), EndEarly()
-    history = shared_model().fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[early])
-    assert history.epoch == [0, 1, 2]
-    assert early.batches == 6 < 3 * len(data)
-
-
-def test_callbacks_find_the_tf_data_of_fit():
-    tf = pytest.importorskip("tensorflow")
-    found = []
-    find = call_on_train_begin(lambda callback: found.append(internals.fit_input()))
-    data = tf.data.Dataset.from_tensors((np.ones((4, 1)), np.ones((4, 1))))
-    shared_model().fit(data, verbose=0, shuffle=False, callbacks=[find])
-    assert found == [internals.FitInput(None, False, None, data)]
-    weights = {"shuffle": False, "class_weight": {1: 2.0}}
-    shared_model().fit(data, verbose=0, **weights, callbacks=[find])
-    assert tf_data.read_datasets(tf_data.read_datasets(found[1].tf_dataset)[0]) == [data]
 
 
 def test_the_function_that_trains_is_found_on_the_stack():

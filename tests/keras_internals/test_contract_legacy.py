@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_bigdata.keras_internals.layers import all_layers
 from keras_bigdata.keras_internals.legacy import (
-    all_layers,
     called_dataset_constructor,
     compiled_metric_names,
     copies_of,

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bigdata.keras_internals.legacy import all_layers
+from keras_bigdata.keras_internals.layers import all_layers
 from keras_bigdata.legacy.backend.learning_phase import LearningPhase, current_phase
 from keras_bigdata.legacy.backend.variables import get_value
 from keras_bigdata.legacy.models.constant_inputs import given_inputs, values_of

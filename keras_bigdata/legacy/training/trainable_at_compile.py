@@ -20,7 +20,7 @@ from typing import Any
 
 import keras
 
-from keras_bigdata.keras_internals.legacy import all_layers
+from keras_bigdata.keras_internals.layers import all_layers
 from keras_bigdata.legacy.calling_script import keras_root
 from keras_bigdata.legacy.patching import defining_class, wrap
 from keras_bigdata.legacy.training.frozen_statistics import batch_statistics_if

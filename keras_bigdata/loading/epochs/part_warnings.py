@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ from keras_bigdata.keras_internals.distribution import (
     model_joins_processes,
 )
 from keras_bigdata.keras_internals.fit import is_called_by_predict
+from keras_bigdata.keras_internals.layers import all_layers
 from keras_bigdata.keras_internals.padded_loss import (
     loss_changed_by_padding,
     passes_mask_to_loss,
@@ -146,7 +146,7 @@ def _warn_of_padding(model: Any, server: EpochServer) -> None:
     seen, changed = [], []
     if has_unweighted_metrics(model):
         seen.append("`compile(metrics=...)`")
-    layers = list(_layers(model))
+    layers = all_layers(model)
     if not server.state.fixed and any(
         isinstance(layer, keras.layers.BatchNormalization) for layer in layers
     ):
@@ -169,21 +169,3 @@ def _warn_of_padding(model: Any, server: EpochServer) -> None:
 
 def _joined(names: list[str]) -> str:
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """Yields a model and all layers that it and its layers hold in attributes, lists and dicts.
-
-    `model.layers` lists neither what wrappers such as TimeDistributed hold, nor what is in a dict.
-    """
-    seen: set[int] = set()
-    pending = [model]
-    while pending:
-        value = pending.pop()
-        if not isinstance(value, list | tuple | dict | keras.layers.Layer) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, keras.layers.Layer):
-            yield value
-            value = vars(value)
-        pending.extend(value.values() if isinstance(value, dict) else value)
