@@ -94,10 +94,9 @@ class NewImports:
                 if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
                     for alias in node.names:
                         local = alias.evaluated_alias or name
-                        if (dotted_name(node.module), alias.evaluated_name) == (
-                            module,
-                            name,
-                        ) and self._last_star(local, of_keras=True) < number:
+                        imported = dotted_name(node.module), alias.evaluated_name
+                        is_replaced = self._last_star(local, of_keras=True) > number
+                        if imported == (module, name) and not is_replaced:
                             return local
         return ""
 

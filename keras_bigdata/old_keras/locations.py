@@ -177,6 +177,12 @@ REMOVED_NAMES: dict[str, str] = {
             "call.",
         ),
         (
+            ("keras.callbacks",),
+            ("BaseLogger",),
+            "was removed: Keras 3 averages the metrics itself, and `logs` has the averages. Remove "
+            "it from the callbacks.",
+        ),
+        (
             ("keras.models",),
             ("Graph", "model_from_config", "model_from_yaml"),
             "was removed from Keras 3.",

@@ -206,3 +206,19 @@ def test_the_state_of_a_callback_that_cannot_be_stored_is_an_error(tmp_path, sha
 
     with pytest.raises(TypeError, match=r"callbacks.*things.*of type object"):
         tiny_fit(tmp_path / "c", shards([40]), [Odd(100)])
+
+
+def test_other_validation_data_than_those_of_the_checkpoint_are_warned_of(tmp_path, shards):
+    data, other = shards([20, 20, 27]), shards([8, 8])
+    model = shared_tiny()
+
+    def fit(epochs, validation_data):
+        train = ShardSequence(data, 8, seed=1, workers=0, **ROLES)
+        resume = ResumeTraining(tmp_path / "c", train, every=0)
+        validation = ShardSequence(validation_data, 8, seed=1, workers=0, **ROLES)
+        options = {"shuffle": False, "verbose": 0, "validation_data": validation}
+        return model.fit(train, epochs=epochs, callbacks=resume.around(), **options)
+
+    fit(1, data)
+    with pytest.warns(UserWarning, match="`validation_data` is not the sequence of the checkpoint"):
+        fit(2, other)

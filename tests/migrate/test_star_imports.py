@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import textwrap
+from typing import Any
 
 import pytest
 
@@ -77,9 +78,9 @@ def test_a_later_star_of_keras_does_not_replace_the_new_import():
         f"{STARS}from keras_bigdata import legacy\n"
         "legacy.fit_generator(m, gen, steps_per_epoch=3)\n"
     )
-    namespace: dict[str, object] = {}
+    namespace: dict[str, Any] = {}
     exec(migrate(STARS + CALL).rpartition("legacy.")[0], namespace)
-    assert getattr(namespace["legacy"], "__name__") == "keras_bigdata.legacy"  # noqa: B009
+    assert namespace["legacy"].__name__ == "keras_bigdata.legacy"
     assert migrate(migrate(STARS + CALL)) == migrate(STARS + CALL)
 
 

@@ -78,7 +78,6 @@ _PUBLIC_MODULES = (
     *("keras.preprocessing.sequence", "keras.preprocessing.text", "keras.saving", "keras"),
 )
 _ADVICE = {
-    "BaseLogger": "was removed: Keras averages the metrics itself.",
     "GeneratorEnqueuer": "was removed: use a keras.utils.PyDataset, which has `workers`.",
     "OrderedEnqueuer": "was removed: use a keras.utils.PyDataset, which has `workers`.",
     "TFOptimizer": "was removed: use an optimizer of keras.optimizers.",

@@ -19,13 +19,6 @@ from keras_bigdata.old_keras.locations import (
     new_location,
 )
 
-_REMOVED = REMOVED_NAMES | {
-    "keras.callbacks.BaseLogger": (
-        "was removed: Keras 3 averages the metrics itself, and `logs` has the averages. Remove it "
-        "from the callbacks."
-    )
-}
-
 
 def plan(script: Script) -> None:
     """Changes imports and full names, or notes what the user has to change."""
@@ -59,7 +52,7 @@ def _plan_from_import(script: Script, node: cst.ImportFrom, written: str) -> Non
     locations: dict[cst.ImportAlias, tuple[str, str]] = {}
     for alias in node.names:
         name = cst.ensure_type(alias.name, cst.Name).value
-        advice = _REMOVED.get(f"{module}.{name}") or loss_functions.advice(module, name)
+        advice = REMOVED_NAMES.get(f"{module}.{name}") or loss_functions.advice(module, name)
         if advice is not None:
             script.note(alias, f"{module}.{name} {advice}")
             continue
@@ -232,9 +225,9 @@ def _plan_star_names(script: Script) -> None:
     for node in script.all(cst.Name):
         name = script.star_import_name(node)
         full = script.full_name(node) if name and name not in noted else ""
-        if full in _REMOVED and script.is_variable(node):
+        if full in REMOVED_NAMES and script.is_variable(node):
             noted.add(name)
-            script.note(node, f"{full} {_REMOVED[full]}")
+            script.note(node, f"{full} {REMOVED_NAMES[full]}")
             continue
         meaning = star_module(script, name) if name and name not in noted else ""
         if not meaning or script.full_name(node) != meaning or not script.is_variable(node):
@@ -262,8 +255,8 @@ def _plan_full_name(script: Script, node: cst.Attribute) -> None:
     name = canonical_name(full)
     if not written or not name.startswith("keras."):
         return
-    if name in _REMOVED:
-        script.note(node, f"{name} {_REMOVED[name]}")
+    if name in REMOVED_NAMES:
+        script.note(node, f"{name} {REMOVED_NAMES[name]}")
         return
     module, _, last = name.rpartition(".")
     location = new_location(module, last)
