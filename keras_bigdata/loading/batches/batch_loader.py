@@ -6,6 +6,7 @@ This module imports neither Keras nor a backend, because worker processes run it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -18,11 +19,7 @@ from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
 from keras_bigdata.loading.batches.remote_rows import ReadRows, remote_rows
 from keras_bigdata.loading.batches.row_lengths import lengths_of_rows, longest_rows
 from keras_bigdata.loading.batches.stage_times import StageTimes
-from keras_bigdata.loading.batches.transformed_batch import (
-    TransformedBatches,
-    batch_function,
-    rows_as_text,
-)
+from keras_bigdata.loading.batches.transformed_batch import TransformedBatches, batch_function
 from keras_bigdata.loading.order.balanced_plan import BalancedPlan
 from keras_bigdata.loading.order.class_rows import ClassRows
 from keras_bigdata.loading.order.epoch_plan import Shuffle
@@ -287,6 +284,13 @@ class BatchLoader(BatchRows):
                 self.corrupt_shards.add(error.shard, str(error))
         return read(self.reader, shards, rows)
 
+    def holding(self, position: int) -> AbstractContextManager[object]:
+        """Returns a context in which the copies of the remote shards of a batch are kept."""
+        # With buckets, finding the rows of a batch may need shards that have not arrived yet.
+        if self.remote is None or self.remote.coming.needs_lengths:
+            return nullcontext()
+        return self.remote.holding(self._served_rows(range(position, position + 1))[0])
+
     def use_times(self, times: StageTimes) -> None:
         """Records the time of the stages in another object from now on."""
         self.times = times
@@ -381,14 +385,3 @@ class BatchLoader(BatchRows):
         except Exception as error:
             error.add_note(self._describe_origin(position))
             raise
-
-    def _describe_origin(self, position: int) -> str:
-        """Describes the rows of a batch, for the error of a transform."""
-        epoch, number = divmod(position, self.num_batches)
-        shards, rows = self._served_rows(range(position, position + 1))
-        if self.corrupt_shards:
-            shards, rows = self._substituted(range(position, position + 1), shards, rows)
-        return (
-            f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
-            f"some order, rows of {rows_as_text(self.config.index, shards, rows)}."
-        )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards, substitute_rows
 from keras_bigdata.loading.batches.make_plans import make_plans
+from keras_bigdata.loading.batches.transformed_batch import rows_as_text
 from keras_bigdata.loading.order.epoch_plan import join_rows
 from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.shards.index.shard_index import Int64Array
@@ -133,6 +134,17 @@ class BatchRows:
             for begin, end in part.stretches(length)
         ]
         return join_rows(parts)
+
+    def _describe_origin(self, position: int) -> str:
+        """Describes the rows of a batch, for the error of a transform."""
+        epoch, number = divmod(position, self.num_batches)
+        shards, rows = self._served_rows(range(position, position + 1))
+        if self.corrupt_shards:
+            shards, rows = self._substituted(range(position, position + 1), shards, rows)
+        return (
+            f"It was raised by `transform` at epoch {epoch}, batch {number}, which received, in "
+            f"some order, rows of {rows_as_text(self.config.index, shards, rows)}."
+        )
 
     def _rows(self, positions: range) -> tuple[Int64Array, Int64Array]:
         epoch, first = divmod(positions.start, self.num_batches)

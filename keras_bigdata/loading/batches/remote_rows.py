@@ -87,6 +87,10 @@ class RemoteRows:
 
         return arranged_read
 
+    def holding(self, shards: Int64Array) -> contextlib.AbstractContextManager[None]:
+        """Returns a context in which the copies of shards are kept, fetched or on their way."""
+        return self._fetch.in_use(np.unique(shards).tolist())
+
     def _move_to(self, first: int, stop: int, *, single: bool, apart: bool) -> bool:
         """Fetches the shards that are needed from some rows on, and drops those before.
 

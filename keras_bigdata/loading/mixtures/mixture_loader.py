@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -171,6 +172,13 @@ class MixtureLoader(BatchLoader):
         super().use_times(times)
         for each in self._sets:
             each.use_times(times)
+
+    def holding(self, position: int) -> AbstractContextManager[object]:
+        """Returns a context in which the copies of the remote shards of a batch are kept."""
+        stack = ExitStack()
+        for each in self._sets:
+            stack.enter_context(each.holding(position))
+        return stack
 
     def stop_fetching(self) -> None:
         """Stops fetching remote shards in advance, and drops those that are held."""
