@@ -16,8 +16,7 @@ from keras_bigdata.errors import ShardError
 from keras_bigdata.representation import format_bytes
 from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.storage.copies.fetch import fetch
-from keras_bigdata.storage.paths.joined_places import JoinedPlaces
-from keras_bigdata.storage.paths.place import Place
+from keras_bigdata.storage.paths.place import Place, cache_of
 
 # Shards that are copied at one time. A large one is copied in pieces by several connections.
 _SHARDS_AT_ONCE = 8
@@ -78,8 +77,8 @@ def copied_shards(part: ShardIndex) -> Iterator[tuple[ShardIndex, float | None]]
 
 def _cache(place: Place) -> str | None:
     """Returns the directory of the cache of a remote set, which is created; `None` without one."""
-    first = place.remote[0] if isinstance(place, JoinedPlaces) else place
-    if isinstance(first, Path) or first.cache is None:
+    cache = cache_of(place)
+    if cache is None:
         return None
-    os.makedirs(first.cache.directory, exist_ok=True)
-    return first.cache.directory
+    os.makedirs(cache.directory, exist_ok=True)
+    return cache.directory

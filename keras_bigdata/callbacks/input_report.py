@@ -32,7 +32,6 @@ from keras_bigdata.callbacks.waiting.longest_waiting import longest_waiting
 from keras_bigdata.callbacks.waiting.run_document import run_document
 from keras_bigdata.keras_internals.callbacks import callback_list, fit_input, training_frame
 from keras_bigdata.keras_internals.processes import Processes
-from keras_bigdata.loading.batches.remote_room import cache_of
 from keras_bigdata.loading.batches.stage_times import StageSeconds
 from keras_bigdata.loading.epochs.dataset_origin import dataset_origin
 from keras_bigdata.loading.epochs.deliveries import Deliveries
@@ -40,6 +39,7 @@ from keras_bigdata.loading.epochs.epoch_dataset import EpochDataset
 from keras_bigdata.loading.prefetching.worker_threads import loading_threads
 from keras_bigdata.machine_limits import usable_cores
 from keras_bigdata.report.run_record import write_run
+from keras_bigdata.storage.paths.place import cache_of
 from keras_bigdata.storage.writing.writable import output_place
 
 _STATE_VERSION = 1

@@ -6,7 +6,7 @@ from keras_bigdata.errors import CorruptShardError
 from keras_bigdata.shards.index.shard_index import INDEX_NAME, ShardIndex
 from keras_bigdata.storage.paths.joined_places import JoinedPlaces
 from keras_bigdata.storage.paths.listed_sizes import check_unchanged
-from keras_bigdata.storage.paths.place import Place
+from keras_bigdata.storage.paths.place import Place, urls_of
 from keras_bigdata.storage.paths.remote_path import RemotePath
 
 _MAX_CONFIRMED = 32
@@ -27,10 +27,8 @@ def check_still_current(index: ShardIndex) -> None:
         StorageError: if the index cannot be read.
     """
     place: Place = index.directory
-    places = place.remote if isinstance(place, JoinedPlaces) else (place,)
-    for each in places:
-        if isinstance(each, RemotePath):
-            _check_place(each, index, isinstance(place, JoinedPlaces))
+    for each in urls_of(place):
+        _check_place(each, index, isinstance(place, JoinedPlaces))
 
 
 def _check_place(place: RemotePath, index: ShardIndex, joined: bool) -> None:

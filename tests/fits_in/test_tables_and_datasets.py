@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_bigdata import Arrays, Ragged, TextTable, capture, pack
+from keras_bigdata import Arrays, PackError, Ragged, TextTable, capture, pack
 from tests.fits_in.in_memory import ROWS, X, Y
 from tests.helpers.packs import read_rows
 
@@ -62,6 +62,16 @@ def test_a_dataset_packed_again_is_recognized_and_another_is_refused(
     changed = numbers(datasets).map(lambda row: {"label": 2}, load_from_cache_file=False)
     with pytest.raises(Exception, match=r"source\.fingerprint was"):
         pack(changed, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("kind", "value"), [("bool", True), ("float32", 0.5), ("int32", 3)])
+def test_missing_values_in_lists_of_a_dataset_are_refused(tmp_path: Path, datasets, kind, value):
+    # They became False and NaN.
+    features = datasets.Features({"x": datasets.List(datasets.Value(kind))})
+    columns = {"x": [[value, value], [value, None]]}
+    dataset = datasets.Dataset.from_dict(columns, features=features)
+    with pytest.raises(PackError, match=r"row 1: field 'x' .*missing values \(None, NA\)"):
+        pack(dataset, tmp_path / "out", verbose=0)
 
 
 def test_two_columns_that_may_be_the_target(tmp_path: Path, datasets: Any):

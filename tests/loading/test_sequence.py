@@ -174,6 +174,26 @@ def test_an_epoch_that_was_resumed_and_stopped_is_resumed_again(shards):
     assert data[0][1].tolist() == whole[0]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_loop_begins_at_the_batch_in_the_state(shards, begun):
+    # It served the whole epoch, and trained twice on its first rows.
+    data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8, workers=0)
+    whole = [y.tolist() for _, y in data]
+    following = [y.tolist() for _, y in data]
+    data.load_state_dict({**data.state_dict(), "epoch": 0, "batch": 2})
+    for _, y in data:
+        assert y.tolist() == whole[2]
+        break  # the epoch is served again from this batch on
+    assert (data.epoch, data.num_batches, data.state_dict()["batch"]) == (0, 4, 2)
+    if begun:
+        data.on_epoch_begin()
+    epochs = [[y.tolist() for _, y in epoch] for epoch in data.epochs(2)]
+    if begun:
+        data.on_epoch_end()
+    assert epochs == [whole[2:], following]
+    assert (data.epoch, data.num_batches, data.state_dict()["batch"]) == (2, 4, 0)
+
+
 def test_a_batch_beyond_the_epoch_is_refused(shards):
     data = ShardSequence(shards([10, 10]), 6, **ROLES, seed=8)
     with pytest.raises(ValueError, match="at batch 4, but an epoch has 4"):

@@ -14,7 +14,7 @@ from keras_bigdata.loading.order.selected_rows import SelectedRows
 from keras_bigdata.machine_limits import total_memory
 from keras_bigdata.shards.index.shard_index import Int64Array, ShardIndex
 from keras_bigdata.storage.cache.cache_bytes import check_cache_bytes
-from keras_bigdata.storage.paths.place import Place
+from keras_bigdata.storage.paths.place import cache_of
 from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 
 if TYPE_CHECKING:
@@ -90,15 +90,6 @@ def check_room(configs: Sequence[LoaderConfig], processes: int = 1) -> None:
             "Shards(url, cache=directory).",
             stacklevel=5,
         )
-
-
-def cache_of(place: Place) -> CacheSettings | None:
-    """Returns the cache of a set; that of the first URL if several sets are joined."""
-    if isinstance(place, RemotePath):
-        return place.cache
-    if isinstance(place, Path):
-        return None
-    return place.remote[0].cache if place.remote else None
 
 
 def memory_limit() -> int:

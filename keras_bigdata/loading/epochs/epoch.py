@@ -13,7 +13,8 @@ class Epoch:
     """The batches of one epoch, in order.
 
     When the last batch was delivered and the loop is over, the epoch of the sequence advances. A
-    loop that ends earlier leaves it unchanged.
+    loop that ends earlier leaves it unchanged. After `load_state_dict` with a `"batch"`, a loop
+    over the epoch of the state begins at that batch.
 
     Args:
         sequence: the `ShardSequence` or `Mixture`.
@@ -49,9 +50,9 @@ class Epoch:
         server = self.sequence.server
         last = len(self) - 1
         self.started = True
-        server.state.begin_loop()
+        start = server.state.begin_loop(self.number)
         try:
-            for index in range(len(self)):
+            for index in range(start, len(self)):
                 batch = self._batch(index)
                 if index == last:
                     server.state.mark_consumed(self.number)
@@ -67,8 +68,9 @@ class Epoch:
     def _batch(self, index: int) -> Any:
         # Requested as `fit` requests it, so that a subclass that overrides `__getitem__` is
         # respected here too.
-        if self.sequence.epoch == self.number:
-            return self.sequence[index]
+        state = self.sequence.server.state
+        if state.epoch == self.number:
+            return self.sequence[index - state.start]
         return self.sequence.batch_of(self.number, index)
 
 

@@ -213,8 +213,8 @@ class EpochDataset(keras.utils.PyDataset):
         """Continues from the state of another sequence over the same data.
 
         Args:
-            state: the result of `state_dict()`. With a `"batch"`, the next epoch that `fit` begins
-                is served from that batch on, once.
+            state: the result of `state_dict()`. With a `"batch"`, the next epoch of `fit` or of a
+                loop is served from that batch on, once.
 
         Raises:
             ValueError: if the state belongs to other data or other settings.

@@ -66,11 +66,18 @@ class EpochState:
             self.start = self.next_start
             self._requested[: self.start] = True
 
-    def begin_loop(self) -> None:
-        """Forgets requests that were made before a loop, unless `begin` was called."""
+    def begin_loop(self, epoch: int) -> int:
+        """Begins a loop over an epoch, unless `begin` was called.
+
+        Returns:
+            The first batch that is served.
+        """
         with self._lock:
             if not self._begun:
                 self._forget_requests()
+                self.start = self.next_start if epoch == self._epoch else 0
+                self._requested[: self.start] = True
+            return self.start if epoch == self._epoch else 0
 
     @property
     def begun(self) -> bool:
@@ -118,16 +125,20 @@ class EpochState:
         self._consumed = epoch
 
     def advance(self) -> int | None:
-        """Moves on to the next epoch if a loop has consumed the current one.
+        """Ends a loop: moves on to the next epoch if the current one was consumed.
 
         Returns:
             The number of the consumed epoch, or `None`.
         """
         with self._lock:
             consumed, self._consumed = self._consumed, None
-            if consumed == self._epoch and not self.fixed:
-                self._epoch += 1
-                self._forget_requests()
+            if not self._begun:
+                self.start = 0
+            if consumed == self._epoch:
+                self.start = self.next_start = 0
+                if not self.fixed:
+                    self._epoch += 1
+                    self._forget_requests()
         return consumed
 
     def reset_after_fork(self) -> None:

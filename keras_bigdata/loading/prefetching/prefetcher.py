@@ -12,13 +12,13 @@ from pathlib import Path
 from keras_bigdata.child_processes import hold_during_fork
 from keras_bigdata.loading.batches.batch_loader import LoaderConfig
 from keras_bigdata.loading.batches.corrupt_shards import CorruptShards
-from keras_bigdata.loading.batches.remote_room import cache_of
 from keras_bigdata.loading.prefetching.batch_prefetch import BatchPrefetch
 from keras_bigdata.loading.prefetching.batch_provider import BatchProvider
 from keras_bigdata.loading.prefetching.run_prefetch import RunPrefetch
 from keras_bigdata.loading.prefetching.worker_processes import ProcessProvider
 from keras_bigdata.loading.prefetching.worker_threads import ThreadProvider
 from keras_bigdata.loading.rows.row_reader import Batch
+from keras_bigdata.storage.paths.place import cache_of, urls_of
 
 
 class Prefetcher:
@@ -107,10 +107,22 @@ class Prefetcher:
 
     def _new_provider(self) -> BatchProvider:
         if self._use_processes and self._config.transform is not None:
+            self._refuse_other_memory()
             self._warn_of_downloads()
             times = self.loader.times
             return ProcessProvider(self._config, self._workers, self._corrupt_shards, times)
         return ThreadProvider(self.loader, self._workers)
+
+    def _refuse_other_memory(self) -> None:
+        """Raises if worker processes would look for shards in the memory of this one."""
+        for config in self._config.parts:
+            for url in urls_of(config.index.directory):
+                if url.scheme == "memory":
+                    raise ValueError(
+                        f"{url} lies in the memory of this process, where worker processes do not "
+                        "find it. Pass use_multiprocessing=False, or a directory or another URL. "
+                        "Received: use_multiprocessing=True"
+                    )
 
     def _warn_of_downloads(self) -> None:
         """Warns once that each worker process downloads the shards for itself."""

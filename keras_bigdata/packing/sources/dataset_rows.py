@@ -85,6 +85,9 @@ class DatasetRows:
         if kind is None or not isinstance(value, bool | int | float | list):
             return value
         try:
+            # NumPy makes False and NaN of missing values, and refuses them for integers.
+            if isinstance(value, list) and kind.kind in "bf" and np.asarray(value).dtype.hasobject:
+                return value
             return np.asarray(value, kind)
         except (TypeError, ValueError):  # a missing value, rows of different length: `pack` says so
             return value

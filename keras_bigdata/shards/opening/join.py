@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +16,7 @@ from keras_bigdata.representation import list_some, shorten
 from keras_bigdata.shards.index.shard_index import Field, Int64Array, ShardIndex
 from keras_bigdata.shards.reading.class_counts import add_counts
 from keras_bigdata.storage.paths.joined_places import JoinedPlaces
-from keras_bigdata.storage.paths.place import Place
-from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.paths.place import Place, urls_of
 
 _FIELDS = "the fields"
 
@@ -101,10 +101,7 @@ def _common_root(directories: Sequence[Place]) -> Place:
     local = [place for place in directories if isinstance(place, Path)]
     if len(local) == len(directories):
         return Path(os.path.commonpath(local))
-    remote: list[RemotePath] = []
-    for place in directories:
-        remote += place.remote if isinstance(place, JoinedPlaces) else ()
-        remote += [place] if isinstance(place, RemotePath) else []
+    remote = itertools.chain.from_iterable(map(urls_of, directories))
     return JoinedPlaces(tuple(remote), len(local))
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keras_bigdata.checksum import crc32
 from keras_bigdata.files import local_path
 from keras_bigdata.storage.paths.joined_places import JoinedPlaces
-from keras_bigdata.storage.paths.remote_path import RemotePath
+from keras_bigdata.storage.paths.remote_path import CacheSettings, RemotePath
 from keras_bigdata.storage.urls.storage_options import StorageOptions
 from keras_bigdata.storage.urls.url import LOCAL_SCHEMES, checked_url, is_remote, scheme_of
 
@@ -56,6 +56,19 @@ def as_place(
         value = unquote(parts.path)
     StorageOptions(storage_options)
     return local_path(value, argument)
+
+
+def urls_of(place: Place) -> tuple[RemotePath, ...]:
+    """Returns the directories of a set that are behind URLs; an empty tuple without any."""
+    if isinstance(place, JoinedPlaces):
+        return place.remote
+    return (place,) if isinstance(place, RemotePath) else ()
+
+
+def cache_of(place: Place) -> CacheSettings | None:
+    """Returns the cache of a set; that of the first URL if several sets are joined."""
+    urls = urls_of(place)
+    return urls[0].cache if urls else None
 
 
 def local_place(place: Place, what: str) -> Path:
