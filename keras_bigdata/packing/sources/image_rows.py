@@ -261,10 +261,18 @@ class ImageRows(TableRows):
 
     def _groups(self) -> npt.ArrayLike:
         columns = [self._names, *self._other_names.values()]
-        files = [[os.path.normpath(name) for name in names] for names in columns]
-        unique = dict.fromkeys(name for names in files for name in names)
-        numbers = {file: number for number, file in enumerate(unique)}
-        return groups_of_items([[numbers[name] for name in names] for names in files], len(unique))
+        numbers: dict[str | tuple[int, int], int] = {}
+        files = [
+            [
+                # One file may have several names. An empty cell is no file that rows share.
+                numbers.setdefault(
+                    os.path.abspath(self._path(name)) if name else (column, row), len(numbers)
+                )
+                for row, name in enumerate(names)
+            ]
+            for column, names in enumerate(columns)
+        ]
+        return groups_of_items(files, len(numbers))
 
     def _path(self, name: str) -> str:
         path = os.path.join(self._folder, name)

@@ -241,10 +241,11 @@ def test_a_split_table_keeps_classes_vocabulary_and_lines(table):
     assert source.split(0.3, seed=5)[1].fingerprint() == part.fingerprint()
 
 
-def test_rows_with_the_same_image_go_to_the_same_side(table):
-    rows = [(f"./p{n % 5}.png" if n > 4 else f"p{n}.png", n % 2, f"t{n}") for n in range(10)]
-    source = open_table(table(rows))
-    assert len(source) == 10
+def test_rows_with_the_same_image_go_to_the_same_side(table, tmp_path):
+    folders = ["", "./", f"{tmp_path}/", "x/../"]
+    rows = [(f"{folders[n // 5]}p{n % 5}.png", n % 2, f"t{n}") for n in range(20)]
+    source = open_table(table(rows), root=tmp_path)
+    assert len(source) == 20
     sides = [{Path(one.file(row)).name for row in range(len(one))} for one in source.split(0.4)]
     assert not sides[0] & sides[1]
     assert len(sides[0] | sides[1]) == 5
