@@ -25,6 +25,7 @@ from keras_bigdata.legacy.layers import (
     removed_layers,
 )
 from keras_bigdata.legacy.models import (
+    added_metrics,
     batch_methods,
     compile_arguments,
     constant_inputs,
@@ -66,6 +67,7 @@ _TOPICS = (
     losses_of_tensors,
     constant_inputs,
     symbolic_losses,
+    added_metrics,
     symbolic_tensors,
     weights_methods,
     model_files,

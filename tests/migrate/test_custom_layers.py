@@ -40,3 +40,14 @@ def test_inputs_of_add_loss_were_a_type_error():
     assert notes(code) == {}
     other = "import keras\ndef add_loss(a, inputs): pass\nx.add_loss(a, inputs=b)\n"
     assert migrate(other) == other
+
+
+def test_add_metric_is_noted_unless_it_is_the_own_function_of_the_script():
+    code = """\
+        from keras.models import Model
+        model = Model(x, y)
+        model.add_metric(kl, 'kl_loss', aggregation='mean')
+    """
+    assert migrate(code).count("add_metric") == 1
+    assert "self.mean = keras.metrics.Mean(name='kl_loss')" in notes(code)[3]
+    assert notes("import keras\ndef add_metric(a): pass\nadd_metric(a)\n") == {}

@@ -12,6 +12,7 @@ removed_methods      `predict_classes`, `to_yaml`, `input_names`
 layer_shapes         `layer.output_shape`, `layer.get_output_at`
 layer_list           `model.layers.pop()`, `model.get_layer`
 symbolic_losses      `model.add_loss(tensor)`
+added_metrics        `add_metric` of models and layers
 losses_of_tensors    losses and metrics that use symbolic tensors of the model
 constant_inputs      `Input(tensor=values)`
 symbolic_tensors     `tensor._keras_shape`, `tensor.get_shape()`

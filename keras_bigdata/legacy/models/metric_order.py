@@ -9,6 +9,7 @@ import keras
 
 from keras_bigdata.keras_internals.legacy import compiled_metric_names
 from keras_bigdata.legacy.metric_names import metric_alias
+from keras_bigdata.legacy.models.added_metrics import added_names
 from keras_bigdata.legacy.models.model_tensors import output_names
 from keras_bigdata.legacy.patching import replace
 from keras_bigdata.old_keras.metric_groups import METRIC_GROUPS
@@ -46,7 +47,7 @@ def logged_names(model: Any) -> list[str] | None:
             unique = f"{name}_{number}"
             number += 1
         names.append(unique)
-    return names
+    return names + added_names(model)
 
 
 def in_old_order(model: Any, results: Mapping[str, Any]) -> Any:

@@ -17,9 +17,14 @@ def plan(script: Script) -> None:
         if is_method and script.uses_keras:
             _plan_add_weight(script, call)
     own = {function.name.value for function in script.all(cst.FunctionDef)}
-    for call in script.calls if script.uses_keras and "add_loss" not in own else ():
-        if script.method_of(call) == "add_loss" and not call_edits.has_starred(call):
+    for call in script.calls if script.uses_keras else ():
+        method = script.method_of(call)
+        if method in own:
+            continue
+        if method == "add_loss" and not call_edits.has_starred(call):
             _plan_add_loss(script, call)
+        elif method == "add_metric":
+            _note_add_metric(script, call)
     for node in script.all(cst.Assign):
         for target in node.targets:
             _note_trainable_weights(script, target.target)
@@ -60,6 +65,18 @@ def _plan_add_loss(script: Script, call: cst.Call) -> None:
         script.edit(call, call_edits.remover("inputs"))
     if "losses" in call_edits.keyword_names(call):
         script.edit(call, lambda new: call_edits.rename_keywords(new, {"losses": "loss"}))
+
+
+def _note_add_metric(script: Script, call: cst.Call) -> None:
+    name = call_edits.find_argument(call, "name", 1)
+    text = "'...'" if name is None else script.code(name.value)
+    script.note(
+        call,
+        "add_metric: Keras 3 refuses it. In the `__init__` of a layer write self.mean = "
+        f"keras.metrics.Mean(name={text}), and self.mean.update_state(value) in its `call`; Keras "
+        "logs it. Or call keras_bigdata.legacy.install() at the top of the script, which keeps "
+        "add_metric.",
+    )
 
 
 def _note_trainable_weights(script: Script, target: cst.BaseExpression) -> None:
