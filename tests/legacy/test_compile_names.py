@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bigdata.legacy.calling_script import set_default_keras_version
+from keras_bigdata.legacy.training import binary_accuracy
 
 X = np.random.default_rng(0).random((6, 3)).astype("float32")
 Y = X[:, :2] / X[:, :2].sum(1, keepdims=True)
@@ -83,3 +84,29 @@ def test_precision_is_that_of_keras_1_in_its_scripts_only(keras_version, install
         set_default_keras_version(2)
     # 2 of 3 in the first batch, 1 of 1 in the second one; 3 of 4 in all.
     assert result == pytest.approx((2 / 3 + 1) / 2 if keras_version == 1 else 3 / 4, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:metrics=")
+def test_accuracy_by_position_is_binary_with_a_binary_loss(installed, monkeypatch):
+    # Passed by its name it was right.
+    monkeypatch.setattr(binary_accuracy, "keras_root", lambda: "keras")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "sigmoid")])
+    model.layers[0].set_weights([np.zeros((3, 2)), np.array([1.0, -1.0])])
+    for arguments, named in (
+        (("sgd", "binary_crossentropy", ["accuracy"]), {}),
+        (("sgd", "binary_crossentropy"), {"metrics": ["accuracy"]}),
+    ):
+        model.compile(*arguments, **named)
+        # One of two numbers is right; the position of the greatest is right.
+        assert model.evaluate(X, np.ones((6, 2)), verbose=0)[1] == 0.5
+
+
+def test_a_second_compile_without_metrics_has_none(installed):
+    # Those of the first one were computed and returned.
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert len(model.evaluate(X, Y, verbose=0)) == 2
+    model.compile("sgd", "mse")
+    assert isinstance(model.evaluate(X, Y, verbose=0), float)
+    assert set(model.fit(X, Y, verbose=0).history) == {"loss"}
+    assert model.metrics_names == ["loss"]

@@ -128,3 +128,35 @@ def test_arguments_without_an_effect(installed, tmp_path):
     assert load_img(tmp_path / "a.png", grayscale=True).mode == "L"
     assert load_img(tmp_path / "a.png", True, (2, 3)).size == (3, 2)
     assert load_img(tmp_path / "a.png", color_mode="rgba").mode == "RGBA"
+
+
+def test_variables_in_trainable_weights_are_trained(installed):
+    # They were listed, but TensorFlow computed no gradients for them.
+    from keras import backend as K
+
+    class Scale(keras.layers.Layer):
+        def build(self, input_shape):
+            self.scale = K.variable(np.ones(input_shape[-1]))
+            self.fixed = K.variable(np.ones(input_shape[-1]))
+            self.trainable_weights = [self.scale]
+            super().build(input_shape)
+
+        def call(self, inputs):
+            return inputs * self.scale * self.fixed
+
+    model = keras.Sequential([keras.Input((3,)), Scale()])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.zeros((4, 3)), epochs=2, verbose=0)
+    layer = model.layers[0]
+    assert (K.get_value(layer.scale) < 1).all()
+    np.testing.assert_array_equal(K.get_value(layer.fixed), 1)
+
+
+def test_a_weight_that_tensorflow_cannot_train_is_refused(installed):
+    class Fixed(keras.layers.Layer):
+        def build(self, input_shape):
+            self.trainable_weights = [self.add_weight(shape=(3,), trainable=False, name="w")]
+
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(TypeError, match=r"Fixed: w was created with trainable=False"):
+            Fixed()(np.ones((1, 3)))

@@ -127,6 +127,41 @@ def test_two_loops_side_by_side_are_one_epoch(directory):
     assert train.epoch == 1
 
 
+def test_loops_over_two_epochs_side_by_side_are_two_epochs(directory):
+    # The second one was marked as consumed in place of the first: both were served again.
+    train = sequence(directory)
+    expected = epochs_of(directory, 5)
+    for number in (0, 2):
+        pairs = [
+            (one[1].tolist(), other[1].tolist())
+            for one, other in zip(*train.epochs(2), strict=True)
+        ]
+        assert [list(each) for each in zip(*pairs, strict=True)] == expected[number : number + 2]
+        assert train.epoch == number + 2
+    last, first = list(train.epochs(2))[::-1]
+    assert ids(last) == epochs_of(directory, 6)[5]
+    assert train.epoch == 4
+    assert ids(first) == expected[4]
+    assert train.epoch == 6
+
+
+@pytest.mark.parametrize("is_same_seed", [True, False])
+def test_a_position_that_is_set_in_a_loop_ends_the_loop_with_an_error(directory, is_same_seed):
+    # The loop went on to its end, and the next one began behind the position that was set.
+    train = sequence(directory)
+    state = {**train.state_dict(), "batch": 2}
+    if not is_same_seed:
+        state["seed"] = 6
+    loop = iter(train)
+    for _ in range(5):
+        next(loop)
+    train.load_state_dict(state)
+    with pytest.raises(RuntimeError, match=r"End the loop with `break`.* batch 5 of epoch 0"):
+        next(loop)
+    assert (train.epoch, train.state_dict()["batch"]) == (0, 2)
+    assert len(ids(train)) == len(train) - 2
+
+
 def test_setting_the_epoch_goes_back(directory):
     train = sequence(directory)
     expected = epochs_of(directory, 3)

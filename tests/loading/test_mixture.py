@@ -263,6 +263,11 @@ def test_state_goes_on_with_other_seeds(sets):
         Mixture(fresh, (2, 1), 16).load_state_dict(state)
     copied = pickle.loads(pickle.dumps(mixture))
     assert batches(copied) == batches(mixture)
+    # The order of the sets was not compared, and their seeds were exchanged.
+    alike = [sequence(next(iter(sets.values())).index.directory) for _ in range(2)]
+    state = Mixture({"a": alike[0], "b": alike[1]}, (1, 1), 16).state_dict()
+    with pytest.raises(ValueError, match=r"'order' is \['a', 'b'\] in the state"):
+        Mixture({"b": alike[1], "a": alike[0]}, (1, 1), 16).load_state_dict(state)
 
 
 @pytest.mark.slow

@@ -298,6 +298,17 @@ def test_a_mixture_fetches_the_windows_of_each_set(directory, store):
     remote.server.prefetcher.release()
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_may_serve_no_rows_of_a_remote_set_of_a_mixture(rank, directory, store):
+    sets = [
+        ShardSequence(directory, 4, seed=0),
+        ShardSequence(store.upload(directory), 4, seed=0),
+    ]
+    mixture = Mixture(sets, (3, 1), 8, part=(rank, 2))
+    assert [len(y) for _, y in mixture] == [4] * len(mixture)
+    mixture.server.prefetcher.release()
+
+
 def test_variants_are_fetched_in_their_own_epochs(tmp_path, store):
     rows = np.arange(60)
     x = np.repeat(rows[:, None], 5000, axis=1).astype("uint8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import shutil
 import warnings
 
 import keras
@@ -138,6 +139,26 @@ def test_state_of_other_data_is_refused_with_both_values(shards):
     state = ShardSequence(shards([10, 10]), 6, **ROLES).state_dict()
     with pytest.raises(ValueError, match="'num_samples' is 20 in the state and 21 here"):
         ShardSequence(shards([10, 11]), 6, **ROLES).load_state_dict(state)
+
+
+def test_the_state_of_other_data_of_the_same_size_is_refused(tmp_path):
+    # Half of the rows were served twice, the others not at all.
+    folders = []
+    for number in range(2):
+        rows = np.arange(20) + 100 * number
+        pack(Arrays(x=rows, labels=rows), tmp_path / f"{number}", shard_samples=5, verbose=0)
+        folders.append(tmp_path / f"{number}")
+    state = ShardSequence(folders, 5, seed=1).state_dict()
+    ShardSequence(folders, 5).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"other data.*Open the same sets, in the same order"):
+        ShardSequence(folders[::-1], 5).load_state_dict(state)
+    state = ShardSequence(folders[0], 5, seed=1).state_dict()
+    with pytest.raises(ValueError, match="other data"):
+        ShardSequence(folders[1], 5).load_state_dict(state)
+    copied = shutil.copytree(folders[0], tmp_path / "elsewhere")
+    ShardSequence(copied, 5).load_state_dict(state)
+    del state["fingerprint"]  # of a state that an earlier release wrote
+    ShardSequence(copied, 5).load_state_dict(state)
 
 
 def test_an_epoch_is_served_from_the_batch_in_the_state_once(shards):

@@ -314,7 +314,7 @@ def _restore_generators(state: dict[str, Any]) -> None:
 def _data_identity(sequence: EpochDataset) -> dict[str, Any]:
     """Returns what determines the batches, except `transform`, the seed and the position."""
     state = sequence.state_dict()
-    for key in ("version", "epoch", "batch", "seed"):
+    for key in ("version", "epoch", "batch", "seed", "fingerprint"):  # compared below, or elsewhere
         del state[key]
     for name, (config, roles) in sequence.server.sources.items():
         of_set = f" of {name}" if name else ""

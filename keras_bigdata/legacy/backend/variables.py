@@ -22,12 +22,13 @@ def variable(
         raise NotImplementedError(
             "keras.backend.variable: Keras 3 has no sparse variables. Pass value.toarray()."
         )
+    # Trainable at first: a tape of TensorFlow never watches a variable that was created otherwise.
     created = keras.Variable(
         ops.cast(value, dtype or keras.backend.floatx()),
         dtype=dtype or keras.backend.floatx(),
-        trainable=False,
         name=name and name.replace("/", "_"),
     )
+    created.trainable = False
     if constraint is not None:
         created.constraint = constraint
     return created

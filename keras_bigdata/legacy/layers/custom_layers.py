@@ -84,6 +84,11 @@ def _compute_output_shape(compute_output_shape: Any) -> Any:
     return compute_output_shape_as_keras_1
 
 
+def _can_be_trained(weight: Any) -> bool:
+    """Returns whether the variable of the backend can have a gradient."""
+    return keras.backend.backend() != "tensorflow" or bool(getattr(weight.value, "trainable", True))
+
+
 def _set_weights(layer: Any, weights: Any, trainable: bool) -> None:
     """Makes weights the trainable ones of a layer, or adds them to those that are not trained."""
     weights = list(weights)
@@ -93,6 +98,12 @@ def _set_weights(layer: Any, weights: Any, trainable: bool) -> None:
             raise TypeError(
                 f"{kind} of {type(layer).__name__} must be variables of Keras, as "
                 f"`self.add_weight(...)` and keras.Variable(...) return them. Received: {weight!r}"
+            )
+        if trainable and not _can_be_trained(weight):
+            raise TypeError(
+                f"trainable_weights of {type(layer).__name__}: {weight.name} was created with "
+                "trainable=False, and TensorFlow would compute no gradient. Create it with "
+                "trainable=True."
             )
     known = {id(weight) for weight in layer.weights}
     for weight in weights:

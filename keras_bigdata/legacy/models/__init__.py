@@ -5,6 +5,7 @@ fit_methods          `fit`, `evaluate` and `predict` (fit_arguments: their argum
 batch_methods        `train_on_batch`, `test_on_batch`, `predict_on_batch`
 array_data           arrays in the forms that old releases took
 compile_arguments    `compile` (compile_names: old names of losses and metrics)
+compiled_losses      `compiled_loss` and `compiled_metrics` in a `train_step`
 metric_order         `metrics_names` and the order of results
 model_tensors        symbolic inputs and outputs, their names and shapes
 functional_arguments `Model(input=, output=)`

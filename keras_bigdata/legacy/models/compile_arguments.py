@@ -30,7 +30,7 @@ def install() -> None:
 def _compile(former: Any) -> Any:
     @functools.wraps(former)
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
-        arguments = _named(args, kwargs)
+        arguments = named_arguments(args, kwargs)
         for name, reason in IGNORED_COMPILE_ARGUMENTS.items():
             if arguments.pop(name, None) is not None and name == "class_mode":
                 warnings.warn(f"compile: `{name}` has no effect: {reason}.", stacklevel=2)
@@ -39,6 +39,8 @@ def _compile(former: Any) -> Any:
                 "compile: `target_tensors` cannot be passed on Keras 3, which has no placeholders. "
                 "Pass the targets to `fit` as `y`."
             )
+        if all(arguments.get(name) is None for name in ("metrics", "weighted_metrics")):
+            arguments["metrics"] = []  # with None, Keras 3 keeps those of an earlier `compile`
         if isinstance(arguments.get("loss"), (list, tuple)) and not len(arguments["loss"]):
             arguments["loss"] = None
         for name in ("metrics", "weighted_metrics"):
@@ -55,8 +57,8 @@ def _compile(former: Any) -> Any:
     return compile
 
 
-def _named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the arguments by their names. Their types show which order a call follows."""
+def named_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of `compile` by name. Their types show which order a call follows."""
     others = args[2:]
     positions: tuple[str, ...] = NEW_COMPILE_POSITIONS
     first, second = (*others, None, None)[:2]

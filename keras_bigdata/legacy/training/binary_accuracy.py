@@ -7,13 +7,13 @@ Keras 3 then compares the positions of the greatest numbers (argmax).
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 from typing import Any
 
 import keras
 
 from keras_bigdata.legacy.calling_script import keras_root
+from keras_bigdata.legacy.models.compile_arguments import named_arguments
 from keras_bigdata.legacy.patching import defining_class, wrap
 
 _ACCURACIES = ("accuracy", "acc")
@@ -25,25 +25,14 @@ def install() -> None:
 
 
 def _with_old_metrics(compile_model: Any) -> Any:
-    signature = inspect.signature(compile_model)
-
     @functools.wraps(compile_model)
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            named = signature.bind(self, *args, **kwargs).arguments
-        except TypeError:
-            return compile_model(self, *args, **kwargs)  # which says what is wrong
+        named = named_arguments(args, kwargs)
         is_binary = keras_root() == "keras" and _is_binary(named.get("loss"))
         for name in ("metrics", "weighted_metrics"):
-            if named.get(name) is None:
-                continue
-            metrics = _map(named[name], lambda metric: _old_metric(metric, is_binary))
-            if name in kwargs:
-                kwargs[name] = metrics
-            else:
-                position = list(signature.parameters).index(name) - 1
-                args = (*args[:position], metrics, *args[position + 1 :])
-        return compile_model(self, *args, **kwargs)
+            if named.get(name) is not None:
+                named[name] = _map(named[name], lambda metric: _old_metric(metric, is_binary))
+        return compile_model(self, **named)
 
     return compile
 

@@ -289,7 +289,9 @@ class BatchLoader(BatchRows):
         # With buckets, finding the rows of a batch may need shards that have not arrived yet.
         if self.remote is None or self.remote.coming.needs_lengths:
             return nullcontext()
-        return self.remote.holding(self._served_rows(range(position, position + 1))[0])
+        positions = range(position, position + 1)
+        rows = sum(self._lengths(positions))  # one of several processes may serve none of a set
+        return self.remote.holding(self._served_rows(positions)[0]) if rows else nullcontext()
 
     def use_times(self, times: StageTimes) -> None:
         """Records the time of the stages in another object from now on."""

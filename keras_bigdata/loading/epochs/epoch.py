@@ -14,7 +14,7 @@ class Epoch:
 
     When the last batch was delivered and the loop is over, the epoch of the sequence advances. A
     loop that ends earlier leaves it unchanged. After `load_state_dict` with a `"batch"`, a loop
-    over the epoch of the state begins at that batch.
+    over the epoch of the state begins at that batch. Loops over two epochs may go side by side.
 
     Args:
         sequence: the `ShardSequence` or `Mixture`.
@@ -50,9 +50,15 @@ class Epoch:
         server = self.sequence.server
         last = len(self) - 1
         self.started = True
-        start = server.state.begin_loop(self.number)
+        start, seeks = server.state.begin_loop(self.number), server.state.seeks
         try:
             for index in range(start, len(self)):
+                if self.sequence.server is not server or server.state.seeks != seeks:
+                    raise RuntimeError(
+                        "The position of the sequence was set while a loop goes through it, by "
+                        "`load_state_dict` or `epoch`. End the loop with `break` and begin another "
+                        f"one. It was at batch {index} of epoch {self.number}."
+                    )
                 batch = self._batch(index)
                 if index == last:
                     server.state.mark_consumed(self.number)

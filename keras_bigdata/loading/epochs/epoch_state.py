@@ -26,6 +26,7 @@ class EpochState:
     Attributes:
         iteration: a number that changes when an epoch begins and when the position is set. An
             iteration with another number has been dropped.
+        seeks: how often the position was set.
     """
 
     def __init__(self, length: int, epoch: int = 0, start: int = 0, *, fixed: bool = False) -> None:
@@ -35,13 +36,14 @@ class EpochState:
         self.next_start = start
         self.start = 0
         self.iteration = next(_numbers)
+        self.seeks = 0
         self._epoch = epoch
         self._requested = np.zeros(length, bool)
         # Batches that were requested again after all batches were, without `begin` or `end`.
         self._repeated = np.zeros(length, bool)
         self._begun = False
-        # The epoch whose last batch was consumed by a loop, until `advance` is called.
-        self._consumed: int | None = None
+        # Epochs whose last batches were consumed by loops, from the current one on.
+        self._consumed: set[int] = set()
         self._lock = threading.Lock()
 
     @property
@@ -53,8 +55,9 @@ class EpochState:
         """Sets the epoch that begins next, and its first batch that is served."""
         with self._lock:
             self._epoch, self.next_start, self.start = epoch, start, 0
-            self._consumed = None
+            self._consumed.clear()
             self.iteration = next(_numbers)
+            self.seeks += 1
             self._forget_requests()
 
     def begin(self) -> None:
@@ -122,29 +125,33 @@ class EpochState:
 
     def mark_consumed(self, epoch: int) -> None:
         """Records that a loop receives the last batch of an epoch."""
-        self._consumed = epoch
+        self._consumed.add(epoch)
 
     def advance(self) -> int | None:
         """Ends a loop: moves on to the next epoch if the current one was consumed.
 
+        Two loops may go through two epochs side by side.
+
         Returns:
-            The number of the consumed epoch, or `None`.
+            The number of the last consumed epoch, or `None`.
         """
         with self._lock:
-            consumed, self._consumed = self._consumed, None
             if not self._begun:
                 self.start = 0
-            if consumed == self._epoch:
+            passed = {epoch for epoch in self._consumed if epoch < self._epoch}
+            while self._epoch in self._consumed - passed:
+                passed.add(self._epoch)
                 self.start = self.next_start = 0
                 if not self.fixed:
                     self._epoch += 1
                     self._forget_requests()
-        return consumed
+            self._consumed -= passed
+        return max(passed, default=None)
 
     def reset_after_fork(self) -> None:
         """Makes the lock usable in a forked child: a thread of the parent may hold it."""
         self._lock = threading.Lock()
-        self._consumed = None
+        self._consumed.clear()
         self._forget_requests()
 
     def _forget_requests(self) -> None:

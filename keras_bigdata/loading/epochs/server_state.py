@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from keras_bigdata.arguments import checked_int
 from keras_bigdata.loading.batches.batch_loader import LoaderConfig
+from keras_bigdata.shards.index.shard_index import ShardIndex
 from keras_bigdata.shards.selecting.selection import selection_difference
 
 STATE_VERSION = 1
@@ -26,9 +28,18 @@ def identity_of(
         "last_batch": config.last_batch,
         "balance": config.balance and config.balance.field,
         "seed": config.seed,
+        "fingerprint": data_fingerprint(config.index),
         **({} if config.selection is None else {"selection": config.selection.identity()}),
         **config.decode.identity(),
     }
+
+
+def data_fingerprint(index: ShardIndex) -> str:
+    """Returns a hash of what the shards hold, in their order; not of where they lie."""
+    digest = hashlib.sha256()
+    for column in (index.samples, index.sizes, index.checksums, index.variant):
+        digest.update(column.astype("<i8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def checked_state(
@@ -51,12 +62,21 @@ def checked_state(
     # States of earlier releases do not have these keys, and no state has them with the defaults.
     for key in ("decode", "pad_to", "bucket"):
         expected.setdefault(key, None)
+    for key in ("fingerprint", "order"):
+        if key not in state:
+            expected.pop(key, None)
+    fingerprint = expected.pop("fingerprint", None)
     for key, value in expected.items():
         if key != "seed" and state.get(key) != value:
             raise ValueError(
                 f"The state belongs to another sequence: {key!r} is {state.get(key)!r} in the "
                 f"state and {value!r} here."
             )
+    if fingerprint is not None and state["fingerprint"] != fingerprint:
+        raise ValueError(
+            "The state belongs to other data: the shards do not have the sizes and checksums of "
+            "those in the state, in their order. Open the same sets, in the same order."
+        )
     for key in ("seed", "epoch"):
         if key not in state:
             raise ValueError(f"The state has no {key!r}: `state_dict()` did not return it.")

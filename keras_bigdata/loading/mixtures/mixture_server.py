@@ -10,6 +10,7 @@ from keras_bigdata.arguments import checked_int
 from keras_bigdata.loading.batches.batch_loader import LoaderConfig
 from keras_bigdata.loading.epochs.describe import describe_part
 from keras_bigdata.loading.epochs.epoch_server import EpochServer
+from keras_bigdata.loading.epochs.server_state import data_fingerprint
 from keras_bigdata.loading.mixtures.mixture_loader import MixtureConfig
 from keras_bigdata.shards.fields.roles import Roles
 
@@ -70,7 +71,10 @@ class MixtureServer(EpochServer):
                 }
                 for name, each in zip(config.names, config.sets, strict=True)
             },
+            # Rows of the sets lie in a batch in this order.
+            "order": list(config.names),
             "seed": [each.seed for each in config.sets],
+            "fingerprint": [data_fingerprint(each.index) for each in config.sets],
         }
 
     def _with_seed(self, seed: Any) -> EpochServer:
