@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 import numpy as np
 import pytest
+
+from keras_bigdata.legacy.training import batch_logs
 
 X = np.arange(20.0).reshape(10, 2) / 20
 Y = np.arange(10.0) / 10
@@ -88,11 +92,31 @@ def test_the_logs_of_a_batch_have_its_number_and_its_size(how, model):
     assert "size" not in model.history.history
 
 
+@pytest.mark.parametrize("how", ["arrays", "generator", "sequence"])
+def test_the_loss_of_a_batch_is_that_of_the_batch(how, model, monkeypatch):
+    # It was the mean since the begin of the epoch, as in Keras 3.
+    monkeypatch.setattr(batch_logs, "keras_root", lambda: "keras")
+    kernel = [np.array([[2.0], [1.0]]), np.zeros(1)]
+    model.set_weights(kernel)
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=["accuracy"], run_eagerly=True)
+    sizes, means = Sizes(), keras.callbacks.CSVLogger(os.devnull)
+    error = ((X @ kernel[0])[:, 0] - Y) ** 2
+    expected = [error[:4].mean(), error[4:8].mean(), error[8:].mean()]
+    if how == "arrays":
+        model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0, callbacks=[sizes, means])
+    else:
+        trained(model, how, [sizes])
+    assert sizes.losses == pytest.approx(expected * 2, rel=1e-4)
+    assert model.history.history["loss"] == pytest.approx([error.mean()] * 2, rel=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_the_size_is_missing_where_it_is_not_known(model):
+def test_the_size_is_missing_where_it_is_not_known(model, monkeypatch):
     sizes = Sizes()
     data = ((x[None], y[None]) for x, y in zip(X[:2], Y[:2], strict=True))
-    model.fit(data, shuffle=False, verbose=0, callbacks=[sizes])
+    monkeypatch.setattr(batch_logs, "keras_root", lambda: "keras")
+    with pytest.warns(UserWarning, match="the mean since the begin of the epoch"):
+        model.fit(data, shuffle=False, verbose=0, callbacks=[sizes])
     assert sizes.begun[:2] == sizes.ended == [(0, None), (1, None)]
 
 

@@ -134,3 +134,44 @@ def test_new_text_means_what_the_old_text_meant():
         assert model.layers[-1].output.shape == (None, units)
     model.layers.pop()
     assert len(model.layers) == 1  # what the note on `layers.pop()` says
+
+
+def test_a_second_compile_without_metrics_is_noted():
+    code = """\
+        from keras.models import Sequential
+        model.compile('sgd', 'mse')
+        model.compile('sgd', 'mse', metrics=['mae'])
+        other.compile('sgd', 'mse')
+        model.compile('adam', 'mse')
+    """
+    assert list(notes(code)) == [5]
+    assert "For none, write metrics=[]" in notes(code)[5]
+
+
+def test_losses_of_tensors_and_of_train_steps_are_noted():
+    code = """\
+        from keras.models import Model
+        vae = Model(x, y)
+        vae.add_loss(kl)
+        class Own(Model):
+            def train_step(self, data):
+                loss = self.compiled_loss(y, y_pred, regularization_losses=self.losses)
+                self.add_loss(other)
+    """
+    found = notes(code)
+    assert "takes no symbolic tensor" in found[3]
+    assert "loss = self.compute_loss(y=y, y_pred=y_pred)" in found[6]
+    assert 7 not in found
+
+
+def test_the_loss_of_a_batch_is_noted():
+    code = """\
+        from keras.callbacks import Callback
+        class Losses(Callback):
+            def on_batch_end(self, batch, logs={}):
+                self.losses.append(logs.get('loss'))
+            def on_epoch_end(self, epoch, logs={}):
+                self.losses.append(logs.get('loss'))
+    """
+    assert list(notes(code)) == [4]
+    assert "mean since the begin of the epoch" in notes(code)[4]

@@ -13,11 +13,29 @@ def plan(script: Script) -> None:
     """Changes calls of `compile`, or notes what to change."""
     if not script.uses_keras:
         return
-    for call in script.calls:
-        if script.method_of(call) == "compile":
-            _plan_positions(script, call)
-            _plan_removed(script, call)
-            _note_outputs(script, call)
+    calls = [call for call in script.calls if script.method_of(call) == "compile"]
+    for call in calls:
+        _plan_positions(script, call)
+        _plan_removed(script, call)
+        _note_outputs(script, call)
+    _note_kept_metrics(script, calls)
+
+
+def _note_kept_metrics(script: Script, calls: list[cst.Call]) -> None:
+    """Notes a `compile` without metrics of a model that was compiled with some."""
+    had_metrics: set[str] = set()
+    for call in calls:
+        assert isinstance(call.func, cst.Attribute)
+        model = script.code(call.func.value)
+        passed = call_edits.keyword_names(call) & {"metrics", "weighted_metrics"}
+        if passed or len(call_edits.positional_args(call)) > 2 or call_edits.has_starred(call):
+            had_metrics.add(model)
+        elif model in had_metrics:
+            script.note(
+                call,
+                f"SILENT CHANGE: without metrics, Keras 3 keeps those of the {model}.compile "
+                "before, and evaluate returns a list. For none, write metrics=[].",
+            )
 
 
 def _plan_positions(script: Script, call: cst.Call) -> None:

@@ -6,6 +6,7 @@ import re
 
 import libcst as cst
 
+from keras_bigdata.migrate.keras_version import imports_keras_package
 from keras_bigdata.migrate.script import Script
 from keras_bigdata.migrate.strings import edit_text, text_of
 from keras_bigdata.migrate.syntax_tree import walk
@@ -66,6 +67,7 @@ def _note_batch_logs(script: Script, function: cst.FunctionDef) -> None:
     if len(parameters) != 3 or not _has_base(script.class_of(function), "callback"):
         return
     _, batch, logs = parameters
+    is_old = imports_keras_package(script)
     instead = {
         "size": "use the batch size that the script passes to fit; the last batch may be smaller",
         "batch": f"write {batch}",
@@ -85,8 +87,17 @@ def _note_batch_logs(script: Script, function: cst.FunctionDef) -> None:
             case _:
                 continue
         name = text_of(key) if isinstance(key, cst.SimpleString) else ""
-        if owner == logs and name in instead:
+        if owner != logs:
+            continue
+        if name in instead:
             script.note(node, f"{logs}[{name!r}] is not in Keras 3: {instead[name]}.")
+        elif name == "loss" and function.name.value.endswith("batch_end") and is_old:
+            script.note(
+                node,
+                f"SILENT CHANGE: {logs}['loss'] in {function.name.value} was the loss of the batch "
+                "in `keras` 1 and 2. In Keras 3 it is the mean since the begin of the epoch. "
+                "keras_bigdata.legacy.install() keeps the former.",
+            )
 
 
 def _has_base(node: cst.ClassDef | None, name: str) -> bool:

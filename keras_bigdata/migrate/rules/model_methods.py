@@ -258,7 +258,31 @@ def _note_predict_on_generator(script: Script, call: cst.Call) -> None:
     script.note(call, "predict_on_generator was removed: use model.predict.")
 
 
+def _note_compiled_loss(script: Script, call: cst.Call) -> None:
+    script.note(
+        call,
+        "SILENT CHANGE: compiled_loss of Keras 3 always adds self.losses, and does not log the "
+        "result. Write loss = self.compute_loss(y=y, y_pred=y_pred), which contains self.losses, "
+        "and in place of compiled_metrics.update_state, which adds the predictions to each mean: "
+        "for metric in self.metrics: metric.update_state(loss) if metric.name == 'loss' else "
+        "metric.update_state(y, y_pred). keras_bigdata.legacy.install() keeps the former.",
+    )
+
+
+def _note_add_loss(script: Script, call: cst.Call) -> None:
+    assert isinstance(call.func, cst.Attribute)
+    if _model_class(script, call.func.value) == "Model":
+        script.note(
+            call,
+            "add_loss: a model of Keras 3 takes no symbolic tensor. Call self.add_loss(loss) in "
+            "the `call` of a layer that receives the tensors, or call "
+            "keras_bigdata.legacy.install() at the top of the script, which keeps it.",
+        )
+
+
 _PLANS = {
+    "compiled_loss": _note_compiled_loss,
+    "add_loss": _note_add_loss,
     "predict_classes": _plan_predict_classes,
     "predict_proba": _plan_predict_proba,
     "predict_on_generator": _note_predict_on_generator,
