@@ -8,6 +8,7 @@ import keras as installed_keras
 
 from keras_bigdata.legacy import callback_arguments, callbacks, custom_metrics, data_arguments
 from keras_bigdata.legacy.backend import installation as backend_functions
+from keras_bigdata.legacy.backend import training_updates
 from keras_bigdata.legacy.calling_script import set_default_keras_version
 from keras_bigdata.legacy.layers import (
     activity_regularizers,
@@ -18,6 +19,7 @@ from keras_bigdata.legacy.layers import (
     custom_layers,
     gates,
     ignored_arguments,
+    layer_updates,
     merged_masks,
     names_of_values,
     numpy_integers,
@@ -89,7 +91,9 @@ _TOPICS = (
     regularizers,
     constraints,
     merged_masks,
+    layer_updates,
     names_of_values,
+    training_updates,
     optimizer_arguments,
     learning_rate,
     shared_optimizers,

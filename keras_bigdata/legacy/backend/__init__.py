@@ -18,6 +18,7 @@ random_numbers    random tensors and dropout
 control_flow      `switch`, `in_train_phase`, loops
 learning_phase    `learning_phase`, `set_learning_phase`
 functions         `function`, `placeholder`
+training_updates  `optimizer.get_updates`
 gradients         `gradients` of symbolic tensors
 sessions          sessions and graphs of TensorFlow 1, which only apply their settings
 image_format      `image_dim_ordering` of Keras 1

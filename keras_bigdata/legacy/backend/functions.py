@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_bigdata.keras_internals.layers import all_layers
 from keras_bigdata.legacy.backend.learning_phase import LearningPhase, current_phase
+from keras_bigdata.legacy.backend.training_updates import TrainingUpdate
 from keras_bigdata.legacy.backend.variables import get_value
 from keras_bigdata.legacy.models.constant_inputs import given_inputs, values_of
 
@@ -48,9 +49,12 @@ class Function:
         outputs: symbolic tensors or variables, or one of them.
         returns_list: whether a single output is returned as a list, as `keras` did and `tf.keras`
             did not.
+        updates: steps of optimizers, which are run after the outputs were computed.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, returns_list: bool) -> None:
+    def __init__(
+        self, inputs: Any, outputs: Any, returns_list: bool, updates: Sequence[TrainingUpdate] = ()
+    ) -> None:
         self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         self._keeps_states = returns_list
         self._is_single = not isinstance(outputs, list | tuple) and not returns_list
@@ -62,7 +66,9 @@ class Function:
                     "keras.backend.function: inputs must be symbolic tensors such as model.input, "
                     f"got {type(tensor).__name__}."
                 )
-        symbolic = [x for x in self.outputs if isinstance(x, keras.KerasTensor)]
+        self._updates = list(updates)
+        symbolic = [update.loss for update in self._updates]
+        symbolic += [x for x in self.outputs if isinstance(x, keras.KerasTensor)]
         given = given_inputs(symbolic, self._tensors)
         self._given = [values_of(tensor) for tensor in given]
         self._model = keras.Model([*self._tensors, *given], symbolic) if symbolic else None
@@ -89,13 +95,27 @@ class Function:
         computed = iter(())
         if self._model is not None:
             with _without_updates(self._model if phase or self._keeps_states else None):
-                outputs = self._model([*arrays, *self._given], training=bool(phase))
-            computed = iter(keras.tree.flatten(outputs))
+                computed = iter(self._computed([*arrays, *self._given], bool(phase)))
         results = [
             get_value(next(computed) if isinstance(output, keras.KerasTensor) else output)
             for output in self.outputs
         ]
         return results[0] if self._is_single else results
+
+    def _computed(self, arrays: list[Any], training: bool) -> list[Any]:
+        """Returns the values of the symbolic outputs, and runs the updates after that."""
+        model, count = self._model, len(self._updates)
+        assert model is not None
+
+        def losses_and_outputs() -> list[Any]:
+            return list(keras.tree.flatten(model(arrays, training=training)))
+
+        if not count:
+            return losses_and_outputs()
+        results = [
+            update.run(losses_and_outputs, number) for number, update in enumerate(self._updates)
+        ]
+        return results[0][count:]
 
 
 @contextlib.contextmanager
@@ -135,10 +155,11 @@ def tf_keras_function(
 
 
 def _function(inputs: Any, outputs: Any, updates: Any, returns_list: bool) -> Function:
-    if updates:
+    steps = [update for update in updates or () if isinstance(update, TrainingUpdate)]
+    if len(steps) < len(updates or ()):
         raise NotImplementedError(
             "keras.backend.function(updates=...): updates of variables in a graph have no "
             "equivalent in Keras 3. Write a training step with model.train_on_batch, or a "
-            "keras.Model with its own train_step."
+            "keras.Model with its own train_step. What optimizer.get_updates returns can be passed."
         )
-    return Function(inputs, outputs, returns_list)
+    return Function(inputs, outputs, returns_list, steps)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
+
+from keras_bigdata.keras_internals.legacy import node_tensors
 
 
 def gradients(loss: Any, variables: Any) -> list[Any]:
@@ -62,10 +65,14 @@ class _Gradient(keras.layers.Layer):
     @classmethod
     def of(cls, loss: Any, tensor: Any) -> Any:
         """Returns the symbolic gradient."""
-        tensors = [tensor]
-        try:
-            model = keras.Model(tensors, loss)
-        except ValueError:  # the loss depends on the inputs in another way too
+        tensors, model = [tensor], None
+        # Each `add` of a Sequential calls all layers again: `layer.output` is of the first call.
+        outputs = node_tensors(tensor._keras_history.operation, "output")
+        for other in [tensor, *(each[0] for each in outputs if len(each) == 1)]:
+            with contextlib.suppress(ValueError):
+                tensors, model = [other], keras.Model([other], loss)
+                break
+        if model is None:  # the loss depends on the inputs in another way too
             others = keras.utils.get_source_inputs(loss)
             tensors += [x for x in others if x is not tensor]
             model = keras.Model(tensors, loss)

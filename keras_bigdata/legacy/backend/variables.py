@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bigdata.keras_internals.legacy import current_training_argument
+
 
 def variable(
     value: Any, dtype: str | None = None, name: str | None = None, constraint: Any = None
@@ -76,27 +78,36 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
         set_value(x, value)
 
 
+def _is_in_inference() -> bool:
+    """Whether a layer runs in inference mode: in Keras 1 and 2, updates were run in training."""
+    return current_training_argument() is False
+
+
 def update(x: Any, new_x: Any) -> Any:
     """Assigns a new value; returns the variable."""
-    x.assign(new_x)
+    if not _is_in_inference():
+        x.assign(new_x)
     return x
 
 
 def update_add(x: Any, increment: Any) -> Any:
     """Adds to a variable; returns it."""
-    x.assign_add(increment)
+    if not _is_in_inference():
+        x.assign_add(increment)
     return x
 
 
 def update_sub(x: Any, decrement: Any) -> Any:
     """Subtracts from a variable; returns it."""
-    x.assign_sub(decrement)
+    if not _is_in_inference():
+        x.assign_sub(decrement)
     return x
 
 
 def moving_average_update(x: Any, value: Any, momentum: float) -> Any:
     """Moves a variable towards a value; returns it."""
-    x.assign(x * momentum + value * (1.0 - momentum))
+    if not _is_in_inference():
+        x.assign(x * momentum + value * (1.0 - momentum))
     return x
 
 

@@ -17,6 +17,7 @@ regularizers          `l1l2`, `l2(l=)`, `WeightRegularizer`
 constraints           `maxnorm(m=)`
 names_of_values       `kernel_constraint="maxnorm"`, `kernel_regularizer="l1_l2"`
 custom_layers         `add_weight` by position, `trainable_weights`, `get_output_shape_for`
+layer_updates         `add_update`, `reset_states(states)`
 gates                 `hard_sigmoid`, and the default gates of LSTM and GRU in Keras 2
 ignored_arguments     arguments that Keras 2 took without an effect
 

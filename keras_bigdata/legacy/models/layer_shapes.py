@@ -19,6 +19,8 @@ def install() -> None:
         add_name(keras.layers.Layer, f"get_{kind}_at", _tensor_getter(kind))
         add_name(keras.layers.Layer, f"get_{kind}_shape_at", _shape_getter(kind))
         replace(keras.Sequential, kind, _tensor_of_sequential(kind))
+    # In Keras 3 it is an empty list.
+    replace(keras.layers.InputLayer, "input", property(lambda layer: layer.output))
 
 
 def _tensor_of_sequential(kind: str) -> property:

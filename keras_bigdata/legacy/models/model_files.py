@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import sys
 import tempfile
@@ -44,6 +45,21 @@ def install() -> None:
     load_model = _load_model(keras.models.load_model)
     for module in modules:
         replace(module, "load_model", load_model)
+    from_json = _model_from_json(keras.models.model_from_json)
+    for module in copies_of("models"):
+        replace(module, "model_from_json", from_json)
+
+
+def _model_from_json(former: Any) -> Any:
+    @functools.wraps(former)
+    def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
+        """Returns a model that is not compiled: JSON of Keras 1 and 2 had the architecture only."""
+        config = json.loads(json_string)
+        if isinstance(config, dict):
+            config.pop("compile_config", None)
+        return former(json.dumps(config), custom_objects=custom_objects)
+
+    return model_from_json
 
 
 def save_under_exact_name(filepath: Any, save: Callable[[str], Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.legacy.backend.training_updates import get_updates
 from keras_bigdata.legacy.calling_script import KerasRoot, default_keras_version, keras_root
 from keras_bigdata.legacy.optimizers.learning_rate import set_decay
 from keras_bigdata.legacy.patching import wrap
@@ -136,7 +137,7 @@ def _set_defaults(name: str, root: KerasRoot, arguments: dict[str, Any]) -> None
 def _explaining_get_updates(initialize: Any) -> Any:
     @functools.wraps(initialize)
     def initialize_or_explain(self: Any, *args: Any, **kwargs: Any) -> None:
-        if hasattr(self, "get_updates"):
+        if getattr(type(self), "get_updates", get_updates) is not get_updates:
             raise TypeError(
                 f"{type(self).__name__} is an optimizer for Keras 1 or 2: it defines "
                 "`get_updates(loss, params)`, which Keras 3 never calls. Write the update of one "
