@@ -97,12 +97,12 @@ class ShardSequence(EpochDataset):
             and not to `fit`. Defaults to `None`.
         transform: function `(batch, rng) -> batch`. It receives a dict of the arrays that are used,
             of shape `(rows, ...)`, and a `numpy.random.Generator` seeded with (seed, epoch, batch
-            index), and returns a dict of arrays with the same number of rows. It may add and
-            remove keys, the same ones in every batch. `inputs`, `targets` and `sample_weights` may
-            name keys that it adds; it then receives all fields of the shards. Rows of any length
-            arrive padded; under the name of their field their length stays open for Keras, and a
-            key that is added has one row shape in all batches. Or an `Augment`, which changes each
-            row by itself. Defaults to `None`.
+            index; with `part`, also the rank), and returns a dict of arrays with the same number of
+            rows. It may add and remove keys, the same ones in every batch. `inputs`, `targets` and
+            `sample_weights` may name keys that it adds; it then receives all fields of the shards.
+            Rows of any length arrive padded; under the name of their field their length stays open
+            for Keras, and a key that is added has one row shape in all batches. Or an `Augment`,
+            which changes each row by itself. Defaults to `None`.
         workers: number of threads (or processes) that prefetch; 0 for none. They belong to this
             class: Keras sees `workers=1`, because its own threads lose and duplicate batches.
             Defaults to `2`.

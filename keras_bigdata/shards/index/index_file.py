@@ -23,10 +23,6 @@ FORMAT = "keras_bigdata"
 VERSION = 2
 READ_VERSIONS = (1, 2)
 
-_RESTORE = (
-    "Restore it, or delete it and pass `inputs` and `targets`: the shards are then scanned instead."
-)
-
 
 def write_index_file(directory: Place, content: Mapping[str, Any]) -> None:
     """Writes `index.json` into a directory, atomically.
@@ -63,7 +59,7 @@ def read_index_file(directory: Place) -> dict[str, Any]:
         if isinstance(path, RemotePath) and isinstance(error, FileNotFoundError):
             raise missing_index_error(path) from error
         raise CorruptShardError(
-            f"{path}: the index cannot be read ({excerpt(error)}). {_RESTORE}"
+            f"{path}: the index cannot be read ({excerpt(error)}). {_how_to_restore(path)}"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CorruptShardError(
@@ -90,8 +86,17 @@ def damage_reported(directory: Place) -> Iterator[None]:
     ) as error:  # fmt: skip
         raise CorruptShardError(
             f"{directory / INDEX_NAME}: the index is damaged ({type(error).__name__}: "
-            f"{excerpt(error)}). {_RESTORE}"
+            f"{excerpt(error)}). {_how_to_restore(directory)}"
         ) from error
+
+
+def _how_to_restore(place: Place) -> str:
+    if isinstance(place, Path):
+        return (
+            "Restore it, or delete it and pass `inputs` and `targets`: the shards are then scanned "
+            "instead."
+        )
+    return "Upload it again: a set behind a URL is not read without its index."
 
 
 def excerpt(reason: object) -> str:
