@@ -23,8 +23,8 @@ EPOCHS = 100
 EVERY = 4  # epochs; looking takes longer than an epoch
 
 # Private memory of the last epochs against that of epochs 32 to 60. One batch kept of each epoch
-# would be 23 MB more. Measured: 0 to 4 MB.
-MEGABYTES = 8
+# would be 23 MB more. Measured: 0 to 4 MB; once 10 MB, with five other busy processes on two CPUs.
+MEGABYTES = 13
 # TensorFlow keeps every dataset that it was given: 20 kB of Python objects for each new sequence,
 # which is 3 MB. Measured: -3 to 9 MB in seven runs; how it comes to differ so much is not known
 # (a PyDataset that holds these batches itself: 191 MB).
