@@ -110,3 +110,16 @@ def test_a_second_compile_without_metrics_has_none(installed):
     assert isinstance(model.evaluate(X, Y, verbose=0), float)
     assert set(model.fit(X, Y, verbose=0).history) == {"loss"}
     assert model.metrics_names == ["loss"]
+
+
+def test_a_model_that_is_compiled_without_metrics_may_read_its_own(installed):
+    class Own(keras.Model):
+        def train_step(self, data):
+            self.seen.update_state(3.0)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    inputs = keras.Input((3,))
+    model = Own(inputs, keras.layers.Dense(2)(inputs))
+    model.seen = keras.metrics.Mean(name="seen")
+    model.compile("sgd")
+    assert model.fit(X, Y, verbose=0).history["seen"] == [3.0]

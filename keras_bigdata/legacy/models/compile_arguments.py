@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_bigdata.keras_internals.legacy import compiled_metric_names
 from keras_bigdata.legacy.models.compile_names import new_losses, new_metrics
 from keras_bigdata.legacy.models.losses_of_tensors import with_tensors
 from keras_bigdata.legacy.models.model_tensors import output_names
@@ -20,6 +21,8 @@ from keras_bigdata.old_keras.method_arguments import (
     KERAS_1_SEQUENTIAL_COMPILE_POSITIONS,
     NEW_COMPILE_POSITIONS,
 )
+
+_METRICS = ("metrics", "weighted_metrics")
 
 
 def install() -> None:
@@ -39,11 +42,12 @@ def _compile(former: Any) -> Any:
                 "compile: `target_tensors` cannot be passed on Keras 3, which has no placeholders. "
                 "Pass the targets to `fit` as `y`."
             )
-        if all(arguments.get(name) is None for name in ("metrics", "weighted_metrics")):
+        has_metrics = any(arguments.get(name) is not None for name in _METRICS)
+        if not has_metrics and compiled_metric_names(self):
             arguments["metrics"] = []  # with None, Keras 3 keeps those of an earlier `compile`
         if isinstance(arguments.get("loss"), (list, tuple)) and not len(arguments["loss"]):
             arguments["loss"] = None
-        for name in ("metrics", "weighted_metrics"):
+        for name in _METRICS:
             if name in arguments:
                 metrics = new_metrics(arguments[name], arguments.get("loss"))
                 arguments[name] = with_tensors(self, metrics)
@@ -93,7 +97,7 @@ def _is_weight_mode(value: Any) -> bool:
 
 def _spread_over_outputs(arguments: dict[str, Any], names: list[str]) -> None:
     """Applies one list of metrics and one loss to every output, as Keras 1 and 2 did."""
-    for argument in ("metrics", "weighted_metrics"):
+    for argument in _METRICS:
         metrics = arguments.get(argument)
         if isinstance(metrics, str) or callable(metrics):
             metrics = [metrics]
