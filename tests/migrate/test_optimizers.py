@@ -91,3 +91,11 @@ def test_optimizers_of_scripts():
                 pass
     """)
     assert "update_step(self, gradient, variable, learning_rate)" in by_line[3]
+
+
+def test_get_updates_of_an_optimizer_is_noted():
+    code = """\
+        from keras.optimizers import Adam
+        updates = Adam(0.1).get_updates(params=weights, loss=loss)
+    """
+    assert "K.function then takes the result" in notes(code)[2]

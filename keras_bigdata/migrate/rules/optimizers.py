@@ -33,6 +33,14 @@ def plan(script: Script) -> None:
             _plan_call(script, call, full)
         elif script.method_of(call) == "compile":
             _note_name(script, call)
+        elif script.method_of(call) == "get_updates" and script.uses_keras:
+            script.note(
+                call,
+                "get_updates: Keras 3 has no updates of a graph. Compute the gradients in a "
+                "train_step and call optimizer.apply_gradients, or call "
+                "keras_bigdata.legacy.install() at the top of the script: K.function then takes "
+                "the result as `updates`.",
+            )
     for node in script.all(cst.Attribute):
         if node.attr.value == "lr" and _is_optimizer(script, node.value):
             script.edit(node, lambda new: new.with_changes(attr=cst.Name("learning_rate")))
