@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from keras_bigdata.callbacks.resuming.training_settings import (
 from keras_bigdata.callbacks.shared import callback_states
 from keras_bigdata.keras_internals.callbacks import global_seed_state, set_global_seed_state
 from keras_bigdata.keras_internals.distribution import whole_value
+from keras_bigdata.loading.epochs.server_state import data_fingerprint
 from keras_bigdata.shards.selecting.selection import selection_difference
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ def _data_identity(sequence: EpochDataset) -> dict[str, Any]:
             f"targets{of_set}": repr(roles.targets),
             f"sample_weights{of_set}": repr(roles.sample_weights),
             f"fields{of_set}": [str(config.index.fields[field]) for field in config.fields],
-            f"fingerprint of the shards{of_set}": _index_digest(config.index),
+            f"fingerprint of the shards{of_set}": data_fingerprint(config.index, with_names=True),
         }
     weights = sequence.server.class_weights
     # `None` too: weights that were left out must differ from those in a checkpoint.
@@ -331,12 +331,3 @@ def _data_identity(sequence: EpochDataset) -> dict[str, Any]:
     if not sequence.seed_given:  # else all seeds are compared
         state |= {f"seed of {name}": seed for name, seed in sequence.some_seeds.items()}
     return state
-
-
-def _index_digest(index: Any) -> str:
-    """Hashes names, sizes and, where the index has them, checksums. Files are not read."""
-    digest = hashlib.sha256()
-    for column in (index.samples, index.sizes, index.checksums, index.variant):
-        digest.update(column.astype("<i8").tobytes())
-    digest.update("\0".join(index.names).encode())
-    return digest.hexdigest()[:16]

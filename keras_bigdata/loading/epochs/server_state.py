@@ -34,11 +34,18 @@ def identity_of(
     }
 
 
-def data_fingerprint(index: ShardIndex) -> str:
-    """Returns a hash of what the shards hold, in their order; not of where they lie."""
+def data_fingerprint(index: ShardIndex, *, with_names: bool = False) -> str:
+    """Returns a hash of what the shards hold, in their order. Files are not read.
+
+    Args:
+        index: the shards.
+        with_names: whether their names count too. Those of joined sets say where they lie.
+    """
     digest = hashlib.sha256()
     for column in (index.samples, index.sizes, index.checksums, index.variant):
         digest.update(column.astype("<i8").tobytes())
+    if with_names:
+        digest.update("\0".join(index.names).encode())
     return digest.hexdigest()[:16]
 
 
