@@ -217,6 +217,33 @@ def module_with_get(name: str) -> ModuleType:
         return importlib.import_module(f"keras.{name}")
 
 
+def order_own_variables(layer: Any, trainable: list[Any], others: list[Any]) -> None:
+    """Makes variables that a layer has itself its trainable ones, or the others, in an order.
+
+    Finds: `Layer._trainable_variables` and `Layer._non_trainable_variables`. `layer.weights` has
+    their order, and `layer.trainable = ...` changes those of the first list only.
+
+    Seen in: Keras 3.8 to 3.15.1.
+
+    Upstream: none filed. A variable is put into one of the lists when it is created, for good.
+
+    Without it: the order of creation, and `layer.trainable = False` does not freeze variables that
+    were created as not trainable.
+
+    Args:
+        layer: the layer.
+        trainable: variables of the layer. Those of layers in it are left alone.
+        others: the same, for those that are not trained.
+    """
+    lists = [getattr(layer, f"_{kind}_variables", None) for kind in ("trainable", "non_trainable")]
+    if not all(isinstance(each, list) for each in lists):
+        return
+    own = {id(variable) for each in lists for variable in each or ()}
+    for each, chosen in zip(lists, (trainable, others), strict=True):
+        assert each is not None
+        each[:] = [variable for variable in chosen if id(variable) in own]
+
+
 def current_training_argument() -> bool | None:
     """Returns the argument `training` of the layer or model that is being called.
 

@@ -18,6 +18,7 @@ random_numbers    random tensors and dropout
 control_flow      `switch`, `in_train_phase`, loops
 learning_phase    `learning_phase`, `set_learning_phase`
 functions         `function`, `placeholder`
+running_layers    the layer that is being called
 training_updates  `optimizer.get_updates`
 gradients         `gradients` of symbolic tensors
 sessions          sessions and graphs of TensorFlow 1, which only apply their settings

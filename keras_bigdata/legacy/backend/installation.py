@@ -20,6 +20,7 @@ from keras_bigdata.legacy.backend import (
     networks,
     random_numbers,
     reductions,
+    running_layers,
     sessions,
     variable_operators,
     variables,
@@ -56,6 +57,7 @@ _CLASSES = {"Function"}
 def install() -> None:
     """Adds the functions to `keras.backend` and `tf.keras.backend`."""
     learning_phase.install()
+    running_layers.install()
     variable_operators.install()
     is_tensorflow = keras.backend.backend() == "tensorflow"
     available = backend_functions(tf_keras_module("backend") if is_tensorflow else None)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bigdata.keras_internals.legacy import current_training_argument
+from keras_bigdata.legacy.backend.running_layers import runs_updates
 
 
 def variable(
@@ -78,35 +78,30 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
         set_value(x, value)
 
 
-def _is_in_inference() -> bool:
-    """Whether a layer runs in inference mode: in Keras 1 and 2, updates were run in training."""
-    return current_training_argument() is False
-
-
 def update(x: Any, new_x: Any) -> Any:
     """Assigns a new value; returns the variable."""
-    if not _is_in_inference():
+    if runs_updates():
         x.assign(new_x)
     return x
 
 
 def update_add(x: Any, increment: Any) -> Any:
     """Adds to a variable; returns it."""
-    if not _is_in_inference():
+    if runs_updates():
         x.assign_add(increment)
     return x
 
 
 def update_sub(x: Any, decrement: Any) -> Any:
     """Subtracts from a variable; returns it."""
-    if not _is_in_inference():
+    if runs_updates():
         x.assign_sub(decrement)
     return x
 
 
 def moving_average_update(x: Any, value: Any, momentum: float) -> Any:
     """Moves a variable towards a value; returns it."""
-    if not _is_in_inference():
+    if runs_updates():
         x.assign(x * momentum + value * (1.0 - momentum))
     return x
 

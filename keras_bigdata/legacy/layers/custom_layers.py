@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
+from keras_bigdata.keras_internals.legacy import order_own_variables
 from keras_bigdata.legacy.patching import add_name, replace, wrap
 from keras_bigdata.old_keras.keras_2_layers import ADD_WEIGHT_1, ADD_WEIGHT_2
 
@@ -20,8 +22,12 @@ def install() -> None:
     for name, trainable in (("trainable_weights", True), ("non_trainable_weights", False)):
         current = getattr(layer, name)
         if isinstance(current, property) and current.fset is None:
-            setter = functools.partial(_set_weights, trainable=trainable)
-            replace(layer, name, property(current.fget, setter))
+            weights = property(
+                functools.partial(_get_weights, former=current.fget, trainable=trainable),
+                functools.partial(_set_weights, trainable=trainable),
+            )
+            replace(layer, name, weights)
+            add_name(layer, f"_{name}", weights)  # its name in Keras 2
 
 
 def _add_weight(add_weight: Any) -> Any:
@@ -84,6 +90,10 @@ def _compute_output_shape(compute_output_shape: Any) -> Any:
     return compute_output_shape_as_keras_1
 
 
+def _get_weights(layer: Any, former: Any, trainable: bool) -> list[Any]:
+    return _Weights(former(layer), layer, trainable=trainable)
+
+
 def _can_be_trained(weight: Any) -> bool:
     """Returns whether the variable of the backend can have a gradient."""
     return keras.backend.backend() != "tensorflow" or bool(getattr(weight.value, "trainable", True))
@@ -106,14 +116,49 @@ def _set_weights(layer: Any, weights: Any, trainable: bool) -> None:
                 "trainable=True."
             )
     known = {id(weight) for weight in layer.weights}
-    for weight in weights:
-        weight.trainable = trainable
     unknown = [weight for weight in weights if id(weight) not in known]
     if unknown:
-        attribute = f"_weights_set_{len(known)}"
-        setattr(layer, attribute, unknown)  # Keras tracks them
+        setattr(layer, f"_weights_set_{len(known)}", unknown)  # Keras tracks them
+    chosen = {id(weight) for weight in weights}
+    rest = [weight for weight in layer.weights if id(weight) not in chosen]
     if trainable:
-        chosen = {id(weight) for weight in weights}
-        for weight in layer.weights:
-            if id(weight) not in chosen and weight.trainable:
-                weight.trainable = False
+        trained, others = weights, rest
+    else:
+        trained = [weight for weight in rest if weight.trainable]
+        others = [weight for weight in rest if not weight.trainable] + weights
+    for weight in trained:
+        weight.trainable = layer.trainable
+    for weight in others:
+        weight.trainable = False
+    # The order of Keras 2; and `layer.trainable = False` freezes them.
+    order_own_variables(layer, trained, others)
+
+
+class _Weights(list[Any]):
+    """The weights of a layer: a list that sets them when a script appends to it.
+
+    Args:
+        weights: its weights.
+        layer: the layer; `None` for a list that is made from another one, as TensorFlow does.
+        trainable: whether they are the trainable ones. Defaults to `True`.
+    """
+
+    def __init__(
+        self, weights: Iterable[Any] = (), layer: Any = None, *, trainable: bool = True
+    ) -> None:
+        super().__init__(weights)
+        self._layer = layer
+        self._trainable = trainable
+
+    def append(self, weight: Any) -> None:
+        """Adds a weight to the layer."""
+        self.extend([weight])
+
+    def extend(self, weights: Iterable[Any]) -> None:
+        """Adds weights to the layer."""
+        super().extend(weights)
+        if self._layer is not None:
+            _set_weights(self._layer, list(self), self._trainable)
+
+    def __reduce__(self) -> Any:
+        return list, (list(self),)

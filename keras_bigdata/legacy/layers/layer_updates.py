@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy.backend.learning_phase import current_phase
+from keras_bigdata.legacy.backend.running_layers import after_call
 from keras_bigdata.legacy.patching import add_name, wrap
 
 
@@ -18,7 +19,9 @@ def install() -> None:
 
 
 def add_update(self: Any, updates: Any, inputs: Any = None) -> None:
-    """Assigns new values to variables when the layer is called in training.
+    """Assigns new values to variables when a call of the layer in training ends.
+
+    The outputs are computed with the former values, as in Keras 1 and 2.
 
     Args:
         self: a layer that calls this in its `call`.
@@ -26,13 +29,13 @@ def add_update(self: Any, updates: Any, inputs: Any = None) -> None:
             similar functions return is left alone: they have assigned the value.
         inputs: said which inputs the update depends on, and has no effect.
     """
-    if not current_phase():
+    if not current_phase() or not self.trainable:
         return
     pairs = [updates] if isinstance(updates, tuple) else updates
     for pair in pairs if isinstance(pairs, list) else ():
         if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], keras.Variable):
             variable, value = pair
-            variable.assign(value)
+            after_call(functools.partial(variable.assign, value))
 
 
 def _resetting_to(reset_states: Any) -> Any:
