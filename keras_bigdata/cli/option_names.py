@@ -28,7 +28,10 @@ _POSITIONALS = {
 }
 
 _NAME = re.compile(r"`(\w+)(?:\[[^\]`]*\])?`")
-_VALUE = re.compile(r"(?<![\w./\\(])(\w+)=(\"[^\"]*\"|'[^']*'|-?[\w.]+|\([^)]*\)|\[[^\]]*\])")
+# Not `name=...`, which stands for any value in an example of a call.
+_VALUE = re.compile(
+    r"(?<![\w./\\(])(\w+)=(\"[^\"]*\"|'[^']*'|-?\.?\w+(?:\.\w+)*|\([^)]*\)|\[[^\]]*\])"
+)
 
 
 def option_name(argument: str) -> str:
@@ -39,13 +42,15 @@ def option_name(argument: str) -> str:
 def in_options(message: str, parsed: argparse.Namespace) -> str:
     """Returns a message with options in place of arguments: `--delimiter ';'` for `delimiter=';'`.
 
+    An option without a value is `--append` for `append=True`, and `no --append` for `append=False`.
+
     Args:
         message: the message of an exception.
         parsed: the parsed command line, whose options are known.
     """
+    known = vars(parsed)
 
     def find(name: str) -> str | None:
-        known = vars(parsed)
         option = name if name in known else _OPTIONS.get(name)
         if option is None or option not in known:
             return None
@@ -54,9 +59,21 @@ def in_options(message: str, parsed: argparse.Namespace) -> str:
     def replace_name(match: re.Match[str]) -> str:
         return find(match[1]) or match[0]
 
+    def find_flag(name: str, value: str) -> str | None:
+        if value not in ("True", "False"):
+            return None
+        # Only flags are parsed to a bool.
+        for option, value_if_passed in ((name, "True"), (f"no_{name}", "False")):
+            if isinstance(known.get(option), bool):
+                return f"{'' if value == value_if_passed else 'no '}{option_name(option)}"
+        return None
+
     def replace_value(match: re.Match[str]) -> str:
-        option = find(match[1])
         value = match[2]
+        flag = find_flag(match[1], value)
+        if flag is not None:
+            return flag
+        option = find(match[1])
         if option is None:
             return match[0]
         plain = value.strip("\"'")

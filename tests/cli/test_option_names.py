@@ -179,3 +179,29 @@ def test_names_in_paths_and_of_other_functions_stay_as_they_are():
     assert in_options("Pass `split` or layout='columns'.", parsed) == (
         "Pass --split or --layout columns."
     )
+
+
+def test_advice_about_a_flag_is_an_option_that_the_command_takes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    write_image(folder / "2.png", 80)
+    (folder / "more.csv").write_text("file,label,age\n1.png,a,9\n")
+    assert run(folder) == 0
+    assert run(folder, "--append", table="more.csv") == 0
+    capsys.readouterr()
+    assert run(folder) == 1
+    assert "Pass --append to get the index of all rows" in message(capsys)
+    assert run(folder, table="more.csv") == 1
+    assert "This call was appended to it: pass --append. " in message(capsys)
+
+
+def test_flags_have_no_value():
+    parsed = argparse.Namespace(append=False, no_shuffle=True, source="t.csv")
+    for text, expected in (
+        ("Pass append=True, or", "Pass --append, or"),
+        ("Pass append=False.", "Pass no --append."),
+        ("Pass shuffle=False.", "Pass --no-shuffle."),
+        ("Pass shuffle=True.", "Pass no --no-shuffle."),
+        ("keras_bigdata.repair('d', source=...)", "keras_bigdata.repair('d', source=...)"),
+    ):
+        assert in_options(text, parsed) == expected
