@@ -215,7 +215,8 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
     """Splits, packs or repairs a source as the options say, and prints a summary.
 
     Raises:
-        ValueError: if a row has no value in the column of `--group`.
+        ValueError: if a row has no value in the column of `--group`, or OUTPUT is a set itself and
+            `--split` would write two sets into it.
     """
     if arguments.append and arguments.repair:
         raise ValueError(
@@ -225,6 +226,8 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
     output = arguments.output
     sources = {output: source}
     if arguments.split is not None:
+        if not arguments.repair:  # it writes only into sets that are there already
+            _check_split_output(arguments)
         groups = _group_values(source, arguments.group)
         train, val = source.split(arguments.split, seed=arguments.seed, groups=groups)
         sources = {_below(output, "train"): train, _below(output, "val"): val}
@@ -234,6 +237,33 @@ def pack_source(arguments: argparse.Namespace, source: Any) -> None:
                 _repair(arguments, directory, part)
             else:
                 _pack(arguments, directory, part)
+
+
+def _check_split_output(arguments: argparse.Namespace) -> None:
+    """Checks that OUTPUT of `--split` is not a set, whose rows would be those of OUTPUT/val too.
+
+    Raises:
+        ValueError: if it is one.
+    """
+    from keras_bigdata.packing.state.pack_state import has_state, pack_target
+    from keras_bigdata.shards.index.shard_index import INDEX_NAME
+    from keras_bigdata.shards.index.unfinished import UNFINISHED
+    from keras_bigdata.storage.paths.place import as_place
+
+    options = output_arguments(arguments).get("storage_options")
+    place = as_place(arguments.output, "directory", options)
+    if (place / INDEX_NAME).exists():
+        found = f"a packed set ({INDEX_NAME})"
+    elif has_state(pack_target(place)):
+        found = f"an unfinished pack ({UNFINISHED})"
+    else:
+        return
+    raise ValueError(
+        f"{place}: holds {found}, and a split writes the sets train and val below it: a training "
+        "on that set would contain rows of val. "
+        f"Received: --split {arguments.split:g}. Choose another directory"
+        f"{', or leave out --split to append to the set' if arguments.append else ''}."
+    )
 
 
 def _repair(arguments: argparse.Namespace, directory: str, source: Any) -> None:
