@@ -27,6 +27,8 @@ def to_8_bits(image: Image.Image) -> Image.Image:
 
 def to_mode(image: Image.Image, mode: str) -> Image.Image:
     """Converts to mode "RGB" or "L", without palette, transparent parts on white."""
+    if image.mode == "LAB":  # Pillow converts it to RGB only
+        image = image.convert("RGB")
     palette = image.palette
     if (
         image.mode in ("LA", "La", "PA", "RGBA", "RGBa")

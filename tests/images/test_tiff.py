@@ -13,6 +13,7 @@ from PIL import Image
 
 from keras_bigdata import ImageFolder, PackError, ShardSequence, pack
 from keras_bigdata.images.crops import Resize
+from keras_bigdata.images.decode import decode_into
 from keras_bigdata.images.full_range import load_pixels
 from keras_bigdata.images.load_image import load_image
 from keras_bigdata.images.open_image import UPRIGHT_TRANSPOSES, quiet_pillow
@@ -184,3 +185,22 @@ def test_pages_that_are_not_an_image_are_refused(tmp_path: Path):
     )
     with pytest.raises(PackError, match="its colors are CMYK"):
         load_image(inks, (8, 8), "rgb")
+
+
+def test_a_grayscale_image_of_a_lab_file_is_that_of_its_colors(tmp_path: Path):
+    values = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.frombytes("LAB", (8, 8), values.tobytes()).save(tmp_path / "p.tif")
+    with Image.open(tmp_path / "p.tif") as opened:
+        assert opened.mode == "LAB"
+        color = opened.convert("RGB")
+    gray = np.asarray(color.convert("L"))[..., None]
+    for content in (tmp_path / "p.tif", (tmp_path / "p.tif").read_bytes()):
+        np.testing.assert_array_equal(load_image(content, (8, 8), "rgb"), np.asarray(color))
+        np.testing.assert_array_equal(load_image(content, (8, 8), "grayscale"), gray)
+    for dtype in (UINT16, FLOAT32):
+        pixels = load_pixels(tmp_path / "p.tif", (8, 8), "grayscale", dtype)
+        # Its colors are weighted in the same way, and not rounded to 8 bits first.
+        assert np.abs(pixels.astype(float) - gray).max() <= 1
+    decoded = np.empty((8, 8, 1), np.uint8)
+    decode_into((tmp_path / "p.tif").read_bytes(), decoded, is_plain=False)
+    np.testing.assert_array_equal(decoded, gray)
