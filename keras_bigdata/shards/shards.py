@@ -14,6 +14,7 @@ from keras_bigdata.arguments import checked_bool, checked_names, checked_rows
 from keras_bigdata.errors import ShardError
 from keras_bigdata.progress import Verbose, checked_verbose, track
 from keras_bigdata.representation import format_count, html_table, list_some, shorten
+from keras_bigdata.shards.fields.metadata_columns import FILE
 from keras_bigdata.shards.fields.ragged import Ragged
 from keras_bigdata.shards.index.shard_index import Field, ShardIndex
 from keras_bigdata.shards.opening.one_set import Reading
@@ -24,11 +25,7 @@ from keras_bigdata.shards.selecting.divisible import Divisible, Integers, Mask
 from keras_bigdata.shards.selecting.matching_rows import MatchingRows
 from keras_bigdata.shards.selecting.selected_columns import ColumnJoiner, read_rows
 from keras_bigdata.shards.selecting.selection import Selection
-from keras_bigdata.shards.selecting.shard_columns import (
-    Column,
-    check_columns,
-    function_name,
-)
+from keras_bigdata.shards.selecting.shard_columns import Column, check_columns, function_name
 from keras_bigdata.shards.selecting.strata import number_column_groups, number_strata
 from keras_bigdata.shards.still_current import check_still_current
 
@@ -305,7 +302,8 @@ class Shards(Divisible):
         return number_strata(stratify, automatic, self._blocks, self.num_samples)
 
     def _number_groups(self, groups: Any) -> Integers | None:
-        return number_column_groups(groups, self._blocks, self.num_samples)
+        has_files = FILE in self._index.columns
+        return number_column_groups(groups, self._blocks, self.num_samples, has_files=has_files)
 
     def _part(self, parts: Integers, is_chosen: Callable[[Integers], Mask], name: str) -> Shards:
         ends = np.cumsum(self._counts)

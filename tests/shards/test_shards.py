@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from keras_bigdata import Arrays, CorruptShardError, ShardError, ShardIndex, Shards, pack, verify
+from keras_bigdata import (
+    Arrays,
+    CorruptShardError,
+    ImageTable,
+    ShardError,
+    ShardIndex,
+    Shards,
+    pack,
+    verify,
+)
 from keras_bigdata.shards.selecting import shard_columns
 from tests.helpers.unindexed_pickles import write_shards
 
@@ -214,3 +225,32 @@ def test_rows_of_variants_that_are_cut_in_other_ways_cannot_be_selected(tmp_path
     index = ShardIndex.from_shards(tmp_path / "v", scanned.fields, infos, variants=2)
     with pytest.raises(ShardError, match=r"variant 1 are cut in another way .*5, 3, and 4, 4"):
         Shards(index).rows([1])
+
+
+def test_rows_of_one_image_are_on_one_side(tmp_path):
+    # Before packing they were; a split of the shards had each photo with several captions on both.
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        Image.fromarray(rng.integers(0, 255, (4, 4, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    files = [f"{'./' if copy else ''}{number}.png" for copy in range(3) for number in range(20)]
+    table = {"file": files, "label": ["ab"[row % 2] for row in range(60)]}
+    photos = ImageTable(
+        table, image="file", label="label", root=tmp_path, size=(4, 4), keep="label"
+    )
+    pack(photos, tmp_path / "one", shard_samples=7, verbose=0)
+    shards = Shards(tmp_path / "one")
+
+    def sides(parts):
+        return [{Path(f).name for f in part.columns("file")["file"].tolist()} for part in parts]
+
+    for parts in [shards.split(0.3), shards.split(0.3, groups="label"), *shards.folds(4)]:
+        first, second = sides(parts)
+        assert not first & second
+        assert len(first | second) == 20
+    assert len(shards.take(0.5).columns("file")["file"]) == 30
+    # Equal names in two packs are different files: rows are divided as if there were no names.
+    single = photos.select(np.arange(20))
+    pack(single, tmp_path / "a", shard_samples=7, verbose=0)
+    pack(single, tmp_path / "b", shard_samples=7, verbose=0)
+    both = sides(Shards([tmp_path / "a", tmp_path / "b"]).split(0.5))
+    assert both[0] & both[1]

@@ -71,7 +71,8 @@ class Divisible:
                 shards: if the index has counted their classes), else none. `None`: none. Defaults
                 to `"auto"`.
             groups: Name of a column, such as `"patient"`, or an array with one value per row: rows
-                with the same value go to the same part. Defaults to `None`.
+                with the same value go to the same part. Rows of one image file, which table and
+                shards name, always do. Defaults to `None`.
 
         Returns:
             Tuple `(rest, part)`.

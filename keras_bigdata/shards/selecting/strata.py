@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,12 @@ import numpy.typing as npt
 
 from keras_bigdata.arguments import checked_names
 from keras_bigdata.shards.fields.class_numbers import MAX_COUNTED_CLASSES
-from keras_bigdata.shards.selecting.group_numbers import number_given_groups, number_groups
+from keras_bigdata.shards.fields.metadata_columns import FILE, SOURCE
+from keras_bigdata.shards.selecting.group_numbers import (
+    join_groups,
+    number_given_groups,
+    number_groups,
+)
 from keras_bigdata.shards.selecting.label_numbers import combine_labels, number_labels
 
 Integers = npt.NDArray[np.integer[Any]]
@@ -62,25 +68,53 @@ def number_strata(
     return combined.astype(np.uint16, copy=False)
 
 
-def number_column_groups(groups: Any, blocks: Blocks, rows: int) -> Integers | None:
+def number_column_groups(
+    groups: Any, blocks: Blocks, rows: int, *, has_files: bool = False
+) -> Integers | None:
     """Returns the group number of each row, from 0; `None` if each row is its own group.
 
     Args:
         groups: name of a column; or an array-like with one value per row; or `None`.
         blocks: returns the values of a column in parts.
         rows: number of rows.
+        has_files: whether there is a column `file`, whose rows of one file are together too.
+            Defaults to `False`.
 
     Raises:
         TypeError, ValueError: if the values do not name groups.
     """
+    files = _number_files(blocks, rows) if has_files else None
     if groups is None:
-        return None
+        return files
     if not isinstance(groups, str):
-        return number_given_groups(groups, rows)
-    try:
-        return number_groups(blocks(groups), rows)
-    except ValueError as error:
-        raise ValueError(f"`groups`: the column {groups!r} {error}.") from error
+        passed: Integers | None = number_given_groups(groups, rows)
+    else:
+        try:
+            passed = number_groups(blocks(groups), rows)
+        except ValueError as error:
+            raise ValueError(f"`groups`: the column {groups!r} {error}.") from error
+    return passed if files is None or passed is None else join_groups(files, passed)
+
+
+def _number_files(blocks: Blocks, rows: int) -> Integers | None:
+    """Returns a number for each file of the column `file`; `None` if each row has another file.
+
+    Files of two packs are different ones: both may have a `0001.png`, in different folders.
+    """
+    names = (
+        np.strings.add(np.strings.add(packs.astype(str), "/"), _plain_paths(files))
+        for packs, files in zip(blocks(SOURCE), blocks(FILE), strict=True)
+    )
+    numbers = number_groups(names, rows)
+    return None if numbers is None or int(numbers.max(initial=-1)) + 1 == rows else numbers
+
+
+def _plain_paths(names: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns the names of files with one spelling for each, as `a.png` for `./a.png`."""
+    texts = names.astype(str)
+    if not ((np.strings.find(texts, "./") >= 0) | (np.strings.find(texts, "//") >= 0)).any():
+        return texts
+    return np.array([posixpath.normpath(name) for name in texts.tolist()])
 
 
 def _number_texts(name: str, blocks: Blocks, rows: int) -> Integers:
