@@ -54,3 +54,28 @@ def test_the_loss_is_logged_and_is_that_of_tf_keras_2(installed, regularized):
     np.testing.assert_allclose(
         model.layers[1].get_weights()[0], kernel - 0.1 * gradient, rtol=1e-4, atol=1e-6
     )
+
+
+class OwnLoss(keras.Model):
+    def _loss(self, data, training):
+        x, y = data
+        return keras.ops.mean(keras.ops.square(self(x, training=training) - y))
+
+    def train_step(self, data):
+        return {"loss": self._loss(data, training=True)}
+
+    def test_step(self, data):
+        return {"loss": self._loss(data, training=False)}
+
+
+@pytest.mark.parametrize("loss", [None, "mse"])
+def test_the_loss_that_an_own_step_returns_is_logged(installed, loss):
+    # It was 0.0, the mean of no losses.
+    inputs = keras.Input((3,))
+    model = OwnLoss(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", loss)
+    expected = ((model.predict(X, verbose=0) - Y) ** 2).mean()
+    history = model.fit(X, Y, batch_size=10, validation_data=(X, Y), verbose=0).history
+    assert history["loss"] == pytest.approx([expected], rel=1e-5)
+    assert history["val_loss"] == pytest.approx([expected], rel=1e-5)
+    assert model.evaluate(X, Y, batch_size=10, verbose=0) == pytest.approx(expected, rel=1e-5)

@@ -3,15 +3,20 @@
 On TensorFlow, Keras 3 has both: its `compiled_loss` always contains `model.losses` and is not
 logged, and its `compiled_metrics.update_state` adds the predictions to every mean of the model,
 that of the loss included.
+
+A `train_step` that returned `{"loss": loss}` was logged with this loss. Keras 3 logs the mean of
+the losses that it computed itself, which are none, if the names are equal: 0.0.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from keras_bigdata.legacy.patching import replace
+from keras_bigdata.legacy.patching import replace, wrap
 
 
 def install() -> None:
@@ -22,6 +27,35 @@ def install() -> None:
     ):
         if hasattr(keras.Model, name):
             replace(keras.Model, name, value)
+    wrap(keras.Model, "get_metrics_result", _without_unused_loss)
+
+
+def has_own_step(model: Any) -> bool:
+    """Returns whether the class of a model defines the step of training or of evaluation."""
+    names = ("train_step", "test_step")
+    return any(getattr(type(model), n, None) is not getattr(keras.Model, n) for n in names)
+
+
+def _without_unused_loss(get_metrics_result: Any) -> Any:
+    @functools.wraps(get_metrics_result)
+    def get_result(self: Any) -> Mapping[str, Any]:
+        results: Mapping[str, Any] = get_metrics_result(self)
+        if "loss" in results and has_own_step(self) and all(map(_is_unused, _loss_means(self))):
+            return {name: result for name, result in results.items() if name != "loss"}
+        return results
+
+    return get_result
+
+
+def _loss_means(model: Any) -> list[Any]:
+    return [m for m in model.metrics if m.name == "loss" and isinstance(m, keras.metrics.Mean)]
+
+
+def _is_unused(mean: Any) -> bool:
+    try:
+        return float(mean.count) == 0
+    except (AttributeError, TypeError):  # within a function that TensorFlow or JAX traces
+        return False
 
 
 def compiled_loss(
@@ -46,9 +80,8 @@ def compiled_loss(
     for loss in regularization_losses or ():
         total += keras.ops.cast(loss, total.dtype)
     rows = keras.ops.shape(keras.tree.flatten(y_pred)[0])[0]
-    for metric in self.metrics:
-        if metric.name == "loss" and isinstance(metric, keras.metrics.Mean):
-            metric.update_state(total, sample_weight=keras.ops.cast(rows, total.dtype))
+    for mean in _loss_means(self):
+        mean.update_state(total, sample_weight=keras.ops.cast(rows, total.dtype))
     return total
 
 
