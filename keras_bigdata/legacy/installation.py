@@ -25,6 +25,7 @@ from keras_bigdata.legacy.layers import (
     numpy_integers,
     regularizers,
     removed_layers,
+    time_distributed,
 )
 from keras_bigdata.legacy.models import (
     added_metrics,
@@ -91,6 +92,7 @@ _TOPICS = (
     regularizers,
     constraints,
     merged_masks,
+    time_distributed,
     layer_updates,
     names_of_values,
     training_updates,

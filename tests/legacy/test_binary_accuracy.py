@@ -39,6 +39,7 @@ def test_the_numbers_differ():
     assert np.mean(X.argmax(1) == Y_A.argmax(1)) == 1 / 3
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize(
     "loss",
     [

@@ -12,6 +12,7 @@ deconvolution         `Deconvolution2D(output_shape=)`
 embedding             `Embedding(dropout=)`
 batch_normalization   `BatchNormalization(mode=)`
 merged_masks          masks of `concatenate`, `add` and the like
+time_distributed      `TimeDistributed` calls a layer with a BatchNormalization once
 maxout_dense, highway, locally_connected, merge    layers that Keras 3 does not have
 regularizers          `l1l2`, `l2(l=)`, `WeightRegularizer`
 constraints           `maxnorm(m=)`
