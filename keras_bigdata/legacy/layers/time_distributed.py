@@ -43,8 +43,8 @@ def _calling_once(call: Any) -> Any:
         is_normalization = isinstance(self.layer, keras.layers.BatchNormalization)
         if mask is not None and "mask" in taken and not is_normalization:
             arguments["mask"] = ops.reshape(mask, (-1, *ops.shape(mask)[2:]))
-        # `layer.call` does not apply `activity_regularizer`. Calling the layer warns of a mask that it
-        # does not pass on, though `TimeDistributed` does.
+        # `layer.call` does not apply `activity_regularizer`. Calling the layer warns of a mask that
+        # it does not pass on, though `TimeDistributed` does.
         compute = self.layer if _has_regularizer(self.layer) else self.layer.call
         outputs = compute(ops.reshape(inputs, (-1, *shape[2:])), **arguments)
         return ops.reshape(outputs, (*shape[:2], *ops.shape(outputs)[1:]))
