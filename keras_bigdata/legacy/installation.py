@@ -25,6 +25,7 @@ from keras_bigdata.legacy.layers import (
     numpy_integers,
     regularizers,
     removed_layers,
+    settable_kernels,
     time_distributed,
 )
 from keras_bigdata.legacy.models import (
@@ -94,6 +95,7 @@ _TOPICS = (
     merged_masks,
     time_distributed,
     layer_updates,
+    settable_kernels,
     names_of_values,
     training_updates,
     optimizer_arguments,

@@ -101,3 +101,52 @@ def test_an_update_is_made_after_the_outputs_are_computed(installed, is_frozen):
         center = center if is_frozen else 0.5 * (center + X.mean(axis=0))
         np.testing.assert_allclose(np.array(layer.center), center, rtol=1e-5, atol=1e-7)
     assert float(layer.calls) == (0 if is_frozen else 2)
+
+
+def test_a_subclass_sets_the_kernel_of_a_layer(installed, tmp_path):
+    # "property 'kernel' of 'Halved' object has no setter"
+    from keras import backend as K
+
+    class Halved(keras.layers.Dense):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(
+                shape=(input_shape[-1], self.units), initializer=self.kernel_initializer, name="k"
+            )
+            self.bias = None
+            self.built = True
+
+        def call(self, inputs):
+            kernel, self.kernel = self.kernel, 0.5 * self.kernel
+            outputs = super().call(inputs)
+            self.kernel = kernel
+            return outputs
+
+    class Tied(keras.layers.Dense):
+        def __init__(self, tied_to, **kwargs):
+            super().__init__(4, **kwargs)
+            self.tied_to = tied_to
+
+        def build(self, input_shape):
+            self.kernel = K.transpose(self.tied_to.kernel)
+            self.bias = self.add_weight(shape=(4,), initializer="zeros", name="bias")
+            self.built = True
+
+    first = Halved(2, use_bias=False)
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, first(inputs))
+    kernel = np.array(first.kernel)
+    np.testing.assert_allclose(model.predict(X, verbose=0), X @ kernel / 2, rtol=1e-5, atol=1e-6)
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, X[:, :2])
+    assert (np.array(first.kernel) != kernel).any()
+    model.save_weights(tmp_path / "w.weights.h5")
+    first.kernel.assign(kernel)
+    model.load_weights(tmp_path / "w.weights.h5")
+    assert (np.array(first.kernel) != kernel).any()
+    assert len(model.weights) == 1
+    tied = Tied(first)
+    expected = X[:, :2] @ np.array(first.kernel).T
+    found = keras.ops.convert_to_numpy(tied(X[:, :2]))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    image = np.ones((1, 5, 5, 1), "float32")
+    assert keras.layers.Conv2D(3, 3)(image).shape == (1, 3, 3, 3)

@@ -19,6 +19,7 @@ constraints           `maxnorm(m=)`
 names_of_values       `kernel_constraint="maxnorm"`, `kernel_regularizer="l1_l2"`
 custom_layers         `add_weight` by position, `trainable_weights`, `get_output_shape_for`
 layer_updates         `add_update`, `reset_states(states)`
+settable_kernels      `self.kernel = ...` in a subclass of a layer of Keras
 gates                 `hard_sigmoid`, and the default gates of LSTM and GRU in Keras 2
 ignored_arguments     arguments that Keras 2 took without an effect
 
