@@ -276,7 +276,7 @@ def test_dependencies_are_declared():
         *("keras_bigdata", "keras", "tensorflow", "numpy", "h5py", "skimage", "PIL", "joblib"),
         *("loky", "cloudpickle", "rich", "ml_dtypes", "tifffile"),
         *("libcst", "lz4", "pandas", "simplejpeg"),  # extras
-        *("fsspec", "aiohttp", "distributed", "isal", "matplotlib", "shtab"),  # extras
+        *("fsspec", "aiohttp", "dask", "distributed", "isal", "matplotlib", "shtab"),  # extras
         *("jax", "torch"),  # backends that are installed by the user
     }
     assert used <= declared, used - declared
