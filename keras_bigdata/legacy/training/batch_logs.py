@@ -95,6 +95,12 @@ class _AddEntries(keras.callbacks.Callback):
         self._rows: int | None = 0
         self._next = 0
 
+    def set_model(self, model: Any) -> None:
+        """Looks at the model here: on JAX, `self.model` copies its state after each batch."""
+        super().set_model(model)
+        if has_own_step(model):  # which returns what it likes
+            self._values_of_batches = False
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Begins the means of an epoch."""
         self._means, self._rows, self._next = {}, 0, 0
@@ -113,8 +119,6 @@ class _AddEntries(keras.callbacks.Callback):
         sizes = [self._rows_of(each) for each in range(self._next, batch + 1)]
         self._next = batch + 1
         if logs is None or not self._values_of_batches or self._rows is None:
-            return
-        if has_own_step(self.model):  # which returns what it likes
             return
         rows = sum(size for size in sizes if size is not None)
         if None in sizes or not rows:
