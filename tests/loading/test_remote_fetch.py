@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import threading
 import time
-import warnings
 from collections import Counter
 from concurrent.futures import CancelledError
 
@@ -390,26 +389,3 @@ def test_a_cache_is_filled_once_and_its_windows_are_kept(directory, store, tmp_p
     # what was used longest ago would find about 14 / 24 of random accesses, and none in file order.
     assert len(store.shards()) < 0.75 * 24 * epochs
     sequence.server.prefetcher.release()
-
-
-def unchanged(batch, rng):
-    return batch
-
-
-def test_worker_processes_download_for_themselves_and_that_is_said_once(directory, store):
-    url = store.upload(directory)
-    sequence = ShardSequence(url, 10, transform=unchanged, use_multiprocessing=True)
-    prefetcher = sequence.server.prefetcher
-    with pytest.warns(UserWarning, match=r"2 worker processes downloads.*cache=directory"):
-        prefetcher._warn_of_downloads()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        prefetcher._warn_of_downloads()
-
-
-def test_worker_processes_do_not_find_the_memory_of_this_one(directory, store):
-    # They said that there was no such file.
-    url = store.upload(directory)
-    sequence = ShardSequence(url, 10, transform=unchanged, use_multiprocessing=True)
-    with pytest.raises(ValueError, match=r"memory:.* lies in the memory of this process"):
-        sequence[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -102,6 +103,25 @@ def test_downloads_that_are_stuck_do_not_keep_the_process_alive(directory):
 
 def identity(batch, rng):
     return batch
+
+
+def test_worker_processes_download_for_themselves_and_that_is_said_once(directory, store):
+    url = store.upload(directory)
+    sequence = ShardSequence(url, 10, transform=identity, use_multiprocessing=True)
+    prefetcher = sequence.server.prefetcher
+    with pytest.warns(UserWarning, match=r"2 worker processes downloads.*cache=directory"):
+        prefetcher._warn_of_downloads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prefetcher._warn_of_downloads()
+
+
+def test_worker_processes_do_not_find_the_memory_of_this_one(directory, store):
+    # They said that there was no such file.
+    url = store.upload(directory)
+    sequence = ShardSequence(url, 10, transform=identity, use_multiprocessing=True)
+    with pytest.raises(ValueError, match=r"memory:.* lies in the memory of this process"):
+        sequence[0]
 
 
 @pytest.mark.slow
