@@ -79,3 +79,21 @@ def test_the_loss_that_an_own_step_returns_is_logged(installed, loss):
     assert history["loss"] == pytest.approx([expected], rel=1e-5)
     assert history["val_loss"] == pytest.approx([expected], rel=1e-5)
     assert model.evaluate(X, Y, batch_size=10, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_metric_of_the_model_that_is_called_loss_is_logged(installed):
+    class Summed(OwnLoss):
+        @property
+        def metrics(self):
+            return [self.total]
+
+        def train_step(self, data):
+            self.total.update_state(2.0)
+            return {"loss": self.total.result()}
+
+    inputs = keras.Input((3,))
+    model = Summed(inputs, keras.layers.Dense(1)(inputs))
+    model.total = keras.metrics.Sum(name="loss")
+    model.compile("sgd")
+    assert model.fit(X, Y, batch_size=5, verbose=0).history["loss"] == [4.0]
+    assert model.get_metrics_result()["loss"] == 4.0

@@ -40,7 +40,8 @@ def _without_unused_loss(get_metrics_result: Any) -> Any:
     @functools.wraps(get_metrics_result)
     def get_result(self: Any) -> Mapping[str, Any]:
         results: Mapping[str, Any] = get_metrics_result(self)
-        if "loss" in results and has_own_step(self) and all(map(_is_unused, _loss_means(self))):
+        means = _loss_means(self) if "loss" in results and has_own_step(self) else []
+        if means and all(map(_is_unused, means)):
             return {name: result for name, result in results.items() if name != "loss"}
         return results
 
