@@ -16,6 +16,7 @@ from keras_bigdata.keras_internals.legacy import (
     merging_method,
     module_with_get,
     node_tensors,
+    order_own_variables,
 )
 
 
@@ -43,6 +44,22 @@ def test_models_of_inputs_and_outputs_and_the_calls_of_their_layers():
     assert "layers" in vars(keras.Sequential)
     assert node_tensors(dense, "input") == [[inputs]]
     assert node_tensors(dense, "output") == [[outputs]]
+
+
+def test_variables_of_a_layer_are_ordered_and_frozen():
+    layer = keras.layers.Layer()
+    created = [
+        layer.add_weight(shape=(), name=name, trainable=trainable)
+        for name, trainable in (("a", True), ("b", False), ("c", True))
+    ]
+    other = keras.layers.Dense(1)
+    other.build((None, 1))
+    order_own_variables(layer, [created[1], created[0], other.kernel], [created[2]])
+    assert [weight.name for weight in layer.weights] == ["b", "a", "c"]
+    for weight in created:
+        weight.trainable = True
+    layer.trainable = False
+    assert [weight.trainable for weight in created] == [False, False, True]
 
 
 def test_names_of_metrics_before_a_model_has_seen_data():
