@@ -113,7 +113,7 @@ def _spread_over_outputs(arguments: dict[str, Any], names: list[str]) -> None:
                 f"{argument}=[{', '.join(f'[{name}]' for name in _names(metrics))}] for this.",
                 stacklevel=3,
             )
-        arguments[argument] = {name: [_copy(each) for each in metrics] for name in names}
+        arguments[argument] = {name: [copy_of_metric(each) for each in metrics] for name in names}
     _spread_loss_weights(arguments, names)
 
 
@@ -148,7 +148,7 @@ def _spread_loss_weights(arguments: dict[str, Any], names: list[str]) -> None:
     arguments["loss_weights"] = list(weights)
 
 
-def _copy(metric: Any) -> Any:
+def copy_of_metric(metric: Any) -> Any:
     """Returns another instance of a metric, which has a state. Functions have none."""
     if isinstance(metric, keras.metrics.Metric):
         return type(metric).from_config(metric.get_config())

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from keras_bigdata.legacy.calling_script import keras_root
-from keras_bigdata.legacy.models.compile_arguments import named_arguments
+from keras_bigdata.legacy.models.compile_arguments import copy_of_metric, named_arguments
 from keras_bigdata.legacy.models.model_tensors import output_names
 from keras_bigdata.legacy.patching import defining_class, wrap
 
@@ -98,7 +98,7 @@ class _Losses:
             )
         # `compile` of Keras 1 and 2 applied the list to every output; it leaves this dict alone.
         return {
-            name: self._of_output(name, [_copy(each) for each in flat], replaced)
+            name: self._of_output(name, [copy_of_metric(each) for each in flat], replaced)
             for name in self._names
         }
 
@@ -127,10 +127,3 @@ def _old_metrics(metrics: Any, is_binary: bool, replaced: list[str]) -> Any:
         return metrics
     replaced.append(metrics)
     return keras.metrics.BinaryAccuracy(name=metrics)
-
-
-def _copy(metric: Any) -> Any:
-    """Returns another instance of a metric, which has a state for one output."""
-    if isinstance(metric, keras.metrics.Metric):
-        return type(metric).from_config(metric.get_config())
-    return metric

@@ -264,7 +264,7 @@ class ImageRows(TableRows):
         numbers: dict[str | tuple[int, int], int] = {}
         files = [
             [
-                # One file may have several names. An empty cell is no file that rows share.
+                # A file may have several names. Rows with empty cells do not share a file.
                 numbers.setdefault(
                     os.path.abspath(self._path(name)) if name else (column, row), len(numbers)
                 )
